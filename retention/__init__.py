@@ -1,0 +1,1 @@
+"""Cancels stale game rounds at the vendor, once each, with evidence."""
