@@ -1,0 +1,60 @@
+"""Where the vendor's reply, the stake and the operator's table do not say the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from retention.core.model import State
+from retention.core.text import money_text
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """What was staked, or promised back: each part as far as it is known."""
+
+    amount: Decimal | None
+    currency: str | None
+    transaction_id: str | None
+
+
+def discrepancies(
+    refund: Money, stake: Money, *, state: str, conflict: bool = False, detail: str | None = None
+) -> tuple[str, ...]:
+    """Say what does not fit, one sentence each. What is not known differs from nothing.
+
+    `state` is the cancellation's: only where the vendor's reply is all there is to go by must it be whole.
+    """
+    found = []
+    if _differ(refund.amount, stake.amount):
+        found.append(
+            f"amount {money_text(refund.amount, refund.currency)}, stake {money_text(stake.amount, stake.currency)}"
+        )
+    if _differ(refund.currency, stake.currency):
+        found.append(f"currency {refund.currency}, stake in {stake.currency}")
+    if _differ(refund.transaction_id, stake.transaction_id):
+        found.append(f"transaction {refund.transaction_id}, bet transaction {stake.transaction_id}")
+    if conflict:
+        found.append(f"conflict: {_conflict(detail)}")
+    if state == State.CANCELLED and (missing := _missing(refund)):
+        found.append(f"incomplete reply: {', '.join(missing)} missing")
+    return tuple(found)
+
+
+def _differ(promised: Decimal | str | None, known: Decimal | str | None) -> bool:
+    return promised is not None and known is not None and promised != known
+
+
+def _conflict(detail: str | None) -> str:
+    """Tell the error of the operator's function, where it was that."""
+    if detail and detail.startswith("close_rounds: "):
+        return detail
+    return "the round was not open any more in the operator's table"
+
+
+def _missing(refund: Money) -> list[str]:
+    parts = {"amount": refund.amount, "currency": refund.currency, "transaction_id": refund.transaction_id}
+    return [name for name, value in parts.items() if value is None]

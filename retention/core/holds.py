@@ -1,0 +1,39 @@
+"""Exemptions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from retention.core.model import OpenRound
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """An exemption of the rounds that match all fields which are not None."""
+
+    hold_id: int
+    partner: str | None
+    market: str | None
+    game_id: str | None
+    user_id: str | None
+    round_id: str | None
+    reason: str
+    created_by: str
+    created_at: datetime
+    until: datetime | None
+    released_at: datetime | None
+    released_by: str | None
+
+    def stands(self, now: datetime) -> bool:
+        """Tell whether it is neither released nor at its end."""
+        return self.released_at is None and (self.until is None or self.until > now)
+
+    def matches(self, found: OpenRound) -> bool:
+        """Tell whether a round is among those that it exempts."""
+        wanted = (self.partner, self.market, self.game_id, self.user_id, self.round_id)
+        has = (found.partner, found.market, found.game_id, found.user_id, found.round_id)
+        return all(want is None or want == value for want, value in zip(wanted, has, strict=True))

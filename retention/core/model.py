@@ -1,0 +1,182 @@
+"""The values that the rest of the house hands around."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from decimal import Decimal
+    from uuid import UUID
+
+
+class Kind(enum.StrEnum):
+    """What an attempt asks of the vendor."""
+
+    CANCEL = "cancel"
+    STATUS = "status"
+
+
+class State(enum.StrEnum):
+    """Where a cancellation stands. The first four are live, the others final."""
+
+    PLANNED = "planned"
+    CLAIMED = "claimed"
+    RETRYING = "retrying"
+    IN_DOUBT = "in_doubt"
+    CANCELLED = "cancelled"
+    ALREADY_CANCELLED = "already_cancelled"
+    ALREADY_COMPLETED = "already_completed"
+    REJECTED = "rejected"
+    NO_LONGER_OPEN = "no_longer_open"
+    HELD = "held"
+    NOT_SENT = "not_sent"
+    RESOLVED = "resolved"
+
+
+LIVE_STATES = frozenset({State.PLANNED, State.CLAIMED, State.RETRYING, State.IN_DOUBT})
+
+
+class Treatment(enum.StrEnum):
+    """What the vendor's code of a 2xx reply means to us; configurable per partner."""
+
+    CANCELLED = "cancelled"
+    ALREADY_CANCELLED = "already_cancelled"
+    ALREADY_COMPLETED = "already_completed"
+    RETRY = "retry"
+    REJECTED = "rejected"
+    UNAUTHORIZED = "unauthorized"
+
+
+class Outcome(enum.StrEnum):
+    """What became of one attempt."""
+
+    CANCELLED = "cancelled"
+    ALREADY_CANCELLED = "already_cancelled"
+    ALREADY_COMPLETED = "already_completed"
+    RETRY = "retry"
+    REJECTED = "rejected"
+    UNAUTHORIZED = "unauthorized"
+    THROTTLED = "throttled"
+    NOT_CONNECTED = "not_connected"
+    IN_DOUBT = "in_doubt"
+    IN_PROGRESS = "in_progress"
+    RELEASED = "released"
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What every call to a partner's API carries. Its repr shows none of it."""
+
+    secure_login: str
+    token: str
+
+    def __repr__(self) -> str:
+        return "Credentials(...)"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRound:
+    """A round as the operator's view has it."""
+
+    partner: str
+    market: str
+    game_id: str | None
+    user_id: str
+    round_id: str
+    opened_at: datetime
+    last_activity_at: datetime | None
+    currency: str | None
+    stake: Decimal | None
+    bet_transaction_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One cancellation in this process's hands, with the attempt that is already committed for it.
+
+    `slot` and `expires` are seconds on this process's monotonic clock. `tries` and `probes` count the cancel and
+    status requests of this round in this run, this one included.
+    """
+
+    cancellation_id: int
+    run_id: UUID
+    uuid: UUID
+    kind: Kind
+    partner: str
+    market: str
+    game_id: str | None
+    user_id: str
+    round_id: str
+    tries: int
+    probes: int
+    doubtful: bool
+    refused: bool
+    slot: float
+    expires: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A reply as it was understood. `problem` says what could not be; `code` is None then.
+
+    Amounts are exact as sent, in currency units. A field that is missing or makes no sense is None.
+    `retry_after` is in seconds from the reply.
+    """
+
+    http_status: int
+    code: str | None = None
+    description: str | None = None
+    currency: str | None = None
+    amount: Decimal | None = None
+    transaction_id: str | None = None
+    round_id: str | None = None
+    round_status: str | None = None
+    bet_amount: Decimal | None = None
+    retry_after: float | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NotConnected:
+    """The connection was never made, so nothing can have happened."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unclear:
+    """The request may have left, and no whole reply came back."""
+
+    why: str
+
+
+Answer = Reply | NotConnected | Unclear
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What one attempt changes in the ledger.
+
+    `due_in` is in seconds from the moment it is written; None in a live state means: not before a later run.
+    `failed` is what the failure-ratio rail counts: None for what was no reply to a cancel request.
+    """
+
+    claim: Claim
+    outcome: Outcome
+    state: State
+    sent_at: datetime | None
+    replied_at: datetime | None
+    http_status: int | None = None
+    error_code: str | None = None
+    description: str | None = None
+    currency: str | None = None
+    amount: Decimal | None = None
+    transaction_id: str | None = None
+    detail: str | None = None
+    due_in: float | None = None
+    doubtful: bool = False
+    refused: bool = False
+    failed: bool | None = None

@@ -1,0 +1,43 @@
+"""What a sender does with its slot: pure arithmetic over a monotonic clock, in seconds."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+SPACING = 0.985
+"""Share of the rate at which slots are reserved: jitter on the way to the vendor's door is not ours to spend."""
+
+TOLERANCE = 0.010
+"""Seconds by which a slot may be used late without being counted."""
+
+LATE_SHARE = 0.004
+"""Share of the rate that may be sent in slots missed by more than the tolerance: spacing and tolerance leave that."""
+
+
+def batch_size(rate: float, most: int) -> int:
+    """Rounds to claim at once: about half a second of slots, so that a pause or a kill switch finds little to undo."""
+    return max(1, min(most, int(rate / 2)))
+
+
+@dataclass(slots=True)
+class LateBudget:
+    """How many requests may still go out behind their slot without a burst at the vendor's door.
+
+    A late request falls together with those whose turn it is. A slot that is missed is therefore lost, unless the
+    margin between the rate and the pace has room for it: then nothing is gained by reserving another one.
+    """
+
+    rate: float
+    spent: deque[float] = field(default_factory=deque)
+
+    def allows(self, slot: float, now: float) -> bool:
+        """Whether a request may leave now whose slot was `slot`."""
+        if now - slot <= TOLERANCE:
+            return True
+        while self.spent and now - self.spent[0] >= 1:
+            self.spent.popleft()
+        if len(self.spent) + 1 > self.rate * LATE_SHARE:
+            return False
+        self.spent.append(now)
+        return True

@@ -1,0 +1,74 @@
+"""The limits that stop a run: pure decisions over figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from retention.core.text import decimal_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from decimal import Decimal
+
+WINDOW = 200
+"""Replies that the failure ratio looks back on."""
+
+WINDOW_MINIMUM = 50
+"""Replies before the failure ratio says anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What a plan holds: rounds, and sums of stakes in currency units, per currency."""
+
+    rounds: int
+    stakes: Mapping[str, Decimal] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """A policy's rails for a plan."""
+
+    max_rounds: int
+    max_amount: Mapping[str, Decimal] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Tripped:
+    """A rail that stops the run, and the words for it."""
+
+    rail: str
+    words: str
+
+    def __str__(self) -> str:
+        return f"{self.rail}: {self.words}"
+
+
+def check_plan(figures: Figures, limits: Limits, passed: Sequence[str] = ()) -> list[Tripped]:
+    """The rails that a plan trips, but for those that a person has passed."""
+    tripped = []
+    if figures.rounds > limits.max_rounds:
+        tripped.append(
+            Tripped("max_rounds", f"{figures.rounds} stale rounds, the policy allows {limits.max_rounds}"),
+        )
+    over = [
+        f"{decimal_text(figures.stakes[currency])} {currency}, the policy allows {decimal_text(limit)}"
+        for currency, limit in sorted(limits.max_amount.items())
+        if figures.stakes.get(currency, 0) > limit
+    ]
+    if over:
+        tripped.append(Tripped("max_amount", "stakes of " + "; ".join(over)))
+    return [rail for rail in tripped if rail.rail not in passed]
+
+
+def check_replies(window: str, max_failure_ratio: float, passed: Sequence[str] = ()) -> Tripped | None:
+    """The failure-ratio rail over the newest replies: "1" for each refused or unclear one, "0" for the others."""
+    if len(window) < WINDOW_MINIMUM or "max_failure_ratio" in passed:
+        return None
+    failed = window.count("1")
+    if failed / len(window) <= max_failure_ratio:  # not multiplied: 0.29 * 200 is less than 58
+        return None
+    allowed = f"the policy allows {max_failure_ratio * 100:g}%"
+    words = f"{failed} of the last {len(window)} replies were refused or in doubt, {allowed}"
+    return Tripped("max_failure_ratio", words)

@@ -1,0 +1,75 @@
+"""What a run came to, and the exit code that says so."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from retention.core.model import State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from decimal import Decimal
+    from uuid import UUID
+
+
+class Exit(enum.IntEnum):
+    """What the exit code of a command means."""
+
+    DONE = 0
+    BUG = 1
+    USAGE = 2
+    HALTED = 3
+    REVIEW = 4
+    UNREACHABLE = 5
+    SIGINT = 130
+    SIGTERM = 143
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A run as the ledger has it. Counts are of rounds.
+
+    `states` are the run's own rounds, `taken_up` the doubts of earlier runs; the other counts are over both.
+    `refunds` are sums in currency units, by currency, as promised by the vendor.
+    """
+
+    run_id: UUID
+    policy: str
+    mode: str
+    status: str
+    halt_reason: str | None
+    states: Mapping[State, int] = field(default_factory=dict)
+    taken_up: Mapping[State, int] = field(default_factory=dict)
+    conflicts: int = 0
+    incomplete: int = 0
+    discrepancies: int = 0
+    refunds: Mapping[str, Decimal] = field(default_factory=dict)
+
+    @property
+    def rounds(self) -> int:
+        """How many rounds the run planned."""
+        return sum(self.states.values())
+
+    @property
+    def needs_review(self) -> bool:
+        """Whether something is left that a person has to look at."""
+        open_ends = (State.IN_DOUBT, State.REJECTED, State.NOT_SENT)
+        return self.mode == "enforce" and bool(
+            self.conflicts
+            or self.incomplete
+            or self.discrepancies
+            or any(counts.get(state, 0) for counts in (self.states, self.taken_up) for state in open_ends)
+        )
+
+
+def exit_code(summary: Summary, *, stopped_by: int | None = None, unreachable: bool = False) -> Exit:
+    """The contract's exit code; `stopped_by` is 128 plus the signal's number."""
+    if stopped_by is not None:
+        return Exit(stopped_by)
+    if summary.status == "halted":
+        return Exit.HALTED
+    if unreachable or summary.status == "failed":
+        return Exit.UNREACHABLE
+    return Exit.REVIEW if summary.needs_review else Exit.DONE

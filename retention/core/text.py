@@ -1,0 +1,26 @@
+"""Amounts and times as people and programs read them."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from decimal import Decimal
+
+
+def decimal_text(amount: Decimal) -> str:
+    """Write an amount exactly: no exponent, and no zeros at the end of its fraction."""
+    text = f"{amount:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def time_text(time: datetime) -> str:
+    """Write a moment as ISO 8601 in UTC, to the microsecond where it has any."""
+    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def money_text(amount: Decimal | None, currency: str | None) -> str:
+    """Write an amount with its currency, each as far as it is known."""
+    return " ".join(filter(None, (decimal_text(amount) if amount is not None else "", currency)))

@@ -1,0 +1,205 @@
+"""The vendor's wire format, both ways, without I/O.
+
+Source of every rule: the vendor's Cancel Round page; where it is silent, the neighbouring pages of its v4
+documentation. `error` is the only field that a reply can be relied on to hold, so every other one may be missing.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import json
+import re
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any
+
+from retention.core.model import Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from retention.core.model import Claim, Credentials
+
+REPLY_LIMIT = 64 * 1024
+"""Bytes; a longer reply is not read to its end and not believed."""
+
+SUCCESS = range(200, 300)
+"""HTTP statuses whose body is read."""
+
+DIGITS_BEFORE_POINT = 20
+DIGITS_AFTER_POINT = 18
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,6})?", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_CURRENCY = re.compile(r"[A-Za-z]{3}", re.ASCII)
+_TEXT_LIMIT = 256  # the vendor's own limit for a description
+_CODE_LIMIT = 64
+_RETRY_AFTER_LIMIT = 366 * 86_400.0  # seconds; only keeps the arithmetic of timestamps in range
+
+
+def encode_cancel(claim: Claim, credentials: Credentials, *, send_game_id: bool) -> bytes:
+    """Body of a CancelRound request."""
+    body = {
+        "secureLogin": credentials.secure_login,
+        "userId": claim.user_id,
+        "roundId": claim.round_id,
+        "token": credentials.token,
+        "uuid": str(claim.uuid),
+    }
+    if send_game_id and claim.game_id:
+        body["gameId"] = claim.game_id
+    return json.dumps(body).encode()
+
+
+def encode_status(claim: Claim, credentials: Credentials) -> bytes:
+    """Body of a GetRoundStatus request."""
+    return json.dumps(
+        {
+            "secureLogin": credentials.secure_login,
+            "roundId": claim.round_id,
+            "uuid": str(claim.uuid),
+            "token": credentials.token,
+        }
+    ).encode()
+
+
+def encode_health(credentials: Credentials, uuid: str) -> bytes:
+    """Body of a HealthCheck request."""
+    return json.dumps(
+        {"secureLogin": credentials.secure_login, "token": credentials.token, "uuid": uuid},
+    ).encode()
+
+
+def decode(status: int, headers: Mapping[str, str], body: bytes | None, now: datetime) -> Reply:
+    """Understand a reply as far as it can be understood; never raises.
+
+    `headers` is looked up by `Retry-After` alone. `body` is None where it was longer than REPLY_LIMIT.
+    """
+    retry_after = _retry_after(headers.get("Retry-After"), now)
+    if status not in SUCCESS:
+        return Reply(status, retry_after=retry_after, problem=f"HTTP {status}")
+    if body is None:
+        return Reply(status, problem=f"the reply is longer than {REPLY_LIMIT} bytes")
+    document, problem = _object(body)
+    if problem:
+        return Reply(status, problem=problem)
+    code = _code(document.get("error"))
+    if code is None:
+        return Reply(status, problem="the reply has no `error` that is a number or a string")
+    return Reply(
+        status,
+        code=code,
+        description=_text(document.get("description"), _TEXT_LIMIT),
+        currency=_currency(document.get("currency")),
+        amount=_amount(document.get("amount")),
+        transaction_id=_identifier(document.get("transactionId")),
+        round_id=_identifier(document.get("roundId")),
+        round_status=_text(document.get("roundStatus"), _CODE_LIMIT),
+        bet_amount=_amount(document.get("betAmount")),
+        retry_after=retry_after,
+    )
+
+
+class _AmbiguousError(ValueError):
+    """A JSON object names a key twice; whichever we took could be the wrong one."""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        raise _AmbiguousError
+    return document
+
+
+def _number(literal: str) -> Decimal | str:
+    try:
+        return Decimal(literal)
+    except InvalidOperation:  # an exponent beyond what Decimal can hold: no amount, and no code either
+        return literal
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_unique,
+    parse_float=_number,
+    parse_int=_number,
+    parse_constant=lambda _: None,
+)
+
+
+def _object(body: bytes) -> tuple[dict[str, Any], str | None]:
+    try:
+        document = _DECODER.decode(body.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        return {}, "the reply is not UTF-8"
+    except _AmbiguousError:
+        return {}, "the reply names a key twice"
+    except (ValueError, RecursionError):
+        return {}, "the reply is not JSON"
+    if not isinstance(document, dict):
+        return {}, "the reply is not a JSON object"
+    return document, None
+
+
+def _code(value: object) -> str | None:
+    """The code as text: 0, "0" and 0.0 are all "0". Booleans, null, arrays and objects are no code."""
+    if isinstance(value, str):
+        return _text(value.strip(), _CODE_LIMIT) or ""
+    if isinstance(value, Decimal):
+        if not value:
+            return "0"  # whatever its exponent
+        if value == value.to_integral_value() and value.adjusted() < _CODE_LIMIT:
+            return str(int(value))
+        return str(value)[:_CODE_LIMIT]
+    return None
+
+
+def _text(value: object, limit: int) -> str | None:
+    """Text that PostgreSQL can store and a terminal can show: no control characters, no lone surrogate."""
+    if not isinstance(value, str):
+        return None
+    return _CONTROL.sub("\ufffd", value).encode("utf-8", "replace").decode()[:limit]
+
+
+def _currency(value: object) -> str | None:
+    return value if isinstance(value, str) and _CURRENCY.fullmatch(value) else None
+
+
+def _identifier(value: object) -> str | None:
+    """An identifier as it is: one that had to be cut or altered would be another one."""
+    if isinstance(value, Decimal):
+        value = format(value, "f") if abs(value.adjusted()) < _CODE_LIMIT else None
+    text = _text(value, _TEXT_LIMIT)
+    return text if text and text == value and not text.isspace() else None
+
+
+def _amount(value: object) -> Decimal | None:
+    """Exact as sent, or None: no number, negative, or more digits than the vendor's string(32,18) could need."""
+    if isinstance(value, str):
+        if not _DECIMAL.fullmatch(value.strip()):
+            return None
+        value = Decimal(value.strip())
+    if not isinstance(value, Decimal) or value < 0:
+        return None
+    exponent = value.as_tuple().exponent
+    assert isinstance(exponent, int)  # NaN and infinities have been refused above, by both hooks
+    if -exponent > DIGITS_AFTER_POINT or (value and value.adjusted() >= DIGITS_BEFORE_POINT):
+        return None
+    if not value and exponent > 0:
+        return Decimal(0)  # PostgreSQL does not read 0E+99999999999
+    return value.copy_abs()  # -0 is 0; abs() would round to the context's 28 digits
+
+
+def _retry_after(value: str | None, now: datetime) -> float | None:
+    """Seconds from now, from either form of RFC 9110 section 10.2.3; None where there is none or it makes no sense."""
+    if value is None:
+        return None
+    value = value.strip()
+    if value.isascii() and value.isdigit():
+        seconds = float(value)
+    else:
+        try:
+            at = email.utils.parsedate_to_datetime(value)
+        except ValueError:
+            return None
+        at = at if at.tzinfo else at.replace(tzinfo=UTC)
+        seconds = (at - now).total_seconds()
+    return min(max(seconds, 0.0), _RETRY_AFTER_LIMIT)

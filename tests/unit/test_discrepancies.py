@@ -1,0 +1,65 @@
+"""Where reply, stake and the operator's table do not say the same."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from retention.core.discrepancies import Money, discrepancies
+from retention.core.model import State
+
+STAKE = Money(Decimal(100), "EUR", "T1")
+NOTHING = Money(None, None, None)
+
+
+def found(refund: Money, stake: Money = STAKE, state: str = State.CANCELLED, **more: Any) -> tuple[str, ...]:
+    """Compare, for a cancelled round unless said otherwise."""
+    return discrepancies(refund, stake, state=state, **more)
+
+
+def test_a_refund_of_the_stake_is_none() -> None:
+    """The same amount, however many zeros it was written with, and the same currency and transaction fit."""
+    assert () == found(Money(Decimal("100.000"), "EUR", "T1"))
+
+
+@pytest.mark.parametrize(
+    ("refund", "words"),
+    [
+        (Money(Decimal("90.50"), "EUR", "T1"), "amount 90.5 EUR, stake 100 EUR"),
+        (Money(Decimal(100), "USD", "T1"), "currency USD, stake in EUR"),
+        (Money(Decimal(100), "EUR", "T9"), "transaction T9, bet transaction T1"),
+        (Money(Decimal("100.000000000000000001"), "EUR", "T1"), "amount 100.000000000000000001 EUR, stake 100 EUR"),
+    ],
+)
+def test_each_difference_is_told(refund: Money, words: str) -> None:
+    """A difference in any of the three is told with both sides, to the last digit."""
+    assert (words,) == found(refund)
+
+
+def test_what_is_not_known_differs_from_nothing() -> None:
+    """Neither a stake nor a refund that nobody knows is a discrepancy."""
+    assert () == found(STAKE, NOTHING)
+    assert () == found(NOTHING, state=State.ALREADY_CANCELLED)
+    assert ("amount 90, stake 100",) == found(
+        Money(Decimal(90), None, None), Money(Decimal(100), None, None), State.ALREADY_CANCELLED
+    )
+
+
+def test_a_cancelled_round_wants_a_whole_reply() -> None:
+    """What the reply lacks is named; a round that was cancelled before, or that a person resolved, owes no reply."""
+    assert ("incomplete reply: amount, currency, transaction_id missing",) == found(NOTHING)
+    assert ("incomplete reply: transaction_id missing",) == found(Money(Decimal(100), "EUR", None))
+    assert () == found(NOTHING, state=State.RESOLVED)
+
+
+def test_a_conflict_is_told_with_its_cause() -> None:
+    """A round that was not open any more is told apart from one that the operator's function refused."""
+    gone = "conflict: the round was not open any more in the operator's table"
+
+    assert (gone,) == found(STAKE, conflict=True)
+    assert (gone,) == found(STAKE, conflict=True, detail="the vendor says Cancelled")
+    assert ("conflict: close_rounds: no such player",) == found(
+        STAKE, conflict=True, detail="close_rounds: no such player"
+    )

@@ -1,0 +1,101 @@
+"""Pacing: how many slots are taken at once, and how many may be used late without a burst at the vendor's door."""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from retention.core.pacing import LATE_SHARE, SPACING, TOLERANCE, LateBudget, batch_size
+
+STARTS = st.sampled_from([0.0, 12_345.678, 5e6])  # a monotonic clock may have begun long ago
+
+
+def most_in_a_second(times: list[float]) -> int:
+    """Count the most moments that any sliding second holds; it does not hold its own end."""
+    window: deque[float] = deque()
+    most = 0
+    for time in sorted(times):
+        window.append(time)
+        while window[0] + 1 <= time:
+            window.popleft()
+        most = max(most, len(window))
+    return most
+
+
+@pytest.mark.parametrize(
+    ("rounds", "rate", "most"),
+    [
+        (1, 0.1, 500),
+        (1, 1, 500),
+        (1, 2, 500),
+        (1, 3.9, 500),
+        (10, 20, 500),
+        (500, 1000, 500),
+        (500, 5000, 500),
+        (1, 5000, 1),
+    ],
+)
+def test_a_batch_is_half_a_second_of_slots(rounds: int, rate: float, most: int) -> None:
+    """No more is claimed at once than is sent in half a second, but at least one round, and never more than allowed."""
+    assert rounds == batch_size(rate, most)
+
+
+@given(st.integers(1, 5000), STARTS, st.lists(st.floats(0, TOLERANCE * 0.99), max_size=50))
+@settings(deadline=None)
+def test_a_slot_in_time_is_always_used(rate: int, start: float, delays: list[float]) -> None:
+    """Slots used within the tolerance cost nothing, however many they are."""
+    budget = LateBudget(rate)
+    assert all(budget.allows(start + n / rate, start + n / rate + delay) for n, delay in enumerate(delays))
+
+
+@pytest.mark.parametrize("rate", [0.5, 1, 20, 50, 99])
+def test_a_slow_pace_leaves_no_room(rate: float) -> None:
+    """Below a hundred requests a second not one late request fits in, however long none was late."""
+    assert not any(LateBudget(rate).allows(now - 1.0, now) for now in (0.0, 10.0, 1e6))
+
+
+def test_the_room_is_used_and_comes_back() -> None:
+    """As many late requests as a second has room for leave at once, the next one a second later."""
+    budget = LateBudget(2500)
+    assert [True] * 10 + [False] * 5 == [budget.allows(99.0, 100.0) for _ in range(15)]
+    assert not budget.allows(99.0, 100.999)
+    assert budget.allows(99.0, 101.0)
+
+
+@given(st.integers(1, 3000), STARTS, st.lists(st.floats(0, 0.4), min_size=1, max_size=120))
+@settings(deadline=None)
+@example(1000, 0.0, [0.0] * 12 + [0.1] * 12)
+@example(100, 5e6, [0.5, 0.5, 0.5])
+def test_no_second_holds_more_late_requests_than_it_has_room_for(rate: int, start: float, gaps: list[float]) -> None:
+    """In any sliding second, what leaves late is no more than the share that the spacing leaves free."""
+    budget = LateBudget(rate)
+    moments = [start + passed for passed in itertools.accumulate(gaps)]
+    late = [moment for moment in moments if budget.allows(moment - 1.0, moment)]
+    assert rate * LATE_SHARE >= most_in_a_second(late)
+
+
+@given(
+    rate=st.sampled_from([1, 20, 99, 100, 101, 150, 250, 400]),
+    stalls=st.lists(st.tuples(st.floats(0, 3), st.floats(0.01, 1.5)), max_size=3),
+    prompt_from=st.integers(0, 800),
+)
+@settings(deadline=None)
+@example(rate=250, stalls=[(0.5, 1.0)], prompt_from=0)
+@example(rate=400, stalls=[(0.5, 0.2), (1.2, 0.2)], prompt_from=300)
+def test_no_second_holds_more_than_the_rate(rate: int, stalls: list[tuple[float, float]], prompt_from: int) -> None:
+    """Wherever a process stalls, and however late within the tolerance it is, no sliding second holds a burst."""
+    budget = LateBudget(rate)
+    sent = []
+    for n in range(3 * rate):
+        slot = n / (SPACING * rate)
+        moment = slot if n >= prompt_from else slot + TOLERANCE * 0.999
+        for begin, length in sorted(stalls):
+            if begin <= moment < begin + length:
+                moment = begin + length
+        sent.append((moment, slot))
+    left = [moment for moment, slot in sorted(sent) if budget.allows(slot, moment)]
+    assert rate >= most_in_a_second(left)

@@ -1,0 +1,107 @@
+"""Rails: what stops a run, and what a person has let pass."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from retention.core.rails import WINDOW, WINDOW_MINIMUM, Figures, Limits, check_plan, check_replies
+
+LIMITS = Limits(100, {"EUR": Decimal("50.00"), "SEK": Decimal(500)})
+
+
+def tripped(figures: Figures, limits: Limits = LIMITS, passed: tuple[str, ...] = ()) -> list[str]:
+    """What a plan trips, in words."""
+    return [str(rail) for rail in check_plan(figures, limits, passed)]
+
+
+@pytest.mark.parametrize(
+    "figures",
+    [
+        Figures(0),
+        Figures(100),
+        Figures(100, {"EUR": Decimal("50.00")}),
+        Figures(100, {"EUR": Decimal("50.000000000000000000"), "SEK": Decimal("499.99")}),
+        Figures(100, {"USD": Decimal(10**20)}),
+    ],
+)
+def test_a_plan_within_its_limits_goes(figures: Figures) -> None:
+    """A limit may be reached, and a currency without one has none."""
+    assert [] == tripped(figures)
+
+
+@pytest.mark.parametrize(
+    ("words", "figures"),
+    [
+        (["max_rounds: 101 stale rounds, the policy allows 100"], Figures(101)),
+        (["max_amount: stakes of 50.01 EUR, the policy allows 50"], Figures(1, {"EUR": Decimal("50.01")})),
+        (
+            ["max_amount: stakes of 50.000000000000000001 EUR, the policy allows 50"],
+            Figures(1, {"EUR": Decimal("50.000000000000000001")}),
+        ),
+        (
+            ["max_amount: stakes of 60 EUR, the policy allows 50; 501 SEK, the policy allows 500"],
+            Figures(1, {"SEK": Decimal(501), "EUR": Decimal(60)}),
+        ),
+    ],
+)
+def test_a_plan_beyond_a_limit_is_stopped(words: list[str], figures: Figures) -> None:
+    """One round or one unit of the smallest coin too many trips the rail, in words that name both figures."""
+    assert words == tripped(figures)
+
+
+def test_both_rails_of_a_plan_can_trip() -> None:
+    """Whoever is to pass a rail sees all that stand in the way."""
+    assert ["max_rounds", "max_amount"] == [
+        rail.rail for rail in check_plan(Figures(101, {"EUR": Decimal(51)}), LIMITS)
+    ]
+
+
+def test_a_person_passes_one_rail_and_no_other() -> None:
+    """What was passed does not trip again; the others still do."""
+    figures = Figures(101, {"EUR": Decimal(51)})
+    assert ["max_amount"] == [rail.rail for rail in check_plan(figures, LIMITS, ["max_rounds"])]
+    assert [] == check_plan(figures, LIMITS, ["max_amount", "max_rounds"])
+    assert 2 == len(check_plan(figures, LIMITS, ["max_failure_ratio", "max"]))
+
+
+@pytest.mark.parametrize(
+    ("trips", "window", "ratio"),
+    [
+        (False, "", 0.2),
+        (False, "1" * 49, 0.2),
+        (True, "1" * 50, 0.2),
+        (False, "1" * 50, 1.0),
+        (False, "1" * 10 + "0" * 40, 0.2),
+        (True, "1" * 11 + "0" * 39, 0.2),
+        (False, "1" * 40 + "0" * 160, 0.2),
+        (True, "1" * 41 + "0" * 159, 0.2),
+        (True, "1" + "0" * 199, 0.001),
+        (False, "0" * 200, 0.001),
+    ],
+)
+def test_too_many_failures_stop_a_run(trips: bool, window: str, ratio: float) -> None:
+    """More than the share that is allowed, of the newest replies, and not before there are fifty of them."""
+    assert trips == (check_replies(window, ratio) is not None)
+
+
+@given(st.integers(WINDOW_MINIMUM, WINDOW), st.data())
+@settings(deadline=None)
+def test_the_share_itself_is_allowed(replies: int, data: st.DataObject) -> None:
+    """Whatever share is written down, exactly that many failures pass, and one more does not."""
+    failed = data.draw(st.integers(1, replies - 1))
+    ratio = failed / replies
+    assert check_replies("1" * failed + "0" * (replies - failed), ratio) is None
+    assert check_replies("1" * (failed + 1) + "0" * (replies - failed - 1), ratio) is not None
+
+
+def test_the_share_is_named_as_it_was_written() -> None:
+    """The words hold both figures, a share below one per cent too; a person may pass this rail like any other."""
+    window = "1" * 3 + "0" * 197
+    expected = "max_failure_ratio: 3 of the last 200 replies were refused or in doubt, the policy allows 0.5%"
+    assert expected == str(check_replies(window, 0.005))
+    assert str(check_replies("1" * 200, 0.29)).endswith("the policy allows 29%")
+    assert check_replies(window, 0.005, ["max_failure_ratio"]) is None

@@ -1,0 +1,55 @@
+"""Amounts and times as text."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from retention.core.text import decimal_text, money_text, time_text
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [
+        ("100", "100"),
+        ("100.000000000000000000", "100"),
+        ("12.500", "12.5"),
+        ("0.000000000000000001", "0.000000000000000001"),
+        ("0E-18", "0"),
+        ("1E+3", "1000"),
+        ("99999999999999999999.999999999999999999", "99999999999999999999.999999999999999999"),
+    ],
+)
+def test_an_amount_is_written_plainly(amount: str, text: str) -> None:
+    """No exponent, no zeros at the end of the fraction, no digit lost."""
+    assert text == decimal_text(Decimal(amount))
+
+
+@given(st.decimals(min_value=0, max_value=Decimal(10) ** 20, places=18))
+def test_an_amount_loses_nothing(amount: Decimal) -> None:
+    """What was written reads back as the same amount, whatever it is."""
+    assert amount == Decimal(decimal_text(amount))
+
+
+def test_a_time_is_written_in_utc() -> None:
+    """A moment in another zone is told in UTC, with a Z, and with the microseconds that it has."""
+    zone = timezone(timedelta(hours=2))
+
+    assert time_text(datetime(2025, 3, 1, 1, 30, tzinfo=zone)) == "2025-02-28T23:30:00Z"
+    assert time_text(datetime(2025, 3, 1, 0, 0, 0, 5, tzinfo=UTC)) == "2025-03-01T00:00:00.000005Z"
+
+
+def test_money_is_written_as_far_as_it_is_known() -> None:
+    """An amount without a currency, or the other way round, is still told."""
+    amount = Decimal("12.50")
+
+    assert ["12.5 EUR", "12.5", "EUR", ""] == [
+        money_text(amount, "EUR"),
+        money_text(amount, None),
+        money_text(None, "EUR"),
+        money_text(None, None),
+    ]
