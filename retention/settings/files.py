@@ -1,0 +1,63 @@
+"""Where the configuration file is, what stands in it, and the one to begin with."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from retention.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+VARIABLE = "RETENTION_CONFIG"
+LOCAL = Path("retention.toml")
+SYSTEM = Path("/etc/retention/retention.toml")
+
+
+def find_config(explicit: Path | None, environ: Mapping[str, str], cwd: Path) -> Path | None:
+    """Return the file to read: the one that is asked for, else the first usual one; None if there is none of these."""
+    asked = explicit or (Path(environ[VARIABLE]) if environ.get(VARIABLE) else None)
+    if asked is None:
+        return next((path for path in (cwd / LOCAL, SYSTEM) if _exists(path)), None)
+    path = cwd / asked
+    if not _exists(path):
+        by = "--config" if explicit else f"${VARIABLE}"
+        raise ConfigurationError(
+            f"{path}: no such file, though {by} names it; correct the name, or run `retention init`"
+        )
+    return path
+
+
+def _exists(path: Path) -> bool:
+    """Whether anything is there. What may not be seen is taken for there, so that reading it says why it cannot."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def read_document(path: Path, shown: str) -> dict[str, Any]:
+    """Return the file's values; ConfigurationError says why it cannot be read, by the name that is shown."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+        return tomllib.loads(text)
+    except IsADirectoryError:
+        problem = "is a directory; name the file in it"
+    except OSError as error:
+        problem = f"cannot be read ({error.strerror}); name a file that this process may read"
+    except UnicodeDecodeError as error:
+        problem = f"is not UTF-8 text (byte {error.start}); save it as UTF-8"
+    except ValueError as error:  # TOMLDecodeError, or a number too long for Python
+        problem = f"is not TOML: {error}; correct it there"
+    raise ConfigurationError(f"{shown}: {problem}")
+
+
+def render_template() -> str:
+    """Return the commented file that `retention init` writes. It loads as it stands, and cancels nothing."""
+    return (files(__package__) / "template.toml").read_text("utf-8")

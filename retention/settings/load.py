@@ -1,0 +1,91 @@
+"""From a file and the environment to `Settings`, or to one error that lists every problem."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from retention.errors import ConfigurationError
+from retention.settings.draft import Draft
+from retention.settings.files import find_config, read_document
+from retention.settings.model import FILE_SECRETS, Settings
+from retention.settings.schema import SECTIONS, dotted, field_at, variable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from pydantic_core import ErrorDetails
+
+
+def load_settings(config: Path | None, environ: Mapping[str, str], cwd: Path) -> Settings:
+    """Read the configuration from the file, which may be named, and from the environment, which beats it."""
+    path = find_config(config, environ, cwd)
+    draft = Draft(None, cwd)
+    if path:
+        shown = str(path.relative_to(cwd) if path.is_relative_to(cwd) else path)
+        draft = Draft(shown, path.parent)
+        draft.read_file(read_document(path, shown))
+    draft.read_environment(environ)
+    if not path and not draft.tree and not draft.problems:
+        raise ConfigurationError(
+            "no configuration: no ./retention.toml, no /etc/retention/retention.toml and no RETENTION_ variables; "
+            "run `retention init`, or set $RETENTION_CONFIG to the file"
+        )
+    return _finish(draft)
+
+
+def _finish(draft: Draft) -> Settings:
+    """Validate the draft; ConfigurationError lists all its problems, one a line."""
+    problems = [*draft.problems, *_strangers(draft)]
+    try:
+        settings = Settings.model_validate(_with_names(draft.tree))
+    except ValidationError as error:
+        problems += [_line(draft, detail) for detail in error.errors(include_input=False, include_url=False)]
+    if problems:  # raised here, outside of the handler: pydantic's own error holds the values
+        raise ConfigurationError("\n".join(dict.fromkeys(problems)))
+    return settings
+
+
+def _with_names(tree: dict[str, Any]) -> dict[str, Any]:
+    """Tell each partner and policy the name that stands in its header."""
+    for section in SECTIONS:
+        for name, table in _tables(tree, section):
+            table["name"] = name
+    return tree
+
+
+def _strangers(draft: Draft) -> Iterator[str]:
+    """Find the partners that a policy names and nobody has configured."""
+    known = [name for name, _ in _tables(draft.tree, "partners")]
+    for name, policy in _tables(draft.tree, "policies"):
+        wanted = policy.get("partners")
+        for partner in wanted if isinstance(wanted, list) else ():
+            if isinstance(partner, str) and partner not in known:
+                place = draft.place(("policies", name, "partners"))
+                have = f"known: {', '.join(known)}" if known else "none is configured"
+                yield f"{place}: there is no [partners.{dotted([partner])}]; add it, or correct the name ({have})"
+
+
+def _tables(tree: dict[str, Any], section: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Go through the tables of a section, past whatever stands there and is none."""
+    tables = tree.get(section)
+    for name, table in tables.items() if isinstance(tables, dict) else ():
+        if isinstance(table, dict):
+            yield name, table
+
+
+def _line(draft: Draft, detail: ErrorDetails) -> str:
+    """Say where, what and how to mend it. A value is shown only by our own rules, which know what is no secret."""
+    path = tuple(step for step in detail["loc"] if isinstance(step, str) and step != "[key]")
+    place, (key, field) = draft.place(path), field_at(path)
+    if detail["type"] == "value_error":
+        return f"{place}: {detail['ctx']['error']}"
+    problem = "missing" if detail["type"] == "missing" else f"must be {field.description}"
+    if not field.examples:
+        return f"{place}: {problem}"
+    example = str(field.examples[0])
+    mend = f"{key[-1]} = {example}" if place.in_file else f"{variable(key)}=" + example.strip('"')
+    by_file = f', or {key[-1]}_file = "PATH"' if place.in_file and key[-1] in FILE_SECRETS else ""
+    return f"{place}: {problem}; write {mend}{by_file}"

@@ -1,0 +1,131 @@
+"""What a value may be. Each refusal says what is wrong and how to mend it, and holds no secret."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from decimal import Decimal
+from functools import lru_cache
+from ipaddress import ip_address
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from retention.settings.durations import parse_duration
+from retention.settings.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from retention.settings.secret import Check
+
+_MONEY = re.compile(r"[0-9]{1,20}(\.[0-9]{1,18})?")
+
+
+def text_of(limit: int) -> Check:
+    """Hold a value to the length that the vendor's page gives it."""
+
+    def check(value: str) -> None:
+        if value != value.strip() or not value.isprintable():
+            raise ValueError("has blanks around it or control characters in it; write it exactly as the vendor gave it")
+        if not value:
+            raise ValueError("is empty; write what the vendor gave you")
+        if len(value) > limit:
+            raise ValueError(f"is longer than the vendor's {limit} characters; write it exactly as the vendor gave it")
+
+    return check
+
+
+def check_url(value: str) -> None:
+    """Hold an address to https, and to nothing in it but host, port and path."""
+    if re.search(r"[\s\\]", value) or not value.isprintable():
+        raise ValueError("has blanks, backslashes or control characters in it; write the plain address, https://...")
+    try:
+        url = urlsplit(value)
+        host, _ = url.hostname, url.port
+    except ValueError:
+        host = None
+    if not host or url.scheme not in {"http", "https"}:
+        raise ValueError("is not the address of a web service; write https://HOST or https://HOST/PATH")
+    if url.scheme == "http" and not _is_loopback(host):
+        raise ValueError(
+            "would send the token unencrypted; write https:// (http:// is for 127.0.0.1, ::1 and localhost)"
+        )
+    if "@" in url.netloc:
+        raise ValueError("has a user or a password in it; write https://HOST/PATH alone")
+    if "?" in value or "#" in value:
+        raise ValueError("has a query or a fragment; end it before the ? or #")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def check_dsn(value: str) -> None:
+    """Hold a DSN to what libpq understands, without trying it."""
+    if not value.strip():
+        raise ValueError("is empty; leave it out to use libpq's own environment (PGHOST, PGSERVICE ...)")
+    passwords_in(value)
+
+
+@lru_cache(maxsize=4)
+def passwords_in(dsn: str) -> tuple[str, ...]:
+    """Find the passwords that a URL or key=value DSN carries, decoded as libpq decodes them."""
+    from psycopg import ProgrammingError  # noqa: PLC0415 - only a configuration with a DSN pays for the import
+    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
+
+    try:
+        parts = conninfo_to_dict(dsn)
+    except ProgrammingError:  # its words repeat pieces of the DSN
+        parts = None
+    if parts is None:
+        raise ValueError(
+            "is not understood by libpq; write postgresql://USER@HOST/DATABASE or host=HOST dbname=DATABASE"
+        )
+    return tuple(str(parts[key]) for key in ("password", "sslpassword") if parts.get(key))
+
+
+def secret(check: Check) -> Callable[[object], Secret]:
+    """Read a secret from a literal, or from the file that a path names."""
+
+    def read(value: object) -> Secret:
+        match value:
+            case Secret():
+                return value
+            case str() | Path():
+                return Secret(value, check)
+            case _:
+                raise ValueError("is not a string; write it in quotes")
+
+    return read
+
+
+def duration(value: object) -> timedelta:
+    """Read a duration. A bare number has no unit, so it is none."""
+    return value if isinstance(value, timedelta) else parse_duration(str(value))
+
+
+def money(value: object) -> Decimal:
+    """Read an amount, exact as written."""
+    match value:
+        case float():
+            raise ValueError(
+                'is a TOML float; write it as a string, such as "50000.00", since money never passes through a float'
+            )
+        case bool():
+            text = ""
+        case _:
+            text = str(value)
+    if not _MONEY.fullmatch(text):
+        raise ValueError('is no amount; write a string of digits, such as "50000" or "50000.00"')
+    return Decimal(text)
+
+
+def name(value: str) -> str:
+    """Accept a name that can be seen and typed."""
+    if not value or value != value.strip() or not value.isprintable():
+        raise ValueError("is no name; write one without control characters, and without blanks around it")
+    return value

@@ -1,0 +1,108 @@
+"""Which keys there are, and how each is spelt in the file and in the environment."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+from retention.settings.model import FILE_SECRETS, Database, Partner, Policy, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pydantic.fields import FieldInfo
+
+    from retention.settings.model import Table
+
+PREFIX = "RETENTION_"
+
+# The tables whose entries are tables, named by the operator.
+SECTIONS = ("partners", "policies")
+
+KeyPath = tuple[str, ...]
+
+
+def table_at(path: KeyPath) -> type[Table] | None:
+    """Return the table that the path leads to, if its keys are ours."""
+    match path:
+        case ():
+            return Settings
+        case ("database",):
+            return Database
+        case ("partners", _):
+            return Partner
+        case ("policies", _):
+            return Policy
+        case _:
+            return None
+
+
+def is_table(path: KeyPath) -> bool:
+    """Whether the path leads to a table that has places of its own, rather than to a value."""
+    return table_at(path) is not None or path in {(section,) for section in SECTIONS}
+
+
+def is_free(path: KeyPath) -> bool:
+    """Whether the path leads to a table whose keys are the operator's: names, codes, currencies."""
+    match path:
+        case ("partners",) | ("policies",) | ("partners", _, "codes") | ("policies", _, "max_amount"):
+            return True
+        case _:
+            return False
+
+
+def keys_of(table: type[Table]) -> list[str]:
+    """List the keys that may be written in the table. Its name is written in its header."""
+    fields = [field for field in table.model_fields if field != "name"]
+    return fields + [f"{field}_file" for field in fields if field in FILE_SECRETS]
+
+
+def field_at(path: KeyPath) -> tuple[KeyPath, FieldInfo]:
+    """Return the innermost key of ours on the path, with what is known of it."""
+    for end in range(len(path), 0, -1):
+        table = table_at(path[: end - 1])
+        if table and path[end - 1] in table.model_fields:
+            return path[:end], table.model_fields[path[end - 1]]
+    raise LookupError(path)
+
+
+def example_at(path: KeyPath) -> str | None:
+    """Return what people may write there, as TOML."""
+    _, field = field_at(path)
+    return str(field.examples[0]) if field.examples else None
+
+
+def dotted(path: Iterable[str]) -> str:
+    """Spell a path as TOML does."""
+    return ".".join(step if re.fullmatch(r"[A-Za-z0-9_-]+", step) else json.dumps(step) for step in path)
+
+
+def fold(name: str) -> str:
+    """Reduce a name to what a variable's name can say of it."""
+    return re.sub(r"[-.]", "_", name).lower()
+
+
+def variable(path: Iterable[str]) -> str:
+    """Spell a path as the environment does."""
+    return PREFIX + "__".join(fold(step) for step in path).upper()
+
+
+def read_variable(path: KeyPath, text: str) -> Any:
+    """Read a variable's text as its key's example is written. What cannot be read stays text, to be refused as such."""
+    example = example_at(path) if field_at(path)[0] == path else None
+    kind = type(_toml(example)) if example else str
+    if kind is str:
+        return text
+    if kind is list and not text.lstrip().startswith("["):
+        return [word.strip() for word in text.split(",") if word.strip()]
+    return _toml(text)
+
+
+def _toml(text: str) -> Any:
+    try:
+        document = tomllib.loads(f"value = {text}")
+    except ValueError:
+        return text
+    return document["value"] if len(document) == 1 else text

@@ -1,0 +1,145 @@
+"""Secrets: used and never shown, and as fresh as the file that holds them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from retention.settings import Secret
+
+
+def short(value: str) -> None:
+    """Refuse what is longer than six characters."""
+    if len(value) > 6:
+        raise ValueError("is too long")
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> Path:
+    """Return the path of a secret as Kubernetes mounts it: a link through a link to the directory of a version."""
+    (tmp_path / "v1").mkdir()
+    (tmp_path / "v1" / "token").write_text("first\n")
+    (tmp_path / "..data").symlink_to("v1")
+    (tmp_path / "token").symlink_to(Path("..data") / "token")
+    return tmp_path / "token"
+
+
+def swap(mounted: Path, content: str) -> None:
+    """Put a new version in place as Kubernetes does: one rename of the link to the directory."""
+    base = mounted.parent
+    (base / "v2").mkdir()
+    (base / "v2" / "token").write_text(content)
+    (base / "..new").symlink_to("v2")
+    (base / "..new").replace(base / "..data")
+
+
+def test_a_literal_is_revealed_and_never_shown() -> None:
+    """Neither repr, str nor a format shows the value."""
+    secret = Secret("s3cret", short)
+    assert "s3cret" == secret.reveal()
+    assert ["Secret(...)"] * 3 == [repr(secret), str(secret), f"{secret}"]
+
+
+def test_a_file_is_shown_by_its_path(mounted: Path) -> None:
+    """The path says where to look, and holds no secret."""
+    assert f"Secret({mounted})" == repr(Secret(mounted, short))
+
+
+def test_a_swapped_link_is_seen(mounted: Path) -> None:
+    """A new version behind the same path is revealed without a restart, even with the old one's size and time."""
+    secret = Secret(mounted, short)
+    assert "first" == secret.reveal()
+    before = mounted.stat()
+    swap(mounted, "other\n")
+    os.utime(mounted, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert "other" == secret.reveal()
+
+
+def test_a_rewritten_file_is_seen(tmp_path: Path) -> None:
+    """A file that is written again in place is revealed as it is now."""
+    path = tmp_path / "token"
+    path.write_text("first")
+    secret = Secret(path, short)
+    path.write_text("second")
+    assert "second" == secret.reveal()
+
+
+def test_an_unchanged_file_is_not_read_again(mounted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Revealing costs one look at the file's status while it stays as it is."""
+    secret = Secret(mounted, short)
+    monkeypatch.delattr(Path, "open")
+    assert "first" == secret.reveal()
+
+
+@pytest.mark.parametrize(
+    ("broken", "problem"),
+    [(None, "cannot be read"), ("", "is empty"), ("far too long", "is too long"), ("\n", "is empty")],
+)
+def test_the_last_good_value_outlives_a_bad_file(mounted: Path, broken: str | None, problem: str) -> None:
+    """While the file is gone or refused the last good value is used, the reason is known, and both pass with it."""
+    secret = Secret(mounted, short)
+    if broken is None:
+        mounted.rename(mounted.parent / "away")
+    else:
+        swap(mounted, broken)
+    assert "first" == secret.reveal()
+    assert problem in str(secret.problem)
+    if broken is None:
+        (mounted.parent / "away").rename(mounted)
+    else:
+        mounted.write_text("third")
+    assert ("first" if broken is None else "third") == secret.reveal()
+    assert secret.problem is None
+
+
+@pytest.mark.parametrize(
+    ("expected", "content"),
+    [("a", b"a\n"), ("a", b"a\r\n"), (" a ", b" a "), ("a\nb", b"a\nb\n\n"), ("é", "é".encode())],
+)
+def test_only_the_end_of_the_line_is_stripped(tmp_path: Path, expected: str, content: bytes) -> None:
+    """Editors end a file with a new line that is no part of the secret; everything else is."""
+    path = tmp_path / "token"
+    path.write_bytes(content)
+    assert expected == Secret(path, short).reveal()
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "is empty; write the value into it"),
+        (b"\n", "is empty; write the value into it"),
+        (b"\xff\xfe", "is not UTF-8 text; write the value into it as plain text"),
+        (b"x" * 70_000, "is larger than 65536 bytes; name a file that holds the value alone"),
+    ],
+)
+def test_a_useless_file_is_refused(tmp_path: Path, content: bytes, problem: str) -> None:
+    """A file that holds no secret is refused by its path, with what to do."""
+    path = tmp_path / "token"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="token is") as caught:
+        Secret(path, short)
+    assert f"{path} {problem}" == str(caught.value)
+
+
+def test_no_file_is_refused(tmp_path: Path) -> None:
+    """A missing file, a directory and a pipe that nobody writes to are refused without waiting."""
+    os.mkfifo(tmp_path / "pipe")
+    for name, problem in {
+        "missing": "cannot be read (No such file or directory); name a file that this process may read",
+        ".": "is not a regular file; name the file that holds the value",
+        "pipe": "is not a regular file; name the file that holds the value",
+    }.items():
+        with pytest.raises(ValueError, match="name") as caught:
+            Secret(tmp_path / name, short)
+        assert f"{tmp_path / name} {problem}" == str(caught.value)
+
+
+def test_equality_is_of_the_values(mounted: Path) -> None:
+    """Secrets are equal when they reveal the same; they have no hash, since that can change."""
+    assert Secret("first", short) == Secret(mounted, short)
+    assert Secret("other", short) != Secret(mounted, short)
+    assert Secret("first", short) != "first"
+    with pytest.raises(TypeError):
+        hash(Secret("first", short))
