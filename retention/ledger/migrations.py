@@ -1,0 +1,125 @@
+"""Our own schema: numbered plain-SQL files, each applied once, in order, all pending ones in one transaction."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, LiteralString
+
+import psycopg
+
+from retention.errors import SchemaError
+from retention.ledger.queries import folder
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from retention.ledger.database import Database
+
+_LOCK = 7_368_742_101  # any number, as long as every version of this program uses the same
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One file of sql/migrations/."""
+
+    number: int
+    name: str
+    text: LiteralString
+
+    @property
+    def checksum(self) -> str:
+        """Tells whether the file is still the one that was applied."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A migration, and when it was applied, if it was."""
+
+    migration: Migration
+    applied_at: datetime | None
+
+
+def migrations() -> list[Migration]:
+    """All that this version knows, in order."""
+    files = sorted((folder() / "migrations").iterdir(), key=lambda file: file.name)
+    return [
+        Migration(int(file.name[:4]), file.name.removesuffix(".sql"), file.read_text("utf-8"))
+        for file in files
+        if file.name.endswith(".sql")
+    ]
+
+
+async def status(database: Database) -> list[Standing]:
+    """Which migrations are applied. Raises SchemaError where the schema is not this version's."""
+    async with database.connection() as connection:
+        return await _status(connection)
+
+
+async def migrate(database: Database) -> list[Migration]:
+    """Apply what is pending, all of it or nothing; returns what was applied. Safe to run twice, or by two at once."""
+    async with database.connection() as connection:
+        try:
+            async with connection.transaction():
+                # Held until the transaction ends, so it works through PgBouncer, and a killed migration leaves no lock.
+                await connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+                await connection.execute("CREATE SCHEMA IF NOT EXISTS retention")
+                await connection.execute(_TABLE)
+                pending = [item.migration for item in await _status(connection) if item.applied_at is None]
+                for migration in pending:
+                    await connection.execute(migration.text)
+                    await connection.execute(
+                        "INSERT INTO retention.schema_migrations (number, name, checksum) VALUES (%s, %s, %s)",
+                        [migration.number, migration.name, migration.checksum],
+                    )
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise SchemaError(
+                f"db migrate: {error.diag.message_primary}; run it as a role that has CREATE on this database",
+            ) from None
+    return pending
+
+
+async def require_current(database: Database) -> None:
+    """Raise SchemaError unless every migration of this version is applied."""
+    pending = [item.migration.name for item in await status(database) if item.applied_at is None]
+    if pending:
+        raise SchemaError(f"the schema lacks {', '.join(pending)}; run `retention db migrate`")
+
+
+_TABLE: LiteralString = """
+CREATE TABLE IF NOT EXISTS retention.schema_migrations (
+    number      integer PRIMARY KEY,
+    name        text NOT NULL,
+    checksum    text NOT NULL,
+    applied_at  timestamptz NOT NULL DEFAULT now()
+)"""
+
+
+async def _status(connection: psycopg.AsyncConnection[object]) -> list[Standing]:
+    known = migrations()
+    row = await (
+        await connection.execute("SELECT to_regclass('retention.schema_migrations') IS NOT NULL AS there")
+    ).fetchone()
+    if not getattr(row, "there", False):
+        return [Standing(migration, None) for migration in known]
+    try:
+        cursor = await connection.execute("SELECT number, name, checksum, applied_at FROM retention.schema_migrations")
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise SchemaError(f"{error.diag.message_primary}; grant what `sql/operator/roles.sql` grants") from None
+    applied = {getattr(item, "number"): item for item in await cursor.fetchall()}  # noqa: B009 - rows are named tuples
+    numbers = {migration.number for migration in known}
+    unknown = sorted(number for number in applied if number not in numbers)
+    if unknown:
+        raise SchemaError(
+            f"the schema has migration {unknown[-1]:04}, which this version does not know; install a newer one"
+        )
+    standings = []
+    for migration in known:
+        row = applied.get(migration.number)
+        if row is not None and getattr(row, "checksum", None) != migration.checksum:
+            raise SchemaError(
+                f"migration {migration.name} is applied, but as another text than this version's; restore the file",
+            )
+        standings.append(Standing(migration, getattr(row, "applied_at", None)))
+    return standings

@@ -1,0 +1,170 @@
+"""Runs: planned, started, looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from psycopg.types.json import Jsonb
+
+from retention.core.backoff import BASE
+from retention.core.model import State
+from retention.core.plan import Group, Plan, sum_stakes
+from retention.core.rails import Figures
+from retention.core.summary import Summary
+from retention.ledger.work import BEAT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from retention.core.plan import Scope
+    from retention.ledger.database import Database
+    from retention.ledger.work import LaneTerms
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """A run that somebody asks for. `settings` is the policy as it is now, without secrets."""
+
+    run_id: UUID
+    policy: str
+    trigger: str
+    mode: str
+    requested_by: str
+    reason: str | None
+    settings: Mapping[str, Any]
+
+
+class RunLedger:
+    """The ledger's runs."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def now(self) -> datetime:
+        """The database's time, which decides what is stale."""
+        return (await self._database.row("now")).now  # type: ignore[no-any-return]
+
+    async def plan(self, scope: Scope) -> Plan:
+        """What a run would plan now; writes nothing."""
+        as_of = await self.now()
+        rows = await self._database.rows("plan", limit=scope.limit, **bounds(scope, as_of))
+        return Plan(as_of, tuple(Group(*row) for row in rows))
+
+    async def create(self, request: RunRequest, scope: Scope, terms: Sequence[LaneTerms]) -> Plan:
+        """Freeze a run's plan, all of it or nothing. Earlier runs' doubts within its scope become this run's to settle.
+
+        A dry run is finished with that: its rounds stand in the ledger as not sent.
+        """
+        dry_run = request.mode == "dry_run"
+        async with self._database.transaction() as transaction:
+            as_of = (await transaction.row("now")).now
+            limits = bounds(scope, as_of)
+            await transaction.rows(
+                "insert_run",
+                run_id=request.run_id,
+                policy=request.policy,
+                trigger=request.trigger,
+                mode=request.mode,
+                as_of=as_of,
+                requested_by=request.requested_by,
+                reason=request.reason,
+                settings=Jsonb(dict(request.settings)),
+                status="finished" if dry_run else "planned",
+                beat=BEAT,
+            )
+            if not dry_run:
+                await transaction.rows(
+                    "ensure_partners",
+                    partners=[partner.partner for partner in terms],
+                )
+                abandoned = [row.run_id for row in await transaction.rows("abandoned", run_id=request.run_id)]
+                for partner in terms:
+                    await transaction.rows(
+                        "recover",
+                        partner=partner.partner,
+                        run_ids=abandoned,
+                        status_probe=partner.status_probe,
+                        max_attempts=partner.max_attempts,
+                        back_off=BASE,
+                    )
+                    await transaction.rows(
+                        "take_up",
+                        run_id=request.run_id,
+                        partner=partner.partner,
+                        markets=limits["markets"],
+                        games=limits["games"],
+                        exclude_markets=limits["exclude_markets"],
+                        exclude_games=limits["exclude_games"],
+                    )
+                if abandoned:
+                    await transaction.rows("supersede", run_id=str(request.run_id), limit=scope.limit, **limits)
+            rows = await transaction.rows(
+                "freeze",
+                run_id=request.run_id,
+                dry_run=dry_run,
+                limit=scope.limit,
+                **limits,
+            )
+        return Plan(as_of, tuple(Group(*row) for row in rows))
+
+    async def figures(self, run_id: UUID) -> Figures:
+        """What a frozen plan holds, for the rails."""
+        rows = await self._database.rows("figures", run_id=run_id)
+        return Figures(sum(row.rounds for row in rows), sum_stakes((row.currency, row.stake) for row in rows))
+
+    async def start(self, run_id: UUID, deadline: float | None) -> bool:
+        """Set a run going, or join it; False where it is over. `deadline` in seconds from now."""
+        return (await self._database.row("start_run", run_id=run_id, deadline=deadline, beat=BEAT)) is not None
+
+    async def halt(self, run_id: UUID, reason: str) -> None:
+        """Stop a run before its first call."""
+        await self._database.count("halt_run", run_id=run_id, reason=reason)
+
+    async def override(self, run_id: UUID, rail: str, text: str, by: str) -> None:
+        """Record who passed which rail, when, and with what words."""
+        await self._database.count("add_override", run_id=run_id, rail=rail, text=text, by=by)
+
+    async def get(self, run_id: UUID) -> Any:
+        """A run's row, or None."""
+        return await self._database.row("run", run_id=run_id)
+
+    async def list(self, limit: int) -> list[Any]:
+        """The newest runs, newest first, with their counts."""
+        return await self._database.rows("runs", limit=limit)
+
+    async def summary(self, run_id: UUID) -> Summary:
+        """What a run came to, or has come to so far."""
+        run = await self.get(run_id)
+        counts = await self._database.rows("run_counts", run_id=run_id)
+        refunds = await self._database.rows("run_refunds", run_id=run_id)
+        return Summary(
+            run.run_id,
+            run.policy,
+            run.mode,
+            run.status,
+            run.halt_reason,
+            states={State(row.state): row.rounds for row in counts if not row.taken_up},
+            taken_up={State(row.state): row.rounds for row in counts if row.taken_up},
+            conflicts=sum(row.conflicts for row in counts),
+            incomplete=sum(row.incomplete for row in counts),
+            discrepancies=sum(row.discrepancies for row in counts),
+            refunds={row.currency: row.amount for row in refunds},
+        )
+
+
+def bounds(scope: Scope, as_of: datetime) -> dict[str, Any]:
+    """The values that sql/queries/stale_rounds.sql wants."""
+    return {
+        "as_of": as_of,
+        "partners": list(scope.partners),
+        "max_runs": list(scope.max_runs),
+        "open_longer_than": scope.open_longer_than.total_seconds(),
+        "idle_longer_than": scope.idle_longer_than.total_seconds() if scope.idle_longer_than else None,
+        "markets": list(scope.markets) if scope.markets is not None else None,
+        "games": list(scope.games) if scope.games is not None else None,
+        "exclude_markets": list(scope.exclude_markets),
+        "exclude_games": list(scope.exclude_games),
+    }

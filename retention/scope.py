@@ -1,0 +1,26 @@
+"""From the configuration to what the ledger looks at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from retention.core.plan import Scope
+
+if TYPE_CHECKING:
+    from retention.settings import Policy, Settings
+
+
+def scope_of(settings: Settings, policy: Policy, limit: int | None = None) -> Scope:
+    """Which open rounds are stale under a policy; with `limit`, only the oldest so many are planned."""
+    partners = settings.partners_of(policy)
+    return Scope(
+        partners=partners,
+        max_runs=tuple(settings.partner(name).max_runs for name in partners),
+        open_longer_than=policy.open_longer_than,
+        idle_longer_than=policy.idle_longer_than,
+        markets=policy.markets,
+        exclude_markets=policy.exclude_markets,
+        games=policy.games,
+        exclude_games=policy.exclude_games,
+        limit=limit,
+    )

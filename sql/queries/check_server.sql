@@ -1,0 +1,5 @@
+-- What has to be known before our schema can be looked at.
+SELECT
+    current_setting('server_version_num')::integer AS number, current_setting('server_version') AS version,
+    quote_ident(current_user) AS role,
+    EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'retention') AS has_schema

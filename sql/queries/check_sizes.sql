@@ -1,0 +1,13 @@
+-- Which of the operator's relations are large, in rows as last estimated. Partitions add up to their table.
+SELECT quote_ident(rn.nspname) || '.' || quote_ident(root.relname) AS relation, sum(e.rows)::bigint AS rows
+FROM unnest(%(schemas)s::text[], %(names)s::text[]) AS s (nspname, relname)
+JOIN pg_catalog.pg_namespace n ON n.nspname = s.nspname
+JOIN pg_catalog.pg_class r ON r.relnamespace = n.oid AND r.relname = s.relname
+JOIN pg_catalog.pg_class root ON root.oid = coalesce(pg_partition_root(r.oid), r.oid)
+JOIN pg_catalog.pg_namespace rn ON rn.oid = root.relnamespace
+-- Never analyzed: about a hundred bytes a row.
+CROSS JOIN LATERAL (SELECT CASE WHEN r.reltuples < 0 THEN pg_relation_size(r.oid) / 100 ELSE r.reltuples END AS rows) e
+WHERE n.nspname <> 'retention'
+GROUP BY rn.nspname, root.relname
+HAVING sum(e.rows) > %(large)s
+ORDER BY relation

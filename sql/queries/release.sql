@@ -1,0 +1,14 @@
+-- Claims that are handed back unsent. Their attempts stay on record as released, and do not count.
+WITH back AS (
+    UPDATE retention.cancellations c
+    SET state = CASE WHEN a.kind = 'status' OR c.doubtful THEN 'in_doubt' WHEN c.unsettled THEN 'retrying' ELSE 'planned' END,
+        due_at = CASE WHEN c.unsettled THEN statement_timestamp() END,
+        lease_until = NULL, attempt_uuid = NULL,
+        attempts = c.attempts - (a.kind = 'cancel')::integer, tries = c.tries - (a.kind = 'cancel')::integer,
+        probes = c.probes - (a.kind = 'status')::integer
+    FROM retention.attempts a
+    WHERE a.uuid = ANY (%(uuids)s::uuid[]) AND c.id = a.cancellation_id
+      AND c.state = 'claimed' AND c.attempt_uuid = a.uuid
+    RETURNING a.uuid
+)
+UPDATE retention.attempts a SET outcome = 'released' FROM back WHERE a.uuid = back.uuid

@@ -1,0 +1,9 @@
+-- Returns the hold as it was before.
+WITH released AS (
+    UPDATE retention.holds
+    SET released_at = statement_timestamp(), released_by = %(by)s
+    WHERE hold_id = %(hold_id)s AND released_at IS NULL
+    RETURNING hold_id
+)
+SELECT h.released_by, EXISTS (SELECT FROM released) AS done
+FROM retention.holds h WHERE h.hold_id = %(hold_id)s

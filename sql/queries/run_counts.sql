@@ -1,0 +1,11 @@
+-- A run's own rounds, and the doubts of earlier runs that it took up, by state.
+SELECT
+    c.state, c.run_id <> %(run_id)s AS taken_up, count(*) AS rounds,
+    count(*) FILTER (WHERE c.conflict) AS conflicts,
+    count(*) FILTER (WHERE c.state = 'cancelled' AND (c.amount IS NULL OR c.currency IS NULL OR c.transaction_id IS NULL))
+        AS incomplete,
+    count(*) FILTER (WHERE c.amount <> c.stake OR c.currency <> c.stake_currency OR c.transaction_id <> c.bet_transaction_id)
+        AS discrepancies
+FROM retention.cancellations c
+WHERE c.run_id = %(run_id)s OR c.taken_up_by = %(run_id)s
+GROUP BY c.state, c.run_id <> %(run_id)s

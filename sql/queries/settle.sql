@@ -1,0 +1,61 @@
+-- A batch of replies: attempts, cancellations and the operator's own table, together or not at all.
+WITH reply AS (
+    SELECT * FROM json_to_recordset(%(replies)s::json) AS r (
+        id bigint, uuid uuid, state text, outcome text, sent_at timestamptz, replied_at timestamptz,
+        http_status smallint, error_code text, description text, currency text, amount numeric, transaction_id text,
+        detail text, due_in float8, doubtful boolean, refused boolean, failed boolean)
+), noted AS (
+    UPDATE retention.attempts a
+    SET sent_at = r.sent_at, replied_at = r.replied_at, http_status = r.http_status, error_code = r.error_code,
+        outcome = r.outcome, detail = r.detail
+    FROM reply r WHERE a.uuid = r.uuid
+), locked AS (
+    SELECT r.*, c.partner, c.round_id
+    FROM reply r JOIN retention.cancellations c ON c.id = r.id
+    -- Whoever holds the claim decides. A reply that comes after its lease is heeded only where it is certain.
+    WHERE (c.state = 'claimed' AND c.attempt_uuid = r.uuid)
+       OR (r.state IN ('cancelled', 'already_cancelled', 'already_completed')
+           AND c.state IN ('planned', 'claimed', 'retrying', 'in_doubt'))
+    ORDER BY c.id FOR UPDATE OF c
+), closing AS (
+    SELECT
+        array_agg(partner ORDER BY id) AS partners, array_agg(round_id ORDER BY id) AS round_ids,
+        array_agg(statement_timestamp() ORDER BY id) AS at, array_agg(currency ORDER BY id) AS currencies,
+        array_agg(amount ORDER BY id) AS amounts, array_agg(transaction_id ORDER BY id) AS transaction_ids
+    FROM locked WHERE state IN ('cancelled', 'already_cancelled') AND %(close_error)s::text IS NULL
+    HAVING count(*) > 0
+), closed AS MATERIALIZED (
+    SELECT f.partner, f.round_id
+    FROM closing c, LATERAL retention.close_rounds(
+        c.partners, c.round_ids, c.at, c.currencies, c.amounts, c.transaction_ids) AS f (partner, round_id)
+), settled AS (
+    UPDATE retention.cancellations c
+    SET state = r.state, attempt_uuid = r.uuid, lease_until = NULL,
+        -- A question does not unsay what the vendor answered to the request.
+        error_code = CASE WHEN r.kind = 'cancel' THEN r.error_code ELSE c.error_code END,
+        description = CASE WHEN r.kind = 'cancel' THEN r.description ELSE c.description END,
+        currency = r.currency, amount = r.amount, transaction_id = r.transaction_id, doubtful = r.doubtful, refused = r.refused,
+        conflict = r.state IN ('cancelled', 'already_cancelled') AND NOT EXISTS (
+            SELECT FROM closed k WHERE k.partner = r.partner AND k.round_id = r.round_id),
+        detail = coalesce(%(close_error)s, CASE WHEN r.kind = 'status' AND c.refused
+                                                THEN concat_ws('; ', c.detail, r.detail) ELSE r.detail END),
+        settled_at = CASE WHEN r.state NOT IN ('planned', 'retrying', 'in_doubt') THEN statement_timestamp() END,
+        due_at = CASE WHEN r.state IN ('retrying', 'in_doubt')
+                      THEN statement_timestamp() + make_interval(secs => r.due_in) END,
+        unsettled = r.state IN ('retrying', 'in_doubt'),
+        holds_round = r.state IN ('planned', 'retrying', 'in_doubt', 'cancelled', 'already_cancelled'),
+        -- A request that was turned away at the door uses no attempt.
+        tries = c.tries - (r.outcome IN ('throttled', 'unauthorized') AND c.attempt_uuid = r.uuid AND r.kind = 'cancel')::integer,
+        probes = c.probes - (r.outcome IN ('throttled', 'unauthorized') AND c.attempt_uuid = r.uuid AND r.kind = 'status')::integer
+    FROM (SELECT l.*, a.kind FROM locked l JOIN retention.attempts a ON a.uuid = l.uuid) r
+    WHERE c.id = r.id
+    RETURNING c.id, r.uuid, c.conflict, c.stake, c.stake_currency, c.bet_transaction_id
+), counted AS (
+    SELECT string_agg(r.failed::integer::text, '' ORDER BY r.replied_at, r.id) AS marks
+    FROM reply r JOIN settled s ON s.uuid = r.uuid WHERE r.failed IS NOT NULL
+), seen AS (
+    UPDATE retention.runs SET recent = right(recent || counted.marks, 200)
+    FROM counted WHERE run_id = %(run_id)s AND counted.marks IS NOT NULL
+    RETURNING recent
+)
+SELECT s.*, w.recent FROM settled s FULL JOIN seen w ON false
