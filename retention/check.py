@@ -1,0 +1,125 @@
+"""`retention check`: whether everything is in place for a run. It looks, and asks each vendor for a sign of life."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+from retention.core import wire
+from retention.core.model import Credentials, NotConnected, Reply, Treatment, Unclear
+from retention.errors import RetentionError
+from retention.ledger.database import AWAY, open_database
+from retention.ledger.inspect import Finding, inspect_database
+from retention.scope import scope_of
+from retention.settings.durations import format_duration
+from retention.vendor.client import VendorClient
+from retention.wiring import redactor_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from retention.settings import Partner, Policy, Settings
+
+AUTO_CLOSING = timedelta(hours=24)
+"""Within this time the vendor itself completes rounds that were left."""
+
+
+async def run_checks(settings: Settings) -> list[Finding]:
+    """Look at everything, in the order in which it has to be mended."""
+    redact = redactor_of(settings).text
+    findings = [Finding("configuration", ok=True, message=_extent(settings)), *map(_policy, settings.policies.values())]
+    findings += await _database(settings, redact)
+    findings += await asyncio.gather(*(_vendor(partner, redact) for partner in settings.partners.values()))
+    return findings
+
+
+async def check_vendor(client: VendorClient, partner: Partner, redact: Callable[[str], str]) -> Finding:
+    """Ask one vendor whether it hears us and knows us. `redact` takes out whatever secret its reply repeats."""
+    credentials = Credentials(partner.secure_login.reveal(), partner.token.reveal())
+    address = partner.api_url.reveal().rstrip("/") + "/v4/HealthCheck"
+    exchange = await client.post(address, lambda: wire.encode_health(credentials, str(uuid.uuid4())))
+    ok, message = False, "no reply"
+    match exchange.answer:
+        case Reply(http_status=401 | 403 as status):
+            message = f"refused our credentials, or this machine's address: HTTP {status}"
+        case Reply(problem=str(problem)):
+            message = f"is not well: {problem}"
+        case Reply(code="0"):
+            ok, message = True, "answers, and knows us"
+        case Reply(code=str(code), description=words):
+            said = f"error {code}" + (f", {words}" if words else "")
+            refused = partner.treatments.get(code) is Treatment.UNAUTHORIZED
+            message = f"refused our credentials: {said}" if refused else f"is not well: {said}"
+        case NotConnected(why) | Unclear(why):
+            message = why
+    return Finding(f"vendor of {partner.name}", ok=ok, message=redact(message))
+
+
+def exit_code(findings: Sequence[Finding]) -> int:
+    """0 where nothing fails; warnings do not count."""
+    return 0 if all(finding.ok for finding in findings) else 2
+
+
+def text(findings: Sequence[Finding]) -> str:
+    """One line for each finding."""
+    return "\n".join(f"{_mark(finding):<6}{finding.name}: {finding.message}" for finding in findings)
+
+
+def document(findings: Sequence[Finding]) -> dict[str, Any]:
+    """The same as a JSON document."""
+    checks = [
+        {"name": finding.name, "ok": finding.ok, "message": finding.message, "warning": finding.warning}
+        for finding in findings
+    ]
+    return {"checks": checks, "schedules": []}
+
+
+def _mark(finding: Finding) -> str:
+    if not finding.ok:
+        return "FAIL"
+    return "WARN" if finding.warning else "ok"
+
+
+def _extent(settings: Settings) -> str:
+    def counted(names: Sequence[str], one: str, many: str) -> str:
+        return f"{len(names)} {one if len(names) == 1 else many} ({', '.join(names)})" if names else f"no {one}"
+
+    partners = counted(list(settings.partners), "partner", "partners")
+    return f"{partners}, {counted(list(settings.policies), 'policy', 'policies')}"
+
+
+def _policy(policy: Policy) -> Finding:
+    name, age = f"policy {policy.name}", format_duration(policy.open_longer_than)
+    if policy.open_longer_than < AUTO_CLOSING:
+        within = format_duration(AUTO_CLOSING)
+        message = f"open_longer_than is {age}, but within {within} the vendor still closes rounds itself"
+        return Finding(name, ok=True, message=message, warning=True)
+    return Finding(name, ok=True, message=f"{policy.mode}, rounds open for {age}, at most {policy.max_rounds} of them")
+
+
+async def _database(settings: Settings, redact: Callable[[str], str]) -> list[Finding]:
+    secret = settings.database.dsn
+    scopes = [(policy.name, scope_of(settings, policy)) for policy in settings.policies.values()]
+    try:
+        async with open_database(secret.reveal if secret else str, size=1) as database:
+            return await inspect_database(database, scopes)
+    except RetentionError as error:
+        message = str(error)
+    except AWAY as error:
+        message = f"the database went away: {_first_line(error)}"
+    except psycopg.Error as error:
+        message = f"the database refused a statement: {_first_line(error)}"
+    return [Finding("database", ok=False, message=redact(message))]
+
+
+async def _vendor(partner: Partner, redact: Callable[[str], str]) -> Finding:
+    async with VendorClient(timeout=partner.timeout.total_seconds(), concurrency=1) as client:
+        return await check_vendor(client, partner, redact)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

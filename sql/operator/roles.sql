@@ -1,0 +1,74 @@
+-- Two roles, with what they need in this database and no more. Run it after open_rounds.sql and close_rounds.sql, and
+-- again after each `retention db migrate`, as a superuser, or as a role that may create roles and owns the schema
+-- `retention` and all that is in it. Running it once more changes nothing.
+--
+--   retention_job     does the work: `retention run`, `hold`, `pause`, `review` ...
+--   retention_report  reads the ledger: `retention report`, `runs`
+--
+-- Neither has a password. Give them a way in (\password retention_job, or a line of pg_hba.conf), or let a login of your
+-- own have their rights: GRANT retention_job TO nightly. For other names, replace these throughout.
+--
+-- Neither gets anything in `public` or on your own tables: the view and the function work with their owner's rights.
+-- Nobody may delete: what the job has done stays on record. What was planned and asked can be added to, not rewritten.
+
+BEGIN;
+
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'retention_job') THEN
+        CREATE ROLE retention_job LOGIN;
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'retention_report') THEN
+        CREATE ROLE retention_report LOGIN;
+    END IF;
+END
+$$;
+
+-- What is not granted below is not theirs, whatever was granted before.
+REVOKE ALL ON SCHEMA retention FROM retention_job, retention_report;
+REVOKE ALL ON ALL TABLES IN SCHEMA retention FROM retention_job, retention_report;
+REVOKE ALL ON ALL ROUTINES IN SCHEMA retention FROM retention_job, retention_report;
+
+-- The job.
+GRANT USAGE ON SCHEMA retention TO retention_job;
+GRANT SELECT ON retention.schema_migrations TO retention_job;
+GRANT SELECT ON retention.open_rounds TO retention_job;
+GRANT EXECUTE ON FUNCTION retention.close_rounds(text[], text[], timestamptz[], text[], numeric[], text[]) TO retention_job;
+
+GRANT SELECT, INSERT ON retention.runs TO retention_job;
+GRANT UPDATE (status, halt_reason, overrides, started_at, finished_at, active_until, deadline_at, halted_partners, recent)
+    ON retention.runs TO retention_job;
+
+GRANT SELECT, INSERT ON retention.cancellations TO retention_job;
+GRANT UPDATE (state, error_code, description, currency, amount, transaction_id, conflict, detail, settled_at, attempts,
+              resolved_as, resolved_by, resolved_note, resolved_at, attempt_uuid, lease_until, tries, probes, due_at,
+              taken_up_by, doubtful, refused, unsettled, holds_round)
+    ON retention.cancellations TO retention_job;
+
+GRANT SELECT, INSERT ON retention.attempts TO retention_job;
+GRANT UPDATE (sent_at, replied_at, http_status, error_code, outcome, detail) ON retention.attempts TO retention_job;
+
+GRANT SELECT, INSERT ON retention.holds TO retention_job;
+GRANT UPDATE (released_at, released_by) ON retention.holds TO retention_job;
+
+GRANT SELECT, INSERT ON retention.pauses TO retention_job;
+GRANT UPDATE (resumed_by, resumed_at) ON retention.pauses TO retention_job;
+
+GRANT SELECT, INSERT ON retention.partner_state TO retention_job;
+GRANT UPDATE (next_slot, paused_until, rate, rate_at) ON retention.partner_state TO retention_job;
+
+-- Those who report.
+GRANT USAGE ON SCHEMA retention TO retention_report;
+GRANT SELECT ON retention.schema_migrations, retention.runs, retention.cancellations, retention.attempts, retention.holds,
+    retention.pauses TO retention_report;
+
+-- What the wallet has given back, where there is such a view.
+DO $$
+BEGIN
+    IF to_regclass('retention.wallet_refunds') IS NOT NULL THEN
+        GRANT SELECT ON retention.wallet_refunds TO retention_job, retention_report;
+    END IF;
+END
+$$;
+
+COMMIT;
