@@ -1,0 +1,1 @@
+"""The vendor's edge: the client that calls it, and a simulated vendor to call."""

@@ -1,0 +1,169 @@
+"""The HTTP edge: a request's bytes out, a reply's bytes in, and what is known of how far it came."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import ssl
+import time
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Self
+from weakref import WeakSet
+
+import aiohttp
+
+from retention.core.model import NotConnected, Unclear
+from retention.core.wire import REPLY_LIMIT, SUCCESS, decode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aiohttp.client_proto import ResponseHandler
+    from aiohttp.client_reqrep import ClientRequest
+    from aiohttp.connector import Connection
+    from aiohttp.tracing import Trace
+
+    from retention.core.model import Answer, Reply
+
+_HEADERS = {
+    "Content-Type": "application/json",
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",  # a reply of 64 KiB may not unpack into something else
+    "User-Agent": "retention",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """An answer, and when on the monotonic clock, in seconds: None where nothing left, or nothing came back."""
+
+    answer: Answer
+    sent_at: float | None
+    replied_at: float | None
+
+
+@dataclass(slots=True)
+class _Progress:
+    """How far a request came. The connection decides: without one nothing can have happened."""
+
+    connected_at: float | None = None
+
+
+_PROGRESS: ContextVar[_Progress] = ContextVar("progress")
+"""Of the request that this task is making."""
+
+
+class VendorClient:
+    """Calls one partner's API. TLS is verified, no redirect is followed, and no proxy taken from the environment."""
+
+    def __init__(self, *, timeout: float, concurrency: int) -> None:
+        self._timeout = aiohttp.ClientTimeout(total=timeout)
+        self._concurrency = concurrency
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            connector=_Connector(limit=self._concurrency + 8, keepalive_timeout=30),
+            timeout=self._timeout,
+            headers=_HEADERS,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            auto_decompress=False,
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def post(self, url: str, body: Callable[[], bytes]) -> Exchange:
+        """Send one request. Never raises for what the network or the vendor does; never repeats a request.
+
+        The errors' own words are not passed on: they name the address, which is a secret.
+        """
+        assert self._session is not None
+        progress = _Progress()
+        _PROGRESS.set(progress)
+        try:
+            async with self._session.post(url, data=body(), allow_redirects=False) as response:
+                reply = await _read(response)
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+            if progress.connected_at is None:
+                return Exchange(NotConnected(_why_not_connected(error)), None, None)
+            return Exchange(Unclear(_why_unclear(error)), progress.connected_at, None)
+        return Exchange(reply, progress.connected_at, time.monotonic())
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Tells when a request has its connection: aiohttp's own tracing would cost as much as reading the reply.
+
+    Reuses no connection on which something came unasked: it would be taken for the reply to the next request.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._used: WeakSet[ResponseHandler] = WeakSet()
+
+    async def connect(
+        self,
+        req: ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - the name is aiohttp's
+    ) -> Connection:
+        while True:
+            connection = await super().connect(req, traces, timeout)
+            protocol = connection.protocol
+            assert protocol is not None
+            if protocol not in self._used or not protocol.should_close:
+                self._used.add(protocol)
+                _PROGRESS.get().connected_at = time.monotonic()
+                return connection
+            connection.close()
+
+
+async def _read(response: aiohttp.ClientResponse) -> Reply:
+    body = bytearray()
+    if response.status in SUCCESS:
+        while part := await response.content.read(REPLY_LIMIT + 1 - len(body)):
+            body += part
+    # A body that is not read to its end costs the connection: aiohttp closes it.
+    whole = bytes(body) if len(body) <= REPLY_LIMIT else None
+    return decode(response.status, response.headers, whole, datetime.now(UTC))
+
+
+def _why_not_connected(error: Exception) -> str:
+    cause = getattr(error, "os_error", None) or error
+    if isinstance(error, TimeoutError):
+        why = "timed out"
+    elif isinstance(error, aiohttp.InvalidURL):
+        why = "the address is no URL"
+    elif isinstance(error, aiohttp.ClientSSLError) or isinstance(cause, ssl.SSLError):
+        why = "the TLS handshake failed"
+    elif isinstance(cause, socket.gaierror):
+        why = "the name could not be resolved"
+    else:
+        why = _errno_words(cause)
+    return f"no connection: {why}"
+
+
+def _why_unclear(error: Exception) -> str:
+    match error:
+        case TimeoutError():
+            return "no reply in time"
+        case aiohttp.ServerDisconnectedError():
+            return "the connection was closed before a reply"
+        case aiohttp.ClientPayloadError():
+            return "the reply was cut off"
+        case aiohttp.ClientResponseError() | aiohttp.http.HttpProcessingError():
+            return "the reply is not HTTP"
+    return f"the connection broke: {_errno_words(error)}"
+
+
+def _errno_words(error: BaseException) -> str:
+    number = getattr(error, "errno", None)
+    if isinstance(number, int) and number in errno.errorcode:
+        return os.strerror(number).lower()
+    return type(error).__name__

@@ -1,0 +1,173 @@
+"""What the simulated vendor knows of rounds and requests, and what it says of them: no server, no clock.
+
+The vendor's page does not say which code means what, so the simulator holds to one reading of the list of codes:
+0 success, 1 round is completed, 16 user does not match the round, 17 no such round, 18 game does not match the round,
+20 parameter missing or bad, 54 wrong secureLogin or token, 61 already cancelled.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+AmountAs = Literal["number", "string", "exponent"]
+Answer = Literal["", "replied", "cut", "hung"]
+Given = dict[str, object] | None
+
+_REQUIRED = {
+    "CancelRound": ("secureLogin", "userId", "roundId", "token", "uuid"),
+    "GetRoundStatus": ("secureLogin", "roundId", "token", "uuid"),
+    "HealthCheck": ("secureLogin", "token", "uuid"),
+}
+_LENGTHS = {"secureLogin": 32, "gameId": 32, "userId": 32, "roundId": 36, "token": 36, "uuid": 36}
+_FORMS: dict[AmountAs, str] = {"number": "{:f}", "string": '"{:f}"', "exponent": "{:E}"}
+
+
+class RoundStatus(enum.StrEnum):
+    """Where a round stands, in the vendor's words. The last two still have a message to the operator queued."""
+
+    IN_PROGRESS = "InProgress"
+    COMPLETED = "Completed"
+    CANCELED = "Canceled"
+    COMPLETE_IN_PROCESS = "CompleteInProcess"
+    CANCEL_IN_PROCESS = "CancelInProcess"
+
+
+@dataclass(slots=True)
+class Round:
+    """One round as the vendor knows it. `amount` is the bet in units of `currency`, exact.
+
+    An empty `user_id` or `game_id` matches every user or game. `amount_as` overrides the simulator's.
+    """
+
+    secure_login: str
+    round_id: str
+    user_id: str = ""
+    game_id: str = ""
+    status: RoundStatus = RoundStatus.IN_PROGRESS
+    currency: str = "EUR"
+    amount: Decimal = Decimal("1.00")
+    transaction_id: str = ""
+    amount_as: AmountAs | None = None
+    cancel_calls: int = 0
+    cancelled_times: int = 0
+
+    def __post_init__(self) -> None:
+        self.status, self.amount = RoundStatus(self.status), Decimal(self.amount)
+        self.transaction_id = self.transaction_id or f"bet-{self.round_id}"[:36]
+        if self.amount_as is not None and self.amount_as not in _FORMS:
+            raise ValueError(f"amount_as = {self.amount_as!r} cannot be used: give one of {', '.join(_FORMS)}")
+
+    def cancel(self, asked: Request, amount_as: AmountAs, *, idempotent: bool) -> dict[str, str]:
+        """Answer a CancelRound; only the first one changes anything, unless the vendor is not idempotent."""
+        self.cancel_calls += 1
+        if self.user_id not in {"", asked.user_id}:
+            return says("16", "user does not match the round")
+        if self.game_id and asked.game_id not in {"", self.game_id}:
+            return says("18", "game does not match the round")
+        if self.status in {RoundStatus.COMPLETED, RoundStatus.COMPLETE_IN_PROCESS}:
+            return says("1", "round is completed")
+        if self.status is not RoundStatus.IN_PROGRESS and idempotent:
+            return says("61", "round is already cancelled")
+        self.status = RoundStatus.CANCELED
+        self.cancelled_times += 1
+        return says("0", "Success") | {
+            "currency": json.dumps(self.currency),
+            "amount": _FORMS[self.amount_as or amount_as].format(self.amount),
+            "transactionId": json.dumps(self.transaction_id),
+        }
+
+    def describe(self) -> dict[str, str]:
+        """Answer a GetRoundStatus."""
+        known = {
+            "roundId": self.round_id,
+            "currency": self.currency,
+            "betAmount": f"{self.amount:f}",
+            "winAmount": "0",
+            "roundStatus": self.status,
+        }
+        return says("0", "Success") | {name: json.dumps(value) for name, value in known.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request, as it was asked and answered. `at` is in UTC, the other times are on the monotonic clock.
+
+    It arrived with its headers, and was finished when nothing was left to do for it but to send. `answer` is empty
+    until there is one. `fault`: the number of the fault that struck it. `effect`: it cancelled a round.
+    """
+
+    n: int
+    at: datetime
+    arrived_at: float
+    call: str
+    secure_login: str
+    round_id: str
+    user_id: str
+    game_id: str
+    uuid: str
+    answer: Answer = ""
+    http_status: int | None = None
+    code: str | None = None
+    fault: int | None = None
+    effect: bool = False
+    finished_at: float | None = None
+
+    @property
+    def outcome(self) -> str:
+        """The code that was answered, else the HTTP status, else how it ended without either."""
+        return self.code or (f"HTTP {self.http_status}" if self.http_status else self.answer or "in hand")
+
+
+def worst_second(times: Iterable[float]) -> int:
+    """Count the most times, given in seconds, that any sliding second holds; it does not hold its own end."""
+    ordered = sorted(times)
+    worst = first = 0
+    for last, moment in enumerate(ordered):
+        while ordered[first] <= moment - 1:
+            first += 1
+        worst = max(worst, last - first + 1)
+    return worst
+
+
+def read(body: bytes) -> Given:
+    """Read a body; None where it is no JSON object."""
+    try:
+        given = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return given if isinstance(given, dict) else None
+
+
+def text(given: Given, name: str) -> str:
+    """Take a field out of a body; empty where it is missing or no text."""
+    value = given.get(name) if given else None
+    return value if isinstance(value, str) else ""
+
+
+def bad_parameter(call: str, given: dict[str, object]) -> str | None:
+    """Name the first field that is missing, empty, too long, or no text."""
+    for name, longest in _LENGTHS.items():
+        value = given.get(name)
+        if value is None and name not in _REQUIRED[call]:
+            continue
+        if not isinstance(value, str) or not 0 < len(value) <= longest:
+            return name
+    return None
+
+
+def says(code: str, description: str) -> dict[str, str]:
+    """Begin a reply: the vendor writes success as a number, and other codes as texts."""
+    return {"error": "0" if code == "0" else json.dumps(code), "description": json.dumps(description)}
+
+
+def dump(value: object) -> str:
+    """Write JSON with ISO 8601 times, and amounts as decimal texts."""
+    return json.dumps(value, default=lambda one: one.isoformat() if isinstance(one, datetime) else str(one))

@@ -1,0 +1,290 @@
+"""The simulated vendor over real sockets: its truth, and what it writes down."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import suppress
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from support.vendor import CANCEL, FIELDS, HEALTH, KEY, STATUS, ask, open_round
+
+from retention.errors import UsageError
+from retention.vendor.faults import Faults
+from retention.vendor.simulator import RoundStatus, Simulator, worst_second
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+
+@pytest.fixture
+async def vendor() -> AsyncIterator[Simulator]:
+    async with Simulator([open_round()], secure_login="acme", token="s3cret") as simulator:
+        yield simulator
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+async def test_a_round_is_cancelled_once(vendor: Simulator, client: aiohttp.ClientSession) -> None:
+    """The first cancel changes the round and tells the refund; the second changes nothing, and is told so."""
+    first = await ask(client, vendor.url + CANCEL)
+    second = await ask(client, vendor.url + CANCEL)
+
+    refund = {"currency": "SEK", "amount": Decimal("12.50"), "transactionId": "bet-7"}
+    assert {"error": 0, "description": "Success", **refund} == first
+    assert {"error": "61", "description": "round is already cancelled"} == second
+    assert open_round(status=RoundStatus.CANCELED, cancel_calls=2, cancelled_times=1) == vendor.rounds[KEY]
+    assert [True, False] == [request.effect for request in vendor.requests]
+
+
+async def test_a_vendor_that_is_not_idempotent_cancels_twice(client: aiohttp.ClientSession) -> None:
+    """Where a second cancel is honoured again, the truth shows it."""
+    async with Simulator([open_round()], idempotent=False) as vendor:
+        codes = [(await ask(client, vendor.url + CANCEL))["error"] for _ in range(2)]
+
+    assert [0, 0] == codes
+    assert 2 == vendor.rounds[KEY].cancelled_times
+    assert 1 == vendor.figures()["cancelled_more_than_once"]
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [("InProgress", 0), ("Completed", "1"), ("CompleteInProcess", "1"), ("Canceled", "61"), ("CancelInProcess", "61")],
+)
+async def test_the_answer_follows_the_status(client: aiohttp.ClientSession, status: str, code: int | str) -> None:
+    """GetRoundStatus tells the status and changes nothing; only a round in progress is cancelled."""
+    async with Simulator([open_round(status=status)]) as vendor:
+        told = await ask(client, vendor.url + STATUS, userId=None, gameId=None)
+        cancelled = await ask(client, vendor.url + CANCEL)
+
+    money = {"currency": "SEK", "betAmount": "12.50", "winAmount": "0"}
+    assert {"error": 0, "description": "Success", "roundId": "R-1", "roundStatus": status, **money} == told
+    assert code == cancelled["error"]
+    assert (code == 0) == vendor.rounds[KEY].cancelled_times
+
+
+@pytest.mark.parametrize(
+    ("call", "changes", "code"),
+    [
+        (CANCEL, {"secureLogin": "other"}, "54"),
+        (CANCEL, {"token": "other"}, "54"),
+        (STATUS, {"token": "other"}, "54"),
+        (HEALTH, {"token": "other"}, "54"),
+        *((CANCEL, {name: None}, "20") for name in ("secureLogin", "userId", "roundId", "token", "uuid")),
+        *((STATUS, {name: None}, "20") for name in ("secureLogin", "roundId", "token", "uuid")),
+        *((HEALTH, {name: None}, "20") for name in ("secureLogin", "token", "uuid")),
+        (CANCEL, {"roundId": 1}, "20"),
+        (CANCEL, {"token": ["s3cret"]}, "20"),
+        (CANCEL, {"userId": ""}, "20"),
+        (CANCEL, {"uuid": "x" * 37}, "20"),
+        (CANCEL, {"roundId": "none"}, "17"),
+        (STATUS, {"roundId": "none"}, "17"),
+        (CANCEL, {"userId": "other"}, "16"),
+        (CANCEL, {"gameId": "other"}, "18"),
+        (CANCEL, {"gameId": None}, 0),
+        (STATUS, {"userId": None, "gameId": None}, 0),
+        (HEALTH, {"userId": None, "gameId": None, "roundId": None}, 0),
+    ],
+)
+async def test_fields_are_checked(
+    vendor: Simulator, client: aiohttp.ClientSession, call: str, changes: dict[str, Any], code: int | str
+) -> None:
+    """What the vendor's page requires is required, credentials come first, and only a good call has an effect."""
+    reply = await ask(client, vendor.url + call, **changes)
+
+    assert code == reply["error"]
+    assert ((call, code) == (CANCEL, 0)) == vendor.rounds[KEY].cancelled_times
+
+
+async def test_what_is_no_call_is_an_http_error(vendor: Simulator, client: aiohttp.ClientSession) -> None:
+    """Another path, another method and another body are the caller's mistakes, and are written down too."""
+    statuses = [
+        (await client.post(vendor.url + "/v3/CancelRound", json=FIELDS)).status,
+        (await client.get(vendor.url + CANCEL)).status,
+        (await client.post(vendor.url + CANCEL, data=b"[1]")).status,
+        (await client.post(vendor.url + CANCEL, data=b"\xff{")).status,
+    ]
+
+    assert [404, 405, 400, 400] == statuses
+    assert ["other", "CancelRound", "CancelRound", "CancelRound"] == [request.call for request in vendor.requests]
+    assert ["404", "405", "400", "400"] == [request.code for request in vendor.requests]
+
+
+async def test_any_path_may_go_before_the_call(vendor: Simulator, client: aiohttp.ClientSession) -> None:
+    """An API URL with a path of its own reaches the same calls."""
+    assert 0 == (await ask(client, f"{vendor.url}/some/prefix{CANCEL}"))["error"]
+
+
+async def test_an_unknown_round_can_be_opened_on_the_spot(client: aiohttp.ClientSession) -> None:
+    """For staging, any round anybody asks about exists, with a bet of 1.00 EUR."""
+    async with Simulator(unknown="open") as vendor:
+        reply = await ask(client, vendor.url + CANCEL)
+
+    assert ("EUR", Decimal("1.00")) == (reply["currency"], reply["amount"])
+    assert RoundStatus.CANCELED is vendor.rounds[KEY].status
+
+
+@pytest.mark.parametrize(
+    ("amount", "form", "text"),
+    [
+        ("12.50", "number", b'"amount": 12.50,'),
+        ("12.50", "string", b'"amount": "12.50",'),
+        ("12.50", "exponent", b'"amount": 1.250E+1,'),
+        ("12345678901234567890.123456789012345678", "number", b'"amount": 12345678901234567890.123456789012345678,'),
+        ("0.000000000000000001", "string", b'"amount": "0.000000000000000001",'),
+        ("1E+3", "number", b'"amount": 1000,'),
+    ],
+)
+async def test_amounts_are_exact(client: aiohttp.ClientSession, amount: str, form: Any, text: bytes) -> None:
+    """Every digit is written as it was registered, in the form that the simulator or the round asks for."""
+    one = open_round(amount=Decimal(amount))
+    other = open_round(round_id="R-2", amount=Decimal(amount), amount_as=form)
+    async with Simulator([one], amount_as=form) as vendor:
+        body = await (await client.post(vendor.url + CANCEL, json=FIELDS)).read()
+    async with Simulator([other]) as vendor:
+        same = await (await client.post(vendor.url + CANCEL, json={**FIELDS, "roundId": "R-2"})).read()
+
+    assert text in body
+    assert body == same
+
+
+async def test_latency_keeps_requests_in_flight(client: aiohttp.ClientSession) -> None:
+    """With a latency, requests that came together are in flight together."""
+    async with Simulator(unknown="open", latency=0.25) as vendor:
+        await asyncio.gather(*(ask(client, vendor.url + CANCEL, roundId=f"R-{n}") for n in range(5)))
+
+    assert 5 == vendor.peak_in_flight
+    assert 5 == vendor.worst_second()
+    assert 0 == vendor.worst_second("GetRoundStatus")
+
+
+async def test_a_request_arrives_with_its_headers(vendor: Simulator, client: aiohttp.ClientSession) -> None:
+    """The arrival is taken before the body is there, and a body that never comes is no request."""
+    body = json.dumps(FIELDS).encode()
+    head = f"POST {CANCEL} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    slow, slow_out = await asyncio.open_connection("127.0.0.1", vendor.port)
+    _, gone_out = await asyncio.open_connection("127.0.0.1", vendor.port)
+    slow_out.write(head)
+    gone_out.write(head + body[:9])
+    await ask(client, vendor.url + HEALTH)  # what was written before is read before
+    body_sent_at = datetime.now(UTC)
+    gone_out.close()
+    slow_out.write(body)
+    await slow.readuntil(b"}")
+    slow_out.close()
+
+    assert ["HealthCheck", "CancelRound"] == [request.call for request in vendor.requests]
+    assert vendor.requests[1].at < body_sent_at
+    assert vendor.requests[1].arrived_at < (vendor.requests[0].finished_at or 0)
+
+
+async def test_the_journal_is_written_before_the_answer(client: aiohttp.ClientSession, tmp_path: Path) -> None:
+    """Each request is a line before it has an effect and another one with its effect, and neither holds the token."""
+    journal = tmp_path / "journal"
+    async with Simulator([open_round()], journal=journal, faults=Faults.of({"hang": "after"})) as vendor:
+        asking = asyncio.create_task(ask(client, vendor.url + CANCEL))
+        await vendor.until(lambda: bool(vendor.requests) and vendor.requests[0].answer == "hung")
+        text = journal.read_text()
+    with suppress(aiohttp.ClientConnectionError):
+        await asking
+
+    asked, answered = map(json.loads, text.splitlines())
+    assert ("", False, "R-1", "u-1") == (asked["answer"], asked["effect"], asked["round_id"], asked["uuid"])
+    assert {**asked, "answer": "hung", "effect": True, "fault": 1} == answered
+    assert FIELDS["token"] not in text
+
+
+def test_a_journal_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    """It is refused at once, with words, and not at the first request."""
+    with pytest.raises(UsageError, match=r"journal: cannot be written \(No such file or directory\): name a file"):
+        Simulator(journal=tmp_path / "none" / "journal")
+
+
+async def test_other_processes_administer_it(vendor: Simulator, client: aiohttp.ClientSession) -> None:
+    """Rounds and faults can be set, and rounds, requests and figures be read, over HTTP."""
+    admin = vendor.url + "/_simulator/"
+    rows = b'[{"secure_login": "acme", "round_id": "R-2", "amount": 0.10, "status": "InProgress"}]'
+    registered = await (await client.post(admin + "rounds", data=rows)).json()
+    faulty = await (await client.post(admin + "faults", json={"fault": [{"code": "998", "first": 1}]})).json()
+    codes = [(await ask(client, vendor.url + CANCEL, roundId="R-2"))["error"] for _ in range(2)]
+    rounds = await (await client.get(admin + "rounds")).json()
+    requests = await (await client.get(admin + "requests")).json()
+    figures = await (await client.get(admin + "figures")).json()
+
+    assert ({"rounds": 2}, {"faults": 1}) == (registered, faulty)
+    assert ["998", 0] == codes
+    assert [("R-1", "InProgress", "12.50"), ("R-2", "Canceled", "0.10")] == [
+        (one["round_id"], one["status"], one["amount"]) for one in rounds
+    ]
+    assert [("998", False, 1), ("0", True, None)] == [(one["code"], one["effect"], one["fault"]) for one in requests]
+    assert FIELDS["token"] not in json.dumps(requests)
+    assert {
+        "answers": {"CancelRound": {"998": 1, "0": 1}},
+        "rounds": {"InProgress": 1, "Canceled": 1},
+        "cancelled_more_than_once": 0,
+        "worst_second": {"CancelRound": 2, "GetRoundStatus": 0, "HealthCheck": 0},
+        "peak_in_flight": 1,
+    } == figures
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "words"),
+    [
+        ("faults", b'{"fault": [{"statsu": 1}]}', "the request: fault 1: statsu: unknown key: did you mean status?"),
+        ("faults", b"[]", "the request: not a table"),
+        ("rounds", b'[{"secure_login": "acme", "round_id": "R-2", "status": "Open"}]', "'Open' is not a valid"),
+        ("rounds", b'[{"round_id": "R-2"}]', "secure_login"),
+        ("rounds", b'[{"secure_login": "acme", "round_id": "R-2", "amount_as": "x"}]', "amount_as = 'x' cannot be"),
+        ("rounds", b"[", "Expecting value"),
+    ],
+)
+async def test_bad_administration_changes_nothing(
+    vendor: Simulator, client: aiohttp.ClientSession, path: str, body: bytes, words: str
+) -> None:
+    """What cannot be used is refused with words, and the rounds and faults stay as they were."""
+    async with client.post(f"{vendor.url}/_simulator/{path}", data=body) as reply:
+        assert 400 == reply.status
+        assert words in (await reply.json())["error"]
+
+    assert ({KEY: open_round()}, Faults()) == (vendor.rounds, vendor.faults)
+
+
+@pytest.mark.parametrize(("peer", "status"), [("127.0.0.9", 200), ("::1", 200), ("192.0.2.1", 403), (None, 403)])
+async def test_only_this_machine_administers_it(
+    vendor: Simulator,
+    client: aiohttp.ClientSession,
+    monkeypatch: pytest.MonkeyPatch,
+    peer: str | None,
+    status: int,
+) -> None:
+    """A peer that is not on the loopback may call the vendor, but not look into it."""
+    monkeypatch.setattr(web.BaseRequest, "remote", peer)
+
+    assert status == (await client.get(vendor.url + "/_simulator/rounds")).status
+    assert 0 == (await ask(client, vendor.url + HEALTH))["error"]
+
+
+@pytest.mark.parametrize(
+    ("times", "worst"),
+    [
+        ([], 0),
+        ([5.0], 1),
+        ([0.0, 1.0, 2.0], 1),
+        ([0.0, 0.5, 0.999, 1.0], 3),
+        ([3.0, 0.0, 3.5, 3.25], 3),
+        ([n / 16 for n in range(100)], 16),
+    ],
+)
+def test_worst_second(times: list[float], worst: int) -> None:
+    """The window slides over the times in any order, and ends just before a whole second is over."""
+    assert worst == worst_second(times)

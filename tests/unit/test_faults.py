@@ -1,0 +1,178 @@
+"""Faults: which one strikes a request, and what is said of a file that cannot be used."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from retention.errors import UsageError
+from retention.vendor.faults import NO_FAULT, Asked, Faults, Tally, load, pick
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ASKED = Asked(call="CancelRound", secure_login="acme", round_id="R-1", credentials="right", age=10.0)
+
+
+def struck(faults: Faults, requests: list[Asked]) -> list[int | None]:
+    """Ask in turn, as the simulator does, and tell the number of the fault that struck each request."""
+    tally, numbers = Tally(), []
+    for asked in requests:
+        number, _ = pick(faults, asked, tally)
+        tally.add(asked, number)
+        numbers.append(number)
+    return numbers
+
+
+def test_without_faults_nothing_is_changed() -> None:
+    """No table, no strike, and a fault that leaves everything as it is."""
+    assert (None, NO_FAULT) == pick(Faults(), ASKED, Tally())
+
+
+def test_the_first_fault_that_fits_strikes() -> None:
+    """The order of the tables decides between faults that fit the same request."""
+    faults = Faults.of({"code": "1", "round_ids": ["X-*"]}, {"code": "2"}, {"code": "3"})
+
+    assert [2] == struck(faults, [ASKED])
+
+
+@pytest.mark.parametrize(
+    ("selector", "change", "strikes"),
+    [
+        ({}, {}, True),
+        ({}, {"call": "GetRoundStatus"}, False),
+        ({"call": "GetRoundStatus"}, {"call": "GetRoundStatus"}, True),
+        ({"call": "any"}, {"call": "HealthCheck"}, True),
+        ({"round_ids": ["A", "R-?"]}, {}, True),
+        ({"round_ids": ["r-1"]}, {}, False),
+        ({"credentials": "wrong"}, {}, False),
+        ({"credentials": "wrong"}, {"credentials": "wrong"}, True),
+        ({"after_seconds": 10, "for_seconds": "1m"}, {}, True),
+        ({"after_seconds": 10.5}, {}, False),
+        ({"for_seconds": 10}, {}, False),
+        ({"share": 1}, {}, True),
+        ({"share": 0}, {}, False),
+    ],
+)
+def test_selectors_say_whom_a_fault_strikes(
+    selector: dict[str, object], change: dict[str, str], *, strikes: bool
+) -> None:
+    """Each selector lets through what it names, and nothing else."""
+    faults = Faults.of({"complete": True, **selector})
+
+    assert [1 if strikes else None] == struck(faults, [replace(ASKED, **change)])  # type: ignore[arg-type]
+
+
+def test_faults_with_a_first_are_a_script() -> None:
+    """`first` counts strikes, so the second table waits until the first one is through."""
+    faults = Faults.of({"code": "998", "first": 2}, {"cut": "after", "first": 1})
+
+    assert [1, 1, 2, None] == struck(faults, [ASKED] * 4)
+
+
+def test_first_per_round_counts_each_round_for_itself() -> None:
+    """Every round of every partner gets its own first strikes."""
+    others = [replace(ASKED, round_id="R-2"), replace(ASKED, secure_login="other")]
+    faults = Faults.of({"code": "998", "first_per_round": 1})
+
+    assert [1, None, 1, 1, None] == struck(faults, [ASKED, ASKED, *others, ASKED])
+
+
+def test_a_share_is_the_same_in_every_run_of_a_seed() -> None:
+    """The same seed strikes the same rounds, another seed others, and both about as many as the share says."""
+    rounds = [replace(ASKED, round_id=f"R-{n}") for n in range(5000)]
+    first, again, other = (
+        struck(Faults.of({"code": "998", "share": 0.1}, seed=seed), rounds) for seed in (1, 1, "other")
+    )
+
+    assert first == again
+    assert first != other
+    assert 400 < first.count(1) < 600
+    assert 400 < other.count(1) < 600
+
+
+def test_a_share_is_drawn_anew_for_each_request_and_fault() -> None:
+    """Neither a round's later requests nor a second fault's share follow from the first draw."""
+    faults = Faults.of({"code": "1", "share": 0.5}, {"code": "2", "share": 0.5})
+
+    assert {1, 2, None} == set(struck(faults, [ASKED] * 50))
+
+
+def test_jitter_is_drawn_between_nothing_and_itself() -> None:
+    """A delay grows by up to its jitter, and by the same in every run."""
+    faults = Faults.of({"delay": "250ms", "jitter": 0.5})
+    rounds = [replace(ASKED, round_id=f"R-{n}") for n in range(100)]
+    delays = [pick(faults, asked, Tally())[1].delay for asked in rounds]
+
+    assert all(0.25 <= delay < 0.75 for delay in delays)
+    assert len(set(delays)) == 100
+    assert delays == [pick(faults, asked, Tally())[1].delay for asked in rounds]
+
+
+def test_a_file_is_read(tmp_path: Path) -> None:
+    """A TOML file gives its seed and its faults, in order."""
+    path = tmp_path / "faults.toml"
+    path.write_text('seed = 7\n[[fault]]\nstatus = 503\nheaders = { retry-after = 2 }\n[[fault]]\nomit = ["amount"]\n')
+    faults = load(path)
+
+    assert faults.seed == 7
+    assert [True, False] == [fault.said is not None for fault in faults.faults]
+    assert faults.faults[0].said is not None
+    assert {"Retry-After": "2"} == faults.faults[0].said.headers
+    assert {"amount": None} == faults.faults[1].edits
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[[fault]", "not TOML"),
+        ("sed = 1", "sed: unknown key: did you mean seed?"),
+        ("seed = true", "seed = True cannot be used: give a whole number or a word"),
+        ("fault = 1", "fault is not a list of tables: start each fault with a line [[fault]]"),
+        ("[[fault]]\nfirst = 1", "fault 1: 0 actions where one is needed: give status, code"),
+        ('[[fault]]\ncut = "after"\nhang = "after"', "fault 1: 2 actions where one is needed: make each of cut, hang"),
+        ('[[fault]]\ncode = "1"\n[[fault]]\nstatsu = 1', "fault 2: statsu: unknown key: did you mean status?"),
+        ("[[fault]]\nzzz = 1", "fault 1: zzz: unknown key: the keys are call, credentials"),
+        ('[[fault]]\ncode = "1"\njitter = 1', "fault 1: jitter: goes with delay, not with code: leave it out"),
+        ('[[fault]]\ncut = "after"\neffect = true', "fault 1: effect: goes with status, code"),
+        ('[[fault]]\ncall = "Cancel"', "fault 1: call = 'Cancel' cannot be used: give one of CancelRound"),
+        ('[[fault]]\ncredentials = "bad"', "fault 1: credentials = 'bad' cannot be used: give one of right"),
+        ("[[fault]]\nround_ids = []", "fault 1: round_ids = [] cannot be used: give a list of texts"),
+        ("[[fault]]\nshare = 1.5", "share = Decimal('1.5') cannot be used: give a number from 0 to 1"),
+        ("[[fault]]\nshare = nan", "share = Decimal('NaN') cannot be used"),
+        ("[[fault]]\nfirst = 0", "first = 0 cannot be used: give a whole number from 1 up"),
+        ("[[fault]]\nfirst_per_round = true", "first_per_round = True cannot be used"),
+        ("[[fault]]\nafter_seconds = -1", "after_seconds = -1 cannot be used: give seconds"),
+        ("[[fault]]\nfor_seconds = inf", "for_seconds = Decimal('Infinity') cannot be used"),
+        ("[[fault]]\nstatus = 99", "status = 99 cannot be used: give an HTTP status from 200 to 599"),
+        ('[[fault]]\nstatus = 503\nheaders = { A = "1\\n" }', "headers = {'A': '1\\n'} cannot be used: give names"),
+        ("[[fault]]\nbody = 1", "body = 1 cannot be used: give a text"),
+        ("[[fault]]\ncode = 1.5", "code = Decimal('1.5') cannot be used: give an error code"),
+        ("[[fault]]\nreply = { error = 1979-05-27 }", "reply = {'error': datetime.date(1979, 5, 27)} cannot be used"),
+        ('[[fault]]\nredirect = "ftp://x"', "redirect = 'ftp://x' cannot be used: give an http(s) address"),
+        ("[[fault]]\noversize = false", "oversize = False cannot be used: give true"),
+        ('[[fault]]\ndelay = "2 days"', "delay = '2 days' cannot be used: give seconds, or a text"),
+        ('[[fault]]\ncut = "now"', "cut = 'now' cannot be used: give one of before, after, middle"),
+        ('[[fault]]\nhang = "middle"', "hang = 'middle' cannot be used: give one of before, after"),
+        ("[[fault]]\ncomplete = 1", "complete = 1 cannot be used: give true"),
+        ("[[fault]]\namount = []", "amount = [] cannot be used: give what is written"),
+        ('[[fault]]\nomit = "amount"', "omit = 'amount' cannot be used: give a list of texts"),
+        ("[[fault]]\nreplace = 1", "replace = 1 cannot be used: give fields"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said(tmp_path: Path, text: str, words: str) -> None:
+    """The error names the file, the fault, the key, the problem, and the mend."""
+    path = tmp_path / "faults.toml"
+    path.write_text(text)
+
+    with pytest.raises(UsageError, match=re.escape(f"{path}: ") + ".*" + re.escape(words)):
+        load(path)
+
+
+def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
+    """A missing file is an error in words too, that names it."""
+    with pytest.raises(UsageError, match=r"none\.toml: cannot be read \(No such file or directory\)"):
+        load(tmp_path / "none.toml")
