@@ -1,0 +1,126 @@
+"""Structured logs to stderr: one event for each transition, and no secret in any of them."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import re
+import sys
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import quote
+
+import orjson
+import structlog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, MutableMapping
+    from typing import TextIO
+
+    from structlog.typing import FilteringBoundLogger, Processor
+
+MASK = "***"
+
+SHORTEST = 4
+"""Characters; replacing anything shorter would take words apart."""
+
+
+class Redactor:
+    """Takes secrets out of text. `secrets` is asked anew whenever it is used, since files of secrets may change."""
+
+    def __init__(self, secrets: Callable[[], list[str]], known: Callable[[], set[str]]) -> None:
+        """`known` are words that are no secret whatever else they are: the names of partners and policies."""
+        self._secrets = secrets
+        self._known = known
+        self._listed: list[str] = []
+        self._forms: set[str] = set()
+        self._pattern: re.Pattern[str] | None = None
+
+    def text(self, text: str) -> str:
+        """The text without the secrets in it."""
+        self._refresh()
+        return self._masked(text)
+
+    def __call__(self, _logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+        """As a processor of structlog: every string, however deep."""
+        self._refresh()
+        # Nearly every line is without a secret, and one look at its words says so.
+        words = "\n".join([value for value in event.values() if isinstance(value, str)])
+        if self._pattern is None or not self._pattern.search(words):
+            return {key: value if isinstance(value, str) else self._value(value) for key, value in event.items()}
+        return {key: self._value(value) for key, value in event.items()}
+
+    def _refresh(self) -> None:
+        listed = self._secrets()
+        if listed == self._listed:
+            return
+        self._listed, known = [*listed], self._known()
+        # A secret that was replaced stays one: what is on its way may still name it.
+        self._forms |= {form for word in listed if len(word) >= SHORTEST and word not in known for form in _forms(word)}
+        longest_first = sorted(self._forms, key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
+
+    def _masked(self, text: str) -> str:
+        return self._pattern.sub(MASK, text) if self._pattern else text
+
+    def _value(self, value: Any) -> Any:
+        if isinstance(value, bytes | bytearray):
+            value = value.decode(errors="backslashreplace")
+        if isinstance(value, str):
+            return self._masked(value)
+        if isinstance(value, dict):
+            return {self._value(key): self._value(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self._value(item) for item in value]
+        if value is None or isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
+            return value
+        return self._masked(str(value))
+
+
+def _forms(secret: str) -> set[str]:
+    """The ways in which a secret is written: as it is, and inside of what Python, JSON or a URL puts around it."""
+    quoted = (repr(secret), json.dumps(secret), json.dumps(secret, ensure_ascii=False))
+    return {secret, quote(secret, safe=""), quote(secret), *(form[1:-1] for form in quoted)}
+
+
+class _Stderr:
+    """Whatever stderr is at the moment: a progress display puts itself in its place, and lines above itself."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
+def _as_json(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> str:
+    """One line of ASCII. What orjson cannot write, such as a lone surrogate, is left to the slower standard library."""
+    try:
+        line = orjson.dumps(event)
+    except TypeError:
+        return json.dumps(event)
+    return line.decode() if line.isascii() else json.dumps(event)
+
+
+def configure(log_format: str, level: str, redactor: Redactor) -> FilteringBoundLogger:
+    """A logger that writes to stderr: 'json', 'console', or 'auto' (console on a terminal, else JSON)."""
+    console = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
+    processors: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        redactor,  # after everything that makes text, so that a traceback is read by it as well
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if console else _as_json,
+    ]
+    # Other libraries log through the standard library, which would write their warnings to stderr unredacted. None of
+    # theirs is worth a secret.
+    logging.basicConfig(handlers=[logging.NullHandler()])
+    structlog.configure(
+        processors=processors,
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _Stderr())),
+        cache_logger_on_first_use=False,
+    )
+    logger: FilteringBoundLogger = structlog.get_logger()
+    return logger
