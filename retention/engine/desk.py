@@ -1,0 +1,275 @@
+"""Settle: replies are collected, written in batches, and only then told to anybody."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+from typing import TYPE_CHECKING, TypeVar
+
+import psycopg
+
+from retention.core.model import LIVE_STATES, Outcome, State
+from retention.core.rails import check_replies
+from retention.ledger.database import AWAY
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from uuid import UUID
+
+    from structlog.typing import FilteringBoundLogger
+
+    from retention.core.model import Settlement
+    from retention.engine.partner import Partner
+    from retention.engine.stats import Stats
+    from retention.ledger.work import Dropped, WorkLedger, Written
+
+T = TypeVar("T")
+
+UNWRITTEN = 400
+"""Replies that may wait; beyond it the senders wait with theirs."""
+
+BATCH = 500
+"""Replies written at once, at the most."""
+
+LINGER = 0.03
+"""Seconds for which a batch may gather."""
+
+TRIES = 3
+"""For a statement that the server gives up, where it may be the operator's function that makes it."""
+
+_GIVEN_UP = ("40", "55P03", "57014")  # deadlocks and serialization, locks not to be had, timeouts
+
+
+async def persist(
+    operation: Callable[[], Awaitable[T]],
+    *,
+    until: asyncio.Event,
+    on_away: Callable[[Exception], None] | None = None,
+    tries: float = math.inf,
+) -> T | None:
+    """Do it, as often as the database being away makes necessary; None where `until` came first.
+
+    `tries` is how often the server, while it is there, may give the statement up before its error is raised.
+    """
+    wait = 0.1
+    while True:
+        try:
+            return await operation()
+        except AWAY as error:
+            if (getattr(error, "sqlstate", None) or "").startswith(_GIVEN_UP):
+                tries -= 1
+                if tries <= 0:
+                    raise
+            elif on_away is not None:
+                on_away(error)
+            if until.is_set():
+                return None
+            try:
+                async with asyncio.timeout(wait):
+                    await until.wait()
+            except TimeoutError:
+                wait = min(wait * 2, 2.0)
+
+
+class Desk:
+    """Where replies come in. `closed` while the database is away: nothing more is sent that could not be written."""
+
+    def __init__(
+        self,
+        ledger: WorkLedger,
+        stats: Stats,
+        log: FilteringBoundLogger,
+        *,
+        max_failure_ratio: float,
+        passed: Sequence[str],
+        log_user_ids: bool,
+    ) -> None:
+        self.closed = False
+        self.halt_reason: str | None = None
+        self.log = log
+        self._ledger = ledger
+        self._stats = stats
+        self._max_failure_ratio = max_failure_ratio
+        self._passed = passed
+        self._log_user_ids = log_user_ids
+        self._inbox: asyncio.Queue[tuple[Partner, Settlement, float | None] | None] = asyncio.Queue(UNWRITTEN)
+        self._told_to_die = asyncio.Event()
+        self._unfinished = 0
+
+    @property
+    def empty(self) -> bool:
+        """Whether every reply that came in is written."""
+        return self._unfinished == 0
+
+    def fraction(self) -> float:
+        """A random number from 0 to 1, for pauses."""
+        return random.random()  # noqa: S311 - spreads retries, guards nothing
+
+    async def put(self, partner: Partner, item: Settlement, latency: float | None) -> None:
+        """Hand a reply over; waits while too many are unwritten. `latency` in seconds."""
+        self._unfinished += 1
+        await self._inbox.put((partner, item, latency))
+
+    async def close(self) -> None:
+        """No more replies come; `run` ends when the last one is written."""
+        await self._inbox.put(None)
+
+    def die(self) -> None:
+        """Give up writing; what is unwritten stays claimed, and becomes a doubt."""
+        self._told_to_die.set()
+
+    async def run(self) -> None:
+        """Write replies until closed."""
+        last = False
+        while not last:
+            first = await self._inbox.get()
+            if first is None:
+                return
+            await asyncio.sleep(LINGER)
+            batch = [first]
+            while len(batch) < BATCH and not self._inbox.empty():
+                entry = self._inbox.get_nowait()
+                if entry is None:
+                    last = True
+                    break
+                batch.append(entry)
+            for part in _one_per_round(batch):
+                await self._write(part)
+            self._unfinished -= len(batch)
+
+    async def _write(self, batch: Sequence[tuple[Partner, Settlement, float | None]]) -> None:
+        written = await self._settle([item for _, item, _ in batch])
+        if written is None:
+            return
+        for partner, item, latency in batch:
+            self._tell(item, latency, written.get(item.claim.uuid))
+            if item.outcome is Outcome.UNAUTHORIZED:
+                await self._halt_partner(partner)
+
+    async def _settle(
+        self,
+        items: Sequence[Settlement],
+        close_error: str | None = None,
+        *,
+        halved: bool = False,
+    ) -> dict[UUID, Written] | None:
+        """Write, halving a batch whose rounds the operator's function refuses until the one it refuses stands alone."""
+        patience = math.inf if close_error is not None else 1 if halved and len(items) > 1 else TRIES
+        try:
+            result = await persist(
+                lambda: self._ledger.settle(items, close_error),
+                until=self._told_to_die,
+                on_away=self._away,
+                tries=patience,
+            )
+        except psycopg.Error as error:
+            if close_error is not None:
+                raise
+            if len(items) == 1:
+                return await self._settle(items, f"close_rounds: {_message(error)}")
+            half = len(items) // 2
+            first = await self._settle(items[:half], halved=True)
+            second = await self._settle(items[half:], halved=True)
+            return None if first is None or second is None else first | second
+        if self.closed and result is not None:
+            self.closed = False
+            self.log.info("database.back")
+        if result is None:
+            return None
+        written, recent = result
+        if recent is not None:
+            await self._check(recent)
+        return written
+
+    def _away(self, error: Exception) -> None:
+        if not self.closed:
+            self.closed = True
+            self.log.warning("database.away", problem=type(error).__name__)
+
+    async def _check(self, recent: str) -> None:
+        tripped = check_replies(recent, self._max_failure_ratio, self._passed)
+        if tripped is not None and self.halt_reason is None:
+            self.halt_reason = str(tripped)
+            await persist(lambda: self._ledger.halt(str(tripped)), until=self._told_to_die)
+
+    async def _halt_partner(self, partner: Partner) -> None:
+        partner.halted = True
+        if await persist(lambda: self._ledger.halt_partner(partner.name), until=self._told_to_die):
+            self.log.error("partner.unauthorized", partner=partner.name)
+
+    async def note_throttled(self, partner: Partner, pause: float) -> None:
+        """Let every replica know that the partner wants to be left alone for so many seconds."""
+        self.log.warning("partner.throttled", partner=partner.name, pause_s=round(pause, 3))
+        await persist(lambda: self._ledger.throttle(partner.terms, pause), until=self._told_to_die)
+
+    def note_dropped(self, dropped: Dropped) -> None:
+        """Tell of a round that was not to be called any more."""
+        if dropped.state not in LIVE_STATES:
+            self._stats.states[dropped.state] += 1
+        self.log.info(
+            "round.settled" if dropped.state not in LIVE_STATES else "round.in_doubt",
+            run_id=str(dropped.run_id),
+            partner=dropped.partner,
+            market=dropped.market,
+            round_id=dropped.round_id,
+            outcome=dropped.state.value,
+            detail=dropped.detail,
+        )
+
+    def _tell(self, item: Settlement, latency: float | None, written: Written | None) -> None:
+        claim = item.claim
+        self._stats.requests += item.outcome is not Outcome.NOT_CONNECTED
+        if written is not None and item.state not in LIVE_STATES:
+            self._stats.states[item.state] += 1
+        values = {
+            "run_id": str(claim.run_id),
+            "partner": claim.partner,
+            "market": claim.market,
+            "round_id": claim.round_id,
+            "uuid": str(claim.uuid),
+            "outcome": item.state.value,
+            "reply": item.outcome.value,
+            "error_code": item.error_code,
+            "latency_ms": None if latency is None else round(latency * 1000, 1),
+            "user_id": claim.user_id if self._log_user_ids else None,
+            "amount": None if item.amount is None else f"{item.amount:f}",
+            "currency": item.currency,
+            "detail": item.detail,
+            "conflict": written.conflict or None if written else None,
+            "discrepancy": written.discrepant or None if written else None,
+        }
+        event, level = _event(item) if written is not None else ("round.late_reply", "warning")
+        getattr(self.log, level)(event, **{key: value for key, value in values.items() if value is not None})
+
+
+def _event(item: Settlement) -> tuple[str, str]:
+    match item.state:
+        case State.CANCELLED:
+            return "round.cancelled", "info"
+        case State.REJECTED:
+            return "round.rejected", "warning"
+        case State.IN_DOUBT:
+            # One that is about to be asked about is in the day's course; one that is left needs a person.
+            return "round.in_doubt", "info" if item.due_in is not None else "warning"
+        case State.RETRYING | State.PLANNED:
+            return "round.retrying", "info"
+        case _:
+            return "round.settled", "info"
+
+
+def _one_per_round(
+    batch: Sequence[tuple[Partner, Settlement, float | None]],
+) -> list[list[tuple[Partner, Settlement, float | None]]]:
+    """Split where a round comes twice (a late reply beside its successor's): one statement changes a row once."""
+    parts: list[dict[int, tuple[Partner, Settlement, float | None]]] = [{}]
+    for entry in batch:
+        key = entry[1].claim.cancellation_id
+        if key in parts[-1]:
+            parts.append({})
+        parts[-1][key] = entry
+    return [list(part.values()) for part in parts]
+
+
+def _message(error: psycopg.Error) -> str:
+    return (error.diag.message_primary or str(error) or type(error).__name__)[:500]

@@ -1,0 +1,213 @@
+"""One process at work on one run: lanes, the desk, and an eye on what others decide."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from retention.core.model import Kind
+from retention.engine.desk import Desk, persist
+from retention.engine.lane import Lane
+from retention.ledger.database import AWAY
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from structlog.typing import FilteringBoundLogger
+
+    from retention.engine.partner import Partner
+    from retention.engine.stats import Stats
+    from retention.ledger.work import WorkLedger
+
+WATCH = 0.4
+"""Seconds between looks at the run: a pause, a halt or a kill switch is obeyed within a second."""
+
+CONCLUDE = 0.1
+"""Seconds between looks whether the run is done, once this process has nothing to do."""
+
+RECOVER = 5.0
+"""Seconds between looks for claims whose process died, while there is other work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How this process's part ended. `lost` names the partners that nobody could reach."""
+
+    stopped: bool
+    lost: tuple[str, ...]
+
+
+class Engine:
+    """Sends and settles what is planned, until the run is over or somebody says stop."""
+
+    def __init__(
+        self,
+        ledger: WorkLedger,
+        partners: Sequence[Partner],
+        stats: Stats,
+        log: FilteringBoundLogger,
+        *,
+        run_id: UUID,
+        max_failure_ratio: float,
+        passed: Sequence[str],
+        log_user_ids: bool,
+    ) -> None:
+        self._ledger = ledger
+        self._partners = partners
+        self._log = log
+        self._run_ids = [run_id]
+        self._desk = Desk(
+            ledger,
+            stats,
+            log,
+            max_failure_ratio=max_failure_ratio,
+            passed=passed,
+            log_user_ids=log_user_ids,
+        )
+        self._lanes: list[Lane] = []
+        self._over = asyncio.Event()
+        self._stopped = False
+        self._failure: Exception | None = None
+        self._lost: set[str] = set()
+        self._overdue = False
+
+    def stop(self) -> None:
+        """Drain: nothing more is sent, what is in flight is settled, what is claimed is handed back."""
+        self._stopped = True
+        self._over.set()
+        for lane in self._lanes:
+            lane.stop()
+
+    def die(self) -> None:
+        """Go without waiting; what is unwritten becomes a doubt when its lease runs out."""
+        self._desk.die()
+
+    async def run(self) -> Ending:
+        """Work until the run is over for this process."""
+        for partner in self._partners:
+            self._lanes.append(Lane(Kind.CANCEL, partner, self._ledger, self._desk))
+            if partner.treating.status_probe:
+                self._lanes.append(Lane(Kind.STATUS, partner, self._ledger, self._desk))
+        if self._stopped:
+            return Ending(stopped=True, lost=())
+        async with asyncio.TaskGroup() as group:
+            desk = group.create_task(self._desk.run())
+            watcher = group.create_task(self._watch())
+            concluder = group.create_task(self._conclude())
+            lanes = [group.create_task(self._keep(lane)) for lane in self._lanes]
+            await self._over.wait()
+            for lane in self._lanes:
+                lane.stop()
+            await asyncio.gather(*lanes)
+            await self._desk.close()
+            await desk
+            watcher.cancel()
+            concluder.cancel()
+        if self._failure is not None:
+            raise self._failure
+        if self._stopped:
+            await persist(self._ledger.leave, until=self._over)
+        elif self._overdue:
+            await self._give_up(None, "the deadline came first")
+            await persist(lambda: self._ledger.finish("finished", None), until=self._over)
+        return Ending(stopped=self._stopped, lost=self._unreached())
+
+    def _unreached(self) -> tuple[str, ...]:
+        """The partners that were given up, and those that were tried and never once answered."""
+        silent = (partner.name for partner in self._partners if partner.reach.failed and not partner.reach.reached)
+        return tuple(sorted({*self._lost, *silent}))
+
+    async def _keep(self, lane: Lane) -> None:
+        """Let a lane that fails end the work, not cut off what is in flight."""
+        try:
+            await lane.run()
+        except Exception as error:  # noqa: BLE001 - raised again once everything is drained
+            self._failure = self._failure or error
+            self._over.set()
+
+    async def _watch(self) -> None:
+        """Obey what is decided elsewhere, and what the partners' silence decides."""
+        while True:
+            try:
+                await self._look()
+            except AWAY:
+                self._log.debug("database.away")
+            await asyncio.sleep(WATCH)
+
+    async def _look(self) -> None:
+        now = time.monotonic()
+        sight = await self._ledger.watch([partner.name for partner in self._partners])
+        for partner in self._partners:
+            partner.halted = partner.halted or partner.name in sight.halted_partners
+            if partner.name in sight.throttled:
+                partner.throttled_until = max(partner.throttled_until, now + 2 * WATCH)
+            if partner.reach.lost and partner.name not in self._lost:
+                partner.halted = True
+                self._lost.add(partner.name)
+                self._log.error("partner.unreachable", partner=partner.name)
+        if sight.status == "running" and sight.paused:
+            await self._ledger.halt(sight.paused)
+        if sight.overdue:
+            self._overdue = True
+        if sight.status != "running" or sight.paused or sight.overdue:
+            self._over.set()
+
+    async def _give_up(self, partner: str | None, why: str) -> None:
+        rounds = await persist(lambda: self._ledger.give_up(partner, why), until=self._over)
+        if rounds:
+            self._log.warning("run.given_up", partner=partner, rounds=rounds, detail=why)
+
+    async def _conclude(self) -> None:
+        """Find what dead processes left, and the end of the run; no more often than it is cheap."""
+        clock = time.monotonic
+        recovered_at = clock()
+        while not self._over.is_set():
+            await asyncio.sleep(CONCLUDE)
+            done = self._desk.empty and all(lane.quiet for lane in self._lanes)
+            if not done and clock() - recovered_at < RECOVER:
+                continue
+            if self._desk.closed:
+                continue  # replies wait to be written: what they are about is not lost
+            started = clock()
+            try:
+                found = await self._recover()
+                if done and not found and await self._finish():
+                    self._over.set()
+            except AWAY:
+                self._log.debug("database.away")
+            recovered_at = clock()
+            await asyncio.sleep(10 * (recovered_at - started))
+
+    async def _recover(self) -> int:
+        found = 0
+        for partner in self._partners:
+            for row in await self._ledger.recover(partner.terms, self._run_ids):
+                found += 1
+                self._log.warning(
+                    "round.in_doubt",
+                    run_id=str(row.run_id),
+                    partner=partner.name,
+                    market=row.market,
+                    round_id=row.round_id,
+                    uuid=str(row.attempt_uuid),
+                    detail="the process that claimed it never recorded a reply",
+                )
+        return found
+
+    async def _finish(self) -> bool:
+        halted = sorted(partner.name for partner in self._partners if partner.halted and partner.name not in self._lost)
+        if halted:
+            return await self._ledger.finish("halted", f"unauthorized: {', '.join(halted)} refused our credentials")
+        for name in self._lost:
+            await self._give_up(name, "the partner could not be reached")
+        unreached = self._unreached()
+        if not unreached:
+            return await self._ledger.finish("finished", None)
+        ended = await self._ledger.finish("failed", f"unreachable: {', '.join(unreached)}")
+        if ended:
+            for name in {*unreached} - self._lost:  # too few rounds to tell before
+                self._log.error("partner.unreachable", partner=name)
+        return ended

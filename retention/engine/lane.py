@@ -1,0 +1,207 @@
+"""Claim and send: one lane for each partner and kind of request."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from retention.core.model import Kind, Outcome
+from retention.core.outcome import pause_for
+from retention.core.pacing import LateBudget, batch_size
+from retention.engine.desk import persist
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from retention.core.model import Claim
+    from retention.engine.desk import Desk
+    from retention.engine.partner import Partner
+    from retention.ledger.work import Claimed, WorkLedger
+
+BATCH = 500
+"""Rounds claimed at once, at the most."""
+
+POLL = 0.1
+"""Seconds between looks for something to claim, where there was nothing."""
+
+
+class Lane:
+    """Claims rounds in batches, and sends each request in its slot.
+
+    A feeder keeps a bounded queue of claims filled; as many senders as may be in flight empty it. Whoever finds that a
+    request may not leave any more puts the claim back, and the feeder hands it back to the ledger.
+    """
+
+    def __init__(self, kind: Kind, partner: Partner, ledger: WorkLedger, desk: Desk) -> None:
+        self.partner = partner
+        self.idle = False
+        self._kind = kind
+        self._ledger = ledger
+        self._desk = desk
+        self._claims: asyncio.Queue[Claim | None] = asyncio.Queue()
+        self._unsent: list[Claim] = []
+        self._late: list[Claim] = []
+        self._holding = 0
+        self._stopping = asyncio.Event()
+        self._budget = LateBudget(partner.terms.rate)
+        self._batch = batch_size(partner.terms.rate, BATCH)
+        self._after = 0
+        self._clock = 0.0
+        self._now: Callable[[], float] = time.monotonic  # the loop's own clock may be as coarse as a millisecond
+
+    @property
+    def quiet(self) -> bool:
+        """Whether there was nothing to claim at the last look, and nothing is in this lane's hands."""
+        return self.idle and not self._holding
+
+    def stop(self) -> None:
+        """No request leaves after this; what is in flight is waited for."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Work until stopped and drained."""
+        senders = [asyncio.create_task(self._send_all()) for _ in range(self.partner.concurrency)]
+        try:
+            while not self._stopping.is_set():
+                await self._feed()
+        finally:
+            # Also where the feeder failed: what is in flight is money, and is waited for.
+            self._stopping.set()
+            for _ in senders:
+                self._claims.put_nowait(None)
+            ends = await asyncio.gather(*senders, return_exceptions=True)
+            self._unsent += self._late
+            while not self._claims.empty():
+                claim = self._claims.get_nowait()
+                self._unsent += [claim] if claim is not None else []
+            await self._hand_back()
+        for end in ends:
+            if isinstance(end, BaseException):
+                raise end
+
+    async def _feed(self) -> None:
+        """One look: hand back, reserve anew, claim."""
+        await self._hand_back()
+        if self.partner.blocked(self._now()) or self._desk.closed:
+            self.idle = self.partner.halted
+            return await self._pause(POLL)
+        await self._reserve_late()
+        if self._claims.qsize() > self._batch // 2:
+            return await self._pause(max(0.005, min(POLL, self._batch / self.partner.terms.rate / 4)))
+        looked = self._now()
+        claimed = await persist(
+            lambda: self._ledger.claim(
+                self._kind,
+                self.partner.terms,
+                after=self._after,
+                # A partner that could not be reached just now is tried with one round.
+                batch=1 if self.partner.reach.outages else self._batch,
+            ),
+            until=self._stopping,
+        )
+        if claimed is not None:
+            await self._take(claimed, looked)
+        return None
+
+    async def _take(self, claimed: Claimed, looked: float) -> None:
+        for dropped in claimed.dropped:
+            self._desk.note_dropped(dropped)
+        if claimed.clock is not None:
+            self._clock = claimed.clock
+        # The whole fleet walks the plan in one order; whoever is behind may jump to the front.
+        self._after = max(self._after, claimed.last_id)
+        self._holding += len(claimed.claims)
+        for claim in claimed.claims:
+            self._claims.put_nowait(claim)
+        if claimed.claims or claimed.dropped:
+            self.idle = False
+        elif claimed.open:
+            # What others hand back lies behind: look again from the start, but not more often than it is cheap.
+            self.idle, self._after = True, 0
+            await self._pause(max(POLL, min(10 * (self._now() - looked), 10.0)))
+        else:
+            await self._pause(POLL)
+
+    async def _send_all(self) -> None:
+        try:
+            await self._send_each()
+        except Exception:
+            self._stopping.set()  # a lane that has lost a sender would wait for its claims for ever
+            raise
+
+    async def _send_each(self) -> None:
+        while (claim := await self._claims.get()) is not None:
+            delay = claim.slot - self._now()
+            if delay > 0:
+                await self._pause(delay)
+            if self._stopping.is_set() or self.partner.blocked(self._now()) or self._desk.closed:
+                self._unsent.append(claim)
+            elif self._now() + self.partner.terms.timeout > claim.expires:
+                self._holding -= 1  # the lease is as good as gone: whoever finds it expired decides
+            elif not self._budget.allows(claim.slot, self._now()):
+                self._late.append(claim)
+            else:
+                await self._send(claim)
+
+    async def _send(self, claim: Claim) -> None:
+        exchange = await self.partner.call(claim)
+        now = self._now()
+        self.partner.reach.note(exchange.answer, now, self._desk.fraction())
+        item = self.partner.settle(
+            claim,
+            exchange.answer,
+            sent_at=self._at(exchange.sent_at),
+            replied_at=self._at(exchange.replied_at),
+        )
+        if item.outcome is Outcome.UNAUTHORIZED:
+            self.partner.halted = True
+        pause = pause_for(item, exchange.answer)
+        if pause is not None:
+            self.partner.throttled_until = max(self.partner.throttled_until, now + pause)
+            await self._desk.note_throttled(self.partner, pause)
+        # Waits while too many replies are unwritten; the sender is parked with it.
+        await self._desk.put(self.partner, item, now - exchange.sent_at if exchange.sent_at is not None else None)
+        self._holding -= 1
+
+    async def _hand_back(self) -> None:
+        claims, self._unsent = self._unsent, []
+        if not claims:
+            return
+        released = await persist(lambda: self._ledger.release(claims), until=self._stopping)
+        if released is None:  # their leases run out, and they become doubts
+            self._desk.log.warning("round.release_failed", partner=self.partner.name, rounds=len(claims))
+        self._after = min([self._after, *(claim.cancellation_id - 1 for claim in claims)])
+        self._holding -= len(claims)
+
+    async def _reserve_late(self) -> None:
+        """Give claims whose slots went by new ones; they are sent in their turn, not in a burst."""
+        claims, self._late = self._late, []
+        if not claims:
+            return
+        kept = await persist(
+            lambda: self._ledger.reserve(self._kind, self.partner.terms, claims),
+            until=self._stopping,
+        )
+        if kept is None:
+            self._unsent += claims
+            return
+        self._holding -= len(claims) - len(kept)
+        for claim in kept:
+            self._claims.put_nowait(claim)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but not beyond a stop."""
+        if seconds < 0.02:  # noqa: PLR2004 - seconds; too short for a stop to be worth waking for
+            await asyncio.sleep(seconds)
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            pass
+
+    def _at(self, moment: float | None) -> datetime | None:
+        """A moment of this process's clock as the database's clock shows it, whatever this host's clock says."""
+        return None if moment is None else datetime.fromtimestamp(moment + self._clock, UTC)
