@@ -1,0 +1,50 @@
+"""What a person may change about a policy for one run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from retention.errors import UsageError
+from retention.settings.durations import format_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import timedelta
+
+    from retention.settings.model import Policy
+
+
+def narrowed(
+    policy: Policy,
+    *,
+    markets: Sequence[str] = (),
+    older_than: timedelta | None = None,
+    mode: str | None = None,
+    reason: str | None = None,
+) -> Policy:
+    """The policy as it is to be for one run.
+
+    Markets may only be narrowed: the policy is the rail, and a command line is no place to widen it. A younger age is
+    allowed to whoever gives a reason. Raises UsageError.
+    """
+    changes: dict[str, Any] = {}
+    if markets:
+        outside = [
+            market
+            for market in markets
+            if market in policy.exclude_markets or (policy.markets is not None and market not in policy.markets)
+        ]
+        if outside:
+            allowed = ", ".join(policy.markets) if policy.markets is not None else "all but its exclude_markets"
+            raise UsageError(f"--market {', '.join(outside)}: not in policy {policy.name!r}, which allows {allowed}")
+        changes["markets"] = tuple(dict.fromkeys(markets))
+    if older_than is not None:
+        if older_than < policy.open_longer_than and not (reason or "").strip():
+            raise UsageError(
+                f"--older-than {format_duration(older_than)} is below the {format_duration(policy.open_longer_than)} "
+                f"of policy {policy.name!r}; say why with --reason",
+            )
+        changes["open_longer_than"] = older_than
+    if mode is not None:
+        changes["mode"] = mode
+    return policy.model_copy(update=changes) if changes else policy

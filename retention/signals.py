@@ -1,0 +1,49 @@
+"""SIGINT and SIGTERM: the first drains, the second leaves at once."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from typing import Self
+
+_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+
+
+class Drains(Protocol):
+    """Something that can be asked to come to an end."""
+
+    def stop(self) -> None:
+        """Finish what is in flight, begin nothing."""
+
+    def die(self) -> None:
+        """Do not even wait for that."""
+
+
+class Signals:
+    """Turns signals into a drain of whatever is at work, or into a cancellation where nothing has begun yet."""
+
+    def __init__(self) -> None:
+        self.code: int | None = None
+        self.working: Drains | None = None
+        self._task: asyncio.Task[object] | None = None
+
+    def __enter__(self) -> Self:
+        self._task = asyncio.current_task()
+        for number in _CODES:
+            asyncio.get_running_loop().add_signal_handler(number, self._on, number)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number in _CODES:
+            asyncio.get_running_loop().remove_signal_handler(number)
+
+    def _on(self, number: signal.Signals) -> None:
+        first = self.code is None
+        self.code = _CODES[number]
+        if self.working is not None:
+            self.working.stop() if first else self.working.die()
+        if self._task is not None and (self.working is None or not first):
+            self._task.cancel()

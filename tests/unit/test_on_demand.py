@@ -1,0 +1,103 @@
+"""What a person may change about a policy for one run, and what not."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from retention.errors import UsageError
+from retention.on_demand import narrowed
+from retention.settings import Policy
+
+
+def policy(**changes: Any) -> Policy:
+    """A dry-run policy over three markets, for rounds open for 72 hours."""
+    values = {
+        "name": "nightly",
+        "markets": ["MT", "SE", "DK"],
+        "open_longer_than": "72h",
+        "idle_longer_than": "24h",
+        "max_rounds": 5000,
+        "max_amount": {"EUR": "50000"},
+    }
+    return Policy.model_validate({**values, **changes})
+
+
+def test_without_a_wish_the_policy_stands() -> None:
+    """Nothing asked for, nothing changed."""
+    assert policy() == narrowed(policy())
+    assert policy() == narrowed(policy(), reason="none needed")
+
+
+@pytest.mark.parametrize(
+    ("expected", "markets", "of"),
+    [
+        (("MT",), ["MT"], {}),
+        (("SE", "MT"), ["SE", "MT", "SE"], {}),
+        (("GB",), ["GB"], {"markets": None}),
+        (("GB",), ["GB"], {"markets": None, "exclude_markets": ["DE"]}),
+    ],
+)
+def test_markets_may_be_narrowed(expected: tuple[str, ...], markets: list[str], of: dict[str, Any]) -> None:
+    """Some of the policy's markets, each named once; where a policy has all, any that it does not exclude."""
+    assert expected == narrowed(policy(**of), markets=markets).markets
+
+
+@pytest.mark.parametrize(
+    ("words", "markets", "of"),
+    [
+        ("--market GB: not in policy 'nightly', which allows MT, SE, DK", ["MT", "GB"], {}),
+        ("--market GB, mt: not in policy 'nightly', which allows MT, SE, DK", ["GB", "mt"], {}),
+        ("--market : not in policy 'nightly', which allows MT, SE, DK", [""], {}),
+        (
+            "--market DE: not in policy 'nightly', which allows all but its exclude_markets",
+            ["DE", "GB"],
+            {"markets": None, "exclude_markets": ["DE"]},
+        ),
+    ],
+)
+def test_markets_may_not_be_widened(words: str, markets: list[str], of: dict[str, Any]) -> None:
+    """A market that the policy does not have, or excludes, is refused by its name, whatever else was asked for."""
+    with pytest.raises(UsageError) as caught:
+        narrowed(policy(**of), markets=markets, reason="please")
+    assert words == str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("hours", "reason"), [(72, None), (73, None), (720, ""), (71, "a complaint"), (0, "a complaint")]
+)
+def test_an_age_may_be_changed(hours: int, reason: str | None) -> None:
+    """An older age needs no reason, a younger one does; what else the policy demands of a round still holds."""
+    changed = narrowed(policy(), older_than=timedelta(hours=hours), reason=reason)
+    assert (timedelta(hours=hours), timedelta(hours=24)) == (changed.open_longer_than, changed.idle_longer_than)
+
+
+@pytest.mark.parametrize("reason", [None, "", " ", "\t\n"])
+def test_a_younger_age_needs_a_reason(reason: str | None) -> None:
+    """Below the policy's own age nothing is done without words for it; blanks are none."""
+    with pytest.raises(
+        UsageError, match=r"^--older-than 1h is below the 3d of policy 'nightly'; say why with --reason$"
+    ):
+        narrowed(policy(), older_than=timedelta(hours=1), reason=reason)
+
+
+@pytest.mark.parametrize("mode", ["dry_run", "enforce"])
+def test_a_mode_may_be_chosen(mode: str) -> None:
+    """For one run a person says whether it is to be carried out; the rails stay as they are."""
+    changed = narrowed(policy(), mode=mode)
+    assert (mode, 5000, policy().max_amount) == (changed.mode, changed.max_rounds, changed.max_amount)
+
+
+def test_the_policy_itself_is_untouched() -> None:
+    """What is changed is one run's copy."""
+    original = policy()
+    narrowed(original, markets=["MT"], older_than=timedelta(hours=1), mode="enforce", reason="a complaint")
+    assert policy() == original
+
+
+def test_what_is_narrowed_can_be_recorded_and_read_back() -> None:
+    """The copy is as good a policy as any: its record in the ledger gives the same one back."""
+    changed = narrowed(policy(), markets=["MT"], older_than=timedelta(hours=96), mode="enforce")
+    assert changed == Policy.model_validate(changed.as_record())
