@@ -1,0 +1,67 @@
+"""What `plan` and `run` tell: one document, printed as JSON or as text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from retention.core.plan import eta_seconds
+from retention.core.rails import Limits, check_plan
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from retention.core.plan import Plan
+    from retention.runs import Finished
+    from retention.settings.model import Policy
+
+
+def plan_document(policy: Policy, plan: Plan, rates: Mapping[str, float]) -> dict[str, Any]:
+    """A plan's figures; `rates` in requests per second."""
+    figures = plan.figures()
+    return {
+        "policy": policy.name,
+        "mode": policy.mode,
+        "as_of": plan.as_of,
+        "rounds": plan.rounds,
+        "stakes": dict(sorted(figures.stakes.items())),
+        "oldest": plan.oldest,
+        "eta_seconds": round(eta_seconds(plan.by_partner(), dict(rates)), 1),
+        "groups": [
+            {
+                "partner": group.partner,
+                "market": group.market,
+                "game_id": group.game_id,
+                "currency": group.currency,
+                "rounds": group.rounds,
+                "stake": group.stake,
+                "oldest": group.oldest,
+            }
+            for group in sorted(plan.eligible, key=lambda group: (group.partner, group.market, group.game_id or ""))
+        ],
+        "left_out": plan.left_out(),
+        "rails": [
+            {"rail": rail.rail, "words": rail.words}
+            for rail in check_plan(figures, Limits(policy.max_rounds, policy.max_amount))
+        ],
+    }
+
+
+def run_document(finished: Finished) -> dict[str, Any]:
+    """What a run came to."""
+    summary = finished.summary
+    return {
+        "run_id": str(summary.run_id),
+        "policy": summary.policy,
+        "mode": summary.mode,
+        "status": summary.status,
+        "halt_reason": summary.halt_reason,
+        "exit_code": int(finished.exit),
+        "rounds": summary.rounds,
+        "states": {state.value: count for state, count in sorted(summary.states.items())},
+        "taken_up": {state.value: count for state, count in sorted(summary.taken_up.items())},
+        "refunds": dict(sorted(summary.refunds.items())),
+        "conflicts": summary.conflicts,
+        "discrepancies": summary.discrepancies,
+        "incomplete": summary.incomplete,
+        "warnings": list(finished.warnings),
+    }

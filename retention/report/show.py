@@ -1,0 +1,111 @@
+"""Plans and runs as people read them, on stdout."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from retention.report.grid import print_grid, print_lines
+from retention.report.values import moment, money
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from decimal import Decimal
+
+_LEFT_OUT = {
+    "held": "on hold",
+    "in_ledger": "in the ledger already (live in another run, in doubt, or cancelled before)",
+    "given_up": "refused or already completed in max_runs runs (`retention review list`)",
+}
+
+_OPEN_ENDS = {
+    "conflicts": "not open any more in the operator's table when their cancellation was recorded",
+    "discrepancies": "with a refund that differs from what the operator has on record",
+    "incomplete": "with a reply that lacks amount, currency or transaction",
+}
+
+_PLAN = ("partner", "market", "game", ">rounds", ">stakes", "oldest")
+
+
+def heading(words: str) -> None:
+    """Print a step's heading."""
+    print_lines(["", f"$ {words}" if words.startswith("retention ") else words], None)
+
+
+def print_plan(document: Mapping[str, Any]) -> None:
+    """Print what `plan` found."""
+    print_lines([f"policy {document['policy']} ({document['mode']}), as of {moment(document['as_of'])}"], None)
+    if document["groups"]:
+        rows = (
+            (
+                group["partner"],
+                group["market"],
+                group["game_id"],
+                group["rounds"],
+                "unknown" if group["stake"] is None else f"{money(group['stake'])} {group['currency'] or '?'}",
+                moment(group["oldest"]),
+            )
+            for group in document["groups"]
+        )
+        print_grid(_PLAN, rows, None)
+    print_lines(_plan_lines(document), None)
+
+
+def print_run(document: Mapping[str, Any]) -> None:
+    """Print what a run came to, and what to do next."""
+    print_lines(_run_lines(document), None)
+
+
+def _plan_lines(document: Mapping[str, Any]) -> Iterator[str]:
+    span = _span(document["eta_seconds"])
+    yield f"{document['rounds']} rounds to cancel, stakes {_sums(document['stakes'])}; {span} at the rate"
+    if document["oldest"]:
+        yield f"the oldest was opened at {moment(document['oldest'])}"
+    for standing, count in sorted(document["left_out"].items()):
+        yield f"left out: {count} {_LEFT_OUT[standing]}"
+    for rail in document["rails"]:
+        yield f"a run would halt: {rail['rail']}: {rail['words']}"
+
+
+def _run_lines(document: Mapping[str, Any]) -> Iterator[str]:
+    dry = ", dry run: nobody was called" if document["mode"] == "dry_run" else ""
+    yield f"run {document['run_id']} of policy {document['policy']}: {document['status']}{dry}"
+    if document["halt_reason"]:
+        yield f"  {document['halt_reason']}"
+    for state, count in document["states"].items():
+        yield f"  {count:>8} {state}"
+    for state, count in document["taken_up"].items():
+        yield f"  {count:>8} {state} (doubts of earlier runs)"
+    if not document["rounds"] and not document["taken_up"]:
+        yield "  no stale rounds"
+    if document["refunds"]:
+        yield f"refunds promised by the vendor: {_sums(document['refunds'])}"
+    for name, words in _OPEN_ENDS.items():
+        if document[name]:
+            yield f"  {document[name]:>8} {words}"
+    yield from document["warnings"]
+    yield from _next_steps(document)
+
+
+def _next_steps(document: Mapping[str, Any]) -> list[str]:
+    run = document["run_id"]
+    match document["exit_code"]:
+        case 3:
+            return [f"next: retention run --resume {run}  (--override TEXT --by WHO passes the rail)"]
+        case 4:
+            return [f"next: retention review list; retention report --all --run {run}"]
+        case 5 if document["status"] == "failed":
+            return ["next: once the vendor answers, a new `retention run`: what was not sent is planned again"]
+        case 5 | 130 | 143:
+            return [f"next: retention run --resume {run}"]
+        case _:
+            return []
+
+
+def _sums(amounts: Mapping[str, Decimal]) -> str:
+    return ", ".join(f"{money(amount)} {currency}" for currency, amount in amounts.items()) or "none known"
+
+
+def _span(seconds: float) -> str:
+    if seconds < 90:  # noqa: PLR2004 - seconds; above, minutes read better
+        return f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"  # noqa: PLR2004
