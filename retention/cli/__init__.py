@@ -1,0 +1,32 @@
+"""The command line. Each command imports what it needs when it runs, so that `--help` is there at once."""
+
+from __future__ import annotations
+
+import sys
+
+from retention.errors import RetentionError
+
+
+def main() -> None:
+    """Entry point of the `retention` command."""
+    from retention.cli.app import app
+
+    try:
+        sys.exit(app(prog_name="retention", standalone_mode=False))
+    except RetentionError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        # What typer says of a command line that it does not understand has no base class with a public name.
+        words, context = getattr(error, "format_message", None), getattr(error, "ctx", None)
+        if words is None:
+            raise
+        print(_complaint(words(), context.command_path if context else "retention"), file=sys.stderr)
+        sys.exit(2)
+
+
+def _complaint(words: str, command: str) -> str:
+    """Tell it in one line, as every other error is told; the help that comes where no command was given stays help."""
+    return words if words.startswith("Usage:") else f"error: {words.rstrip('.')}; `{command} --help` tells more"

@@ -1,0 +1,84 @@
+"""The commands, by name."""
+
+from __future__ import annotations
+
+import enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from retention.cli.session import Globals
+
+app = typer.Typer(
+    name="retention",
+    help="Cancels stale game rounds at the vendor, once each, with evidence.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help, and at once
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class LogFormat(enum.StrEnum):
+    """How log lines look."""
+
+    AUTO = "auto"
+    JSON = "json"
+    CONSOLE = "console"
+
+
+class LogLevel(enum.StrEnum):
+    """From which level on lines are logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(version("retention"))
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="Configuration file; else $RETENTION_CONFIG, ./retention.toml, /etc/retention/retention.toml.",
+            metavar="FILE",
+        ),
+    ] = None,
+    log_format: Annotated[
+        LogFormat,
+        typer.Option(metavar="auto|json|console", help="auto: JSON unless stderr is a terminal.", case_sensitive=False),
+    ] = LogFormat.AUTO,
+    log_level: Annotated[
+        LogLevel | None,
+        typer.Option(
+            metavar="debug|info|warning|error",
+            help="Default: info; warning beside a progress display.",
+            case_sensitive=False,
+        ),
+    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Take the options that stand before the command."""
+    del version
+    context.obj = Globals(config, log_format.value, log_level.value if log_level else None)
+
+
+# Registered by their modules, which import nothing heavy before they run.
+from retention.cli import controls, database, reports, runs, vendor  # noqa: E402
+
+for module in (vendor, database, runs, reports, controls):
+    module.register(app)

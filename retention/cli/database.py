@@ -1,0 +1,116 @@
+"""`init`, `db` and `check`: what comes before the first run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from retention.cli.session import emit_json, globals_of, in_house, run
+from retention.errors import UsageError
+
+if TYPE_CHECKING:
+    from retention.signals import Signals
+    from retention.wiring import House
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command("init")(init)
+    app.command("check")(check)
+    db = typer.Typer(help="Our schema, and the operator's two objects in it.", no_args_is_help=True)
+    db.command("migrate")(migrate)
+    db.command("status")(status)
+    db.command("sample")(sample)
+    app.add_typer(db, name="db")
+
+
+def init(context: typer.Context) -> None:
+    """Write a commented retention.toml: valid, and a dry run as it stands."""
+    from retention.settings import render_template
+
+    path = globals_of(context).config or Path("retention.toml")
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(render_template())
+    except FileExistsError:
+        raise UsageError(f"{path} is there already; it is left as it is") from None
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}; name another file with --config") from None
+    path.chmod(0o600)  # secrets are going to stand in it
+    print(f"{path} is written; edit it, then `retention db migrate`, `retention check`, `retention plan`")
+
+
+def migrate(context: typer.Context) -> None:
+    """Create or update our schema `retention`. Needs CREATE on the database."""
+
+    async def work(house: House, _signals: Signals) -> int:
+        from retention.ledger import migrations
+
+        applied = await migrations.migrate(house.database)
+        for migration in applied:
+            print(f"applied {migration.name}")
+        if not applied:
+            print("the schema is current")
+        return 0
+
+    in_house(context, work)
+
+
+def status(context: typer.Context, as_json: AsJson = False) -> None:
+    """Tell whether our schema is current: exit code 0, or 2 where migrations are pending."""
+
+    async def work(house: House, _signals: Signals) -> int:
+        from retention.ledger import migrations
+
+        standings = await migrations.status(house.database)
+        current = all(standing.applied_at for standing in standings)
+        if as_json:
+            emit_json(
+                {
+                    "current": current,
+                    "migrations": [
+                        {"name": standing.migration.name, "applied_at": standing.applied_at} for standing in standings
+                    ],
+                }
+            )
+        else:
+            for standing in standings:
+                when = f"applied {standing.applied_at:%Y-%m-%d %H:%M:%S %Z}" if standing.applied_at else "pending"
+                print(f"{standing.migration.name}  {when}")
+            print("the schema is current" if current else "run `retention db migrate`")
+        return 0 if current else 2
+
+    in_house(context, work)
+
+
+def sample() -> None:
+    """Print the sample view, function, indexes and roles, for the DBA to adapt."""
+    from retention.ledger.queries import folder
+
+    for name in ("open_rounds", "close_rounds", "indexes", "roles"):
+        print(f"-- {name}.sql {'-' * (100 - len(name))}")
+        print((folder() / "operator" / f"{name}.sql").read_text("utf-8"))
+
+
+def check(context: typer.Context, as_json: AsJson = False) -> None:
+    """Look at configuration, database, privileges, contract objects, index use and vendor. Exit code 0 or 2."""
+    from retention import check as checks
+    from retention.wiring import redactor_of
+
+    options = globals_of(context)
+    settings = options.settings()
+    redactor = redactor_of(settings)
+
+    async def work(_signals: Signals) -> int:
+        findings = await checks.run_checks(settings)
+        if as_json:
+            emit_json(checks.document(findings))
+        else:
+            print(checks.text(findings))
+        return checks.exit_code(findings)
+
+    run(work, redactor, options.log(redactor))

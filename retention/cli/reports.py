@@ -1,0 +1,204 @@
+"""`report`, `runs`, `explain` and `review`: what was done, by whom, why, and what needs a person."""
+
+from __future__ import annotations
+
+import enum
+import io
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
+
+import typer
+
+from retention.cli.session import emit_json, in_house
+from retention.cli.times import moment
+from retention.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import TextIO
+
+    from retention.signals import Signals
+    from retention.wiring import House
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+class Format(enum.StrEnum):
+    """How a report is written."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command("report")(report)
+    app.command("explain")(explain)
+    runs = typer.Typer(help="Runs and what they came to.", no_args_is_help=True)
+    runs.command("list")(runs_list)
+    runs.command("show")(runs_show)
+    app.add_typer(runs, name="runs")
+    review = typer.Typer(help="What needs a person.", no_args_is_help=True)
+    review.command("list")(review_list)
+    review.command("resolve")(review_resolve)
+    app.add_typer(review, name="review")
+
+
+def report(
+    context: typer.Context,
+    all_: Annotated[bool, typer.Option("--all", help="Every outcome, not only what was cancelled.")] = False,
+    from_: Annotated[
+        str | None, typer.Option("--from", metavar="T", help="Settled at or after; ISO 8601, UTC if it does not say.")
+    ] = None,
+    to: Annotated[str | None, typer.Option(metavar="T", help="Settled before.")] = None,
+    market: Annotated[str | None, typer.Option(metavar="M", help="Only this market.")] = None,
+    policy: Annotated[str | None, typer.Option(metavar="P", help="Only runs of this policy.")] = None,
+    run: Annotated[UUID | None, typer.Option(metavar="ID", help="Only this run.")] = None,
+    format_: Annotated[
+        Format, typer.Option("--format", metavar="table|csv|json", help="How it is written.")
+    ] = Format.TABLE,
+    as_json: AsJson = False,
+    output: Annotated[Path | None, typer.Option("-o", metavar="FILE", help="Into a file instead of stdout.")] = None,
+) -> None:
+    """Report the stale rounds that were cancelled: which, when, why, by whom, for how much."""
+
+    async def work(house: House, _signals: Signals) -> int:
+        from retention.ledger import migrations
+        from retention.report import files, table
+        from retention.report.model import Selection
+        from retention.report.read import read_report
+
+        start, end = (moment("--from", from_) if from_ else None), (moment("--to", to) if to else None)
+        if start and end and start >= end:
+            raise UsageError("--from must be before --to")
+        await migrations.require_current(house.database)
+        write = {Format.TABLE: table.print_report, Format.CSV: files.write_csv, Format.JSON: files.write_json}
+        selection = Selection(start, end, market, policy, run, all_)
+        with _written(output) as file:
+            async with read_report(house.database, selection) as found:
+                await write[Format.JSON if as_json else format_](found, file)
+        return 0
+
+    in_house(context, work)
+
+
+def explain(
+    context: typer.Context,
+    partner: Annotated[str, typer.Option(metavar="P", help="The round's partner.")],
+    round_: Annotated[str, typer.Option("--round", metavar="R", help="The round's id.")],
+    as_json: AsJson = False,
+) -> None:
+    """Tell why a round is or is not selected, and everything that was ever done to it."""
+
+    async def work(house: House, _signals: Signals) -> int:
+        from retention.ledger.inspect import require_ready
+        from retention.report import explain as explaining
+        from retention.report import table
+        from retention.scope import scope_of
+
+        await require_ready(house.database)
+        policies = [(name, scope_of(house.settings, policy)) for name, policy in house.settings.policies.items()]
+        life = await explaining.explain(house.database, partner, round_, policies)
+        emit_json(life) if as_json else table.print_life(life)
+        return 0
+
+    in_house(context, work)
+
+
+def runs_list(
+    context: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="The newest N.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List the newest runs with their counts."""
+
+    async def work(house: House, _signals: Signals) -> int:
+        from retention.ledger import migrations
+        from retention.report import table
+
+        await migrations.require_current(house.database)
+        found = await house.run_ledger.list(limit)
+        emit_json(table.documents(found)) if as_json else table.print_runs(found)
+        return 0
+
+    in_house(context, work)
+
+
+def runs_show(
+    context: typer.Context,
+    run_id: Annotated[UUID, typer.Argument(metavar="RUN_ID")],
+    as_json: AsJson = False,
+) -> None:
+    """Show one run: who asked for it, under which settings, and what it came to."""
+
+    async def work(house: House, _signals: Signals) -> int:
+        from retention.ledger import migrations
+        from retention.report import table
+
+        await migrations.require_current(house.database)
+        row = await house.run_ledger.get(run_id)
+        if row is None:
+            raise UsageError(f"there is no run {run_id}; `retention runs list` shows the newest")
+        summary = await house.run_ledger.summary(run_id)
+        emit_json(table.run_document(row, summary)) if as_json else table.print_run(row, summary)
+        return 0
+
+    in_house(context, work)
+
+
+def review_list(context: typer.Context, as_json: AsJson = False) -> None:
+    """List what needs a person: doubts, conflicts, discrepancies, incomplete replies, refusals."""
+
+    async def work(house: House, _signals: Signals) -> int:
+        from retention.ledger import migrations
+        from retention.report import table
+
+        await migrations.require_current(house.database)
+        items = await house.review.list({name: partner.max_runs for name, partner in house.settings.partners.items()})
+        emit_json(table.documents(items)) if as_json else table.print_reviews(items)
+        return 0
+
+    in_house(context, work)
+
+
+def review_resolve(
+    context: typer.Context,
+    cancellation_id: Annotated[int, typer.Argument(metavar="ID", help="The cancellation's, from `review list`.")],
+    as_state: Annotated[str, typer.Option("--as", metavar="STATE", help="What the round turned out to be.")],
+    by: Annotated[str, typer.Option(metavar="WHO", help="Who answers for it.")],
+    note: Annotated[str, typer.Option(metavar="TEXT", help="What was found out; kept with the cancellation.")],
+) -> None:
+    """Close a cancellation with what a person found out. What the vendor said stays on record."""
+
+    async def work(house: House, _signals: Signals) -> int:
+        from retention.ledger import migrations
+
+        await migrations.require_current(house.database)
+        await house.review.resolve(cancellation_id, as_state, by, note)
+        print(f"cancellation {cancellation_id} is resolved as {as_state}")
+        return 0
+
+    in_house(context, work)
+
+
+@contextmanager
+def _written(path: Path | None) -> Iterator[TextIO]:
+    """Stdout, or a file that appears whole or not at all."""
+    if path is None:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(newline="")  # RFC 4180 has line ends of its own
+        yield sys.stdout
+        return
+    beside = path.with_name(f".{path.name}.partial")
+    try:
+        with beside.open("w", encoding="utf-8", newline="") as file:
+            yield file
+        beside.replace(path)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}; name a file in a folder that can be written to") from None
+    finally:
+        beside.unlink(missing_ok=True)

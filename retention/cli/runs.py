@@ -1,0 +1,178 @@
+"""`plan` and `run`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
+
+import typer
+
+from retention.cli.session import emit_json, in_house, who
+from retention.errors import UsageError
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from retention.core.plan import Plan, Scope
+    from retention.settings.model import Policy
+    from retention.signals import Signals
+    from retention.wiring import House
+
+PolicyName = Annotated[str | None, typer.Argument(metavar="POLICY", help="May be left out where there is only one.")]
+Markets = Annotated[
+    list[str] | None, typer.Option("--market", metavar="M", help="Only this market; may be given more than once.")
+]
+OlderThan = Annotated[
+    str | None,
+    typer.Option(metavar="D", help="Another age than the policy's, such as 96h; a lower one needs --reason."),
+]
+Limit = Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the oldest N; the rails look at those.")]
+Reason = Annotated[str | None, typer.Option(metavar="TEXT", help="Why; kept with the run.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command("plan")(plan)
+    app.command("run")(run)
+
+
+def plan(
+    context: typer.Context,
+    policy: PolicyName = None,
+    market: Markets = None,
+    older_than: OlderThan = None,
+    limit: Limit = None,
+    reason: Reason = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what a run would do. Writes nothing, calls nobody."""
+
+    async def work(house: House, _signals: Signals) -> int:
+        from retention.ledger.inspect import require_ready
+        from retention.report import show
+        from retention.report.runs import plan_document
+
+        wanted, scope = _asked(house, policy, market, older_than, limit, None, reason)
+        await require_ready(house.database)
+        found = await house.run_ledger.plan(scope)
+        rates = {terms.partner: terms.rate for terms in house.terms(scope.partners)}
+        document = plan_document(wanted, found, rates)
+        emit_json(document) if as_json else show.print_plan(document)
+        return 0
+
+    in_house(context, work)
+
+
+def run(
+    context: typer.Context,
+    policy: PolicyName = None,
+    market: Markets = None,
+    older_than: OlderThan = None,
+    limit: Limit = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Call nobody, whatever the policy's mode.")] = False,
+    enforce: Annotated[bool, typer.Option("--enforce", help="Cancel, whatever the policy's mode.")] = False,
+    by: Annotated[str | None, typer.Option(metavar="WHO", help="Who answers for it; else the user's name.")] = None,
+    reason: Reason = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask on a terminal.")] = False,
+    resume: Annotated[UUID | None, typer.Option(metavar="RUN_ID", help="Go on with a run, or help with it.")] = None,
+    override: Annotated[str | None, typer.Option(metavar="TEXT", help="Pass the rail that halted it; why.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Plan, check the rails, cancel, settle, and tell what became of it."""
+    if dry_run and enforce:
+        raise UsageError("--dry-run and --enforce exclude each other")
+    if override is not None and resume is None:
+        raise UsageError("--override goes with --resume RUN_ID")
+    if override is not None and (not override.strip() or not (by or "").strip()):
+        raise UsageError("--override needs its words and --by WHO: they are recorded")
+    if resume is not None and (policy or market or older_than or limit or dry_run or enforce):
+        raise UsageError("--resume goes on with a run as it was planned; leave POLICY and the other choices out")
+
+    async def work(house: House, signals: Signals) -> int:
+        from retention.ledger.inspect import require_ready
+        from retention.report import show
+        from retention.report.runs import run_document
+
+        runs = house.runs(signals)
+        if resume is not None:
+            await require_ready(house.database)
+            finished = await runs.resume(resume, override=override, by=who(by))
+        else:
+            mode = "dry_run" if dry_run else "enforce" if enforce else None
+            wanted, scope = _asked(house, policy, market, older_than, limit, mode, reason)
+            await require_ready(house.database)
+            finished = await runs.run(
+                wanted,
+                scope,
+                house.terms(scope.partners),
+                requested_by=who(by),
+                reason=reason,
+                confirm=_no_question if yes or not _at_a_terminal() else _ask,
+            )
+        document = run_document(finished)
+        emit_json(document) if as_json else show.print_run(document)
+        return int(finished.exit)
+
+    in_house(context, work)
+
+
+def _asked(
+    house: House,
+    policy: str | None,
+    markets: list[str] | None,
+    older_than: str | None,
+    limit: int | None,
+    mode: str | None,
+    reason: str | None,
+) -> tuple[Policy, Scope]:
+    from retention.on_demand import narrowed
+    from retention.scope import scope_of
+
+    wanted = narrowed(
+        house.settings.policy(policy),
+        markets=markets or (),
+        older_than=_duration(older_than) if older_than else None,
+        mode=mode,
+        reason=reason,
+    )
+    return wanted, scope_of(house.settings, wanted, limit)
+
+
+def _duration(text: str) -> timedelta:
+    from retention.settings.durations import parse_duration
+
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise UsageError(f"--older-than {text!r}: {error}") from None
+
+
+def _at_a_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+async def _no_question(_plan: Plan) -> bool:
+    return True
+
+
+async def _ask(plan: Plan) -> bool:
+    from retention.core.text import money_text
+
+    stakes = ", ".join(money_text(amount, currency) for currency, amount in sorted(plan.figures().stakes.items()))
+    print(f"Cancel {plan.rounds} rounds, stakes {stakes or 'unknown'}? [y/N]: ", end="", file=sys.stderr, flush=True)
+    return (await _typed()).strip().lower() in {"y", "yes"}
+
+
+async def _typed() -> str:
+    """A line from the terminal; waiting for it can be cut short, which a thread that reads could not be."""
+    loop = asyncio.get_running_loop()
+    readable = asyncio.Event()
+    loop.add_reader(sys.stdin, readable.set)
+    try:
+        await readable.wait()
+    finally:
+        loop.remove_reader(sys.stdin)
+    return sys.stdin.readline()

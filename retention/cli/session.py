@@ -1,0 +1,141 @@
+"""What commands have in common: configuration, an event loop, and errors told in one line."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Awaitable, Callable
+
+    from structlog.typing import FilteringBoundLogger
+
+    from retention.log import Redactor
+    from retention.settings import Settings
+    from retention.signals import Signals
+    from retention.wiring import House
+
+    Work = Callable[[House, Signals], Awaitable[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Globals:
+    """The options that stand before the command."""
+
+    config: Path | None
+    log_format: str
+    log_level: str | None
+
+    def settings(self) -> Settings:
+        """Read the configuration. Raises ConfigurationError."""
+        from retention.settings import load_settings
+
+        return load_settings(self.config, os.environ, Path.cwd())
+
+    def log(self, redactor: Redactor) -> FilteringBoundLogger:
+        """Open the log. On a terminal the progress display tells the rest, so only warnings are logged there."""
+        from retention.log import configure
+
+        level = self.log_level or ("warning" if sys.stderr.isatty() and self.log_format == "auto" else "info")
+        return configure(self.log_format, level, redactor)
+
+
+def globals_of(context: typer.Context) -> Globals:
+    """The options that stood before this command."""
+    found = context.find_object(Globals)
+    assert found is not None
+    return found
+
+
+def in_house(context: typer.Context, work: Work) -> None:
+    """Run a command that works on the database, and leave with the exit code that it returns."""
+    from retention.wiring import open_house, redactor_of
+
+    options = globals_of(context)
+    settings = options.settings()
+    redactor = redactor_of(settings)
+    log = options.log(redactor)
+
+    async def opened(signals: Signals) -> int:
+        async with open_house(settings, log, redactor) as house:
+            return await work(house, signals)
+
+    run(opened, redactor, log)
+
+
+def run(work: Callable[[Signals], Awaitable[int]], redactor: Redactor, log: FilteringBoundLogger) -> None:
+    """Run an asynchronous command and leave with its exit code; what goes wrong is told without a secret."""
+    import asyncio
+
+    import psycopg
+
+    from retention.errors import RetentionError
+    from retention.ledger.database import AWAY
+    from retention.signals import Signals
+
+    signals = Signals()
+
+    async def handled() -> int:
+        with signals:
+            return await work(signals)
+
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            code = runner.run(handled())
+    except asyncio.CancelledError:
+        code = signals.code or 1
+    except RetentionError as error:
+        code = _fail(redactor.text(str(error)), error.exit_code)
+    except AWAY as error:
+        code = _fail(f"the database went away: {redactor.text(_first_line(error))}", 5)
+    except psycopg.Error as error:
+        code = _fail(f"the database refused a statement: {redactor.text(_first_line(error))}", 2)
+    except BrokenPipeError:
+        raise
+    except Exception:
+        log.exception("bug")
+        code = 1
+    raise typer.Exit(code)
+
+
+def who(name: str | None) -> str:
+    """Who answers for it: the name given, else the one that the operating system knows."""
+    if name is not None:
+        return name
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return f"uid {os.getuid()}"
+
+
+def emit_json(document: Any) -> None:
+    """Print a document: amounts as decimal strings, times as ISO 8601 in UTC."""
+    from retention.report.files import to_json
+
+    print(to_json(document))
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return code
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    import asyncio
+
+    try:
+        import uvloop
+    except ImportError:  # not on this platform; the standard loop does as well, only slower
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop

@@ -1,0 +1,64 @@
+"""`demo` and `simulate`: with a vendor of our own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from retention.cli.session import globals_of, run
+
+if TYPE_CHECKING:
+    from retention.signals import Signals
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    app.command("demo")(demo)
+    app.command("simulate")(simulate)
+
+
+def demo(
+    context: typer.Context,
+    rounds: Annotated[
+        int, typer.Option(min=20, max=1_000_000, metavar="N", help="Rounds in the operator's table.")
+    ] = 3000,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep the database's files, and say how to look into them.")
+    ] = False,
+) -> None:
+    """See the whole job: an embedded PostgreSQL, a simulated vendor, plan, run, report. Needs no set-up."""
+    from retention.demo import demonstrate
+    from retention.log import Redactor
+
+    redactor = Redactor(list, set)
+    options = globals_of(context)
+    log = options.log(redactor)
+
+    async def work(signals: Signals) -> int:
+        return await demonstrate(options.log, signals, rounds=rounds, keep=keep)
+
+    run(work, redactor, log)
+
+
+def simulate(
+    context: typer.Context,
+    host: Annotated[str, typer.Option(metavar="HOST", help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, metavar="N", help="0: any free one; it is printed.")] = 8900,
+    faults: Annotated[Path | None, typer.Option(metavar="FILE", help="What is to go wrong, in TOML.")] = None,
+    journal: Annotated[Path | None, typer.Option(metavar="FILE", help="Append each request as a JSON line.")] = None,
+) -> None:
+    """Run the simulated vendor as a server of its own, for staging. Any credentials are taken, any round is open."""
+    from retention.log import Redactor
+    from retention.vendor.staging import serve
+
+    redactor = Redactor(list, set)
+    log = globals_of(context).log(redactor)
+
+    async def work(signals: Signals) -> int:
+        return await serve(
+            signals, host, port, faults, journal, lambda url: print(f"simulated vendor on {url}", flush=True)
+        )
+
+    run(work, redactor, log)

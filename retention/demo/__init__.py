@@ -1,0 +1,7 @@
+"""The whole job on one machine: an embedded PostgreSQL, a believable operator, the simulated vendor."""
+
+from __future__ import annotations
+
+from retention.demo.story import demonstrate
+
+__all__ = ["demonstrate"]
