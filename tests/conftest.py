@@ -1,0 +1,58 @@
+"""What every test may ask for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from psycopg.conninfo import make_conninfo
+from support.ledger import Book
+from support.postgres import new_database, running_server, template_database
+from support.world import World, make_world
+
+from retention.ledger.database import Database, open_database
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """Yield the DSN of a server whose role may create databases."""
+    with running_server() as dsn:
+        yield dsn
+
+
+@pytest.fixture(scope="session")
+def template(postgres: str) -> Iterator[str]:
+    """Yield the name of the database that each test's own is a copy of."""
+    with template_database(postgres) as name:
+        yield name
+
+
+@pytest.fixture
+def database_dsn(postgres: str, template: str) -> Iterator[str]:
+    """Yield the DSN of a database of the test's own: our schema, and the operator's sample table, view and function."""
+    with new_database(postgres, template) as name:
+        yield make_conninfo(postgres, dbname=name)
+
+
+@pytest.fixture
+async def database(database_dsn: str) -> AsyncIterator[Database]:
+    """Yield the test's own database, opened."""
+    async with open_database(lambda: database_dsn) as database:
+        yield database
+
+
+@pytest.fixture
+async def world(database_dsn: str, tmp_path: Path) -> AsyncIterator[World]:
+    """Yield an operator's database and a vendor that is up, with the command line between them."""
+    async with make_world(database_dsn, tmp_path) as world:
+        yield world
+
+
+@pytest.fixture
+def book(database: Database) -> Book:
+    """Return a writer of rows into the test's own ledger."""
+    return Book(database)

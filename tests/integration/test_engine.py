@@ -1,0 +1,67 @@
+"""The engine on a real ledger, where its own code fails."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, NoReturn
+from uuid import uuid4
+
+import pytest
+from support.bare import SCOPE, TERMS
+
+from retention.core.codes import DEFAULT_CODES
+from retention.core.model import Claim, Credentials
+from retention.core.outcome import Treating
+from retention.engine.engine import Engine
+from retention.engine.partner import Addresses, Partner
+from retention.engine.stats import Stats
+from retention.ledger.runs import RunLedger, RunRequest
+from retention.ledger.work import WorkLedger
+from retention.log import Redactor, configure
+from retention.vendor.client import VendorClient
+
+if TYPE_CHECKING:
+    from support.world import World
+
+    from retention.ledger.database import Database
+
+
+class BrokenPartner(Partner):
+    """A partner whose calls fail in a way that nobody thought of."""
+
+    async def call(self, claim: Claim) -> NoReturn:
+        """Fail."""
+        raise RuntimeError(f"a bug that {claim.round_id} met")
+
+
+async def test_a_bug_in_a_sender_ends_the_run_and_is_told(world: World, database: Database) -> None:
+    """An error of our own while sending surfaces instead of leaving a run that waits for ever; the doubt is kept."""
+    await world.seed(3)
+    runs, run_id = RunLedger(database), uuid4()
+    await runs.create(RunRequest(run_id, "nightly", "on_demand", "enforce", "tess", None, {}), SCOPE, [TERMS])
+    assert await runs.start(run_id, None)
+    async with VendorClient(timeout=TERMS.timeout, concurrency=1) as client:
+        partner = BrokenPartner(
+            TERMS,
+            Treating(DEFAULT_CODES, TERMS.max_attempts, status_probe=True),
+            client,
+            concurrency=1,
+            send_game_id=True,
+            addresses=lambda: Addresses(world.vendor.url, world.vendor.url),
+            credentials=lambda: Credentials("login", "token"),
+            redact=str,
+        )
+        engine = Engine(
+            WorkLedger(database, run_id, "one", None, time.monotonic),
+            [partner],
+            Stats(),
+            configure("json", "error", Redactor(list, set)),
+            run_id=run_id,
+            max_failure_ratio=0.2,
+            passed=(),
+            log_user_ids=False,
+        )
+        with pytest.raises(RuntimeError, match="a bug that r0 met"):
+            await engine.run()
+    states = await world.states()
+    assert ["claimed", "planned", "planned"] == sorted(states.values())

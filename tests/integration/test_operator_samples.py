@@ -1,0 +1,263 @@
+"""The operator's side of the contract: the samples as shipped, a database of another shape, and least privilege."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from support.bare import as_role, bare_database, begin, cancel_all, install_samples, run, sample
+
+from retention.ledger.database import open_database
+from retention.ledger.grants import grants
+from retention.ledger.inspect import inspect_database
+from retention.ledger.queries import folder, query
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROUNDS = """
+INSERT INTO casino.game_rounds
+    (id, account, vendor_round_id, vendor_user_id, market, state, opened_at, currency, stake, bet_transaction_id)
+SELECT i, 'acme', 'R-' || i, 'U-' || i, 'MT', CASE WHEN i = 9 THEN 'completed' ELSE 'open' END,
+       now() - make_interval(days => i), 'EUR', 1.50, 'T' || i
+FROM generate_series(1, 9) i
+"""
+
+OTHER_SHAPE = """
+CREATE TABLE public.spins (
+    spin_id bigint NOT NULL, began timestamp NOT NULL, player integer NOT NULL, country char(2) NOT NULL,
+    bet_cents integer NOT NULL, status smallint NOT NULL DEFAULT 0
+) PARTITION BY RANGE (began);
+CREATE TABLE public.spins_old PARTITION OF public.spins FOR VALUES FROM (MINVALUE) TO ('2025-01-01');
+CREATE TABLE public.spins_new PARTITION OF public.spins FOR VALUES FROM ('2025-01-01') TO (MAXVALUE);
+CREATE INDEX ON public.spins ((began AT TIME ZONE 'UTC')) WHERE status = 0;
+CREATE INDEX ON public.spins ((spin_id::text)) WHERE status = 0;
+INSERT INTO public.spins SELECT i, '2024-12-30'::date + i, i, 'MT', 150, i % 2 FROM generate_series(1, 8) i;
+
+CREATE VIEW retention.open_rounds AS
+SELECT began AT TIME ZONE 'UTC' AS opened_at, 'acme'::text AS partner, country::text AS market, NULL::text AS game_id,
+       player::text AS user_id, spin_id::text AS round_id, NULL::timestamptz AS last_activity_at,
+       'EUR'::text AS currency, bet_cents / 100.0 AS stake, NULL::varchar(36) AS bet_transaction_id, 'one more' AS note
+FROM public.spins WHERE status = 0;
+
+CREATE FUNCTION retention.close_rounds(text[], text[], timestamptz[], text[], numeric[], text[])
+RETURNS TABLE (whose text, what text) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY UPDATE public.spins s SET status = 2 FROM unnest($2) AS closed (id)
+    WHERE s.spin_id::text = closed.id AND s.status = 0 RETURNING 'acme'::text, s.spin_id::text;
+END
+$$;
+REVOKE ALL ON FUNCTION retention.close_rounds(text[], text[], timestamptz[], text[], numeric[], text[]) FROM PUBLIC;
+"""
+
+WRITABLE = ("runs", "cancellations", "attempts", "holds", "pauses", "partner_state")
+
+EVIDENCE = {
+    "runs": (
+        "run_id",
+        "policy",
+        "trigger",
+        "mode",
+        "scheduled_for",
+        "as_of",
+        "requested_by",
+        "reason",
+        "evidence",
+        "settings",
+    ),
+    "cancellations": (
+        *("id", "run_id", "partner", "market", "game_id", "user_id", "round_id", "opened_at"),
+        *("stake", "stake_currency", "bet_transaction_id"),
+    ),
+    "attempts": ("uuid", "cancellation_id", "run_id", "kind", "replica", "claimed_at"),
+    "holds": (
+        "hold_id",
+        "partner",
+        "market",
+        "game_id",
+        "user_id",
+        "round_id",
+        "reason",
+        "created_by",
+        "created_at",
+        "until",
+    ),
+    "pauses": ("pause_id", "partner", "reason", "paused_by", "paused_at"),
+    "partner_state": ("partner", "lane"),
+    "schema_migrations": ("number", "name", "checksum", "applied_at"),
+}
+
+FORBIDDEN_TO_THE_JOB = [
+    "SELECT FROM casino.game_rounds",
+    "SELECT FROM public.operators_own",
+    "UPDATE public.operators_own SET secret = ''",
+    "INSERT INTO public.operators_own VALUES ('')",
+    "DELETE FROM public.operators_own",
+    "UPDATE retention.open_rounds SET stake = 0",
+    "DELETE FROM retention.open_rounds",
+    *(f"DELETE FROM retention.{table}" for table in (*WRITABLE, "schema_migrations")),
+    *(f"TRUNCATE retention.{table} CASCADE" for table in (*WRITABLE, "schema_migrations")),
+    *(f"UPDATE retention.{table} SET {column} = DEFAULT" for table in EVIDENCE for column in EVIDENCE[table]),
+    "INSERT INTO retention.schema_migrations (number, name, checksum) VALUES (9, '', '')",
+    "CREATE TABLE retention.of_my_own ()",
+    "DROP TABLE retention.attempts",
+    "ALTER TABLE retention.attempts DROP COLUMN detail",
+    "CREATE OR REPLACE VIEW retention.open_rounds AS SELECT 1",
+]
+
+FORBIDDEN_TO_REPORTERS = [
+    "SELECT FROM retention.open_rounds",
+    "SELECT FROM retention.close_rounds('{}', '{}', '{}', '{}', '{}', '{}')",
+    *(f"INSERT INTO retention.{table} DEFAULT VALUES" for table in WRITABLE),
+    *(f"UPDATE retention.{table} SET {columns[-1]} = {columns[-1]}" for table, columns in EVIDENCE.items()),
+    *(f"DELETE FROM retention.{table}" for table in WRITABLE),
+    "UPDATE retention.cancellations SET state = state",
+]
+
+
+@pytest.fixture
+def bare(postgres: str) -> Iterator[str]:
+    with bare_database(postgres) as dsn:
+        yield dsn
+
+
+@pytest.fixture(scope="module")
+def installed(postgres: str) -> Iterator[str]:
+    """DSN of a database with the samples, for tests that leave it as it is."""
+    with bare_database(postgres) as dsn:
+        install_samples(dsn)
+        run(dsn, "CREATE TABLE public.operators_own (secret text)")
+        yield dsn
+
+
+async def test_the_samples_as_shipped_carry_a_run_to_its_end_with_the_job_s_rights(bare: str) -> None:
+    """View, function, indexes and roles work together: what is stale and still open is closed, and nothing else is."""
+    install_samples(bare)
+    run(bare, ROUNDS)
+    async with open_database(lambda: as_role(bare, "retention_job")) as database:
+        findings = await inspect_database(database, [])
+        planned = await begin(database)
+        run(bare, "UPDATE casino.game_rounds SET state = 'completed' WHERE vendor_round_id = 'R-5'")
+        claimed = await cancel_all(planned)
+
+    assert [] == [finding for finding in findings if not finding.ok or finding.warning]
+    assert planned.rounds == 6
+    assert dict.fromkeys(("R-8", "R-7", "R-6", "R-4", "R-3"), False) == claimed
+    assert [("cancelled", "EUR", "T1", 5)] == run(
+        bare,
+        "SELECT state, refund_currency, refund_transaction, count(*)::integer FROM casino.game_rounds"
+        " WHERE closed_at IS NOT NULL GROUP BY 1, 2, 3",
+    )
+
+
+async def test_a_round_that_was_closed_meanwhile_is_returned_as_a_conflict(bare: str) -> None:
+    """The sample function touches only what is still open, and says so by leaving the rest out."""
+    install_samples(bare)
+    run(bare, ROUNDS, "UPDATE casino.game_rounds SET state = 'completed' WHERE id = 7")
+
+    closed = run(
+        bare,
+        "SELECT * FROM retention.close_rounds(ARRAY['acme', 'acme', 'other'], ARRAY['R-7', 'R-8', 'R-6'],"
+        " array_fill(now(), '{3}'), array_fill(NULL::text, '{3}'), '{1,2,3}', array_fill(NULL::text, '{3}'))",
+    )
+
+    assert [("acme", "R-8")] == closed
+    assert [(8,)] == run(bare, "SELECT id FROM casino.game_rounds WHERE state = 'cancelled'")
+
+
+async def test_a_database_of_another_shape_works_through_view_and_function_alone(bare: str) -> None:
+    """Numbers as ids and states, cents, local times and partitions: nothing but the two objects has to know."""
+    run(bare, OTHER_SHAPE, sample("roles"))
+    async with open_database(lambda: as_role(bare, "retention_job")) as database:
+        findings = await inspect_database(database, [])
+        claimed = await cancel_all(await begin(database))
+
+    assert [] == [finding for finding in findings if not finding.ok or finding.warning]
+    assert dict.fromkeys(("2", "4", "6", "8"), False) == claimed
+    assert [(0, 0), (1, 4), (2, 4)] == run(
+        bare,
+        "SELECT s, count(spin_id)::integer FROM generate_series(0, 2) s LEFT JOIN public.spins ON status = s"
+        " GROUP BY s ORDER BY s",
+    )
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        run(as_role(bare, "retention_job"), "SELECT FROM public.spins")
+
+
+def refused(connection: psycopg.Connection[Any], about: str = "") -> list[str]:
+    """Which of our statements PostgreSQL would not let this role run. Explaining one asks for the same privileges."""
+    nothing: defaultdict[str, Any] = defaultdict(lambda: None)
+    found = []
+    for file in (folder() / "queries").iterdir():
+        text = query(file.name.removesuffix(".sql"))
+        try:
+            if about in text:
+                connection.execute("EXPLAIN " + text, nothing)
+        except psycopg.errors.InsufficientPrivilege as error:
+            found.append(f"{file.name}: {error.diag.message_primary}")
+    return found
+
+
+def test_every_statement_of_ours_is_allowed_to_the_job(installed: str) -> None:
+    """The roles cannot fall behind the statements: none of them is refused."""
+    with psycopg.connect(as_role(installed, "retention_job"), autocommit=True) as connection:
+        assert [] == refused(connection)
+
+
+def test_every_privilege_of_the_job_is_needed_by_a_statement(installed: str) -> None:
+    """The roles cannot run ahead of the statements: whatever is taken away, some statement misses it."""
+    spare = []
+    with psycopg.connect(as_role(installed, "retention_job"), autocommit=True) as connection:
+        for privilege, relation, column in grants():
+            what = f"{privilege}{f' ({column})' if column else ''} ON retention.{relation}"
+            run(installed, f"REVOKE {what} FROM retention_job")
+            if not refused(connection, about=f"retention.{relation}"):
+                spare.append(what)
+            run(installed, f"GRANT {what} TO retention_job")
+
+    assert ["SELECT ON retention.schema_migrations"] == spare  # read by the migrations, which have no file of their own
+
+
+@pytest.mark.parametrize("statement", FORBIDDEN_TO_THE_JOB)
+def test_the_job_can_do_no_more_than_its_work(installed: str, statement: str) -> None:
+    """The job reads no table of the operator's, deletes nothing, and rewrites no evidence."""
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        run(as_role(installed, "retention_job"), statement)
+
+
+@pytest.mark.parametrize("statement", FORBIDDEN_TO_REPORTERS)
+def test_those_who_report_change_nothing(installed: str, statement: str) -> None:
+    """The second role reads the ledger, and neither writes it nor sees what is open."""
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        run(as_role(installed, "retention_report"), statement)
+
+
+def test_those_who_report_read_the_ledger(installed: str) -> None:
+    """What a report is made of is readable to the second role."""
+    tables = "retention.runs, retention.cancellations, retention.attempts, retention.holds, retention.pauses"
+
+    assert [(0,)] == run(as_role(installed, "retention_report"), f"SELECT count(*)::integer FROM {tables}")
+
+
+def test_roles_grants_what_check_looks_for_and_takes_back_the_rest(installed: str) -> None:
+    """`check` reads roles.sql as PostgreSQL does; running it again makes the privileges exactly those of the file."""
+    run(installed, "GRANT DELETE, UPDATE ON retention.attempts TO retention_job", sample("roles"), sample("roles"))
+
+    granted = run(
+        installed,
+        "SELECT a.privilege_type, r.relname, NULL FROM pg_class r, aclexplode(r.relacl) a"
+        " WHERE a.grantee = 'retention_job'::regrole AND r.relnamespace = 'retention'::regnamespace UNION ALL "
+        "SELECT a.privilege_type, r.relname, c.attname FROM pg_class r JOIN pg_attribute c ON c.attrelid = r.oid,"
+        " aclexplode(c.attacl) a WHERE a.grantee = 'retention_job'::regrole",
+    )
+    assert sorted(map(str, granted)) == sorted(str(tuple(grant)) for grant in grants())
+
+
+def test_a_view_of_wallet_refunds_is_granted_where_there_is_one(bare: str) -> None:
+    """The optional view needs no step of its own: both roles may read it once roles.sql has run."""
+    install_samples(bare)
+    run(bare, "CREATE VIEW retention.wallet_refunds AS SELECT 'acme'::text AS partner", sample("roles"))
+
+    for role in ("retention_job", "retention_report"):
+        assert [("acme",)] == run(as_role(bare, role), "SELECT partner FROM retention.wallet_refunds")

@@ -1,0 +1,175 @@
+"""On a large table of the operator's, plans and claims go by the sample's indexes; nothing reads it from end to end."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from support.bare import SCOPE, TERMS, as_role, bare_database, begin, install_samples, run
+
+from retention.core.model import Kind
+from retention.ledger.database import Database, open_database
+from retention.ledger.inspect import inspect_database, sequential_scans
+from retention.ledger.queries import query
+from retention.ledger.runs import RunLedger
+from retention.ledger.work import WorkLedger
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+BY_AGE = "game_rounds_open_by_age"
+BY_ROUND = "game_rounds_open_by_round"
+
+# One round in a thousand is open; half of those are stale.
+SEED = """
+INSERT INTO casino.game_rounds
+    (id, account, vendor_round_id, vendor_user_id, market, state, opened_at, currency, stake)
+SELECT i, 'acme', md5(i::text), 'U-' || i % 1000, 'MT', CASE WHEN i % 1000 = 0 THEN 'open' ELSE 'completed' END,
+       now() - interval '6 days' * (i::float8 / {rows}), 'EUR', 1.50
+FROM generate_series(1, {rows}) i
+"""
+
+PARTITIONED = """
+CREATE TABLE casino.spins (id bigint, account text, opened_at timestamptz, state smallint)
+    PARTITION BY RANGE (opened_at);
+CREATE TABLE casino.spins_1 PARTITION OF casino.spins FOR VALUES FROM (MINVALUE) TO ('2025-01-01');
+CREATE TABLE casino.spins_2 PARTITION OF casino.spins FOR VALUES FROM ('2025-01-01') TO (MAXVALUE);
+INSERT INTO casino.spins SELECT i, 'acme', timestamptz '2024-12-01' + make_interval(mins => i), (i % 1000 > 0)::integer
+FROM generate_series(1, 120000) i;
+CREATE INDEX ON casino.spins (opened_at) WHERE state = 0;
+CREATE INDEX ON casino.spins (account, (id::text)) WHERE state = 0;
+ANALYZE casino.spins;
+CREATE OR REPLACE VIEW retention.open_rounds AS
+SELECT account AS partner, 'MT'::text AS market, NULL::text AS game_id, 'U'::text AS user_id, id::text AS round_id,
+       opened_at, NULL::timestamptz AS last_activity_at, 'EUR'::text AS currency, NULL::numeric AS stake,
+       NULL::text AS bet_transaction_id
+FROM casino.spins WHERE state = 0;
+"""
+
+
+class Explaining(Database):
+    """Explains what it is asked to run, with the values that it was given, and keeps the plan."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.plans: dict[str, Any] = {}
+        self.values: dict[str, Mapping[str, Any]] = {}
+
+    async def rows(self, name: str, **values: Any) -> list[Any]:
+        """Explain a statement instead of running it, but for the one that tells the time."""
+        if name == "now":
+            return await self.database.rows(name)
+        async with self.database.connection() as connection:
+            cursor = await connection.execute("EXPLAIN (VERBOSE, FORMAT JSON) " + query(name), values)
+            [[[plan]]] = await cursor.fetchall()
+        self.plans[name], self.values[name] = plan["Plan"], values
+        return []
+
+
+@contextmanager
+def large_database(server: str, rows: int) -> Iterator[str]:
+    """DSN of a database with the samples and that many rounds."""
+    with bare_database(server) as dsn:
+        install_samples(dsn)
+        run(dsn, SEED.format(rows=rows), "VACUUM ANALYZE casino.game_rounds")
+        yield as_role(dsn, "retention_job")
+
+
+@pytest.fixture(scope="module")
+def large(postgres: str) -> Iterator[str]:
+    with large_database(postgres, 300_000) as dsn:
+        yield dsn
+
+
+@pytest.fixture(scope="module")
+def huge(postgres: str) -> Iterator[str]:
+    with large_database(postgres, 10_000_000) as dsn:
+        yield dsn
+
+
+@pytest.fixture
+def partitioned(postgres: str) -> Iterator[str]:
+    with bare_database(postgres) as dsn:
+        install_samples(dsn)
+        run(dsn, PARTITIONED)
+        yield as_role(dsn, "retention_job")
+
+
+def indexes(plan: Mapping[str, Any]) -> set[str]:
+    """Names of the operator's indexes that a plan uses."""
+    used = {plan["Index Name"]} if "Index Name" in plan else set()
+    return {name for name in used if name.startswith("game_rounds")}.union(*map(indexes, plan.get("Plans", ())))
+
+
+def scanned(plan: Mapping[str, Any]) -> set[str]:
+    """Names of the operator's tables that a plan reads from end to end."""
+    return {relation for schema, relation in sequential_scans(plan) if schema != "retention"}
+
+
+async def explained(dsn: str) -> Mapping[str, Any]:
+    """Plans of the statements that touch the operator's table, with a run's own values and a ledger that has a run."""
+    async with open_database(lambda: dsn) as database:
+        await begin(database)
+        explaining = Explaining(database)
+        await RunLedger(explaining).plan(SCOPE)
+        bounds = explaining.values["plan"]
+        await explaining.rows("stale_rounds", **bounds)
+        await explaining.rows("freeze", **bounds, run_id=uuid4(), dry_run=False)
+        work = WorkLedger(explaining, uuid4(), "replica", None, asyncio.get_running_loop().time)
+        await work.claim(Kind.CANCEL, TERMS, after=0, batch=20)
+    return explaining.plans
+
+
+async def assert_plans_go_by_the_indexes(dsn: str) -> None:
+    plans = await explained(dsn)
+
+    expected = {"plan": {BY_AGE}, "stale_rounds": {BY_AGE}, "freeze": {BY_AGE}, "claim": {BY_ROUND}}
+    assert expected == {name: indexes(plan) for name, plan in plans.items()}
+    assert {} == {name: found for name, plan in plans.items() if (found := scanned(plan))}
+
+
+async def test_plans_and_claims_go_by_the_sample_s_indexes(large: str) -> None:
+    """Of 300,000 rounds a plan reads those that are open, and a claim those that it claims."""
+    await assert_plans_go_by_the_indexes(large)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+async def test_plans_and_claims_go_by_the_sample_s_indexes_among_millions(huge: str) -> None:
+    """Nothing about that changes with ten million rounds."""
+    await assert_plans_go_by_the_indexes(huge)
+
+
+async def test_check_has_nothing_to_warn_about(large: str) -> None:
+    """With the sample's indexes on a large table, `check` is content."""
+    async with open_database(lambda: large) as database:
+        findings = await inspect_database(database, [("nightly", SCOPE)])
+
+    assert [] == [finding for finding in findings if finding.warning or not finding.ok]
+
+
+def test_closing_rounds_goes_by_the_index(large: str) -> None:
+    """The sample function finds a batch of rounds without reading the table, as the server itself has counted."""
+    with psycopg.connect(large) as connection:
+        closed = connection.execute(
+            "SELECT count(*) FROM unnest(ARRAY[1000, 2000, 3]) i, retention.close_rounds("
+            "ARRAY['acme'], ARRAY[md5(i::text)], ARRAY[now()], ARRAY['EUR'], ARRAY[1.5], ARRAY['T'])"
+        ).fetchone()
+        counted = connection.execute(
+            "SELECT seq_scan, idx_scan > 0 FROM pg_stat_xact_user_tables WHERE relname = 'game_rounds'"
+        ).fetchone()
+        connection.rollback()
+
+    assert (2,) == closed
+    assert (0, True) == counted
+
+
+async def test_partitions_and_numbers_as_ids_have_indexes_too(partitioned: str) -> None:
+    """What the samples' comments say of partitioned tables and numeric ids holds: nothing is read from end to end."""
+    plans = await explained(partitioned)
+
+    assert {} == {name: found for name, plan in plans.items() if (found := scanned(plan))}

@@ -1,0 +1,255 @@
+"""What needs a person, and a person's word on it, in a real ledger."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from support.ledger import SETTLED
+
+from retention.errors import UsageError
+from retention.ledger.review import RESOLUTIONS, Review
+
+if TYPE_CHECKING:
+    from support.ledger import Book
+
+    from retention.ledger.database import Database
+
+MAX_RUNS = {"acme": 2}
+ACTIVE = {"status": "running", "active_until": "infinity"}
+DOUBT = "in doubt: the vendor may or may not have cancelled it"
+REJECTED = "rejected by the vendor"
+GIVEN_UP = "given up: not planned again before it is resolved"
+WAITING = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+
+@pytest.fixture
+def review(database: Database) -> Review:
+    return Review(database)
+
+
+async def why(review: Review) -> dict[str, tuple[str, ...]]:
+    """Tell why each listed round needs a person."""
+    return {item.round_id: item.why for item in await review.list(MAX_RUNS)}
+
+
+async def test_what_went_well_needs_nobody(review: Review, book: Book) -> None:
+    """Whole and matching cancellations, and rounds that were never called, are not listed."""
+    run = await book.run()
+    for state in ("cancelled", "already_cancelled", "already_completed", "no_longer_open", "held", "not_sent"):
+        await book.row(run, state, state)
+
+    assert [] == await review.list(MAX_RUNS)
+
+
+async def test_a_doubt_needs_a_person_once_nothing_more_is_tried(review: Review, book: Book) -> None:
+    """A doubt that a running process will still ask about is left to it; a parked or an abandoned one is listed."""
+    active, left = await book.run(**ACTIVE), await book.run(status="halted", halt_reason="max_rounds")
+    await book.row(active, "asked", "in_doubt", due_at=SETTLED)
+    await book.row(active, "parked", "in_doubt")
+    await book.row(left, "abandoned", "in_doubt", due_at=SETTLED)
+    await book.row(left, "taken up", "in_doubt", due_at=SETTLED, taken_up_by=active)
+    await book.row(active, "left again", "in_doubt", due_at=SETTLED, taken_up_by=left)
+
+    assert {"parked": (DOUBT,), "abandoned": (DOUBT,), "left again": (DOUBT,)} == await why(review)
+
+
+async def test_conflicts_and_discrepancies_are_listed(review: Review, book: Book) -> None:
+    """Whatever the reply, the stake and the operator's table tell differently is listed, all of it at once."""
+    run = await book.run()
+    await book.row(run, "amount", amount=Decimal("90.5"))
+    await book.row(run, "all", amount=90, currency="USD", transaction_id="T9", conflict=True)
+    await book.row(run, "raised", conflict=True, detail="close_rounds: no such player")
+    await book.row(run, "unknown stake", stake=None, stake_currency=None, bet_transaction_id=None)
+    await book.row(run, "incomplete", amount=None, currency=None)
+
+    assert {
+        "amount": ("amount 90.5 EUR, stake 100 EUR",),
+        "all": (
+            "amount 90 USD, stake 100 EUR",
+            "currency USD, stake in EUR",
+            "transaction T9, bet transaction T1",
+            "conflict: the round was not open any more in the operator's table",
+        ),
+        "raised": ("conflict: close_rounds: no such player",),
+        "incomplete": ("incomplete reply: amount, currency missing",),
+    } == await why(review)
+
+
+async def test_a_rejection_is_listed_while_it_is_the_last_word(review: Review, book: Book) -> None:
+    """A newer row of the round takes a rejection's place, but for a dry run's, which is no news."""
+    first, second, dry = await book.run(), await book.run(), await book.run(mode="dry_run")
+    for name in ("last", "dry", "planned", "gone"):
+        await book.row(first, name, "rejected", error_code="99")
+    await book.row(dry, "dry", "not_sent")
+    await book.row(second, "planned", "planned")
+    await book.row(second, "gone", "no_longer_open")
+
+    assert {"last": (REJECTED,), "dry": (REJECTED,)} == await why(review)
+
+
+async def test_a_round_that_is_given_up_is_listed_once(review: Review, book: Book) -> None:
+    """What ended rejected or already completed in max_runs runs is listed with its newest row alone."""
+    first, second = await book.run(), await book.run()
+    await book.row(first, "mixed", "rejected")
+    await book.row(second, "mixed", "already_completed")
+    await book.row(first, "refused", "rejected")
+    await book.row(second, "refused", "rejected")
+    await book.row(second, "once", "already_completed")
+    await book.row(first, "foreign", "already_completed", partner="other")
+    await book.row(second, "foreign", "already_completed", partner="other")
+
+    assert {
+        "mixed": ("already completed at the vendor, still open here", GIVEN_UP),
+        "refused": (REJECTED, GIVEN_UP),
+    } == await why(review)
+
+
+async def test_an_item_says_what_a_person_wants_to_know(review: Review, book: Book) -> None:
+    """A listed row carries the vendor's words, both sides' money and when it was settled."""
+    run = await book.run()
+    row = await book.row(run, state="rejected", error_code="99", description="Round not found", detail="asked twice")
+    (item,) = await review.list(MAX_RUNS)
+
+    assert (row, run, "acme", "MT", "R-1", "rejected") == (
+        item.id,
+        item.run_id,
+        item.partner,
+        item.market,
+        item.round_id,
+        item.state,
+    )
+    assert ("99", "Round not found", "asked twice", SETTLED) == (
+        item.error_code,
+        item.description,
+        item.detail,
+        item.settled_at,
+    )
+    assert (None, None, None, Decimal(100), "EUR", "T1") == (
+        item.amount,
+        item.currency,
+        item.transaction_id,
+        item.stake,
+        item.stake_currency,
+        item.bet_transaction_id,
+    )
+
+
+@pytest.mark.parametrize("as_state", RESOLUTIONS)
+async def test_a_doubt_is_resolved_as_a_person_says(review: Review, book: Book, as_state: str) -> None:
+    """Every final state can be a person's word; the doubt is settled with it and listed no more."""
+    row = await book.row(await book.run(), state="in_doubt", error_code="998", doubtful=True)
+    before = datetime.now(UTC)
+    await review.resolve(row, as_state, "bob", "the vendor says so")
+    found = await book.one("SELECT * FROM retention.cancellations")
+
+    assert ("resolved", as_state, "bob", "the vendor says so") == (
+        found.state,
+        found.resolved_as,
+        found.resolved_by,
+        found.resolved_note,
+    )
+    assert found.settled_at == found.resolved_at >= before
+    assert ("998", False, None) == (found.error_code, found.unsettled, found.due_at)
+    assert (as_state in {"cancelled", "already_cancelled"}) is found.holds_round
+    assert [] == await review.list(MAX_RUNS)
+
+
+async def test_what_the_vendor_said_stays(review: Review, book: Book) -> None:
+    """Resolving a cancellation with a discrepancy keeps its refund and the time at which it was settled."""
+    row = await book.row(await book.run(), amount=90, conflict=True)
+    await review.resolve(row, "cancelled", "bob", "the wallet got 100")
+    found = await book.one("SELECT * FROM retention.cancellations")
+
+    assert (90, "EUR", "T1", SETTLED, True) == (
+        found.amount,
+        found.currency,
+        found.transaction_id,
+        found.settled_at,
+        found.conflict,
+    )
+    assert [] == await review.list(MAX_RUNS)
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("planned", "is planned: its run is not through with it"),
+        ("retrying", "is retrying: its run is not through with it"),
+        ("claimed", "is being worked on by a run just now"),
+        ("resolved", "is resolved already, as rejected by bob"),
+    ],
+)
+async def test_what_is_not_a_persons_to_resolve_is_refused(review: Review, book: Book, state: str, words: str) -> None:
+    """Rows that a run still works on, and those that were resolved, stay as they are."""
+    resolved: dict[str, Any] = {"resolved_as": "rejected"} if state == "resolved" else {}
+    row = await book.row(await book.run(**ACTIVE), state=state, **resolved)
+    before = await book.one("SELECT * FROM retention.cancellations")
+
+    with pytest.raises(UsageError, match=f"cancellation {row} {words}"):
+        await review.resolve(row, "cancelled", "ann", "sure")
+    assert before == await book.one("SELECT * FROM retention.cancellations")
+
+
+async def test_a_dry_runs_row_is_refused(review: Review, book: Book) -> None:
+    """What a dry run noted down never happened, so nobody can say how it went."""
+    row = await book.row(await book.run(mode="dry_run"), state="not_sent")
+
+    with pytest.raises(UsageError, match="belongs to a dry run"):
+        await review.resolve(row, "cancelled", "ann", "sure")
+
+
+async def test_a_round_is_not_cancelled_twice_by_word_of_mouth(review: Review, book: Book) -> None:
+    """An older row cannot be called cancelled while a newer one of its round is live."""
+    old = await book.row(await book.run(), state="rejected")
+    await book.row(await book.run(), state="planned")
+
+    with pytest.raises(UsageError, match=f"cancellation {old} cannot be cancelled: another row of its round"):
+        await review.resolve(old, "cancelled", "ann", "sure")
+    await review.resolve(old, "rejected", "ann", "it was")
+
+
+async def test_a_resolution_wants_its_words(review: Review, book: Book) -> None:
+    """An unknown row or state, and a missing name or note, are refused in words that help."""
+    row = await book.row(await book.run(), state="in_doubt")
+
+    with pytest.raises(UsageError, match="there is no cancellation 4711"):
+        await review.resolve(4711, "cancelled", "ann", "sure")
+    with pytest.raises(
+        UsageError, match=r"not resolved as 'in_doubt'; known: cancelled, already_cancelled, .*not_sent"
+    ):
+        await review.resolve(row, "in_doubt", "ann", "sure")
+    with pytest.raises(UsageError, match="must not be blank"):
+        await review.resolve(row, "cancelled", "ann", " ")
+    with pytest.raises(UsageError, match="must not be blank"):
+        await review.resolve(row, "cancelled", "", "sure")
+
+
+async def test_two_people_cannot_both_resolve(review: Review, book: Book) -> None:
+    """The second one is told who was first, and as what."""
+    row = await book.row(await book.run(), state="in_doubt")
+    await review.resolve(row, "cancelled", "ann", "sure")
+
+    with pytest.raises(UsageError, match="is resolved already, as cancelled by ann"):
+        await review.resolve(row, "rejected", "bob", "no")
+
+
+async def test_a_run_that_is_quicker_wins(review: Review, book: Book, database: Database) -> None:
+    """A doubt that a run claims while a person resolves it stays the run's."""
+    row = await book.row(await book.run(**ACTIVE), state="in_doubt", due_at=SETTLED)
+    async with database.connection() as connection, connection.transaction():
+        await connection.execute(
+            "UPDATE retention.cancellations SET state = 'claimed', attempt_uuid = gen_random_uuid(), due_at = NULL,"
+            " lease_until = now() + interval '1 minute'"
+        )
+        resolving = asyncio.create_task(review.resolve(row, "cancelled", "ann", "sure"))
+        while not await book.all(WAITING):
+            assert not resolving.done()
+
+    with pytest.raises(UsageError, match=f"cancellation {row} has changed just now; look again"):
+        await resolving
+    with pytest.raises(UsageError, match=f"cancellation {row} is being worked on by a run just now"):
+        await review.resolve(row, "cancelled", "ann", "sure")

