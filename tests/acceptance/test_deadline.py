@@ -1,0 +1,51 @@
+"""A deadline ends a run: what is left is told as not sent, and the next run takes it up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from support.agreement import violations
+
+from retention.vendor.faults import Faults
+
+if TYPE_CHECKING:
+    from support.world import World
+
+
+async def test_what_the_deadline_leaves_is_not_sent_and_cancelled_by_the_next_run(world: World) -> None:
+    """At its deadline a run is finished with exit 4, sends nothing more, and leaves the rest to the next one."""
+    await world.seed(200)
+    world.partner["rate"] = 20
+    world.policy["deadline"] = "2s"
+    done = await world.command("run", "--json")
+    heard = len(world.vendor.requests)
+    assert (4, "finished", None) == (done.code, done.json["status"], done.json["halt_reason"]), done.err
+    assert {"cancelled": heard, "not_sent": 200 - heard} == done.json["states"]
+    assert 20 <= heard <= 60
+    (run,) = await world.sql("SELECT started_at, finished_at IS NOT NULL AS ended FROM retention.runs")
+    assert run.ended
+    assert 3 > (max(request.at for request in world.vendor.requests) - run.started_at).total_seconds()
+    details = await world.sql("SELECT DISTINCT detail FROM retention.cancellations WHERE state = 'not_sent'")
+    assert ["the deadline came first"] == [row.detail for row in details]
+    world.partner["rate"] = 2000
+    done = await world.command("run", "--json")
+    assert (0, {"cancelled": 200 - heard}) == (done.code, done.json["states"]), done.err
+    assert [] == await violations(world)
+
+
+async def test_a_doubt_outlives_the_deadline(world: World) -> None:
+    """What may have happened stays in doubt at the deadline, and is settled by the next run."""
+    await world.seed(30)
+    world.partner["rate"] = 10
+    world.policy["deadline"] = "1s"
+    world.vendor.faults = Faults.of({"round_ids": ["r0"], "cut": "after"}, {"call": "GetRoundStatus", "status": 500})
+    done = await world.command("run", "--json")
+    assert (4, "finished", 1) == (done.code, done.json["status"], done.json["states"]["in_doubt"]), done.err
+    assert {"cancelled", "in_doubt", "not_sent"} == set(done.json["states"])
+    assert "in_doubt" == (await world.states())["r0"]
+    world.vendor.faults = Faults()
+    world.partner["rate"] = 2000
+    left = done.json["states"]["not_sent"]
+    done = await world.command("run", "--json")
+    assert ({"cancelled": left}, {"cancelled": 1}) == (done.json["states"], done.json["taken_up"]), done.err
+    assert [] == await violations(world)

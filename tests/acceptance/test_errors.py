@@ -1,0 +1,323 @@
+"""What goes wrong is told once, naming the thing and the mend, with the right exit code; nothing is half done."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import sys
+from typing import TYPE_CHECKING, Any, LiteralString
+
+import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+from support.world import Done
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from support.world import World
+
+NOBODY = "00000000-0000-4000-8000-000000000000"
+
+VALID = """
+[partners.acme]
+secure_login = "login-5f0c2a"
+api_url = "https://api.example.invalid"
+token = "token-9d41c7b2e6"
+rate = 20
+[policies.nightly]
+open_longer_than = "72h"
+max_rounds = 5
+"""
+
+
+async def retention(folder: Path, *words: str, environ: Mapping[str, str] | None = None) -> Done:
+    """Run a command in a folder, with nothing of ours in its environment but what is given."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("RETENTION_", "PG"))}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "retention", *words),
+        cwd=folder,
+        env={**inherited, **(environ or {})},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    assert process.returncode is not None
+    return Done(process.returncode, out.decode(), err.decode())
+
+
+def faults_of(done: Done, code: int, *fragments: str, lines: int = 1) -> list[str]:
+    """Say what is wrong with a complaint: its code, its place, its length, its words."""
+    told = done.err.splitlines()
+    found = [f"no {fragment!r}" for fragment in fragments if fragment not in done.err]
+    if done.code != code:
+        found.append(f"exit code {done.code}")
+    if done.out:
+        found.append("something on stdout")
+    if not done.err.startswith("error: ") or len(told) != lines or "Traceback" in done.err:
+        found.append("not one message")
+    return [f"{problem}: {done.err or done.out}" for problem in found]
+
+
+WRONG_FILES: dict[str, tuple[str, int, list[str]]] = {
+    # what is wrong; the file; how many problems; what is said of them
+    "no TOML": ("[partners.acme\n", 1, ["retention.toml: is not TOML", "line 1"]),
+    "several": (
+        VALID.replace("rate = 20", 'rate = "20"')
+        .replace("max_rounds = 5", "max_round = 5")
+        .replace("https://api", "http://api")
+        .replace('"72h"', '"72"')
+        + 'partners = ["acmee"]\n[database]\ndsn = "dbname=x hunter2"\n',
+        7,
+        [
+            "partners.acme.rate: must be a number of requests per second, above 0; write rate = 20",
+            "policies.nightly.max_round: unknown key; did you mean max_rounds?",
+            "policies.nightly.max_rounds: missing; write max_rounds = 5000",
+            "partners.acme.api_url: would send the token unencrypted; write https://",
+            "policies.nightly.open_longer_than: ",
+            "policies.nightly.partners: there is no [partners.acmee]",
+            "database.dsn: is not understood by libpq; write postgresql://",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_FILES)
+async def test_a_wrong_configuration_is_told_line_by_line(tmp_path: Path, case: str) -> None:
+    """Each problem of the file has a line that names file, key and mend, and no secret is repeated."""
+    text, lines, fragments = WRONG_FILES[case]
+    (tmp_path / "retention.toml").write_text(text)
+    done = await retention(tmp_path, "run")
+    assert [] == faults_of(done, 2, *fragments, lines=lines)
+    assert not any(secret in done.err for secret in ("login-5f0c2a", "token-9d41c7b2e6", "hunter2", "example.invalid"))
+
+
+async def test_a_configuration_that_is_not_there(tmp_path: Path) -> None:
+    """No configuration, one that is named and missing, a variable that nobody knows: each is told with its mend."""
+    (tmp_path / "valid.toml").write_text(VALID)
+    none, missing, variable = await asyncio.gather(
+        retention(tmp_path, "plan"),
+        retention(tmp_path, "--config", "retentoin.toml", "plan"),
+        retention(
+            tmp_path, "plan", environ={"RETENTION_CONFIG": "valid.toml", "RETENTION_PARTNERS__ACME__TOKNE": "hunter2"}
+        ),
+    )
+    assert [] == faults_of(none, 2, "no configuration", "`retention init`")
+    assert [] == faults_of(missing, 2, "retentoin.toml: no such file", "--config", "`retention init`")
+    assert [] == faults_of(variable, 2, "RETENTION_PARTNERS__ACME__TOKNE: unknown variable; did you mean")
+    assert "hunter2" not in variable.err
+
+
+ASKED_WRONGLY: list[tuple[tuple[str, ...], list[str]]] = [
+    # Words that no command understands.
+    (("run", "--resume", "no-uuid"), ["--resume", "UUID"]),
+    (("run", "--enforced"), ["--enforced", "--enforce"]),
+    (("pause", "--reason", "x"), ["--by"]),
+    (("report", "--format", "xml"), ["--format", "'xml'", "json"]),
+    # What excludes each other, or goes with something else.
+    (("run", "--dry-run", "--enforce"), ["--dry-run and --enforce exclude each other"]),
+    (("run", "nightly", "--resume", NOBODY), ["--resume", "leave POLICY"]),
+    (("run", "--override", "so what", "--by", "tess"), ["--override goes with --resume RUN_ID"]),
+    # What is not there.
+    (("run", "nightlie"), ["there is no policy 'nightlie'; known: nightly"]),
+    (("run", "--market", "GB"), ["--market GB: not in policy 'nightly', which allows MT, SE"]),
+    (("run", "--resume", NOBODY), [f"there is no run {NOBODY}; `retention runs list`"]),
+    (("runs", "show", NOBODY), [f"there is no run {NOBODY}; `retention runs list`"]),
+    (
+        ("review", "resolve", "7", "--as", "rejected", "--by", "tess", "--note", "x"),
+        ["no cancellation 7", "review list"],
+    ),
+    # What cannot be.
+    (("run", "--older-than", "soon"), ["--older-than 'soon'", "72h"]),
+    (("report", "--from", "yesterday"), ["--from 'yesterday': not a time; write 2026-01-31"]),
+    (("report", "--from", "2026-02-01", "--to", "2026-01-31"), ["--from must be before --to"]),
+    (("report", "-o", "nowhere/report.csv"), ["nowhere/report.csv", "name a file in a folder that can be written to"]),
+    (("hold", "add", "--reason", "x", "--by", "tess"), ["a hold on nothing; name a partner"]),
+    (("init",), ["retention.toml is there already; it is left as it is"]),
+]
+
+
+async def test_what_cannot_be_asked_for(world: World) -> None:
+    """A wrong question is answered with one line and exit 2; nobody is called, and the ledger stays empty."""
+    world.policy["markets"] = ["MT", "SE"]
+    await world.seed(2)
+    turn = asyncio.Semaphore(2)
+
+    async def ask(words: tuple[str, ...], fragments: list[str]) -> list[str]:
+        async with turn:
+            done = await world.command(*words)
+        return [f"{' '.join(words)}: {problem}" for problem in faults_of(done, 2, *fragments)]
+
+    config = world.configure().read_bytes()
+    found = await asyncio.gather(*(ask(*case) for case in ASKED_WRONGLY))
+    assert [] == [problem for problems in found for problem in problems]
+    assert [] == world.vendor.requests
+    assert [] == await world.sql(
+        "SELECT run_id::text FROM retention.runs UNION ALL SELECT hold_id::text FROM retention.holds"
+        " UNION ALL SELECT pause_id::text FROM retention.pauses"
+    )
+    assert ["retention.toml"] == [path.name for path in world.folder.iterdir()]
+    assert config == world.configure().read_bytes()
+
+
+VIEW: LiteralString = """
+DROP VIEW retention.open_rounds;
+CREATE VIEW retention.open_rounds AS
+SELECT partner, market, game AS game_id, user_id, round_id, opened_at AT TIME ZONE 'UTC' AS opened_at, last_activity_at,
+       currency, stake::float8 AS stake, bet_tx AS bet_transaction_id
+FROM public.rounds WHERE status = 0
+"""
+
+WRONG_DATABASES: dict[str, tuple[LiteralString, list[str]]] = {
+    "wrong types": (
+        VIEW,
+        [
+            "retention.open_rounds: column opened_at is timestamp without time zone; write opened_at AT TIME ZONE",
+            "column stake is double precision; cast it, stake::numeric",
+        ],
+    ),
+    "no view": ("DROP VIEW retention.open_rounds", ["there is no view retention.open_rounds; `retention db sample`"]),
+    "no schema": ("DROP SCHEMA retention CASCADE", ["there is no schema `retention`; run `retention db migrate`"]),
+    "not migrated": (
+        "DELETE FROM retention.schema_migrations",
+        ["the schema lacks 0001_ledger; run `retention db migrate`"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_DATABASES)
+async def test_a_database_that_is_not_ready(world: World, case: str) -> None:
+    """Before anything is planned, what the database lacks is named with its mend; no run is left behind."""
+    statement, fragments = WRONG_DATABASES[case]
+    await world.seed(2)
+    await world.sql(statement)
+    assert [] == faults_of(await world.command("run"), 2, *fragments)
+    assert [] == world.vendor.requests
+    if case != "no schema":
+        assert [] == await world.sql("SELECT FROM retention.runs")
+
+
+async def test_without_our_schema_each_command_says_how_to_get_it(world: World) -> None:
+    """Every command that needs the ledger names `retention db migrate` where it is not there."""
+    await world.sql("DROP SCHEMA retention CASCADE")
+    words = [
+        ("pause", "--by", "tess", "--reason", "x"),
+        ("hold", "list"),
+        ("review", "list"),
+    ]
+    for done in await asyncio.gather(*(world.command(*one) for one in words)):
+        assert [] == faults_of(done, 2, "`retention db migrate`")
+
+
+async def test_a_role_without_privileges(world: World) -> None:
+    """A role that may read and not write is told which GRANT it lacks, before anything is planned."""
+    await world.seed(2)
+    role = f"clerk_{os.getpid()}"
+    name = sql.Identifier(role).as_string()
+    owner, world.dsn = world.dsn, make_conninfo(world.dsn, options=f"-c role={role}")
+    try:
+        for statement in (
+            f"CREATE ROLE {name}",
+            f"GRANT USAGE ON SCHEMA retention TO {name}",
+            f"GRANT SELECT ON ALL TABLES IN SCHEMA retention TO {name}",
+        ):
+            await execute(owner, statement)
+        done = await world.command("run")
+        assert [] == faults_of(
+            done, 2, f"{role} lacks privileges; run sql/operator/roles.sql", f"ON retention.attempts TO {role}"
+        )
+    finally:
+        world.dsn = owner
+        await execute(owner, f"DROP OWNED BY {name}")
+        await execute(owner, f"DROP ROLE {name}")
+    assert [] == await world.sql("SELECT FROM retention.runs")
+
+
+async def execute(dsn: str, statement: str) -> None:
+    """Run a statement that is put together."""
+    import psycopg  # noqa: PLC0415
+
+    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+        await connection.execute(statement.encode())
+
+
+def closed_port() -> int:
+    """A port on which nobody listens."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+async def test_a_database_that_cannot_be_reached(world: World) -> None:
+    """A closed port, an unknown role and an unknown database are exit 5 and one line, without the password."""
+    dsn = world.dsn
+    cases: dict[str, dict[str, Any]] = {
+        "onnection refused": {"host": "127.0.0.1", "port": closed_port(), "password": "hunter2-hunter2"},
+        '"nobody-4711" does not exist': {"user": "nobody-4711", "password": "hunter2-hunter2"},
+        '"nowhere-4711" does not exist': {"dbname": "nowhere-4711"},
+    }
+    for fragment, changes in cases.items():
+        world.dsn = make_conninfo(dsn, **changes)
+        done = await world.command("run")
+        assert [] == faults_of(done, 5, "the database cannot be reached: ", fragment)
+        assert "hunter2-hunter2" not in done.err
+
+
+async def test_a_vendor_that_cannot_be_reached(world: World) -> None:
+    """A vendor behind a closed port is exit 5, said in the run's summary and its log; the rounds are not sent."""
+    await world.seed(2)
+    world.partner |= {"api_url": f"http://127.0.0.1:{closed_port()}/secret-path", "max_attempts": 1}
+    done = await world.command("run")
+    assert 5 == done.code
+    assert "unreachable: acme" in done.out
+    assert "2 not_sent" in done.out
+    assert ["acme"] == [event["partner"] for event in done.events if event["event"] == "partner.unreachable"]
+    assert {"not_sent"} == {*(await world.states()).values()}
+
+
+async def test_the_schema_is_made_once(world: World) -> None:
+    """`db migrate` applies what is pending and can be repeated; `db status` says 2 before and 0 after."""
+    await world.sql("DROP SCHEMA retention CASCADE")
+    before = await world.command("db", "status")
+    assert (2, True) == (before.code, "0001_ledger  pending" in before.out)
+    assert "run `retention db migrate`" in before.out
+    first = await world.command("db", "migrate")
+    assert (0, "applied 0001_ledger\n", "") == (first.code, first.out, first.err)
+    second, after = await asyncio.gather(world.command("db", "migrate"), world.command("db", "status", "--json"))
+    assert (0, "the schema is current\n", "") == (second.code, second.out, second.err)
+    assert (0, True, ["0001_ledger"]) == (
+        after.code,
+        after.json["current"],
+        [one["name"] for one in after.json["migrations"]],
+    )
+
+
+async def test_the_samples_are_printed(tmp_path: Path) -> None:
+    """`db sample` prints view, function, indexes and roles, and needs neither configuration nor database."""
+    done = await retention(tmp_path, "db", "sample")
+    assert (0, "") == (done.code, done.err)
+    for words in (
+        "CREATE OR REPLACE VIEW retention.open_rounds",
+        "CREATE OR REPLACE FUNCTION retention.close_rounds",
+        "CREATE INDEX CONCURRENTLY",
+        "CREATE ROLE retention_job",
+    ):
+        assert words in done.out
+
+
+async def test_what_init_writes_can_be_used(world: World) -> None:
+    """`init` writes a private file that loads as it stands: with a database beside it, `plan` works at once."""
+    path = world.folder / "new.toml"
+    done = await retention(world.folder, "--config", "new.toml", "init")
+    assert (0, "") == (done.code, done.err)
+    assert 0o600 == path.stat().st_mode & 0o777
+    done = await retention(
+        world.folder, "--config", "new.toml", "plan", "--json", environ={"RETENTION_DATABASE__DSN": world.dsn}
+    )
+    assert (0, "dry_run", 0) == (done.code, done.json["mode"], done.json["rounds"]), done.err
+    assert json.dumps(world.dsn) not in path.read_text()

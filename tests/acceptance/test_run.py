@@ -1,0 +1,158 @@
+"""The job, as an operator runs it: commands in processes of their own, real sockets, a real database."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from support.agreement import violations
+
+if TYPE_CHECKING:
+    from support.world import World
+
+
+async def test_stale_rounds_are_cancelled_and_written_back(world: World) -> None:
+    """A run cancels each stale round once, settles ledger and operator's table, and leaves with 0."""
+    await world.seed(30)
+    done = await world.command("run", "nightly", "--by", "tess", "--json")
+    assert (0, {"cancelled": 30}) == (done.code, done.json["states"]), done.err
+    assert [] == await violations(world)
+    assert 30 == len(world.vendor.requests)
+
+
+async def test_what_is_not_stale_is_never_called(world: World) -> None:
+    """Younger rounds, another market's and another partner's are not planned, and the vendor hears nothing of them."""
+    await world.seed(3)
+    await world.seed(3, prefix="young", age=timedelta(hours=71))
+    await world.seed(3, prefix="gb", market="GB")
+    await world.seed(3, prefix="other", partner="other")
+    world.policy["markets"] = ["MT"]
+    done = await world.command("run", "--json")
+    assert (0, {"cancelled": 3}) == (done.code, done.json["states"])
+    assert {"r0", "r1", "r2"} == {request.round_id for request in world.vendor.requests}
+
+
+async def test_a_dry_run_calls_nobody(world: World) -> None:
+    """A dry run records what it would have done as not sent, and neither vendor nor operator's table notices."""
+    await world.seed(5)
+    done = await world.command("run", "--dry-run", "--json")
+    assert (0, "finished", {"not_sent": 5}) == (done.code, done.json["status"], done.json["states"])
+    assert [] == world.vendor.requests
+    assert [] == await world.sql("SELECT FROM retention.attempts")
+    done = await world.command("run", "--json")
+    assert (0, {"cancelled": 5}) == (done.code, done.json["states"])
+
+
+async def test_the_default_mode_is_dry_run(world: World) -> None:
+    """A policy that does not say its mode calls nobody, and --enforce does."""
+    await world.seed(2)
+    world.policy["mode"] = "dry_run"
+    assert 0 == (await world.command("run")).code
+    assert [] == world.vendor.requests
+    assert 0 == (await world.command("run", "--enforce")).code
+    assert 2 == len(world.vendor.requests)
+
+
+async def test_max_rounds_halts_before_the_first_call(world: World) -> None:
+    """More stale rounds than allowed halt the run at 3; a person passes the rail by name, which is recorded."""
+    await world.seed(6)
+    world.policy["max_rounds"] = 5
+    done = await world.command("run", "--json")
+    assert (3, "halted", {"planned": 6}) == (done.code, done.json["status"], done.json["states"])
+    assert done.json["halt_reason"].startswith("max_rounds: 6 stale rounds, the policy allows 5")
+    assert [] == world.vendor.requests
+    run = done.json["run_id"]
+    assert 3 == (await world.command("run", "--resume", run)).code
+    assert 2 == (await world.command("run", "--resume", run, "--override", "checked")).code
+    done = await world.command("run", "--resume", run, "--override", "checked with Ann", "--by", "tess", "--json")
+    assert (0, {"cancelled": 6}) == (done.code, done.json["states"])
+    (row,) = await world.sql("SELECT overrides FROM retention.runs")
+    assert [("max_rounds", "checked with Ann", "tess")] == [
+        (one["rail"], one["text"], one["by"]) for one in row.overrides
+    ]
+
+
+async def test_max_amount_halts_by_currency(world: World) -> None:
+    """The sum of stakes in one currency halts the run, whatever the others add up to."""
+    await world.seed(3, stake="40", currency="EUR")
+    await world.seed(3, prefix="s", stake="4000", currency="SEK")
+    world.policy["max_amount"] = {"EUR": "100"}
+    done = await world.command("run", "--json")
+    assert (3, "max_amount: stakes of 120 EUR, the policy allows 100") == (done.code, done.json["halt_reason"])
+
+
+async def test_the_rails_look_at_what_the_limit_leaves(world: World) -> None:
+    """--limit plans the oldest rounds, and max_rounds is held against those alone."""
+    await world.seed(3, prefix="old", age=timedelta(days=9))
+    await world.seed(8)
+    world.policy["max_rounds"] = 5
+    done = await world.command("run", "--limit", "3", "--json")
+    assert (0, {"cancelled": 3}) == (done.code, done.json["states"])
+    assert {"old0", "old1", "old2"} == {request.round_id for request in world.vendor.requests}
+
+
+async def test_a_younger_age_needs_a_reason(world: World) -> None:
+    """--older-than below the policy's age is refused without --reason, and recorded with it."""
+    await world.seed(2, age=timedelta(hours=30))
+    assert 2 == (await world.command("run", "--older-than", "24h")).code
+    done = await world.command("run", "--older-than", "24h", "--reason", "order 17", "--json")
+    assert (0, {"cancelled": 2}) == (done.code, done.json["states"])
+    (row,) = await world.sql("SELECT reason, settings FROM retention.runs")
+    assert ("order 17", "1d") == (row.reason, row.settings["open_longer_than"])
+
+
+async def test_a_market_on_demand_is_only_ever_narrowed(world: World) -> None:
+    """--market runs one of the policy's markets, and refuses another."""
+    await world.seed(2)
+    await world.seed(2, prefix="se", market="SE")
+    world.policy["markets"] = ["MT", "SE"]
+    assert 2 == (await world.command("run", "--market", "GB")).code
+    done = await world.command("run", "--market", "SE", "--json")
+    assert (0, {"se0", "se1"}) == (done.code, {request.round_id for request in world.vendor.requests})
+
+
+async def test_plan_writes_nothing_and_calls_nobody(world: World) -> None:
+    """`plan` tells count, stakes, oldest, time needed and tripped rails, and leaves no trace."""
+    await world.seed(4, stake="2.25")
+    await world.seed(2, prefix="se", market="SE", stake="10", currency="SEK")
+    world.policy["max_rounds"] = 5
+    world.partner["rate"] = 2
+    done = await world.command("plan", "--json")
+    assert 0 == done.code
+    assert (6, {"EUR": "9", "SEK": "20"}, 3.0) == (
+        done.json["rounds"],
+        done.json["stakes"],
+        done.json["eta_seconds"],
+    )
+    assert ["max_rounds"] == [rail["rail"] for rail in done.json["rails"]]
+    assert [] == world.vendor.requests
+    assert [] == await world.sql("SELECT FROM retention.runs")
+    assert "6 rounds to cancel" in (await world.command("plan")).out
+
+
+async def test_an_idle_rule_spares_active_players(world: World) -> None:
+    """With idle_longer_than a round whose player was seen lately is not planned, one never seen is."""
+    await world.seed(3)
+    await world.sql("UPDATE public.rounds SET last_activity_at = now() - interval '1 hour' WHERE round_id = 'r0'")
+    await world.sql("UPDATE public.rounds SET last_activity_at = now() - interval '2 days' WHERE round_id = 'r1'")
+    world.policy["idle_longer_than"] = "24h"
+    done = await world.command("run", "--json")
+    assert (0, {"r1", "r2"}) == (done.code, {request.round_id for request in world.vendor.requests})
+
+
+async def test_a_second_run_finds_nothing(world: World) -> None:
+    """What is cancelled is not planned again, and a run with nothing to do leaves with 0."""
+    await world.seed(3)
+    assert 0 == (await world.command("run")).code
+    done = await world.command("run", "--json")
+    assert (0, 0) == (done.code, done.json["rounds"])
+    assert 3 == len(world.vendor.requests)
+
+
+async def test_a_cancelled_round_that_the_operator_still_shows_is_not_called_again(world: World) -> None:
+    """A round that the ledger has as cancelled is left out of plans even where the operator's view keeps showing it."""
+    await world.seed(2)
+    assert 0 == (await world.command("run")).code
+    await world.sql("UPDATE public.rounds SET status = 0")
+    done = await world.command("plan", "--json")
+    assert (0, {"in_ledger": 2}) == (done.json["rounds"], done.json["left_out"])
