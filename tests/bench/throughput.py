@@ -13,7 +13,7 @@ import statistics
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -106,9 +106,11 @@ class Place:
 
 def _cpu(process: psutil.Process) -> float:
     """CPU seconds of a process, its children, and those of its children that are gone."""
-    times = process.cpu_times()
-    own = times.user + times.system + times.children_user + times.children_system
-    return float(own + sum(sum(child.cpu_times()[:2]) for child in process.children(recursive=True)))
+    total = 0.0
+    for child in process.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            total += sum(child.cpu_times()[:2])
+    return total + sum(process.cpu_times()[:4])
 
 
 def refuse(wrong: Sequence[str]) -> None:
