@@ -25,24 +25,31 @@ from pydantic import (
 )
 
 from retention.core.codes import DEFAULT_CODES
+from retention.core.cron import Schedule
 from retention.core.model import Treatment
+from retention.core.notice import EVENTS, Event
 from retention.errors import UsageError
 from retention.settings import rules
 from retention.settings.durations import format_duration
 from retention.settings.secret import Secret
 
 # Secrets that may also be given as `<key>_file = "path"`.
-FILE_SECRETS = frozenset({"dsn", "api_url", "status_url", "token"})
+FILE_SECRETS = frozenset({"dsn", "api_url", "status_url", "token", "webhook", "signing_key", "apprise"})
 
 Dsn = Annotated[Secret, BeforeValidator(rules.secret(rules.check_dsn))]
 Login = Annotated[Secret, BeforeValidator(rules.secret(rules.text_of(32)))]
 Token = Annotated[Secret, BeforeValidator(rules.secret(rules.text_of(36)))]
 Url = Annotated[Secret, BeforeValidator(rules.secret(rules.check_url))]
+Webhook = Annotated[Secret, BeforeValidator(rules.secret(rules.check_webhook))]
+SigningKey = Annotated[Secret, BeforeValidator(rules.secret(rules.check_signing_key))]
+AppriseUrl = Annotated[Secret, BeforeValidator(rules.secret(rules.check_apprise))]
 
 Name = Annotated[str, AfterValidator(rules.name)]
 Words = tuple[Annotated[str, Field(min_length=1)], ...]
 Codes = Mapping[Name, Annotated[Treatment, Field(strict=False)]]
 Amounts = Mapping[Name, Annotated[Decimal, BeforeValidator(rules.money)]]
+Cron = Annotated[str, AfterValidator(rules.schedule)]
+Zone = Annotated[str, AfterValidator(rules.timezone)]
 Duration = Annotated[timedelta, BeforeValidator(rules.duration), PlainSerializer(format_duration)]
 
 
@@ -117,6 +124,9 @@ class Policy(Table):
     exclude_games: Annotated[Words, _list('["poker-1"]', "game ids")] = ()
     open_longer_than: Annotated[Duration, _key('"72h"', _DURATION)]
     idle_longer_than: Annotated[Duration | None, _key('"24h"', _DURATION)] = None
+    schedule: Annotated[Cron | None, _key('"0 3 * * *"', "five cron fields in quotes")] = None
+    timezone: Annotated[Zone | None, _key('"Europe/Malta"', "the name of a time zone", validate_default=True)] = None
+    catch_up: Annotated[Duration | None, _key('"6h"', _DURATION)] = None
     mode: Annotated[Literal["dry_run", "enforce"], _key('"dry_run"', '"dry_run" or "enforce"')] = "dry_run"
     max_rounds: Annotated[int, _key("5000", _COUNT, ge=1)]
     max_amount: Annotated[Amounts, _key('{ EUR = "50000" }', _AMOUNTS)] = Field(default_factory=dict)
@@ -131,9 +141,56 @@ class Policy(Table):
             raise ValueError(f"names {', '.join(both)}, which {key} names too; keep each in one of the two")
         return excluded
 
+    @field_validator("timezone")
+    @classmethod
+    def _goes_with_the_schedule(cls, zone: str | None, info: ValidationInfo) -> str | None:
+        if zone is None and info.data.get("schedule") is not None:
+            raise ValueError('missing; a schedule needs its zone, such as "Europe/Malta"')
+        return zone
+
+    @property
+    def times(self) -> Schedule | None:
+        """When it is to be run by itself; None where it has no schedule."""
+        if self.schedule is None or self.timezone is None:
+            return None
+        return Schedule(self.schedule, self.timezone)
+
     def as_record(self) -> dict[str, Any]:
         """Return what the ledger keeps of the policy: JSON, and `Policy.model_validate` reads it back."""
         return self.model_dump(mode="json")
+
+
+class Target(Table):
+    """Somebody who is to be told what a person must know."""
+
+    name: str
+    webhook: Annotated[Webhook | None, _key('"https://ops.example.com/retention"', "an https address")] = None
+    signing_key: Annotated[
+        SigningKey | None, _key('"whsec_dGFrZSBhbm90aGVyIHRoYW4gdGhpcyBvbmU="', "a string", validate_default=True)
+    ] = None
+    apprise: Annotated[
+        AppriseUrl | None, _key('"mailtos://user:password@example.com"', "a string", validate_default=True)
+    ] = None
+    events: Annotated[tuple[Event, ...], _list('["run.halted"]', "events: " + ", ".join(EVENTS), at_least=1)] = EVENTS
+
+    # A webhook that was refused is in no `info.data`, and nothing more is said about what goes with it.
+    @field_validator("signing_key")
+    @classmethod
+    def _signs_the_webhook(cls, key: Secret | None, info: ValidationInfo) -> Secret | None:
+        if "webhook" in info.data and (key is None) != (info.data["webhook"] is None):
+            if key is None:
+                raise ValueError("missing; a webhook is signed: take what `openssl rand -hex 32` prints")
+            raise ValueError("signs a webhook, and there is none; give both, or neither")
+        return key
+
+    @field_validator("apprise")
+    @classmethod
+    def _is_the_other_way(cls, url: Secret | None, info: ValidationInfo) -> Secret | None:
+        if "webhook" in info.data and (url is None) == (info.data["webhook"] is None):
+            if url is None:
+                raise ValueError("missing, and so is webhook; give one of the two")
+            raise ValueError("given together with webhook; keep one of the two")
+        return url
 
 
 class Settings(Table):
@@ -142,6 +199,7 @@ class Settings(Table):
     database: Database = Field(default_factory=Database, description="a table, [database]")
     partners: Mapping[Name, Partner] = Field(default_factory=dict, description="a table, [partners.NAME]")
     policies: Mapping[Name, Policy] = Field(default_factory=dict, description="a table, [policies.NAME]")
+    notify: Mapping[Name, Target] = Field(default_factory=dict, description="a table, [notify.NAME]")
     log_user_ids: Annotated[bool, _key("false", _SWITCH)] = False
 
     def policy(self, name: str | None = None) -> Policy:
@@ -168,6 +226,8 @@ class Settings(Table):
             found |= {partner.secure_login.reveal(), partner.token.reveal()}
             for url in filter(None, (partner.api_url, partner.status_url)):
                 found |= {url.reveal(), url.reveal().rstrip("/")}
+        for target in self.notify.values():
+            found |= {word.reveal() for word in (target.webhook, target.signing_key, target.apprise) if word}
         if self.database.dsn:
             dsn = self.database.dsn.reveal()
             found |= {dsn, *rules.passwords_in(dsn)}

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from retention.core.cron import fields_of, zone_of
+from retention.core.notice import signing_key
 from retention.settings.durations import parse_duration
 from retention.settings.secret import Secret
 
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from retention.settings.secret import Check
+
+SHORTEST_KEY = 24
+"""Bytes: with fewer, a key could be guessed."""
 
 _MONEY = re.compile(r"[0-9]{1,20}(\.[0-9]{1,18})?")
 
@@ -36,7 +41,7 @@ def text_of(limit: int) -> Check:
     return check
 
 
-def check_url(value: str) -> None:
+def check_url(value: str, sends: str = "the token") -> None:
     """Hold an address to https, and to nothing in it but host, port and path."""
     if re.search(r"[\s\\]", value) or not value.isprintable():
         raise ValueError("has blanks, backslashes or control characters in it; write the plain address, https://...")
@@ -49,12 +54,49 @@ def check_url(value: str) -> None:
         raise ValueError("is not the address of a web service; write https://HOST or https://HOST/PATH")
     if url.scheme == "http" and not _is_loopback(host):
         raise ValueError(
-            "would send the token unencrypted; write https:// (http:// is for 127.0.0.1, ::1 and localhost)"
+            f"would send {sends} unencrypted; write https:// (http:// is for 127.0.0.1, ::1 and localhost)"
         )
     if "@" in url.netloc:
         raise ValueError("has a user or a password in it; write https://HOST/PATH alone")
     if "?" in value or "#" in value:
         raise ValueError("has a query or a fragment; end it before the ? or #")
+
+
+def check_webhook(value: str) -> None:
+    """Hold an address to https; unlike the vendor's it may have a query, as those of chat services do."""
+    if re.search(r"[\s\\#]", value) or not value.isprintable():
+        raise ValueError("has blanks, backslashes, # or control characters in it; write the plain address, https://...")
+    check_url(value.partition("?")[0], "what it tells")
+
+
+def check_signing_key(value: str) -> None:
+    """Hold a key to a length that cannot be guessed; `whsec_` stands before base64 (standardwebhooks.com)."""
+    if value != value.strip() or not value.isprintable():
+        raise ValueError("has blanks around it or control characters in it; write it exactly as it was given")
+    try:
+        key = signing_key(value)
+    except ValueError:
+        raise ValueError("begins with whsec_, but goes on with no base64; write it exactly as it was given") from None
+    if len(key) < SHORTEST_KEY:
+        raise ValueError(f"is shorter than {SHORTEST_KEY} bytes; take what `openssl rand -hex 32` prints")
+
+
+def check_apprise(value: str) -> None:
+    """Hold an address to the form of apprise's; whether it knows the service is seen when it is first used."""
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*://\S+", value) or not value.isprintable():
+        raise ValueError("is no address of apprise's; write SERVICE://..., such as mailtos://user:password@example.com")
+
+
+def schedule(value: str) -> str:
+    """Hold a schedule to what cron(8) reads."""
+    fields_of(value)
+    return value
+
+
+def timezone(value: str) -> str:
+    """Hold a zone to the IANA database."""
+    zone_of(value)
+    return value
 
 
 def _is_loopback(host: str) -> bool:

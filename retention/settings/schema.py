@@ -7,7 +7,7 @@ import re
 import tomllib
 from typing import TYPE_CHECKING, Any
 
-from retention.settings.model import FILE_SECRETS, Database, Partner, Policy, Settings
+from retention.settings.model import FILE_SECRETS, Database, Partner, Policy, Settings, Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 PREFIX = "RETENTION_"
 
 # The tables whose entries are tables, named by the operator.
-SECTIONS = ("partners", "policies")
+SECTIONS = ("partners", "policies", "notify")
 
 KeyPath = tuple[str, ...]
 
@@ -35,6 +35,8 @@ def table_at(path: KeyPath) -> type[Table] | None:
             return Partner
         case ("policies", _):
             return Policy
+        case ("notify", _):
+            return Target
         case _:
             return None
 
@@ -47,7 +49,7 @@ def is_table(path: KeyPath) -> bool:
 def is_free(path: KeyPath) -> bool:
     """Whether the path leads to a table whose keys are the operator's: names, codes, currencies."""
     match path:
-        case ("partners",) | ("policies",) | ("partners", _, "codes") | ("policies", _, "max_amount"):
+        case ("partners",) | ("policies",) | ("notify",) | ("partners", _, "codes") | ("policies", _, "max_amount"):
             return True
         case _:
             return False

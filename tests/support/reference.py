@@ -9,7 +9,7 @@ import typer.main
 
 from retention.cli.app import app
 from retention.core.summary import Exit
-from retention.settings.model import Database, Partner, Policy, Settings
+from retention.settings.model import Database, Partner, Policy, Settings, Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -48,6 +48,7 @@ def configuration() -> str:
         ("database.", Database),
         ("partners.NAME.", Partner),
         ("policies.NAME.", Policy),
+        ("notify.NAME.", Target),
     ]
     rows = [
         (f"`{prefix}{key}`", f"`{field.examples[0]}`", "required" if field.is_required() else "")

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from retention.core.codes import DEFAULT_CODES
 from retention.core.model import Treatment
+from retention.core.notice import EVENTS
 from retention.errors import UsageError
 from retention.settings import Policy, Settings, files, load_settings
 
@@ -41,6 +42,17 @@ markets = ["MT", "SE"]
 open_longer_than = "72h"
 max_rounds = 5000
 max_amount = { EUR = "50000.10", JPY = 7000 }
+schedule = "0 3 * * 7"
+timezone = "Europe/Malta"
+catch_up = "6h"
+
+[notify.ops]
+webhook = "https://ops.example.com/hook?key=1"
+signing_key = "a-signing-key-of-30-characters"
+
+[notify.chat]
+apprise = "slack://a/b/c"
+events = ["run.halted"]
 """
 
 
@@ -62,6 +74,7 @@ def test_a_file_is_read_as_written(tmp_path: Path) -> None:
     assert ("acme-eu", "file-token", 20.0) == (acme.name, acme.token.reveal(), acme.rate)
     assert ("nightly", ("MT", "SE"), timedelta(hours=72)) == (policy.name, policy.markets, policy.open_longer_than)
     assert {"EUR": Decimal("50000.10"), "JPY": Decimal(7000)} == policy.max_amount
+    assert ("0 3 * * 7", "Europe/Malta", timedelta(hours=6)) == (policy.schedule, policy.timezone, policy.catch_up)
 
 
 def test_defaults_are_the_contracts(tmp_path: Path) -> None:
@@ -77,6 +90,7 @@ def test_defaults_are_the_contracts(tmp_path: Path) -> None:
         policy.deadline,
     )
     assert (None, None, (), ()) == (policy.partners, policy.games, policy.exclude_markets, policy.exclude_games)
+    assert EVENTS == settings.notify["ops"].events
     assert settings.log_user_ids is False
 
 
@@ -111,6 +125,20 @@ def test_codes_lie_over_the_vendors_table(tmp_path: Path) -> None:
         ("POLICIES__NIGHTLY__MARKETS", '["GB"]', lambda s: s.policy().markets == ("GB",)),
         ("POLICIES__NIGHTLY__GAMES", "101,102", lambda s: s.policy().games == ("101", "102")),
         ("POLICIES__NIGHTLY__MODE", "enforce", lambda s: s.policy().mode == "enforce"),
+        ("POLICIES__NIGHTLY__SCHEDULE", "@daily", lambda s: s.policy().times.fields == "0 0 * * *"),
+        ("POLICIES__NIGHTLY__TIMEZONE", "UTC", lambda s: s.policy().times.zone.key == "UTC"),
+        ("POLICIES__NIGHTLY__CATCH_UP", "1d", lambda s: s.policy().catch_up == timedelta(days=1)),
+        (
+            "NOTIFY__OPS__WEBHOOK",
+            "https://x.example",
+            lambda s: s.notify["ops"].webhook.reveal() == "https://x.example",
+        ),
+        (
+            "NOTIFY__CHAT__EVENTS",
+            "run.failed,run.review",
+            lambda s: s.notify["chat"].events == ("run.failed", "run.review"),
+        ),
+        ("NOTIFY__NEW__APPRISE", "json://h/", lambda s: s.notify["new"].apprise.reveal() == "json://h/"),
         ("POLICIES__NIGHTLY__MAX_ROUNDS", "7", lambda s: s.policy().max_rounds == 7),
         ("POLICIES__NIGHTLY__MAX_AMOUNT__SEK", "1.10", lambda s: s.policy().max_amount["SEK"] == Decimal("1.10")),
         ("POLICIES__NIGHTLY__MAX_AMOUNT", '{ EUR = "1" }', lambda s: s.policy().max_amount == {"EUR": Decimal(1)}),
@@ -206,6 +234,9 @@ def test_secrets_are_all_known_to_the_redaction(tmp_path: Path) -> None:
         "file-token",
         "beta-login",
         "beta-token",
+        "https://ops.example.com/hook?key=1",
+        "a-signing-key-of-30-characters",
+        "slack://a/b/c",
     }
     secrets = settings.secrets()
     assert expected == set(secrets)
@@ -218,7 +249,17 @@ def test_a_policys_record_is_read_back(tmp_path: Path) -> None:
     policy = load(tmp_path).policy()
     record = json.loads(json.dumps(policy.as_record()))
     assert ("3d", {"EUR": "50000.10", "JPY": "7000"}) == (record["open_longer_than"], record["max_amount"])
+    assert ("0 3 * * 7", "Europe/Malta", "6h") == (record["schedule"], record["timezone"], record["catch_up"])
     assert policy == Policy.model_validate(record)
+
+
+def test_a_record_from_before_there_were_schedules_is_read(tmp_path: Path) -> None:
+    """What the ledger kept without the keys of schedules is a policy without one."""
+    record = load(tmp_path).policy().as_record()
+    for key in ("schedule", "timezone", "catch_up"):
+        del record[key]
+    policy = Policy.model_validate(record)
+    assert (None, None, None, None) == (policy.schedule, policy.timezone, policy.catch_up, policy.times)
 
 
 def test_lookups_find_or_say_what_there_is(tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ def test_a_partners_keys_are_checked(tmp_path: Path, key: str, value: str, probl
         ("partners", '["acme", "acne"]', "there is no [partners.acne]; add it, or correct the name (known: acme)"),
         *[
             (key, "1", f"unknown key; known here: {', '.join(keys_of(Policy))}")
-            for key in ("schedule", "timezone", "catch_up", "max_surge", "requires_approval")
+            for key in ("max_surge", "requires_approval")
         ],
     ],
 )
@@ -284,7 +284,7 @@ def test_what_an_error_tells_people_to_write_loads(tmp_path: Path, table: tuple[
             (tmp_path / "retention.toml").write_text(
                 configuration(
                     example if table[0] == "partners" else {},
-                    example if table[0] == "policies" else {},
+                    {"timezone": '"UTC"', **example} if table[0] == "policies" else {},
                     f"database.dsn = {example[key]}" if table[0] == "database" else "",
                 )
             )

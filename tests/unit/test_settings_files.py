@@ -9,7 +9,7 @@ import pytest
 
 from retention.errors import ConfigurationError
 from retention.settings import Policy, Settings, files, find_config, load_settings, render_template
-from retention.settings.model import Database, Partner
+from retention.settings.model import Database, Partner, Target
 from retention.settings.schema import keys_of
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def test_no_configuration_says_how_to_begin(tmp_path: Path) -> None:
         ("partners = 5", "partners: must be a table, [partners.NAME]"),
         ("policies.nightly = 5", "policies.nightly: must be a table, [policies.NAME]"),
         ('database = "x"', "database: must be a table, [database]"),
-        ("[reports]", "reports: unknown key; known here: database, partners, policies, log_user_ids"),
+        ("[reports]", "reports: unknown key; known here: database, partners, policies, notify, log_user_ids"),
         ("[polices.x]", "polices: unknown key; did you mean policies?"),
         ('[policies."a\\nb"]\nopen_longer_than="1d"\nmax_rounds=1', 'policies."a\\nb": is no name; write one'),
         ("= 5", "is not TOML: Invalid statement (at line 1, column 1); correct it there"),
@@ -93,26 +93,39 @@ def test_a_file_of_the_wrong_shape_is_refused(tmp_path: Path, text: str | bytes,
 def test_the_template_loads_and_is_harmless(tmp_path: Path) -> None:
     """The file of `retention init` is valid as it stands, and its policy is a dry run."""
     settings = load(tmp_path, render_template())
-    assert ["dry_run"] == [policy.mode for policy in settings.policies.values()]
+    assert ["dry_run"] == [policy.mode for policy in settings.policies.values() if policy.times]
     assert ["https://api.example.invalid"] == [partner.api_url.reveal() for partner in settings.partners.values()]
 
 
 def test_the_template_has_every_key(tmp_path: Path) -> None:
     """Each key stands in its own table once, and the commented ones load when their # is taken away."""
-    written: dict[str, list[str]] = {"": [], "database": [], "partners": [], "policies": []}
+    written: dict[str, list[str]] = {"": [], "database": [], "partners": [], "policies": [], "notify": []}
     table = ""
     for line in render_template().splitlines():
-        if header := re.fullmatch(r"\[(\w+).*\]", line):
+        if header := re.fullmatch(r"(?:# )?\[(\w+).*\]", line):
             table = header[1]
         elif key := re.match(r"(?:# )?(\w+) = ", line):
             written[table].append(key[1])
-            if line.startswith("# ") and not key[1].endswith("_file"):
+            if line.startswith("# ") and not key[1].endswith("_file") and table != "notify":
                 load(tmp_path, render_template().replace(line, line.removeprefix("# ")))
     expected = {
         "": ["log_user_ids"],
         "database": sorted(keys_of(Database)),
         "partners": sorted(keys_of(Partner)),
         "policies": sorted(keys_of(Policy)),
+        "notify": sorted(keys_of(Target)),
     }
     assert {*expected, "log_user_ids"} == {*keys_of(Settings), ""}
     assert expected == {name: sorted(keys) for name, keys in written.items()}
+
+
+@pytest.mark.parametrize("left_out", [("apprise",), ("webhook", "signing_key")])
+def test_the_templates_target_loads_as_a_whole(tmp_path: Path, left_out: tuple[str, ...]) -> None:
+    """Without its #, and without the one or the other way to tell, the block is a target."""
+    text = re.sub(r"^# (\[notify|\w+ = )", r"\1", render_template(), flags=re.MULTILINE)
+    text = re.sub(rf"^(\w+_file|dsn|{'|'.join(left_out)}) = .*$", "", text, flags=re.MULTILINE)
+    target = load(tmp_path, text).notify["ops"]
+    assert set(keys_of(Target)) - set(left_out) == {
+        key for key in keys_of(Target) if key.endswith("_file") or getattr(target, key) is not None
+    }
+    assert ("run.halted", "schedule.missed") == target.events
