@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import uuid
 from datetime import timedelta
+from itertools import combinations, islice
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 
 from retention.core import wire
 from retention.core.model import Credentials, NotConnected, Reply, Treatment, Unclear
+from retention.core.overlap import overlap
 from retention.errors import RetentionError
 from retention.ledger.database import AWAY, open_database
 from retention.ledger.inspect import Finding, inspect_database
@@ -20,18 +22,27 @@ from retention.vendor.client import VendorClient
 from retention.wiring import redactor_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from retention.settings import Partner, Policy, Settings
 
 AUTO_CLOSING = timedelta(hours=24)
 """Within this time the vendor itself completes rounds that were left."""
 
+SHOWN_TIMES = 5
+"""Of each schedule, the next ones."""
 
-async def run_checks(settings: Settings) -> list[Finding]:
+CODE_LIMIT, WORDS_LIMIT = 64, 256
+"""Characters from which on a reply's code, or its description, may have been cut."""
+
+
+async def run_checks(settings: Settings, now: datetime) -> list[Finding]:
     """Look at everything, in the order in which it has to be mended."""
     redact = redactor_of(settings).text
     findings = [Finding("configuration", ok=True, message=_extent(settings)), *map(_policy, settings.policies.values())]
+    findings += [_schedule(settings.policies[name], times) for name, times in next_times(settings, now).items()]
+    findings += _overlaps(settings)
     findings += await _database(settings, redact)
     findings += await asyncio.gather(*(_vendor(partner, redact) for partner in settings.partners.values()))
     return findings
@@ -51,12 +62,17 @@ async def check_vendor(client: VendorClient, partner: Partner, redact: Callable[
         case Reply(code="0"):
             ok, message = True, "answers, and knows us"
         case Reply(code=str(code), description=words):
-            said = f"error {code}" + (f", {words}" if words else "")
             refused = partner.treatments.get(code) is Treatment.UNAUTHORIZED
-            message = f"refused our credentials: {said}" if refused else f"is not well: {said}"
+            message = f"{'refused our credentials' if refused else 'is not well'}: {_said(code, words)}"
         case NotConnected(why) | Unclear(why):
             message = why
     return Finding(f"vendor of {partner.name}", ok=ok, message=redact(message))
+
+
+def next_times(settings: Settings, now: datetime) -> dict[str, list[datetime]]:
+    """Find when each policy that has a schedule is due next, by name."""
+    schedules = {policy.name: policy.times for policy in settings.policies.values()}
+    return {name: list(islice(times.after(now), SHOWN_TIMES)) for name, times in schedules.items() if times}
 
 
 def exit_code(findings: Sequence[Finding]) -> int:
@@ -69,13 +85,14 @@ def text(findings: Sequence[Finding]) -> str:
     return "\n".join(f"{_mark(finding):<6}{finding.name}: {finding.message}" for finding in findings)
 
 
-def document(findings: Sequence[Finding]) -> dict[str, Any]:
-    """The same as a JSON document."""
+def document(findings: Sequence[Finding], schedules: Mapping[str, Sequence[datetime]]) -> dict[str, Any]:
+    """The same as a JSON document, with the next times of each schedule."""
     checks = [
         {"name": finding.name, "ok": finding.ok, "message": finding.message, "warning": finding.warning}
         for finding in findings
     ]
-    return {"checks": checks, "schedules": []}
+    coming = [{"policy": name, "next": [time.isoformat() for time in times]} for name, times in schedules.items()]
+    return {"checks": checks, "schedules": coming}
 
 
 def _mark(finding: Finding) -> str:
@@ -99,6 +116,31 @@ def _policy(policy: Policy) -> Finding:
         message = f"open_longer_than is {age}, but within {within} the vendor still closes rounds itself"
         return Finding(name, ok=True, message=message, warning=True)
     return Finding(name, ok=True, message=f"{policy.mode}, rounds open for {age}, at most {policy.max_rounds} of them")
+
+
+def _schedule(policy: Policy, times: Sequence[datetime]) -> Finding:
+    coming = ", ".join(f"{time:%a} {time.isoformat(' ', 'minutes')}" for time in times)
+    within = f"within {format_duration(policy.catch_up)}" if policy.catch_up else None
+    message = f"{coming}; a missed time is " + (f"made up for {within}" if within else "not made up for (no catch_up)")
+    return Finding(f"schedule of policy {policy.name}", ok=True, message=message)
+
+
+def _overlaps(settings: Settings) -> Iterator[Finding]:
+    """Warn of policies whose rounds are partly the same: which of them gets those is a matter of who comes first."""
+    if not settings.partners:
+        return
+    for one, other in combinations(settings.policies.values(), 2):
+        if found := overlap(scope_of(settings, one), scope_of(settings, other)):
+            message = f"{found}; the first to run takes them: exclude_markets or exclude_games keeps them apart"
+            yield Finding(f"policies {one.name} and {other.name}", ok=True, message=message, warning=True)
+
+
+def _said(code: str, words: str | None) -> str:
+    """What the vendor says. What may have been cut is left out: no redaction finds half of a secret at its end."""
+    shown = f"error {code}" if len(code) < CODE_LIMIT else "an error with a very long code"
+    if not words:
+        return shown
+    return f"{shown}, {words if len(words) < WORDS_LIMIT else 'with a description too long to be shown safely'}"
 
 
 async def _database(settings: Settings, redact: Callable[[str], str]) -> list[Finding]:

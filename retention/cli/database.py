@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -97,7 +98,7 @@ def sample() -> None:
 
 
 def check(context: typer.Context, as_json: AsJson = False) -> None:
-    """Look at configuration, database, privileges, contract objects, index use and vendor. Exit code 0 or 2."""
+    """Look at configuration, schedules, database, privileges, contract objects, index use, vendor. Exit code 0 or 2."""
     from retention import check as checks
     from retention.wiring import redactor_of
 
@@ -106,9 +107,10 @@ def check(context: typer.Context, as_json: AsJson = False) -> None:
     redactor = redactor_of(settings)
 
     async def work(_signals: Signals) -> int:
-        findings = await checks.run_checks(settings)
+        now = datetime.now(UTC)
+        findings = await checks.run_checks(settings, now)
         if as_json:
-            emit_json(checks.document(findings))
+            emit_json(checks.document(findings, checks.next_times(settings, now)))
         else:
             print(checks.text(findings))
         return checks.exit_code(findings)

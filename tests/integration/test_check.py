@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -16,10 +17,13 @@ from retention.vendor.simulator import Simulator
 
 TOKEN = "token-77c1"
 LOGIN = "login-77c1"
+NOW = datetime(2026, 3, 27, 23, 30, tzinfo=UTC)  # the night before the clocks change
+POLICY = {"open_longer_than": "72h", "max_rounds": 500}
+SCHEDULE = {"schedule": "0 3 * * *", "timezone": "Europe/Malta"}
 
 
-def settings(vendor: Simulator, dsn: str, **policy: Any) -> Settings:
-    """Configure one partner and one policy."""
+def settings(vendor: Simulator, dsn: str, **policies: dict[str, Any]) -> Settings:
+    """Configure one partner and some policies, by their names."""
     return Settings.model_validate(
         {
             "database": {"dsn": dsn},
@@ -32,14 +36,14 @@ def settings(vendor: Simulator, dsn: str, **policy: Any) -> Settings:
                     "rate": 20.0,
                 }
             },
-            "policies": {"nightly": {"name": "nightly", "open_longer_than": "72h", "max_rounds": 500, **policy}},
+            "policies": {name: {"name": name, **POLICY, **policy} for name, policy in policies.items()},
         }
     )
 
 
-async def look_at_all(vendor: Simulator, dsn: str, **policy: Any) -> list[Finding]:
-    """Run every check, and make sure that no secret is in what it says."""
-    findings = await check.run_checks(settings(vendor, dsn, **policy))
+async def look_at_all(vendor: Simulator, dsn: str, **policies: dict[str, Any]) -> list[Finding]:
+    """Run every check, and make sure that no secret is in what it says. Without policies, there is one."""
+    findings = await check.run_checks(settings(vendor, dsn, **policies or {"nightly": {}}), NOW)
     for secret in (TOKEN, LOGIN, "hidden-path", "hunter22"):
         assert secret not in check.text(findings)
     return findings
@@ -80,6 +84,23 @@ async def test_a_vendor_that_is_not_well_is_exit_code_2(
 
     assert [Finding("vendor of acme", ok=False, message=message)] == [one for one in findings if not one.ok]
     assert 2 == check.exit_code(findings)
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"code": "7", "description": "x" * 249 + TOKEN}, "error 7, with a description too long to be shown safely"),
+        ({"code": "7", "description": "x" * 200 + TOKEN}, f"error 7, {'x' * 200}***"),
+        ({"code": "x" * 58 + LOGIN, "description": "no"}, "an error with a very long code, no"),
+        ({"code": "x" * 50 + LOGIN}, f"error {'x' * 50}***"),
+    ],
+)
+async def test_no_half_of_a_secret_is_told(database_dsn: str, said: dict[str, object], message: str) -> None:
+    """Where a reply's text had to be cut, a secret may end in the middle, and nothing of the text is shown."""
+    async with Simulator(faults=Faults.of({"call": "HealthCheck", **said})) as vendor:
+        findings = await look_at_all(vendor, database_dsn)
+
+    assert f"is not well: {message}" == findings[-1].message
 
 
 async def test_a_vendor_that_does_not_know_our_token_refuses_us(database_dsn: str) -> None:
@@ -124,11 +145,88 @@ async def test_a_database_that_goes_away_while_it_is_looked_at_is_a_finding(
 async def test_a_policy_younger_than_the_vendor_s_own_closing_is_warned_about(database_dsn: str) -> None:
     """Below 24 hours the vendor still closes rounds itself: allowed, and said."""
     async with Simulator(secure_login=LOGIN, token=TOKEN) as vendor:
-        findings = await look_at_all(vendor, database_dsn, open_longer_than="23h")
+        findings = await look_at_all(vendor, database_dsn, nightly={"open_longer_than": "23h", **SCHEDULE})
 
     line = "WARN  policy nightly: open_longer_than is 23h, but within 1d the vendor still closes rounds itself"
     assert line == check.text(findings).splitlines()[1]
     assert 0 == check.exit_code(findings)
+
+
+async def test_a_schedule_s_next_times_are_told(database_dsn: str) -> None:
+    """Five of them with their offsets, over the change of clocks, and whether a missed one is made up for."""
+    policies = {"nightly": {**SCHEDULE, "catch_up": "6h"}, "by_hand": {}, "weekly": {**SCHEDULE, "schedule": "@weekly"}}
+    async with Simulator(secure_login=LOGIN, token=TOKEN) as vendor:
+        findings = await look_at_all(vendor, database_dsn, **policies)
+
+    nightly = (
+        "Sat 2026-03-28 03:00+01:00, Sun 2026-03-29 03:00+02:00, Mon 2026-03-30 03:00+02:00, "
+        "Tue 2026-03-31 03:00+02:00, Wed 2026-04-01 03:00+02:00; a missed time is made up for within 6h"
+    )
+    weekly = (
+        "Sun 2026-03-29 00:00+01:00, Sun 2026-04-05 00:00+02:00, Sun 2026-04-12 00:00+02:00, "
+        "Sun 2026-04-19 00:00+02:00, Sun 2026-04-26 00:00+02:00; a missed time is not made up for (no catch_up)"
+    )
+    assert [
+        f"ok    schedule of policy nightly: {nightly}",
+        f"ok    schedule of policy weekly: {weekly}",
+    ] == [line for line in check.text(findings).splitlines() if "schedule" in line]
+    assert 0 == check.exit_code(findings)
+
+
+async def test_policies_that_overlap_are_warned_about_in_pairs(database_dsn: str) -> None:
+    """Each two policies that could select the same round, and in what; exit code 0."""
+    policies: dict[str, dict[str, Any]] = {
+        "nightly": {"exclude_games": ["g9"]},
+        "mt": {"markets": ["MT"]},
+        "se": {"markets": ["SE"], **SCHEDULE},
+        "g9": {"games": ["g9"], "exclude_markets": ["MT", "SE"]},
+    }
+    async with Simulator(secure_login=LOGIN, token=TOKEN) as vendor:
+        findings = await look_at_all(vendor, database_dsn, **policies)
+
+    apart = "; the first to run takes them: exclude_markets or exclude_games keeps them apart"
+    assert [
+        f"WARN  policies nightly and mt: both select rounds of acme in MT, of every game but g9{apart}",
+        f"WARN  policies nightly and se: both select rounds of acme in SE, of every game but g9{apart}",
+    ] == [line for line in check.text(findings).splitlines() if line.startswith("WARN")]
+    assert 0 == check.exit_code(findings)
+
+
+async def test_a_scheduled_policy_s_plan_without_an_index_is_warned_about(database_dsn: str) -> None:
+    """A schedule changes nothing of what is said about the query that it will run."""
+    with psycopg.connect(database_dsn) as connection:
+        connection.execute("DROP INDEX public.rounds_open_by_age")
+        connection.execute(
+            "INSERT INTO public.rounds (partner, market, user_id, round_id, opened_at, status)"
+            " SELECT 'acme', 'MT', 'u', 'R-' || i, now(), (i > 10)::integer FROM generate_series(1, 120000) i"
+        )
+        connection.execute("ANALYZE public.rounds")
+    async with Simulator(secure_login=LOGIN, token=TOKEN) as vendor:
+        findings = await look_at_all(vendor, database_dsn, nightly=SCHEDULE)
+
+    [warning] = [finding for finding in findings if finding.warning]
+    assert "index use of policy nightly" == warning.name
+    assert warning.message.startswith("reads all of public.rounds (about 120,000 rows)")
+    assert 0 == check.exit_code(findings)
+
+
+def test_the_document_has_the_next_times() -> None:
+    """ISO 8601 with the offset of the schedule's zone, for the policies that have one."""
+    policies = {name: {"name": name, **POLICY, **keys} for name, keys in (("nightly", SCHEDULE), ("by_hand", {}))}
+    schedules = check.next_times(Settings.model_validate({"policies": policies}), NOW)
+
+    assert [
+        {
+            "policy": "nightly",
+            "next": [
+                "2026-03-28T03:00:00+01:00",
+                "2026-03-29T03:00:00+02:00",
+                "2026-03-30T03:00:00+02:00",
+                "2026-03-31T03:00:00+02:00",
+                "2026-04-01T03:00:00+02:00",
+            ],
+        }
+    ] == check.document([], schedules)["schedules"]
 
 
 def test_findings_are_rendered_as_lines_and_as_json() -> None:
@@ -147,4 +245,4 @@ def test_findings_are_rendered_as_lines_and_as_json() -> None:
             {"name": "c", "ok": False, "message": "wrong", "warning": False},
         ],
         "schedules": [],
-    } == check.document(findings)
+    } == check.document(findings, {})
