@@ -1,0 +1,7 @@
+-- Runs that were halted, are over, or wait for somebody, and nobody has been told.
+SELECT statement_timestamp() AS now,
+       run_id, policy, trigger, mode, scheduled_for, requested_by, status, halt_reason, paused
+FROM retention.runs
+WHERE NOT told AND status IN ('halted', 'failed', 'finished', 'cancelled', 'awaiting_approval')
+ORDER BY as_of
+LIMIT %(limit)s

@@ -1,0 +1,102 @@
+"""Somebody who is told things: a real HTTP server, and a herald that knows it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import structlog
+from aiohttp import web
+from structlog.testing import LogCapture
+
+from retention.ledger.notices import Notices
+from retention.log import Redactor
+from retention.notify.chat import Chat
+from retention.notify.herald import Herald
+from retention.notify.webhook import Webhook
+from retention.settings.model import Target
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from retention.ledger.database import Database
+
+KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+SECRET = "token-9d41c7b2e6"
+"""What must be in no message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One request as it came."""
+
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """Its body, read as JSON."""
+        return json.loads(self.body)
+
+
+class Receiver:
+    """Answers with `answers` in turn, then with 200; while `hanging`, with nothing at all."""
+
+    def __init__(self, *answers: int, hanging: bool = False) -> None:
+        self.requests: list[Received] = []
+        self.hanging = hanging
+        self._answers = list(answers)
+        self._came = asyncio.Event()
+        self._over = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        self._runner = web.ServerRunner(web.Server(self._take, access_log=None))
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        host, port = self._runner.addresses[0][:2]
+        self.address = f"{host}:{port}"
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._over.set()
+        await self._runner.cleanup()
+
+    async def came(self) -> None:
+        """Wait until there was a request."""
+        await self._came.wait()
+
+    async def _take(self, request: web.BaseRequest) -> web.StreamResponse:
+        self.requests.append(Received(request.path_qs, dict(request.headers), await request.read()))
+        self._came.set()
+        if self.hanging:
+            await self._over.wait()
+        status = self._answers.pop(0) if self._answers else 200
+        return web.Response(status=status, headers={"Location": "/elsewhere", "Set-Cookie": "a=b"})
+
+
+def webhook(receiver: Receiver, name: str = "ops", **more: object) -> Target:
+    """A target that is told by webhook."""
+    address = f"http://{receiver.address}/hook?from=retention"
+    return Target.model_validate({"name": name, "webhook": address, "signing_key": KEY, **more})
+
+
+def notices_of(database: Database) -> Notices:
+    """The notifications of a ledger, with one secret that is not to be in them."""
+    return Notices(database, Redactor(lambda: [SECRET], set).text)
+
+
+@asynccontextmanager
+async def herald(
+    database: Database, *targets: Target, cut_after: float = 10.0, log: LogCapture | None = None
+) -> AsyncIterator[Herald]:
+    """Yield a herald that tells these targets, and logs into `log`."""
+    known = {target.name: target for target in targets}
+    logger = structlog.wrap_logger(
+        structlog.PrintLogger(), [log or LogCapture()], structlog.make_filtering_bound_logger("debug")
+    )
+    async with Webhook(cut_after) as sender:
+        yield Herald(notices_of(database), lambda: known, sender, Chat(cut_after), logger)
