@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from psycopg.conninfo import make_conninfo
+from support import pgbouncer
 from support.ledger import Book
 from support.postgres import new_database, running_server, template_database
 from support.world import World, make_world
@@ -15,6 +16,12 @@ from retention.ledger.database import Database, open_database
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
+
+
+def pytest_configure() -> None:
+    """Say once, and not at each test, that what was asked for cannot be had."""
+    if pgbouncer.wanted() and pgbouncer.program() is None:
+        raise pytest.UsageError(f"RETENTION_TEST_PGBOUNCER: {pgbouncer.MISSING}")
 
 
 @pytest.fixture(scope="session")
@@ -31,11 +38,21 @@ def template(postgres: str) -> Iterator[str]:
         yield name
 
 
+@pytest.fixture(scope="session")
+def front(postgres: str) -> Iterator[str]:
+    """Yield the DSN by which tests reach the server: its own or, with RETENTION_TEST_PGBOUNCER=1, PgBouncer's."""
+    if not pgbouncer.wanted():
+        yield postgres
+        return
+    with pgbouncer.running_pgbouncer(postgres) as dsn:
+        yield dsn
+
+
 @pytest.fixture
-def database_dsn(postgres: str, template: str) -> Iterator[str]:
+def database_dsn(postgres: str, front: str, template: str) -> Iterator[str]:
     """Yield the DSN of a database of the test's own: our schema, and the operator's sample table, view and function."""
     with new_database(postgres, template) as name:
-        yield make_conninfo(postgres, dbname=name)
+        yield make_conninfo(front, dbname=name)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, LiteralString
 import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
+from support.bare import as_role
 from support.world import Done
 
 if TYPE_CHECKING:
@@ -184,7 +185,7 @@ WRONG_DATABASES: dict[str, tuple[LiteralString, list[str]]] = {
     "no schema": ("DROP SCHEMA retention CASCADE", ["there is no schema `retention`; run `retention db migrate`"]),
     "not migrated": (
         "DELETE FROM retention.schema_migrations",
-        ["the schema lacks 0001_ledger; run `retention db migrate`"],
+        ["the schema lacks 0001_ledger, 0002_serve; run `retention db migrate`"],
     ),
 }
 
@@ -218,10 +219,10 @@ async def test_a_role_without_privileges(world: World) -> None:
     await world.seed(2)
     role = f"clerk_{os.getpid()}"
     name = sql.Identifier(role).as_string()
-    owner, world.dsn = world.dsn, make_conninfo(world.dsn, options=f"-c role={role}")
+    owner, world.dsn = world.dsn, as_role(world.dsn, role)
     try:
         for statement in (
-            f"CREATE ROLE {name}",
+            f"CREATE ROLE {name} LOGIN",
             f"GRANT USAGE ON SCHEMA retention TO {name}",
             f"GRANT SELECT ON ALL TABLES IN SCHEMA retention TO {name}",
         ):
@@ -287,10 +288,10 @@ async def test_the_schema_is_made_once(world: World) -> None:
     assert (2, True) == (before.code, "0001_ledger  pending" in before.out)
     assert "run `retention db migrate`" in before.out
     first = await world.command("db", "migrate")
-    assert (0, "applied 0001_ledger\n", "") == (first.code, first.out, first.err)
+    assert (0, "applied 0001_ledger\napplied 0002_serve\n", "") == (first.code, first.out, first.err)
     second, after = await asyncio.gather(world.command("db", "migrate"), world.command("db", "status", "--json"))
     assert (0, "the schema is current\n", "") == (second.code, second.out, second.err)
-    assert (0, True, ["0001_ledger"]) == (
+    assert (0, True, ["0001_ledger", "0002_serve"]) == (
         after.code,
         after.json["current"],
         [one["name"] for one in after.json["migrations"]],

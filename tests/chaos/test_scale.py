@@ -74,14 +74,14 @@ class Place:
 
 
 @pytest.fixture
-def place(postgres: str, template: str, tmp_path: Path) -> Iterator[Callable[[int], Place]]:
+def place(postgres: str, front: str, template: str, tmp_path: Path) -> Iterator[Callable[[int], Place]]:
     """Yield a maker of places, each with so many stale rounds."""
     with contextlib.ExitStack() as stack:
 
         def make(stale: int) -> Place:
             own = tmp_path / str(stale)
             own.mkdir()
-            dsn = make_conninfo(postgres, dbname=stack.enter_context(new_database(postgres, template)))
+            dsn = make_conninfo(front, dbname=stack.enter_context(new_database(postgres, template)))
             seed(dsn, stale)
             return Place(dsn, stack.enter_context(cheap_vendor()), own)
 

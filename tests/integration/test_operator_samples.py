@@ -52,7 +52,7 @@ $$;
 REVOKE ALL ON FUNCTION retention.close_rounds(text[], text[], timestamptz[], text[], numeric[], text[]) FROM PUBLIC;
 """
 
-WRITABLE = ("runs", "cancellations", "attempts", "holds", "pauses", "partner_state")
+WRITABLE = ("runs", "cancellations", "attempts", "holds", "pauses", "partner_state", "notifications", "deliveries")
 
 EVIDENCE = {
     "runs": (
@@ -86,6 +86,8 @@ EVIDENCE = {
     ),
     "pauses": ("pause_id", "partner", "reason", "paused_by", "paused_at"),
     "partner_state": ("partner", "lane"),
+    "notifications": ("notification_id", "event", "run_id", "created_at", "body"),
+    "deliveries": ("notification_id", "target"),
     "schema_migrations": ("number", "name", "checksum", "applied_at"),
 }
 
@@ -118,15 +120,15 @@ FORBIDDEN_TO_REPORTERS = [
 
 
 @pytest.fixture
-def bare(postgres: str) -> Iterator[str]:
-    with bare_database(postgres) as dsn:
+def bare(postgres: str, front: str) -> Iterator[str]:
+    with bare_database(postgres, front) as dsn:
         yield dsn
 
 
 @pytest.fixture(scope="module")
-def installed(postgres: str) -> Iterator[str]:
+def installed(postgres: str, front: str) -> Iterator[str]:
     """DSN of a database with the samples, for tests that leave it as it is."""
-    with bare_database(postgres) as dsn:
+    with bare_database(postgres, front) as dsn:
         install_samples(dsn)
         run(dsn, "CREATE TABLE public.operators_own (secret text)")
         yield dsn

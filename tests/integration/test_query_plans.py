@@ -71,29 +71,29 @@ class Explaining(Database):
 
 
 @contextmanager
-def large_database(server: str, rows: int) -> Iterator[str]:
+def large_database(server: str, front: str, rows: int) -> Iterator[str]:
     """DSN of a database with the samples and that many rounds."""
-    with bare_database(server) as dsn:
+    with bare_database(server, front) as dsn:
         install_samples(dsn)
         run(dsn, SEED.format(rows=rows), "VACUUM ANALYZE casino.game_rounds")
         yield as_role(dsn, "retention_job")
 
 
 @pytest.fixture(scope="module")
-def large(postgres: str) -> Iterator[str]:
-    with large_database(postgres, 300_000) as dsn:
+def large(postgres: str, front: str) -> Iterator[str]:
+    with large_database(postgres, front, 300_000) as dsn:
         yield dsn
 
 
 @pytest.fixture(scope="module")
-def huge(postgres: str) -> Iterator[str]:
-    with large_database(postgres, 10_000_000) as dsn:
+def huge(postgres: str, front: str) -> Iterator[str]:
+    with large_database(postgres, front, 10_000_000) as dsn:
         yield dsn
 
 
 @pytest.fixture
-def partitioned(postgres: str) -> Iterator[str]:
-    with bare_database(postgres) as dsn:
+def partitioned(postgres: str, front: str) -> Iterator[str]:
+    with bare_database(postgres, front) as dsn:
         install_samples(dsn)
         run(dsn, PARTITIONED)
         yield as_role(dsn, "retention_job")

@@ -21,6 +21,7 @@ from retention.ledger.migrations import migrate
 from retention.ledger.queries import folder
 from retention.ledger.runs import RunLedger, RunRequest
 from retention.ledger.work import LaneTerms, WorkLedger
+from support import pgbouncer
 from support.postgres import new_database
 
 if TYPE_CHECKING:
@@ -36,12 +37,11 @@ TAKES = "text[], text[], timestamp with time zone[], text[], numeric[], text[]"
 
 
 @contextmanager
-def bare_database(server: str) -> Iterator[str]:
-    """DSN of a new database that holds our schema alone."""
+def bare_database(server: str, front: str) -> Iterator[str]:
+    """DSN of a new database that holds our schema alone; `front` is how the server is reached."""
     with new_database(server, "template0") as name:
-        dsn = make_conninfo(server, dbname=name)
-        asyncio.run(_migrate(dsn))
-        yield dsn
+        asyncio.run(_migrate(make_conninfo(server, dbname=name)))
+        yield make_conninfo(front, dbname=name)
 
 
 async def _migrate(dsn: str) -> None:
@@ -51,6 +51,8 @@ async def _migrate(dsn: str) -> None:
 
 def as_role(dsn: str, role: str) -> str:
     """The same database, with that role's rights from the first statement on."""
+    if pgbouncer.wanted():  # it takes no options from its clients, so that the role itself has to log in
+        return make_conninfo(dsn, user=role)
     return make_conninfo(dsn, options=f"-c role={role}")
 
 
@@ -115,7 +117,8 @@ class Planned:
 async def begin(database: Database, scope: Scope = SCOPE) -> Planned:
     """Plan a run and set it going."""
     ledger, run_id = RunLedger(database), uuid4()
-    plan = await ledger.create(RunRequest(run_id, "nightly", "on_demand", "enforce", "ann", None, {}), scope, [TERMS])
+    plan = await ledger.create(RunRequest(run_id, "nightly", "enforce", "ann", None, {}), scope, [TERMS])
+    assert plan is not None
     assert await ledger.start(run_id, None)
     work = WorkLedger(database, run_id, "replica", None, asyncio.get_running_loop().time)
     return Planned(work, plan.rounds)

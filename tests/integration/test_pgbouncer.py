@@ -1,0 +1,78 @@
+"""The job through PgBouncer in transaction mode: nothing of it relies on a session."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+from psycopg.rows import dict_row
+from support.agreement import violations
+from support.pgbouncer import CONSOLE, MISSING, program, running_pgbouncer
+from support.postgres import new_database
+from support.world import make_world
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.skipif(program() is None, reason=MISSING)
+
+POOL = 2
+"""Connections to the server, for however many clients."""
+
+
+@pytest.fixture
+def narrow(postgres: str, template: str) -> Iterator[str]:
+    """Yield the DSN of a database of the test's own, behind a pool that even one process would exhaust."""
+    with running_pgbouncer(postgres, pool_size=POOL, reserve=0) as dsn, new_database(postgres, template) as name:
+        yield make_conninfo(dsn, dbname=name)
+
+
+async def test_two_processes_do_a_run_with_fewer_connections_than_they_think(
+    narrow: str, postgres: str, tmp_path: Path
+) -> None:
+    """Where no process has a connection to itself, two share a run, and vendor, ledger and operator agree in the end."""
+    clients = backends = 0
+    async with (
+        make_world(narrow, tmp_path) as world,
+        await psycopg.AsyncConnection.connect(
+            make_conninfo(narrow, dbname=CONSOLE), autocommit=True, prepare_threshold=None, row_factory=dict_row
+        ) as console,
+        await psycopg.AsyncConnection.connect(postgres, autocommit=True) as server,
+    ):
+        await world.seed(300)
+        world.partner["rate"] = 100
+        first = await world.start("run", "nightly", "--yes", "--json")
+        await first.until(world.vendor, lambda: len(world.vendor.requests) > 0)
+        (run,) = await world.sql("SELECT run_id, current_database() AS database FROM retention.runs")
+        second = await world.start("run", "--resume", str(run.run_id), "--yes", "--json")
+        ends = asyncio.gather(first.ended(), second.ended())
+        while not ends.done():
+            pools = await (await console.execute("SHOW POOLS")).fetchall()
+            [pool] = [pool for pool in pools if pool["database"] == run.database]
+            assert "transaction" == pool["pool_mode"]
+            clients = max(clients, pool["cl_active"] + pool["cl_waiting"])
+            counted = await server.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND backend_type = 'client backend'",
+                [run.database],
+            )
+            [(found,)] = await counted.fetchall()
+            backends = max(backends, found)
+            await asyncio.sleep(0.02)
+        assert [(0, {"cancelled": 300})] * 2 == [(done.code, done.json["states"]) for done in await ends]
+        assert 2 == len(await world.sql("SELECT DISTINCT replica FROM retention.attempts WHERE sent_at IS NOT NULL"))
+        assert [] == await violations(world)
+    assert backends <= POOL < clients
+
+
+def test_each_transaction_may_be_on_another_connection(narrow: str) -> None:
+    """The trap is set: a client that stays connected goes from one of the server's sessions to the next."""
+    with psycopg.connect(narrow, autocommit=True) as one, psycopg.connect(narrow, autocommit=True) as other:
+        with one.transaction():
+            one.execute("SELECT")
+            other.execute("SELECT")
+        sessions = {one.execute("SELECT pg_backend_pid()").fetchone() for _ in range(2 * POOL)}
+    assert POOL == len(sessions)
