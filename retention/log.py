@@ -36,6 +36,11 @@ class Redactor:
         self._forms: set[str] = set()
         self._pattern: re.Pattern[str] | None = None
 
+    def follow(self, secrets: Callable[[], list[str]], known: Callable[[], set[str]]) -> None:
+        """Take out the secrets of another configuration from now on; those of the old one stay secrets."""
+        self._refresh()
+        self._secrets, self._known = secrets, known
+
     def text(self, text: str) -> str:
         """The text without the secrets in it."""
         self._refresh()

@@ -15,13 +15,16 @@ from retention.settings.model import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
+    from datetime import datetime
     from uuid import UUID
 
     from structlog.typing import FilteringBoundLogger
 
     from retention.core.plan import Plan, Scope
+    from retention.core.rails import Tripped
     from retention.core.summary import Summary
     from retention.engine.engine import Ending
+    from retention.engine.stats import Tally
     from retention.ledger.controls import Controls
     from retention.ledger.runs import RunLedger
     from retention.ledger.work import LaneTerms
@@ -35,6 +38,32 @@ class Finished:
     exit: Exit
     plan: Plan | None = None
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Who asks for a run, and why; `scheduled_for` is the time of the policy's schedule, where nobody asks."""
+
+    requested_by: str
+    reason: str | None = None
+    scheduled_for: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A run whose plan is frozen, and under which policy."""
+
+    run_id: UUID
+    policy: Policy
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Why a run is halted before its first call; `paused`: by the kill switch, so that it may go on by itself."""
+
+    reason: str
+    paused: bool = False
 
 
 class Work(Protocol):
@@ -52,46 +81,49 @@ class Runs:
         ledger: RunLedger,
         controls: Controls,
         work: Work,
+        tally: Tally,
         log: FilteringBoundLogger,
         signalled: Callable[[], int | None],
     ) -> None:
         self._ledger = ledger
         self._controls = controls
         self._work = work
+        self._tally = tally
         self._log = log
         self._signalled = signalled
 
-    async def run(
-        self,
-        policy: Policy,
-        scope: Scope,
-        terms: Sequence[LaneTerms],
-        *,
-        requested_by: str,
-        reason: str | None,
-        confirm: Callable[[Plan], Awaitable[bool]],
-    ) -> Finished:
-        """Plan a run of the policy and carry it out, within its rails.
-
-        `confirm` may still call it off once the plan is known; the run is halted then, and can be resumed.
-        """
+    async def plan(self, policy: Policy, scope: Scope, terms: Sequence[LaneTerms], order: Order) -> Planned | None:
+        """Plan a run of the policy; None where its scheduled time has a run already, somebody else's."""
         # The partners of this moment are the run's for good, whatever is configured when it is resumed.
         policy = policy.model_copy(update={"partners": scope.partners})
         record = policy.as_record() | ({} if scope.limit is None else {"limit": scope.limit})
-        request = RunRequest(uuid.uuid4(), policy.name, "on_demand", policy.mode, requested_by, reason, record)
+        request = RunRequest(
+            uuid.uuid4(), policy.name, policy.mode, order.requested_by, order.reason, record, order.scheduled_for
+        )
         plan = await self._ledger.create(request, scope, terms)
-        log = self._log.bind(run_id=str(request.run_id), policy=policy.name)
+        if plan is None:
+            return None
+        self._tally.found(policy.name, ((group.market, group.rounds) for group in plan.groups))
+        log = self._bound(request.run_id, policy)
         log.info("run.planned", mode=policy.mode, rounds=plan.rounds, left_out=plan.left_out() or None)
+        return Planned(request.run_id, policy, plan)
+
+    async def carry_out(self, planned: Planned, confirm: Callable[[Plan], Awaitable[bool]] | None = None) -> Finished:
+        """Carry a planned run out, within its rails.
+
+        `confirm` may still call it off now that the plan is known; the run is halted then, and can be resumed.
+        """
+        run_id, policy, plan = planned.run_id, planned.policy, planned.plan
+        log = self._bound(run_id, policy)
         tripped = check_plan(plan.figures(), _limits(policy))
         if policy.mode == "dry_run":
             warnings = tuple(f"an enforcing run would halt: {rail}" for rail in tripped)
-            return self._tell(log, await self._finished(request.run_id, plan=plan, warnings=warnings))
-        stop = "; ".join(map(str, tripped)) or await self._controls.paused(scope.partners)
-        if not stop and not await self._confirmed(request.run_id, plan, confirm):
-            stop = "not confirmed"
-        if stop:
-            return await self._halt(request.run_id, stop, log, plan)
-        return await self._carry_out(request.run_id, policy, (), log, plan)
+            return self._tell(log, await self._finished(run_id, plan=plan, warnings=warnings))
+        if stop := await self._stopped(tripped, policy):
+            return await self._halt(run_id, stop, log, plan)
+        if confirm is not None and not await self._confirmed(run_id, plan, confirm):
+            return await self._halt(run_id, Stop("not confirmed"), log, plan)
+        return await self._go(run_id, policy, (), log, plan)
 
     async def resume(self, run_id: UUID, *, override: str | None, by: str) -> Finished:
         """Go on with a halted or interrupted run, or help with one that is going. A finished one is only told of."""
@@ -99,7 +131,7 @@ class Runs:
         if row is None:
             raise UsageError(f"there is no run {run_id}; `retention runs list` shows the newest")
         policy = Policy.model_validate({key: value for key, value in row.settings.items() if key != "limit"})
-        log = self._log.bind(run_id=str(run_id), policy=policy.name)
+        log = self._bound(run_id, policy)
         if row.status in {"finished", "cancelled"}:
             if override:
                 raise UsageError(f"run {run_id} is {row.status}: there is no rail to pass")
@@ -117,10 +149,19 @@ class Runs:
                 await self._ledger.override(run_id, rail, override, by)
                 log.warning("run.overridden", rail=rail, requested_by=by, reason=override)
             row, tripped = await self._ledger.get(run_id), []
-        stop = "; ".join(map(str, tripped)) or await self._controls.paused(policy.partners or ())
-        if stop:
+        if stop := await self._stopped(tripped, policy):
             return await self._halt(run_id, stop, log, None)
-        return await self._carry_out(run_id, policy, _passed(row), log, None)
+        return await self._go(run_id, policy, _passed(row), log, None)
+
+    def _bound(self, run_id: UUID, policy: Policy) -> FilteringBoundLogger:
+        return self._log.bind(run_id=str(run_id), policy=policy.name)
+
+    async def _stopped(self, tripped: Sequence[Tripped], policy: Policy) -> Stop | None:
+        """What keeps a run from its first call, if anything does."""
+        if tripped:
+            return Stop("; ".join(map(str, tripped)))
+        paused = await self._controls.paused(policy.partners or ())
+        return Stop(paused, paused=True) if paused else None
 
     async def _confirmed(self, run_id: UUID, plan: Plan, confirm: Callable[[Plan], Awaitable[bool]]) -> bool:
         try:
@@ -129,7 +170,7 @@ class Runs:
             await self._ledger.halt(run_id, "interrupted before it was confirmed")  # the next run may have its rounds
             raise
 
-    async def _carry_out(
+    async def _go(
         self,
         run_id: UUID,
         policy: Policy,
@@ -138,17 +179,19 @@ class Runs:
         plan: Plan | None,
     ) -> Finished:
         deadline = policy.deadline.total_seconds() if policy.deadline else None
-        if not await self._ledger.start(run_id, deadline):
+        start = await self._ledger.start(run_id, deadline)
+        if start is None:
             return await self._finished(run_id, plan=plan)
-        log.info("run.started", mode=policy.mode)
+        log.info(start.value, mode=policy.mode)
         ending = await self._work(run_id, policy, passed)
-        ended = await self._finished(run_id, plan=plan, unreachable=bool(ending.lost), stopped=ending.stopped)
-        return self._tell(log, ended)
+        finished = await self._finished(run_id, plan=plan, unreachable=bool(ending.lost), stopped=ending.stopped)
+        return self._tell(log, finished, ended=ending.ended)
 
-    def _tell(self, log: FilteringBoundLogger, finished: Finished) -> Finished:
+    def _tell(self, log: FilteringBoundLogger, finished: Finished, *, ended: bool = True) -> Finished:
+        """Log what the run came to; of the processes that worked on it, the one that `ended` it says so."""
         summary = finished.summary
         log.info(
-            {"halted": "run.halted", "running": "run.left"}.get(summary.status, "run.finished"),
+            "run.left" if not ended else "run.halted" if summary.status == "halted" else "run.finished",
             status=summary.status,
             exit_code=int(finished.exit),
             halt_reason=summary.halt_reason,
@@ -157,9 +200,9 @@ class Runs:
         )
         return finished
 
-    async def _halt(self, run_id: UUID, reason: str, log: FilteringBoundLogger, plan: Plan | None) -> Finished:
-        await self._ledger.halt(run_id, reason)
-        log.warning("run.halted", halt_reason=reason)
+    async def _halt(self, run_id: UUID, stop: Stop, log: FilteringBoundLogger, plan: Plan | None) -> Finished:
+        await self._ledger.halt(run_id, stop.reason, paused=stop.paused)
+        log.warning("run.halted", halt_reason=stop.reason)
         return await self._finished(run_id, plan=plan)
 
     async def _finished(

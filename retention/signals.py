@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
     from typing import Self
 
 _CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
@@ -20,6 +23,17 @@ class Drains(Protocol):
 
     def die(self) -> None:
         """Do not even wait for that."""
+
+
+class Workplace(Protocol):
+    """Where an engine is put to work, so that it can be drained."""
+
+    @property
+    def code(self) -> int | None:
+        """The exit code of the signal that came, if one did."""
+
+    def at_work(self, worker: Drains) -> AbstractContextManager[None]:
+        """Have the worker drained, from now until the context ends, when it is asked for."""
 
 
 class Signals:
@@ -37,8 +51,21 @@ class Signals:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for number in _CODES:
+        for number in (*_CODES, signal.SIGHUP):
             asyncio.get_running_loop().remove_signal_handler(number)
+
+    @contextmanager
+    def at_work(self, worker: Drains) -> Iterator[None]:
+        """Let signals drain this worker while it is at work."""
+        self.working = worker
+        try:
+            yield
+        finally:
+            self.working = None
+
+    def listen_for_hangup(self, act: Callable[[], None]) -> None:
+        """Do this on SIGHUP, which otherwise ends the process."""
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, act)
 
     def _on(self, number: signal.Signals) -> None:
         first = self.code is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
 import os
 import socket
 import time
@@ -16,27 +18,34 @@ from retention.core.model import Credentials
 from retention.core.outcome import Treating
 from retention.engine.engine import Ending, Engine
 from retention.engine.partner import Addresses, Partner
-from retention.engine.stats import Stats
+from retention.engine.stats import Stats, Tally
+from retention.errors import ConfigurationError
 from retention.ledger.controls import Controls
-from retention.ledger.database import open_database
+from retention.ledger.database import AWAY, open_database
+from retention.ledger.notices import Notices
 from retention.ledger.review import Review
 from retention.ledger.runs import RunLedger
+from retention.ledger.schedules import Schedules
 from retention.ledger.work import LaneTerms, WorkLedger
 from retention.log import Redactor
 from retention.progress import progress
 from retention.runs import Runs
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from uuid import UUID
 
     from structlog.typing import FilteringBoundLogger
 
     from retention.ledger.database import Database
+    from retention.notify.herald import Herald
     from retention.settings import Settings
     from retention.settings.model import Partner as PartnerSettings
-    from retention.settings.model import Policy
-    from retention.signals import Signals
+    from retention.settings.model import Policy, Target
+    from retention.signals import Signals, Workplace
+
+TELLING = 15.0
+"""Seconds that a command may take at its end to tell people."""
 
 CONNECTIONS = 6
 """To the database, at the most: claims of a few lanes, one settlement, one look around."""
@@ -50,6 +59,8 @@ class House:
     database: Database
     log: FilteringBoundLogger
     redactor: Redactor
+    replica: str
+    tally: Tally
 
     @property
     def run_ledger(self) -> RunLedger:
@@ -62,6 +73,30 @@ class House:
         return Controls(self.database)
 
     @property
+    def schedules(self) -> Schedules:
+        """The ledger's schedules."""
+        return Schedules(self.database)
+
+    @asynccontextmanager
+    async def herald(self, targets: Callable[[], Mapping[str, Target]] | None = None) -> AsyncIterator[Herald]:
+        """Who tells people; `targets`, where they may change, else those of this configuration."""
+        from retention.notify.chat import Chat  # noqa: PLC0415 - slow to import, and few commands have something to tell
+        from retention.notify.herald import Herald  # noqa: PLC0415
+        from retention.notify.webhook import Webhook  # noqa: PLC0415
+
+        async with Webhook() as webhook:
+            notices = Notices(self.database, self.redactor.text)
+            yield Herald(notices, targets or (lambda: self.settings.notify), webhook, Chat(), self.log)
+
+    async def tell(self) -> None:
+        """Tell people what has come up, as far as TELLING allows; a daemon, or the next run, goes on with the rest."""
+        try:
+            async with asyncio.timeout(TELLING), self.herald() as herald:
+                await herald.once()
+        except (*AWAY, TimeoutError) as error:
+            self.log.warning("notification.put_off", problem=type(error).__name__)
+
+    @property
     def review(self) -> Review:
         """What needs a person."""
         return Review(self.database)
@@ -70,26 +105,27 @@ class House:
         """The terms on which those partners are called."""
         return [_terms(self.settings.partner(name)) for name in names]
 
-    def runs(self, signals: Signals) -> Runs:
-        """Makes runs, which the signals can stop."""
-        return Runs(self.run_ledger, self.controls, partial(self._work, signals), self.log, lambda: signals.code)
+    def runs(self, place: Workplace, *, show: bool = False) -> Runs:
+        """Makes runs, whose engines work at that place; `show` their progress where stderr is a terminal."""
+        work = partial(self._work, place, show)
+        return Runs(self.run_ledger, self.controls, work, self.tally, self.log, lambda: place.code)
 
     async def _work(
         self,
-        signals: Signals,
+        place: Workplace,
+        show: bool,
         run_id: UUID,
         policy: Policy,
         passed: Sequence[str],
     ) -> Ending:
-
         ledger = WorkLedger(
             self.database,
             run_id,
-            replica_name(),
+            self.replica,
             policy.idle_longer_than.total_seconds() if policy.idle_longer_than else None,
             time.monotonic,
         )
-        stats = Stats()
+        stats = Stats(policy.name, self.tally)
         async with AsyncExitStack() as stack:
             partners = [
                 await _partner(stack, self.settings.partner(name), self.redactor)
@@ -105,27 +141,33 @@ class House:
                 passed=passed,
                 log_user_ids=self.settings.log_user_ids,
             )
-            signals.working = engine
-            try:
+            with place.at_work(engine):
+                if not show:
+                    return await engine.run()
                 planned = (await self.run_ledger.figures(run_id)).rounds
                 async with progress(stats, planned):
                     return await engine.run()
-            finally:
-                signals.working = None
 
 
 @asynccontextmanager
-async def open_house(settings: Settings, log: FilteringBoundLogger, redactor: Redactor) -> AsyncIterator[House]:
+async def open_house(
+    settings: Settings, log: FilteringBoundLogger, redactor: Redactor, connections: int = CONNECTIONS
+) -> AsyncIterator[House]:
     """Connect to the database and put the parts together. Raises DatabaseUnreachableError."""
     secret = settings.database.dsn
-    async with open_database(secret.reveal if secret else str, CONNECTIONS) as database:
-        yield House(settings, database, log, redactor)
+    async with open_database(secret.reveal if secret else str, connections) as database:
+        yield House(settings, database, log, redactor, replica_name(), Tally())
 
 
 def redactor_of(settings: Settings) -> Redactor:
     """What keeps this configuration's secrets out of everything that is written."""
+    return Redactor(*_secrets_of(settings))
+
+
+def _secrets_of(settings: Settings) -> tuple[Callable[[], list[str]], Callable[[], set[str]]]:
     urls = [url for partner in settings.partners.values() for url in (partner.api_url, partner.status_url) if url]
-    return Redactor(
+    urls += [url for target in settings.notify.values() for url in (target.webhook, target.apprise) if url]
+    return (
         lambda: [*settings.secrets(), *(part for url in urls for part in _parts(url.reveal()))],
         lambda: {*settings.partners, *settings.policies},
     )
@@ -136,8 +178,52 @@ def _parts(address: str) -> tuple[str, ...]:
     """What tells an address though it is not the whole of it: a vendor may well repeat the path it was asked for."""
     url = urlsplit(address)
     local = url.hostname in {"127.0.0.1", "::1", "localhost"}
-    parts = (url.netloc, "" if local else url.hostname, url.path.rstrip("/"))
+    parts = (url.netloc, "" if local else url.hostname, url.path.rstrip("/"), url.password)
     return tuple(part for part in parts if part)
+
+
+async def serve(
+    house: House,
+    signals: Signals,
+    load: Callable[[], Settings],
+    *,
+    address: tuple[str, int],
+    drain_timeout: float,
+    announce: Callable[[str], None],
+) -> int:
+    """Be a daemon until a signal comes; returns that signal's exit code.
+
+    `load` reads the configuration anew, `announce` is told where health and metrics are, `drain_timeout` is in seconds.
+    Raises UsageError where the address cannot be had.
+    """
+    from retention.daemon.daemon import Daemon  # noqa: PLC0415 - slow to import, and only this command wants them
+    from retention.daemon.http import listening, make_app  # noqa: PLC0415
+    from retention.metrics import Metrics  # noqa: PLC0415
+
+    current = house
+
+    def reload() -> House:
+        nonlocal current
+        settings = load()
+        if settings.database.dsn != house.settings.database.dsn:
+            raise ConfigurationError("database.dsn: cannot change while `serve` runs; restart it instead")
+        house.redactor.follow(*_secrets_of(settings))
+        current = dataclasses.replace(house, settings=settings)
+        return current
+
+    metrics = Metrics(house.tally)
+    metrics.watch_process()
+    async with AsyncExitStack() as stack:
+        herald = await stack.enter_async_context(house.herald(lambda: current.settings.notify))
+        daemon = Daemon(house, metrics, herald, reload, lambda: signals.code, drain_timeout)
+        app = make_app(daemon.problem, daemon.unready, metrics)
+        url = await stack.enter_async_context(listening(app, *address))
+        announce(url)
+        house.log.info("serve.started", url=url, replica=house.replica)
+        with signals.at_work(daemon):
+            signals.listen_for_hangup(daemon.reload)
+            await daemon.run()
+    return signals.code or 0
 
 
 def replica_name() -> str:

@@ -78,7 +78,7 @@ def options(
 
 
 # Registered by their modules, which import nothing heavy before they run.
-from retention.cli import controls, database, reports, runs, vendor  # noqa: E402
+from retention.cli import controls, database, reports, runs, serve, vendor  # noqa: E402
 
-for module in (vendor, database, runs, reports, controls):
+for module in (vendor, database, runs, serve, reports, controls):
     module.register(app)

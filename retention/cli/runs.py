@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import typer
 
+from retention.cli.measured import measuring
 from retention.cli.session import emit_json, in_house, who
+from retention.cli.times import duration
 from retention.errors import UsageError
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-
     from retention.core.plan import Plan, Scope
     from retention.settings.model import Policy
     from retention.signals import Signals
@@ -79,6 +80,9 @@ def run(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask on a terminal.")] = False,
     resume: Annotated[UUID | None, typer.Option(metavar="RUN_ID", help="Go on with a run, or help with it.")] = None,
     override: Annotated[str | None, typer.Option(metavar="TEXT", help="Pass the rail that halted it; why.")] = None,
+    metrics_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write metrics for Prometheus's textfile collector.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Plan, check the rails, cancel, settle, and tell what became of it."""
@@ -95,8 +99,10 @@ def run(
         from retention.ledger.inspect import require_ready
         from retention.report import show
         from retention.report.runs import run_document
+        from retention.runs import Order
 
-        runs = house.runs(signals)
+        measured.tally = house.tally
+        runs = house.runs(signals, show=True)
         if resume is not None:
             await require_ready(house.database)
             finished = await runs.resume(resume, override=override, by=who(by))
@@ -104,19 +110,18 @@ def run(
             mode = "dry_run" if dry_run else "enforce" if enforce else None
             wanted, scope = _asked(house, policy, market, older_than, limit, mode, reason)
             await require_ready(house.database)
-            finished = await runs.run(
-                wanted,
-                scope,
-                house.terms(scope.partners),
-                requested_by=who(by),
-                reason=reason,
-                confirm=_no_question if yes or not _at_a_terminal() else _ask,
-            )
+            planned = await runs.plan(wanted, scope, house.terms(scope.partners), Order(who(by), reason))
+            assert planned is not None  # only a scheduled time can have a run already
+            finished = await runs.carry_out(planned, _ask if _at_a_terminal() and not yes else None)
+        measured.finished = finished
         document = run_document(finished)
         emit_json(document) if as_json else show.print_run(document)
+        if signals.code is None:
+            await house.tell()
         return int(finished.exit)
 
-    in_house(context, work)
+    with measuring(context, metrics_file, policy, resumed=resume is not None) as measured:
+        in_house(context, work)
 
 
 def _asked(
@@ -134,28 +139,15 @@ def _asked(
     wanted = narrowed(
         house.settings.policy(policy),
         markets=markets or (),
-        older_than=_duration(older_than) if older_than else None,
+        older_than=duration("--older-than", older_than) if older_than else None,
         mode=mode,
         reason=reason,
     )
     return wanted, scope_of(house.settings, wanted, limit)
 
 
-def _duration(text: str) -> timedelta:
-    from retention.settings.durations import parse_duration
-
-    try:
-        return parse_duration(text)
-    except ValueError as error:
-        raise UsageError(f"--older-than {text!r}: {error}") from None
-
-
 def _at_a_terminal() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
-
-
-async def _no_question(_plan: Plan) -> bool:
-    return True
 
 
 async def _ask(plan: Plan) -> bool:

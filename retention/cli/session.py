@@ -39,11 +39,12 @@ class Globals:
 
         return load_settings(self.config, os.environ, Path.cwd())
 
-    def log(self, redactor: Redactor) -> FilteringBoundLogger:
-        """Open the log. On a terminal the progress display tells the rest, so only warnings are logged there."""
+    def log(self, redactor: Redactor, *, quiet: bool = True) -> FilteringBoundLogger:
+        """Open the log. With `quiet`, only warnings on a terminal: what a command shows there tells the rest."""
         from retention.log import configure
 
-        level = self.log_level or ("warning" if sys.stderr.isatty() and self.log_format == "auto" else "info")
+        quiet = quiet and sys.stderr.isatty() and self.log_format == "auto"
+        level = self.log_level or ("warning" if quiet else "info")
         return configure(self.log_format, level, redactor)
 
 
@@ -54,17 +55,20 @@ def globals_of(context: typer.Context) -> Globals:
     return found
 
 
-def in_house(context: typer.Context, work: Work) -> None:
-    """Run a command that works on the database, and leave with the exit code that it returns."""
-    from retention.wiring import open_house, redactor_of
+def in_house(context: typer.Context, work: Work, *, connections: int | None = None, quiet: bool = True) -> None:
+    """Run a command that works on the database, and leave with the exit code that it returns.
+
+    `connections` to the database at the most, where the usual number does not do; `quiet` as the log has it.
+    """
+    from retention.wiring import CONNECTIONS, open_house, redactor_of
 
     options = globals_of(context)
     settings = options.settings()
     redactor = redactor_of(settings)
-    log = options.log(redactor)
+    log = options.log(redactor, quiet=quiet)
 
     async def opened(signals: Signals) -> int:
-        async with open_house(settings, log, redactor) as house:
+        async with open_house(settings, log, redactor, connections or CONNECTIONS) as house:
             return await work(house, signals)
 
     run(opened, redactor, log)

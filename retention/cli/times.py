@@ -1,10 +1,20 @@
-"""Moments, as people type them."""
+"""Moments and durations, as people type them."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from retention.errors import UsageError
+
+
+def duration(option: str, text: str) -> timedelta:
+    """Read a duration such as 90s or 72h. Raises UsageError."""
+    from retention.settings.durations import parse_duration
+
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise UsageError(f"{option} {text!r}: {error}") from None
 
 
 def moment(option: str, text: str) -> datetime:

@@ -10,6 +10,7 @@ from retention.core.model import State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
     from decimal import Decimal
     from uuid import UUID
 
@@ -46,6 +47,7 @@ class Summary:
     incomplete: int = 0
     discrepancies: int = 0
     refunds: Mapping[str, Decimal] = field(default_factory=dict)
+    finished_at: datetime | None = None
 
     @property
     def rounds(self) -> int:

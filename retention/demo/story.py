@@ -23,6 +23,7 @@ from retention.report.explain import explain
 from retention.report.model import Selection
 from retention.report.read import read_report
 from retention.report.runs import plan_document, run_document
+from retention.runs import Order
 from retention.scope import scope_of
 from retention.settings import load_settings
 from retention.vendor.faults import load as load_faults
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
-    from retention.core.plan import Plan
     from retention.log import Redactor
     from retention.signals import Signals
     from retention.wiring import House
@@ -101,9 +101,10 @@ async def _steps(house: House, vendor: Simulator, signals: Signals, place: Path)
     show.heading("retention run nightly --enforce --by demo --reason 'the first look'")
     enforced = policy.model_copy(update={"mode": "enforce"})
     async with _players_coming_back(house, vendor, signals):
-        finished = await house.runs(signals).run(
-            enforced, scope, terms, requested_by="demo", reason="the first look", confirm=_yes
-        )
+        runs = house.runs(signals, show=True)
+        planned = await runs.plan(enforced, scope, terms, Order("demo", "the first look"))
+        assert planned is not None  # nobody else can have planned it
+        finished = await runs.carry_out(planned)
     show.print_run(run_document(finished))
 
     show.heading("retention report")
@@ -127,10 +128,6 @@ async def _steps(house: House, vendor: Simulator, signals: Signals, place: Path)
         show.heading(f"retention explain --partner {doubt.partner} --round {doubt.round_id}")
         table.print_life(await explain(house.database, doubt.partner, doubt.round_id, [("nightly", scope)]))
     return int(finished.exit) if signals.code else 0
-
-
-async def _yes(_plan: Plan) -> bool:
-    return True
 
 
 async def _prepare(house: House, vendor: Simulator, rounds: int) -> None:

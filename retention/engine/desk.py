@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from retention.core.model import Settlement
     from retention.engine.partner import Partner
     from retention.engine.stats import Stats
-    from retention.ledger.work import Dropped, WorkLedger, Written
+    from retention.ledger.work import Dropped, GivenUp, WorkLedger, Written
 
 T = TypeVar("T")
 
@@ -86,7 +86,7 @@ class Desk:
         log_user_ids: bool,
     ) -> None:
         self.closed = False
-        self.halt_reason: str | None = None
+        self.halted_it = False
         self.log = log
         self._ledger = ledger
         self._stats = stats
@@ -189,9 +189,8 @@ class Desk:
 
     async def _check(self, recent: str) -> None:
         tripped = check_replies(recent, self._max_failure_ratio, self._passed)
-        if tripped is not None and self.halt_reason is None:
-            self.halt_reason = str(tripped)
-            await persist(lambda: self._ledger.halt(str(tripped)), until=self._told_to_die)
+        if tripped is not None and not self.halted_it:
+            self.halted_it = bool(await persist(lambda: self._ledger.halt(str(tripped)), until=self._told_to_die))
 
     async def _halt_partner(self, partner: Partner) -> None:
         partner.halted = True
@@ -203,10 +202,19 @@ class Desk:
         self.log.warning("partner.throttled", partner=partner.name, pause_s=round(pause, 3))
         await persist(lambda: self._ledger.throttle(partner.terms, pause), until=self._told_to_die)
 
+    def note_wait(self, partner: Partner, seconds: float) -> None:
+        """Count what a request waited for its slot."""
+        self._stats.tally.waited[partner.name] += round(seconds * 1000)
+
+    def note_given_up(self, given_up: Sequence[GivenUp]) -> None:
+        """Count rounds that nothing more is sent for."""
+        for group in given_up:
+            self._stats.ended(group.partner, group.market, group.state, group.rounds)
+
     def note_dropped(self, dropped: Dropped) -> None:
         """Tell of a round that was not to be called any more."""
         if dropped.state not in LIVE_STATES:
-            self._stats.states[dropped.state] += 1
+            self._stats.ended(dropped.partner, dropped.market, dropped.state)
         self.log.info(
             "round.settled" if dropped.state not in LIVE_STATES else "round.in_doubt",
             run_id=str(dropped.run_id),
@@ -219,9 +227,11 @@ class Desk:
 
     def _tell(self, item: Settlement, latency: float | None, written: Written | None) -> None:
         claim = item.claim
-        self._stats.requests += item.outcome is not Outcome.NOT_CONNECTED
-        if written is not None and item.state not in LIVE_STATES:
-            self._stats.states[item.state] += 1
+        if latency is not None:
+            self._stats.tally.requests[claim.partner].note(latency)
+        if written is not None and (item.state not in LIVE_STATES or _is_left(item)):
+            self._stats.ended(claim.partner, claim.market, item.state)
+            self._stats.refund(claim.partner, item.currency, item.amount)
         values = {
             "run_id": str(claim.run_id),
             "partner": claim.partner,
@@ -243,6 +253,11 @@ class Desk:
         getattr(self.log, level)(event, **{key: value for key, value in values.items() if value is not None})
 
 
+def _is_left(item: Settlement) -> bool:
+    """Whether it is a doubt that nothing more is done about in this run."""
+    return item.state is State.IN_DOUBT and item.due_in is None
+
+
 def _event(item: Settlement) -> tuple[str, str]:
     match item.state:
         case State.CANCELLED:
@@ -251,7 +266,7 @@ def _event(item: Settlement) -> tuple[str, str]:
             return "round.rejected", "warning"
         case State.IN_DOUBT:
             # One that is about to be asked about is in the day's course; one that is left needs a person.
-            return "round.in_doubt", "info" if item.due_in is not None else "warning"
+            return "round.in_doubt", "warning" if _is_left(item) else "info"
         case State.RETRYING | State.PLANNED:
             return "round.retrying", "info"
         case _:

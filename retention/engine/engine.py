@@ -34,10 +34,14 @@ RECOVER = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How this process's part ended. `lost` names the partners that nobody could reach."""
+    """How this process's part ended. `lost` names the partners that nobody could reach.
+
+    `ended`: whether it was this process that ended the run.
+    """
 
     stopped: bool
     lost: tuple[str, ...]
+    ended: bool
 
 
 class Engine:
@@ -73,6 +77,7 @@ class Engine:
         self._failure: Exception | None = None
         self._lost: set[str] = set()
         self._overdue = False
+        self._ended = False
 
     def stop(self) -> None:
         """Drain: nothing more is sent, what is in flight is settled, what is claimed is handed back."""
@@ -92,7 +97,7 @@ class Engine:
             if partner.treating.status_probe:
                 self._lanes.append(Lane(Kind.STATUS, partner, self._ledger, self._desk))
         if self._stopped:
-            return Ending(stopped=True, lost=())
+            return Ending(stopped=True, lost=(), ended=False)
         async with asyncio.TaskGroup() as group:
             desk = group.create_task(self._desk.run())
             watcher = group.create_task(self._watch())
@@ -112,8 +117,8 @@ class Engine:
             await persist(self._ledger.leave, until=self._over)
         elif self._overdue:
             await self._give_up(None, "the deadline came first")
-            await persist(lambda: self._ledger.finish("finished", None), until=self._over)
-        return Ending(stopped=self._stopped, lost=self._unreached())
+            self._ended = bool(await persist(lambda: self._ledger.finish("finished", None), until=self._over))
+        return Ending(self._stopped, self._unreached(), self._ended or self._desk.halted_it)
 
     def _unreached(self) -> tuple[str, ...]:
         """The partners that were given up, and those that were tried and never once answered."""
@@ -149,16 +154,17 @@ class Engine:
                 self._lost.add(partner.name)
                 self._log.error("partner.unreachable", partner=partner.name)
         if sight.status == "running" and sight.paused:
-            await self._ledger.halt(sight.paused)
+            self._ended = await self._ledger.halt(sight.paused, paused=True) or self._ended
         if sight.overdue:
             self._overdue = True
         if sight.status != "running" or sight.paused or sight.overdue:
             self._over.set()
 
     async def _give_up(self, partner: str | None, why: str) -> None:
-        rounds = await persist(lambda: self._ledger.give_up(partner, why), until=self._over)
-        if rounds:
-            self._log.warning("run.given_up", partner=partner, rounds=rounds, detail=why)
+        given_up = await persist(lambda: self._ledger.give_up(partner, why), until=self._over)
+        if given_up:
+            self._desk.note_given_up(given_up)
+            self._log.warning("run.given_up", partner=partner, rounds=sum(g.rounds for g in given_up), detail=why)
 
     async def _conclude(self) -> None:
         """Find what dead processes left, and the end of the run; no more often than it is cheap."""
@@ -175,6 +181,7 @@ class Engine:
             try:
                 found = await self._recover()
                 if done and not found and await self._finish():
+                    self._ended = True
                     self._over.set()
             except AWAY:
                 self._log.debug("database.away")

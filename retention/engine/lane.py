@@ -136,6 +136,7 @@ class Lane:
             delay = claim.slot - self._now()
             if delay > 0:
                 await self._pause(delay)
+                self._desk.note_wait(self.partner, delay)
             if self._stopping.is_set() or self.partner.blocked(self._now()) or self._desk.closed:
                 self._unsent.append(claim)
             elif self._now() + self.partner.terms.timeout > claim.expires:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,17 +25,27 @@ if TYPE_CHECKING:
     from retention.ledger.work import LaneTerms
 
 
+class Start(enum.Enum):
+    """Whether a run was set going, or was going already."""
+
+    STARTED = "run.started"
+    JOINED = "run.joined"
+
+
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """A run that somebody asks for. `settings` is the policy as it is now, without secrets."""
+    """A run that somebody asks for. `settings` is the policy as it is now, without secrets.
+
+    `scheduled_for` is the time of the policy's schedule that it is for; None where a person asks.
+    """
 
     run_id: UUID
     policy: str
-    trigger: str
     mode: str
     requested_by: str
     reason: str | None
     settings: Mapping[str, Any]
+    scheduled_for: datetime | None = None
 
 
 class RunLedger:
@@ -53,21 +64,23 @@ class RunLedger:
         rows = await self._database.rows("plan", limit=scope.limit, **bounds(scope, as_of))
         return Plan(as_of, tuple(Group(*row) for row in rows))
 
-    async def create(self, request: RunRequest, scope: Scope, terms: Sequence[LaneTerms]) -> Plan:
-        """Freeze a run's plan, all of it or nothing. Earlier runs' doubts within its scope become this run's to settle.
+    async def create(self, request: RunRequest, scope: Scope, terms: Sequence[LaneTerms]) -> Plan | None:
+        """Freeze a run's plan, all of it or nothing; None where its scheduled time has a run already.
 
-        A dry run is finished with that: its rounds stand in the ledger as not sent.
+        Earlier runs' doubts within its scope become this run's to settle. A dry run is finished with that: its rounds
+        stand in the ledger as not sent.
         """
         dry_run = request.mode == "dry_run"
         async with self._database.transaction() as transaction:
             as_of = (await transaction.row("now")).now
             limits = bounds(scope, as_of)
-            await transaction.rows(
+            made = await transaction.row(
                 "insert_run",
                 run_id=request.run_id,
                 policy=request.policy,
-                trigger=request.trigger,
+                trigger="on_demand" if request.scheduled_for is None else "schedule",
                 mode=request.mode,
+                scheduled_for=request.scheduled_for,
                 as_of=as_of,
                 requested_by=request.requested_by,
                 reason=request.reason,
@@ -75,6 +88,8 @@ class RunLedger:
                 status="finished" if dry_run else "planned",
                 beat=BEAT,
             )
+            if made is None:
+                return None
             if not dry_run:
                 await transaction.rows(
                     "ensure_partners",
@@ -115,13 +130,14 @@ class RunLedger:
         rows = await self._database.rows("figures", run_id=run_id)
         return Figures(sum(row.rounds for row in rows), sum_stakes((row.currency, row.stake) for row in rows))
 
-    async def start(self, run_id: UUID, deadline: float | None) -> bool:
-        """Set a run going, or join it; False where it is over. `deadline` in seconds from now."""
-        return (await self._database.row("start_run", run_id=run_id, deadline=deadline, beat=BEAT)) is not None
+    async def start(self, run_id: UUID, deadline: float | None) -> Start | None:
+        """Set a run going, or join it; None where it is over. `deadline` in seconds from now."""
+        row = await self._database.row("start_run", run_id=run_id, deadline=deadline, beat=BEAT)
+        return None if row is None else Start.JOINED if row.going else Start.STARTED
 
-    async def halt(self, run_id: UUID, reason: str) -> None:
-        """Stop a run before its first call."""
-        await self._database.count("halt_run", run_id=run_id, reason=reason)
+    async def halt(self, run_id: UUID, reason: str, *, paused: bool = False) -> None:
+        """Stop a run before its first call; `paused`: by the kill switch."""
+        await self._database.count("halt_run", run_id=run_id, reason=reason, paused=paused)
 
     async def override(self, run_id: UUID, rail: str, text: str, by: str) -> None:
         """Record who passed which rail, when, and with what words."""
@@ -152,6 +168,7 @@ class RunLedger:
             incomplete=sum(row.incomplete for row in counts),
             discrepancies=sum(row.discrepancies for row in counts),
             refunds={row.currency: row.amount for row in refunds},
+            finished_at=run.finished_at,
         )
 
 

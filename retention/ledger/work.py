@@ -81,6 +81,16 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
+class GivenUp:
+    """Rounds that nothing more is sent for."""
+
+    partner: str
+    market: str
+    state: State
+    rounds: int
+
+
+@dataclass(frozen=True, slots=True)
 class Sight:
     """What a look at the run showed."""
 
@@ -235,17 +245,18 @@ class WorkLedger:
         """Let every replica leave the partner alone for `pause` seconds."""
         await self._database.count("throttle", partner=terms.partner, rate=terms.rate, pause=pause)
 
-    async def halt(self, reason: str) -> None:
-        """Stop the run for all replicas."""
-        await self._database.count("halt_run", run_id=self._run_id, reason=reason)
+    async def halt(self, reason: str, *, paused: bool = False) -> bool:
+        """Stop the run for all replicas, `paused` by the kill switch; whether this process was the first to do it."""
+        return await self._database.count("halt_run", run_id=self._run_id, reason=reason, paused=paused) > 0
 
     async def halt_partner(self, partner: str) -> bool:
         """Stop calling one partner in this run; whether this process was the first to say so."""
         return await self._database.count("halt_partner", run_id=self._run_id, partner=partner) > 0
 
-    async def give_up(self, partner: str | None, why: str) -> int:
-        """Send nothing more, to one partner or to all; how many rounds that ends."""
-        return await self._database.count("give_up", run_id=self._run_id, partner=partner, why=why)
+    async def give_up(self, partner: str | None, why: str) -> list[GivenUp]:
+        """Send nothing more, to one partner or to all; what that ends, by partner, market and state."""
+        rows = await self._database.rows("give_up", run_id=self._run_id, partner=partner, why=why)
+        return [GivenUp(row.partner, row.market, State(row.state), row.rounds) for row in rows]
 
     async def finish(self, status: str, reason: str | None) -> bool:
         """End the run if nothing is left to do; whether this process ended it."""

@@ -137,12 +137,12 @@ def print_reviews(items: Sequence[ReviewItem], file: TextIO | None = None) -> No
 
 def print_runs(runs: Sequence[Any], file: TextIO | None = None) -> None:
     """Print runs with their counts, the rows of RunLedger.list."""
-    columns = ("run", "policy", "trigger", "mode", "status", "as of", "by", ">rounds", "outcomes", "halted by")
+    columns = ("run", "policy", "trigger", "mode", "status", "as of", "by", ">rounds", "outcomes", "stopped by")
     rows = [
         (
             run.run_id,
             run.policy,
-            run.trigger,
+            run.trigger if run.scheduled_for is None else f"{run.trigger} {moment(run.scheduled_for)}",
             run.mode,
             run.status,
             moment(run.as_of),

@@ -36,7 +36,8 @@ GRANT SELECT ON retention.open_rounds TO retention_job;
 GRANT EXECUTE ON FUNCTION retention.close_rounds(text[], text[], timestamptz[], text[], numeric[], text[]) TO retention_job;
 
 GRANT SELECT, INSERT ON retention.runs TO retention_job;
-GRANT UPDATE (status, halt_reason, overrides, started_at, finished_at, active_until, deadline_at, halted_partners, recent)
+GRANT UPDATE (status, halt_reason, overrides, started_at, finished_at, active_until, deadline_at, halted_partners, recent,
+              paused, told)
     ON retention.runs TO retention_job;
 
 GRANT SELECT, INSERT ON retention.cancellations TO retention_job;
@@ -56,6 +57,14 @@ GRANT UPDATE (resumed_by, resumed_at) ON retention.pauses TO retention_job;
 
 GRANT SELECT, INSERT ON retention.partner_state TO retention_job;
 GRANT UPDATE (next_slot, paused_until, rate, rate_at) ON retention.partner_state TO retention_job;
+
+GRANT SELECT, INSERT ON retention.schedules TO retention_job;
+GRANT UPDATE (schedule, timezone, decided_until) ON retention.schedules TO retention_job;
+
+GRANT SELECT, INSERT ON retention.notifications TO retention_job;
+
+GRANT SELECT, INSERT ON retention.deliveries TO retention_job;
+GRANT UPDATE (tries, due_at, delivered_at, problem) ON retention.deliveries TO retention_job;
 
 -- Those who report.
 GRANT USAGE ON SCHEMA retention TO retention_report;

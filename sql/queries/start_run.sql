@@ -1,10 +1,19 @@
--- Sets a planned, halted or interrupted run going. A run that is going already is joined, and keeps its start and deadline.
-UPDATE retention.runs
-SET status = 'running', halt_reason = NULL, halted_partners = '{}',
-    recent = CASE WHEN status = 'running' THEN recent ELSE '' END,
-    started_at = coalesce(started_at, statement_timestamp()), finished_at = NULL,
-    deadline_at = CASE WHEN status = 'running' AND active_until > statement_timestamp() THEN deadline_at
+-- Sets a planned, halted or interrupted run going. One that is going already is joined: it keeps its start, its deadline,
+-- and the partners that it does not call any more.
+WITH before AS (
+    SELECT run_id, status, status = 'running' AND active_until > statement_timestamp() AS going
+    FROM retention.runs
+    WHERE run_id = %(run_id)s AND status IN ('planned', 'halted', 'failed', 'running')
+    FOR UPDATE
+)
+UPDATE retention.runs r
+SET status = 'running', halt_reason = NULL, paused = false, told = false,
+    halted_partners = CASE WHEN b.status = 'running' THEN r.halted_partners ELSE '{}' END,
+    recent = CASE WHEN b.status = 'running' THEN r.recent ELSE '' END,
+    started_at = coalesce(r.started_at, statement_timestamp()), finished_at = NULL,
+    deadline_at = CASE WHEN b.going THEN r.deadline_at
                        ELSE coalesce(statement_timestamp() + make_interval(secs => %(deadline)s::float8), 'infinity') END,
     active_until = statement_timestamp() + make_interval(secs => %(beat)s)
-WHERE run_id = %(run_id)s AND status IN ('planned', 'halted', 'failed', 'running')
-RETURNING started_at, as_of
+FROM before b
+WHERE r.run_id = b.run_id
+RETURNING b.going

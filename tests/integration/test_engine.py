@@ -14,7 +14,7 @@ from retention.core.model import Claim, Credentials
 from retention.core.outcome import Treating
 from retention.engine.engine import Engine
 from retention.engine.partner import Addresses, Partner
-from retention.engine.stats import Stats
+from retention.engine.stats import Stats, Tally
 from retention.ledger.runs import RunLedger, RunRequest
 from retention.ledger.work import WorkLedger
 from retention.log import Redactor, configure
@@ -38,7 +38,7 @@ async def test_a_bug_in_a_sender_ends_the_run_and_is_told(world: World, database
     """An error of our own while sending surfaces instead of leaving a run that waits for ever; the doubt is kept."""
     await world.seed(3)
     runs, run_id = RunLedger(database), uuid4()
-    await runs.create(RunRequest(run_id, "nightly", "on_demand", "enforce", "tess", None, {}), SCOPE, [TERMS])
+    await runs.create(RunRequest(run_id, "nightly", "enforce", "tess", None, {}), SCOPE, [TERMS])
     assert await runs.start(run_id, None)
     async with VendorClient(timeout=TERMS.timeout, concurrency=1) as client:
         partner = BrokenPartner(
@@ -54,7 +54,7 @@ async def test_a_bug_in_a_sender_ends_the_run_and_is_told(world: World, database
         engine = Engine(
             WorkLedger(database, run_id, "one", None, time.monotonic),
             [partner],
-            Stats(),
+            Stats("nightly", Tally()),
             configure("json", "error", Redactor(list, set)),
             run_id=run_id,
             max_failure_ratio=0.2,

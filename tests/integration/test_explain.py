@@ -200,7 +200,7 @@ async def test_what_is_told_is_what_a_plan_does(database: Database, book: Book, 
     released = await controls.hold_add("acme", None, None, None, "held no more", "complaint", "ann", None)
     await controls.hold_release(released, "ann")
     selected = {name for name in rounds if (await told(database, name, scope)).policies[0].selected}
-    run = RunRequest(uuid4(), "nightly", "on_demand", "dry_run", "ann", None, {})
+    run = RunRequest(uuid4(), "nightly", "dry_run", "ann", None, {})
     await RunLedger(database).create(run, scope, ())
     planned = await book.all("SELECT round_id FROM retention.cancellations WHERE run_id = %s", run.run_id)
 

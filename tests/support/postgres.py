@@ -95,8 +95,9 @@ class CrashingServer:
         """Stop it as `pg_ctl stop -m immediate` does, and start it again."""
         pid = self._server.get_pid()
         assert pid is not None
+        processes = [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
         os.kill(pid, signal.SIGQUIT)
-        while psutil.pid_exists(pid):
+        while any(map(psutil.pid_exists, processes)):  # a backend that is left keeps the next server from starting
             await asyncio.sleep(0.01)
         await asyncio.to_thread(self._server.ensure_postgres_running)
 

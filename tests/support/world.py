@@ -55,6 +55,11 @@ class Running:
         self._process = process
         self._output = asyncio.create_task(process.communicate())
 
+    @property
+    def over(self) -> bool:
+        """Whether it has ended."""
+        return self._process.returncode is not None
+
     def signal(self, number: signal.Signals) -> None:
         """Send a signal."""
         self._process.send_signal(number)

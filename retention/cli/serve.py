@@ -1,0 +1,59 @@
+"""`serve`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from retention.cli.session import globals_of, in_house
+from retention.cli.times import duration
+from retention.errors import UsageError
+
+if TYPE_CHECKING:
+    from retention.signals import Signals
+    from retention.wiring import House
+
+CONNECTIONS = 10
+"""To the database, at the most: several runs at once, two of them being planned, and the look around."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's command."""
+    app.command("serve")(serve)
+
+
+def serve(
+    context: typer.Context,
+    http: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Where /healthz, /readyz and /metrics are; port 0: any free one.")
+    ] = "127.0.0.1:8901",
+    drain_timeout: Annotated[
+        str, typer.Option(metavar="D", help="How long a stop waits for what is in flight, such as 25s.")
+    ] = "25s",
+) -> None:
+    """Run each policy at its scheduled times, until stopped. Any number of replicas share the work."""
+    address, wait = _address(http), duration("--drain-timeout", drain_timeout)
+
+    async def work(house: House, signals: Signals) -> int:
+        from retention import wiring
+        from retention.ledger.inspect import require_ready
+
+        await require_ready(house.database)
+        return await wiring.serve(
+            house,
+            signals,
+            globals_of(context).settings,
+            address=address,
+            drain_timeout=wait.total_seconds(),
+            announce=lambda url: print(f"health and metrics on {url}", flush=True),
+        )
+
+    in_house(context, work, connections=CONNECTIONS, quiet=False)
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004
+        raise UsageError(f"--http {text!r}: no address; write HOST:PORT, such as 127.0.0.1:8901 or [::1]:8901")
+    return host.removeprefix("[").removesuffix("]"), int(port)

@@ -1,0 +1,73 @@
+"""Schedules: up to when their times are decided, and what there is for a daemon to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from psycopg.types.json import Jsonb
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from retention.ledger.database import Database
+
+REQUESTED_BY = "schedule"
+"""Who asked for a scheduled run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look showed. `runs` are those to work on, `untold` whether somebody has to be told something."""
+
+    now: datetime
+    runs: tuple[UUID, ...]
+    untold: bool
+
+
+class Schedules:
+    """The ledger as a daemon sees it. All times are the database's."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def look(self, targets: Sequence[str]) -> Look:
+        """See what there is to do; `targets` are those whom this process can tell something."""
+        row = await self._database.row("look", targets=list(targets))
+        return Look(row.now, tuple(row.runs), row.untold)
+
+    async def look_after(self, policy: str, schedule: str, timezone: str) -> tuple[datetime, datetime]:
+        """Begin to look after a schedule; returns up to when its times are decided, and the present moment.
+
+        A schedule that is new, or was changed, begins now: nothing of it can have been missed.
+        """
+        row = await self._database.row("look_after", policy=policy, schedule=schedule, timezone=timezone)
+        return row.decided_until, row.now
+
+    async def decided(self, policy: str, schedule: str, timezone: str, until: datetime) -> None:
+        """Record that the schedule's times up to this one are run or missed."""
+        await self._database.count("decided", policy=policy, schedule=schedule, timezone=timezone, until=until)
+
+    async def missed(
+        self, policy: str, mode: str, settings: Mapping[str, Any], times: Sequence[datetime], reason: str
+    ) -> list[datetime]:
+        """Record times that passed without a run; returns those that this call recorded, the oldest first."""
+        rows = await self._database.rows(
+            "missed",
+            policy=policy,
+            mode=mode,
+            settings=Jsonb(dict(settings)),
+            times=list(times),
+            reason=reason,
+            requested_by=REQUESTED_BY,
+        )
+        return sorted(row.scheduled_for for row in rows)
+
+    async def last_runs(self, policies: Sequence[str]) -> list[tuple[str, UUID, datetime]]:
+        """Find the newest finished run of each policy: name, run and when it ended."""
+        return [
+            (row.policy, row.run_id, row.finished_at)
+            for row in await self._database.rows("last_runs", policies=list(policies))
+        ]

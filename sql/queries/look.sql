@@ -1,0 +1,20 @@
+-- What there is for a daemon to do, as cheap as it can be asked: it is asked every second.
+SELECT
+    statement_timestamp() AS now,
+    -- Scheduled runs to begin, to help with, to take over, or to go on with after a pause.
+    ARRAY(
+        SELECT r.run_id FROM retention.runs r
+        WHERE r.trigger = 'schedule'
+          AND (r.status = 'running'
+               OR (r.status = 'planned' AND r.active_until < statement_timestamp())
+               OR (r.paused AND NOT EXISTS (
+                       SELECT FROM retention.pauses p
+                       WHERE p.resumed_at IS NULL
+                         AND (p.partner IS NULL OR r.settings -> 'partners' @> to_jsonb(p.partner)))))
+        ORDER BY r.as_of) AS runs,
+    EXISTS (
+        SELECT FROM retention.runs r
+        WHERE NOT r.told AND r.status IN ('halted', 'failed', 'finished', 'cancelled', 'awaiting_approval'))
+    OR EXISTS (
+        SELECT FROM retention.deliveries d
+        WHERE d.due_at <= statement_timestamp() AND d.target = ANY (%(targets)s::text[])) AS untold

@@ -1,0 +1,244 @@
+"""What surrounds a daemon: probes, metrics, systemd, its configuration, and the people who are told."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from typing import TYPE_CHECKING
+
+import pytest
+from support.postgres import crashing_server
+from support.receiver import KEY, Receiver
+from support.replica import free_port, schedule, serve, until
+from support.world import World, make_world
+
+from retention.vendor.faults import Faults
+from retention.vendor.simulator import Simulator
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+async def test_the_probes_tell_alive_from_ready(tmp_path: Path) -> None:
+    """With its database gone a daemon is alive and not ready, and ready again once it is back; a schema that is not this
+    version's is told in words.
+    """
+    async with crashing_server(tmp_path / "pgdata") as server, make_world(server.dsn, tmp_path) as world:
+        replica = await serve(world)
+        assert (200, "ok\n") == await replica.get("/healthz")
+        await world.sql("UPDATE retention.schema_migrations SET number = 9999 WHERE number = 1")
+        assert "the schema has migration 9999, which this version does not know; install a newer one\n" == (
+            await replica.until("/readyz", 503)
+        )
+        await world.sql("UPDATE retention.schema_migrations SET number = 1 WHERE number = 9999")
+        await replica.until("/readyz", 200)
+        server.stop()
+        assert "the database cannot be reached\n" == await replica.until("/readyz", 503)
+        assert (200, "ok\n") == await replica.get("/healthz")
+        assert 404 == (await replica.get("/"))[0]
+        assert 143 == (await replica.stopped(signal.SIGTERM)).code
+
+
+def figures(text: str) -> dict[str, float]:
+    """The samples that /metrics or a file of metrics has of retention; of a histogram only its count."""
+    lines = [line.rpartition(" ") for line in text.splitlines() if line.startswith("retention_")]
+    return {name: float(value) for name, _, value in lines if "_bucket" not in name and "_sum" not in name}
+
+
+async def test_metrics_tell_what_was_done(world: World) -> None:
+    """After a scheduled run /metrics has each figure of it, under the names and labels that dashboards rely on; a daemon
+    that starts later tells of the last run from the ledger.
+    """
+    await world.seed(6, stake="1.50")
+    await world.seed(2, prefix="se", market="SE", stake="0.25")
+    world.vendor.faults = Faults.of({"round_ids": ["r1"], "code": "1", "description": "no"})
+    world.partner["rate"] = 20
+    await schedule(world)
+    first = await serve(world)
+
+    async def ended() -> bool:
+        return "retention_run_last_exit_code{" in (await first.get("/metrics"))[1]
+
+    await until(ended)
+    found = figures((await first.get("/metrics"))[1])
+    await first.stopped(signal.SIGTERM)
+    (run,) = await world.sql(
+        "SELECT extract(epoch FROM finished_at)::float8 AS at FROM retention.runs WHERE status = 'finished'"
+    )
+    assert found.pop('retention_rate_wait_seconds_total{partner="acme"}') > 0
+    assert run.at == pytest.approx(
+        found.pop('retention_run_last_finished_timestamp_seconds{policy="nightly"}'), abs=0.001
+    )
+    assert {
+        'retention_rounds_total{market="MT",outcome="cancelled",partner="acme",policy="nightly"}': 5.0,
+        'retention_rounds_total{market="MT",outcome="rejected",partner="acme",policy="nightly"}': 1.0,
+        'retention_rounds_total{market="SE",outcome="cancelled",partner="acme",policy="nightly"}': 2.0,
+        'retention_stale_rounds{market="MT",policy="nightly"}': 6.0,
+        'retention_stale_rounds{market="SE",policy="nightly"}': 2.0,
+        'retention_refund_amount_total{currency="EUR",partner="acme"}': 8.0,
+        'retention_request_seconds_count{partner="acme"}': float(len(world.vendor.requests)),
+        'retention_run_last_exit_code{policy="nightly"}': 4.0,
+        'retention_schedule_missed_total{policy="nightly"}': 1.0,
+    } == found
+    second = await serve(world)
+    text = (await second.get("/metrics"))[1]
+    assert 4.0 == figures(text)['retention_run_last_exit_code{policy="nightly"}']
+    assert "process_resident_memory_bytes" in text
+    await second.stopped(signal.SIGTERM)
+
+
+async def test_a_one_shot_run_writes_its_metrics(world: World) -> None:
+    """`run --metrics-file` leaves a file for the textfile collector, however the run ends: done, halted, or not at all."""
+    await world.seed(3)
+    file = world.folder / "retention.prom"
+
+    async def run() -> tuple[int, dict[str, float]]:
+        done = await world.command("run", "--yes", "--metrics-file", str(file))
+        return done.code, figures(file.read_text("utf-8"))
+
+    code, found = await run()
+    assert (0, 3.0, 0.0) == (
+        code,
+        found['retention_rounds_total{market="MT",outcome="cancelled",partner="acme",policy="nightly"}'],
+        found['retention_run_last_exit_code{policy="nightly"}'],
+    )
+    assert 'retention_run_last_finished_timestamp_seconds{policy="nightly"}' in found
+    await world.seed(3, prefix="more")
+    world.policy["max_rounds"] = 2
+    code, found = await run()
+    assert (3, 3.0) == (code, found['retention_run_last_exit_code{policy="nightly"}'])
+    world.dsn = "postgresql://127.0.0.1:1/none"
+    code, found = await run()
+    assert (5, {'retention_run_last_exit_code{policy="nightly"}': 5.0}) == (code, found)
+    done = await world.command("run", "--metrics-file", "/no/such/folder/file")
+    problem = "error: --metrics-file /no/such/folder/file: there is no such folder to write to; name another file\n"
+    assert (2, problem) == (done.code, done.err)
+
+
+async def test_systemd_is_told(world: World) -> None:
+    """Under Type=notify with a watchdog: READY=1 once it answers, WATCHDOG=1 in time, a reload and the end announced."""
+    path = world.folder / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(path))
+        listener.setblocking(False)
+        heard: list[str] = []
+
+        async def heard_of(state: str) -> None:
+            while state not in heard:
+                heard.extend((await asyncio.get_running_loop().sock_recv(listener, 4096)).decode().split("\n"))
+
+        replica = await serve(world, environ={"NOTIFY_SOCKET": str(path), "WATCHDOG_USEC": "400000"})
+        for state in ("READY=1", "WATCHDOG=1"):
+            await heard_of(state)
+        heard.clear()
+        replica.running.signal(signal.SIGHUP)
+        for state in ("RELOADING=1", "READY=1"):
+            await heard_of(state)
+        replica.running.signal(signal.SIGTERM)
+        await heard_of("STOPPING=1")
+        assert 143 == (await replica.running.ended()).code
+
+
+async def test_a_reload_takes_a_good_file_and_refuses_a_bad_one(world: World) -> None:
+    """SIGHUP with a broken file, or another database: an error that says why, and the old configuration goes on; with a
+    good one the new schedules hold from then on.
+    """
+    replica = await serve(world)
+    (world.folder / "retention.toml").write_text("[policies.nightly]\nmax_rounds = 'many'\n", "utf-8")
+    replica.running.signal(signal.SIGHUP)
+    await asyncio.sleep(0.3)  # nothing else can be seen of what is refused, before its log at the end
+    assert (200, "ok\n") == await replica.get("/healthz")
+    world.extra = (
+        '[policies.weekly]\nopen_longer_than = "72h"\nmax_rounds = 5\nschedule = "@weekly"\ntimezone = "UTC"\n'
+    )
+    world.configure()
+    replica.running.signal(signal.SIGHUP)
+    await until(lambda: world.sql("SELECT FROM retention.schedules WHERE policy = 'weekly'"))
+    dsn, world.dsn = world.dsn, "postgresql://127.0.0.1:1/none"
+    world.configure()
+    replica.running.signal(signal.SIGHUP)
+    await asyncio.sleep(0.3)  # as above
+    world.dsn = dsn
+    done = await replica.stopped(signal.SIGTERM)
+    first, second = [event["problem"] for event in done.events if event["event"] == "configuration.refused"]
+    assert (
+        "retention.toml: policies.nightly.max_rounds: must be a whole number, 1 or more; write max_rounds = 5000"
+        in first
+    )
+    assert "database.dsn: cannot change while `serve` runs; restart it instead" == second
+    assert [["nightly", "weekly"]] == [
+        event["policies"] for event in done.events if event["event"] == "configuration.reloaded"
+    ]
+
+
+async def test_a_replica_that_joins_does_not_call_a_partner_that_refused(world: World) -> None:
+    """A partner that refused our credentials is not called again in that run, by no replica that joins it later."""
+    async with Simulator(secure_login="beta", token="beta-token") as other:
+        other.faults = Faults.of({"status": 401})
+        world.partner["rate"] = 30
+        world.extra = (
+            f'[partners.beta]\nsecure_login = "beta"\ntoken = "beta-token"\napi_url = "{other.url}"\nrate = 2\n'
+        )
+        await world.seed(900)
+        await world.seed(9, prefix="b", partner="beta", at_vendor=False)
+        await schedule(world)
+        first = await serve(world)
+        await until(lambda: world.sql("SELECT FROM retention.runs WHERE halted_partners = '{beta}'"))
+        second = await serve(world)
+        await until(lambda: world.sql("SELECT FROM retention.attempts HAVING count(DISTINCT replica) = 2"))
+        heard = len(world.vendor.requests) + 60
+        await second.running.until(world.vendor, lambda: len(world.vendor.requests) > heard)
+        for replica in (first, second):
+            await replica.stopped(signal.SIGTERM)
+        assert 1 == len(other.requests)
+
+
+async def test_people_are_told(world: World) -> None:
+    """A missed time, a halt and a run to review each reach the webhook, signed, once, although it fails at first."""
+    await world.seed(5)
+    world.vendor.faults = Faults.of({"round_ids": ["r1"], "code": "1", "description": "no"})
+    async with Receiver(500) as receiver:
+        world.extra = f'[notify.ops]\nwebhook = "http://{receiver.address}/hook"\nsigning_key = "{KEY}"\n'
+        await schedule(world, catch_up="1s", minutes_ago=30)
+        replica = await serve(world)
+        await until(lambda: world.sql("SELECT FROM retention.deliveries WHERE delivered_at IS NOT NULL"))
+        await world.command("run", "--yes", "--metrics-file", "x")
+        await until(lambda: world.sql("SELECT FROM retention.deliveries HAVING count(delivered_at) = 2"))
+        done = await replica.stopped(signal.SIGTERM)
+    told = [(request.json["event"], request.headers["webhook-id"]) for request in receiver.requests]
+    assert ["schedule.missed", "schedule.missed", "run.review"] == [event for event, _ in told]
+    assert 2 == len({message for _, message in told})
+    assert {"count": 30} == {key: value for key, value in receiver.requests[0].json["missed"].items() if key == "count"}
+    assert receiver.address not in done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (("--http", "8901"), "--http '8901': no address; write HOST:PORT, such as 127.0.0.1:8901 or [::1]:8901"),
+        (("--http", "127.0.0.1:99999"), "--http '127.0.0.1:99999': no address; write HOST:PORT"),
+        (("--drain-timeout", "25"), "--drain-timeout '25': '25' is no duration; write whole numbers with s, m, h or d"),
+    ],
+)
+async def test_a_bad_option_is_refused(world: World, words: tuple[str, ...], problem: str) -> None:
+    """A bad option is one line that says how to write it, and exit code 2."""
+    done = await world.command("serve", *words)
+    assert (2, f"error: {problem}") == (done.code, done.err[: len(problem) + 7])
+
+
+async def test_what_keeps_it_from_starting_is_said(world: World) -> None:
+    """An address that is taken, a schema that is missing and a database that is away end the start with 2, 2 and 5."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        done = await world.command("serve", "--http", address)
+    assert (2, f"error: --http {address}: ") == (done.code, done.err.splitlines()[-1][: len(address) + 16])
+    assert done.err.endswith("; choose another address\n")
+    await world.sql("DROP SCHEMA retention CASCADE")
+    done = await world.command("serve", "--http", f"127.0.0.1:{free_port()}")
+    assert (2, "error: there is no schema `retention`; run `retention db migrate`\n") == (done.code, done.err)
+    world.dsn = "postgresql://127.0.0.1:1/none"
+    done = await world.command("serve")
+    assert (5, "error: the database cannot be reached: ") == (done.code, done.err[:39])

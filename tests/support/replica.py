@@ -1,0 +1,83 @@
+"""A `retention serve` that runs, and what it answers over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import Callable, Mapping
+
+    from support.world import Done, Running, World
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """One process, and where it answers."""
+
+    running: Running
+    url: str
+
+    async def get(self, path: str) -> tuple[int, str]:
+        """Ask it something; status 0 where nobody answers."""
+        try:
+            async with aiohttp.ClientSession() as client, client.get(self.url + path) as reply:
+                return reply.status, await reply.text()
+        except aiohttp.ClientError:
+            return 0, ""
+
+    async def until(self, path: str, status: int) -> str:
+        """Ask until the answer is this; returns its text."""
+        while (answer := await self.get(path))[0] != status:
+            assert not self.running.over, await self.running.ended()
+            await asyncio.sleep(0.05)
+        return answer[1]
+
+    async def stopped(self, number: signal.Signals) -> Done:
+        """Send a signal and wait for the end."""
+        self.running.signal(number)
+        return await self.running.ended()
+
+
+async def serve(world: World, *words: str, environ: Mapping[str, str] | None = None) -> Replica:
+    """Start a replica, and wait until it is ready."""
+    port = free_port()
+    running = await world.start("serve", "--http", f"127.0.0.1:{port}", *words, environ=environ)
+    replica = Replica(running, f"http://127.0.0.1:{port}")
+    await replica.until("/readyz", 200)
+    return replica
+
+
+async def schedule(world: World, *, minutes_ago: int = 2, **policy: object) -> None:
+    """Give the policy a schedule whose times are the last minutes, which no daemon was there to see.
+
+    Its next time is in an hour, so that what a test sees is of these.
+    """
+    (row,) = await world.sql("SELECT extract(minute FROM now())::integer AS minute")
+    minutes = ",".join(str((row.minute - ago) % 60) for ago in range(minutes_ago))
+    world.policy |= {"schedule": f"{minutes} * * * *", "timezone": "Europe/Malta", "catch_up": "6h", **policy}
+    await world.sql(
+        "INSERT INTO retention.schedules VALUES ('nightly', %(schedule)s, %(timezone)s,"
+        " date_trunc('minute', now()) - make_interval(mins => %(minutes)s))",
+        schedule=world.policy["schedule"],
+        timezone=world.policy["timezone"],
+        minutes=minutes_ago,
+    )
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    """Wait until an asynchronous condition holds."""
+    while not await condition():
+        await asyncio.sleep(0.05)
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on just now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
