@@ -20,11 +20,19 @@ class Money:
     currency: str | None
     transaction_id: str | None
 
+    def differs_from(self, other: Money) -> bool:
+        """Whether some part of it is known to be another. What is not known differs from nothing."""
+        return (
+            _differ(self.amount, other.amount)
+            or _differ(self.currency, other.currency)
+            or _differ(self.transaction_id, other.transaction_id)
+        )
+
 
 def discrepancies(
     refund: Money, stake: Money, *, state: str, conflict: bool = False, detail: str | None = None
 ) -> tuple[str, ...]:
-    """Say what does not fit, one sentence each. What is not known differs from nothing.
+    """Say what does not fit, one sentence each.
 
     `state` is the cancellation's: only where the vendor's reply is all there is to go by must it be whole.
     """

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from retention.core.backoff import BASE
+from retention.core.discrepancies import Money
 from retention.core.model import Claim, Kind, State
 from retention.core.pacing import SPACING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import datetime
-    from decimal import Decimal
     from uuid import UUID
 
     from retention.core.model import Settlement
@@ -292,12 +291,5 @@ def _written(item: Settlement) -> dict[str, object]:
 
 def _discrepant(item: Settlement, row: Any) -> bool:
     """Whether what the vendor promised differs from what the operator has on record."""
-
-    def differ(promised: Decimal | str | datetime | None, known: Decimal | str | None) -> bool:
-        return promised is not None and known is not None and promised != known
-
-    return (
-        differ(item.amount, row.stake)
-        or differ(item.currency, row.stake_currency)
-        or differ(item.transaction_id, row.bet_transaction_id)
-    )
+    promised = Money(item.amount, item.currency, item.transaction_id)
+    return promised.differs_from(Money(row.stake, row.stake_currency, row.bet_transaction_id))

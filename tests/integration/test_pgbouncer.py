@@ -43,8 +43,8 @@ async def test_two_processes_do_a_run_with_fewer_connections_than_they_think(
         ) as console,
         await psycopg.AsyncConnection.connect(postgres, autocommit=True) as server,
     ):
-        await world.seed(300)
-        world.partner["rate"] = 100
+        await world.seed(480)
+        world.partner["rate"] = 60
         first = await world.start("run", "nightly", "--yes", "--json")
         await first.until(world.vendor, lambda: len(world.vendor.requests) > 0)
         (run,) = await world.sql("SELECT run_id, current_database() AS database FROM retention.runs")
@@ -62,7 +62,7 @@ async def test_two_processes_do_a_run_with_fewer_connections_than_they_think(
             [(found,)] = await counted.fetchall()
             backends = max(backends, found)
             await asyncio.sleep(0.02)
-        assert [(0, {"cancelled": 300})] * 2 == [(done.code, done.json["states"]) for done in await ends]
+        assert [(0, {"cancelled": 480})] * 2 == [(done.code, done.json["states"]) for done in await ends]
         assert 2 == len(await world.sql("SELECT DISTINCT replica FROM retention.attempts WHERE sent_at IS NOT NULL"))
         assert [] == await violations(world)
     assert backends <= POOL < clients

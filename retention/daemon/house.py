@@ -1,0 +1,58 @@
+"""What a daemon is given to work with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from structlog.typing import FilteringBoundLogger
+
+    from retention.engine.stats import Tally
+    from retention.ledger.database import Database
+    from retention.ledger.runs import RunLedger
+    from retention.ledger.schedules import Schedules
+    from retention.ledger.work import LaneTerms
+    from retention.log import Redactor
+    from retention.runs import Runs
+    from retention.settings import Settings
+    from retention.signals import Workplace
+
+
+class House(Protocol):
+    """The parts of the house that it needs, put together for the configuration of the moment."""
+
+    @property
+    def settings(self) -> Settings:
+        """The configuration."""
+
+    @property
+    def database(self) -> Database:
+        """The database."""
+
+    @property
+    def log(self) -> FilteringBoundLogger:
+        """The log."""
+
+    @property
+    def redactor(self) -> Redactor:
+        """What keeps secrets out of the ledger."""
+
+    @property
+    def tally(self) -> Tally:
+        """What the process has done."""
+
+    @property
+    def schedules(self) -> Schedules:
+        """The ledger's schedules."""
+
+    @property
+    def run_ledger(self) -> RunLedger:
+        """The ledger's runs."""
+
+    def terms(self, names: Sequence[str]) -> list[LaneTerms]:
+        """The terms on which those partners are called."""
+
+    def runs(self, place: Workplace) -> Runs:
+        """Makes runs."""
