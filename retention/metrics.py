@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -24,24 +24,48 @@ if TYPE_CHECKING:
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
+class Described(NamedTuple):
+    """A metric's name, what it says, and its labels."""
+
+    name: str
+    documentation: str
+    labels: tuple[str, ...]
+
+
+ROUNDS = Described(
+    "retention_rounds_total",
+    "Rounds that this process settled, by what became of them.",
+    ("policy", "partner", "market", "outcome"),
+)
+REQUESTS = Described("retention_request_seconds", "Seconds from sending a request to its reply.", ("partner",))
+STALE = Described("retention_stale_rounds", "Stale rounds that this process's newest plan found.", ("policy", "market"))
+REFUNDS = Described(
+    "retention_refund_amount_total", "Refunds promised by the vendor, in currency units.", ("partner", "currency")
+)
+FINISHED = Described(
+    "retention_run_last_finished_timestamp_seconds",
+    "When the newest run that this process knows of finished, in Unix seconds.",
+    ("policy",),
+)
+EXIT_CODE = Described(
+    "retention_run_last_exit_code", "The exit code of the newest run that this process knows of.", ("policy",)
+)
+WAITED = Described(
+    "retention_rate_wait_seconds_total", "Seconds that requests waited for their slot in the rate.", ("partner",)
+)
+MISSED = Described("retention_schedule_missed_total", "Scheduled times that passed without a run.", ("policy",))
+
+METRICS = (ROUNDS, REQUESTS, STALE, REFUNDS, FINISHED, EXIT_CODE, WAITED, MISSED)
+
+
 class Metrics:
     """One process's metrics."""
 
     def __init__(self, tally: Tally) -> None:
         self._registry = CollectorRegistry()
         self._registry.register(_Tallied(tally))
-        self._finished_at = Gauge(
-            "retention_run_last_finished_timestamp_seconds",
-            "When the newest run of the policy that this process knows of finished, in Unix seconds.",
-            ["policy"],
-            registry=self._registry,
-        )
-        self._exit_code = Gauge(
-            "retention_run_last_exit_code",
-            "The exit code of the newest run of the policy that this process knows of.",
-            ["policy"],
-            registry=self._registry,
-        )
+        self._finished_at = Gauge(*FINISHED, registry=self._registry)
+        self._exit_code = Gauge(*EXIT_CODE, registry=self._registry)
 
     def watch_process(self) -> None:
         """Tell of the process's memory and CPU time as well."""
@@ -70,39 +94,27 @@ class _Tallied(Collector):
 
     def collect(self) -> Iterator[Metric]:
         tally = self._tally
-        rounds = CounterMetricFamily(
-            "retention_rounds", "Rounds by what became of them.", labels=["policy", "partner", "market", "outcome"]
-        )
+        rounds = CounterMetricFamily(ROUNDS.name, ROUNDS.documentation, labels=ROUNDS.labels)
         for (policy, partner, market, state), count in tally.rounds.items():
             rounds.add_metric([policy, partner, market, state.value], count)
         yield rounds
-        requests = HistogramMetricFamily(
-            "retention_request_seconds", "Seconds from sending a request to its reply.", labels=["partner"]
-        )
+        requests = HistogramMetricFamily(REQUESTS.name, REQUESTS.documentation, labels=REQUESTS.labels)
         for partner, latencies in tally.requests.items():
             requests.add_metric([partner], _buckets(latencies), latencies.total)
         yield requests
-        stale = GaugeMetricFamily(
-            "retention_stale_rounds", "Stale rounds that the newest plan found.", labels=["policy", "market"]
-        )
-        for (policy, market), count in tally.stale.items():
-            stale.add_metric([policy, market], count)
+        stale = GaugeMetricFamily(STALE.name, STALE.documentation, labels=STALE.labels)
+        for key, count in tally.stale.items():
+            stale.add_metric(key, count)
         yield stale
-        refunds = CounterMetricFamily(
-            "retention_refund_amount", "Refunds promised by the vendor, in units.", labels=["partner", "currency"]
-        )
-        for (partner, currency), amount in tally.refunds.items():
-            refunds.add_metric([partner, currency], float(amount))
+        refunds = CounterMetricFamily(REFUNDS.name, REFUNDS.documentation, labels=REFUNDS.labels)
+        for key, amount in tally.refunds.items():
+            refunds.add_metric(key, float(amount))
         yield refunds
-        waited = CounterMetricFamily(
-            "retention_rate_wait_seconds", "Seconds that requests waited for a slot in the rate.", labels=["partner"]
-        )
+        waited = CounterMetricFamily(WAITED.name, WAITED.documentation, labels=WAITED.labels)
         for partner, milliseconds in tally.waited.items():
             waited.add_metric([partner], milliseconds / 1000)
         yield waited
-        missed = CounterMetricFamily(
-            "retention_schedule_missed", "Times of the schedule that passed without a run.", labels=["policy"]
-        )
+        missed = CounterMetricFamily(MISSED.name, MISSED.documentation, labels=MISSED.labels)
         for policy, count in tally.missed.items():
             missed.add_metric([policy], count)
         yield missed

@@ -106,7 +106,7 @@ def pause(
 
 
 def resume(context: typer.Context, by: By, partner: Partner = None) -> None:
-    """End a pause. Runs that it halted go on with `retention run --resume RUN_ID`."""
+    """End a pause. A scheduled run that it halted goes on by itself where `serve` is up, others with `run --resume`."""
 
     async def work(house: House, _signals: Signals) -> int:
         _known(house, partner)

@@ -9,6 +9,7 @@ import typer.main
 
 from retention.cli.app import app
 from retention.core.summary import Exit
+from retention.metrics import METRICS
 from retention.settings.model import Database, Partner, Policy, Settings, Target
 
 if TYPE_CHECKING:
@@ -59,9 +60,21 @@ def configuration() -> str:
     return _table(("key", "example", ""), rows)
 
 
+def metrics() -> str:
+    """Each metric with its labels, as Prometheus knows it."""
+    rows = ((f"`{metric.name}{{{','.join(metric.labels)}}}`", metric.documentation) for metric in METRICS)
+    return _table(("metric", "what it says"), rows)
+
+
 def filled(text: str) -> str:
     """The README with its tables as they have to be."""
-    for name, table in (("exit codes", exit_codes()), ("commands", commands()), ("configuration", configuration())):
+    tables = {
+        "exit codes": exit_codes(),
+        "commands": commands(),
+        "configuration": configuration(),
+        "metrics": metrics(),
+    }
+    for name, table in tables.items():
         before, rest = text.split(f"<!-- {name} -->\n")
         text = f"{before}<!-- {name} -->\n{table}{rest[rest.index('<!-- end -->') :]}"
     return text
