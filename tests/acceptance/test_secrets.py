@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import psutil
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from support.receiver import Receiver
+from support.replica import schedule, serve, until
 from support.world import SECURE_LOGIN, TOKEN
 
 from retention.vendor.faults import Faults
@@ -23,6 +26,10 @@ HUNTED = {
     "the API URL's path": "secret-path",
     "the status URL's path": "hidden-place",
     "the DSN's password": PASSWORD,
+    "the webhook's path": "hook-5d2e",
+    "the webhook's query": "hookkey-77aa",
+    "the signing key": "sign-3f9c1b",
+    "apprise's password": "apprise-9e11",
 }
 
 
@@ -88,8 +95,25 @@ def gossip(world: World) -> Faults:
     )
 
 
+def told(address: str) -> str:
+    """Somebody who is told by webhook, and somebody who cannot be reached through apprise."""
+    return (
+        f'[notify.ops]\nwebhook = "http://{address}/hook-5d2e?key=hookkey-77aa"\nsigning_key = "sign-3f9c1b-{"x" * 24}"\n'
+        '[notify.chat]\napprise = "json://user:apprise-9e11@127.0.0.1:1/"\n'
+    )
+
+
 async def test_no_secret_is_ever_written(world: World) -> None:
-    """Token, secureLogin, addresses and password are in no output, log, file, table or list of processes."""
+    """Token, secureLogin, addresses, keys and passwords are in no output, log, file, metric, message, table or list of
+    processes.
+    """
+    async with Receiver(500) as receiver:
+        world.extra = told(receiver.address)
+        await hunt_for_secrets(world, receiver)
+
+
+async def hunt_for_secrets(world: World, receiver: Receiver) -> None:
+    """Do all that can be done, and look through all that was written."""
     hunt = Hunt(world)
     plain = world.dsn
     arm(world)
@@ -123,6 +147,12 @@ async def test_no_secret_is_ever_written(world: World) -> None:
     )
     hunt.written["report.csv"] = (world.folder / "report.csv").read_text()
     assert "r0" in hunt.written["report.csv"]
+    await schedule(world)
+    replica = await serve(world)
+    await until(lambda: world.sql("SELECT FROM retention.runs WHERE trigger = 'schedule' AND status = 'finished'"))
+    hunt.written["metrics"] = (await replica.get("/metrics"))[1]
+    stopped = await replica.stopped(signal.SIGTERM)
+    hunt.written |= {"serve: stdout": stopped.out, "serve: stderr": stopped.err}
     await world.seed(3, prefix="down")
     await world.vendor.down()
     assert 5 == (await hunt.command("--log-format", "console", "run", "--json")).code
@@ -131,5 +161,7 @@ async def test_no_secret_is_ever_written(world: World) -> None:
     world.dsn, world.partner["token"] = armed, TOKEN * 3
     assert 2 == (await hunt.command("run")).code
     await hunt.ledger()
+    assert len(receiver.requests) > 1
+    hunt.written["messages"] = "\n".join(request.body.decode() for request in receiver.requests)
     assert not hunt.found(), "\n".join(hunt.found())
     assert not any("user-r" in text for where, text in hunt.written.items() if where.endswith("stderr"))
