@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
-import socket
-import ssl
 import time
 from typing import TYPE_CHECKING, Self
 
@@ -13,6 +9,7 @@ import aiohttp
 
 from retention.core.notice import signature, signing_key
 from retention.core.wire import SUCCESS
+from retention.vendor.problems import why_not_connected, why_unclear
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,33 +53,7 @@ class Webhook:
         try:
             async with self._session.post(url, data=data, headers=headers, allow_redirects=False) as response:
                 return None if response.status in SUCCESS else f"HTTP status {response.status}"
+        except (aiohttp.ClientConnectorError, aiohttp.ClientSSLError, aiohttp.InvalidURL) as error:
+            return why_not_connected(error)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            return _why(error)
-
-
-def _why(error: Exception) -> str:
-    """What the network did. The errors' own words are not passed on: they name the address, which is a secret."""
-    match error:
-        case TimeoutError():
-            return "no reply in time"
-        case aiohttp.InvalidURL():
-            return "no connection: the address is no URL"
-        case aiohttp.ClientConnectorError() | aiohttp.ClientSSLError():
-            return f"no connection: {_cause(error)}"
-        case aiohttp.ServerDisconnectedError():
-            return "the connection was closed before a reply"
-        case aiohttp.ClientResponseError():
-            return "the reply is not HTTP"
-    return f"the connection broke: {_cause(error)}"
-
-
-def _cause(error: Exception) -> str:
-    cause = getattr(error, "os_error", None) or error
-    if isinstance(error, aiohttp.ClientSSLError) or isinstance(cause, ssl.SSLError):
-        return "the TLS handshake failed"
-    if isinstance(cause, socket.gaierror):
-        return "the name could not be resolved"
-    number = getattr(cause, "errno", None)
-    if isinstance(number, int) and number in errno.errorcode:
-        return os.strerror(number).lower()
-    return type(cause).__name__
+            return why_unclear(error)

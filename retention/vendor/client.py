@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
-import socket
-import ssl
 import time
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -17,6 +13,7 @@ import aiohttp
 
 from retention.core.model import NotConnected, Unclear
 from retention.core.wire import REPLY_LIMIT, SUCCESS, decode
+from retention.vendor.problems import why_not_connected, why_unclear
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,8 +89,8 @@ class VendorClient:
                 reply = await _read(response)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
             if progress.connected_at is None:
-                return Exchange(NotConnected(_why_not_connected(error)), None, None)
-            return Exchange(Unclear(_why_unclear(error)), progress.connected_at, None)
+                return Exchange(NotConnected(why_not_connected(error)), None, None)
+            return Exchange(Unclear(why_unclear(error)), progress.connected_at, None)
         return Exchange(reply, progress.connected_at, time.monotonic())
 
 
@@ -132,38 +129,3 @@ async def _read(response: aiohttp.ClientResponse) -> Reply:
     # A body that is not read to its end costs the connection: aiohttp closes it.
     whole = bytes(body) if len(body) <= REPLY_LIMIT else None
     return decode(response.status, response.headers, whole, datetime.now(UTC))
-
-
-def _why_not_connected(error: Exception) -> str:
-    cause = getattr(error, "os_error", None) or error
-    if isinstance(error, TimeoutError):
-        why = "timed out"
-    elif isinstance(error, aiohttp.InvalidURL):
-        why = "the address is no URL"
-    elif isinstance(error, aiohttp.ClientSSLError) or isinstance(cause, ssl.SSLError):
-        why = "the TLS handshake failed"
-    elif isinstance(cause, socket.gaierror):
-        why = "the name could not be resolved"
-    else:
-        why = _errno_words(cause)
-    return f"no connection: {why}"
-
-
-def _why_unclear(error: Exception) -> str:
-    match error:
-        case TimeoutError():
-            return "no reply in time"
-        case aiohttp.ServerDisconnectedError():
-            return "the connection was closed before a reply"
-        case aiohttp.ClientPayloadError():
-            return "the reply was cut off"
-        case aiohttp.ClientResponseError() | aiohttp.http.HttpProcessingError():
-            return "the reply is not HTTP"
-    return f"the connection broke: {_errno_words(error)}"
-
-
-def _errno_words(error: BaseException) -> str:
-    number = getattr(error, "errno", None)
-    if isinstance(number, int) and number in errno.errorcode:
-        return os.strerror(number).lower()
-    return type(error).__name__
