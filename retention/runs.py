@@ -74,13 +74,18 @@ class Work(Protocol):
 
 
 class Runs:
-    """Makes runs. `signalled` tells the exit code of the signal that stopped this process, if one did."""
+    """Makes runs.
+
+    `able` raises UsageError where this process could not carry out a policy's run; `signalled` tells the exit code of
+    the signal that stopped it, if one did.
+    """
 
     def __init__(
         self,
         ledger: RunLedger,
         controls: Controls,
         work: Work,
+        able: Callable[[Policy], None],
         tally: Tally,
         log: FilteringBoundLogger,
         signalled: Callable[[], int | None],
@@ -88,6 +93,7 @@ class Runs:
         self._ledger = ledger
         self._controls = controls
         self._work = work
+        self._able = able
         self._tally = tally
         self._log = log
         self._signalled = signalled
@@ -136,6 +142,7 @@ class Runs:
             if override:
                 raise UsageError(f"run {run_id} is {row.status}: there is no rail to pass")
             return await self._finished(run_id)
+        self._able(policy)
         tripped = check_plan(await self._ledger.figures(run_id), _limits(policy), _passed(row))
         if override:
             rails = [rail.rail for rail in tripped]

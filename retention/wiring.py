@@ -108,7 +108,11 @@ class House:
     def runs(self, place: Workplace, *, show: bool = False) -> Runs:
         """Makes runs, whose engines work at that place; `show` their progress where stderr is a terminal."""
         work = partial(self._work, place, show)
-        return Runs(self.run_ledger, self.controls, work, self.tally, self.log, lambda: place.code)
+        return Runs(self.run_ledger, self.controls, work, self._able, self.tally, self.log, lambda: place.code)
+
+    def _able(self, policy: Policy) -> None:
+        """Raise UsageError unless every partner of the policy is configured here."""
+        self.terms(self.settings.partners_of(policy))
 
     async def _work(
         self,

@@ -116,9 +116,21 @@ class Engine:
         if self._stopped:
             await persist(self._ledger.leave, until=self._over)
         elif self._overdue:
-            await self._give_up(None, "the deadline came first")
-            self._ended = bool(await persist(lambda: self._ledger.finish("finished", None), until=self._over))
+            await self._wind_up()
         return Ending(self._stopped, self._unreached(), self._ended or self._desk.halted_it)
+
+    async def _wind_up(self) -> None:
+        """End a run whose deadline has come, once nobody's request is in flight; what a dead process had is a doubt."""
+        while not self._stopped:
+            try:
+                await self._recover()
+                await self._give_up(None, "the deadline came first")
+                self._ended = await self._ledger.finish("finished", None)
+                if self._ended or (await self._ledger.watch([])).status != "running":
+                    return
+            except AWAY:
+                self._log.debug("database.away")
+            await asyncio.sleep(WATCH)
 
     def _unreached(self) -> tuple[str, ...]:
         """The partners that were given up, and those that were tried and never once answered."""

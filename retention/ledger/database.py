@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT = 5
 """Seconds."""
 
+IDLE_MS = 20_000
+"""Milliseconds after which the server ends a transaction that changes something and from which nothing comes."""
+
 # Every statement stands alone (autocommit) or in an explicit transaction, none is prepared by name, and nothing is
 # kept in a session: so all of it works through PgBouncer in transaction mode.
 _OPTIONS: dict[str, Any] = {
@@ -30,7 +33,7 @@ _OPTIONS: dict[str, Any] = {
     "connect_timeout": CONNECT_TIMEOUT,
 }
 
-AWAY = (psycopg.OperationalError, PoolTimeout)
+AWAY = (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout, PoolTimeout)
 """The errors after which the same statement may succeed: the server is away, or asks to try again."""
 
 
@@ -63,6 +66,8 @@ class Database:
         async with self._pool.connection() as connection, connection.transaction():
             if snapshot:
                 await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            else:  # others wait for what it changes, and its process may have frozen, or its machine be gone
+                await connection.execute(f"SET LOCAL idle_in_transaction_session_timeout = {IDLE_MS}")
             yield Transaction(connection)
 
     @asynccontextmanager

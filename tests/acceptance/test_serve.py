@@ -267,3 +267,45 @@ async def test_a_manual_run_is_nobody_elses(world: World) -> None:
     await asyncio.sleep(1.5)  # more than one look of the daemon
     await replica.stopped(signal.SIGTERM)
     assert heard == len(world.vendor.requests)
+
+
+async def test_a_deadline_waits_for_what_a_dead_replica_had(world: World) -> None:
+    """A replica killed just before the deadline leaves claims whose leases outlast it: the next one ends the run once they
+    are doubts, instead of going round for ever. The next run settles them.
+    """
+    world.partner |= {"rate": 100, "timeout": "1s"}
+    world.policy["deadline"] = "3s"
+    replica = await begun(world, rounds=400)
+    await replica.stopped(signal.SIGKILL)
+    other = await serve(world)
+    await until(lambda: finished(world))
+    done = await other.stopped(signal.SIGTERM)
+    assert ["run.joined", "run.finished"] == [
+        event["event"]
+        for event in done.events
+        if event["event"].startswith("run.") and event["event"] != "run.given_up"
+    ]
+    assert {"cancelled", "in_doubt", "not_sent"} == set((await world.states()).values())
+    del world.policy["deadline"]
+    world.partner["rate"] = 2000
+    await world.command("run")
+    assert ["cancelled"] * 400 == [*(await world.states()).values()]
+    assert [] == await violations(world)
+
+
+async def test_a_run_for_partners_that_are_not_configured_is_left_alone(world: World) -> None:
+    """A daemon whose configuration lacks a partner of a run leaves the run as it is, and says so."""
+    await world.seed(3)
+    await world.sql(
+        "INSERT INTO retention.runs (run_id, policy, trigger, mode, scheduled_for, as_of, requested_by, settings, status)"
+        " VALUES (gen_random_uuid(), 'nightly', 'schedule', 'enforce', now(), now(), 'schedule',"
+        ' \'{"name": "nightly", "partners": ["acme", "gone"], "open_longer_than": "72h", "max_rounds": 5,'
+        ' "mode": "enforce"}\', \'planned\')'
+    )
+    replica = await serve(world)
+    await asyncio.sleep(1.5)  # more than one look of the daemon
+    done = await replica.stopped(signal.SIGTERM)
+    assert ["there is no partner 'gone'; known: acme"] == [
+        event["problem"] for event in done.events if event["event"] == "run.not_for_us"
+    ]
+    assert ["planned"] == [row.status for row in await world.sql("SELECT status FROM retention.runs")]
