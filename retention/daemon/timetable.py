@@ -84,6 +84,7 @@ class Timetable:
         self._log = log
         self._redact = redact
         self._watches: dict[tuple[str, str, str], Watch] = {}
+        self._dropped: set[tuple[str, str, str]] = set()
 
     def set(self, policies: Iterable[Policy]) -> Mapping[str, Schedule]:
         """Look after the schedules of these policies, and of no others; returns them by policy."""
@@ -94,10 +95,18 @@ class Timetable:
             if old is not None:
                 old.policy = watch.policy  # its rails may have changed
             self._watches[watch.key] = old or watch
+        self._dropped = (self._dropped | known.keys()) - self._watches.keys()
         return {watch.policy.name: watch.schedule for watch in wanted}
 
     async def begin(self) -> None:
-        """Find out, for each schedule that is new here, up to when its times are decided."""
+        """Find out, for each schedule that is new here, up to when its times are decided.
+
+        One that was taken out of the configuration promises nothing any more: if it comes back, it begins anew.
+        """
+        while self._dropped:
+            key = next(iter(self._dropped))
+            await self._schedules.decided(*key, None)
+            self._dropped.discard(key)
         for watch in self._watches.values():
             if watch.since is None:
                 watch.begin(*await self._schedules.look_after(*watch.key))

@@ -28,6 +28,9 @@ WATCH = 0.4
 CONCLUDE = 0.1
 """Seconds between looks whether the run is done, once this process has nothing to do."""
 
+REACHED = 60.0
+"""Seconds within which another process must have reached a partner that this one cannot, or it is given up for all."""
+
 RECOVER = 5.0
 """Seconds between looks for claims whose process died, while there is other work."""
 
@@ -76,6 +79,7 @@ class Engine:
         self._stopped = False
         self._failure: Exception | None = None
         self._lost: set[str] = set()
+        self._unreached: tuple[str, ...] = ()
         self._overdue = False
         self._ended = False
 
@@ -117,7 +121,7 @@ class Engine:
             await persist(self._ledger.leave, until=self._over)
         elif self._overdue:
             await self._wind_up()
-        return Ending(self._stopped, self._unreached(), self._ended or self._desk.halted_it)
+        return Ending(self._stopped, self._unreached, self._ended or self._desk.halted_it)
 
     async def _wind_up(self) -> None:
         """End a run whose deadline has come, once nobody's request is in flight; what a dead process had is a doubt."""
@@ -132,10 +136,11 @@ class Engine:
                 self._log.debug("database.away")
             await asyncio.sleep(WATCH)
 
-    def _unreached(self) -> tuple[str, ...]:
-        """The partners that were given up, and those that were tried and never once answered."""
-        silent = (partner.name for partner in self._partners if partner.reach.failed and not partner.reach.reached)
-        return tuple(sorted({*self._lost, *silent}))
+    async def _find_unreached(self) -> tuple[str, ...]:
+        """The partners that have not answered for long, and those that never did: not this process, nor any other."""
+        silent = {partner.name for partner in self._partners if partner.reach.failed and not partner.reach.reached}
+        asked = [(name, REACHED if name in self._lost else None) for name in sorted({*self._lost, *silent})]
+        return tuple([name for name, within in asked if not await self._ledger.reached(name, within)])
 
     async def _keep(self, lane: Lane) -> None:
         """Let a lane that fails end the work, not cut off what is in flight."""
@@ -220,13 +225,13 @@ class Engine:
         halted = sorted(partner.name for partner in self._partners if partner.halted and partner.name not in self._lost)
         if halted:
             return await self._ledger.finish("halted", f"unauthorized: {', '.join(halted)} refused our credentials")
-        for name in self._lost:
+        self._unreached = await self._find_unreached()
+        for name in self._lost.intersection(self._unreached):
             await self._give_up(name, "the partner could not be reached")
-        unreached = self._unreached()
-        if not unreached:
+        if not self._unreached:
             return await self._ledger.finish("finished", None)
-        ended = await self._ledger.finish("failed", f"unreachable: {', '.join(unreached)}")
+        ended = await self._ledger.finish("failed", f"unreachable: {', '.join(self._unreached)}")
         if ended:
-            for name in {*unreached} - self._lost:  # too few rounds to tell before
+            for name in {*self._unreached} - self._lost:  # too few rounds to tell before
                 self._log.error("partner.unreachable", partner=name)
         return ended

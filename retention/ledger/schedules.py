@@ -46,8 +46,8 @@ class Schedules:
         row = await self._database.row("look_after", policy=policy, schedule=schedule, timezone=timezone)
         return row.decided_until, row.now
 
-    async def decided(self, policy: str, schedule: str, timezone: str, until: datetime) -> None:
-        """Record that the schedule's times up to this one are run or missed."""
+    async def decided(self, policy: str, schedule: str, timezone: str, until: datetime | None) -> None:
+        """Record that the schedule's times up to this one are run or missed; None: that it is looked after no more."""
         await self._database.count("decided", policy=policy, schedule=schedule, timezone=timezone, until=until)
 
     async def missed(

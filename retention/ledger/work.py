@@ -257,6 +257,11 @@ class WorkLedger:
         rows = await self._database.rows("give_up", run_id=self._run_id, partner=partner, why=why)
         return [GivenUp(row.partner, row.market, State(row.state), row.rounds) for row in rows]
 
+    async def reached(self, partner: str, within: float | None) -> bool:
+        """Whether some process could reach the partner in this run: ever, or in the last so many seconds."""
+        row = await self._database.row("reached", run_id=self._run_id, partner=partner, within=within)
+        return bool(row.reached)
+
     async def finish(self, status: str, reason: str | None) -> bool:
         """End the run if nothing is left to do; whether this process ended it."""
         return (await self._database.row("finish_run", run_id=self._run_id, status=status, reason=reason)) is not None

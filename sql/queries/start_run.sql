@@ -1,15 +1,15 @@
 -- Sets a planned, halted or interrupted run going. One that is going already is joined: it keeps its start, its deadline,
--- and the partners that it does not call any more.
+-- and the partners that it does not call any more. So does one that only a pause has halted, but for its deadline.
 WITH before AS (
-    SELECT run_id, status, status = 'running' AND active_until > statement_timestamp() AS going
+    SELECT run_id, status = 'running' OR paused AS goes_on, status = 'running' AND active_until > statement_timestamp() AS going
     FROM retention.runs
     WHERE run_id = %(run_id)s AND status IN ('planned', 'halted', 'failed', 'running')
     FOR UPDATE
 )
 UPDATE retention.runs r
 SET status = 'running', halt_reason = NULL, paused = false, told = false,
-    halted_partners = CASE WHEN b.status = 'running' THEN r.halted_partners ELSE '{}' END,
-    recent = CASE WHEN b.status = 'running' THEN r.recent ELSE '' END,
+    halted_partners = CASE WHEN b.goes_on THEN r.halted_partners ELSE '{}' END,
+    recent = CASE WHEN b.goes_on THEN r.recent ELSE '' END,
     started_at = coalesce(r.started_at, statement_timestamp()), finished_at = NULL,
     deadline_at = CASE WHEN b.going THEN r.deadline_at
                        ELSE coalesce(statement_timestamp() + make_interval(secs => %(deadline)s::float8), 'infinity') END,

@@ -194,6 +194,64 @@ async def test_a_replica_that_joins_does_not_call_a_partner_that_refused(world: 
         assert 1 == len(other.requests)
 
 
+async def test_a_pause_does_not_forgive_a_refusal(world: World) -> None:
+    """A run that a pause halted, and that goes on by itself, still leaves alone the partner that refused us before."""
+    async with Simulator(secure_login="beta", token="beta-token") as other:
+        other.faults = Faults.of({"status": 401})
+        world.partner["rate"] = 100
+        world.extra = (
+            f'[partners.beta]\nsecure_login = "beta"\ntoken = "beta-token"\napi_url = "{other.url}"\nrate = 2\n'
+        )
+        await world.seed(300)
+        await world.seed(5, prefix="b", partner="beta", at_vendor=False)
+        await schedule(world)
+        replica = await serve(world)
+        await until(lambda: world.sql("SELECT FROM retention.runs WHERE halted_partners = '{beta}'"))
+        await world.command("pause", "--partner", "acme", "--by", "tess", "--reason", "odd refunds")
+        await until(lambda: world.sql("SELECT FROM retention.runs WHERE paused"))
+        await world.command("resume", "--partner", "acme", "--by", "tess")
+        await until(lambda: world.sql("SELECT FROM retention.runs WHERE status = 'halted' AND NOT paused"))
+        await replica.stopped(signal.SIGTERM)
+        assert 1 == len(other.requests)
+        assert 300 == len(world.vendor.requests)
+
+
+async def test_a_replica_that_cannot_reach_the_vendor_leaves_the_run_to_the_others(world: World) -> None:
+    """Where one replica's way to the vendor is broken, and another's is not, the run is neither failed nor given up."""
+    world.partner |= {"rate": 60, "max_attempts": 2}
+    await world.seed(500)
+    await schedule(world)
+    able = await serve(world)
+    await able.running.until(world.vendor, lambda: len(world.vendor.requests) > 10)
+    wrong = f"http://127.0.0.1:{free_port()}"
+    unable = await serve(world, environ={"RETENTION_PARTNERS__ACME__API_URL": wrong})
+    await until(lambda: world.sql("SELECT FROM retention.runs WHERE status IN ('finished', 'failed')"))
+    ends = [await replica.stopped(signal.SIGTERM) for replica in (able, unable)]
+    assert "partner.unreachable" in {event["event"] for event in ends[1].events}
+    told = [(event["event"], event["exit_code"]) for done in ends for event in done.events if "exit_code" in event]
+    assert [("run.finished", 0), ("run.left", 0)] == sorted(told)
+    assert ["cancelled"] * 500 == [*(await world.states()).values()]
+
+
+async def test_a_schedule_that_comes_back_begins_anew(world: World) -> None:
+    """What came while a schedule was taken out of the configuration is neither run nor missed when it is put back."""
+    await schedule(world, minutes_ago=3)
+    replica = await serve(world)
+    await until(lambda: world.sql("SELECT FROM retention.runs WHERE status = 'finished'"))
+    with_it = {key: world.policy.pop(key) for key in ("schedule", "timezone", "catch_up")}
+    world.configure()
+    await world.sql("UPDATE retention.schedules SET decided_until = now() - interval '1 day'")  # a day without it
+    replica.running.signal(signal.SIGHUP)
+    await until(lambda: world.sql("SELECT FROM retention.schedules WHERE decided_until > now() - interval '1 minute'"))
+    runs = len(await world.sql("SELECT FROM retention.runs"))
+    world.policy |= with_it
+    world.configure()
+    replica.running.signal(signal.SIGHUP)
+    await asyncio.sleep(1.5)  # more than one look of the daemon
+    await replica.stopped(signal.SIGTERM)
+    assert runs == len(await world.sql("SELECT FROM retention.runs"))
+
+
 async def test_people_are_told(world: World) -> None:
     """A missed time, a halt and a run to review each reach the webhook, signed, once, although it fails at first."""
     await world.seed(5)
