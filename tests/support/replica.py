@@ -59,11 +59,11 @@ async def schedule(world: World, *, minutes_ago: int = 2, **policy: object) -> N
     Its next time is in an hour, so that what a test sees is of these.
     """
     (row,) = await world.sql("SELECT extract(minute FROM now())::integer AS minute")
-    minutes = ",".join(str((row.minute - ago) % 60) for ago in range(minutes_ago))
+    minutes = ",".join(str((row.minute - ago) % 60) for ago in range(1, minutes_ago + 1))
     world.policy |= {"schedule": f"{minutes} * * * *", "timezone": "Europe/Malta", "catch_up": "6h", **policy}
     await world.sql(
         "INSERT INTO retention.schedules VALUES ('nightly', %(schedule)s, %(timezone)s,"
-        " date_trunc('minute', now()) - make_interval(mins => %(minutes)s))",
+        " date_trunc('minute', now()) - make_interval(mins => %(minutes)s + 1))",
         schedule=world.policy["schedule"],
         timezone=world.policy["timezone"],
         minutes=minutes_ago,
