@@ -7,6 +7,7 @@ import logging
 import math
 import re
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
@@ -89,13 +90,19 @@ def _forms(secret: str) -> set[str]:
 
 
 class _Stderr:
-    """Whatever stderr is at the moment: a progress display puts itself in its place, and lines above itself."""
+    """Whatever stderr is at the moment: a progress display puts itself in its place, and lines above itself.
+
+    A log that nobody reads any more (a closed pipe, a full disk) stops no run: the evidence is the ledger.
+    """
 
     def write(self, text: str) -> int:
-        return sys.stderr.write(text)
+        with suppress(OSError):
+            sys.stderr.write(text)
+        return len(text)
 
     def flush(self) -> None:
-        sys.stderr.flush()
+        with suppress(OSError):
+            sys.stderr.flush()
 
 
 def _as_json(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -300,3 +302,24 @@ async def test_what_keeps_it_from_starting_is_said(world: World) -> None:
     world.dsn = "postgresql://127.0.0.1:1/none"
     done = await world.command("serve")
     assert (5, "error: the database cannot be reached: ") == (done.code, done.err[:39])
+
+
+async def test_a_log_that_nobody_reads_stops_no_run(world: World) -> None:
+    """Where whatever reads the log goes away, the daemon goes on with its work, and still drains."""
+    await world.seed(60)
+    world.partner["rate"] = 30
+    await schedule(world)
+    read, write = os.pipe()
+    words = ("-m", "retention", "--config", str(world.configure()), "serve", "--http", "127.0.0.1:0")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *words, cwd=world.folder, stdout=asyncio.subprocess.DEVNULL, stderr=write
+    )
+    os.close(write)
+    try:
+        await world.vendor.until(lambda: len(world.vendor.requests) > 5)
+        os.close(read)
+        await until(lambda: world.sql("SELECT FROM retention.runs WHERE status = 'finished'"))
+    finally:
+        process.terminate()
+    assert 143 == await process.wait()
+    assert ["cancelled"] * 60 == [*(await world.states()).values()]
