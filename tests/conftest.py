@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,6 +23,11 @@ def pytest_configure() -> None:
     """Say once, and not at each test, that what was asked for cannot be had."""
     if pgbouncer.wanted() and pgbouncer.program() is None:
         raise pytest.UsageError(f"RETENTION_TEST_PGBOUNCER: {pgbouncer.MISSING}")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Two workers for each core: most tests wait for the processes that they start."""
+    return 2 * (os.cpu_count() or 1)
 
 
 @pytest.fixture(scope="session")
