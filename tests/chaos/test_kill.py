@@ -134,8 +134,8 @@ async def test_postgres_restarted_in_the_middle(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("processes", [2, 3])
 async def test_several_processes_share_a_run_within_the_rate(world: World, processes: int) -> None:
-    """Helpers share one run: no round twice in flight, no sliding second above the rate, which is used for at least 0.95."""
-    await world.seed(320)
+    """Helpers share one run: no round twice in flight, no sliding second above the rate, nine tenths of which are used."""
+    await world.seed(400)
     world.partner["rate"] = 40
     world.vendor.latency = 0.02
     first = await world.start("run", "nightly", "--json")
@@ -150,7 +150,7 @@ async def test_several_processes_share_a_run_within_the_rate(world: World, proce
         "SELECT extract(epoch FROM sent_at)::float8 AS at FROM retention.attempts WHERE kind = 'cancel'"
     )
     assert min(world.vendor.worst_second(), worst_second(row.at for row in sent)) <= 42
-    assert best_rate([request.arrived_at for request in world.vendor.requests], 120) >= 38
+    assert best_rate([request.arrived_at for request in world.vendor.requests], 120) >= 36
     shares = await world.sql(
         "SELECT replica, count(*) FROM retention.attempts WHERE sent_at IS NOT NULL GROUP BY replica"
     )

