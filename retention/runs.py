@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from retention.core.rails import Limits, check_plan
 from retention.core.summary import Exit, exit_code
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from retention.ledger.controls import Controls
     from retention.ledger.runs import RunLedger
     from retention.ledger.work import LaneTerms
+
+OVER = {"finished", "cancelled"}
+"""What a run's status is when nothing can be done with it any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,19 +134,26 @@ class Runs:
             return await self._halt(run_id, Stop("not confirmed"), log, plan)
         return await self._go(run_id, policy, (), log, plan)
 
+    async def join(self, run_id: UUID) -> Finished:
+        """Help with a run that is going, or go on with one that was interrupted or paused.
+
+        One that was halted meanwhile is only told of: to set it going again is a person's business.
+        """
+        row, policy, log = await self._known(run_id)
+        if row.status in OVER or (row.status in {"halted", "failed"} and not row.paused):
+            return await self._finished(run_id)
+        self._able(policy)
+        return await self._set_going(row, policy, log, await self._tripped(row, policy))
+
     async def resume(self, run_id: UUID, *, override: str | None, by: str) -> Finished:
         """Go on with a halted or interrupted run, or help with one that is going. A finished one is only told of."""
-        row = await self._ledger.get(run_id)
-        if row is None:
-            raise UsageError(f"there is no run {run_id}; `retention runs list` shows the newest")
-        policy = Policy.model_validate({key: value for key, value in row.settings.items() if key != "limit"})
-        log = self._bound(run_id, policy)
-        if row.status in {"finished", "cancelled"}:
+        row, policy, log = await self._known(run_id)
+        if row.status in OVER:
             if override:
                 raise UsageError(f"run {run_id} is {row.status}: there is no rail to pass")
             return await self._finished(run_id)
         self._able(policy)
-        tripped = check_plan(await self._ledger.figures(run_id), _limits(policy), _passed(row))
+        tripped = await self._tripped(row, policy)
         if override:
             rails = [rail.rail for rail in tripped]
             if (row.halt_reason or "").startswith("max_failure_ratio:"):
@@ -156,9 +166,26 @@ class Runs:
                 await self._ledger.override(run_id, rail, override, by)
                 log.warning("run.overridden", rail=rail, requested_by=by, reason=override)
             row, tripped = await self._ledger.get(run_id), []
+        return await self._set_going(row, policy, log, tripped, again=True)
+
+    async def _known(self, run_id: UUID) -> tuple[Any, Policy, FilteringBoundLogger]:
+        """A run's row, and its policy as it was then."""
+        row = await self._ledger.get(run_id)
+        if row is None:
+            raise UsageError(f"there is no run {run_id}; `retention runs list` shows the newest")
+        policy = Policy.model_validate({key: value for key, value in row.settings.items() if key != "limit"})
+        return row, policy, self._bound(run_id, policy)
+
+    async def _tripped(self, row: Any, policy: Policy) -> list[Tripped]:
+        """The rails that the run's plan does not pass, and that nobody has passed it over."""
+        return check_plan(await self._ledger.figures(row.run_id), _limits(policy), _passed(row))
+
+    async def _set_going(
+        self, row: Any, policy: Policy, log: FilteringBoundLogger, tripped: Sequence[Tripped], *, again: bool = False
+    ) -> Finished:
         if stop := await self._stopped(tripped, policy):
-            return await self._halt(run_id, stop, log, None)
-        return await self._go(run_id, policy, _passed(row), log, None)
+            return await self._halt(row.run_id, stop, log, None)
+        return await self._go(row.run_id, policy, _passed(row), log, None, again=again)
 
     def _bound(self, run_id: UUID, policy: Policy) -> FilteringBoundLogger:
         return self._log.bind(run_id=str(run_id), policy=policy.name)
@@ -184,9 +211,11 @@ class Runs:
         passed: Sequence[str],
         log: FilteringBoundLogger,
         plan: Plan | None,
+        *,
+        again: bool = False,
     ) -> Finished:
         deadline = policy.deadline.total_seconds() if policy.deadline else None
-        start = await self._ledger.start(run_id, deadline)
+        start = await self._ledger.start(run_id, deadline, again=again)
         if start is None:
             return await self._finished(run_id, plan=plan)
         log.info(start.value, mode=policy.mode)
@@ -230,5 +259,5 @@ def _limits(policy: Policy) -> Limits:
     return Limits(policy.max_rounds, policy.max_amount)
 
 
-def _passed(row: object) -> list[str]:
-    return [override["rail"] for override in getattr(row, "overrides", [])]
+def _passed(row: Any) -> list[str]:
+    return [override["rail"] for override in row.overrides]

@@ -43,7 +43,7 @@ STILL = 60.0
 """Seconds without a turn of the loop after which the daemon is not alive any more."""
 
 PLANS = 2
-"""Plans made at once: each may keep a connection busy for long, and replies have to be written meanwhile."""
+"""Schedules decided about at once: a plan may keep a connection busy for long, and replies have to be written."""
 
 
 class Daemon:
@@ -75,6 +75,8 @@ class Daemon:
         self._planning = asyncio.Semaphore(PLANS)
         self._telling: asyncio.Task[None] | None = None
         self._away = False
+        self._looked = False
+        self._newer: set[str] = set()
         self._stopping = False
         self._turned_at = time.monotonic()
 
@@ -110,6 +112,8 @@ class Daemon:
         """Say why no work should be expected of this replica just now, if there is a reason."""
         if self._stopping:
             return "draining"
+        if not self._looked:
+            return "the ledger has not been looked at yet"
         try:
             async with asyncio.timeout(LOOK):
                 await migrations.require_current(self._house.database)
@@ -123,8 +127,7 @@ class Daemon:
         """Work until stopped, and drain."""
         self._clockwork.start()
         self._adopt()
-        await self._remember()
-        alive = asyncio.create_task(self._show_life())
+        aside = [asyncio.create_task(self._remember()), asyncio.create_task(self._show_life())]
         notify("READY=1")
         try:
             while not self._stopping:
@@ -135,11 +138,12 @@ class Daemon:
             await self._shift.drain(self._drain_timeout, self._turned)
         finally:
             self._clockwork.stop()
-            alive.cancel()
             await self._shift.cut_off()
             if self._telling is not None:  # what is not told now is told by another, or after the next start
-                self._telling.cancel()
-                await asyncio.wait([self._telling])
+                aside.append(self._telling)
+            for task in aside:
+                task.cancel()
+            await asyncio.wait(aside)
 
     def _adopt(self) -> None:
         schedules = self._timetable.set(self._house.settings.policies.values())
@@ -148,11 +152,12 @@ class Daemon:
             self._log.warning("schedule.none", detail="no policy has a schedule; this process only helps others")
 
     async def _remember(self) -> None:
-        """Let the metrics tell of the runs before this process."""
-        with suppress(*AWAY):
+        """Let the metrics tell of the runs before this process; they are no reason to wait, nor to fail."""
+        with suppress(psycopg.Error, *AWAY):
             for policy, run_id, finished_at in await self._house.schedules.last_runs([*self._house.settings.policies]):
                 code = exit_code(await self._house.run_ledger.summary(run_id))
-                self._metrics.run_ended(policy, code, finished_at)
+                if policy not in self._newer:
+                    self._metrics.run_ended(policy, code, finished_at)
 
     async def _turn(self) -> None:
         """Look, and set going what there is to do."""
@@ -168,6 +173,7 @@ class Daemon:
         if self._away:
             self._away = False
             self._log.info("database.back")
+        self._looked = True
         self._act(look)
 
     def _act(self, look: Look) -> None:
@@ -177,22 +183,24 @@ class Daemon:
         for run_id in look.runs:
             if self._shift.wants(run_id):
                 runs = self._house.runs(self._shift.crew)
-                self._shift.work_on(run_id, runs.resume(run_id, override=None, by=REQUESTED_BY))
+                self._shift.work_on(run_id, runs.join(run_id))
         if look.untold and (self._telling is None or self._telling.done()):
             self._telling = asyncio.create_task(self._tell())
 
     async def _fire(self, watch: Watch, now: datetime) -> None:
-        planned = await self._timetable.tick(watch, now, self._plan)
-        if planned is not None:
+        async with self._planning:
+            if self._stopping:  # another replica decides, or the next start
+                return
+            planned = await self._timetable.tick(watch, now, self._plan)
+        if planned is not None and not self._stopping:
             self._shift.work_on(planned.run_id, self._house.runs(self._shift.crew).carry_out(planned))
 
     async def _plan(self, policy: Policy, scheduled_for: datetime) -> Planned | None:
         scope = scope_of(self._house.settings, policy)
-        async with self._planning:
-            runs = self._house.runs(self._shift.crew)
-            return await runs.plan(
-                policy, scope, self._house.terms(scope.partners), Order(REQUESTED_BY, scheduled_for=scheduled_for)
-            )
+        runs = self._house.runs(self._shift.crew)
+        return await runs.plan(
+            policy, scope, self._house.terms(scope.partners), Order(REQUESTED_BY, scheduled_for=scheduled_for)
+        )
 
     async def _tell(self) -> None:
         try:
@@ -215,6 +223,7 @@ class Daemon:
 
     def _ended(self, finished: Finished) -> None:
         summary = finished.summary
+        self._newer.add(summary.policy)
         self._metrics.run_ended(summary.policy, finished.exit, summary.finished_at)
 
     async def _show_life(self) -> None:

@@ -54,7 +54,10 @@ class Shift:
         return run_id not in self._runs and run_id not in self._rests
 
     def work_on(self, run_id: UUID, going: Coroutine[Any, Any, Finished]) -> None:
-        """Work on a run."""
+        """Work on a run, unless this process does so already."""
+        if run_id in self._runs:
+            going.close()
+            return
         self._runs.add(run_id)
         self.begin(self._work(run_id, going))
 

@@ -5,26 +5,27 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from typing import TYPE_CHECKING, TypeVar
+import time
+from typing import TYPE_CHECKING
 
 import psycopg
 
 from retention.core.model import LIVE_STATES, Outcome, State
 from retention.core.rails import check_replies
-from retention.ledger.database import AWAY
+from retention.engine.persist import persist
+from retention.ledger.database import NoAnswerError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Sequence
     from uuid import UUID
 
     from structlog.typing import FilteringBoundLogger
 
-    from retention.core.model import Settlement
+    from retention.core.model import Claim, Settlement
     from retention.engine.partner import Partner
     from retention.engine.stats import Stats
-    from retention.ledger.work import Dropped, GivenUp, WorkLedger, Written
-
-T = TypeVar("T")
+    from retention.ledger.answers import Dropped, GivenUp, Written
+    from retention.ledger.work import WorkLedger
 
 UNWRITTEN = 400
 """Replies that may wait; beyond it the senders wait with theirs."""
@@ -35,41 +36,11 @@ BATCH = 500
 LINGER = 0.03
 """Seconds for which a batch may gather."""
 
+BEHIND = 1.0
+"""Seconds after which what is being written counts as held up."""
+
 TRIES = 3
 """For a statement that the server gives up, where it may be the operator's function that makes it."""
-
-_GIVEN_UP = ("40", "55P03", "57014")  # deadlocks and serialization, locks not to be had, timeouts
-
-
-async def persist(
-    operation: Callable[[], Awaitable[T]],
-    *,
-    until: asyncio.Event,
-    on_away: Callable[[Exception], None] | None = None,
-    tries: float = math.inf,
-) -> T | None:
-    """Do it, as often as the database being away makes necessary; None where `until` came first.
-
-    `tries` is how often the server, while it is there, may give the statement up before its error is raised.
-    """
-    wait = 0.1
-    while True:
-        try:
-            return await operation()
-        except AWAY as error:
-            if (getattr(error, "sqlstate", None) or "").startswith(_GIVEN_UP):
-                tries -= 1
-                if tries <= 0:
-                    raise
-            elif on_away is not None:
-                on_away(error)
-            if until.is_set():
-                return None
-            try:
-                async with asyncio.timeout(wait):
-                    await until.wait()
-            except TimeoutError:
-                wait = min(wait * 2, 2.0)
 
 
 class Desk:
@@ -95,12 +66,19 @@ class Desk:
         self._log_user_ids = log_user_ids
         self._inbox: asyncio.Queue[tuple[Partner, Settlement, float | None] | None] = asyncio.Queue(UNWRITTEN)
         self._told_to_die = asyncio.Event()
-        self._unfinished = 0
+        self._unwritten: dict[UUID, Claim] = {}
+        self._writing_since: float | None = None
 
     @property
     def empty(self) -> bool:
         """Whether every reply that came in is written."""
-        return self._unfinished == 0
+        return not self._unwritten
+
+    @property
+    def held_up(self) -> Sequence[Claim]:
+        """What the replies are about that cannot be written just now."""
+        slow = self._writing_since is not None and time.monotonic() - self._writing_since > BEHIND
+        return [*self._unwritten.values()] if self.closed or slow else []
 
     def fraction(self) -> float:
         """A random number from 0 to 1, for pauses."""
@@ -108,7 +86,7 @@ class Desk:
 
     async def put(self, partner: Partner, item: Settlement, latency: float | None) -> None:
         """Hand a reply over; waits while too many are unwritten. `latency` in seconds."""
-        self._unfinished += 1
+        self._unwritten[item.claim.uuid] = item.claim
         await self._inbox.put((partner, item, latency))
 
     async def close(self) -> None:
@@ -134,9 +112,12 @@ class Desk:
                     last = True
                     break
                 batch.append(entry)
+            self._writing_since = time.monotonic()
             for part in _one_per_round(batch):
                 await self._write(part)
-            self._unfinished -= len(batch)
+            self._writing_since = None
+            for _, item, _ in batch:
+                self._unwritten.pop(item.claim.uuid, None)
 
     async def _write(self, batch: Sequence[tuple[Partner, Settlement, float | None]]) -> None:
         written = await self._settle([item for _, item, _ in batch])
@@ -156,9 +137,16 @@ class Desk:
     ) -> dict[UUID, Written] | None:
         """Write, halving a batch whose rounds the operator's function refuses until the one it refuses stands alone."""
         patience = math.inf if close_error is not None else 1 if halved and len(items) > 1 else TRIES
+        tried = False
+
+        async def settle() -> tuple[dict[UUID, Written], str | None]:
+            nonlocal tried
+            again, tried = tried, True
+            return await self._ledger.settle(items, close_error, again=again)
+
         try:
             result = await persist(
-                lambda: self._ledger.settle(items, close_error),
+                settle,
                 until=self._told_to_die,
                 on_away=self._away,
                 tries=patience,
@@ -186,6 +174,11 @@ class Desk:
         if not self.closed:
             self.closed = True
             self.log.warning("database.away", problem=type(error).__name__)
+
+    def note_silence(self, error: Exception) -> None:
+        """Say that the database has not answered, where nothing else would show it."""
+        if isinstance(error, NoAnswerError):
+            self.log.warning("database.away", problem=str(error))
 
     async def _check(self, recent: str) -> None:
         tripped = check_replies(recent, self._max_failure_ratio, self._passed)

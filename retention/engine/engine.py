@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from retention.core.model import Kind
-from retention.engine.desk import Desk, persist
+from retention.engine.desk import Desk
 from retention.engine.lane import Lane
+from retention.engine.persist import persist
 from retention.ledger.database import AWAY
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Coroutine, Sequence
     from uuid import UUID
 
     from structlog.typing import FilteringBoundLogger
@@ -101,12 +102,13 @@ class Engine:
             if partner.treating.status_probe:
                 self._lanes.append(Lane(Kind.STATUS, partner, self._ledger, self._desk))
         if self._stopped:
+            await persist(self._ledger.leave, until=self._over)
             return Ending(stopped=True, lost=(), ended=False)
         async with asyncio.TaskGroup() as group:
             desk = group.create_task(self._desk.run())
-            watcher = group.create_task(self._watch())
-            concluder = group.create_task(self._conclude())
-            lanes = [group.create_task(self._keep(lane)) for lane in self._lanes]
+            watcher = group.create_task(self._guard(self._watch()))
+            concluder = group.create_task(self._guard(self._conclude()))
+            lanes = [group.create_task(self._guard(lane.run())) for lane in self._lanes]
             await self._over.wait()
             for lane in self._lanes:
                 lane.stop()
@@ -142,10 +144,10 @@ class Engine:
         asked = [(name, REACHED if name in self._lost else None) for name in sorted({*self._lost, *silent})]
         return tuple([name for name, within in asked if not await self._ledger.reached(name, within)])
 
-    async def _keep(self, lane: Lane) -> None:
-        """Let a lane that fails end the work, not cut off what is in flight."""
+    async def _guard(self, part: Coroutine[Any, Any, None]) -> None:
+        """Let a part that fails end the work, not cut off what is in flight."""
         try:
-            await lane.run()
+            await part
         except Exception as error:  # noqa: BLE001 - raised again once everything is drained
             self._failure = self._failure or error
             self._over.set()
@@ -162,6 +164,8 @@ class Engine:
     async def _look(self) -> None:
         now = time.monotonic()
         sight = await self._ledger.watch([partner.name for partner in self._partners])
+        if held_up := self._desk.held_up:
+            await self._ledger.keep(held_up)
         for partner in self._partners:
             partner.halted = partner.halted or partner.name in sight.halted_partners
             if partner.name in sight.throttled:
@@ -192,7 +196,7 @@ class Engine:
             done = self._desk.empty and all(lane.quiet for lane in self._lanes)
             if not done and clock() - recovered_at < RECOVER:
                 continue
-            if self._desk.closed:
+            if self._desk.closed or self._desk.held_up:
                 continue  # replies wait to be written: what they are about is not lost
             started = clock()
             try:
@@ -203,7 +207,7 @@ class Engine:
             except AWAY:
                 self._log.debug("database.away")
             recovered_at = clock()
-            await asyncio.sleep(10 * (recovered_at - started))
+            await asyncio.sleep(min(10 * (recovered_at - started), RECOVER))
 
     async def _recover(self) -> int:
         found = 0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from retention.core.model import Kind, Outcome
 from retention.core.outcome import pause_for
 from retention.core.pacing import LateBudget, batch_size
-from retention.engine.desk import persist
+from retention.engine.persist import persist
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from retention.core.model import Claim
     from retention.engine.desk import Desk
     from retention.engine.partner import Partner
-    from retention.ledger.work import Claimed, WorkLedger
+    from retention.ledger.answers import Claimed
+    from retention.ledger.work import WorkLedger
 
 BATCH = 500
 """Rounds claimed at once, at the most."""
@@ -100,6 +101,7 @@ class Lane:
                 batch=1 if self.partner.reach.outages else self._batch,
             ),
             until=self._stopping,
+            on_away=self._desk.note_silence,
         )
         if claimed is not None:
             await self._take(claimed, looked)

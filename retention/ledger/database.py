@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -31,21 +31,100 @@ _OPTIONS: dict[str, Any] = {
     "row_factory": namedtuple_row,
     "application_name": "retention",
     "connect_timeout": CONNECT_TIMEOUT,
+    # A host that is gone without a word is found out in half a minute, and not in the quarter of an hour that is usual.
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 4,
+    "tcp_user_timeout": 30_000,
 }
 
-AWAY = (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout, PoolTimeout)
+AWAY = (
+    psycopg.OperationalError,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+    psycopg.errors.ReadOnlySqlTransaction,  # a standby, until it is promoted
+    PoolTimeout,
+)
 """The errors after which the same statement may succeed: the server is away, or asks to try again."""
+
+PROMPT = 10.0
+"""Seconds for the answer to a statement that waits for nobody."""
+
+PATIENCE = 30.0
+"""Seconds for the answer to any other, at first."""
+
+LONGEST = 600.0
+"""Seconds for it at the most."""
+
+SPARE = 2
+"""Connections that statements which may wait for others' locks leave to those which do not."""
+
+
+class NoAnswerError(psycopg.OperationalError):
+    """The server has not answered for too long, nor broken the connection."""
+
+
+class Patience:
+    """How long an answer is waited for. Each time that this was too short it is doubled, for that statement.
+
+    A connection may be gone without a word. But the statement may as well be slow, and has to succeed in the end.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._first = seconds
+        self._seconds: dict[str, float] = {}
+
+    @asynccontextmanager
+    async def __call__(self, name: str) -> AsyncIterator[None]:
+        """Raise NoAnswerError where the statement of this name takes too long."""
+        seconds = self._seconds.get(name, self._first)
+        try:
+            async with asyncio.timeout(seconds):
+                yield
+        except TimeoutError:
+            self._seconds[name] = min(2 * seconds, LONGEST)
+            raise NoAnswerError(f"no answer for {seconds:.0f} s") from None
 
 
 class Database:
     """A pool of connections. Rows come as named tuples."""
 
-    def __init__(self, pool: AsyncConnectionPool[Any]) -> None:
+    def __init__(
+        self,
+        pool: AsyncConnectionPool[Any],
+        share: asyncio.Semaphore,
+        patience: Patience | None = None,
+        *,
+        sharing: bool = False,
+    ) -> None:
         self._pool = pool
+        self._share = share
+        self._patience = patience
+        self._sharing = sharing
+
+    def at_work(self) -> Database:
+        """The same, for statements that may wait for others' locks: they never take all connections, nor for ever."""
+        return Database(self._pool, self._share, Patience(PATIENCE), sharing=True)
+
+    def prompt(self) -> Database:
+        """The same, for statements that wait for nobody, and on which much depends."""
+        return Database(self._pool, self._share, Patience(PROMPT))
+
+    @asynccontextmanager
+    async def _for(self, name: str) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+        async with (
+            self._patience(name) if self._patience else nullcontext(),
+            self._share if self._sharing else nullcontext(),
+            self._pool.connection() as connection,
+        ):
+            try:
+                yield connection
+            except psycopg.errors.ReadOnlySqlTransaction:
+                await connection.close()  # another one may lead to where the standby's primary is
+                raise
 
     async def rows(self, name: str, **values: Any) -> list[Any]:
         """Run one statement and return its rows."""
-        async with self._pool.connection() as connection:
+        async with self._for(name) as connection:
             cursor = await connection.execute(query(name), values)
             return await cursor.fetchall() if cursor.description else []
 
@@ -56,14 +135,14 @@ class Database:
 
     async def count(self, name: str, **values: Any) -> int:
         """Run one statement and return how many rows it changed or returned."""
-        async with self._pool.connection() as connection:
+        async with self._for(name) as connection:
             cursor: psycopg.AsyncCursor[Any] = await connection.execute(query(name), values)
             return cursor.rowcount
 
     @asynccontextmanager
     async def transaction(self, *, snapshot: bool = False) -> AsyncIterator[Transaction]:
         """Several statements, together or not at all; with `snapshot` they only read, and all see the same moment."""
-        async with self._pool.connection() as connection, connection.transaction():
+        async with self._share, self._pool.connection() as connection, connection.transaction():
             if snapshot:
                 await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             else:  # others wait for what it changes, and its process may have frozen, or its machine be gone
@@ -123,7 +202,7 @@ async def open_database(dsn: Callable[[], str], size: int = 4) -> AsyncIterator[
     pool = AsyncConnectionPool(dsn, kwargs=_OPTIONS, min_size=1, max_size=size, timeout=CONNECT_TIMEOUT, open=False)
     await pool.open()
     try:
-        yield Database(pool)
+        yield Database(pool, asyncio.Semaphore(max(1, size - SPARE)))
     finally:
         # A server that does not answer must not hold up the end of the process.
         await asyncio.shield(pool.close(timeout=2))

@@ -59,7 +59,7 @@ class Notices:
     """The ledger's notifications and deliveries. `redact` takes secrets out of words before they are kept."""
 
     def __init__(self, database: Database, redact: Callable[[str], str]) -> None:
-        self._database = database
+        self._database = database.prompt()
         self._runs = RunLedger(database)
         self._redact = redact
 

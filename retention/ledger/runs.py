@@ -53,6 +53,7 @@ class RunLedger:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._prompt = database.prompt()
 
     async def now(self) -> datetime:
         """The database's time, which decides what is stale."""
@@ -130,14 +131,17 @@ class RunLedger:
         rows = await self._database.rows("figures", run_id=run_id)
         return Figures(sum(row.rounds for row in rows), sum_stakes((row.currency, row.stake) for row in rows))
 
-    async def start(self, run_id: UUID, deadline: float | None) -> Start | None:
-        """Set a run going, or join it; None where it is over. `deadline` in seconds from now."""
-        row = await self._database.row("start_run", run_id=run_id, deadline=deadline, beat=BEAT)
+    async def start(self, run_id: UUID, deadline: float | None, *, again: bool = False) -> Start | None:
+        """Set a run going, or join it; None where it is over. `deadline` in seconds from now.
+
+        `again`: even one that was halted for another reason than a pause, or failed.
+        """
+        row = await self._prompt.row("start_run", run_id=run_id, deadline=deadline, again=again, beat=BEAT)
         return None if row is None else Start.JOINED if row.going else Start.STARTED
 
     async def halt(self, run_id: UUID, reason: str, *, paused: bool = False) -> None:
         """Stop a run before its first call; `paused`: by the kill switch."""
-        await self._database.count("halt_run", run_id=run_id, reason=reason, paused=paused)
+        await self._prompt.count("halt_run", run_id=run_id, reason=reason, paused=paused)
 
     async def override(self, run_id: UUID, rail: str, text: str, by: str) -> None:
         """Record who passed which rail, when, and with what words."""
@@ -145,7 +149,7 @@ class RunLedger:
 
     async def get(self, run_id: UUID) -> Any:
         """A run's row, or None."""
-        return await self._database.row("run", run_id=run_id)
+        return await self._prompt.row("run", run_id=run_id)
 
     async def list(self, limit: int) -> list[Any]:
         """The newest runs, newest first, with their counts."""

@@ -31,7 +31,7 @@ class Schedules:
     """The ledger as a daemon sees it. All times are the database's."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self._database = database.prompt()
 
     async def look(self, targets: Sequence[str]) -> Look:
         """See what there is to do; `targets` are those whom this process can tell something."""

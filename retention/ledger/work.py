@@ -12,6 +12,7 @@ from retention.core.backoff import BASE
 from retention.core.discrepancies import Money
 from retention.core.model import Claim, Kind, State
 from retention.core.pacing import SPACING
+from retention.ledger.answers import Claimed, Dropped, GivenUp, Sight, Written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,6 +30,9 @@ RECOVERY = 0.02
 SETTLE_MARGIN = 5.0
 """Seconds that a lease reaches beyond slot and timeout, for the reply to be written."""
 
+KEPT = 10.0
+"""Seconds for which a claim stays ours whose reply is here and cannot be written yet."""
+
 BEAT = 10.0
 """Seconds after its last sign of life when a run counts as abandoned."""
 
@@ -44,63 +48,6 @@ class LaneTerms:
     status_probe: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Dropped:
-    """A planned round that was not to be called any more when its turn came."""
-
-    run_id: UUID
-    state: State
-    partner: str
-    market: str
-    round_id: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """What one claim statement brought. `open` is false where nothing may be claimed just now.
-
-    `clock` is the database's time minus this process's monotonic time, in seconds; None where nothing was claimed.
-    `last_id` is the highest id that was looked at.
-    """
-
-    open: bool
-    claims: tuple[Claim, ...] = ()
-    dropped: tuple[Dropped, ...] = ()
-    clock: float | None = None
-    last_id: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What became of one settlement in the ledger."""
-
-    conflict: bool
-    discrepant: bool
-
-
-@dataclass(frozen=True, slots=True)
-class GivenUp:
-    """Rounds that nothing more is sent for."""
-
-    partner: str
-    market: str
-    state: State
-    rounds: int
-
-
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """What a look at the run showed."""
-
-    status: str
-    halt_reason: str | None
-    halted_partners: frozenset[str]
-    overdue: bool
-    paused: str | None
-    throttled: frozenset[str]
-
-
 class WorkLedger:
     """The ledger as one process at work on one run sees it; `monotonic` is its clock, in seconds."""
 
@@ -112,7 +59,8 @@ class WorkLedger:
         idle_longer_than: float | None,
         monotonic: Callable[[], float],
     ) -> None:
-        self._database = database
+        self._database = database.at_work()
+        self._control = database.prompt()
         self._run_id = run_id
         self._replica = replica
         self._idle_longer_than = idle_longer_than
@@ -199,8 +147,10 @@ class WorkLedger:
         self,
         batch: Sequence[Settlement],
         close_error: str | None = None,
+        *,
+        again: bool = False,
     ) -> tuple[dict[UUID, Written], str | None]:
-        """Write a batch, of which no two are for the same cancellation.
+        """Write a batch, of which no two are for the same cancellation; `again`, where an earlier try may have done it.
 
         Returns what was written, by attempt, and the run's newest replies for the failure-ratio rail (None where the
         batch held none). With `close_error` the operator's function is not called, and the words go to `detail`.
@@ -209,6 +159,7 @@ class WorkLedger:
             "settle",
             run_id=self._run_id,
             close_error=close_error,
+            again=again,
             replies=orjson.dumps([_written(item) for item in batch], default=str).decode(),
         )
         by_uuid = {item.claim.uuid: item for item in batch}
@@ -216,6 +167,12 @@ class WorkLedger:
             row.uuid: Written(row.conflict, _discrepant(by_uuid[row.uuid], row)) for row in rows if row.id is not None
         }
         return written, next((row.recent for row in rows if row.recent is not None), None)
+
+    async def keep(self, claims: Sequence[Claim]) -> None:
+        """Let nobody take these for lost: their replies are here, and are going to be written."""
+        await self._control.count(
+            "keep", ids=[claim.cancellation_id for claim in claims], uuids=[claim.uuid for claim in claims], kept=KEPT
+        )
 
     async def recover(self, terms: LaneTerms, run_ids: Sequence[UUID]) -> list[Any]:
         """Turn claims of those runs whose lease has run out into doubts."""
@@ -230,7 +187,7 @@ class WorkLedger:
 
     async def watch(self, partners: Sequence[str]) -> Sight:
         """Give a sign of life and look what has become of the run."""
-        row = await self._database.row("watch", run_id=self._run_id, beat=BEAT, partners=list(partners))
+        row = await self._control.row("watch", run_id=self._run_id, beat=BEAT, partners=list(partners))
         return Sight(
             row.status,
             row.halt_reason,
@@ -242,15 +199,15 @@ class WorkLedger:
 
     async def throttle(self, terms: LaneTerms, pause: float) -> None:
         """Let every replica leave the partner alone for `pause` seconds."""
-        await self._database.count("throttle", partner=terms.partner, rate=terms.rate, pause=pause)
+        await self._control.count("throttle", partner=terms.partner, rate=terms.rate, pause=pause)
 
     async def halt(self, reason: str, *, paused: bool = False) -> bool:
         """Stop the run for all replicas, `paused` by the kill switch; whether this process was the first to do it."""
-        return await self._database.count("halt_run", run_id=self._run_id, reason=reason, paused=paused) > 0
+        return await self._control.count("halt_run", run_id=self._run_id, reason=reason, paused=paused) > 0
 
     async def halt_partner(self, partner: str) -> bool:
         """Stop calling one partner in this run; whether this process was the first to say so."""
-        return await self._database.count("halt_partner", run_id=self._run_id, partner=partner) > 0
+        return await self._control.count("halt_partner", run_id=self._run_id, partner=partner) > 0
 
     async def give_up(self, partner: str | None, why: str) -> list[GivenUp]:
         """Send nothing more, to one partner or to all; what that ends, by partner, market and state."""
@@ -268,7 +225,7 @@ class WorkLedger:
 
     async def leave(self) -> None:
         """Go, without ending the run."""
-        await self._database.count("leave_run", run_id=self._run_id)
+        await self._control.count("leave_run", run_id=self._run_id)
 
 
 def _written(item: Settlement) -> dict[str, object]:

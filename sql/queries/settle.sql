@@ -59,3 +59,8 @@ WITH reply AS (
     RETURNING recent
 )
 SELECT s.*, w.recent FROM settled s FULL JOIN seen w ON false
+UNION ALL
+-- What an earlier try wrote whose answer was lost.
+SELECT c.id, c.attempt_uuid, c.conflict, c.stake, c.stake_currency, c.bet_transaction_id, NULL
+FROM reply r JOIN retention.cancellations c ON c.id = r.id AND c.attempt_uuid = r.uuid AND c.state = r.state
+WHERE %(again)s

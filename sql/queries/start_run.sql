@@ -3,7 +3,9 @@
 WITH before AS (
     SELECT run_id, status = 'running' OR paused AS goes_on, status = 'running' AND active_until > statement_timestamp() AS going
     FROM retention.runs
-    WHERE run_id = %(run_id)s AND status IN ('planned', 'halted', 'failed', 'running')
+    WHERE run_id = %(run_id)s
+      -- What halted it meanwhile stands until a person says otherwise.
+      AND (status IN ('planned', 'running') OR paused OR (%(again)s AND status IN ('halted', 'failed')))
     FOR UPDATE
 )
 UPDATE retention.runs r

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 from support.agreement import violations
-from support.replica import schedule, serve, until
+from support.replica import WAITING, finished, schedule, serve, until
 
 from retention.vendor.faults import Faults
 
@@ -22,19 +22,14 @@ if TYPE_CHECKING:
     from support.world import World
 
 
-async def finished(world: World) -> bool:
-    """Whether a run is finished, and none is unfinished."""
-    rows = await world.sql("SELECT status FROM retention.runs WHERE status <> 'cancelled'")
-    return bool(rows) and {"finished"} == {row.status for row in rows}
-
-
 async def test_three_replicas_run_a_time_once_and_share_it(world: World) -> None:
     """A time that three replicas see is planned by one of them, worked on by all, and told of once; others are missed."""
     await world.seed(400)
     world.partner["rate"] = 100
     await schedule(world, minutes_ago=3)
     async with world.locked("retention.schedules"):  # until all three are there to see it
-        replicas = await asyncio.gather(*(serve(world) for _ in range(3)))
+        replicas = await asyncio.gather(*(serve(world, until="/healthz") for _ in range(3)))
+        await until(lambda: world.sql(f"{WAITING} HAVING count(*) = 3"))
     await until(lambda: finished(world))
     ends = await asyncio.gather(*(replica.stopped(signal.SIGTERM) for replica in replicas))
     assert [143] * 3 == [done.code for done in ends]

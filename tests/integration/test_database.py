@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from retention.ledger import database as module
-from retention.ledger.database import AWAY
+from retention.ledger.database import AWAY, Database, NoAnswerError, Patience, open_database
 
 if TYPE_CHECKING:
     from support.world import World
-
-    from retention.ledger.database import Database
 
 
 async def stand_still(world: World, database: Database) -> None:
@@ -33,3 +31,29 @@ async def test_a_transaction_whose_process_froze_is_ended(
     monkeypatch.setattr(module, "IDLE_MS", 100)
     with pytest.raises(AWAY):
         await stand_still(world, database)
+
+
+async def test_an_answer_that_does_not_come_is_waited_for_twice_as_long_the_next_time(
+    world: World, database: Database
+) -> None:
+    """A statement without an answer is given up as if the server were away; one that is merely slow succeeds in the end."""
+    patient = Database(database._pool, asyncio.Semaphore(), Patience(0.2))  # noqa: SLF001 - the same connections
+    async with world.locked("retention.runs"):
+        with pytest.raises(NoAnswerError, match="no answer for 0 s") as given_up:
+            await patient.row("run", run_id=None)
+        assert isinstance(given_up.value, AWAY)
+        again = asyncio.create_task(patient.row("run", run_id=None))
+        await world.until_waiting()
+        await asyncio.sleep(0.25)  # longer than the first time
+        assert not again.done()
+    assert await again is None
+
+
+async def test_a_standby_is_as_good_as_away(database_dsn: str) -> None:
+    """A server that only reads is one that may be back soon, and the next statement gets another connection to it."""
+    async with open_database(lambda: database_dsn, size=1) as database:
+        async with database.connection() as connection:
+            await connection.execute("SET default_transaction_read_only = on")
+        with pytest.raises(AWAY):
+            await database.count("halt_run", run_id=None, reason="", paused=False)
+        assert 0 == await database.count("halt_run", run_id=None, reason="", paused=False)

@@ -43,6 +43,10 @@ class Interrupted(Database):
         self._database = database
         self._meanwhile = meanwhile
 
+    def prompt(self) -> Database:
+        """Whoever asks with patience is interrupted as well."""
+        return self
+
     async def rows(self, name: str, **values: Any) -> list[Any]:
         """Run a statement."""
         found = await self._database.rows(name, **values)
@@ -184,7 +188,7 @@ async def test_a_run_that_goes_on_meanwhile_is_not_told_of(database: Database, b
     notices = notices_of(database)
 
     async def goes_on() -> None:
-        assert await runs.start(run_id, None)
+        assert await runs.start(run_id, None, again=True)
 
     async def is_halted_again() -> None:
         await goes_on()

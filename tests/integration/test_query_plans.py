@@ -59,6 +59,12 @@ class Explaining(Database):
         self.plans: dict[str, Any] = {}
         self.values: dict[str, Mapping[str, Any]] = {}
 
+    def at_work(self) -> Database:
+        """Whoever asks with patience is explained as well."""
+        return self
+
+    prompt = at_work
+
     async def rows(self, name: str, **values: Any) -> list[Any]:
         """Explain a statement instead of running it, but for the one that tells the time."""
         if name == "now":

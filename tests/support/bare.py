@@ -25,8 +25,10 @@ from support import pgbouncer
 from support.postgres import new_database
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from uuid import UUID
 
+    from retention.core.model import Claim
     from retention.ledger.database import Database
 
 SCOPE = Scope(("acme",), (3,), timedelta(hours=72), None, None, (), None, ())
@@ -110,6 +112,7 @@ def function(arguments: str = TAKES, returns: str = "TABLE (partner text, round_
 class Planned:
     """A run that has begun: its ledger, and how many rounds it planned."""
 
+    run_id: UUID
     work: WorkLedger
     rounds: int
 
@@ -121,16 +124,20 @@ async def begin(database: Database, scope: Scope = SCOPE) -> Planned:
     assert plan is not None
     assert await ledger.start(run_id, None)
     work = WorkLedger(database, run_id, "replica", None, asyncio.get_running_loop().time)
-    return Planned(work, plan.rounds)
+    return Planned(run_id, work, plan.rounds)
 
 
 async def cancel_all(planned: Planned) -> dict[str, bool]:
     """Claim a begun run's rounds and settle them as cancelled; returns each one's conflict."""
-    claimed = await planned.work.claim(Kind.CANCEL, TERMS, after=0, batch=100)
+    claims = (await planned.work.claim(Kind.CANCEL, TERMS, after=0, batch=100)).claims
+    written, _ = await planned.work.settle(cancelled(claims))
+    return {claim.round_id: written[claim.uuid].conflict for claim in claims}
+
+
+def cancelled(claims: Sequence[Claim]) -> list[Settlement]:
+    """The vendor's yes to each of these."""
     now = datetime.now(UTC)
-    replies = [
+    return [
         Settlement(claim, Outcome.CANCELLED, State.CANCELLED, now, now, 200, "0", "ok", "EUR", None, "T1", failed=False)
-        for claim in claimed.claims
+        for claim in claims
     ]
-    written, _ = await planned.work.settle(replies)
-    return {claim.round_id: written[claim.uuid].conflict for claim in claimed.claims}

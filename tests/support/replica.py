@@ -9,6 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
+WAITING = (
+    "SELECT FROM pg_stat_activity WHERE application_name = 'retention' AND wait_event_type = 'Lock'"
+    " AND datname = current_database()"
+)
+"""Asks for the connections that wait for a lock."""
+
 if TYPE_CHECKING:
     import signal
     from collections.abc import Callable, Mapping
@@ -44,12 +50,12 @@ class Replica:
         return await self.running.ended()
 
 
-async def serve(world: World, *words: str, environ: Mapping[str, str] | None = None) -> Replica:
-    """Start a replica, and wait until it is ready."""
+async def serve(world: World, *words: str, environ: Mapping[str, str] | None = None, until: str = "/readyz") -> Replica:
+    """Start a replica, and wait until it is ready, or what else it may answer 200 to."""
     port = free_port()
     running = await world.start("serve", "--http", f"127.0.0.1:{port}", *words, environ=environ)
     replica = Replica(running, f"http://127.0.0.1:{port}")
-    await replica.until("/readyz", 200)
+    await replica.until(until, 200)
     return replica
 
 
@@ -68,6 +74,12 @@ async def schedule(world: World, *, minutes_ago: int = 2, **policy: object) -> N
         timezone=world.policy["timezone"],
         minutes=minutes_ago,
     )
+
+
+async def finished(world: World) -> bool:
+    """Whether a run is finished, and none is unfinished."""
+    rows = await world.sql("SELECT status FROM retention.runs WHERE status <> 'cancelled'")
+    return bool(rows) and {"finished"} == {row.status for row in rows}
 
 
 async def until(condition: Callable[[], Any]) -> None:

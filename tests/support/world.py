@@ -94,6 +94,8 @@ class World:
     folder: Path
     partner: dict[str, object] = field(default_factory=dict)
     policy: dict[str, object] = field(default_factory=dict)
+    policies: dict[str, dict[str, object]] = field(default_factory=dict)
+    """Others than `nightly`; what they do not say is as it says."""
     extra: str = ""
     """More of the configuration, as TOML."""
     started: list[Running] = field(default_factory=list)
@@ -148,11 +150,11 @@ class World:
             return await cursor.fetchall() if cursor.description is not None else []
 
     @asynccontextmanager
-    async def locked(self, table: LiteralString) -> AsyncIterator[None]:
-        """Keep everybody else out of a table."""
+    async def locked(self, table: LiteralString, mode: LiteralString = "ACCESS EXCLUSIVE") -> AsyncIterator[None]:
+        """Keep everybody else out of a table, or whatever the mode says."""
         async with await psycopg.AsyncConnection.connect(self.dsn) as connection:
             await connection.execute(
-                psycopg.sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(psycopg.sql.SQL(table))
+                psycopg.sql.SQL("LOCK TABLE {} IN {} MODE").format(psycopg.sql.SQL(table), psycopg.sql.SQL(mode))
             )
             yield
 
@@ -180,11 +182,14 @@ class World:
             "timeout": "2s",
             **self.partner,
         }
-        policy: dict[str, object] = {"open_longer_than": "72h", "mode": "enforce", "max_rounds": 100000, **self.policy}
+        nightly: dict[str, object] = {"open_longer_than": "72h", "mode": "enforce", "max_rounds": 100000, **self.policy}
+        policies = {"nightly": nightly} | {name: nightly | other for name, other in self.policies.items()}
         path = self.folder / "retention.toml"
         text = (
             f"[database]\ndsn = {json.dumps(self.dsn)}\n"
-            f"[partners.acme]\n{_toml(partner)}\n[policies.nightly]\n{_toml(policy)}\n{self.extra}"
+            f"[partners.acme]\n{_toml(partner)}\n"
+            + "".join(f"[policies.{name}]\n{_toml(policy)}\n" for name, policy in policies.items())
+            + self.extra
         )
         if not path.exists() or path.read_text("utf-8") != text:  # another command may be reading it
             path.write_text(text, "utf-8")

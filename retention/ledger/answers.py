@@ -1,0 +1,68 @@
+"""What the ledger answers to the engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from retention.core.model import Claim, State
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A planned round that was not to be called any more when its turn came."""
+
+    run_id: UUID
+    state: State
+    partner: str
+    market: str
+    round_id: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What one claim statement brought. `open` is false where nothing may be claimed just now.
+
+    `clock` is the database's time minus this process's monotonic time, in seconds; None where nothing was claimed.
+    `last_id` is the highest id that was looked at.
+    """
+
+    open: bool
+    claims: tuple[Claim, ...] = ()
+    dropped: tuple[Dropped, ...] = ()
+    clock: float | None = None
+    last_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of one settlement in the ledger."""
+
+    conflict: bool
+    discrepant: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """Rounds that nothing more is sent for."""
+
+    partner: str
+    market: str
+    state: State
+    rounds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What a look at the run showed."""
+
+    status: str
+    halt_reason: str | None
+    halted_partners: frozenset[str]
+    overdue: bool
+    paused: str | None
+    throttled: frozenset[str]

@@ -1,0 +1,52 @@
+"""The ledger as an engine at work sees it, where something comes between."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from support.bare import TERMS, begin, cancelled
+
+from retention.core.model import Kind
+from retention.ledger.runs import RunLedger, Start
+
+if TYPE_CHECKING:
+    from support.world import World
+
+    from retention.ledger.database import Database
+
+
+async def test_what_halted_a_run_stands_until_a_person_says_otherwise(world: World, database: Database) -> None:
+    """A process that was about to join a run does not set it going again that was halted meanwhile, unless by a pause."""
+    await world.seed(1)
+    planned, runs = await begin(database), RunLedger(database)
+    assert await planned.work.halt("max_failure_ratio: too many")
+    assert await runs.start(planned.run_id, None) is None
+    assert await runs.start(planned.run_id, None, again=True) is Start.STARTED
+    assert await planned.work.halt("paused by tess", paused=True)
+    assert await runs.start(planned.run_id, None) is Start.STARTED
+
+
+async def test_a_batch_whose_answer_was_lost_is_known_the_next_time(world: World, database: Database) -> None:
+    """Written a second time, a batch changes nothing, and tells of each round as the first time would have."""
+    await world.seed(3)
+    planned = await begin(database)
+    claims = (await planned.work.claim(Kind.CANCEL, TERMS, after=0, batch=100)).claims
+    first, _ = await planned.work.settle(cancelled(claims))
+    settled = await world.sql("SELECT * FROM retention.cancellations ORDER BY id")
+    again, recent = await planned.work.settle(cancelled(claims), again=True)
+    assert 3 == len(first)
+    assert (first, None) == (again, recent)
+    assert settled == await world.sql("SELECT * FROM retention.cancellations ORDER BY id")
+
+
+async def test_a_claim_is_kept_while_its_reply_cannot_be_written(world: World, database: Database) -> None:
+    """A lease that has run out is renewed, and only for whoever has it: then nobody finds a doubt in it."""
+    await world.seed(2)
+    planned = await begin(database)
+    claims = (await planned.work.claim(Kind.CANCEL, TERMS, after=0, batch=100)).claims
+    await world.sql("UPDATE retention.cancellations SET lease_until = now() - interval '1 second'")
+    await planned.work.keep(claims[:1])
+    lost = await planned.work.recover(TERMS, [planned.run_id])
+    assert [claims[1].round_id] == [row.round_id for row in lost]
+    await planned.work.keep(claims)
+    assert {claims[0].round_id: "claimed", claims[1].round_id: "in_doubt"} == await world.states()

@@ -1,0 +1,33 @@
+"""What a daemon has going."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from retention.core.summary import Exit, Summary
+from retention.daemon.shift import Shift
+from retention.log import Redactor, configure
+from retention.runs import Finished
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+
+async def test_a_process_works_on_a_run_once() -> None:
+    """A run that this process works on already is not begun a second time, whoever in it found it last."""
+    ended: list[Finished] = []
+    shift = Shift(ended.append, lambda: None, configure("json", "error", Redactor(list, set)))
+    over = asyncio.Event()
+
+    async def going(run_id: UUID) -> Finished:
+        await over.wait()
+        return Finished(Summary(run_id, "nightly", "enforce", "finished", None), Exit.DONE)
+
+    run_id = uuid4()
+    shift.work_on(run_id, going(run_id))
+    shift.work_on(run_id, going(run_id))
+    over.set()
+    await shift.drain(5, lambda: None)
+    assert [run_id] == [finished.summary.run_id for finished in ended]
