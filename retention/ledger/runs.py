@@ -124,6 +124,7 @@ class RunLedger:
                 limit=scope.limit,
                 **limits,
             )
+            await transaction.rows("planned", run_id=request.run_id, beat=BEAT)
         return Plan(as_of, tuple(Group(*row) for row in rows))
 
     async def figures(self, run_id: UUID) -> Figures:

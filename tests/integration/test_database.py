@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from retention.ledger import database as module
 from retention.ledger.database import AWAY, Database, NoAnswerError, Patience, open_database
@@ -49,9 +50,10 @@ async def test_an_answer_that_does_not_come_is_waited_for_twice_as_long_the_next
     assert await again is None
 
 
-async def test_a_standby_is_as_good_as_away(database_dsn: str) -> None:
+async def test_a_standby_is_as_good_as_away(postgres: str, database_dsn: str) -> None:
     """A server that only reads is one that may be back soon, and the next statement gets another connection to it."""
-    async with open_database(lambda: database_dsn, size=1) as database:
+    dsn = make_conninfo(postgres, dbname=conninfo_to_dict(database_dsn)["dbname"])  # a bouncer would keep what is set
+    async with open_database(lambda: dsn, size=1) as database:
         async with database.connection() as connection:
             await connection.execute("SET default_transaction_read_only = on")
         with pytest.raises(AWAY):

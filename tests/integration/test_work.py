@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
-from support.bare import TERMS, begin, cancelled
+from support.bare import SCOPE, TERMS, begin, cancelled
 
 from retention.core.model import Kind
-from retention.ledger.runs import RunLedger, Start
+from retention.ledger import runs as module
+from retention.ledger.runs import RunLedger, RunRequest, Start
 
 if TYPE_CHECKING:
+    import pytest
     from support.world import World
 
     from retention.ledger.database import Database
@@ -50,3 +54,18 @@ async def test_a_claim_is_kept_while_its_reply_cannot_be_written(world: World, d
     assert [claims[1].round_id] == [row.round_id for row in lost]
     await planned.work.keep(claims)
     assert {claims[0].round_id: "claimed", claims[1].round_id: "in_doubt"} == await world.states()
+
+
+async def test_a_plan_that_took_long_is_not_taken_for_abandoned(
+    world: World, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has planned a run has time to begin it from the moment when the plan is there, however long that took."""
+    monkeypatch.setattr(module, "BEAT", 2.0)
+    await world.seed(1)
+    async with world.locked("public.rounds"):
+        request = RunRequest(uuid4(), "nightly", "enforce", "ann", None, {})
+        planning = asyncio.create_task(RunLedger(database).create(request, SCOPE, [TERMS]))
+        await world.until_waiting()
+        await asyncio.sleep(2.1)
+    await planning
+    assert [(True,)] == await world.sql("SELECT active_until > now() AS alive FROM retention.runs")
