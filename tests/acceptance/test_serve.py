@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 async def test_three_replicas_run_a_time_once_and_share_it(world: World) -> None:
-    """A time that three replicas see is planned by one of them, worked on by all, and told of once; others are missed."""
+    """A time that three replicas see is planned by one of them, joined by all, and told of once; others are missed."""
     await world.seed(400)
     world.partner["rate"] = 100
     await schedule(world, minutes_ago=3)
@@ -40,8 +40,9 @@ async def test_three_replicas_run_a_time_once_and_share_it(world: World) -> None
     ]
     assert 400 == len(world.vendor.requests)
     assert [] == await violations(world)
+    assert 2 == sum(event["event"] == "run.joined" for event in events)
     (shares,) = await world.sql("SELECT count(DISTINCT replica) AS replicas FROM retention.attempts")
-    assert 3 == shares.replicas
+    assert 2 <= shares.replicas  # who is never first to claim in four seconds has nothing to send
     runs = await world.sql(
         "SELECT scheduled_for, status, halt_reason, requested_by, trigger FROM retention.runs ORDER BY scheduled_for"
     )
