@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.postgres import crashing_server
 from support.receiver import KEY, Receiver
-from support.replica import free_port, schedule, serve, until
+from support.replica import Replica, free_port, schedule, serve, until
 from support.world import World, make_world
 
 from retention.vendor.faults import Faults
@@ -59,10 +59,10 @@ async def test_metrics_tell_what_was_done(world: World) -> None:
     await schedule(world)
     first = await serve(world)
 
-    async def ended() -> bool:
-        return "retention_run_last_exit_code{" in (await first.get("/metrics"))[1]
+    async def tells_of_a_run(replica: Replica) -> bool:
+        return "retention_run_last_exit_code{" in (await replica.get("/metrics"))[1]
 
-    await until(ended)
+    await until(lambda: tells_of_a_run(first))
     found = figures((await first.get("/metrics"))[1])
     await first.stopped(signal.SIGTERM)
     (run,) = await world.sql(
@@ -84,6 +84,7 @@ async def test_metrics_tell_what_was_done(world: World) -> None:
         'retention_schedule_missed_total{policy="nightly"}': 1.0,
     } == found
     second = await serve(world)
+    await until(lambda: tells_of_a_run(second))  # it looks back while it goes about its work
     text = (await second.get("/metrics"))[1]
     assert 4.0 == figures(text)['retention_run_last_exit_code{policy="nightly"}']
     assert "process_resident_memory_bytes" in text
