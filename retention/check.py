@@ -37,11 +37,11 @@ CODE_LIMIT, WORDS_LIMIT = 64, 256
 """Characters from which on a reply's code, or its description, may have been cut."""
 
 
-async def run_checks(settings: Settings, now: datetime) -> list[Finding]:
-    """Look at everything, in the order in which it has to be mended."""
+async def run_checks(settings: Settings, schedules: Mapping[str, Sequence[datetime]]) -> list[Finding]:
+    """Look at everything, in the order in which it has to be mended; `schedules` as `next_times` tells them."""
     redact = redactor_of(settings).text
     findings = [Finding("configuration", ok=True, message=_extent(settings)), *map(_policy, settings.policies.values())]
-    findings += [_schedule(settings.policies[name], times) for name, times in next_times(settings, now).items()]
+    findings += [_schedule(settings.policies[name], times) for name, times in schedules.items()]
     findings += _overlaps(settings)
     findings += await _database(settings, redact)
     findings += await asyncio.gather(*(_vendor(partner, redact) for partner in settings.partners.values()))

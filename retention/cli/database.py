@@ -107,10 +107,10 @@ def check(context: typer.Context, as_json: AsJson = False) -> None:
     redactor = redactor_of(settings)
 
     async def work(_signals: Signals) -> int:
-        now = datetime.now(UTC)
-        findings = await checks.run_checks(settings, now)
+        schedules = checks.next_times(settings, datetime.now(UTC))
+        findings = await checks.run_checks(settings, schedules)
         if as_json:
-            emit_json(checks.document(findings, checks.next_times(settings, now)))
+            emit_json(checks.document(findings, schedules))
         else:
             print(checks.text(findings))
         return checks.exit_code(findings)

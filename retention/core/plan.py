@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal, localcontext
+from decimal import Context, Decimal, localcontext
 from typing import TYPE_CHECKING
 
 from retention.core.rails import Figures
@@ -11,6 +11,9 @@ from retention.core.rails import Figures
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime, timedelta
+
+EXACT = Context(prec=76)
+"""For sums of money: the default of 28 digits is fewer than one amount may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,7 @@ class Plan:
 def sum_stakes(stakes: Iterable[tuple[str | None, Decimal | None]]) -> dict[str, Decimal]:
     """Add up stakes by currency; one without a currency or an amount adds to none."""
     sums: dict[str, Decimal] = {}
-    with localcontext(prec=76):  # the default of 28 digits is fewer than one stake may have
+    with localcontext(EXACT):
         for currency, stake in stakes:
             if currency is not None and stake is not None:
                 sums[currency] = sums.get(currency, Decimal(0)) + stake

@@ -71,7 +71,8 @@ class Daemon:
         self._shift = Shift(self._ended, signalled, house.log)
         self._wake = asyncio.Event()
         self._clockwork = Clockwork(self._wake.set)
-        self._timetable = Timetable(house.schedules, house.tally, house.log, house.redactor.text)
+        self._schedules = house.schedules
+        self._timetable = Timetable(self._schedules, house.tally, house.log, house.redactor.text)
         self._planning = asyncio.Semaphore(PLANS)
         self._telling: asyncio.Task[None] | None = None
         self._away = False
@@ -153,8 +154,8 @@ class Daemon:
 
     async def _remember(self) -> None:
         """Let the metrics tell of the runs before this process; they are no reason to wait, nor to fail."""
-        with suppress(psycopg.Error, *AWAY):
-            for policy, run_id, finished_at in await self._house.schedules.last_runs([*self._house.settings.policies]):
+        with suppress(psycopg.Error):
+            for policy, run_id, finished_at in await self._schedules.last_runs([*self._house.settings.policies]):
                 code = exit_code(await self._house.run_ledger.summary(run_id))
                 if policy not in self._newer:
                     self._metrics.run_ended(policy, code, finished_at)
@@ -164,8 +165,8 @@ class Daemon:
         try:
             async with asyncio.timeout(PATIENCE):
                 await self._timetable.begin()
-                look = await self._house.schedules.look([*self._house.settings.notify])
-        except (*AWAY, TimeoutError, psycopg.Error) as error:  # one that refuses may be mended while this goes on
+                look = await self._schedules.look([*self._house.settings.notify])
+        except (TimeoutError, psycopg.Error) as error:  # one that refuses may be mended while this goes on
             if not self._away:
                 self._log.warning("database.away", problem=str(error).partition("\n")[0] or type(error).__name__)
             self._away = True

@@ -5,8 +5,10 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from decimal import Context, Decimal
+from decimal import Decimal
 from typing import TYPE_CHECKING
+
+from retention.core.plan import EXACT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,8 +17,6 @@ if TYPE_CHECKING:
 
 BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Seconds: the upper bounds of the histogram of requests."""
-
-_EXACT = Context(prec=76)  # the default of 28 digits is fewer than one amount may have
 
 
 @dataclass(slots=True)
@@ -81,4 +81,4 @@ class Stats:
         """Add what the vendor promised."""
         if amount is not None and currency is not None:
             key = (partner, currency)
-            self.tally.refunds[key] = _EXACT.add(self.tally.refunds[key], amount)
+            self.tally.refunds[key] = EXACT.add(self.tally.refunds[key], amount)

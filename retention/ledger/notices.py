@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from retention.core.notice import Event
-    from retention.core.summary import Summary
     from retention.ledger.database import Database
 
 LEASE = 60.0
@@ -81,7 +80,9 @@ class Notices:
             elif event == "schedule.missed":
                 missed[run.policy].append(run)
             elif worth_telling(run, summary := await self._runs.summary(run.run_id)):
-                made.append(await self._tell(event, [run], targets, row.now, self._letter(event, run, summary)))
+                made.append(
+                    await self._tell(event, [run], targets, row.now, run_letter(event, run, summary, self._redact))
+                )
             else:
                 silent.append(run)
         for policy, runs in missed.items():
@@ -118,9 +119,6 @@ class Notices:
         """Give up what was tried for long enough, and what has waited as long for a target that nobody knows."""
         rows = await self._database.rows("abandon_deliveries", targets=list(targets), patience=PATIENCE)
         return [Delivery(*row) for row in rows]
-
-    def _letter(self, event: Event, run: UntoldRun, summary: Summary) -> dict[str, Any]:
-        return run_letter(event, run, summary, self._redact)
 
     async def _tell(
         self,

@@ -87,7 +87,6 @@ class RunLedger:
                 reason=request.reason,
                 settings=Jsonb(dict(request.settings)),
                 status="finished" if dry_run else "planned",
-                beat=BEAT,
             )
             if made is None:
                 return None

@@ -1,11 +1,10 @@
 -- A run that is asked for. Returns nothing where its time has a run already: a scheduled time is run once.
 INSERT INTO retention.runs
-    (run_id, policy, trigger, mode, scheduled_for, as_of, requested_by, reason, settings, status, started_at, finished_at, active_until, deadline_at)
+    (run_id, policy, trigger, mode, scheduled_for, as_of, requested_by, reason, settings, status, started_at, finished_at, deadline_at)
 VALUES (
     %(run_id)s, %(policy)s, %(trigger)s, %(mode)s, %(scheduled_for)s, %(as_of)s, %(requested_by)s, %(reason)s, %(settings)s, %(status)s,
     CASE WHEN %(status)s IN ('running', 'finished') THEN %(as_of)s::timestamptz END,
     CASE WHEN %(status)s = 'finished' THEN %(as_of)s::timestamptz END,
-    CASE WHEN %(status)s = 'planned' THEN %(as_of)s::timestamptz + make_interval(secs => %(beat)s) ELSE '-infinity' END,
     'infinity')
 ON CONFLICT (policy, scheduled_for) DO NOTHING
 RETURNING run_id

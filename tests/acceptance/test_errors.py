@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import socket
 import sys
 from typing import TYPE_CHECKING, Any, LiteralString
 
@@ -13,6 +12,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from support.bare import as_role
+from support.replica import free_port
 from support.world import Done
 
 if TYPE_CHECKING:
@@ -246,19 +246,11 @@ async def execute(dsn: str, statement: str) -> None:
         await connection.execute(statement.encode())
 
 
-def closed_port() -> int:
-    """A port on which nobody listens."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
 async def test_a_database_that_cannot_be_reached(world: World) -> None:
     """A closed port, an unknown role and an unknown database are exit 5 and one line, without the password."""
     dsn = world.dsn
     cases: dict[str, dict[str, Any]] = {
-        "onnection refused": {"host": "127.0.0.1", "port": closed_port(), "password": "hunter2-hunter2"},
+        "onnection refused": {"host": "127.0.0.1", "port": free_port(), "password": "hunter2-hunter2"},
         '"nobody-4711" does not exist': {"user": "nobody-4711", "password": "hunter2-hunter2"},
         '"nowhere-4711" does not exist': {"dbname": "nowhere-4711"},
     }
@@ -272,7 +264,7 @@ async def test_a_database_that_cannot_be_reached(world: World) -> None:
 async def test_a_vendor_that_cannot_be_reached(world: World) -> None:
     """A vendor behind a closed port is exit 5, said in the run's summary and its log; the rounds are not sent."""
     await world.seed(2)
-    world.partner |= {"api_url": f"http://127.0.0.1:{closed_port()}/secret-path", "max_attempts": 1}
+    world.partner |= {"api_url": f"http://127.0.0.1:{free_port()}/secret-path", "max_attempts": 1}
     done = await world.command("run")
     assert 5 == done.code
     assert "unreachable: acme" in done.out

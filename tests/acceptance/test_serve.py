@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 from support.agreement import violations
-from support.replica import WAITING, finished, schedule, serve, until
+from support.replica import finished, schedule, serve, until
 
 from retention.vendor.faults import Faults
 
@@ -29,7 +29,7 @@ async def test_three_replicas_run_a_time_once_and_share_it(world: World) -> None
     await schedule(world, minutes_ago=3)
     async with world.locked("retention.schedules"):  # until all three are there to see it
         replicas = await asyncio.gather(*(serve(world, until="/healthz") for _ in range(3)))
-        await until(lambda: world.sql(f"{WAITING} HAVING count(*) = 3"))
+        await world.until_waiting(3)
     await until(lambda: finished(world))
     ends = await asyncio.gather(*(replica.stopped(signal.SIGTERM) for replica in replicas))
     assert [143] * 3 == [done.code for done in ends]

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +20,7 @@ from retention.vendor.faults import Faults
 from retention.vendor.simulator import Simulator
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
 
@@ -175,16 +177,23 @@ async def test_a_reload_takes_a_good_file_and_refuses_a_bad_one(world: World) ->
     ]
 
 
-async def test_a_replica_that_joins_does_not_call_a_partner_that_refused(world: World) -> None:
-    """A partner that refused our credentials is not called again in that run, by no replica that joins it later."""
+@asynccontextmanager
+async def refusing_partner(world: World, rounds: int) -> AsyncIterator[Simulator]:
+    """A second vendor, who refuses our credentials, with so many stale rounds."""
     async with Simulator(secure_login="beta", token="beta-token") as other:
         other.faults = Faults.of({"status": 401})
-        world.partner["rate"] = 30
         world.extra = (
             f'[partners.beta]\nsecure_login = "beta"\ntoken = "beta-token"\napi_url = "{other.url}"\nrate = 2\n'
         )
+        await world.seed(rounds, prefix="b", partner="beta", at_vendor=False)
+        yield other
+
+
+async def test_a_replica_that_joins_does_not_call_a_partner_that_refused(world: World) -> None:
+    """A partner that refused our credentials is not called again in that run, by no replica that joins it later."""
+    async with refusing_partner(world, 9) as other:
+        world.partner["rate"] = 30
         await world.seed(900)
-        await world.seed(9, prefix="b", partner="beta", at_vendor=False)
         await schedule(world)
         first = await serve(world)
         await until(lambda: world.sql("SELECT FROM retention.runs WHERE halted_partners = '{beta}'"))
@@ -199,14 +208,9 @@ async def test_a_replica_that_joins_does_not_call_a_partner_that_refused(world: 
 
 async def test_a_pause_does_not_forgive_a_refusal(world: World) -> None:
     """A run that a pause halted, and that goes on by itself, still leaves alone the partner that refused us before."""
-    async with Simulator(secure_login="beta", token="beta-token") as other:
-        other.faults = Faults.of({"status": 401})
+    async with refusing_partner(world, 5) as other:
         world.partner["rate"] = 40  # there has to be work left when the pause comes
-        world.extra = (
-            f'[partners.beta]\nsecure_login = "beta"\ntoken = "beta-token"\napi_url = "{other.url}"\nrate = 2\n'
-        )
         await world.seed(300)
-        await world.seed(5, prefix="b", partner="beta", at_vendor=False)
         await schedule(world)
         replica = await serve(world)
         await until(lambda: world.sql("SELECT FROM retention.runs WHERE halted_partners = '{beta}'"))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import psycopg.sql
 from support.agreement import violations
-from support.replica import WAITING, finished, schedule, serve, until
+from support.replica import finished, schedule, serve, until
 
 if TYPE_CHECKING:
     from support.world import World
@@ -44,7 +44,7 @@ async def test_settlements_that_wait_leave_connections_to_the_rest(world: World)
     replica = await serve(world)
     await replica.running.until(world.vendor, lambda: len(world.vendor.requests) > 60)
     async with world.locked("public.rounds", "SHARE"):
-        await until(lambda: world.sql(f"{WAITING} HAVING count(*) >= 8"))
+        await world.until_waiting(8)
         for _ in range(30):  # for longer than a run without a sign of life counts as alive
             assert 200 == (await replica.get("/readyz"))[0]
             await asyncio.sleep(0.4)
@@ -62,7 +62,7 @@ async def test_a_signal_that_comes_while_plans_wait_begins_no_more(world: World)
         replica = await serve(world, until="/healthz")
         async with world.locked("public.rounds"):
             await decided.aclose()
-            await until(lambda: world.sql(f"{WAITING} HAVING count(*) = 2"))
+            await world.until_waiting(2)
             replica.running.signal(signal.SIGTERM)
             await asyncio.sleep(0.5)
     done = await replica.running.ended()

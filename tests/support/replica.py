@@ -9,12 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-WAITING = (
-    "SELECT FROM pg_stat_activity WHERE application_name = 'retention' AND wait_event_type = 'Lock'"
-    " AND datname = current_database()"
-)
-"""Asks for the connections that wait for a lock."""
-
 if TYPE_CHECKING:
     import signal
     from collections.abc import Callable, Mapping

@@ -158,10 +158,12 @@ class World:
             )
             yield
 
-    async def until_waiting(self) -> None:
-        """Wait until somebody waits for a lock."""
+    async def until_waiting(self, connections: int = 1) -> None:
+        """Wait until so many connections at least wait for a lock."""
         while not await self.sql(
             "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            " HAVING count(*) >= %(connections)s",
+            connections=connections,
         ):
             await asyncio.sleep(0.01)
 
