@@ -76,3 +76,24 @@ def test_each_transaction_may_be_on_another_connection(narrow: str) -> None:
             other.execute("SELECT")
         sessions = {one.execute("SELECT pg_backend_pid()").fetchone() for _ in range(2 * POOL)}
     assert POOL == len(sessions)
+
+
+async def test_one_that_ends_by_itself_is_started_again(narrow: str) -> None:
+    """The tests after it do not suffer from a PgBouncer that gave up: it is there again, as under a service manager."""
+    console = make_conninfo(narrow, dbname=CONSOLE)
+    async with await psycopg.AsyncConnection.connect(console, autocommit=True, prepare_threshold=None) as connection:
+        with pytest.raises(psycopg.OperationalError):
+            await connection.execute("SHUTDOWN")
+    async with asyncio.timeout(10):
+        while not await answers(narrow):
+            await asyncio.sleep(0.01)
+
+
+async def answers(dsn: str) -> bool:
+    """Whether a statement gets its answer."""
+    try:
+        async with await psycopg.AsyncConnection.connect(dsn, autocommit=True, prepare_threshold=None) as connection:
+            await connection.execute("SELECT")
+    except psycopg.OperationalError:
+        return False
+    return True

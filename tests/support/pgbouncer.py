@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 MISSING = "there is no pgbouncer here; install the package pgbouncer"
 
@@ -84,14 +85,11 @@ def running_pgbouncer(server: str, *, pool_size: int = 4, reserve: int = 6) -> I
         if owner is not None:
             for path in (directory, *directory.iterdir()):
                 shutil.chown(path, owner)
-        with (directory / "log").open("wb") as log:
-            process = subprocess.Popen([installed, directory / "pgbouncer.ini"], user=owner, stderr=log)
-        try:
-            _wait_for(process, directory)
-            yield make_conninfo(host=str(directory), port=_PORT, user=user, dbname=database)
-        finally:
-            process.kill()  # it has nothing to lose, and its newer versions take SIGTERM as leave to wait for clients
-            process.wait()
+        with (directory / "log").open("ab") as log:
+            command = (installed, str(directory / "pgbouncer.ini"))
+            with _kept_up(lambda: subprocess.Popen(command, user=owner, stderr=log)) as first:
+                _wait_for(first, directory)
+                yield make_conninfo(host=str(directory), port=_PORT, user=user, dbname=database)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 
@@ -99,6 +97,35 @@ def running_pgbouncer(server: str, *, pool_size: int = 4, reserve: int = 6) -> I
 def _owner(host: str, port: int) -> str | int:
     """Whom to run it as in root's stead, whose it refuses to be: one who surely gets at the server's socket."""
     return (Path(host) / f".s.PGSQL.{port}").stat().st_uid if host.startswith("/") else "nobody"
+
+
+@contextmanager
+def _kept_up(start: Callable[[], subprocess.Popen[bytes]]) -> Iterator[subprocess.Popen[bytes]]:
+    """Start it and, as its service manager would, start it again each time that it ends by itself.
+
+    1.18 is known to, where statements are cancelled under load (pgbouncer/pgbouncer#822).
+    """
+    process = first = start()
+    closing, changing = False, threading.Lock()
+
+    def keep_up() -> None:
+        nonlocal process
+        while True:
+            process.wait()
+            with changing:
+                if closing:
+                    return
+                process = start()
+
+    keeper = threading.Thread(target=keep_up, name="pgbouncer")
+    keeper.start()
+    try:
+        yield first
+    finally:
+        with changing:
+            closing = True
+            process.kill()  # it has nothing to lose, and its newer versions take SIGTERM as leave to wait for clients
+        keeper.join()
 
 
 def _wait_for(process: subprocess.Popen[bytes], directory: Path) -> None:
