@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from support import pgbouncer
 from support.ledger import Book
 from support.postgres import new_database, running_server, template_database
@@ -69,9 +69,10 @@ async def database(database_dsn: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def world(database_dsn: str, tmp_path: Path) -> AsyncIterator[World]:
+async def world(postgres: str, database_dsn: str, tmp_path: Path) -> AsyncIterator[World]:
     """Yield an operator's database and a vendor that is up, with the command line between them."""
-    async with make_world(database_dsn, tmp_path) as world:
+    direct = make_conninfo(postgres, dbname=conninfo_to_dict(database_dsn)["dbname"])
+    async with make_world(database_dsn, tmp_path, direct) as world:
         yield world
 
 

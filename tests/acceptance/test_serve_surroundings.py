@@ -237,8 +237,12 @@ async def test_a_replica_that_cannot_reach_the_vendor_leaves_the_run_to_the_othe
     assert "partner.unreachable" in {event["event"] for event in ends[1].events}
     told = [event["event"] for done in ends for event in done.events if "exit_code" in event]
     assert ["run.finished"] == [event for event in told if event != "run.left"]
+    assert "run.given_up" not in {event["event"] for done in ends for event in done.events}
     assert [("finished",)] == await world.sql("SELECT status FROM retention.runs WHERE status <> 'cancelled'")
-    assert ["cancelled"] * 500 == [*(await world.states()).values()]
+    # A round that the unable one happened to get as often as it may be tried is none that was given up.
+    assert [("cancelled",)] == await world.sql(
+        "SELECT DISTINCT state FROM retention.cancellations WHERE state <> 'not_sent' OR attempts < 2"
+    )
 
 
 async def test_a_schedule_that_comes_back_begins_anew(world: World) -> None:

@@ -90,8 +90,11 @@ class World:
     """Everything that a run touches. Times go from now into the past."""
 
     dsn: str
+    """By which the commands reach the database."""
     vendor: Simulator
     folder: Path
+    direct: str
+    """By which the test itself does: what stands between the commands and the server is not in its way."""
     partner: dict[str, object] = field(default_factory=dict)
     policy: dict[str, object] = field(default_factory=dict)
     policies: dict[str, dict[str, object]] = field(default_factory=dict)
@@ -144,7 +147,7 @@ class World:
     async def sql(self, statement: LiteralString, **values: object) -> list[Any]:
         """Run a statement as the owner of the database."""
         async with await psycopg.AsyncConnection.connect(
-            self.dsn, autocommit=True, row_factory=namedtuple_row
+            self.direct, autocommit=True, row_factory=namedtuple_row
         ) as connection:
             cursor = await connection.execute(statement, values)
             return await cursor.fetchall() if cursor.description is not None else []
@@ -152,7 +155,7 @@ class World:
     @asynccontextmanager
     async def locked(self, table: LiteralString, mode: LiteralString = "ACCESS EXCLUSIVE") -> AsyncIterator[None]:
         """Keep everybody else out of a table, or whatever the mode says."""
-        async with await psycopg.AsyncConnection.connect(self.dsn) as connection:
+        async with await psycopg.AsyncConnection.connect(self.direct) as connection:
             await connection.execute(
                 psycopg.sql.SQL("LOCK TABLE {} IN {} MODE").format(psycopg.sql.SQL(table), psycopg.sql.SQL(mode))
             )
@@ -222,10 +225,10 @@ class World:
 
 
 @asynccontextmanager
-async def make_world(dsn: str, folder: Path) -> AsyncIterator[World]:
-    """Yield a world whose vendor is up."""
+async def make_world(dsn: str, folder: Path, direct: str | None = None) -> AsyncIterator[World]:
+    """Yield a world whose vendor is up. `direct` is the way of the test's own statements, if it is another."""
     async with Simulator(secure_login=SECURE_LOGIN, token=TOKEN) as vendor:
-        world = World(dsn, vendor, folder)
+        world = World(dsn, vendor, folder, direct or dsn)
         try:
             yield world
         finally:
