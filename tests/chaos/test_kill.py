@@ -147,7 +147,8 @@ async def test_several_processes_share_a_run_within_the_rate(world: World, proce
     assert [] == await violations(world)
     # Seen from both ends of the wire: a stall of one end's process bunches what it sees, a burst is seen by both.
     sent = await world.sql(
-        "SELECT extract(epoch FROM sent_at)::float8 AS at FROM retention.attempts WHERE kind = 'cancel'"
+        "SELECT extract(epoch FROM sent_at)::float8 AS at FROM retention.attempts"
+        " WHERE kind = 'cancel' AND sent_at IS NOT NULL"  # a claim whose COMMIT was cut may never be sent
     )
     assert min(world.vendor.worst_second(), worst_second(row.at for row in sent)) <= 42
     assert best_rate([request.arrived_at for request in world.vendor.requests], 120) >= 36
