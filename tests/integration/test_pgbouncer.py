@@ -12,6 +12,7 @@ from psycopg.rows import dict_row
 from support.agreement import violations
 from support.pgbouncer import CONSOLE, MISSING, program, running_pgbouncer
 from support.postgres import new_database
+from support.replica import until
 from support.world import make_world
 
 if TYPE_CHECKING:
@@ -85,8 +86,7 @@ async def test_one_that_ends_by_itself_is_started_again(narrow: str) -> None:
         with pytest.raises(psycopg.OperationalError):
             await connection.execute("SHUTDOWN")
     async with asyncio.timeout(10):
-        while not await answers(narrow):
-            await asyncio.sleep(0.01)
+        await until(lambda: answers(narrow))
 
 
 async def answers(dsn: str) -> bool:

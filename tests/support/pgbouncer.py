@@ -85,7 +85,7 @@ def running_pgbouncer(server: str, *, pool_size: int = 4, reserve: int = 6) -> I
         if owner is not None:
             for path in (directory, *directory.iterdir()):
                 shutil.chown(path, owner)
-        with (directory / "log").open("ab") as log:
+        with (directory / "log").open("wb") as log:
             command = (installed, str(directory / "pgbouncer.ini"))
             with _kept_up(lambda: subprocess.Popen(command, user=owner, stderr=log)) as first:
                 _wait_for(first, directory)
