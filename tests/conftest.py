@@ -62,6 +62,12 @@ def database_dsn(postgres: str, front: str, template: str) -> Iterator[str]:
 
 
 @pytest.fixture
+def direct_dsn(postgres: str, database_dsn: str) -> str:
+    """Return the DSN of the test's own database that leads straight to the server, whatever stands before it."""
+    return make_conninfo(postgres, dbname=conninfo_to_dict(database_dsn)["dbname"])
+
+
+@pytest.fixture
 async def database(database_dsn: str) -> AsyncIterator[Database]:
     """Yield the test's own database, opened."""
     async with open_database(lambda: database_dsn) as database:
@@ -69,10 +75,9 @@ async def database(database_dsn: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def world(postgres: str, database_dsn: str, tmp_path: Path) -> AsyncIterator[World]:
+async def world(database_dsn: str, direct_dsn: str, tmp_path: Path) -> AsyncIterator[World]:
     """Yield an operator's database and a vendor that is up, with the command line between them."""
-    direct = make_conninfo(postgres, dbname=conninfo_to_dict(database_dsn)["dbname"])
-    async with make_world(database_dsn, tmp_path, direct) as world:
+    async with make_world(database_dsn, tmp_path, direct_dsn) as world:
         yield world
 
 

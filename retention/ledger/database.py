@@ -114,13 +114,9 @@ class Database:
         async with (
             self._patience(name) if self._patience else nullcontext(),
             self._share if self._sharing else nullcontext(),
-            self._pool.connection() as connection,
+            self.connection() as connection,
         ):
-            try:
-                yield connection
-            except psycopg.errors.ReadOnlySqlTransaction:
-                await connection.close()  # another one may lead to where the standby's primary is
-                raise
+            yield connection
 
     async def rows(self, name: str, **values: Any) -> list[Any]:
         """Run one statement and return its rows."""
@@ -142,7 +138,7 @@ class Database:
     @asynccontextmanager
     async def transaction(self, *, snapshot: bool = False) -> AsyncIterator[Transaction]:
         """Several statements, together or not at all; with `snapshot` they only read, and all see the same moment."""
-        async with self._share, self._pool.connection() as connection, connection.transaction():
+        async with self._share, self.connection() as connection, connection.transaction():
             if snapshot:
                 await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             else:  # others wait for what it changes, and its process may have frozen, or its machine be gone
@@ -153,7 +149,11 @@ class Database:
     async def connection(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
         """A connection, for what is no single statement of sql/queries/."""
         async with self._pool.connection() as connection:
-            yield connection
+            try:
+                yield connection
+            except psycopg.errors.ReadOnlySqlTransaction:
+                await connection.close()  # another one may lead to where the standby's primary is
+                raise
 
 
 class Transaction:

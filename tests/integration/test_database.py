@@ -6,12 +6,13 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from retention.ledger import database as module
 from retention.ledger.database import AWAY, Database, NoAnswerError, Patience, open_database
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from support.world import World
 
 
@@ -50,12 +51,23 @@ async def test_an_answer_that_does_not_come_is_waited_for_twice_as_long_the_next
     assert await again is None
 
 
-async def test_a_standby_is_as_good_as_away(postgres: str, database_dsn: str) -> None:
-    """A server that only reads is one that may be back soon, and the next statement gets another connection to it."""
-    dsn = make_conninfo(postgres, dbname=conninfo_to_dict(database_dsn)["dbname"])  # a bouncer would keep what is set
-    async with open_database(lambda: dsn, size=1) as database:
+async def statement(database: Database) -> None:
+    """Change nothing, by a statement that stands alone."""
+    assert 0 == await database.count("halt_run", run_id=None, reason="", paused=False)
+
+
+async def transaction(database: Database) -> None:
+    """Change nothing, by one of a transaction's."""
+    async with database.transaction() as transaction:
+        assert [] == await transaction.rows("halt_run", run_id=None, reason="", paused=False)
+
+
+@pytest.mark.parametrize("change", [statement, transaction])
+async def test_a_standby_is_as_good_as_away(direct_dsn: str, change: Callable[[Database], Awaitable[None]]) -> None:
+    """A server that only reads is one that may be back soon, and the next change gets another connection to it."""
+    async with open_database(lambda: direct_dsn, size=1) as database:  # PgBouncer would keep what is set
         async with database.connection() as connection:
             await connection.execute("SET default_transaction_read_only = on")
         with pytest.raises(AWAY):
-            await database.count("halt_run", run_id=None, reason="", paused=False)
-        assert 0 == await database.count("halt_run", run_id=None, reason="", paused=False)
+            await change(database)
+        await change(database)
