@@ -15,18 +15,24 @@ if TYPE_CHECKING:
 
 FORGED = {
     "settled without a request": (
-        "UPDATE retention.cancellations SET state = 'cancelled', attempts = 1, settled_at = now(), unsettled = false,"
-        " due_at = NULL, currency = 'EUR', amount = 1.5, transaction_id = 'bet-b0' WHERE round_id = 'b0'",
+        (
+            "UPDATE retention.cancellations SET state = 'cancelled', attempts = 1, settled_at = now(), unsettled = false,"
+            " due_at = NULL, currency = 'EUR', amount = 1.5, transaction_id = 'bet-b0' WHERE round_id = 'b0'"
+        ),
         "round b0: the vendor has InProgress, the ledger cancelled",
     ),
     "a cancellation denied": (
-        "UPDATE retention.cancellations SET state = 'rejected', holds_round = false, currency = NULL, amount = NULL,"
-        " transaction_id = NULL WHERE round_id = 'a0'",
+        (
+            "UPDATE retention.cancellations SET state = 'rejected', holds_round = false, currency = NULL, amount = NULL,"
+            " transaction_id = NULL WHERE round_id = 'a0'"
+        ),
         "round a0: the vendor has Canceled, the ledger not",
     ),
     "a cancellation made a hold": (
-        "UPDATE retention.cancellations SET state = 'held', holds_round = false, currency = NULL, amount = NULL,"
-        " transaction_id = NULL WHERE round_id = 'a0'",
+        (
+            "UPDATE retention.cancellations SET state = 'held', holds_round = false, currency = NULL, amount = NULL,"
+            " transaction_id = NULL WHERE round_id = 'a0'"
+        ),
         "round a0: the vendor has Canceled, the ledger not",
     ),
 }
