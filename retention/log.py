@@ -14,6 +14,8 @@ from urllib.parse import quote
 import orjson
 import structlog
 
+from retention.core.text import printable, printable_lines
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, MutableMapping
     from typing import TextIO
@@ -114,6 +116,14 @@ def _as_json(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> str
     return line.decode() if line.isascii() else json.dumps(event)
 
 
+def _for_people(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    """Ids come from elsewhere, and a terminal obeys what is written to it. Of all texts only a traceback has lines."""
+    return {
+        key: (printable_lines if key == "exception" else printable)(value) if isinstance(value, str) else value
+        for key, value in event.items()
+    }
+
+
 def configure(log_format: str, level: str, redactor: Redactor) -> FilteringBoundLogger:
     """A logger that writes to stderr: 'json', 'console', or 'auto' (console on a terminal, else JSON)."""
     console = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
@@ -123,7 +133,7 @@ def configure(log_format: str, level: str, redactor: Redactor) -> FilteringBound
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
         redactor,  # after everything that makes text, so that a traceback is read by it as well
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if console else _as_json,
+        *([_for_people, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())] if console else [_as_json]),
     ]
     # Other libraries log through the standard library, which would write their warnings to stderr unredacted. None of
     # theirs is worth a secret.
