@@ -248,3 +248,21 @@ def test_those_who_report_see_and_close_no_open_round(logins: dict[str, Any]) ->
         "SELECT FROM retention.close_rounds('{}', '{}', '{}', '{}', '{}', '{}')",
     ):
         assert tried(logins["retention_report"], statement)[0] in DENIED
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT public.pay_as_everybody('U-1')",
+        "CREATE TEMP TABLE mine (filler text)",
+        "CREATE FUNCTION pg_temp.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "SELECT lo_create(0)",
+        "SELECT pg_advisory_xact_lock(1)",
+        "ALTER ROLE CURRENT_USER PASSWORD 'mine'",
+        "ALTER ROLE CURRENT_USER SET work_mem = '1GB'",
+        "SELECT FROM retention.runs FOR UPDATE",
+    ],
+)
+def test_what_every_login_may_is_known(logins: dict[str, Any], statement: str) -> None:
+    """What PostgreSQL gives to whoever logs in, and no grant of ours could take away, is known."""
+    assert "" == tried(logins["retention_job"], statement)[0]
