@@ -196,7 +196,7 @@ def _written(path: Path | None) -> Iterator[TextIO]:
             sys.stdout.reconfigure(newline="")  # RFC 4180 has line ends of its own
         yield sys.stdout
         return
-    place, beside = path.resolve(), None
+    place, beside = Path(os.path.realpath(path)), None
     try:
         if place.exists() and not place.is_file():  # a device or a pipe: nothing can take its place
             with path.open("w", encoding="utf-8", newline="") as file:

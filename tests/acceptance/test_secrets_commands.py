@@ -17,6 +17,7 @@ from psycopg.conninfo import make_conninfo
 from support.forked import forking
 from support.gossip import PASSWORD, arm, gossip, hunted, ledger_of, told
 from support.hunt import found
+from support.postgres import only_on_our_own
 from support.receiver import Receiver
 from support.reference import command_names
 from support.world import SECURE_LOGIN, TOKEN
@@ -208,6 +209,7 @@ def sources(world: World) -> Iterator[tuple[str, dict[str, str]]]:
 @contextmanager
 def refusing(dsn: str) -> Iterator[str]:
     """A role that the server lets in by its password alone, which nobody here knows."""
+    only_on_our_own()
     role = f"guarded_{uuid.uuid4().hex}"
     with psycopg.connect(dsn, autocommit=True) as owner:
         before = owner.execute("SELECT pg_read_file(current_setting('hba_file'))").fetchone()

@@ -9,6 +9,7 @@ from psycopg.conninfo import make_conninfo
 from support.agreement import violations
 from support.bare import run, sample
 from support.guarded import guarded_database, logged_in
+from support.postgres import only_on_our_own
 
 if TYPE_CHECKING:
     from support.world import World
@@ -40,6 +41,7 @@ FORGED = {
 
 async def with_roles(world: World) -> str:
     """Let the job log in as itself, with a function that has its owner's rights; returns the job's DSN."""
+    only_on_our_own()
     run(
         world.direct,
         "ALTER FUNCTION retention.close_rounds SECURITY DEFINER SET search_path = pg_catalog, pg_temp",

@@ -9,6 +9,7 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from support.bare import bare_database, install_samples, run
+from support.postgres import only_on_our_own
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -44,6 +45,7 @@ SELECT lo_from_bytea({SEEDED}, 'of the operator');
 @contextmanager
 def guarded_database(server: str) -> Iterator[str]:
     """DSN of the owner of a database with the samples installed, beside tables and functions of the operator's."""
+    only_on_our_own()
     with bare_database(server, server) as dsn:
         install_samples(dsn)
         run(dsn, _OPERATORS)
