@@ -16,7 +16,7 @@ from support.history import Attempt, Cancellation, History, Kept, Run
 from retention.vendor.truth import Request, Round, RoundStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 START = datetime(2026, 3, 1, 3, 0, tzinfo=UTC)
 RUN = UUID(int=1)
@@ -44,10 +44,24 @@ def request(number: int, row: str, call: str, when: float, **more: Any) -> Reque
 
 def cancellation(row: str, uuid: int, settled: float, *, attempts: int = 1, told: bool = True) -> Cancellation:
     """A round that was cancelled; `told` says whether the refund came with it."""
-    refund = (Decimal("1.50"), "EUR", f"bet-{row}") if told else (None, None, None)
-    stake = (Decimal("1.50"), "EUR", f"bet-{row}")
-    ids = (IDS[row], RUN, None, row, "cancelled", attempts, UUID(int=uuid))
-    return Cancellation(*ids, at(settled), False, *refund, *stake, None)
+    return Cancellation(
+        id=IDS[row],
+        run_id=RUN,
+        taken_up_by=None,
+        round_id=row,
+        state="cancelled",
+        attempts=attempts,
+        attempt_uuid=UUID(int=uuid),
+        settled_at=at(settled),
+        conflict=False,
+        amount=Decimal("1.50") if told else None,
+        currency="EUR" if told else None,
+        transaction_id=f"bet-{row}" if told else None,
+        stake=Decimal("1.50"),
+        stake_currency="EUR",
+        bet_transaction_id=f"bet-{row}",
+        detail=None,
+    )
 
 
 def truth(row: str, status: RoundStatus = RoundStatus.CANCELED) -> Round:
@@ -97,29 +111,25 @@ GOOD = History(
 
 def change(field: str, index: int, **more: Any) -> Callable[[History], History]:
     """The history in which one row of one witness says something else."""
-
-    def changed(history: History) -> History:
-        rows = [*getattr(history, field)]
-        rows[index] = replace(rows[index], **more)
-        return replace(history, **{field: tuple(rows)})
-
-    return changed
+    return lambda history: tell(
+        history, field, (replace(row, **more) if n == index else row for n, row in enumerate(getattr(history, field)))
+    )
 
 
 def without(field: str, index: int) -> Callable[[History], History]:
     """The history in which one witness has forgotten a row."""
-
-    def changed(history: History) -> History:
-        rows = [*getattr(history, field)]
-        del rows[index]
-        return replace(history, **{field: tuple(rows)})
-
-    return changed
+    return lambda history: tell(history, field, (row for n, row in enumerate(getattr(history, field)) if n != index))
 
 
 def also(field: str, *more: Any) -> Callable[[History], History]:
     """The history in which one witness has more to tell."""
-    return lambda history: replace(history, **{field: (*getattr(history, field), *more)})
+    return lambda history: tell(history, field, (*getattr(history, field), *more))
+
+
+def tell(history: History, field: str, rows: Iterable[Any]) -> History:
+    """The history in which one witness tells this."""
+    told: dict[str, Any] = {field: tuple(rows)}
+    return replace(history, **told)
 
 
 def both(*changes: Callable[[History], History]) -> Callable[[History], History]:

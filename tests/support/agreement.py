@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, defaultdict
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from retention.vendor.truth import RoundStatus, worst_second
 from support.causes import causes
 from support.history import read
-
-from retention.vendor.truth import RoundStatus, worst_second
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -107,7 +107,7 @@ def one_at_a_time(history: History) -> Iterator[str]:
             spans[request.round_id].append((request.at, min(finished, sent + timedelta(seconds=history.timeout))))
     for name, times in spans.items():
         ordered = sorted(times)
-        for earlier, later in zip(ordered, ordered[1:], strict=False):
+        for earlier, later in itertools.pairwise(ordered):
             if later[0] < earlier[1]:
                 yield f"round {name} was in flight twice"
 

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from support.history import Attempt, Cancellation, History
-
     from retention.vendor.truth import Request
+    from support.history import Attempt, Cancellation, History
 
 _UNCLEAR = {"in_doubt", "retry", None}
 _CLEAR = {"cancelled", "already_cancelled", "already_completed"}

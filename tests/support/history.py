@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     from decimal import Decimal
     from uuid import UUID
 
-    from support.world import World
-
     from retention.vendor.truth import Request, Round
+    from support.world import World
 
 
 @dataclass(frozen=True, slots=True)
