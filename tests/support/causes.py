@@ -41,6 +41,8 @@ def _reasons(row: Cancellation, attempts: Sequence[Attempt], reply: Request | No
         case "in_doubt":
             if lost and not any(one.outcome in _CLEAR for one in attempts):
                 yield "the vendor never told what became of it"
+            if any(one.outcome == "rejected" for one in cancels):
+                yield "the vendor refused, and has not told yet what the round is"
         case "rejected" | "already_completed":
             if any(one.outcome == row.state for one in attempts):
                 yield f"the vendor says {row.state}"
