@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     from retention.vendor.client import Exchange
 
-TIMEOUT = 0.2
+TIMEOUT = 0.1
 """Seconds for a request."""
 
-FROZEN = 0.3
+FROZEN = 0.15
 """Seconds for which the process stands still."""
 
 

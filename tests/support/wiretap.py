@@ -14,6 +14,9 @@ from retention.ledger.queries import folder, query
 if TYPE_CHECKING:
     from asyncio import StreamReader, StreamWriter
 
+LAST = 5.0
+"""Seconds for a program that has ended to have its last statements noted."""
+
 _PARSE, _QUERY = b"P", b"Q"
 _READY = b"Z\0\0\0\5"
 """How the message begins that ends each answer."""
@@ -44,7 +47,10 @@ class Wiretap:
 
     async def __aexit__(self, *_: object) -> None:
         self._listener.close()
-        await asyncio.gather(*self._connections)  # they end with the program
+        if self._connections:
+            ends = await asyncio.wait(self._connections, timeout=LAST)  # with the program
+            for connection in ends[1]:
+                connection.cancel()
 
     async def _connected(self, reader: StreamReader, writer: StreamWriter) -> None:
         connection = asyncio.current_task()
