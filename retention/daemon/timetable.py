@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import psycopg
@@ -15,12 +15,13 @@ from retention.ledger.database import AWAY
 from retention.settings.durations import format_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from structlog.typing import FilteringBoundLogger
 
     from retention.core.cron import Schedule
+    from retention.core.due import Due
     from retention.engine.stats import Tally
     from retention.ledger.schedules import Schedules
     from retention.runs import Planned
@@ -38,6 +39,7 @@ class Watch:
     """One policy's schedule. All times are the database's; `retry_at` is this process's, in monotonic seconds.
 
     `since`: up to when its times are decided. `watched_since`: from when on this process would have seen one come.
+    `told`: times after `since` of which it is told already that they were missed.
     """
 
     policy: Policy
@@ -48,6 +50,7 @@ class Watch:
     retry_at: float = 0.0
     problem: str | None = None
     busy: bool = False
+    told: set[datetime] = field(default_factory=set)
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -64,6 +67,7 @@ class Watch:
         self.since = until
         self.next = next(self.schedule.after(until), None)
         self.problem = None
+        self.told.clear()
 
 
 class PlanRun(Protocol):
@@ -122,9 +126,14 @@ class Timetable:
 
     async def tick(self, watch: Watch, now: datetime, plan: PlanRun) -> Planned | None:
         """Decide about the times that have come: plan the run that is due, if it falls to us, and record the missed."""
-        watch.busy = True
+        assert watch.since is not None
+        assert watch.watched_since is not None
+        watch.busy, planned = True, None
+        times = watch.schedule.between(watch.since, now, LIMIT)
+        due = decide(times, now, watch.policy.catch_up, watch.watched_since)
         try:
-            return await self._decide(watch, now, plan)
+            planned = await self._fire(watch, due, now, plan)
+            await self._record(watch, due, times)
         except AWAY as error:
             watch.retry_at = time.monotonic() + 1  # and once it is back, the time has come all the same
             watch.problem = f"the database was away ({type(error).__name__})"
@@ -135,36 +144,35 @@ class Timetable:
             self._log.error("schedule.failed", policy=watch.policy.name, problem=watch.problem, exc_info=ours)
         finally:
             watch.busy = False
-        return None
+        return planned  # also where it could not be recorded yet: the run is ours, and need not wait for that
 
-    async def _decide(self, watch: Watch, now: datetime, plan: PlanRun) -> Planned | None:
-        assert watch.since is not None
-        assert watch.watched_since is not None
-        policy, times = watch.policy, watch.schedule.between(watch.since, now, LIMIT)
-        due, planned = decide(times, now, policy.catch_up, watch.watched_since), None
-        if due.run is not None:
-            planned = await plan(policy, due.run)
-            if planned is not None:
-                late = (now - due.run).total_seconds()
-                self._log.info(
-                    "schedule.fired",
-                    policy=policy.name,
-                    run_id=str(planned.run_id),
-                    scheduled_for=due.run.isoformat(),
-                    late_s=round(late, 3),
-                )
+    async def _fire(self, watch: Watch, due: Due, now: datetime, plan: PlanRun) -> Planned | None:
+        planned = await plan(watch.policy, due.run) if due.run is not None else None
+        if due.run is not None and planned is not None:
+            self._log.info(
+                "schedule.fired",
+                policy=watch.policy.name,
+                run_id=str(planned.run_id),
+                scheduled_for=due.run.isoformat(),
+                late_s=round((now - due.run).total_seconds(), 3),
+            )
+        return planned
+
+    async def _record(self, watch: Watch, due: Due, times: Sequence[datetime]) -> None:
         if due.missed:
             await self._miss(watch, due.missed, newer=due.run)
         if times:
             await self._schedules.decided(*watch.key, times[-1])
             watch.decided(times[-1])
-        return planned
 
     async def _miss(self, watch: Watch, times: Iterable[datetime], newer: datetime | None) -> None:
         policy, reason = watch.policy, _why_missed(watch, newer)
         recorded = await self._schedules.missed(policy.name, policy.mode, policy.as_record(), list(times), reason)
-        self._tally.missed[policy.name] += len(recorded)
         for moment in recorded:
+            if moment in watch.told:
+                continue
+            watch.told.add(moment)
+            self._tally.missed[policy.name] += 1
             self._log.error(
                 "schedule.missed",
                 policy=policy.name,

@@ -20,7 +20,7 @@ REFUSED = "42501"
 
 INSERTED_ONCE = {
     "runs": "run_id policy trigger mode scheduled_for as_of requested_by reason settings deadline_at status halt_reason"
-    " started_at finished_at",
+    " started_at finished_at ended_by",
     "cancellations": "run_id partner market game_id user_id round_id opened_at stake stake_currency bet_transaction_id"
     " state settled_at holds_round detail",
     "attempts": "uuid cancellation_id run_id kind replica claimed_at",
@@ -35,7 +35,7 @@ INSERTED_ONCE = {
 
 UPDATED = {
     "runs": "status halt_reason overrides started_at finished_at active_until deadline_at halted_partners recent paused"
-    " told",
+    " told ended_by",
     "cancellations": "state error_code description currency amount transaction_id conflict detail settled_at attempts"
     " resolved_as resolved_by resolved_note resolved_at attempt_uuid lease_until tries probes due_at taken_up_by"
     " doubtful refused unsettled holds_round",
