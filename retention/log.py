@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import json
 import logging
 import math
@@ -14,6 +16,8 @@ from urllib.parse import quote
 import orjson
 import structlog
 
+from retention.core.text import printable, printable_lines
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, MutableMapping
     from typing import TextIO
@@ -25,6 +29,9 @@ MASK = "***"
 SHORTEST = 4
 """Characters; replacing anything shorter would take words apart."""
 
+SHORTEST_ENCODED = 8
+"""Characters of an encoded secret; what is shorter is found by chance."""
+
 
 class Redactor:
     """Takes secrets out of text. `secrets` is asked anew whenever it is used, since files of secrets may change."""
@@ -35,7 +42,9 @@ class Redactor:
         self._known = known
         self._listed: list[str] = []
         self._forms: set[str] = set()
+        self._disguises: set[str] = set()
         self._pattern: re.Pattern[str] | None = None
+        self._anywhere: re.Pattern[str] | None = None
 
     def follow(self, secrets: Callable[[], list[str]], known: Callable[[], set[str]]) -> None:
         """Take out the secrets of another configuration from now on; those of the old one stay secrets."""
@@ -43,9 +52,12 @@ class Redactor:
         self._secrets, self._known = secrets, known
 
     def text(self, text: str) -> str:
-        """The text without the secrets in it."""
+        """The text without the secrets in it, however whoever wrote it has encoded them.
+
+        Log lines are spared that: it costs as much as they do, and what comes from elsewhere has gone through here.
+        """
         self._refresh()
-        return self._masked(text)
+        return self._anywhere.sub(MASK, text) if self._anywhere else text
 
     def __call__(self, _logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
         """As a processor of structlog: every string, however deep."""
@@ -62,9 +74,10 @@ class Redactor:
             return
         self._listed, known = [*listed], self._known()
         # A secret that was replaced stays one: what is on its way may still name it.
-        self._forms |= {form for word in listed if len(word) >= SHORTEST and word not in known for form in _forms(word)}
-        longest_first = sorted(self._forms, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
+        words = [word for word in listed if len(word) >= SHORTEST and word not in known]
+        self._forms |= {form for word in words for form in _forms(word)}
+        self._disguises |= {form for word in words for form in _disguises(word)}
+        self._pattern, self._anywhere = _any_of(self._forms), _any_of(self._forms | self._disguises)
 
     def _masked(self, text: str) -> str:
         return self._pattern.sub(MASK, text) if self._pattern else text
@@ -87,6 +100,30 @@ def _forms(secret: str) -> set[str]:
     """The ways in which a secret is written: as it is, and inside of what Python, JSON or a URL puts around it."""
     quoted = (repr(secret), json.dumps(secret), json.dumps(secret, ensure_ascii=False))
     return {secret, quote(secret, safe=""), quote(secret), *(form[1:-1] for form in quoted)}
+
+
+def _disguises(secret: str) -> set[str]:
+    """What a secret becomes elsewhere: in HTML, in other people's JSON and URLs, in hexadecimal and in base64."""
+    if "://" in secret:  # host, path and password of an address are secrets by themselves
+        return set()
+    data = secret.encode(errors="surrogateescape")
+    found = {data.hex(), data.hex().upper()}
+    for shift in range(3):  # where a group of base64 may begin; only the signs that are the secret's own
+        own = slice(-(-shift * 8 // 6), (shift + len(data)) * 8 // 6)
+        text = base64.b64encode(bytes(shift) + data).decode()[own]
+        found |= {text, text.replace("+", "-").replace("/", "_")}
+    in_url = quote(secret, safe="")
+    texts = {html.escape(secret), json.dumps(secret)[1:-1].replace("/", "\\/"), quote(in_url), _lower(in_url)}
+    return {form for form in found if len(form) >= SHORTEST_ENCODED} | texts
+
+
+def _lower(quoted: str) -> str:
+    return re.sub("%..", lambda sign: sign[0].lower(), quoted)
+
+
+def _any_of(forms: set[str]) -> re.Pattern[str] | None:
+    longest_first = sorted(forms, key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, longest_first))) if forms else None
 
 
 class _Stderr:
@@ -114,6 +151,14 @@ def _as_json(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> str
     return line.decode() if line.isascii() else json.dumps(event)
 
 
+def _for_people(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
+    """Ids come from elsewhere, and a terminal obeys what is written to it. Of all texts only a traceback has lines."""
+    return {
+        key: (printable_lines if key == "exception" else printable)(value) if isinstance(value, str) else value
+        for key, value in event.items()
+    }
+
+
 def configure(log_format: str, level: str, redactor: Redactor) -> FilteringBoundLogger:
     """A logger that writes to stderr: 'json', 'console', or 'auto' (console on a terminal, else JSON)."""
     console = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
@@ -123,7 +168,7 @@ def configure(log_format: str, level: str, redactor: Redactor) -> FilteringBound
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
         redactor,  # after everything that makes text, so that a traceback is read by it as well
-        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if console else _as_json,
+        *([_for_people, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())] if console else [_as_json]),
     ]
     # Other libraries log through the standard library, which would write their warnings to stderr unredacted. None of
     # theirs is worth a secret.

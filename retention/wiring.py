@@ -184,7 +184,7 @@ def _parts(address: str) -> tuple[str, ...]:
     """What tells an address though it is not the whole of it: a vendor may well repeat the path it was asked for."""
     url = urlsplit(address)
     local = url.hostname in {"127.0.0.1", "::1", "localhost"}
-    parts = (url.netloc, "" if local else url.hostname, url.path.rstrip("/"), url.password)
+    parts = (url.netloc, "" if local else url.hostname, url.path.rstrip("/"), url.query, url.password)
     return tuple(part for part in parts if part)
 
 

@@ -10,11 +10,12 @@ from retention.errors import RetentionError
 def main() -> None:
     """Entry point of the `retention` command."""
     from retention.cli.app import app
+    from retention.core.text import printable_lines
 
     try:
         sys.exit(app(prog_name="retention", standalone_mode=False))
     except RetentionError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable_lines(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -23,7 +24,8 @@ def main() -> None:
         words, context = getattr(error, "format_message", None), getattr(error, "ctx", None)
         if words is None:
             raise
-        print(_complaint(words(), context.command_path if context else "retention"), file=sys.stderr)
+        complaint = _complaint(words(), context.command_path if context else "retention")
+        print(printable_lines(complaint), file=sys.stderr)
         sys.exit(2)
 
 

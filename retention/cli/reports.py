@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import enum
 import io
+import os
+import stat
 import sys
+import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -187,18 +190,28 @@ def review_resolve(
 
 @contextmanager
 def _written(path: Path | None) -> Iterator[TextIO]:
-    """Stdout, or a file that appears whole or not at all."""
+    """Stdout, or a file that appears whole or not at all: its owner's alone, unless the one before it was not."""
     if path is None:
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(newline="")  # RFC 4180 has line ends of its own
         yield sys.stdout
         return
-    beside = path.with_name(f".{path.name}.partial")
+    place, beside = Path(os.path.realpath(path)), None
     try:
-        with beside.open("w", encoding="utf-8", newline="") as file:
+        if place.exists() and not place.is_file():  # a device or a pipe: nothing can take its place
+            with path.open("w", encoding="utf-8", newline="") as file:
+                yield file
+            return
+        # A name that nobody can foresee, so that nobody has laid a link there.
+        handle, name = tempfile.mkstemp(prefix=f".{place.name}.", dir=place.parent)
+        beside = Path(name)
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            if place.exists():
+                os.fchmod(handle, stat.S_IMODE(place.stat().st_mode))
             yield file
-        beside.replace(path)
+        beside.replace(place)
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}; name a file in a folder that can be written to") from None
     finally:
-        beside.unlink(missing_ok=True)
+        if beside is not None:
+            beside.unlink(missing_ok=True)

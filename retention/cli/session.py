@@ -127,7 +127,9 @@ def emit_json(document: Any) -> None:
 
 
 def _fail(message: str, code: int) -> int:
-    print(f"error: {message}", file=sys.stderr)
+    from retention.core.text import printable_lines
+
+    print(f"error: {printable_lines(message)}", file=sys.stderr)
     return code
 
 

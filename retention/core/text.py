@@ -1,4 +1,4 @@
-"""Amounts and times as people and programs read them."""
+"""Amounts, times, and whatever comes from elsewhere, as people and programs read them."""
 
 from __future__ import annotations
 
@@ -24,3 +24,16 @@ def time_text(time: datetime) -> str:
 def money_text(amount: Decimal | None, currency: str | None) -> str:
     """Write an amount with its currency, each as far as it is known."""
     return " ".join(filter(None, (decimal_text(amount) if amount is not None else "", currency)))
+
+
+def printable(value: object) -> str:
+    """Write a value so that it cannot move the cursor, break the line or turn the text around."""
+    text = "" if value is None else str(value)
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+
+
+def printable_lines(text: str) -> str:
+    """Write a text of several lines so that each stays one, and none drives the terminal."""
+    return "\n".join(map(printable, text.split("\n")))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from retention.core.text import printable
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from typing import TextIO
@@ -29,14 +31,6 @@ def print_grid(columns: Sequence[str], rows: Iterable[Row], file: TextIO | None)
 def print_lines(lines: Iterable[str], file: TextIO | None) -> None:
     """Print lines."""
     (file or sys.stdout).writelines(f"{printable(line)}\n" for line in lines)
-
-
-def printable(value: object) -> str:
-    """Write a value so that it cannot move the cursor, break the line or turn the text around."""
-    text = "" if value is None else str(value)
-    if text.isprintable():
-        return text
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
 def _folded(columns: Sequence[str], cells: Iterable[Sequence[str]]) -> Table:

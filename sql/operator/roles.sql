@@ -9,7 +9,8 @@
 -- own have their rights: GRANT retention_job TO nightly. For other names, replace these throughout.
 --
 -- Neither gets anything in `public` or on your own tables: the view and the function work with their owner's rights.
--- Nobody may delete: what the job has done stays on record. What was planned and asked can be added to, not rewritten.
+-- Nobody may delete: what the job has done stays on record. What was planned and asked can be added to, not rewritten,
+-- and no row is born approved, sent, settled, resolved or released.
 
 BEGIN;
 
@@ -35,27 +36,38 @@ GRANT SELECT ON retention.schema_migrations TO retention_job;
 GRANT SELECT ON retention.open_rounds TO retention_job;
 GRANT EXECUTE ON FUNCTION retention.close_rounds(text[], text[], timestamptz[], text[], numeric[], text[]) TO retention_job;
 
-GRANT SELECT, INSERT ON retention.runs TO retention_job;
+GRANT SELECT ON retention.runs TO retention_job;
+GRANT INSERT (run_id, policy, trigger, mode, scheduled_for, as_of, requested_by, reason, settings, status, halt_reason,
+              started_at, finished_at, deadline_at, ended_by)
+    ON retention.runs TO retention_job;
 GRANT UPDATE (status, halt_reason, overrides, started_at, finished_at, active_until, deadline_at, halted_partners, recent,
               paused, told, ended_by)
     ON retention.runs TO retention_job;
 
-GRANT SELECT, INSERT ON retention.cancellations TO retention_job;
+GRANT SELECT ON retention.cancellations TO retention_job;
+GRANT INSERT (run_id, partner, market, game_id, user_id, round_id, opened_at, stake, stake_currency, bet_transaction_id,
+              state, settled_at, holds_round, detail)
+    ON retention.cancellations TO retention_job;
 GRANT UPDATE (state, error_code, description, currency, amount, transaction_id, conflict, detail, settled_at, attempts,
               resolved_as, resolved_by, resolved_note, resolved_at, attempt_uuid, lease_until, tries, probes, due_at,
               taken_up_by, doubtful, refused, unsettled, holds_round)
     ON retention.cancellations TO retention_job;
 
-GRANT SELECT, INSERT ON retention.attempts TO retention_job;
+GRANT SELECT ON retention.attempts TO retention_job;
+GRANT INSERT (uuid, cancellation_id, run_id, kind, replica, claimed_at) ON retention.attempts TO retention_job;
 GRANT UPDATE (sent_at, replied_at, http_status, error_code, outcome, detail) ON retention.attempts TO retention_job;
 
-GRANT SELECT, INSERT ON retention.holds TO retention_job;
+GRANT SELECT ON retention.holds TO retention_job;
+GRANT INSERT (partner, market, game_id, user_id, round_id, reason, created_by, created_at, until)
+    ON retention.holds TO retention_job;
 GRANT UPDATE (released_at, released_by) ON retention.holds TO retention_job;
 
-GRANT SELECT, INSERT ON retention.pauses TO retention_job;
+GRANT SELECT ON retention.pauses TO retention_job;
+GRANT INSERT (partner, reason, paused_by, paused_at) ON retention.pauses TO retention_job;
 GRANT UPDATE (resumed_by, resumed_at) ON retention.pauses TO retention_job;
 
-GRANT SELECT, INSERT ON retention.partner_state TO retention_job;
+GRANT SELECT ON retention.partner_state TO retention_job;
+GRANT INSERT (partner, lane) ON retention.partner_state TO retention_job;
 GRANT UPDATE (next_slot, paused_until, rate, rate_at) ON retention.partner_state TO retention_job;
 
 GRANT SELECT, INSERT ON retention.schedules TO retention_job;
@@ -63,7 +75,8 @@ GRANT UPDATE (schedule, timezone, decided_until) ON retention.schedules TO reten
 
 GRANT SELECT, INSERT ON retention.notifications TO retention_job;
 
-GRANT SELECT, INSERT ON retention.deliveries TO retention_job;
+GRANT SELECT ON retention.deliveries TO retention_job;
+GRANT INSERT (notification_id, target, due_at) ON retention.deliveries TO retention_job;
 GRANT UPDATE (tries, due_at, delivered_at, problem) ON retention.deliveries TO retention_job;
 
 -- Those who report.

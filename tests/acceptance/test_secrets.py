@@ -5,32 +5,17 @@ from __future__ import annotations
 import asyncio
 import signal
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 import psutil
-from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
+from support.gossip import PASSWORD, arm, gossip, hunted, ledger_of, told
+from support.hunt import found
 from support.receiver import Receiver
 from support.replica import schedule, serve, until
-from support.world import SECURE_LOGIN, TOKEN
-
-from retention.vendor.faults import Faults
+from support.world import TOKEN
 
 if TYPE_CHECKING:
     from support.world import Done, World
-
-PASSWORD = "opensesame-4d1f"
-HUNTED = {
-    "the token": TOKEN[:12],  # the beginning of it is too much already
-    "the secureLogin": SECURE_LOGIN,
-    "the API URL's path": "secret-path",
-    "the status URL's path": "hidden-place",
-    "the DSN's password": PASSWORD,
-    "the webhook's path": "hook-5d2e",
-    "the webhook's query": "hookkey-77aa",
-    "the signing key": "sign-3f9c1b",
-    "apprise's password": "apprise-9e11",
-}
 
 
 class Hunt:
@@ -39,7 +24,6 @@ class Hunt:
     def __init__(self, world: World) -> None:
         self.written: dict[str, str] = {}
         self._world = world
-        self._address = world.vendor.url.removeprefix("http://")
 
     async def command(self, *words: str) -> Done:
         """Run a command that tells all it can."""
@@ -50,57 +34,11 @@ class Hunt:
 
     async def ledger(self) -> None:
         """Read every column of every table of ours."""
-        tables = await self._world.sql("SELECT tablename FROM pg_tables WHERE schemaname = 'retention'")
-        assert len(tables) >= 6
-        for table in tables:
-            statement = sql.SQL("SELECT t::text AS text FROM {} t").format(sql.Identifier("retention", table.tablename))
-            rows = await self._world.sql(statement.as_string())
-            self.written[table.tablename] = "\n".join(row.text for row in rows)
+        self.written |= await ledger_of(self._world)
 
     def found(self) -> list[str]:
         """Name each secret that was written, and where."""
-        return [
-            f"{what} in {where}: {text[max(0, text.index(secret) - 60) : text.index(secret) + 60]}"
-            for where, text in self.written.items()
-            for what, secret in {**HUNTED, "the vendor's address": self._address}.items()
-            if secret in text
-        ]
-
-
-def arm(world: World) -> None:
-    """Put a password into the DSN, which is a URL from now on, and give the questions an address of their own."""
-    parts = conninfo_to_dict(world.dsn)
-    user, name, host = (quote(str(parts.pop(key)), safe="") for key in ("user", "dbname", "host"))
-    rest = "".join(f"&{key}={value}" for key, value in parts.items() if key != "password")
-    world.dsn = f"postgresql://{user}:{PASSWORD}@/{name}?host={host}{rest}"
-    world.partner |= {"status_url": f"{world.vendor.url}/hidden-place/history/GetRoundStatus", "max_attempts": 2}
-
-
-def gossip(world: World) -> Faults:
-    """A vendor that repeats whatever it was told, in whichever field it finds."""
-    url = f"{world.vendor.url}/secret-path/v4/CancelRound"
-    said = f"{TOKEN} of {SECURE_LOGIN} at {url}, POST /secret-path/v4/CancelRound"
-    asked = f"{world.vendor.url}/hidden-place/history/GetRoundStatus, {TOKEN}, {quote(url, safe='')}"
-    return Faults.of(
-        {"round_ids": ["*0"], "reply": {"error": 0, "transactionId": TOKEN, "currency": "EUR", "description": said}},
-        {"round_ids": ["*1"], "code": TOKEN, "description": said},
-        {"round_ids": ["*2"], "code": SECURE_LOGIN, "description": "x" * 240 + TOKEN},
-        {"round_ids": ["*3"], "code": "x" * 50 + TOKEN, "description": "x" * 235 + url},
-        {"round_ids": ["*4"], "status": 500, "body": said, "headers": {"X-Why": TOKEN}},
-        {"round_ids": ["*5"], "redirect": f"{url}?token={TOKEN}"},
-        {"round_ids": ["*6"], "body": said},
-        {"round_ids": ["*7"], "cut": "middle"},
-        {"call": "GetRoundStatus", "reply": {"error": 0, "description": asked, "roundStatus": asked}},
-        {"call": "HealthCheck", "reply": {"error": "54", "description": said}},
-    )
-
-
-def told(address: str) -> str:
-    """Somebody who is told by webhook, and somebody who cannot be reached through apprise."""
-    return (
-        f'[notify.ops]\nwebhook = "http://{address}/hook-5d2e?key=hookkey-77aa"\nsigning_key = "sign-3f9c1b-{"x" * 24}"\n'
-        '[notify.chat]\napprise = "json://user:apprise-9e11@127.0.0.1:1/"\n'
-    )
+        return found(self.written, hunted(self._world))
 
 
 async def test_no_secret_is_ever_written(world: World) -> None:
@@ -150,7 +88,8 @@ async def hunt_for_secrets(world: World, receiver: Receiver) -> None:
     await schedule(world)
     replica = await serve(world)
     await until(lambda: world.sql("SELECT FROM retention.runs WHERE trigger = 'schedule' AND status = 'finished'"))
-    hunt.written["metrics"] = (await replica.get("/metrics"))[1]
+    for page in ("/metrics", "/healthz", "/readyz"):
+        hunt.written[page] = (await replica.get(page))[1]
     stopped = await replica.stopped(signal.SIGTERM)
     hunt.written |= {"serve: stdout": stopped.out, "serve: stderr": stopped.err}
     await world.seed(3, prefix="down")

@@ -114,7 +114,7 @@ TAKEN_AWAY = {
     "SELECT ON retention.open_rounds": "privileges",
     f"EXECUTE ON FUNCTION retention.close_rounds({TAKES})": "privileges",
     "SELECT ON retention.runs": "privileges",
-    "INSERT ON retention.attempts": "privileges",
+    "INSERT (uuid, cancellation_id, run_id, kind, replica, claimed_at) ON retention.attempts": "privileges",
     "UPDATE (state, due_at) ON retention.cancellations": "privileges",
 }
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import psycopg
+import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
@@ -46,6 +47,14 @@ def running_server() -> Iterator[str]:
                 connection.execute("ALTER SYSTEM SET fsync = off")  # nothing here has to survive a power cut
                 connection.execute("SELECT pg_reload_conf()")
             yield dsn
+
+
+def only_on_our_own() -> None:
+    """Skip what logs in as other roles, without a password, or changes who is let in."""
+    if os.environ.get("RETENTION_TEST_DSN"):
+        pytest.skip(
+            "the server of RETENTION_TEST_DSN is not the tests' own: who is let in there is not theirs to change"
+        )
 
 
 @contextmanager

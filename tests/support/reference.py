@@ -80,6 +80,11 @@ def filled(text: str) -> str:
     return text
 
 
+def command_names() -> list[str]:
+    """Each command, such as `hold add`."""
+    return [name for name, _ in _commands()]
+
+
 def _commands() -> Iterator[tuple[str, Any]]:
     def walk(prefix: str, group: Any) -> Iterator[tuple[str, Any]]:
         for name, command in group.commands.items():

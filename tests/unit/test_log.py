@@ -261,6 +261,19 @@ def test_a_person_gets_words(
         json.loads(written)
 
 
+def test_what_a_person_reads_moves_no_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    """Neither an id from elsewhere nor an error's words can drive a terminal or break a line, and tracebacks keep theirs."""
+    log = configure("console", "info", redactor())
+    try:
+        int("\x1b[2J")
+    except ValueError:
+        log.exception("bug\x1b[1m", round_id="R\x1b[2J\x07", problem="all\u202e well\nrun.finished", many=["\x1b[0m"])
+    written = capsys.readouterr().err
+    assert [] == [sign for sign in written if not sign.isprintable() and sign != "\n"]
+    assert all(shown in written for shown in ("R\\x1b[2J\\x07", "\nTraceback (most recent call last)"))
+    assert not any(line.startswith("run.finished") for line in written.splitlines())
+
+
 def test_other_libraries_are_not_heard(capsys: pytest.CaptureFixture[str]) -> None:
     """What libraries log through the standard library names addresses: none of it reaches stderr."""
     root = logging.getLogger()

@@ -14,10 +14,10 @@ import pytest
 from retention.core.holds import Hold
 from retention.core.model import State
 from retention.core.summary import Summary
+from retention.core.text import printable
 from retention.ledger.controls import Pause
 from retention.ledger.review import ReviewItem
 from retention.report import table
-from retention.report.grid import printable
 from retention.report.model import Report, ReportRound, Selection, Total
 
 if TYPE_CHECKING:

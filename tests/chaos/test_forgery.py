@@ -1,0 +1,109 @@
+"""What the database cannot keep a stolen login of the job from doing, and what shows it afterwards."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from psycopg.conninfo import make_conninfo
+from support.agreement import violations
+from support.bare import run, sample
+from support.guarded import guarded_database, logged_in
+from support.postgres import only_on_our_own
+
+if TYPE_CHECKING:
+    from support.world import World
+
+FORGED = {
+    "settled without a request": (
+        (
+            "UPDATE retention.cancellations SET state = 'cancelled', attempts = 1, holds_round = true,"
+            " currency = 'EUR', amount = 1.5, transaction_id = 'bet-b0' WHERE round_id = 'b0'"
+        ),
+        "vendor_and_ledger_agree: round b0: the ledger has cancelled, the vendor InProgress",
+    ),
+    "a cancellation denied": (
+        (
+            "UPDATE retention.cancellations SET state = 'rejected', holds_round = false, currency = NULL, amount = NULL,"
+            " transaction_id = NULL WHERE round_id = 'a0'"
+        ),
+        "vendor_and_ledger_agree: round a0: the vendor has Canceled, the ledger not",
+    ),
+    "a cancellation made a hold": (
+        (
+            "UPDATE retention.cancellations SET state = 'held', holds_round = false, currency = NULL, amount = NULL,"
+            " transaction_id = NULL WHERE round_id = 'a0'"
+        ),
+        "vendor_and_ledger_agree: round a0: the vendor has Canceled, the ledger not",
+    ),
+}
+
+
+async def with_roles(world: World) -> str:
+    """Let the job log in as itself, with a function that has its owner's rights; returns the job's DSN."""
+    only_on_our_own()
+    run(
+        world.direct,
+        "ALTER FUNCTION retention.close_rounds SECURITY DEFINER SET search_path = pg_catalog, pg_temp",
+        sample("roles"),
+    )
+    return make_conninfo(world.direct, user="retention_job")
+
+
+@pytest.mark.parametrize("forged", FORGED)
+async def test_a_forged_outcome_differs_from_the_vendors_list(world: World, forged: str) -> None:
+    """Whoever rewrites what became of a round can do so in the ledger, and not at the vendor's: the two then differ."""
+    statement, shown = FORGED[forged]
+    job = await with_roles(world)
+    await world.seed(1, prefix="a")
+    assert 0 == (await world.command("run")).code
+    await world.seed(1, prefix="b")
+    await world.sql(
+        "INSERT INTO retention.cancellations (run_id, partner, market, user_id, round_id, opened_at, state, settled_at,"
+        " holds_round)"
+        " SELECT run_id, 'acme', 'MT', 'user-b0', 'b0', now() - interval '5 days', 'not_sent', now(), false FROM retention.runs"
+    )
+    assert [] == await violations(world)
+
+    run(job, statement)
+
+    assert shown in await violations(world)
+
+
+async def test_a_round_that_is_closed_past_the_ledger_has_no_row_there(world: World) -> None:
+    """Whoever calls the operator's function by hand leaves rounds that the operator has as cancelled and nobody else has."""
+    job = await with_roles(world)
+    await world.seed(2)
+    assert 0 == (await world.command("run", "--limit", "1")).code
+
+    run(
+        job,
+        "SELECT FROM retention.close_rounds('{acme}', '{r0,r1}', ARRAY[now()], '{EUR}', '{1.5}', '{bet}')",
+        "SELECT FROM retention.close_rounds('{acme}', '{r1}', ARRAY[now()], '{EUR}', '{1.5}', '{bet}')",
+    )
+
+    unexplained = await world.sql(
+        "SELECT o.round_id FROM public.rounds o WHERE o.status = 2 AND NOT EXISTS ("
+        " SELECT FROM retention.cancellations c WHERE c.partner = o.partner AND c.round_id = o.round_id"
+        " AND c.state IN ('cancelled', 'already_cancelled'))"
+    )
+    called = {request.round_id for request in world.vendor.requests if request.call == "CancelRound"}
+    assert 1 == len(unexplained)
+    assert called.isdisjoint(row.round_id for row in unexplained)
+
+
+def test_what_the_view_shows_of_closed_rounds_can_be_had(postgres: str) -> None:
+    """A view without a security barrier, which claims could not afford, tells its columns of closed rounds as well."""
+    with guarded_database(postgres) as dsn, logged_in(dsn, "retention_job") as job:
+        assert [("R-1",)] == job.execute("SELECT round_id FROM retention.open_rounds").fetchall()
+        job.execute(
+            "CREATE FUNCTION pg_temp.told(text) RETURNS boolean LANGUAGE plpgsql COST 0.0001 AS"
+            " $$ BEGIN RAISE NOTICE '%', $1; RETURN true; END $$"
+        )
+        told: list[str | None] = []
+        job.add_notice_handler(lambda notice: told.append(notice.message_primary))
+        for scan in ("indexscan", "bitmapscan", "indexonlyscan"):  # else the index's own WHERE leaves closed rounds out
+            job.execute(f"SET enable_{scan} = off".encode())
+        job.execute("SELECT FROM retention.open_rounds WHERE pg_temp.told(round_id)")
+
+    assert {"R-1", "R-2"} == set(told)

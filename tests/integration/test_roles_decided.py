@@ -1,0 +1,186 @@
+"""What each role may do with each of our columns: all of it is decided here, and tried on a real server."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from psycopg.types.json import Jsonb
+from support.bare import run
+from support.guarded import guarded_database, logged_in, tried
+
+from retention.ledger.queries import folder, query
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+REFUSED = "42501"
+
+INSERTED_ONCE = {
+    "runs": "run_id policy trigger mode scheduled_for as_of requested_by reason settings deadline_at status halt_reason"
+    " started_at finished_at ended_by",
+    "cancellations": "run_id partner market game_id user_id round_id opened_at stake stake_currency bet_transaction_id"
+    " state settled_at holds_round detail",
+    "attempts": "uuid cancellation_id run_id kind replica claimed_at",
+    "holds": "partner market game_id user_id round_id reason created_by created_at until",
+    "pauses": "partner reason paused_by paused_at",
+    "partner_state": "partner lane",
+    "schedules": "policy schedule timezone decided_until",
+    "notifications": "notification_id event run_id created_at body",
+    "deliveries": "notification_id target due_at",
+}
+"""What the job may say of a row when it makes it."""
+
+UPDATED = {
+    "runs": "status halt_reason overrides started_at finished_at active_until deadline_at halted_partners recent paused"
+    " told ended_by",
+    "cancellations": "state error_code description currency amount transaction_id conflict detail settled_at attempts"
+    " resolved_as resolved_by resolved_note resolved_at attempt_uuid lease_until tries probes due_at taken_up_by"
+    " doubtful refused unsettled holds_round",
+    "attempts": "sent_at replied_at http_status error_code outcome detail",
+    "holds": "released_at released_by",
+    "pauses": "resumed_by resumed_at",
+    "partner_state": "next_slot paused_until rate rate_at",
+    "schedules": "schedule timezone decided_until",
+    "deliveries": "tries due_at delivered_at problem",
+}
+"""What the job may change of a row that is there."""
+
+NEVER = {
+    "runs": "evidence approved_by",
+    "cancellations": "id",
+    "holds": "hold_id",
+    "pauses": "pause_id",
+    "schema_migrations": "number name checksum applied_at",
+}
+"""What the job neither makes nor changes, beside what UPDATED does not have."""
+
+REPORTED = {"schema_migrations", "runs", "cancellations", "attempts", "holds", "pauses"}
+"""The tables that the second role reads; it does nothing else."""
+
+TABLES = sorted({*INSERTED_ONCE, *UPDATED, *NEVER})
+
+NOW = datetime.now(UTC)
+UUID = uuid.UUID(int=4711)
+
+HARMLESS: dict[str, Any] = {
+    **dict.fromkeys(("again", "dry_run", "status_probe"), False),
+    **dict.fromkeys(("ended", "paused"), True),
+    **dict.fromkeys(("partner", "policy", "target", "round_id", "market"), "acme"),
+    **dict.fromkeys(("by", "reason", "text", "rail", "note", "why", "replica", "requested_by", "problem"), "a trial"),
+    **dict.fromkeys(("game_id", "user_id", "body", "event", "relation", "arguments", "timezone", "schedule"), "words"),
+    **dict.fromkeys(("as_of", "start", "end", "created_at", "scheduled_for"), NOW),
+    **dict.fromkeys(("until", "close_error", "within", "deadline", "idle_longer_than"), None),
+    **dict.fromkeys(("run_id", "notification_id"), UUID),
+    **{key: [UUID] for key in ("run_ids", "uuids")},
+    **dict.fromkeys(("id", "hold_id", "after"), 0),
+    **dict.fromkeys(("batch", "limit", "max_attempts", "tries", "large"), 1),
+    **dict.fromkeys(
+        ("rate", "spacing", "recovery", "lead", "lease", "kept", "pause", "beat", "patience", "back_off"), 1.0
+    ),
+    **{
+        key: ["acme"]
+        for key in ("partners", "targets", "markets", "games", "statuses", "halt_reasons", "outcomes", "policies")
+    },
+    **{key: ["R-1"] for key in ("round_ids", "privileges", "relations", "columns", "schemas", "names")},
+    **{key: [] for key in ("exclude_markets", "exclude_games")},
+    "ids": [0],
+    "max_runs": [3],
+    "leases": [1.0],
+    "times": [NOW],
+    "open_longer_than": 3600.0,
+    "settings": Jsonb({}),
+    "replies": "[]",
+    "lane": "cancel",
+    "mode": "enforce",
+    "trigger": "schedule",
+    "status": "planned",
+    "as_state": "rejected",
+}
+"""A value for each name that our statements know."""
+
+STATEMENTS = sorted(file.name.removesuffix(".sql") for file in (folder() / "queries").iterdir())
+
+RUN = (
+    "INSERT INTO retention.runs (run_id, policy, trigger, mode, as_of, requested_by, settings, status)"
+    f" VALUES ('{UUID}', 'acme', 'on_demand', 'enforce', now(), 'a trial', '{{}}', 'planned')"
+)
+"""What some statements refer to."""
+
+
+@pytest.fixture(scope="module")
+def owned(postgres: str) -> Iterator[str]:
+    with guarded_database(postgres) as dsn:
+        run(dsn, RUN)
+        yield dsn
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_the_job_runs_each_of_our_statements(owned: str, name: str) -> None:
+    """Each file of sql/queries/ is not just explained but executed by the job's own login, and succeeds."""
+    values = HARMLESS | ({"run_id": uuid.uuid4()} if name == "insert_run" else {})  # its own is there already
+    with logged_in(owned, "retention_job") as connection:
+        assert ("", "") == tried(connection, query(name), values=values)
+
+
+def test_every_column_is_decided(owned: str) -> None:
+    """No table or column of ours is without a decision: one that is new fails until somebody has made it."""
+    decided = {
+        (table, column)
+        for columns in (INSERTED_ONCE, UPDATED, NEVER)
+        for table, names in columns.items()
+        for column in names.split()
+    }
+    there = run(
+        owned,
+        "SELECT table_name::text, column_name::text FROM information_schema.columns JOIN information_schema.tables"
+        " USING (table_schema, table_name) WHERE table_schema = 'retention' AND table_type = 'BASE TABLE'",
+    )
+    assert decided == set(there)
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_the_job_writes_the_columns_that_it_has_to(owned: str, table: str) -> None:
+    """An INSERT and an UPDATE of each single column is tried: those that are granted work, and all others are refused."""
+    columns = [row[0] for row in run(owned, _columns(table))]
+    with logged_in(owned, "retention_job") as connection:
+        inserted = {column: tried(connection, _insert(table, column))[0] for column in columns}
+        updated = {column: tried(connection, _update(table, column))[0] for column in columns}
+
+    assert _expected(columns, INSERTED_ONCE.get(table, "")) == inserted
+    assert _expected(columns, UPDATED.get(table, "")) == updated
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_those_who_report_write_no_column(owned: str, table: str) -> None:
+    """The second role inserts and updates nothing at all, and reads the tables that reports are made from."""
+    columns = [row[0] for row in run(owned, _columns(table))]
+    with logged_in(owned, "retention_report") as connection:
+        found = {
+            tried(connection, statement)[0]
+            for column in columns
+            for statement in (_insert(table, column), _update(table, column))
+        }
+        read = tried(connection, f"SELECT FROM retention.{table}")[0]
+
+    assert {REFUSED} == found
+    assert ("" if table in REPORTED else REFUSED) == read
+
+
+def _columns(table: str) -> str:
+    return f"SELECT column_name::text FROM information_schema.columns WHERE table_schema = 'retention' AND table_name = '{table}'"
+
+
+def _insert(table: str, column: str) -> str:
+    """Insert no row at all: the privilege is asked for all the same."""
+    return f"INSERT INTO retention.{table} ({column}) OVERRIDING SYSTEM VALUE SELECT {column} FROM retention.{table} LIMIT 0"
+
+
+def _update(table: str, column: str) -> str:
+    return f"UPDATE retention.{table} SET {column} = DEFAULT WHERE false"
+
+
+def _expected(columns: list[str], granted: str) -> dict[str, str]:
+    return {column: "" if column in granted.split() else REFUSED for column in columns}
