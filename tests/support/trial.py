@@ -1,0 +1,271 @@
+"""One trial of a proof: a command is struck at one of its calls, gone on with, and judged by what is left."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import psutil
+from support import strace
+from support.agreement import violations
+from support.replica import finished, schedule, serve
+
+from retention.vendor.faults import Faults
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from support.world import Done, Running, World
+
+TIMEOUT = 1.0
+"""Seconds that the vendor has for a reply; a lease holds five more."""
+
+
+_HELD = 1.0
+"""Seconds for which a command is held at a call while its connections are cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class Injection:
+    """What a call is struck with, as strace names it, and which calls. `about` is told in tables.
+
+    `network`: it means something only for a call on a socket. `cuts`: every connection is cut while the call is held.
+    """
+
+    name: str
+    blow: str
+    about: str
+    calls: tuple[str, ...] = strace.CALLS
+    network: bool = False
+    cuts: bool = False
+
+
+INJECTIONS = {
+    one.name: one
+    for one in (
+        Injection("kill", "signal=SIGKILL", "killed"),
+        # Not what libpq sends with: it takes an error there for the end of a connection, and waits to read that end. In
+        # truth it comes, but not where the error is made up. So those calls are for `cut`.
+        Injection(
+            "reset",
+            "error=ECONNRESET",
+            "ECONNRESET",
+            tuple(call for call in strace.CALLS if call not in {"sendto", "sendmsg"}),
+            network=True,
+        ),
+        Injection("cut", f"delay_enter={_HELD * 1e6:.0f}", "all connections cut", network=True, cuts=True),
+        Injection("delay", f"delay_enter={2 * TIMEOUT * 1e6:.0f}", "frozen beyond the vendor's timeout"),
+        Injection("freeze", f"delay_enter={(TIMEOUT + 6) * 1e6:.0f}", "frozen beyond its leases"),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """What a command has to do while it is struck. `faults` go wrong at the vendor; `about` is told in tables.
+
+    `stopped`: the command goes on with a run whose process was killed before. `halts`: the run may end halted, and is
+    resumed. `daemon`: the command is one, ends by SIGTERM once its run is finished, and another one goes on.
+    """
+
+    name: str
+    about: str
+    words: tuple[str, ...] = ("run", "nightly")
+    rounds: int = 4
+    faults: tuple[Mapping[str, object], ...] = ()
+    codes: Mapping[str, str] = field(default_factory=dict)
+    stopped: bool = False
+    halts: bool = False
+    daemon: bool = False
+
+    @property
+    def ends(self) -> set[int]:
+        """The exit codes of a run that is over."""
+        return {128 + signal.SIGTERM} if self.daemon else {0, 4}
+
+
+SCENARIOS = {
+    one.name: one
+    for one in (
+        Scenario("plain", "a run"),
+        Scenario(
+            "lost",
+            "a run that loses replies",
+            faults=(
+                {"round_ids": ["r0", "r2"], "cut": "after", "first_per_round": 1},
+                {"round_ids": ["r3"], "cut": "before", "first_per_round": 1},
+            ),
+        ),
+        Scenario(
+            "refused",
+            "a run that is put off and refused",
+            faults=(
+                {"round_ids": ["r0"], "status": 429, "headers": {"Retry-After": "1"}, "first": 1},
+                {"round_ids": ["r1"], "code": "998", "first": 1},
+                {"round_ids": ["r2"], "status": 503, "first": 1},
+                {"round_ids": ["r3"], "code": "99"},
+            ),
+            codes={"998": "retry"},
+        ),
+        Scenario("halted", "a run that is refused its credentials", faults=({"status": 401, "first": 1},), halts=True),
+        Scenario("stopped", "a resume of a killed run", stopped=True),
+        Scenario("serve", "a scheduled run", words=("serve", "--http", "127.0.0.1:0"), daemon=True),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What a struck command left: runs and rounds by their states in the ledger, and what the vendor was asked."""
+
+    runs: list[str]
+    states: dict[str, str]
+    heard: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """How it went. `call` is the one that was hit, None where the command ended before; `done` how the command ended."""
+
+    call: strace.Call | None
+    done: Done
+    left: Left
+    requests: int
+    reviewed: int
+    violations: list[str]
+
+
+async def profile(world: World, scenario: Scenario) -> list[strace.Call]:
+    """Do the scenario once, untouched; returns its calls."""
+    log = world.folder / "calls"
+    words = await _prepare(world, scenario)
+    done = await _until_over(world, scenario, words, strace.watching(log))
+    assert done.code in scenario.ends | ({3} if scenario.halts else set()), done.err
+    return strace.seen(log)
+
+
+async def try_out(world: World, scenario: Scenario, injection: Injection, point: strace.Point) -> Trial:
+    """Do the scenario, struck at that point, go on with what is left, and judge."""
+    log = world.folder / "calls"
+    words = await _prepare(world, scenario)
+    under = strace.striking(log, point, injection.blow)
+    done = last = await _until_over(world, scenario, words, under, cuts=injection.cuts)
+    call, left = strace.struck(log, point), await _left(world)
+    wrong = _wrong_end(scenario, injection if call else None, done)
+    for _ in range(3):
+        if last.code in scenario.ends:
+            break
+        last = await _go_on(world, scenario, words)
+    if last.code not in scenario.ends:
+        wrong.append(f"it never came to its end: exit code {last.code}: {last.err[-2000:]}")
+    unmade, reviewed = await _judge(world, last)
+    return Trial(call, done, left, len(world.vendor.requests), reviewed, wrong + unmade)
+
+
+async def _prepare(world: World, scenario: Scenario) -> Sequence[str]:
+    """See to it that the scenario can begin; returns the words of its command."""
+    await world.seed(scenario.rounds)
+    world.partner |= {"timeout": f"{TIMEOUT:g}s", "rate": 200, "concurrency": 2, "codes": dict(scenario.codes)}
+    world.vendor.faults = Faults.of(*scenario.faults)
+    if scenario.daemon:
+        await schedule(world)
+    if not scenario.stopped:
+        return scenario.words
+    world.vendor.latency = 0.2
+    running = await world.start(*scenario.words)
+    await running.until(world.vendor, lambda: len(world.vendor.requests) > 1)
+    running.signal(signal.SIGKILL)
+    await running.ended()
+    world.vendor.latency = 0
+    while await world.sql("SELECT FROM retention.cancellations WHERE lease_until > now()"):
+        await asyncio.sleep(0.1)
+    return await _resuming(world, scenario.words)
+
+
+async def _resuming(world: World, words: Sequence[str]) -> Sequence[str]:
+    """The words that go on with the run, or begin it again where none was recorded."""
+    rows = await world.sql("SELECT run_id FROM retention.runs")
+    assert len(rows) < 2, rows
+    return ("run", "--resume", str(rows[0].run_id)) if rows else words
+
+
+async def _until_over(
+    world: World, scenario: Scenario, words: Sequence[str], under: Sequence[str], *, cuts: bool = False
+) -> Done:
+    """Run the command under strace to its end; a daemon gets its SIGTERM once its run is finished."""
+    running = await world.start(*words, under=under)
+    if cuts:
+        await _cut(world, running)
+    while scenario.daemon and not running.over:
+        if await finished(world):
+            for child in psutil.Process(running.pid).children():  # strace does not pass signals on
+                child.send_signal(signal.SIGTERM)
+            break
+        await asyncio.sleep(0.1)
+    return await running.ended()
+
+
+async def _cut(world: World, running: Running) -> None:
+    """Wait until the command is held at its call, and end its connections with the database and the vendor."""
+    seen = 0
+    while seen < 5:  # looks in a row: any call that is traced stops it for a moment
+        if running.over:
+            return
+        with suppress(psutil.NoSuchProcess):
+            states = [child.status() for child in psutil.Process(running.pid).children()]
+            seen = seen + 1 if psutil.STATUS_TRACING_STOP in states else 0
+        await asyncio.sleep(0.02)
+    await world.sql(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    await world.vendor.down()
+    await world.vendor.up()
+
+
+async def _go_on(world: World, scenario: Scenario, words: Sequence[str]) -> Done:
+    if not scenario.daemon:
+        return await world.command(*await _resuming(world, words))
+    replica = await serve(world)
+    while not await finished(world):
+        assert not replica.running.over, await replica.running.ended()
+        await asyncio.sleep(0.1)
+    return await replica.stopped(signal.SIGTERM)
+
+
+async def _left(world: World) -> Left:
+    return Left(
+        [row.status for row in await world.sql("SELECT status FROM retention.runs")],
+        await world.states(),
+        [request.round_id for request in world.vendor.requests],
+    )
+
+
+def _wrong_end(scenario: Scenario, injection: Injection | None, done: Done) -> list[str]:
+    """What is wrong with the way in which the struck command ended: the contract knows no other codes."""
+    if injection is not None and injection.name == "kill":
+        right = {-signal.SIGKILL}
+    else:
+        right = scenario.ends | ({5} if injection else set()) | ({3} if scenario.halts else set())
+    return [] if done.code in right else [f"it ended with exit code {done.code}: {done.err[-3000:]}"]
+
+
+async def _judge(world: World, last: Done) -> tuple[list[str], int]:
+    """Every broken promise, and how many rounds the review lists."""
+    found = await violations(world)
+    listed: set[str] = set()
+    if last.code:
+        review = await world.command("review", "list", "--json")
+        listed = {row["round_id"] for row in review.json}
+        if last.code == 4 and not listed:  # the code says that something needs a person
+            found.append("exit code 4, and nothing is listed for review")
+    found += [
+        f"round {name} was cancelled {truth.cancelled_times} times, and no person is told"
+        for (_, name), truth in world.vendor.rounds.items()
+        if truth.cancelled_times != 1 and name not in listed
+    ]
+    return found, len(listed)
