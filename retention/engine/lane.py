@@ -86,6 +86,7 @@ class Lane:
         """One look: hand back, reserve anew, claim."""
         await self._hand_back()
         if self.partner.blocked(self._now()) or self._desk.closed:
+            self._unsent, self._late = self._unsent + self._late, []  # no new slot will come: they are handed back
             self.idle = self.partner.halted
             return await self._pause(POLL)
         await self._reserve_late()
