@@ -13,24 +13,20 @@ import itertools
 import os
 import random
 import sys
-import tempfile
 import time
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from psycopg.conninfo import make_conninfo
 from support import strace
 from support.evidence import Evidence, table
-from support.postgres import new_database, running_server, template_database
-from support.trial import INJECTIONS, SCENARIOS, Injection, Scenario, Trial, profile, try_out
-from support.world import World, make_world
+from support.postgres import running_server, template_database
+from support.trial import INJECTIONS, SCENARIOS, Injection, Place, Scenario, Trial, profile, try_out
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import Iterable, Iterator
 
 WITHIN = 180.0
 """Seconds that a trial may take."""
@@ -41,7 +37,7 @@ MISSES = 3
 EARLIER = 3
 """How many numbers before the first call on a socket a series begins: runs differ by a few."""
 
-UNJUDGED = 60.0
+TELLING = 60.0
 """Seconds between two lines about how far it is."""
 
 
@@ -52,28 +48,13 @@ class Series:
     scenario: Scenario
     injection: Injection
     call: str
-    numbers: Iterable[int]
+    numbers: Iterator[int] = field(default_factory=itertools.count)
     misses: int = 0
 
     @property
     def over(self) -> bool:
         """Whether the command ends before it comes to what would be next."""
         return self.misses >= MISSES
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where worlds are made."""
-
-    server: str
-    template: str
-
-    @asynccontextmanager
-    async def world(self) -> AsyncIterator[World]:
-        """Yield a world of its own."""
-        with tempfile.TemporaryDirectory() as folder, new_database(self.server, self.template) as name:
-            async with make_world(make_conninfo(self.server, dbname=name), Path(folder)) as world:
-                yield world
 
 
 @dataclass(slots=True)
@@ -98,7 +79,7 @@ class Proof:
         except Exception as error:  # noqa: BLE001 - one trial that could not be judged must not hide the others
             trial = f"it could not be judged: {error!r}"
         self._count(series, point, trial)
-        if time.monotonic() - self.told_at > UNJUDGED:
+        if time.monotonic() - self.told_at > TELLING:
             self.told_at = time.monotonic()
             self.tell()
 
@@ -130,7 +111,10 @@ class Proof:
 
     def tell(self) -> None:
         """Say how far it is."""
-        tried, broken = (sum(row.tried for row in self.rows.values()), sum(len(r.violations) for r in self.rows.values()))
+        tried, broken = (
+            sum(row.tried for row in self.rows.values()),
+            sum(len(r.violations) for r in self.rows.values()),
+        )
         minutes = (time.monotonic() - self.began_at) / 60
         print(
             f"{time.strftime('%H:%M:%S')} {tried:,} points in {minutes:.1f} min ({tried / minutes:.0f} a minute),"
@@ -149,9 +133,7 @@ async def all_series(
     for call in calls:
         first.setdefault(call.point.call, call.point.number)
     return [
-        Series(
-            scenario, injection, call, iter(itertools.count(max(1, number - EARLIER) + chance.randrange(every), every))
-        )
+        Series(scenario, injection, call, itertools.count(max(1, number - EARLIER) + chance.randrange(every), every))
         for injection in injections
         for call, number in first.items()
         if call in injection.calls
@@ -163,17 +145,54 @@ async def go_through(proof: Proof, series: list[Series], jobs: int) -> None:
     turn = itertools.cycle(series)
 
     async def work() -> None:
-        for _ in range(len(series)):
-            ...
         while not all(one.over for one in series):
             one = next(one for one in turn if not one.over)
-            await proof.strike(one, next(iter(one.numbers)))
+            await proof.strike(one, next(one.numbers))
 
     async with asyncio.TaskGroup() as group:
         for _ in range(jobs):
             group.create_task(work())
 
 
-async def main() -> int:
-    """Read the command line, and prove."""
+async def prove(options: argparse.Namespace, place: Place) -> Proof:
+    """Do what the command line asks for."""
+    proof = Proof(place)
+    scenarios = [SCENARIOS[name] for name in options.scenario or SCENARIOS]
+    injections = [INJECTIONS[name] for name in options.inject or INJECTIONS]
+    if options.point:
+        call, number = options.point.split()
+        series = [Series(scenario, injection, call) for scenario in scenarios for injection in injections]
+        await asyncio.gather(*(proof.strike(one, int(number)) for one in series))
+        return proof
+    chance = random.Random(options.seed)
+    series = [
+        one for scenario in scenarios for one in await all_series(place, scenario, injections, options.every, chance)
+    ]
+    await go_through(proof, series, options.jobs)
+    return proof
+
+
+def main() -> int:
+    """Read the command line, prove, and tell."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--scenario", action="append", choices=[*SCENARIOS], help="only this one, and other such ones")
+    parser.add_argument("--inject", action="append", choices=[*INJECTIONS], help="only this one, and other such ones")
+    parser.add_argument("--point", metavar="'CALL N'", help="only the N-th of these calls")
+    parser.add_argument(
+        "--jobs", type=int, default=4 * (os.cpu_count() or 1), help="trials at a time: most of them wait"
+    )
+    parser.add_argument("--every", type=int, default=1, metavar="K", help="only every K-th point")
+    parser.add_argument("--seed", type=int, default=0, help="which of every K points is the first")
+    options = parser.parse_args()
+    if reason := strace.missing():
+        parser.error(reason)
+    with running_server() as server, template_database(server) as template:
+        proof = asyncio.run(prove(options, Place(server, template)))
+    proof.tell()
+    rows = [proof.rows[key] for key in sorted(proof.rows)]
+    print(table(rows))
+    return 1 if any(row.violations for row in rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from contextlib import suppress
+import tempfile
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
-from support import strace
-from support.agreement import violations
-from support.replica import finished, schedule, serve
+from psycopg.conninfo import make_conninfo
 
 from retention.vendor.faults import Faults
+from support import strace
+from support.agreement import violations
+from support.postgres import new_database
+from support.replica import finished, schedule, serve
+from support.world import World, make_world
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
-    from support.world import Done, Running, World
+    from support.world import Done, Running
 
 TIMEOUT = 1.0
 """Seconds that the vendor has for a reply; a lease holds five more."""
@@ -116,6 +120,26 @@ SCENARIOS = {
         Scenario("serve", "a scheduled run", words=("serve", "--http", "127.0.0.1:0"), daemon=True),
     )
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where worlds are made: on this server, with copies of that database."""
+
+    server: str
+    template: str
+
+    @asynccontextmanager
+    async def world(self) -> AsyncIterator[World]:
+        """Yield a world of its own."""
+        database = new_database(self.server, self.template)
+        name = await asyncio.to_thread(database.__enter__)  # the vendors of the other worlds do not wait for it
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                async with make_world(make_conninfo(self.server, dbname=name), Path(folder)) as world:
+                    yield world
+        finally:
+            await asyncio.to_thread(database.__exit__, None, None, None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,8 +88,8 @@ class Running:
         await self._output
 
     async def ended(self) -> Done:
-        """Wait for its end."""
-        out, err = await self._output
+        """Wait for its end; whoever gives up waiting does not end it."""
+        out, err = await asyncio.shield(self._output)
         assert self._process.returncode is not None
         return Done(self._process.returncode, out.decode(), err.decode())
 
@@ -209,9 +209,7 @@ class World:
             path.write_text(text, "utf-8")
         return path
 
-    async def start(
-        self, *words: str, environ: Mapping[str, str] | None = None, under: Sequence[str] = ()
-    ) -> Running:
+    async def start(self, *words: str, environ: Mapping[str, str] | None = None, under: Sequence[str] = ()) -> Running:
         """Start a command, `under` another one that takes it as its last words."""
         process = await asyncio.create_subprocess_exec(
             *under,
