@@ -12,6 +12,7 @@ import asyncio
 import itertools
 import os
 import random
+import signal
 import sys
 import time
 from dataclasses import dataclass, field
@@ -23,7 +24,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from support import strace
 from support.evidence import Evidence, table
 from support.postgres import running_server, template_database
-from support.trial import INJECTIONS, SCENARIOS, Injection, Place, Scenario, Trial, profile, try_out
+from support.scenarios import INJECTIONS, SCENARIOS, Injection, Scenario
+from support.trial import Place, Trial, profile, try_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -49,12 +51,13 @@ class Series:
     injection: Injection
     call: str
     numbers: Iterator[int] = field(default_factory=itertools.count)
+    patience: int = MISSES
     misses: int = 0
 
     @property
     def over(self) -> bool:
         """Whether the command ends before it comes to what would be next."""
-        return self.misses >= MISSES
+        return self.misses >= self.patience
 
 
 @dataclass(slots=True)
@@ -88,9 +91,9 @@ class Proof:
         found = [trial] if isinstance(trial, str) else trial.violations
         where = ""
         if not isinstance(trial, str):
-            hit = trial.call is not None and (trial.call.network or not series.injection.network)
-            series.misses += trial.call is None
-            where = trial.call.line if trial.call else "not reached"
+            hit = trial.struck.call is not None and (trial.struck.call.network or not series.injection.network)
+            series.misses += trial.struck.call is None
+            where = trial.struck.call.line if trial.struck.call else "not reached"
             if hit:
                 row.tried += 1
                 row.rounds += series.scenario.rounds
@@ -98,7 +101,7 @@ class Proof:
                 row.reviewed += trial.reviewed
             else:
                 self.idle += 1
-                found = [] if trial.call else found  # a file or a pipe that fails is no fault of the network's
+                found = [] if trial.struck.call else found  # a file or a pipe that fails is no fault of the network's
         row.violations += found
         for one in found:
             words = f"--scenario {series.scenario.name} --inject {series.injection.name} --point '{point}'"
@@ -129,11 +132,18 @@ async def all_series(
     """Look at what the scenario calls, and make a series of each kind of call, for each injection."""
     async with place.world() as world:
         calls = [call for call in await profile(world, scenario) if call.network]
+    patience = max(1, MISSES // every)
     first: dict[str, int] = {}
     for call in calls:
         first.setdefault(call.point.call, call.point.number)
     return [
-        Series(scenario, injection, call, itertools.count(max(1, number - EARLIER) + chance.randrange(every), every))
+        Series(
+            scenario,
+            injection,
+            call,
+            itertools.count(max(1, number - EARLIER) + chance.randrange(every), every),
+            patience,
+        )
         for injection in injections
         for call, number in first.items()
         if call in injection.calls
@@ -186,6 +196,7 @@ def main() -> int:
     options = parser.parse_args()
     if reason := strace.missing():
         parser.error(reason)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # nothing is left running, whoever ends it
     with running_server() as server, template_database(server) as template:
         proof = asyncio.run(prove(options, Place(server, template)))
     proof.tell()

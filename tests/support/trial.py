@@ -6,7 +6,7 @@ import asyncio
 import signal
 import tempfile
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,108 +18,14 @@ from support import strace
 from support.agreement import violations
 from support.postgres import new_database
 from support.replica import finished, schedule, serve
+from support.scenarios import TIMEOUT
 from support.world import World, make_world
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Sequence
 
+    from support.scenarios import Injection, Scenario
     from support.world import Done, Running
-
-TIMEOUT = 1.0
-"""Seconds that the vendor has for a reply; a lease holds five more."""
-
-
-_HELD = 1.0
-"""Seconds for which a command is held at a call while its connections are cut."""
-
-
-@dataclass(frozen=True, slots=True)
-class Injection:
-    """What a call is struck with, as strace names it, and which calls. `about` is told in tables.
-
-    `network`: it means something only for a call on a socket. `cuts`: every connection is cut while the call is held.
-    """
-
-    name: str
-    blow: str
-    about: str
-    calls: tuple[str, ...] = strace.CALLS
-    network: bool = False
-    cuts: bool = False
-
-
-INJECTIONS = {
-    one.name: one
-    for one in (
-        Injection("kill", "signal=SIGKILL", "killed"),
-        # Not what libpq sends with: it takes an error there for the end of a connection, and waits to read that end. In
-        # truth it comes, but not where the error is made up. So those calls are for `cut`.
-        Injection(
-            "reset",
-            "error=ECONNRESET",
-            "ECONNRESET",
-            tuple(call for call in strace.CALLS if call not in {"sendto", "sendmsg"}),
-            network=True,
-        ),
-        Injection("cut", f"delay_enter={_HELD * 1e6:.0f}", "all connections cut", network=True, cuts=True),
-        Injection("delay", f"delay_enter={2 * TIMEOUT * 1e6:.0f}", "frozen beyond the vendor's timeout"),
-        Injection("freeze", f"delay_enter={(TIMEOUT + 6) * 1e6:.0f}", "frozen beyond its leases"),
-    )
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """What a command has to do while it is struck. `faults` go wrong at the vendor; `about` is told in tables.
-
-    `stopped`: the command goes on with a run whose process was killed before. `halts`: the run may end halted, and is
-    resumed. `daemon`: the command is one, ends by SIGTERM once its run is finished, and another one goes on.
-    """
-
-    name: str
-    about: str
-    words: tuple[str, ...] = ("run", "nightly")
-    rounds: int = 4
-    faults: tuple[Mapping[str, object], ...] = ()
-    codes: Mapping[str, str] = field(default_factory=dict)
-    stopped: bool = False
-    halts: bool = False
-    daemon: bool = False
-
-    @property
-    def ends(self) -> set[int]:
-        """The exit codes of a run that is over."""
-        return {128 + signal.SIGTERM} if self.daemon else {0, 4}
-
-
-SCENARIOS = {
-    one.name: one
-    for one in (
-        Scenario("plain", "a run"),
-        Scenario(
-            "lost",
-            "a run that loses replies",
-            faults=(
-                {"round_ids": ["r0", "r2"], "cut": "after", "first_per_round": 1},
-                {"round_ids": ["r3"], "cut": "before", "first_per_round": 1},
-            ),
-        ),
-        Scenario(
-            "refused",
-            "a run that is put off and refused",
-            faults=(
-                {"round_ids": ["r0"], "status": 429, "headers": {"Retry-After": "1"}, "first": 1},
-                {"round_ids": ["r1"], "code": "998", "first": 1},
-                {"round_ids": ["r2"], "status": 503, "first": 1},
-                {"round_ids": ["r3"], "code": "99"},
-            ),
-            codes={"998": "retry"},
-        ),
-        Scenario("halted", "a run that is refused its credentials", faults=({"status": 401, "first": 1},), halts=True),
-        Scenario("stopped", "a resume of a killed run", stopped=True),
-        Scenario("serve", "a scheduled run", words=("serve", "--http", "127.0.0.1:0"), daemon=True),
-    )
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +58,22 @@ class Left:
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
-    """How it went. `call` is the one that was hit, None where the command ended before; `done` how the command ended."""
+class Struck:
+    """A command that was struck at `call`, or ended before it came to that, and what was wrong with its end."""
 
+    scenario: Scenario
+    words: Sequence[str]
     call: strace.Call | None
     done: Done
     left: Left
+    wrong: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What it came to in the end. `requests` reached the vendor, `reviewed` rounds are listed for review."""
+
+    struck: Struck
     requests: int
     reviewed: int
     violations: list[str]
@@ -174,20 +90,31 @@ async def profile(world: World, scenario: Scenario) -> list[strace.Call]:
 
 async def try_out(world: World, scenario: Scenario, injection: Injection, point: strace.Point) -> Trial:
     """Do the scenario, struck at that point, go on with what is left, and judge."""
+    return await finish(world, await strike(world, scenario, injection, point))
+
+
+async def strike(world: World, scenario: Scenario, injection: Injection, point: strace.Point) -> Struck:
+    """Do the scenario, struck at that point."""
     log = world.folder / "calls"
     words = await _prepare(world, scenario)
     under = strace.striking(log, point, injection.blow)
-    done = last = await _until_over(world, scenario, words, under, cuts=injection.cuts)
-    call, left = strace.struck(log, point), await _left(world)
+    done = await _until_over(world, scenario, words, under, cuts=injection.cuts)
+    call = strace.struck(log, point)
     wrong = _wrong_end(scenario, injection if call else None, done)
+    return Struck(scenario, words, call, done, await _left(world), wrong)
+
+
+async def finish(world: World, struck: Struck) -> Trial:
+    """Go on with what a struck command left until it is over, and judge."""
+    last, wrong = struck.done, [*struck.wrong]
     for _ in range(3):
-        if last.code in scenario.ends:
+        if last.code in struck.scenario.ends:
             break
-        last = await _go_on(world, scenario, words)
-    if last.code not in scenario.ends:
+        last = await _go_on(world, struck.scenario, struck.words)
+    if last.code not in struck.scenario.ends:
         wrong.append(f"it never came to its end: exit code {last.code}: {last.err[-2000:]}")
     unmade, reviewed = await _judge(world, last)
-    return Trial(call, done, left, len(world.vendor.requests), reviewed, wrong + unmade)
+    return Trial(struck, len(world.vendor.requests), reviewed, wrong + unmade)
 
 
 async def _prepare(world: World, scenario: Scenario) -> Sequence[str]:
