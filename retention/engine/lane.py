@@ -86,6 +86,7 @@ class Lane:
         """One look: hand back, reserve anew, claim."""
         await self._hand_back()
         if self.partner.blocked(self._now()) or self._desk.closed:
+            self._unsent, self._late = self._unsent + self._late, []  # no new slot will come: they are handed back
             self.idle = self.partner.halted
             return await self._pause(POLL)
         await self._reserve_late()
@@ -122,7 +123,7 @@ class Lane:
         elif claimed.open:
             # What others hand back lies behind: look again from the start, but not more often than it is cheap.
             self.idle, self._after = True, 0
-            await self._pause(max(POLL, min(10 * (self._now() - looked), 10.0)))
+            await self._rest(max(POLL, min(10 * (self._now() - looked), 10.0)))
         else:
             await self._pause(POLL)
 
@@ -193,6 +194,12 @@ class Lane:
         self._holding -= len(claims) - len(kept)
         for claim in kept:
             self._claims.put_nowait(claim)
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait, but not beyond the moment when claims come back: their leases run out meanwhile."""
+        until = self._now() + seconds
+        while not (self._late or self._unsent or self._stopping.is_set()) and (left := until - self._now()) > 0:
+            await self._pause(min(POLL, left))
 
     async def _pause(self, seconds: float) -> None:
         """Wait, but not beyond a stop."""

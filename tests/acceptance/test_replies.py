@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +84,23 @@ async def test_a_refused_connection_is_retried_and_then_not_sent(world: World) -
     await world.vendor.up()
     done = await world.command("run", "--json")
     assert (0, {"cancelled": 4}) == (done.code, done.json["states"]), done.err
+    assert [] == await violations(world)
+
+
+async def test_unauthorized_while_slots_were_missed(world: World) -> None:
+    """A run whose partner refuses us while claims wait for another slot hands them back and ends halted."""
+    await world.seed(4)
+    world.partner |= {"concurrency": 2, "rate": 200}
+    world.vendor.latency = 0.2
+    world.vendor.faults = Faults.of({"round_ids": ["r1"], "status": 401})
+    process = await world.start("run", "--json")
+    await process.until(world.vendor, lambda: len(world.vendor.requests) == 2)
+    process.signal(signal.SIGSTOP)  # the slots of the other two go by
+    await world.vendor.until(lambda: all(request.finished_at is not None for request in world.vendor.requests))
+    process.signal(signal.SIGCONT)
+    async with asyncio.timeout(30):
+        done = await process.ended()
+    assert (3, {"cancelled": 1, "planned": 3}) == (done.code, done.json["states"]), done.err
     assert [] == await violations(world)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -156,3 +157,18 @@ async def test_a_cancelled_round_that_the_operator_still_shows_is_not_called_aga
     await world.sql("UPDATE public.rounds SET status = 0")
     done = await world.command("plan", "--json")
     assert (0, {"in_ledger": 2}) == (done.json["rounds"], done.json["left_out"])
+
+
+async def test_a_slow_look_holds_up_nobody_who_missed_a_slot(world: World) -> None:
+    """Claims that missed their slots while the next claim was slow get new ones before their leases run out."""
+    await world.seed(4)
+    world.partner |= {"concurrency": 1, "rate": 200, "timeout": "1s"}
+    world.vendor.latency = 0.3
+    process = await world.start("run", "--json")
+    await process.until(world.vendor, lambda: bool(world.vendor.requests))
+    async with world.locked("retention.holds"):
+        await world.until_waiting()
+        await asyncio.sleep(1.2)  # how long that look takes
+    done = await process.ended()
+    assert (0, {"cancelled": 4}) == (done.code, done.json["states"]), done.err
+    assert ["r0", "r1", "r2", "r3"] == [request.round_id for request in world.vendor.requests]

@@ -23,16 +23,17 @@ class Evidence:
     violations: list[str] = field(default_factory=list)
 
 
-def table(rows: Iterable[Evidence]) -> str:
-    """The rows as a Markdown table, with their sums where there are several."""
+def table(rows: Iterable[Evidence], whole: Evidence | None = None) -> str:
+    """The rows as a Markdown table; last comes `whole`, or else their sums where there are several."""
     shown = [*rows]
-    if len(shown) > 1:
+    if whole is not None:
+        shown.append(whole)
+    elif len(shown) > 1:
         tried, rounds, requests, reviewed = (
-            sum(counts)
-            for counts in zip(*((row.tried, row.rounds, row.requests, row.reviewed) for row in shown), strict=True)
+            sum(getattr(row, name) for row in shown) for name in ("tried", "rounds", "requests", "reviewed")
         )
-        broken = [one for row in shown for one in row.violations]
-        shown.append(Evidence("**all**", tried, rounds, requests, reviewed, broken))
+        violations = [one for row in shown for one in row.violations]
+        shown.append(Evidence("**all**", tried, rounds, requests, reviewed, violations))
     lines = [_COLUMNS, ("---", *["---:"] * (len(_COLUMNS) - 1))]
     lines += [
         (row.fault, *(f"{n:,}" for n in (row.tried, row.rounds, row.requests, len(row.violations), row.reviewed)))

@@ -6,12 +6,13 @@ import asyncio
 import json
 import os
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, LiteralString
 
+import psutil
 import psycopg
 import psycopg.sql
 import pytest
@@ -21,7 +22,7 @@ from retention.vendor.simulator import Round, Simulator
 
 if TYPE_CHECKING:
     import signal
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from pathlib import Path
 
 SECURE_LOGIN = "login-5f0c2a"
@@ -56,6 +57,11 @@ class Running:
         self._output = asyncio.create_task(process.communicate())
 
     @property
+    def pid(self) -> int:
+        """The number of its process."""
+        return self._process.pid
+
+    @property
     def over(self) -> bool:
         """Whether it has ended."""
         return self._process.returncode is not None
@@ -75,12 +81,15 @@ class Running:
     async def gone(self) -> None:
         """See to it that it has ended: a test that fails leaves nothing running."""
         if self._process.returncode is None:
+            with suppress(psutil.NoSuchProcess):  # it may have ended just now
+                for child in psutil.Process(self.pid).children(recursive=True):
+                    child.kill()
             self._process.kill()
         await self._output
 
     async def ended(self) -> Done:
-        """Wait for its end."""
-        out, err = await self._output
+        """Wait for its end; whoever gives up waiting does not end it."""
+        out, err = await asyncio.shield(self._output)
         assert self._process.returncode is not None
         return Done(self._process.returncode, out.decode(), err.decode())
 
@@ -200,9 +209,10 @@ class World:
             path.write_text(text, "utf-8")
         return path
 
-    async def start(self, *words: str, environ: Mapping[str, str] | None = None) -> Running:
-        """Start a command."""
+    async def start(self, *words: str, environ: Mapping[str, str] | None = None, under: Sequence[str] = ()) -> Running:
+        """Start a command, `under` another one that takes it as its last words."""
         process = await asyncio.create_subprocess_exec(
+            *under,
             sys.executable,
             "-m",
             "retention",

@@ -1,0 +1,84 @@
+"""A sample of what `tests/chaos/kills.py` goes through, and that it strikes where it says."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+from support import strace
+from support.scenarios import INJECTIONS, SCENARIOS
+from support.trial import Left, Place, finish, profile, strike, try_out
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytestmark = pytest.mark.skipif(strace.missing() is not None, reason=str(strace.missing()))
+
+CHANCE = random.Random(20)
+
+# Every scenario makes more of these calls than that; what is read and written over files and pipes is not in it.
+SAMPLE = [
+    (scenario, *CHANCE.choice([("sendto", CHANCE.randrange(1, 36)), ("recvfrom", CHANCE.randrange(1, 32))]))
+    for scenario in ("lost", "stopped")
+]
+
+OTHERS = [("lost", "reset", "recvfrom", 20), ("refused", "cut", "sendto", 30)]
+
+
+@pytest.fixture
+def place(postgres: str, template: str) -> Place:
+    """Return where worlds are made."""
+    return Place(postgres, template)
+
+
+async def killed(place: Place, near: strace.Point, left: Callable[[Left], bool]) -> None:
+    """Kill a plain run at that call, or, since runs differ a little, at one beside it, so that this is what is left."""
+    found = []
+    for step in (0, 1, -1, 2, -2, 3):
+        async with place.world() as world:
+            point = strace.Point(near.call, max(1, near.number + step))
+            struck = await strike(world, SCENARIOS["plain"], INJECTIONS["kill"], point)
+            assert -signal.SIGKILL == struck.done.code
+            if left(struck.left):
+                assert [] == (await finish(world, struck)).violations
+                return
+        found.append((point, struck.left))
+    pytest.fail(f"killed elsewhere: {found}")
+
+
+async def test_kills_fall_between_any_two_steps(place: Place) -> None:
+    """The points reach all moments: before the plan, before a request, before its reply is read, after its settlement."""
+    async with place.world() as world:
+        calls = await profile(world, SCENARIOS["plain"])
+    sent = next(call for call in calls if call.line.startswith("write(") and call.kind == "TCP")
+    read = next(call for call in calls if call.line.startswith("read(") and call.kind == "TCP")
+    told = next(call for call in calls[calls.index(read) :] if call.line.startswith("write(2<"))
+    await asyncio.gather(
+        killed(place, strace.Point("sendto", 4), lambda left: not left.runs),
+        killed(place, sent.point, lambda left: {"claimed"} == set(left.states.values()) and not left.heard),
+        killed(place, read.point, lambda left: {"claimed"} == set(left.states.values()) and bool(left.heard)),
+        killed(place, told.point, lambda left: ["running"] == left.runs and "cancelled" in left.states.values()),
+    )
+
+
+@pytest.mark.parametrize(("scenario", "call", "number"), SAMPLE)
+async def test_killed_at_a_call(place: Place, scenario: str, call: str, number: int) -> None:
+    """Killed at a send or a receive, and gone on with: every round is cancelled once, or listed for review."""
+    async with place.world() as world:
+        trial = await try_out(world, SCENARIOS[scenario], INJECTIONS["kill"], strace.Point(call, number))
+    assert [] == trial.violations
+    assert trial.struck.call is not None
+    assert -signal.SIGKILL == trial.struck.done.code
+
+
+@pytest.mark.parametrize(("scenario", "injection", "call", "number"), OTHERS)
+async def test_cut_off_or_frozen_at_a_call(place: Place, scenario: str, injection: str, call: str, number: int) -> None:
+    """Where a call fails or lasts, the process ends by itself with a code of the contract, and nothing is lost."""
+    async with place.world() as world:
+        trial = await try_out(world, SCENARIOS[scenario], INJECTIONS[injection], strace.Point(call, number))
+    assert [] == trial.violations
+    assert trial.struck.call is not None
+    assert trial.struck.call.network
