@@ -198,7 +198,7 @@ def _retry_after(value: str | None, now: datetime) -> float | None:
     else:
         try:
             at = email.utils.parsedate_to_datetime(value)
-        except ValueError:
+        except (ValueError, OverflowError):  # the latter where a number is too great to be a year, an hour or a zone
             return None
         at = at if at.tzinfo else at.replace(tzinfo=UTC)
         seconds = (at - now).total_seconds()

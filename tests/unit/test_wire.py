@@ -306,6 +306,10 @@ def test_a_description_is_cut_to_the_vendors_own_limit() -> None:
             (None, odd)
             for odd in ("", " ", "-1", "1.5", "soon", "\u0665", "5 s", "Sun, 99 Mar 2026 12:02:00 GMT", ",", "(")
         ],
+        # What is no date of this world: beyond what a date, an hour, or the distance from Greenwich can hold.
+        (None, "Sun, 01 Mar 9999999999 12:02:00 GMT"),
+        (None, "Sun, 01 Mar 2026 9999999999:02:00 GMT"),
+        (None, "Sun, 01 Mar 2026 12:02:00 +99999999999999"),
     ],
 )
 def test_retry_after_is_seconds_or_a_date(seconds: float | None, value: str) -> None:
