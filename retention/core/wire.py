@@ -110,11 +110,11 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return document
 
 
-def _number(literal: str) -> Decimal | str:
+def _number(literal: str) -> Decimal | None:
     try:
         return Decimal(literal)
-    except InvalidOperation:  # an exponent beyond what Decimal can hold: no amount, and no code either
-        return literal
+    except InvalidOperation:  # an exponent beyond what Decimal can hold: no amount, no identifier, and no code either
+        return None
 
 
 _DECODER = json.JSONDecoder(

@@ -283,6 +283,13 @@ def test_a_status_decides_before_a_code(kind: Kind) -> None:
     assert Outcome.IN_DOUBT == classify(kind, Reply(500), CODES)
 
 
+@pytest.mark.parametrize("word", ["CancelInProce\u00df", "CancelInProce\u017fs", "Cancel In Process", "Canceled.", ""])
+def test_a_word_that_only_resembles_a_round_status_is_none(word: str) -> None:
+    """Any letter case of a round's status is the same status; letters of other alphabets are other letters."""
+    assert Outcome.CANCELLED == classify(Kind.STATUS, Reply(200, "0", round_status="CANCELinprocess"), CODES)
+    assert Outcome.IN_DOUBT == classify(Kind.STATUS, Reply(200, "0", round_status=word), CODES)
+
+
 def test_an_operators_word_on_a_code_counts() -> None:
     """A code means what the operator says it means, for each treatment there is."""
     for treatment in Treatment:

@@ -34,7 +34,7 @@ TEXTS = (
     r'"0\udfff"',
     r'"\u0660"',
 )
-NO_CODES = ("null", "true", "false", "NaN", "Infinity", "-Infinity", "[]", "[0]", "{}", '{"error":0}')
+NO_CODES = ("null", "true", "1e99999999999999999999", "0e-99999999999999999999", "false", "NaN", "Infinity", "-Infinity", "[]", "[0]", "{}", '{"error":0}')
 
 
 def claim(**changes: Any) -> Claim:
@@ -143,7 +143,7 @@ def test_a_code_is_one_text_however_it_is_written(code: str, literal: str) -> No
 
 @pytest.mark.parametrize("literal", NO_CODES)
 def test_what_is_no_code_is_not_taken_for_one(literal: str) -> None:
-    """Null, booleans, lists, objects and what JSON does not know are no code, though Python finds false equal to 0."""
+    """Null, booleans, lists, objects, what JSON does not know and what no arithmetic can hold are no code."""
     expected = Reply(200, problem="the reply has no `error` that is a number or a string")
     assert expected == read(cancelled(error=literal))
 
