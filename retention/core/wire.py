@@ -92,11 +92,15 @@ def decode(status: int, headers: Mapping[str, str], body: bytes | None, now: dat
         currency=_currency(document.get("currency")),
         amount=_amount(document.get("amount")),
         transaction_id=_identifier(document.get("transactionId")),
-        round_id=_identifier(document.get("roundId")),
+        round_id=_round(document.get("roundId")),
         round_status=_text(document.get("roundStatus"), _CODE_LIMIT),
         bet_amount=_amount(document.get("betAmount")),
         retry_after=retry_after,
     )
+
+
+_NONSENSE = False
+"""Stands for what is neither null nor of any use; every field takes a boolean for that."""
 
 
 class _AmbiguousError(ValueError):
@@ -110,18 +114,18 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return document
 
 
-def _number(literal: str) -> Decimal | None:
+def _number(literal: str) -> Decimal | bool:
     try:
         return Decimal(literal)
     except InvalidOperation:  # an exponent beyond what Decimal can hold: no amount, no identifier, and no code either
-        return None
+        return _NONSENSE
 
 
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_unique,
     parse_float=_number,
     parse_int=_number,
-    parse_constant=lambda _: None,
+    parse_constant=lambda _: _NONSENSE,
 )
 
 
@@ -169,6 +173,13 @@ def _identifier(value: object) -> str | None:
         value = format(value, "f") if abs(value.adjusted()) < _CODE_LIMIT else None
     text = _text(value, _TEXT_LIMIT)
     return text if text and text == value and not text.isspace() else None
+
+
+def _round(value: object) -> str | None:
+    """The round that is named: None where none is, and empty where the name cannot be read, and so is not ours."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    return _identifier(value) or ""
 
 
 def _amount(value: object) -> Decimal | None:

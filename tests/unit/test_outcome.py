@@ -510,9 +510,10 @@ def test_no_course_of_events_ends_in_a_lie(data: st.DataObject, status_probe: bo
         assert item.state is State.IN_DOUBT or vendor.truth != "cancelled by us"
 
 
-def test_a_status_reply_about_another_round_says_nothing() -> None:
+@pytest.mark.parametrize("round_id", ["another", "", "123456 "])
+def test_a_status_reply_about_another_round_says_nothing(round_id: str) -> None:
     """A reply to a question that names another round than the one asked about leaves the doubt as it was."""
-    told = Reply(200, code="0", round_id="another", round_status="Canceled")
+    told = Reply(200, code="0", round_id=round_id, round_status="Canceled")
     item = settled(claim(kind=Kind.STATUS, probes=1, doubtful=True), told)
     assert (Outcome.IN_DOUBT, State.IN_DOUBT, "the reply is about another round") == (
         item.outcome,

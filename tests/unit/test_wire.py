@@ -283,6 +283,20 @@ def test_a_transaction_id_is_kept_whole_or_not_at_all(identifier: str | None, li
     assert identifier == read(cancelled(transactionId=literal)).transaction_id
 
 
+@pytest.mark.parametrize(
+    ("round_id", "literal"),
+    [
+        *[("123456", ours) for ours in ('"123456"', "123456")],
+        *[(None, none) for none in ("null", '""', '" "')],
+        *[("", odd) for odd in ("1e400", "1e99999999999999999999", "NaN", "true", "[]", "{}", '"123456\\u0000"')],
+        ("", f'"{"1" * 257}"'),
+    ],
+)
+def test_a_round_whose_name_cannot_be_read_is_another_one(round_id: str | None, literal: str) -> None:
+    """A reply that names no round is told from one that names a round which cannot be ours."""
+    assert round_id == read(cancelled(roundId=literal)).round_id
+
+
 def test_a_description_is_cut_to_the_vendors_own_limit() -> None:
     """Words may be cut: 256 characters are kept."""
     assert "x" * 256 == read(cancelled(description=f'"{"x" * 5000}"')).description
