@@ -28,9 +28,9 @@ SUCCESS = range(200, 300)
 
 DIGITS_BEFORE_POINT = 20
 DIGITS_AFTER_POINT = 18
-_DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,6})?", re.ASCII)
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,6})?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_CURRENCY = re.compile(r"[A-Za-z]{3}", re.ASCII)
+_CURRENCY = re.compile(r"[A-Za-z]{3}")
 _TEXT_LIMIT = 256  # the vendor's own limit for a description
 _CODE_LIMIT = 64
 _RETRY_AFTER_LIMIT = 366 * 86_400.0  # seconds; only keeps the arithmetic of timestamps in range
@@ -74,9 +74,8 @@ def decode(status: int, headers: Mapping[str, str], body: bytes | None, now: dat
 
     `headers` is looked up by `Retry-After` alone. `body` is None where it was longer than REPLY_LIMIT.
     """
-    retry_after = _retry_after(headers.get("Retry-After"), now)
     if status not in SUCCESS:
-        return Reply(status, retry_after=retry_after, problem=f"HTTP {status}")
+        return Reply(status, retry_after=_retry_after(headers.get("Retry-After"), now), problem=f"HTTP {status}")
     if body is None:
         return Reply(status, problem=f"the reply is longer than {REPLY_LIMIT} bytes")
     document, problem = _object(body)
@@ -95,7 +94,6 @@ def decode(status: int, headers: Mapping[str, str], body: bytes | None, now: dat
         round_id=_round(document.get("roundId")),
         round_status=_text(document.get("roundStatus"), _CODE_LIMIT),
         bet_amount=_amount(document.get("betAmount")),
-        retry_after=retry_after,
     )
 
 

@@ -73,7 +73,7 @@ class _Swap(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return importlib.util.spec_from_loader(name, self) if name == self._mutant.module else None
 
     def exec_module(self, module: ModuleType) -> None:
-        exec(compile(self._mutant.code, self._mutant.module, "exec"), module.__dict__)  # noqa: S102 - it is what it is for
+        exec(compile(self._mutant.code, self._mutant.module, "exec"), module.__dict__)
 
 
 def mutants(name: str) -> Iterator[Mutant]:
@@ -131,7 +131,16 @@ def main() -> int:
     explained = EXPLAINED.read_text("utf-8") if EXPLAINED.exists() else ""
     os.chdir(TESTS.parent)
     sys.path.insert(0, str(TESTS))
-    for heavy in ("hypothesis", "hypothesis.strategies", "aiohttp", "psycopg", "pydantic", "orjson", "structlog", "cronsim"):
+    for heavy in (
+        "hypothesis",
+        "hypothesis.strategies",
+        "aiohttp",
+        "psycopg",
+        "pydantic",
+        "orjson",
+        "structlog",
+        "cronsim",
+    ):
         importlib.import_module(heavy)  # in here, so that not every mutant has to
     gc.freeze()
     lines, open_survivors = [], 0
@@ -151,7 +160,9 @@ def main() -> int:
         counts = (len(alive), len(alive) - len(survivors), len(survivors) - len(unexplained), len(unexplained))
         lines.append(f"| {name}.py | {' | '.join(map(str, counts))} | {time.monotonic() - started:.0f} |")
         print(lines[-1], flush=True)
-    print("| file | mutants | killed | explained | survived | seconds |\n|---|---:|---:|---:|---:|---:|", *lines, sep="\n")
+    print(
+        "| file | mutants | killed | explained | survived | seconds |\n|---|---:|---:|---:|---:|---:|", *lines, sep="\n"
+    )
     return 1 if open_survivors else 0
 
 

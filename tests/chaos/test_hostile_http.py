@@ -18,7 +18,6 @@ from retention.vendor.client import VendorClient
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
-    from pathlib import Path
 
 ZERO = b'{"error": 0}'
 HEAD = b"HTTP/1.1 200 OK\r\n"
@@ -34,7 +33,9 @@ MEMORY = 16 * 2**20
 
 
 @asynccontextmanager
-async def vendor(parts: Iterable[bytes], *, pause: float = 0, early: bool = False, stay: bool = True) -> AsyncIterator[str]:
+async def vendor(
+    parts: Iterable[bytes], *, pause: float = 0, early: bool = False, stay: bool = True
+) -> AsyncIterator[str]:
     """A server of raw bytes, which `early` does not wait for the request; yields its address."""
     talks: set[asyncio.Task[object]] = set()
 
@@ -99,7 +100,11 @@ CASES: dict[str, tuple[bytes, bytes, str | None]] = {
     "a length with a sign": (HEAD + b"Content-Length: +12\r\n\r\n" + ZERO, b"", None),
     "a length of 5000 digits": (HEAD + b"Content-Length: " + b"1" * 5000 + b"\r\n\r\n" + ZERO, b"", None),
     "two lengths": (HEAD + b"Content-Length: 12\r\nContent-Length: 11\r\n\r\n" + ZERO, b"", None),
-    "a length and chunks": (HEAD + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\nc\r\n" + ZERO + b"\r\n0\r\n\r\n", b"", None),
+    "a length and chunks": (
+        HEAD + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\nc\r\n" + ZERO + b"\r\n0\r\n\r\n",
+        b"",
+        None,
+    ),
     "chunks twice": (HEAD + b"Transfer-Encoding: chunked, chunked\r\n\r\nc\r\n" + ZERO + b"\r\n0\r\n\r\n", b"", "0"),
     "a length of zero": (HEAD + b"Content-Length: 0\r\n\r\n" + ZERO, b"", None),
     "a NUL in a header": (HEAD + b"X: a\0b\r\nContent-Length: 12\r\n\r\n" + ZERO, b"", None),
@@ -161,11 +166,11 @@ async def test_a_reply_before_its_request_is_no_more_than_it_says() -> None:
         assert code == answer.code
 
 
-@pytest.mark.parametrize("path", sorted(CORPUS.glob("*.http")), ids=lambda path: path.stem)
-async def test_the_corpus_comes_through_a_socket(path: Path) -> None:
+@pytest.mark.parametrize("raw", [pytest.param(path.read_bytes(), id=path.stem) for path in sorted(CORPUS.glob("*.http"))])
+async def test_the_corpus_comes_through_a_socket(raw: bytes) -> None:
     """Each reply of the corpus is understood over the wire as it is from its bytes."""
-    said = parse(path.read_bytes())
-    async with vendor([path.read_bytes()], stay=False) as url:
+    said = parse(raw)
+    async with vendor([raw], stay=False) as url:
         answer = await ask(url)
     expected = understood(said)
     assert isinstance(answer, Reply)

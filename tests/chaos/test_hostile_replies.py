@@ -50,8 +50,14 @@ def test_no_reply_is_a_success_but_one_that_says_so() -> None:
     assert len(tried.kinds) > 50  # else they are all alike, and show nothing
 
 
-@pytest.mark.parametrize("piece", [b"[", b"[]", b'{"a":', b'"a",', b"1,", b"1", b" ", b"\\u0000", "\u00e9".encode()], ids=repr)
-@pytest.mark.parametrize("shape", [b"%b", b'{"error":0,"description":%b}', b'{"error":0,"description":"%b"}', b'{"error":0,"x":[%b0]}'], ids=repr)
+@pytest.mark.parametrize(
+    "piece", [b"[", b"[]", b'{"a":', b'"a",', b"1,", b"1", b" ", b"\\u0000", "\u00e9".encode()], ids=repr
+)
+@pytest.mark.parametrize(
+    "shape",
+    [b"%b", b'{"error":0,"description":%b}', b'{"error":0,"description":"%b"}', b'{"error":0,"x":[%b0]}'],
+    ids=repr,
+)
 def test_no_reply_takes_much_memory(piece: bytes, shape: bytes) -> None:
     """64 KiB of whatever there may be take no more than a few MiB while they are read."""
     room = LIMIT - len(shape) + 2
@@ -82,7 +88,9 @@ def _falsy(status: int, headers: Mapping[str, str], body: bytes | None, now: dat
         document = json.loads(body or b"")
     except (ValueError, RecursionError):
         return reply
-    false = reply.problem and status == 200 and isinstance(document, dict) and "error" in document and not document["error"]
+    false = (
+        reply.problem and status == 200 and isinstance(document, dict) and "error" in document and not document["error"]
+    )
     return dataclasses.replace(reply, code="0", problem=None) if false else reply
 
 
@@ -168,9 +176,18 @@ def test_a_decoder_that_errs_is_found(word: str, broken: Callable[..., Reply]) -
 @pytest.mark.parametrize(
     ("zero", "body"),
     [
-        *[(True, body) for body in (b'{"error":0}', b'{"error":-0.00e-5}', b'{"error":" 0 "}', b'\xef\xbb\xbf{"error":0E9}')],
-        *[(False, body) for body in (b'{"error":false}', b'{"error":""}', b'{"error":null}', b'{"error":1e-400}', b"{}")],
-        *[(False, body) for body in (b'{"error":0,"error":0}', b'[{"error":0}]', b'{"error":0}x', b'{"error":[0]}', b"\xff")],
+        *[
+            (True, body)
+            for body in (b'{"error":0}', b'{"error":-0.00e-5}', b'{"error":" 0 "}', b'\xef\xbb\xbf{"error":0E9}')
+        ],
+        *[
+            (False, body)
+            for body in (b'{"error":false}', b'{"error":""}', b'{"error":null}', b'{"error":1e-400}', b"{}")
+        ],
+        *[
+            (False, body)
+            for body in (b'{"error":0,"error":0}', b'[{"error":0}]', b'{"error":0}x', b'{"error":[0]}', b"\xff")
+        ],
     ],
 )
 def test_the_oracle_knows_a_zero(zero: bool, body: bytes) -> None:

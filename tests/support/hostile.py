@@ -52,7 +52,9 @@ _TEXTS = {"error_code": 64, "description": 256, "currency": 3, "transaction_id":
 
 CLAIMS = tuple(
     (
-        Claim(1, UUID(int=1), UUID(int=2), kind, "acme", "MT", "g", "u", ROUND, tries, probes, doubtful, refused, 0, 15),
+        Claim(
+            1, UUID(int=1), UUID(int=2), kind, "acme", "MT", "g", "u", ROUND, tries, probes, doubtful, refused, 0, 15
+        ),
         Treating(DEFAULT_CODES, 3, status_probe=True),
     )
     for kind, tries, probes, (doubtful, refused) in itertools.product(

@@ -22,19 +22,83 @@ _LITERALS = (
     *(b"0", b"-0", b"0.0", b"-0.00", b"0e5", b"0E+999999", b"0e-99999999999", b"0e99999999999999999999", b"00", b".0"),
     *(b"1", b"61", b"6.1e1", b"61.0", b"998", b"54", b"401", b"-1", b"0.3", b"1e-400", b"1e400", b"1e-99999999999"),
     *(b"1e999999999", b"1e-999999999", b"1e99999999999999999999", b"0.1", b"0.30000000000000004", b"9007199254740993"),
-    *(b"12345678901234567890.123456789012345678", b"99999999999999999999.9999999999999999995", b"100000000000000000000"),
+    *(
+        b"12345678901234567890.123456789012345678",
+        b"99999999999999999999.9999999999999999995",
+        b"100000000000000000000",
+    ),
     *(b"1e19", b"1e20", b"1e-18", b"1e-19", b"0.0000000000000000001", b"NaN", b"Infinity", b"-Infinity", b"0x0", b"+0"),
     *(b"null", b"true", b"false", b"[]", b"[0]", b"{}", b'{"error":0}', b'""', b'" "', b'"0"', b'" 0 "', b'"00"'),
-    *(b'"0.0"', b'"-0"', b'"+0"', b'"false"', b'"null"', b'"61"', b'"E_BUSY"', b'"0\\u0000"', b'"\\u00000"', b'"\\ud800"'),
+    *(
+        b'"0.0"',
+        b'"-0"',
+        b'"+0"',
+        b'"false"',
+        b'"null"',
+        b'"61"',
+        b'"E_BUSY"',
+        b'"0\\u0000"',
+        b'"\\u00000"',
+        b'"\\ud800"',
+    ),
     *(b'"\\udc00\\ud800"', b'"\\ud83d\\ude00"', b'"\\u0660"', '"\u0660"'.encode(), '"\uff10"'.encode(), b'"\\ufeff0"'),
     *(b'"\\u00a00"', b'"\\u20280"', b'"EUR"', b'"eur"', b'"12.50"', b'"1_000"', b'"1e5"', b'"1e9999999"', b'"NaN"'),
-    *(b'"Canceled"', b'"CANCELLED"', b'"CancelInProcess"', '"CancelInProce\u00df"'.encode(), b'"Completed"', b'"InProgress"'),
-    *(b'"123456"', b"123456", b"123456.0", b'"another"', b'"\\u001b[2J"', b'"\x7f"', b"'0'", b"undefined", b"0 // zero"),
+    *(
+        b'"Canceled"',
+        b'"CANCELLED"',
+        b'"CancelInProcess"',
+        '"CancelInProce\u00df"'.encode(),
+        b'"Completed"',
+        b'"InProgress"',
+    ),
+    *(
+        b'"123456"',
+        b"123456",
+        b"123456.0",
+        b'"another"',
+        b'"\\u001b[2J"',
+        b'"\x7f"',
+        b"'0'",
+        b"undefined",
+        b"0 // zero",
+    ),
 )
-_LONG = (b"1", b"0", b"9", b" ", b"[", b"{", b'{"a":', b"\\u0000", b"\\ud800", b"\xff", b'"', b"\\", b"e9", b".0", "é".encode())
+_LONG = (
+    b"1",
+    b"0",
+    b"9",
+    b" ",
+    b"[",
+    b"{",
+    b'{"a":',
+    b"\\u0000",
+    b"\\ud800",
+    b"\xff",
+    b'"',
+    b"\\",
+    b"e9",
+    b".0",
+    "é".encode(),
+)
 _RETRY_AFTER = (
-    *(None, "0", "5", "-1", "1.5", "9" * 400, "soon", "", "Sun, 01 Mar 2026 12:02:00 GMT", "Sunday, 01-Mar-26 12:02:00 GMT"),
-    *("Sun Mar  1 12:02:00 2026", "Fri, 31 Dec 9999 23:59:59 -2359", "Sun, 01 Mar 2026 12:02:00 +99999999999999", "\u0665"),
+    *(
+        None,
+        "0",
+        "5",
+        "-1",
+        "1.5",
+        "9" * 400,
+        "soon",
+        "",
+        "Sun, 01 Mar 2026 12:02:00 GMT",
+        "Sunday, 01-Mar-26 12:02:00 GMT",
+    ),
+    *(
+        "Sun Mar  1 12:02:00 2026",
+        "Fri, 31 Dec 9999 23:59:59 -2359",
+        "Sun, 01 Mar 2026 12:02:00 +99999999999999",
+        "\u0665",
+    ),
 )
 _STATUSES = (*[200] * 8, 201, 204, 299, 199, 300, 307, 400, 401, 403, 404, 429, 429, 500, 503, 503, 600, 999)
 
@@ -83,7 +147,14 @@ class Mutator:
         """Up to 64 KiB of the same, also as a text, or closed again as it was opened."""
         piece, size = self._chance.choice(_LONG), self._chance.choice((70, 300, 5_000, LIMIT - 200, LIMIT))
         much = piece * (size // len(piece))
-        shapes = (much, b'"' + much + b'"', b"0." + much, b"1e" + much, much[: size // 2] + b"]" * (size // 2), b"1e-" + much)
+        shapes = (
+            much,
+            b'"' + much + b'"',
+            b"0." + much,
+            b"1e" + much,
+            much[: size // 2] + b"]" * (size // 2),
+            b"1e-" + much,
+        )
         return self._chance.choice(shapes)
 
     def _value(self, body: bytes) -> bytes:
@@ -113,7 +184,9 @@ class Mutator:
 
     def _bytes(self, body: bytes) -> bytes:
         at, chance = self._chance.randrange(len(body) + 1), self._chance
-        other = chance.choice((b"", chance.randbytes(1), chance.randbytes(3), b"\x00", b'"', b"\\", b",", b"\xed\xa0\x80"))
+        other = chance.choice(
+            (b"", chance.randbytes(1), chance.randbytes(3), b"\x00", b'"', b"\\", b",", b"\xed\xa0\x80")
+        )
         return body[:at] + other + body[at + chance.choice((0, 0, 1, 1, 2, 9)) :]
 
     def _cut(self, body: bytes) -> bytes:
@@ -139,4 +212,8 @@ class Mutator:
         if text is None or self._chance.random() < 0.3:
             return text
         at = self._chance.randrange(len(text) + 1)
-        return text[:at] + self._chance.choice("0123456789:+- ,aZ\x00\xff") * self._chance.choice((1, 1, 2, 12)) + text[at:]
+        return (
+            text[:at]
+            + self._chance.choice("0123456789:+- ,aZ\x00\xff") * self._chance.choice((1, 1, 2, 12))
+            + text[at:]
+        )

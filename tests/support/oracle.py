@@ -49,9 +49,7 @@ def fields(said: Said) -> Pairs | None:
     if not 200 <= said.status <= 299 or len(said.body) > LIMIT:
         return None
     try:
-        found = json.loads(
-            said.body.decode("utf-8-sig"), parse_int=Digits, parse_float=Digits, object_pairs_hook=Pairs
-        )
+        found = json.loads(said.body.decode("utf-8-sig"), parse_int=Digits, parse_float=Digits, object_pairs_hook=Pairs)
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, Pairs) else None

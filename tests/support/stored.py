@@ -6,24 +6,23 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from psycopg import Error
-from support.bare import TERMS, begin
-from support.hostile import settled, understood
 
 from retention.core.codes import DEFAULT_CODES
 from retention.core.model import Kind
 from retention.core.outcome import Treating
 from retention.core.wire import decode
+from support.bare import TERMS, begin
+from support.hostile import settled, understood
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from retention.core.model import Claim, Reply, Settlement
+    from retention.ledger.database import Database
     from support.bare import Planned
     from support.hostile import Decode
     from support.oracle import Said
     from support.world import World
-
-    from retention.core.model import Claim, Reply, Settlement
-    from retention.ledger.database import Database
 
 FAST = dataclasses.replace(TERMS, rate=100_000.0)
 TREATING = Treating(DEFAULT_CODES, FAST.max_attempts, status_probe=True)

@@ -34,7 +34,20 @@ TEXTS = (
     r'"0\udfff"',
     r'"\u0660"',
 )
-NO_CODES = ("null", "true", "1e99999999999999999999", "0e-99999999999999999999", "false", "NaN", "Infinity", "-Infinity", "[]", "[0]", "{}", '{"error":0}')
+NO_CODES = (
+    "null",
+    "true",
+    "1e99999999999999999999",
+    "0e-99999999999999999999",
+    "false",
+    "NaN",
+    "Infinity",
+    "-Infinity",
+    "[]",
+    "[0]",
+    "{}",
+    '{"error":0}',
+)
 
 
 def claim(**changes: Any) -> Claim:
@@ -134,6 +147,7 @@ def test_a_status_reply_is_read() -> None:
         ("", '""'),
         ("1E+64", "1e64"),
         ("9" * 64, "9" * 65_000),
+        ("E" * 64, f'"{"E" * 65}"'),
     ],
 )
 def test_a_code_is_one_text_however_it_is_written(code: str, literal: str) -> None:
@@ -274,7 +288,11 @@ def test_a_currency_is_three_letters(currency: str | None, literal: str) -> None
         ("bet-7", '"bet-7"'),
         ("12345678901234567890123456789012345", "12345678901234567890123456789012345"),
         ("0", "0"),
-        *[(None, odd) for odd in ("null", "true", "[]", '""', '"  "', "1e400", "0e400", '"\\u0000"', '"a\\ud800"')],
+        ("100000", "1e5"),
+        *[
+            (None, odd)
+            for odd in ("null", "true", "[]", '""', '"  "', "1e64", "1e400", "0e400", '"\\u0000"', '"a\\ud800"')
+        ],
         (None, f'"{"x" * 257}"'),
     ],
 )
@@ -298,8 +316,15 @@ def test_a_round_whose_name_cannot_be_read_is_another_one(round_id: str | None, 
 
 
 def test_a_description_is_cut_to_the_vendors_own_limit() -> None:
-    """Words may be cut: 256 characters are kept."""
-    assert "x" * 256 == read(cancelled(description=f'"{"x" * 5000}"')).description
+    """Words may be cut: 256 characters of a description are kept, and 64 of a round's status."""
+    words = f'"{"x" * 5000}"'
+    reply = read(cancelled(description=words, roundStatus=words))
+    assert ("x" * 256, "x" * 64) == (reply.description, reply.round_status)
+
+
+def test_what_nobody_could_read_is_shown_as_such() -> None:
+    """A character that neither a terminal nor PostgreSQL takes leaves a mark in its place, and half a one another."""
+    assert "a\ufffdb?c" == read(cancelled(description=r'"a\u001bb\ud800c"')).description
 
 
 @pytest.mark.parametrize(
