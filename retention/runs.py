@@ -79,14 +79,15 @@ class Work(Protocol):
 class Runs:
     """Makes runs.
 
-    `able` raises UsageError where this process could not carry out a policy's run; `signalled` tells the exit code of
-    the signal that stopped it, if one did.
+    `replica` is this process's name. `able` raises UsageError where it could not carry out a policy's run; `signalled`
+    tells the exit code of the signal that stopped it, if one did.
     """
 
     def __init__(
         self,
         ledger: RunLedger,
         controls: Controls,
+        replica: str,
         work: Work,
         able: Callable[[Policy], None],
         tally: Tally,
@@ -95,6 +96,7 @@ class Runs:
     ) -> None:
         self._ledger = ledger
         self._controls = controls
+        self._replica = replica
         self._work = work
         self._able = able
         self._tally = tally
@@ -201,7 +203,8 @@ class Runs:
         try:
             return await confirm(plan)
         except asyncio.CancelledError:
-            await self._ledger.halt(run_id, "interrupted before it was confirmed")  # the next run may have its rounds
+            # The next run may have its rounds.
+            await self._ledger.halt(run_id, self._replica, "interrupted before it was confirmed")
             raise
 
     async def _go(
@@ -221,7 +224,8 @@ class Runs:
         log.info(start.value, mode=policy.mode)
         ending = await self._work(run_id, policy, passed)
         finished = await self._finished(run_id, plan=plan, unreachable=bool(ending.lost), stopped=ending.stopped)
-        return self._tell(log, finished, ended=ending.ended)
+        # The row says it: whoever ended the run may have had no answer.
+        return self._tell(log, finished, ended=finished.summary.ended_by == self._replica)
 
     def _tell(self, log: FilteringBoundLogger, finished: Finished, *, ended: bool = True) -> Finished:
         """Log what the run came to; of the processes that worked on it, the one that `ended` it says so."""
@@ -237,7 +241,7 @@ class Runs:
         return finished
 
     async def _halt(self, run_id: UUID, stop: Stop, log: FilteringBoundLogger, plan: Plan | None) -> Finished:
-        await self._ledger.halt(run_id, stop.reason, paused=stop.paused)
+        await self._ledger.halt(run_id, self._replica, stop.reason, paused=stop.paused)
         log.warning("run.halted", halt_reason=stop.reason)
         return await self._finished(run_id, plan=plan)
 

@@ -75,7 +75,7 @@ class House:
     @property
     def schedules(self) -> Schedules:
         """The ledger's schedules."""
-        return Schedules(self.database)
+        return Schedules(self.database, self.replica)
 
     @asynccontextmanager
     async def herald(self, targets: Callable[[], Mapping[str, Target]] | None = None) -> AsyncIterator[Herald]:
@@ -108,7 +108,9 @@ class House:
     def runs(self, place: Workplace, *, show: bool = False) -> Runs:
         """Makes runs, whose engines work at that place; `show` their progress where stderr is a terminal."""
         work = partial(self._work, place, show)
-        return Runs(self.run_ledger, self.controls, work, self._able, self.tally, self.log, lambda: place.code)
+        return Runs(
+            self.run_ledger, self.controls, self.replica, work, self._able, self.tally, self.log, lambda: place.code
+        )
 
     def _able(self, policy: Policy) -> None:
         """Raise UsageError unless every partner of the policy is configured here."""

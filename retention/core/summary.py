@@ -33,7 +33,7 @@ class Summary:
     """A run as the ledger has it. Counts are of rounds.
 
     `states` are the run's own rounds, `taken_up` the doubts of earlier runs; the other counts are over both.
-    `refunds` are sums in currency units, by currency, as promised by the vendor.
+    `refunds` are sums in currency units, by currency, as promised by the vendor. `ended_by`: the process that ended it.
     """
 
     run_id: UUID
@@ -48,6 +48,7 @@ class Summary:
     discrepancies: int = 0
     refunds: Mapping[str, Decimal] = field(default_factory=dict)
     finished_at: datetime | None = None
+    ended_by: str | None = None
 
     @property
     def rounds(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import psycopg
@@ -38,6 +38,7 @@ class Watch:
     """One policy's schedule. All times are the database's; `retry_at` is this process's, in monotonic seconds.
 
     `since`: up to when its times are decided. `watched_since`: from when on this process would have seen one come.
+    `told`: times after `since` of which it is told already that they were missed.
     """
 
     policy: Policy
@@ -48,6 +49,7 @@ class Watch:
     retry_at: float = 0.0
     problem: str | None = None
     busy: bool = False
+    told: set[datetime] = field(default_factory=set)
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -64,6 +66,7 @@ class Watch:
         self.since = until
         self.next = next(self.schedule.after(until), None)
         self.problem = None
+        self.told.clear()
 
 
 class PlanRun(Protocol):
@@ -163,8 +166,11 @@ class Timetable:
     async def _miss(self, watch: Watch, times: Iterable[datetime], newer: datetime | None) -> None:
         policy, reason = watch.policy, _why_missed(watch, newer)
         recorded = await self._schedules.missed(policy.name, policy.mode, policy.as_record(), list(times), reason)
-        self._tally.missed[policy.name] += len(recorded)
         for moment in recorded:
+            if moment in watch.told:
+                continue
+            watch.told.add(moment)
+            self._tally.missed[policy.name] += 1
             self._log.error(
                 "schedule.missed",
                 policy=policy.name,

@@ -57,7 +57,6 @@ class Desk:
         log_user_ids: bool,
     ) -> None:
         self.closed = False
-        self.halted_it = False
         self.log = log
         self._ledger = ledger
         self._stats = stats
@@ -68,6 +67,7 @@ class Desk:
         self._told_to_die = asyncio.Event()
         self._unwritten: dict[UUID, Claim] = {}
         self._writing_since: float | None = None
+        self._halted = False
 
     @property
     def empty(self) -> bool:
@@ -182,8 +182,9 @@ class Desk:
 
     async def _check(self, recent: str) -> None:
         tripped = check_replies(recent, self._max_failure_ratio, self._passed)
-        if tripped is not None and not self.halted_it:
-            self.halted_it = bool(await persist(lambda: self._ledger.halt(str(tripped)), until=self._told_to_die))
+        if tripped is not None and not self._halted:
+            halted = await persist(lambda: self._ledger.halt(str(tripped)), until=self._told_to_die)
+            self._halted = halted is not None
 
     async def _halt_partner(self, partner: Partner) -> None:
         partner.halted = True

@@ -38,14 +38,10 @@ RECOVER = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How this process's part ended. `lost` names the partners that nobody could reach.
-
-    `ended`: whether it was this process that ended the run.
-    """
+    """How this process's part ended. `lost` names the partners that nobody could reach."""
 
     stopped: bool
     lost: tuple[str, ...]
-    ended: bool
 
 
 class Engine:
@@ -82,7 +78,6 @@ class Engine:
         self._lost: set[str] = set()
         self._unreached: tuple[str, ...] = ()
         self._overdue = False
-        self._ended = False
 
     def stop(self) -> None:
         """Drain: nothing more is sent, what is in flight is settled, what is claimed is handed back."""
@@ -103,7 +98,7 @@ class Engine:
                 self._lanes.append(Lane(Kind.STATUS, partner, self._ledger, self._desk))
         if self._stopped:
             await persist(self._ledger.leave, until=self._over)
-            return Ending(stopped=True, lost=(), ended=False)
+            return Ending(stopped=True, lost=())
         async with asyncio.TaskGroup() as group:
             desk = group.create_task(self._desk.run())
             watcher = group.create_task(self._guard(self._watch()))
@@ -123,7 +118,7 @@ class Engine:
             await persist(self._ledger.leave, until=self._over)
         elif self._overdue:
             await self._wind_up()
-        return Ending(self._stopped, self._unreached, self._ended or self._desk.halted_it)
+        return Ending(self._stopped, self._unreached)
 
     async def _wind_up(self) -> None:
         """End a run whose deadline has come, once nobody's request is in flight; what a dead process had is a doubt."""
@@ -131,8 +126,7 @@ class Engine:
             try:
                 await self._recover()
                 await self._give_up(None, "the deadline came first")
-                self._ended = await self._ledger.finish("finished", None)
-                if self._ended or (await self._ledger.watch([])).status != "running":
+                if await self._ledger.finish("finished", None) or (await self._ledger.watch([])).status != "running":
                     return
             except AWAY:
                 self._log.debug("database.away")
@@ -175,7 +169,7 @@ class Engine:
                 self._lost.add(partner.name)
                 self._log.error("partner.unreachable", partner=partner.name)
         if sight.status == "running" and sight.paused:
-            self._ended = await self._ledger.halt(sight.paused, paused=True) or self._ended
+            await self._ledger.halt(sight.paused, paused=True)
         if sight.overdue:
             self._overdue = True
         if sight.status != "running" or sight.paused or sight.overdue:
@@ -202,7 +196,6 @@ class Engine:
             try:
                 found = await self._recover()
                 if done and not found and await self._finish():
-                    self._ended = True
                     self._over.set()
             except AWAY:
                 self._log.debug("database.away")

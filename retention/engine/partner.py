@@ -102,15 +102,17 @@ class Partner:
         return self.halted or now < self.throttled_until or now < self.reach.until
 
     async def call(self, claim: Claim) -> Exchange:
-        """Send a claim's request."""
+        """Send a claim's request, while it is ours."""
         if claim.kind is Kind.CANCEL:
             return await self._client.post(
                 self._addresses().cancel,
                 lambda: wire.encode_cancel(claim, self._credentials(), send_game_id=self._send_game_id),
+                until=claim.expires,
             )
         return await self._client.post(
             self._addresses().status,
             lambda: wire.encode_status(claim, self._credentials()),
+            until=claim.expires,
         )
 
     def settle(

@@ -139,9 +139,9 @@ class RunLedger:
         row = await self._prompt.row("start_run", run_id=run_id, deadline=deadline, again=again, beat=BEAT)
         return None if row is None else Start.JOINED if row.going else Start.STARTED
 
-    async def halt(self, run_id: UUID, reason: str, *, paused: bool = False) -> None:
+    async def halt(self, run_id: UUID, replica: str, reason: str, *, paused: bool = False) -> None:
         """Stop a run before its first call; `paused`: by the kill switch."""
-        await self._prompt.count("halt_run", run_id=run_id, reason=reason, paused=paused)
+        await self._prompt.count("halt_run", run_id=run_id, replica=replica, reason=reason, paused=paused)
 
     async def override(self, run_id: UUID, rail: str, text: str, by: str) -> None:
         """Record who passed which rail, when, and with what words."""
@@ -173,6 +173,7 @@ class RunLedger:
             discrepancies=sum(row.discrepancies for row in counts),
             refunds={row.currency: row.amount for row in refunds},
             finished_at=run.finished_at,
+            ended_by=run.ended_by,
         )
 
 

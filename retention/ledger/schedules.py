@@ -30,8 +30,9 @@ class Look:
 class Schedules:
     """The ledger as a daemon sees it. All times are the database's."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, replica: str) -> None:
         self._database = database.prompt()
+        self._replica = replica
 
     async def look(self, targets: Sequence[str]) -> Look:
         """See what there is to do; `targets` are those whom this process can tell something."""
@@ -53,7 +54,7 @@ class Schedules:
     async def missed(
         self, policy: str, mode: str, settings: Mapping[str, Any], times: Sequence[datetime], reason: str
     ) -> list[datetime]:
-        """Record times that passed without a run; returns those that this call recorded, the oldest first."""
+        """Record times that passed without a run; returns those that this process recorded, the oldest first."""
         rows = await self._database.rows(
             "missed",
             policy=policy,
@@ -62,6 +63,7 @@ class Schedules:
             times=list(times),
             reason=reason,
             requested_by=REQUESTED_BY,
+            replica=self._replica,
         )
         return sorted(row.scheduled_for for row in rows)
 

@@ -202,8 +202,11 @@ class WorkLedger:
         await self._control.count("throttle", partner=terms.partner, rate=terms.rate, pause=pause)
 
     async def halt(self, reason: str, *, paused: bool = False) -> bool:
-        """Stop the run for all replicas, `paused` by the kill switch; whether this process was the first to do it."""
-        return await self._control.count("halt_run", run_id=self._run_id, reason=reason, paused=paused) > 0
+        """Stop the run for all replicas, `paused` by the kill switch; whether this call did it."""
+        halted = await self._control.count(
+            "halt_run", run_id=self._run_id, replica=self._replica, reason=reason, paused=paused
+        )
+        return halted > 0
 
     async def halt_partner(self, partner: str) -> bool:
         """Stop calling one partner in this run; whether this process was the first to say so."""
@@ -220,8 +223,11 @@ class WorkLedger:
         return bool(row.reached)
 
     async def finish(self, status: str, reason: str | None) -> bool:
-        """End the run if nothing is left to do; whether this process ended it."""
-        return (await self._database.row("finish_run", run_id=self._run_id, status=status, reason=reason)) is not None
+        """End the run if nothing is left to do; whether this call did it."""
+        ended = await self._database.row(
+            "finish_run", run_id=self._run_id, replica=self._replica, status=status, reason=reason
+        )
+        return ended is not None
 
     async def leave(self) -> None:
         """Go, without ending the run."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from retention.vendor.problems import why_not_connected, why_unclear
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from aiohttp.abc import AbstractStreamWriter
     from aiohttp.client_proto import ResponseHandler
     from aiohttp.client_reqrep import ClientRequest
     from aiohttp.connector import Connection
@@ -44,9 +46,13 @@ class Exchange:
 
 @dataclass(slots=True)
 class _Progress:
-    """How far a request came. The connection decides: without one nothing can have happened."""
+    """How far a request came. The connection decides: without one nothing can have happened.
+
+    `withheld`: there was a connection, and the request did not go, because its time was over.
+    """
 
     connected_at: float | None = None
+    withheld: bool = False
 
 
 _PROGRESS: ContextVar[_Progress] = ContextVar("progress")
@@ -57,14 +63,14 @@ class VendorClient:
     """Calls one partner's API. TLS is verified, no redirect is followed, and no proxy taken from the environment."""
 
     def __init__(self, *, timeout: float, concurrency: int) -> None:
-        self._timeout = aiohttp.ClientTimeout(total=timeout)
+        self._seconds = timeout
         self._concurrency = concurrency
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
             connector=_Connector(limit=self._concurrency + 8, keepalive_timeout=30),
-            timeout=self._timeout,
+            timeout=aiohttp.ClientTimeout(total=self._seconds),
             headers=_HEADERS,
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
@@ -76,22 +82,43 @@ class VendorClient:
         if self._session is not None:
             await self._session.close()
 
-    async def post(self, url: str, body: Callable[[], bytes]) -> Exchange:
+    async def post(self, url: str, body: Callable[[], bytes], *, until: float = math.inf) -> Exchange:
         """Send one request. Never raises for what the network or the vendor does; never repeats a request.
 
+        Nothing leaves after `until`, in seconds on the monotonic clock, nor after the request's own timeout.
         The errors' own words are not passed on: they name the address, which is a secret.
         """
         assert self._session is not None
         progress = _Progress()
         _PROGRESS.set(progress)
+        data = _TimelyBody(body(), progress, min(time.monotonic() + self._seconds, until))
         try:
-            async with self._session.post(url, data=body(), allow_redirects=False) as response:
+            async with self._session.post(url, data=data, allow_redirects=False) as response:
                 reply = await _read(response)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            if progress.connected_at is None:
+            if progress.connected_at is None or progress.withheld:
                 return Exchange(NotConnected(why_not_connected(error)), None, None)
             return Exchange(Unclear(why_unclear(error)), progress.connected_at, None)
         return Exchange(reply, progress.connected_at, time.monotonic())
+
+
+class _TimelyBody(aiohttp.BytesPayload):
+    """Does not leave after its time, nor do the headers, which aiohttp sends together with it.
+
+    A process that was frozen finds its own timeout only after what it was about to do, and whatever it had claimed may
+    have been another's for long.
+    """
+
+    def __init__(self, body: bytes, progress: _Progress, until: float) -> None:
+        super().__init__(body)
+        self._progress = progress
+        self._until = until
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        if time.monotonic() >= self._until:
+            self._progress.withheld = True
+            raise TimeoutError
+        await super().write_with_length(writer, content_length)
 
 
 class _Connector(aiohttp.TCPConnector):

@@ -37,7 +37,7 @@ GRANT EXECUTE ON FUNCTION retention.close_rounds(text[], text[], timestamptz[], 
 
 GRANT SELECT, INSERT ON retention.runs TO retention_job;
 GRANT UPDATE (status, halt_reason, overrides, started_at, finished_at, active_until, deadline_at, halted_partners, recent,
-              paused, told)
+              paused, told, ended_by)
     ON retention.runs TO retention_job;
 
 GRANT SELECT, INSERT ON retention.cancellations TO retention_job;

@@ -1,6 +1,6 @@
 -- Ends a run in which nothing is left to do; halted partners keep what they have. The first to see it wins.
 UPDATE retention.runs r
-SET status = %(status)s, halt_reason = %(reason)s,
+SET status = %(status)s, halt_reason = %(reason)s, ended_by = %(replica)s,
     finished_at = CASE WHEN %(status)s <> 'halted' THEN statement_timestamp() END
 WHERE r.run_id = %(run_id)s AND r.status = 'running'
   AND NOT EXISTS (

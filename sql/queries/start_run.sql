@@ -9,7 +9,7 @@ WITH before AS (
     FOR UPDATE
 )
 UPDATE retention.runs r
-SET status = 'running', halt_reason = NULL, paused = false, told = false,
+SET status = 'running', halt_reason = NULL, paused = false, told = false, ended_by = NULL,
     halted_partners = CASE WHEN b.goes_on THEN r.halted_partners ELSE '{}' END,
     recent = CASE WHEN b.goes_on THEN r.recent ELSE '' END,
     started_at = coalesce(r.started_at, statement_timestamp()), finished_at = NULL,

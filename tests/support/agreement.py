@@ -1,66 +1,272 @@
-"""Do the vendor, the ledger and the operator's table tell the same story?"""
+"""The promises, each as a check over a history that names whatever breaks it."""
 
 from __future__ import annotations
 
-from collections import defaultdict
+import itertools
+from collections import Counter, defaultdict
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from retention.vendor.simulator import RoundStatus
+from retention.vendor.truth import RoundStatus, worst_second
+from support.causes import causes
+from support.history import read
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime
+
+    from support.history import Cancellation, History
     from support.world import World
 
 CANCELLED = {"cancelled", "already_cancelled"}
 
+_LIVE = {"planned", "claimed", "retrying", "in_doubt"}
+_KINDS = {"CancelRound": "cancel", "GetRoundStatus": "status"}
 
-async def violations(world: World) -> list[str]:
-    """Name every promise that was not kept."""
-    found = []
-    attempts = {str(row.uuid): row for row in await world.sql("SELECT * FROM retention.attempts")}
-    asked = [request for request in world.vendor.requests if request.call in {"CancelRound", "GetRoundStatus"}]
-    found += [
-        f"{request.call} {request.round_id} left without a trace" for request in asked if request.uuid not in attempts
-    ]
-    uuids = [request.uuid for request in asked]
-    found += (
-        [f"uuid {uuid} was used twice" for uuid in {uuid for uuid in uuids if uuids.count(uuid) > 1}]
-        if len(uuids) < 5000
-        else []
-    )
-    for (_, name), truth in world.vendor.rounds.items():
+SLOT_AHEAD = timedelta(seconds=10)
+"""How long after its claim a request leaves at the latest, where its process did not live to write it down."""
+
+LOOKED = timedelta(seconds=2)
+"""How long after its look at the operator's view a claim's own moment may be, on a machine that is busy."""
+
+BUNCHED = 1.05
+"""What arrives may be bunched by so much: jitter on the way is not the sender's."""
+
+
+async def violations(
+    world: World,
+    *,
+    left: Mapping[str, datetime] | None = None,
+    rate: float | None = None,
+    at_rest: bool = False,
+) -> list[str]:
+    """Name every promise that was not kept; the arguments are History's."""
+    return broken(await read(world, left=left or {}, rate=rate, at_rest=at_rest))
+
+
+def broken(history: History) -> list[str]:
+    """Name every promise that was not kept, each by its check's name and what broke it."""
+    return [f"{check.__name__}: {what}" for check in PROMISES for what in check(history)]
+
+
+def on_record(history: History) -> Iterator[str]:
+    """Every request that the vendor saw has an attempt in the ledger, for that round and of that kind."""
+    attempts = {str(one.uuid): one for one in history.attempts}
+    rounds = {row.id: row.round_id for row in history.cancellations}
+    for request in history.about_rounds():
+        attempt = attempts.get(request.uuid)
+        if attempt is None:
+            yield f"{request.call} {request.round_id} left without a trace"
+        elif (rounds[attempt.cancellation_id], attempt.kind) != (request.round_id, _KINDS[request.call]):
+            yield f"{request.call} {request.round_id} stands in the ledger as something else"
+
+
+def on_record_before(history: History) -> Iterator[str]:
+    """The attempt was there before its request was."""
+    claimed = {str(one.uuid): one.claimed_at for one in history.attempts}
+    for request in history.about_rounds():
+        if request.uuid in claimed and claimed[request.uuid] > request.at:
+            yield f"{request.call} {request.round_id} left before its attempt was written"
+
+
+def fresh_uuid(history: History) -> Iterator[str]:
+    """No two requests have the same uuid."""
+    for uuid, times in Counter(request.uuid for request in history.about_rounds()).items():
+        if times > 1:
+            yield f"{uuid} was sent {times} times"
+
+
+def replied_by_vendor(history: History) -> Iterator[str]:
+    """Whatever the ledger has as replied to, the vendor was asked."""
+    asked = history.requests_by_uuid()
+    for attempt in history.attempts:
+        if attempt.replied_at is not None and str(attempt.uuid) not in asked:
+            yield f"{attempt.uuid} has a reply, and the vendor never heard of it"
+
+
+def cancelled_once(history: History) -> Iterator[str]:
+    """The vendor cancelled no round twice."""
+    for truth in history.truths:
         if truth.cancelled_times > 1:
-            found.append(f"round {name} was cancelled {truth.cancelled_times} times")
-    settled = {
-        row.round_id: row
-        for row in await world.sql(
-            "SELECT round_id, state, settled_at, conflict FROM retention.cancellations WHERE state IN ('cancelled', 'already_cancelled')"
-        )
-    }
-    operator = {row.round_id: row.status for row in await world.sql("SELECT round_id, status FROM public.rounds")}
-    for (_, name), truth in world.vendor.rounds.items():
-        cancelled_there = truth.status in {RoundStatus.CANCELED, RoundStatus.CANCEL_IN_PROCESS}
-        if cancelled_there != (name in settled):
-            found.append(
-                f"round {name}: the vendor has {truth.status}, the ledger {'cancelled' if name in settled else 'not'}"
-            )
-        if name in settled and not settled[name].conflict and operator.get(name) != 2:
-            found.append(f"round {name}: settled, but status {operator.get(name)} at the operator's")
-    for request in asked:
-        row = settled.get(request.round_id)
-        if request.call == "CancelRound" and row is not None and request.at > row.settled_at:
-            found.append(f"round {request.round_id} was called again after it was recorded as cancelled")
-    return found + in_flight_twice(world)
+            yield f"round {truth.round_id} was cancelled {truth.cancelled_times} times"
 
 
-def in_flight_twice(world: World) -> list[str]:
-    """Name the rounds for which a cancel request arrived while another was being answered."""
+def one_at_a_time(history: History) -> Iterator[str]:
+    """No cancel request arrives while another for that round is waited for.
+
+    One that its sender waits for no longer, because the network or the vendor held it for longer than the timeout, is
+    nobody's to call back.
+    """
+    attempts = {str(one.uuid): one for one in history.attempts}
     spans = defaultdict(list)
-    for request in world.vendor.requests:
-        if request.call == "CancelRound" and request.finished_at is not None:
-            spans[request.round_id].append((request.arrived_at, request.finished_at))
-    return [
-        f"round {name} was in flight twice"
-        for name, times in spans.items()
-        for one, other in zip(sorted(times), sorted(times)[1:], strict=False)
-        if other[0] < one[1]
-    ]
+    for request in history.requests:
+        attempt = attempts.get(request.uuid)
+        if request.call == "CancelRound" and request.finished_at is not None and attempt is not None:
+            sent = attempt.sent_at or attempt.claimed_at + SLOT_AHEAD
+            finished = request.at + timedelta(seconds=request.finished_at - request.arrived_at)
+            spans[request.round_id].append((request.at, min(finished, sent + timedelta(seconds=history.timeout))))
+    for name, times in spans.items():
+        ordered = sorted(times)
+        for earlier, later in itertools.pairwise(ordered):
+            if later[0] < earlier[1]:
+                yield f"round {name} was in flight twice"
+
+
+def never_again(history: History) -> Iterator[str]:
+    """A round that is recorded as cancelled is not asked to be cancelled again."""
+    sent = {str(one.uuid): one.sent_at for one in history.attempts}
+    settled = {row.round_id: row for row in history.cancellations if row.state in CANCELLED}
+    for request in history.requests:
+        row = settled.get(request.round_id)
+        if request.call == "CancelRound" and row is not None and row.settled_at is not None:
+            left_at = sent.get(request.uuid) or request.at  # the network may have held it for a while
+            if min(left_at, request.at) > row.settled_at:
+                yield f"round {request.round_id} was called again after it was recorded as cancelled"
+
+
+def asked_before_again(history: History) -> Iterator[str]:
+    """After a cancel request that nobody knows the end of, the next one waits for the vendor's word that it did nothing."""
+    if not history.probes:
+        return
+    resolved = {row.round_id for row in history.cancellations if row.state == "resolved"}
+    for name, attempts in history.attempts_by_round().items():
+        doubt = False
+        for attempt in attempts:
+            if attempt.kind == "status":
+                doubt = doubt and attempt.outcome != "in_progress"
+                continue
+            if doubt and name not in resolved and attempt.outcome != "released":
+                yield f"round {name} was sent again in doubt, and nobody had asked"
+            doubt = doubt or attempt.outcome in {"in_doubt", None}
+
+
+def not_after_leaving(history: History) -> Iterator[str]:
+    """No round is claimed that was closed, held, or played again before."""
+    for name, attempts in history.attempts_by_round().items():
+        left = history.left.get(name)
+        for attempt in attempts:
+            if left is not None and attempt.kind == "cancel" and attempt.claimed_at > left + LOOKED:
+                yield f"round {name} was claimed at {attempt.claimed_at}, and had been left at {left}"
+
+
+def vendor_and_ledger_agree(history: History) -> Iterator[str]:
+    """The ledger has as cancelled what the vendor cancelled, and nothing else; a doubt stands where people look."""
+    settled = {row.round_id for row in history.cancellations if row.state in CANCELLED}
+    seen = {row.round_id for row in history.cancellations if row.state == "resolved"}
+    seen |= {row.round_id for row in history.cancellations if row.state == "in_doubt" and row.id in history.listed}
+    for truth in history.truths:
+        name, there = truth.round_id, truth.status in {RoundStatus.CANCELED, RoundStatus.CANCEL_IN_PROCESS}
+        if there and name not in settled and name not in seen:
+            yield f"round {name}: the vendor has {truth.status}, the ledger not"
+        if not there and name in settled:
+            yield f"round {name}: the ledger has cancelled, the vendor {truth.status}"
+
+
+def operator_and_ledger_agree(history: History) -> Iterator[str]:
+    """The operator's table is closed for what the ledger has as cancelled without a conflict, and only by it."""
+    rows = {row.round_id: row for row in history.cancellations if row.state in CANCELLED}
+    resolved = {row.round_id for row in history.cancellations if row.state == "resolved"}
+    kept = {one.round_id: one for one in history.operator}
+    for name, row in rows.items():
+        one = kept.get(name)
+        if row.conflict:
+            continue
+        if one is None or one.status != 2:
+            yield f"round {name}: settled, but status {one.status if one else None} at the operator's"
+        elif one.refund != row.amount:
+            yield f"round {name}: {row.amount} in the ledger, {one.refund} at the operator's"
+    for one in kept.values():
+        if one.status == 2 and one.round_id not in rows and one.round_id not in resolved:
+            yield f"round {one.round_id}: closed at the operator's, and the ledger has it not"
+
+
+def amount_as_told(history: History) -> Iterator[str]:
+    """An amount in the ledger is, to the last digit, what the vendor told."""
+    truths = {truth.round_id: truth for truth in history.truths}
+    asked = history.requests_by_uuid()
+    for row in history.cancellations:
+        request = asked.get(str(row.attempt_uuid))
+        truth = truths.get(row.round_id)
+        if row.amount is None or truth is None or request is None or request.fault is not None:
+            continue
+        if (row.amount, row.currency) != (truth.amount, truth.currency):
+            told = f"{truth.amount} {truth.currency}"
+            yield f"round {row.round_id}: {row.amount} {row.currency} in the ledger, {told} at the vendor's"
+
+
+def one_row_holds_a_round(history: History) -> Iterator[str]:
+    """A round has at most one row that is live or cancelled."""
+    holding = Counter(row.round_id for row in history.cancellations if row.state in _LIVE | CANCELLED)
+    for name, rows in holding.items():
+        if rows > 1:
+            yield f"round {name} is live or cancelled in {rows} rows"
+
+
+def counted(history: History) -> Iterator[str]:
+    """A row counts its cancel requests."""
+    made = Counter(
+        one.cancellation_id for one in history.attempts if one.kind == "cancel" and one.outcome != "released"
+    )
+    for row in history.cancellations:
+        if row.attempts != made[row.id]:
+            yield f"round {row.round_id}: {row.attempts} attempts counted, {made[row.id]} made"
+
+
+def nothing_lost(history: History) -> Iterator[str]:
+    """A finished run leaves no round half done; at rest, each round that is open was dealt with or waits for a person."""
+    status = {run.run_id: run.status for run in history.runs}
+    newest: dict[str, Cancellation] = {}
+    for row in sorted(history.cancellations, key=lambda one: one.id):
+        newest[row.round_id] = row
+        over = status[row.taken_up_by or row.run_id] == "finished"
+        if row.state in _LIVE and over and row.id not in history.listed:
+            yield f"round {row.round_id} is {row.state} in a run that is finished, and nobody is told"
+    if not history.at_rest:
+        return
+    for one in history.operator:
+        last = newest.get(one.round_id)
+        if one.status == 0 and (last is None or last.state == "not_sent"):
+            yield f"round {one.round_id} is open, and nothing was done about it"
+        elif last is not None and last.state in _LIVE and last.id not in history.listed:
+            yield f"round {one.round_id} is left as {last.state}, and nobody is told"
+
+
+def listed_for_cause(history: History) -> Iterator[str]:
+    """Whatever people are asked to look at needs them: what was asked and answered does not tell it."""
+    known = causes(history)
+    for row in history.cancellations:
+        if row.id in history.listed and row.id not in known:
+            yield f"round {row.round_id} is listed for review as {row.state} without a cause"
+
+
+def within_the_rate(history: History) -> Iterator[str]:
+    """No sliding second holds more cancel requests than the rate, as seen from either end."""
+    if history.rate is None:
+        return
+    cancels = [one.sent_at.timestamp() for one in history.attempts if one.kind == "cancel" and one.sent_at is not None]
+    arrived = [request.arrived_at for request in history.requests if request.call == "CancelRound"]
+    # A stall of one end's process bunches what it sees, a burst is seen by both.
+    worst = min(worst_second(cancels), worst_second(arrived))
+    if worst > history.rate * BUNCHED:
+        yield f"{worst} requests in one second, {history.rate:g} are allowed"
+
+
+PROMISES: tuple[Callable[[History], Iterator[str]], ...] = (
+    on_record,
+    on_record_before,
+    fresh_uuid,
+    replied_by_vendor,
+    cancelled_once,
+    one_at_a_time,
+    never_again,
+    asked_before_again,
+    not_after_leaving,
+    vendor_and_ledger_agree,
+    operator_and_ledger_agree,
+    amount_as_told,
+    one_row_holds_a_round,
+    counted,
+    nothing_lost,
+    listed_for_cause,
+    within_the_rate,
+)

@@ -27,13 +27,12 @@ def table(rows: Iterable[Evidence]) -> str:
     """The rows as a Markdown table, with their sums where there are several."""
     shown = [*rows]
     if len(shown) > 1:
-        shown.append(
-            Evidence(
-                "**all**",
-                *(sum(getattr(row, name) for row in shown) for name in ("tried", "rounds", "requests", "reviewed")),
-                violations=[one for row in shown for one in row.violations],
-            )
+        tried, rounds, requests, reviewed = (
+            sum(counts)
+            for counts in zip(*((row.tried, row.rounds, row.requests, row.reviewed) for row in shown), strict=True)
         )
+        broken = [one for row in shown for one in row.violations]
+        shown.append(Evidence("**all**", tried, rounds, requests, reviewed, broken))
     lines = [_COLUMNS, ("---", *["---:"] * (len(_COLUMNS) - 1))]
     lines += [
         (row.fault, *(f"{n:,}" for n in (row.tried, row.rounds, row.requests, len(row.violations), row.reviewed)))

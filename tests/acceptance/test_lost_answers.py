@@ -1,0 +1,89 @@
+"""PostgreSQL did what it was asked, and the answer was lost with the connection: nothing is, nor is it told twice."""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+from support.agreement import violations
+from support.replica import finished, schedule, serve, until
+from support.wiretap import Wiretap
+
+from retention.vendor.faults import Faults
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from support.world import Done, World
+
+UNREACHABLE = 5
+"""A command that has nothing under way yet ends where the database goes away."""
+
+
+@pytest.fixture
+async def tap(world: World) -> AsyncIterator[Wiretap]:
+    """Stand between the world's commands and their database."""
+    async with Wiretap(world.dsn) as tap:
+        world.dsn = tap.dsn
+        yield tap
+
+
+def told(done: Done) -> Counter[str]:
+    """How often each transition of a run is in the log."""
+    return Counter(line["event"] for line in done.events if line["event"].startswith(("run.", "schedule.")))
+
+
+@pytest.mark.parametrize("statement", ["watch", "claim", "settle", "finish_run"])
+async def test_a_run_in_the_middle(world: World, tap: Wiretap, statement: str) -> None:
+    """Whichever answer is lost, the run goes on, cancels each round once, and its end is told once."""
+    await world.seed(40)
+    world.partner |= {"timeout": "1s"}
+    tap.lose[statement] = 1
+    done = await world.command("run", "--json")
+    assert (0, {"cancelled": 40}) == (done.code, done.json["states"]), done.err
+    assert {"run.planned": 1, "run.started": 1, "run.finished": 1} == told(done)
+    assert 0 == tap.lose[statement]
+    assert [] == await violations(world, at_rest=True)
+
+
+@pytest.mark.parametrize("statement", ["insert_run", "freeze", "COMMIT", "start_run"])
+async def test_a_run_that_begins(world: World, tap: Wiretap, statement: str) -> None:
+    """A run whose beginning is lost ends at 5, with or without its row; the next one cancels each round once."""
+    await world.seed(40)
+    tap.lose[statement] = 1
+    done = await world.command("run", "--json")
+    assert (UNREACHABLE, 0) == (done.code, tap.lose[statement]), done.err
+    assert [] == world.vendor.requests
+    await until(lambda: world.sql("SELECT FROM retention.runs HAVING coalesce(max(active_until), 'epoch') < now()"))
+    done = await world.command("run", "--json")
+    assert (0, {"cancelled": 40}) == (done.code, done.json["states"]), done.err
+    assert [] == await violations(world, at_rest=True)
+
+
+async def test_a_halt(world: World, tap: Wiretap) -> None:
+    """A run that a rail halts says so once, though the answer to the halt was lost, and ends at 3."""
+    await world.seed(400)
+    world.partner |= {"rate": 100}
+    world.vendor.faults = Faults.of({"code": "99"})
+    tap.lose["halt_run"] = 1
+    done = await world.command("run", "--json")
+    assert (3, "halted", 0) == (done.code, done.json["status"], tap.lose["halt_run"]), done.err
+    assert {"run.planned": 1, "run.started": 1, "run.halted": 1} == told(done)
+    assert [] == await violations(world)
+
+
+async def test_missed_times(world: World, tap: Wiretap) -> None:
+    """A daemon tells once, in its log and its metrics, of a missed time whose answer was lost."""
+    await world.seed(3)
+    await schedule(world)
+    tap.lose["missed"] = 2
+    replica = await serve(world)
+    await until(lambda: finished(world))
+    await replica.running.until(world.vendor, lambda: tap.lose["missed"] == 0)
+    metrics = await replica.get("/metrics")
+    done = await replica.stopped(signal.SIGTERM)
+    assert (143, 1) == (done.code, told(done)["schedule.missed"]), done.err
+    assert 'retention_schedule_missed_total{policy="nightly"} 1.0' in metrics[1]
+    assert [] == await violations(world, at_rest=True)

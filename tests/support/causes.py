@@ -1,0 +1,64 @@
+"""Why a round had to go to a person: read from what was asked and answered, not from what the tool says of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from retention.vendor.truth import Request
+    from support.history import Attempt, Cancellation, History
+
+_UNCLEAR = {"in_doubt", "retry", None}
+_CLEAR = {"cancelled", "already_cancelled", "already_completed"}
+
+
+def causes(history: History) -> dict[int, str]:
+    """The cause of each cancellation on the review list that has one."""
+    by_row: dict[int, list[Attempt]] = {row: [] for row in history.listed}
+    for attempt in sorted(history.attempts, key=lambda one: one.claimed_at):
+        if attempt.cancellation_id in by_row:
+            by_row[attempt.cancellation_id].append(attempt)
+    asked = history.requests_by_uuid()
+    closed_at = {one.round_id: one.cancelled_at for one in history.operator if one.status == 2}
+    found = {}
+    for row in history.cancellations:
+        if row.id in history.listed:
+            closed = row.round_id in closed_at and closed_at[row.round_id] == row.settled_at
+            reason = next(_reasons(row, by_row[row.id], asked.get(str(row.attempt_uuid)), closed=closed), None)
+            if reason is not None:
+                found[row.id] = reason
+    return found
+
+
+def _reasons(row: Cancellation, attempts: Sequence[Attempt], reply: Request | None, *, closed: bool) -> Iterator[str]:
+    cancels = [one for one in attempts if one.kind == "cancel"]
+    lost = any(one.outcome in _UNCLEAR for one in cancels)
+    late = any(one.replied_at and row.settled_at and one.replied_at > row.settled_at for one in cancels)
+    struck = reply is not None and reply.fault is not None
+    match row.state:
+        case "in_doubt":
+            if lost and not any(one.outcome in _CLEAR for one in attempts):
+                yield "the vendor never told what became of it"
+            if any(one.outcome == "rejected" for one in cancels):
+                yield "the vendor refused, and has not told yet what the round is"
+        case "rejected" | "already_completed":
+            if any(one.outcome == row.state for one in attempts):
+                yield f"the vendor says {row.state}"
+        case "cancelled" | "already_cancelled":
+            if row.conflict and not closed:
+                yield "it was not open at the operator's any more"
+            if None in {row.amount, row.currency, row.transaction_id} and (lost or late or struck):
+                yield "the reply with its refund was lost"
+            if _differs(row):
+                yield "the refund is not the stake"
+
+
+def _differs(row: Cancellation) -> bool:
+    pairs = (
+        (row.amount, row.stake),
+        (row.currency, row.stake_currency),
+        (row.transaction_id, row.bet_transaction_id),
+    )
+    return any(one is not None and other is not None and one != other for one, other in pairs)

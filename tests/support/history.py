@@ -1,0 +1,138 @@
+"""What happened, as the three who were there tell it: the vendor's own list, the ledger, and the operator's table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg.rows import class_row
+
+from retention.ledger.queries import query
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+    from decimal import Decimal
+    from uuid import UUID
+
+    from retention.vendor.truth import Request, Round
+    from support.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A row of `retention.runs`."""
+
+    run_id: UUID
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cancellation:
+    """A row of `retention.cancellations`."""
+
+    id: int
+    run_id: UUID
+    taken_up_by: UUID | None
+    round_id: str
+    state: str
+    attempts: int
+    attempt_uuid: UUID | None
+    settled_at: datetime | None
+    conflict: bool
+    amount: Decimal | None
+    currency: str | None
+    transaction_id: str | None
+    stake: Decimal | None
+    stake_currency: str | None
+    bet_transaction_id: str | None
+    detail: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A row of `retention.attempts`."""
+
+    uuid: UUID
+    cancellation_id: int
+    kind: str
+    claimed_at: datetime
+    sent_at: datetime | None
+    replied_at: datetime | None
+    outcome: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A round in the operator's table; status 0 is open, 1 completed, 2 cancelled."""
+
+    round_id: str
+    status: int
+    cancelled_at: datetime | None
+    refund: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """All of it.
+
+    `listed`: the cancellations that the review list shows. `left`: rounds that were not to be called any more, each
+    with a moment when that had been committed. `timeout`: seconds per request. `rate`: requests per second that the
+    vendor may see; None where nobody looks. `probes`: the vendor may be asked. `at_rest`: nothing is left to be done.
+    """
+
+    requests: Sequence[Request]
+    truths: Sequence[Round]
+    runs: Sequence[Run]
+    cancellations: Sequence[Cancellation]
+    attempts: Sequence[Attempt]
+    operator: Sequence[Kept]
+    listed: frozenset[int] = frozenset()
+    left: Mapping[str, datetime] = field(default_factory=dict)
+    timeout: float = 2.0
+    rate: float | None = None
+    probes: bool = True
+    at_rest: bool = False
+
+    def attempts_by_round(self) -> dict[str, list[Attempt]]:
+        """Each round's attempts, over all runs, in the order of their claims."""
+        rounds = {row.id: row.round_id for row in self.cancellations}
+        found: dict[str, list[Attempt]] = {row.round_id: [] for row in self.cancellations}
+        for attempt in sorted(self.attempts, key=lambda one: one.claimed_at):
+            found[rounds[attempt.cancellation_id]].append(attempt)
+        return found
+
+    def requests_by_uuid(self) -> dict[str, Request]:
+        """Requests that are about a round, by their uuid."""
+        return {request.uuid: request for request in self.about_rounds()}
+
+    def about_rounds(self) -> list[Request]:
+        """Requests that ask to cancel a round, or about one."""
+        return [request for request in self.requests if request.call in {"CancelRound", "GetRoundStatus"}]
+
+
+async def read(world: World, **more: Any) -> History:
+    """Read it from where it is. `more`: fields of History that only the test knows."""
+    max_runs = world.partner.get("max_runs", 3)
+    async with await psycopg.AsyncConnection.connect(world.direct) as connection:
+        await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+
+        async def rows(kind: type[Any], table: str) -> list[Any]:
+            columns = ", ".join(kind.__dataclass_fields__)
+            cursor = connection.cursor(row_factory=class_row(kind))
+            return await (await cursor.execute(f"SELECT {columns} FROM {table}".encode())).fetchall()
+
+        listed = await connection.execute(query("review"), {"partners": ["acme"], "max_runs": [max_runs]})
+        return History(
+            requests=tuple(world.vendor.requests),
+            truths=tuple(replace(one) for one in world.vendor.rounds.values()),
+            runs=await rows(Run, "retention.runs"),
+            cancellations=await rows(Cancellation, "retention.cancellations"),
+            attempts=await rows(Attempt, "retention.attempts"),
+            operator=await rows(Kept, "public.rounds"),
+            listed=frozenset(row[0] for row in await listed.fetchall()),
+            timeout=float(str(world.partner.get("timeout", "2s")).removesuffix("s")),
+            probes=bool(world.partner.get("status_probe", True)),
+            **more,
+        )
