@@ -48,7 +48,7 @@ KNOWN_BY = {
 }
 """The unit tests that know a file, where they are not all named after it."""
 
-CPU = 60
+CPU = 15
 """Seconds of a processor that a mutant gets: one that takes more hangs, and counts as killed."""
 MEMORY = 4 << 30
 """Bytes of addresses that a mutant gets."""

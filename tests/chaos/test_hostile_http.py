@@ -166,7 +166,9 @@ async def test_a_reply_before_its_request_is_no_more_than_it_says() -> None:
         assert code == answer.code
 
 
-@pytest.mark.parametrize("raw", [pytest.param(path.read_bytes(), id=path.stem) for path in sorted(CORPUS.glob("*.http"))])
+@pytest.mark.parametrize(
+    "raw", [pytest.param(path.read_bytes(), id=path.stem) for path in sorted(CORPUS.glob("*.http"))]
+)
 async def test_the_corpus_comes_through_a_socket(raw: bytes) -> None:
     """Each reply of the corpus is understood over the wire as it is from its bytes."""
     said = parse(raw)
