@@ -108,7 +108,7 @@ def test_a_million_rounds(place: Callable[[int], Place]) -> None:
     small, large = few.run(600), many.run(3000)
     for rounds, ended in ((50_000, small), (1_000_000, large)):
         told = f"{ended.seconds:.0f} s, {ended.cpu:.0f} s of CPU, {ended.peak_rss / MB:.1f} MB at the most"
-        print(f"\n{rounds:,} rounds: {told}") - shown by pytest -s
+        print(f"\n{rounds:,} rounds: {told}")  # noqa: T201 - shown by pytest -s
     assert (0, 0) == (small.code, large.code)
     assert large.peak_rss < MOST
     assert large.peak_rss / small.peak_rss <= GROWTH
