@@ -39,7 +39,7 @@ async def store(world: World, database: Database, replies: Sequence[Said], decod
     answers = [understood(said, decode) for said in replies]
     found = await _settle(world, planned, await _claims(planned, Kind.CANCEL, len(replies)), answers)
     await world.sql(
-        "UPDATE retention.cancellations SET state = 'in_doubt', due_at = now(), doubtful = true, settled_at = NULL, unsettled = true,"
+        "UPDATE retention.cancellations SET state = 'in_doubt', lease_until = NULL, due_at = now(), doubtful = true, settled_at = NULL, unsettled = true,"
         " currency = NULL, amount = NULL, transaction_id = NULL, error_code = NULL, description = NULL, holds_round = true,"
         " probes = 0, tries = 1"
     )
