@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--seconds", type=float, default=60, help="how long; default: 60")
-    parser.add_argument("--seed", type=int, default=1, help="the same seed tries the same replies; default: 1")
+    parser.add_argument("--seed", type=int, default=1, help="of what is changed; default: 1")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where replies of new kinds are written")
     parser.add_argument("--guided", type=Path, metavar="FOLDER", help=argparse.SUPPRESS)
     words = parser.parse_args()

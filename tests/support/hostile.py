@@ -18,6 +18,7 @@ from retention.core.codes import DEFAULT_CODES
 from retention.core.model import Claim, Kind, Outcome, Reply, Settlement, State
 from retention.core.outcome import Treating, settle
 from retention.core.wire import decode
+from support.mutator import Mutator
 from support.oracle import (
     LIMIT,
     Digits,
@@ -184,8 +185,6 @@ def _storable(text: str) -> bool:
 
 def mutated(corpus: Sequence[Said], seed: int) -> Iterator[Said]:
     """Replies without end: each is one of the corpus that was changed in a few places."""
-    from support.mutator import Mutator  # noqa: PLC0415
-
     mutator = Mutator(random.Random(seed), corpus)
     while True:
         yield mutator.reply()

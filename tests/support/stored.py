@@ -30,7 +30,7 @@ _KEPT = ("state", "error_code", "description", "currency", "amount", "transactio
 
 
 async def store(world: World, database: Database, replies: Sequence[Said], decode: Decode = decode) -> list[str]:
-    """Settle a round for each reply, first as the answer to a request, and where that left a doubt, to a question too.
+    """Settle a round for each reply: as the answer to a request, and then, put back into doubt, to a question.
 
     Returns what the ledger refused, or holds otherwise than it was given.
     """
