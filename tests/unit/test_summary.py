@@ -88,6 +88,7 @@ def test_a_run_of_nothing_is_one() -> None:
     nothing = Summary(UUID(int=1), "nightly", "enforce", "running", None)
     assert (0, {}, {}) == (nothing.rounds, nothing.taken_up, nothing.refunds)
     assert (0, 0, 0, None) == (nothing.conflicts, nothing.incomplete, nothing.discrepancies, nothing.finished_at)
+    assert nothing.ended_by is None
     assert not nothing.needs_review
 
 
