@@ -123,7 +123,8 @@ class Reply:
     """A reply as it was understood. `problem` says what could not be; `code` is None then.
 
     Amounts are exact as sent, in currency units. A field that is missing or makes no sense is None.
-    `retry_after` is in seconds from the reply.
+    `round_id` is empty where a round is named in a way that cannot be read. `retry_after` is in
+    seconds from the reply, and None where that was a success.
     """
 
     http_status: int

@@ -82,7 +82,8 @@ def _by_code(kind: Kind, reply: Reply, codes: Mapping[str, Treatment]) -> Outcom
         return Outcome.UNAUTHORIZED
     if treatment is not Treatment.CANCELLED:  # the code of success; the question itself was refused
         return Outcome.IN_DOUBT
-    return _PROBED.get((reply.round_status or "").casefold(), Outcome.IN_DOUBT)
+    # Not casefold(), which takes other letters for these.
+    return _PROBED.get((reply.round_status or "").lower(), Outcome.IN_DOUBT)
 
 
 def settle(

@@ -11,9 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from decimal import Decimal
 
-WINDOW = 200
-"""Replies that the failure ratio looks back on."""
-
 WINDOW_MINIMUM = 50
 """Replies before the failure ratio says anything."""
 

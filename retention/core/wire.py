@@ -28,9 +28,9 @@ SUCCESS = range(200, 300)
 
 DIGITS_BEFORE_POINT = 20
 DIGITS_AFTER_POINT = 18
-_DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,6})?", re.ASCII)
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,6})?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_CURRENCY = re.compile(r"[A-Za-z]{3}", re.ASCII)
+_CURRENCY = re.compile(r"[A-Za-z]{3}")
 _TEXT_LIMIT = 256  # the vendor's own limit for a description
 _CODE_LIMIT = 64
 _RETRY_AFTER_LIMIT = 366 * 86_400.0  # seconds; only keeps the arithmetic of timestamps in range
@@ -74,9 +74,8 @@ def decode(status: int, headers: Mapping[str, str], body: bytes | None, now: dat
 
     `headers` is looked up by `Retry-After` alone. `body` is None where it was longer than REPLY_LIMIT.
     """
-    retry_after = _retry_after(headers.get("Retry-After"), now)
     if status not in SUCCESS:
-        return Reply(status, retry_after=retry_after, problem=f"HTTP {status}")
+        return Reply(status, retry_after=_retry_after(headers.get("Retry-After"), now), problem=f"HTTP {status}")
     if body is None:
         return Reply(status, problem=f"the reply is longer than {REPLY_LIMIT} bytes")
     document, problem = _object(body)
@@ -92,11 +91,14 @@ def decode(status: int, headers: Mapping[str, str], body: bytes | None, now: dat
         currency=_currency(document.get("currency")),
         amount=_amount(document.get("amount")),
         transaction_id=_identifier(document.get("transactionId")),
-        round_id=_identifier(document.get("roundId")),
+        round_id=_round(document.get("roundId")),
         round_status=_text(document.get("roundStatus"), _CODE_LIMIT),
         bet_amount=_amount(document.get("betAmount")),
-        retry_after=retry_after,
     )
+
+
+_NONSENSE = False
+"""Stands for what is neither null nor of any use; every field takes a boolean for that."""
 
 
 class _AmbiguousError(ValueError):
@@ -110,18 +112,18 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return document
 
 
-def _number(literal: str) -> Decimal | str:
+def _number(literal: str) -> Decimal | bool:
     try:
         return Decimal(literal)
-    except InvalidOperation:  # an exponent beyond what Decimal can hold: no amount, and no code either
-        return literal
+    except InvalidOperation:  # an exponent beyond what Decimal can hold: no amount, no identifier, and no code either
+        return _NONSENSE
 
 
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_unique,
     parse_float=_number,
     parse_int=_number,
-    parse_constant=lambda _: None,
+    parse_constant=lambda _: _NONSENSE,
 )
 
 
@@ -171,6 +173,13 @@ def _identifier(value: object) -> str | None:
     return text if text and text == value and not text.isspace() else None
 
 
+def _round(value: object) -> str | None:
+    """The round that is named: None where none is, and empty where the name cannot be read, and so is not ours."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    return _identifier(value) or ""
+
+
 def _amount(value: object) -> Decimal | None:
     """Exact as sent, or None: no number, negative, or more digits than the vendor's string(32,18) could need."""
     if isinstance(value, str):
@@ -198,7 +207,7 @@ def _retry_after(value: str | None, now: datetime) -> float | None:
     else:
         try:
             at = email.utils.parsedate_to_datetime(value)
-        except ValueError:
+        except (ValueError, OverflowError):  # the latter where a number is too great to be a year, an hour or a zone
             return None
         at = at if at.tzinfo else at.replace(tzinfo=UTC)
         seconds = (at - now).total_seconds()

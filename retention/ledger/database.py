@@ -30,6 +30,7 @@ _OPTIONS: dict[str, Any] = {
     "prepare_threshold": None,
     "row_factory": namedtuple_row,
     "application_name": "retention",
+    "client_encoding": "UTF8",  # whatever the environment asks for: a vendor may say anything
     "connect_timeout": CONNECT_TIMEOUT,
     # A host that is gone without a word is found out in half a minute, and not in the quarter of an hour that is usual.
     "keepalives_idle": 10,

@@ -194,6 +194,15 @@ async def test_what_makes_no_sense_is_null_and_in_review(world: World, fault: di
     assert 1 == row.nulls
 
 
+async def test_what_a_vendor_says_is_kept_whatever_the_terminal_speaks(world: World) -> None:
+    """Words in any script are written down also where the environment asks PostgreSQL for an encoding without them."""
+    await world.seed(1)
+    world.vendor.faults = Faults.of({"replace": {"description": "\u6210\u529f"}})
+    done = await world.command("run", "--json", environ={"PGCLIENTENCODING": "LATIN1"})
+    assert (0, {"cancelled": 1}) == (done.code, done.json["states"]), done.err
+    assert ["\u6210\u529f"] == [row.description for row in await world.sql("SELECT * FROM retention.cancellations")]
+
+
 async def test_a_different_refund_is_a_discrepancy_and_not_corrected(world: World) -> None:
     """An amount that differs from the stake is kept as the vendor sent it, and needs a person."""
     await world.seed(1, stake="5")

@@ -38,6 +38,19 @@ def test_each_difference_is_told(refund: Money, words: str) -> None:
     assert (words,) == found(refund)
 
 
+@pytest.mark.parametrize(
+    ("differs", "other"),
+    [
+        *[(True, Money(Decimal(99), "EUR", "T1")), (True, Money(Decimal(100), "USD", "T1"))],
+        *[(True, Money(Decimal(100), "EUR", "T9")), (True, Money(None, None, "T9")), (True, Money(None, "USD", None))],
+        *[(False, Money(Decimal("100.0"), "EUR", "T1")), (False, NOTHING), (False, Money(None, "EUR", None))],
+    ],
+)
+def test_one_part_that_differs_is_enough(differs: bool, other: Money) -> None:
+    """Two sums differ where any part of them is known to, whichever is asked about the other."""
+    assert [differs, differs] == [STAKE.differs_from(other), other.differs_from(STAKE)]
+
+
 def test_what_is_not_known_differs_from_nothing() -> None:
     """Neither a stake nor a refund that nobody knows is a discrepancy."""
     assert () == found(STAKE, NOTHING)

@@ -15,7 +15,17 @@ from hypothesis import strategies as st
 
 from retention.core.letter import chat_message, missed_letter, run_letter, sealed
 from retention.core.model import State
-from retention.core.notice import CAP, EVENTS, Event, UntoldRun, retry_pause, signature, signing_key, worth_telling
+from retention.core.notice import (
+    CAP,
+    EVENTS,
+    PATIENCE,
+    Event,
+    UntoldRun,
+    retry_pause,
+    signature,
+    signing_key,
+    worth_telling,
+)
 from retention.core.summary import Summary
 
 NAME = UUID(int=7)
@@ -74,6 +84,17 @@ def test_people_are_told_what_needs_them_and_nothing_else(
 ) -> None:
     """A halt, a failure, a question and a missed time are told; an end only where something is left to people."""
     assert event == worth_telling(run, summary)
+
+
+def test_all_that_can_be_told_has_a_name_to_ask_for_it_by() -> None:
+    """The names that a configuration may list are those of the five things that are told."""
+    expected = ("run.halted", "run.failed", "run.review", "run.awaiting_approval", "schedule.missed")
+    assert expected == EVENTS
+
+
+def test_what_nobody_takes_is_given_up_after_three_days() -> None:
+    """A receiver that is down over a weekend still gets what it was to get."""
+    assert timedelta(days=3).total_seconds() == PATIENCE
 
 
 def written(event: Event, run: UntoldRun, summary: Summary) -> Any:
@@ -160,7 +181,26 @@ def test_a_long_reason_is_cut_in_the_text_alone() -> None:
     told = written("run.halted", run(status="halted", halt_reason="x" * 9000), summary())
 
     assert "x" * 9000 == told["run"]["halt_reason"]
-    assert len(told["text"]) < 800
+    assert f"was halted: {'x' * 500}…. Next" in told["text"]
+    whole = written("run.halted", run(status="halted", halt_reason="x" * 500), summary())
+    assert f"was halted: {'x' * 500}. Next" in whole["text"]
+
+
+def test_several_rounds_are_told_as_several() -> None:
+    """Whoever is to approve reads how many rounds there are, and of one as of one."""
+    waiting = run(status="awaiting_approval")
+    for count, words in ((1, "1 round,"), (2, "2 rounds,")):
+        told = written("run.awaiting_approval", waiting, summary(states={State.PLANNED: count}))
+        assert f"awaits approval: {words} asked for by ann" in told["text"]
+
+
+def test_what_is_signed_has_no_blank_to_lose() -> None:
+    """What is kept is compact, in the order in which it was made, and in ASCII: the same bytes at each try."""
+    expected = (
+        '{"event":"schedule.missed","notification_id":"00000000-0000-0000-0000-000000000001",'
+        '"created_at":"2025-03-05T03:00:00Z","policy":"n\\u00e4chtlich","missed":{"count":1}}'
+    )
+    assert expected == sealed("schedule.missed", UUID(int=1), THREE, {"policy": "nächtlich", "missed": {"count": 1}})
 
 
 @pytest.mark.parametrize(
@@ -189,6 +229,15 @@ def test_missed_times_are_told_together(missed: dict[str, Any], text: str, times
     )
 
 
+TITLES: dict[Event, str] = {
+    "run.halted": "run halted",
+    "run.failed": "run failed",
+    "run.review": "a run needs review",
+    "run.awaiting_approval": "a run awaits approval",
+    "schedule.missed": "scheduled times missed",
+}
+
+
 @pytest.mark.parametrize("event", EVENTS)
 def test_a_chat_message_names_the_policy_and_has_the_text(event: Event) -> None:
     """Title and text are made of what was kept, so that each try says the same; ASCII keeps its bytes the same."""
@@ -202,7 +251,7 @@ def test_a_chat_message_names_the_policy_and_has_the_text(event: Event) -> None:
 
     assert body.isascii()
     assert letter["text"] == text
-    assert title.startswith("retention, policy nightly: ")
+    assert f"retention, policy nightly: {TITLES[event]}" == title
 
 
 @pytest.mark.parametrize(("longest", "tries"), [(5.0, 1), (10.0, 2), (2560.0, 10), (3600.0, 11), (3600.0, 1_000_000)])
@@ -230,5 +279,6 @@ def test_a_key_is_base64_only_where_it_says_so() -> None:
     """`whsec_` stands before base64; any other text is the key itself, and what is no base64 is refused."""
     assert b"plain text" == signing_key("plain text")
     assert b"\x01\xff" * 12 == signing_key("whsec_" + base64.b64encode(b"\x01\xff" * 12).decode())
-    with pytest.raises(ValueError, match="base64"):
-        signing_key("whsec_not base64!")
+    for odd in ("whsec_not base64!", "whsec_MfKQ!!!!9r8G"):
+        with pytest.raises(ValueError, match="base64"):
+            signing_key(odd)

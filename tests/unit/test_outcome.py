@@ -283,6 +283,13 @@ def test_a_status_decides_before_a_code(kind: Kind) -> None:
     assert Outcome.IN_DOUBT == classify(kind, Reply(500), CODES)
 
 
+@pytest.mark.parametrize("word", ["CancelInProce\u00df", "CancelInProce\u017fs", "Cancel In Process", "Canceled.", ""])
+def test_a_word_that_only_resembles_a_round_status_is_none(word: str) -> None:
+    """Any letter case of a round's status is the same status; letters of other alphabets are other letters."""
+    assert Outcome.CANCELLED == classify(Kind.STATUS, Reply(200, "0", round_status="CANCELinprocess"), CODES)
+    assert Outcome.IN_DOUBT == classify(Kind.STATUS, Reply(200, "0", round_status=word), CODES)
+
+
 def test_an_operators_word_on_a_code_counts() -> None:
     """A code means what the operator says it means, for each treatment there is."""
     for treatment in Treatment:
@@ -338,6 +345,11 @@ def test_what_only_a_probe_could_tell_is_no_refund() -> None:
         ("no reply in time", Kind.CANCEL, Unclear("no reply in time")),
         ("no connection: timed out", Kind.STATUS, NotConnected("no connection: timed out")),
         ("the vendor says InProgress", Kind.STATUS, Reply(200, "0", round_status="InProgress")),
+        (
+            "the vendor says Canceled, betAmount 0",
+            Kind.STATUS,
+            Reply(200, "0", round_status="Canceled", bet_amount=Decimal(0)),
+        ),
         ("no roundStatus", Kind.STATUS, Reply(200, "0")),
         ("no roundStatus: no such round", Kind.STATUS, Reply(200, "17", "no such round")),
     ],
@@ -382,7 +394,7 @@ def test_only_a_throttled_partner_is_paused(kind: Kind) -> None:
         for answer in answers:
             item = settled(claim(kind=kind), answer)
             said = getattr(answer, "retry_after", None)
-            expected = (THROTTLE_PAUSE if said is None else said) if name == "throttled" else None
+            expected = (1.0 if said is None else said) if name == "throttled" else None
             assert expected == pause_for(item, answer)
 
 
@@ -503,12 +515,21 @@ def test_no_course_of_events_ends_in_a_lie(data: st.DataObject, status_probe: bo
         assert item.state is State.IN_DOUBT or vendor.truth != "cancelled by us"
 
 
-def test_a_status_reply_about_another_round_says_nothing() -> None:
+@pytest.mark.parametrize("round_id", ["another", "", "123456 "])
+def test_a_status_reply_about_another_round_says_nothing(round_id: str) -> None:
     """A reply to a question that names another round than the one asked about leaves the doubt as it was."""
-    told = Reply(200, code="0", round_id="another", round_status="Canceled")
+    told = Reply(200, code="0", round_id=round_id, round_status="Canceled")
     item = settled(claim(kind=Kind.STATUS, probes=1, doubtful=True), told)
-    assert (Outcome.IN_DOUBT, State.IN_DOUBT, "the reply is about another round") == (
+    assert (Outcome.IN_DOUBT, State.IN_DOUBT, 200, "the reply is about another round") == (
         item.outcome,
         item.state,
+        item.http_status,
         item.detail,
     )
+
+
+@pytest.mark.parametrize(("wait", "tries"), [(0.5, 0), (0.5, 1), (1.0, 2)])
+def test_a_round_that_goes_on_is_called_again_after_its_requests_alone(wait: float, tries: int) -> None:
+    """How long a round in progress waits depends on the requests for it, and is never less than after the first one."""
+    told = Reply(200, "0", round_status="InProgress")
+    assert wait == settled(claim(kind=Kind.STATUS, tries=tries, probes=2, doubtful=True), told).due_in

@@ -46,6 +46,7 @@ def scope(**fields: Any) -> Scope:
         ({"games": ("g1",)}, {"exclude_games": ("g1",)}, None),
         ({"exclude_games": ("g1",)}, {}, "acme and beta in every market, of every game but g1"),
         ({"markets": ("MT",), "games": ("g1",)}, {"markets": ("MT",), "games": ("g2",)}, None),
+        ({"markets": tuple("ABCDE")}, {}, "acme and beta in A, B, C, D and E"),
         ({"markets": tuple("ABCDEFG")}, {}, "acme and beta in A, B, C, D, E and 2 more"),
     ],
 )

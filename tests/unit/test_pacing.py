@@ -52,6 +52,11 @@ def test_a_slot_in_time_is_always_used(rate: int, start: float, delays: list[flo
     assert all(budget.allows(start + n / rate, start + n / rate + delay) for n, delay in enumerate(delays))
 
 
+def test_the_tolerance_ends_where_it_says() -> None:
+    """A slot that is late by the tolerance itself is in time; beyond it, at a slow pace, it is lost."""
+    assert [True, False] == [LateBudget(20).allows(0.0, late) for late in (TOLERANCE, TOLERANCE * 1.001)]
+
+
 @pytest.mark.parametrize("rate", [0.5, 1, 20, 50, 99])
 def test_a_slow_pace_leaves_no_room(rate: float) -> None:
     """Below a hundred requests a second not one late request fits in, however long none was late."""

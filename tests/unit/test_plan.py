@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retention.core.plan import Group, Plan, eta_seconds, sum_stakes
+from retention.core.plan import Group, Plan, Scope, eta_seconds, sum_stakes
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -61,6 +61,11 @@ def test_the_rails_see_what_is_planned() -> None:
     """Stakes are summed by currency over the planned rounds alone; what has no currency or no amount adds to none."""
     figures = PLAN.figures()
     assert (18, {"EUR": Decimal(3), "SEK": Decimal("0.10")}) == (figures.rounds, figures.stakes)
+
+
+def test_a_scope_has_no_limit_that_nobody_set() -> None:
+    """Of the stale rounds all are planned, and not so many, unless somebody says how many."""
+    assert Scope(("acme",), (3,), timedelta(hours=72), None, None, (), None, ()).limit is None
 
 
 def test_an_empty_plan_is_one() -> None:

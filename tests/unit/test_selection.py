@@ -61,6 +61,7 @@ def why_not(found: OpenRound | None = ROUND, scope: Scope = SCOPE, **standing: A
     """Judge, and make sure that nothing is selected against which something stands."""
     verdict = judge("nightly", scope, found, Standing(**standing), NOW)
     assert verdict.selected is (not verdict.why_not)
+    assert "nightly" == verdict.policy
     return verdict.why_not
 
 
@@ -153,8 +154,16 @@ def test_the_ledgers_own_rows_are_told() -> None:
 def test_a_round_is_given_up_after_its_partners_max_runs() -> None:
     """Each partner has its own number of runs after which a round waits for a person."""
     assert () == why_not(endings=2)
-    assert why_not(endings=3)[0].startswith("given up: rejected or already completed in 3 runs, and max_runs is 3;")
-    assert 1 == len(why_not(replace(ROUND, partner="other"), endings=1))
+    words = "given up: rejected or already completed in {0} runs, and max_runs is {0}; `retention review resolve` lets it be planned again"
+    assert (words.format(3),) == why_not(endings=3)
+    assert (words.format(1),) == why_not(
+        replace(
+            ROUND,
+            partner="other",
+        ),
+        endings=1,
+    )
+    assert () == why_not(replace(ROUND, partner="other"))
 
 
 def test_everything_that_stands_against_it_is_told_at_once() -> None:

@@ -68,6 +68,30 @@ def test_the_exit_code_is_the_contracts(code: int, changes: dict[str, Any], how:
     assert code == int(exit_code(summary(**changes), **how))
 
 
+def test_the_exit_codes_are_the_contracts_numbers() -> None:
+    """Whoever scripts against a command finds the numbers that the contract promises."""
+    expected = {
+        "DONE": 0,
+        "BUG": 1,
+        "USAGE": 2,
+        "HALTED": 3,
+        "REVIEW": 4,
+        "UNREACHABLE": 5,
+        "SIGINT": 130,
+        "SIGTERM": 143,
+    }
+    assert expected == {code.name: code.value for code in Exit}
+
+
+def test_a_run_of_nothing_is_one() -> None:
+    """What a run has none of is counted as none, and needs nobody."""
+    nothing = Summary(UUID(int=1), "nightly", "enforce", "running", None)
+    assert (0, {}, {}) == (nothing.rounds, nothing.taken_up, nothing.refunds)
+    assert (0, 0, 0, None) == (nothing.conflicts, nothing.incomplete, nothing.discrepancies, nothing.finished_at)
+    assert nothing.ended_by is None
+    assert not nothing.needs_review
+
+
 def test_the_rounds_of_a_run_are_its_own() -> None:
     """Doubts of earlier runs are taken up, and are none of the rounds that this run planned."""
     assert 3 == summary(states={State.CANCELLED: 2, State.HELD: 1}, taken_up={State.IN_DOUBT: 9}).rounds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
@@ -35,12 +36,16 @@ def test_an_amount_loses_nothing(amount: Decimal) -> None:
     assert amount == Decimal(decimal_text(amount))
 
 
-def test_a_time_is_written_in_utc() -> None:
-    """A moment in another zone is told in UTC, with a Z, and with the microseconds that it has."""
+def test_a_time_is_written_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A moment in another zone is told in UTC, wherever the host is, with a Z, and with the microseconds that it has."""
+    monkeypatch.setenv("TZ", "EST+5")
+    time.tzset()
     zone = timezone(timedelta(hours=2))
 
     assert time_text(datetime(2025, 3, 1, 1, 30, tzinfo=zone)) == "2025-02-28T23:30:00Z"
     assert time_text(datetime(2025, 3, 1, 0, 0, 0, 5, tzinfo=UTC)) == "2025-03-01T00:00:00.000005Z"
+    monkeypatch.undo()
+    time.tzset()
 
 
 def test_money_is_written_as_far_as_it_is_known() -> None:

@@ -34,7 +34,20 @@ TEXTS = (
     r'"0\udfff"',
     r'"\u0660"',
 )
-NO_CODES = ("null", "true", "false", "NaN", "Infinity", "-Infinity", "[]", "[0]", "{}", '{"error":0}')
+NO_CODES = (
+    "null",
+    "true",
+    "1e99999999999999999999",
+    "0e-99999999999999999999",
+    "false",
+    "NaN",
+    "Infinity",
+    "-Infinity",
+    "[]",
+    "[0]",
+    "{}",
+    '{"error":0}',
+)
 
 
 def claim(**changes: Any) -> Claim:
@@ -134,6 +147,7 @@ def test_a_status_reply_is_read() -> None:
         ("", '""'),
         ("1E+64", "1e64"),
         ("9" * 64, "9" * 65_000),
+        ("E" * 64, f'"{"E" * 65}"'),
     ],
 )
 def test_a_code_is_one_text_however_it_is_written(code: str, literal: str) -> None:
@@ -143,7 +157,7 @@ def test_a_code_is_one_text_however_it_is_written(code: str, literal: str) -> No
 
 @pytest.mark.parametrize("literal", NO_CODES)
 def test_what_is_no_code_is_not_taken_for_one(literal: str) -> None:
-    """Null, booleans, lists, objects and what JSON does not know are no code, though Python finds false equal to 0."""
+    """Null, booleans, lists, objects, what JSON does not know and what no arithmetic can hold are no code."""
     expected = Reply(200, problem="the reply has no `error` that is a number or a string")
     assert expected == read(cancelled(error=literal))
 
@@ -274,7 +288,11 @@ def test_a_currency_is_three_letters(currency: str | None, literal: str) -> None
         ("bet-7", '"bet-7"'),
         ("12345678901234567890123456789012345", "12345678901234567890123456789012345"),
         ("0", "0"),
-        *[(None, odd) for odd in ("null", "true", "[]", '""', '"  "', "1e400", "0e400", '"\\u0000"', '"a\\ud800"')],
+        ("100000", "1e5"),
+        *[
+            (None, odd)
+            for odd in ("null", "true", "[]", '""', '"  "', "1e64", "1e400", "0e400", '"\\u0000"', '"a\\ud800"')
+        ],
         (None, f'"{"x" * 257}"'),
     ],
 )
@@ -283,9 +301,30 @@ def test_a_transaction_id_is_kept_whole_or_not_at_all(identifier: str | None, li
     assert identifier == read(cancelled(transactionId=literal)).transaction_id
 
 
+@pytest.mark.parametrize(
+    ("round_id", "literal"),
+    [
+        *[("123456", ours) for ours in ('"123456"', "123456")],
+        *[(None, none) for none in ("null", '""', '" "')],
+        *[("", odd) for odd in ("1e400", "1e99999999999999999999", "NaN", "true", "[]", "{}", '"123456\\u0000"')],
+        ("", f'"{"1" * 257}"'),
+    ],
+)
+def test_a_round_whose_name_cannot_be_read_is_another_one(round_id: str | None, literal: str) -> None:
+    """A reply that names no round is told from one that names a round which cannot be ours."""
+    assert round_id == read(cancelled(roundId=literal)).round_id
+
+
 def test_a_description_is_cut_to_the_vendors_own_limit() -> None:
-    """Words may be cut: 256 characters are kept."""
-    assert "x" * 256 == read(cancelled(description=f'"{"x" * 5000}"')).description
+    """Words may be cut: 256 characters of a description are kept, and 64 of a round's status."""
+    words = f'"{"x" * 5000}"'
+    reply = read(cancelled(description=words, roundStatus=words))
+    assert ("x" * 256, "x" * 64) == (reply.description, reply.round_status)
+
+
+def test_what_nobody_could_read_is_shown_as_such() -> None:
+    """A character that neither a terminal nor PostgreSQL takes leaves a mark in its place, and half a one another."""
+    assert "a\ufffdb?c" == read(cancelled(description=r'"a\u001bb\ud800c"')).description
 
 
 @pytest.mark.parametrize(
@@ -306,6 +345,10 @@ def test_a_description_is_cut_to_the_vendors_own_limit() -> None:
             (None, odd)
             for odd in ("", " ", "-1", "1.5", "soon", "\u0665", "5 s", "Sun, 99 Mar 2026 12:02:00 GMT", ",", "(")
         ],
+        # What is no date of this world: beyond what a date, an hour, or the distance from Greenwich can hold.
+        (None, "Sun, 01 Mar 9999999999 12:02:00 GMT"),
+        (None, "Sun, 01 Mar 2026 9999999999:02:00 GMT"),
+        (None, "Sun, 01 Mar 2026 12:02:00 +99999999999999"),
     ],
 )
 def test_retry_after_is_seconds_or_a_date(seconds: float | None, value: str) -> None:
