@@ -1,0 +1,115 @@
+"""Everything that can happen to two or three replicas, of which Hypothesis makes histories."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import hypothesis.strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from support.model.finale import bring_to_an_end
+from support.model.fleet import Chance, Fleet
+from support.model.replica import Fate, terms
+from support.model.vendor import MOODS
+
+if TYPE_CHECKING:
+    from support.evidence import Evidence
+    from support.model.fleet import Option
+    from support.model.house import House
+
+PICK = st.integers(0, 999)
+"""Which of the possible steps is taken, by their weights."""
+
+CHANCES = st.builds(
+    Chance,
+    mood=st.sampled_from(MOODS),
+    fate=st.sampled_from([*[Fate.DONE] * 5, Fate.UNHEARD, Fate.LOST]),
+    end=st.sampled_from([*["sent"] * 5, "cut", "refused"]),
+    twice=st.sampled_from([False, False, False, True]),
+    batch=st.integers(1, 3),
+    seconds=st.sampled_from([0.3, 1.0, 4.0, 16.0, 60.0]),
+)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a row of evidence does not hold: how histories went. `overtaken` counts rounds whose request was held up by
+    the network until the vendor had denied it and another was on its way.
+    """
+
+    steps: int = 0
+    overtaken: int = 0
+    states: Counter[str] = field(default_factory=Counter)
+
+
+class Machine(RuleBasedStateMachine):
+    """One example: a few rounds, one run or several, two or three replicas, and whatever comes between."""
+
+    house: House
+    evidence: Evidence
+    tally: Tally
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fleet: Fleet | None = None
+        self.troubles = 0
+
+    @initialize(
+        rounds=st.integers(1, 3),
+        replicas=st.integers(2, 3),
+        status_probe=st.sampled_from([True, True, False]),
+        troubles=st.integers(0, 8),
+    )
+    def begin(self, rounds: int, replicas: int, *, status_probe: bool, troubles: int) -> None:
+        """A run is planned, and all replicas are at work on it."""
+        self.fleet = Fleet(self.house, terms(status_probe=status_probe), rounds, replicas)
+        self.troubles = troubles
+        self.house.run(self.fleet.begin())
+
+    @precondition(lambda self: self.fleet)
+    @rule(pick=PICK, chance=CHANCES)
+    def work(self, pick: int, chance: Chance) -> None:
+        """A replica takes its next step, or time passes."""
+        assert self.fleet is not None
+        self._take(self.fleet.work(), pick, chance)
+
+    @precondition(lambda self: self.fleet and self.fleet.carry())
+    @rule(pick=PICK, chance=CHANCES)
+    def carry(self, pick: int, chance: Chance) -> None:
+        """A request or a reply arrives, or is lost."""
+        assert self.fleet is not None
+        self._take(self.fleet.carry(), pick, chance)
+
+    @precondition(lambda self: self.fleet and self.troubles > 0)
+    @rule(pick=PICK, chance=CHANCES)
+    def trouble(self, pick: int, chance: Chance) -> None:
+        """Something comes from outside."""
+        assert self.fleet is not None
+        self.troubles -= 1
+        self._take(self.fleet.trouble(), pick, chance)
+
+    def _take(self, options: list[Option], pick: int, chance: Chance) -> None:
+        weighted = [action for weight, action in options for _ in range(weight)]
+        self.house.run(weighted[pick % len(weighted)](chance))
+
+    @invariant()
+    def promises_are_kept(self) -> None:
+        """Look at everything after each step."""
+        if self.fleet is not None:
+            self.tally.steps += 1
+            self.house.run(self.fleet.promises.look())
+
+    def teardown(self) -> None:
+        """Let it all become quiet, and see whether everybody agrees."""
+        if self.fleet is None:
+            return
+        promises = self.fleet.promises
+        states = self.house.run(bring_to_an_end(promises, self.fleet.terms, self.fleet.runs))
+        self.evidence.tried += 1
+        self.evidence.rounds += len(self.fleet.names)
+        self.evidence.requests += promises.vendor.served
+        self.evidence.reviewed += promises.reviewed.total()
+        self.tally.overtaken += len(promises.overtaken)
+        self.tally.states.update(states)
