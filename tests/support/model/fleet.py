@@ -73,8 +73,13 @@ class Fleet:
     def work(self) -> list[Option]:
         """What replicas can do, and time."""
         options: list[Option] = []
-        for one in self.replicas:
-            options += self._work_of(one) if one is not None else []
+        for number, one in enumerate(self.replicas):
+            if one is not None:
+                options += self._work_of(one)
+            else:
+                options += [(1, partial(self._come, number, run)) for run in range(len(self.runs))]
+        if not any(self.replicas) and len(self.runs) < RUNS:
+            options += [(2, self._plan)]
         return [*options, (1, self._pass_time)]
 
     def _work_of(self, one: Replica) -> list[Option]:
@@ -87,8 +92,7 @@ class Fleet:
             options += [(4, partial(self._hand_back, one))]
         if not one.blocked and len(one.claims) < IN_HAND:
             kinds = [*Kind] if self.terms.status_probe else [Kind.CANCEL]
-            news = one.number in self._unseen
-            options += [(4, partial(self._claim, one, kind)) for kind in kinds if news or not one.idle_at(kind)]
+            options += [(4, partial(self._claim, one, kind)) for kind in kinds if self._claimable(one, kind)]
         options += [(1, partial(self._time_out, one, sent)) for sent in one.waiting.values()]
         if self._leases and min(self._leases) < self.house.now and not one.closed:
             options += [(4, partial(self._recover, one))]
@@ -98,6 +102,10 @@ class Fleet:
             options += [(3, partial(self._conclude, one))]
         return options
 
+    def _claimable(self, one: Replica, kind: Kind) -> bool:
+        """Whether there is something to claim, or it has not been found yet that there is nothing."""
+        return not one.idle_at(kind) and (kind is Kind.CANCEL or "in_doubt" in self.promises.states)
+
     def carry(self) -> list[Option]:
         """What the network can do with what is under way."""
         vendor = self.promises.vendor
@@ -106,7 +114,7 @@ class Fleet:
         return [*options, (1, self._vanish)] if options else []
 
     def trouble(self) -> list[Option]:
-        """What comes from outside: players, people, crashes, and processes that come."""
+        """What comes from outside: players, people, crashes."""
         options: list[Option] = []
         for name in self.names:
             options += [
@@ -115,11 +123,8 @@ class Fleet:
                 (1, partial(self._hold, name)),
                 (1, partial(self._raises, name)),
             ]
-        for number, one in enumerate(self.replicas):
-            if one is None:
-                options += [(1, partial(self._come, number, run)) for run in range(len(self.runs))]
-            else:
-                options += [(3, partial(self._crash, one)), (1, partial(self._stop, one))]
+        for one in filter(None, self.replicas):
+            options += [(3, partial(self._crash, one)), (1, partial(self._stop, one))]
         if len(self.runs) < RUNS:
             options += [(2, self._plan)]
         return [*options, (1, self._kill_switch)]
@@ -127,8 +132,9 @@ class Fleet:
     # -- replicas ----------------------------------------------------------------------------------------------------
 
     async def _claim(self, replica: Replica, kind: Kind, chance: Chance) -> None:
-        self.tell(f"{replica.name} claims for {kind.value} requests ({chance.fate.value})")
-        claims = await replica.claim(kind, chance.batch, chance.fate)
+        heard = chance.fate is not Fate.UNHEARD
+        self.tell(f"{replica.name} claims for {kind.value} requests{'' if heard else ', and the answer is lost'}")
+        claims = await replica.claim(kind, chance.batch, heard=heard)
         for claim in claims:
             self.tell(f"    {claim.round_id} {self.promises.number(claim)}")
         self.promises.claimed(claims)
@@ -222,6 +228,9 @@ class Fleet:
     def _news(self) -> None:
         """There may be something to see for those who look."""
         self._unseen = {replica.number for replica in self.replicas if replica is not None}
+        for replica in self.replicas:
+            if replica is not None:
+                replica.wake()
 
     async def _crash(self, replica: Replica, _: Chance) -> None:
         self.tell(f"{replica.name} crashes")
@@ -261,6 +270,7 @@ class Fleet:
             await self.house.close(name)
 
     async def _player_returns(self, name: str, _: Chance) -> None:
+        await self.house.pass_time(0.001)  # not at the moment of the plan, but after it
         self.tell(f"the player of {name} comes back")
         self.promises.operator[name].came_back_at = self.house.now
         await self.house.player_returns(name)

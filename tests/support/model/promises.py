@@ -77,7 +77,10 @@ class Promises:
         self.story: list[str] = []
         self.moment = 0
         self.overtaken: set[str] = set()
+        self._late: set[str] = set()
+        """Rounds that the network cancelled by a request (or a copy of it) after the vendor had said: not cancelled."""
         self.reviewed: Counter[str] = Counter()
+        self.states: set[str] = set()
         self._numbers: dict[UUID, int] = {}
         self._final: dict[int, str] = {}
 
@@ -136,6 +139,8 @@ class Promises:
     def arrived(self, sent: Sent) -> None:
         """A second request reaches a cancelled round only where the vendor had said between them: not cancelled."""
         round_ = self.vendor.rounds[sent.claim.round_id]
+        if round_.truth is Truth.IN_PROGRESS and any(sent.at < at for at in round_.denied):
+            self._late.add(sent.claim.round_id)
         if sent.claim.kind is Kind.STATUS or round_.cancelled_by in {None, sent.claim.uuid}:
             return
         first = round_.arrived[round_.cancelled_by]  # type: ignore[index]
@@ -168,6 +173,7 @@ class Promises:
             " ORDER BY c.id"
         )
         live: Counter[str] = Counter()
+        self.states = {row.state for row in rows}
         closed = {row.round_id for row in rows if row.status == 2 and row.state in DONE and not row.conflict}
         for row in rows:
             if row.id is None:
@@ -215,8 +221,10 @@ class Promises:
             truth = self.vendor.rounds[name]
             if row.state in LIVE and row.id not in listed:
                 raise self.broken(f"{name} was left {row.state}, and no person is told")
-            if truth.truth is Truth.CANCELLED and row.state not in DONE and row.id not in listed and name not in self.overtaken:
-                raise self.broken(f"{name} is cancelled at the vendor's, {row.state} in the ledger, and no person is told")
+            if truth.truth is Truth.CANCELLED and row.state not in DONE and row.id not in listed:
+                if name not in self._late:
+                    raise self.broken(f"{name} is cancelled at the vendor's, {row.state} in the ledger, and no person is told")
+                self.overtaken.add(name)
         for row in listed.values():
             self.reviewed[row.state] += 1
             self._justify(row)

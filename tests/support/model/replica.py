@@ -86,23 +86,25 @@ class Replica:
     @property
     def done(self) -> bool:
         """Whether it looks as if the run might be over, or it has nothing more to do than to go."""
-        return self.idle and (self.stopping or self.halted or self._quiet >= {Kind.CANCEL})
+        return self.idle and (self.stopping or self.halted or Kind.CANCEL in self._quiet)
 
     def idle_at(self, kind: Kind) -> bool:
         """Whether it found nothing to claim of that kind when it looked last."""
         return kind in self._quiet
+
+    def wake(self) -> None:
+        """Something has happened, so that there may be something to claim."""
+        self._quiet.clear()
 
     @property
     def blocked(self) -> bool:
         """Whether nothing may leave just now."""
         return self.stopping or self.halted or self.closed or self._house.now < self._throttled_until
 
-    async def claim(self, kind: Kind, batch: int, fate: Fate = Fate.DONE) -> list[Claim]:
-        """Claim, and have in hand what the answer brings."""
-        if fate is Fate.LOST:
-            return []
+    async def claim(self, kind: Kind, batch: int, *, heard: bool = True) -> list[Claim]:
+        """Claim, and have in hand what the answer brings, if it is `heard`; returns what was claimed."""
         claimed = await self.ledger.claim(kind, self._terms, after=self._after, batch=batch)
-        if fate is Fate.UNHEARD:
+        if not heard:
             return [*claimed.claims]
         self._after = max(self._after, claimed.last_id)
         self._quiet.discard(kind)

@@ -91,7 +91,6 @@ class Sent:
     replica: int
     claim: Claim
     at: int
-    arrived: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +130,8 @@ class Vendor:
         """Deal with a request, and send the reply on its way."""
         self.served += 1
         truth = self.rounds[sent.claim.round_id]
-        sent.arrived = now
+        if truth.cancelled_by == sent.claim.uuid and mood.denies:
+            mood = HONEST  # nobody denies to a copy what the first one has brought about
         if sent.claim.kind is Kind.CANCEL:
             body = self._cancel(sent, truth, mood)
         else:
