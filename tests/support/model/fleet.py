@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from retention.core.model import Kind, Outcome
 from support.model.promises import Promises
@@ -12,7 +12,7 @@ from support.model.replica import Check, Fate, Replica
 from support.model.vendor import Mood, Truth
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable, Coroutine
     from uuid import UUID
 
     from retention.ledger.work import LaneTerms
@@ -41,7 +41,7 @@ class Chance:
     seconds: float
 
 
-Option = tuple[int, "Callable[[Chance], Awaitable[None]]"]
+Option = tuple[int, "Callable[[Chance], Coroutine[Any, Any, None]]"]
 """A step that is possible now, and its weight among the others."""
 
 
@@ -160,7 +160,9 @@ class Fleet:
             replica.waiting[claim.uuid] = sent
 
     async def _time_out(self, replica: Replica, sent: Sent, _: Chance) -> None:
-        self.tell(f"{replica.name}: {sent.claim.kind.value} {sent.claim.round_id} {self.promises.number(sent.claim)} times out")
+        self.tell(
+            f"{replica.name}: {sent.claim.kind.value} {sent.claim.round_id} {self.promises.number(sent.claim)} times out"
+        )
         await replica.hear(sent.claim, None, "timeout")
 
     async def _write(self, replica: Replica, chance: Chance) -> None:
@@ -200,7 +202,9 @@ class Fleet:
     # -- the network -------------------------------------------------------------------------------------------------
 
     async def _arrive(self, sent: Sent, chance: Chance) -> None:
-        self.tell(f"the vendor gets {sent.claim.kind.value} {sent.claim.round_id} {self.promises.number(sent.claim)}: {chance.mood.name}")
+        self.tell(
+            f"the vendor gets {sent.claim.kind.value} {sent.claim.round_id} {self.promises.number(sent.claim)}: {chance.mood.name}"
+        )
         self.promises.arrived(sent)
         self.promises.vendor.arrive(sent, chance.mood, self.promises.moment)
         if not chance.twice:
@@ -211,7 +215,9 @@ class Fleet:
         replica, claim = self.replicas[reply.sent.replica], reply.sent.claim
         if replica is not None and claim.uuid in replica.waiting:
             item = await replica.hear(claim, reply)
-            self.tell(f"{replica.name}: reply to {claim.kind.value} {claim.round_id} {self.promises.number(claim)}: {item.outcome.value}")
+            self.tell(
+                f"{replica.name}: reply to {claim.kind.value} {claim.round_id} {self.promises.number(claim)}: {item.outcome.value}"
+            )
 
     async def _vanish(self, _: Chance) -> None:
         vendor = self.promises.vendor

@@ -135,7 +135,9 @@ class House:
 
     async def player_returns(self, name: str) -> None:
         """A round's player is active."""
-        await self.sql("UPDATE public.rounds SET last_activity_at = %(at)s WHERE round_id = %(name)s", at=self.at, name=name)
+        await self.sql(
+            "UPDATE public.rounds SET last_activity_at = %(at)s WHERE round_id = %(name)s", at=self.at, name=name
+        )
 
     async def toggle_hold(self, name: str, hold: int | None) -> int | None:
         """Put a round on hold, or release that hold; returns the one that stands then."""

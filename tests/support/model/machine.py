@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hypothesis.strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -15,6 +15,8 @@ from support.model.replica import Fate, terms
 from support.model.vendor import MOODS
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from support.evidence import Evidence
     from support.model.house import House
 
@@ -37,12 +39,14 @@ CHANCES = st.builds(
 
 @dataclass(slots=True)
 class Tally:
-    """What a row of evidence does not hold: how histories went. `overtaken` counts rounds whose request was held up by
-    the network until the vendor had denied it and another was on its way.
+    """What a row of evidence does not hold: how histories went.
+
+    `again` counts rounds that were called, or cancelled, after the vendor had said that nothing was done yet, although a
+    request was still under way that did it.
     """
 
     steps: int = 0
-    overtaken: int = 0
+    again: int = 0
     states: Counter[str] = field(default_factory=Counter)
 
 
@@ -80,14 +84,21 @@ class Machine(RuleBasedStateMachine):
         weighted = [action for weight, action in [*options, *trouble] for _ in range(weight)]
         action = weighted[pick % len(weighted)]
         self.troubles -= action in [wanted for _, wanted in trouble]
-        self.house.run(action(chance))
+        self._do(action(chance))
+
+    def _do(self, step: Coroutine[Any, Any, None]) -> None:
+        try:
+            self.house.run(step)
+        except BaseException:
+            self.fleet = None  # what has come to light is not to be hidden by what comes of it in the end
+            raise
 
     @invariant()
     def promises_are_kept(self) -> None:
         """Look at everything after each step."""
         if self.fleet is not None:
             self.tally.steps += 1
-            self.house.run(self.fleet.promises.look())
+            self._do(self.fleet.promises.look())
 
     def teardown(self) -> None:
         """Let it all become quiet, and see whether everybody agrees."""
@@ -99,5 +110,5 @@ class Machine(RuleBasedStateMachine):
         self.evidence.rounds += len(self.fleet.names)
         self.evidence.requests += promises.vendor.served
         self.evidence.reviewed += promises.reviewed.total()
-        self.tally.overtaken += len(promises.overtaken)
+        self.tally.again += len(promises.overtaken)
         self.tally.states.update(states)

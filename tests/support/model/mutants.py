@@ -29,24 +29,60 @@ MUTANTS = (
         "what a dead process claimed is sent again without asking",
         "recover",
         (
-            ("SET state = 'in_doubt', lease_until = NULL, unsettled = true, doubtful = c.doubtful OR e.kind = 'cancel',", "SET state = 'planned', lease_until = NULL,"),
+            (
+                "SET state = 'in_doubt', lease_until = NULL, unsettled = true, doubtful = c.doubtful OR e.kind = 'cancel',",
+                "SET state = 'planned', lease_until = NULL,",
+            ),
             ("due_at = CASE", "due_at = NULL, detail = CASE"),
             ("THEN statement_timestamp()", "THEN ''"),
             ("'' + make_interval(secs => %(back_off)s)", "%(back_off)s::text"),
         ),
         "called again",
     ),
-    Mutant("a claim does not look whether the round is open", "claim", (("o.round_id IS NULL AS closed", "false AS closed"),), "was not open"),
+    Mutant(
+        "a claim does not look whether the round is open",
+        "claim",
+        (("o.round_id IS NULL AS closed", "false AS closed"),),
+        "was not open",
+    ),
     Mutant("a claim does not look for holds", "claim", (("AND NOT held", ""),), "was on hold"),
-    Mutant("a claim does not look for players", "claim", (("AND coalesce(came_back, false) IS FALSE", ""),), "had come back"),
-    Mutant("a claim has no attempt", "claim", (("'cancel', %(replica)s, clock_timestamp() FROM claimed", "'cancel', %(replica)s, clock_timestamp() FROM claimed WHERE false"),), "without a trace"),
-    Mutant("settling forgets close_rounds", "settle", (("AND %(close_error)s::text IS NULL", "AND false"),), "could have closed it"),
-    Mutant("a settlement is written twice", "settle", (("AND c.state IN ('planned', 'claimed', 'retrying', 'in_doubt'))", ")"),), "nothing happened that would explain it"),
+    Mutant(
+        "a claim does not look for players",
+        "claim",
+        (("AND coalesce(came_back, false) IS FALSE", ""),),
+        "had come back",
+    ),
+    Mutant(
+        "a claim has no attempt",
+        "claim",
+        (
+            (
+                "'cancel', %(replica)s, clock_timestamp() FROM claimed",
+                "'cancel', %(replica)s, clock_timestamp() FROM claimed WHERE false",
+            ),
+        ),
+        "without a trace",
+    ),
+    Mutant(
+        "settling forgets close_rounds",
+        "settle",
+        (("AND %(close_error)s::text IS NULL", "AND false"),),
+        "could have closed it",
+    ),
+    Mutant(
+        "a settlement is written twice",
+        "settle",
+        (("AND c.state IN ('planned', 'claimed', 'retrying', 'in_doubt'))", ")"),),
+        "closed at the operator's, and cancelled in the ledger",
+    ),
     Mutant(
         "a later run plans doubts again",
         "freeze supersede",
-        ((" AND NOT c.doubtful", ""), ("c.state IN ('planned', 'retrying')", "c.state IN ('planned', 'retrying', 'in_doubt')")),
-        "may have cancelled it",
+        (
+            (" AND NOT c.doubtful", ""),
+            ("c.state IN ('planned', 'retrying')", "c.state IN ('planned', 'retrying', 'in_doubt')"),
+        ),
+        "is not_sent in the ledger, and a request of ours",
     ),
 )
 

@@ -143,7 +143,7 @@ class Promises:
             self._late.add(sent.claim.round_id)
         if sent.claim.kind is Kind.STATUS or round_.cancelled_by in {None, sent.claim.uuid}:
             return
-        first = round_.arrived[round_.cancelled_by]  # type: ignore[index]
+        first = round_.arrived[round_.cancelled_by]
         one, other = sorted((first, sent.at))
         if self.status_probe and not any(one < at <= other for at in round_.denied):
             raise self.broken(f"{sent.claim.round_id} was cancelled twice")
@@ -200,9 +200,7 @@ class Promises:
                 raise self.broken(f"{name} has a refund of {row.amount}, which nobody promised")
         if row.state == "already_completed" and truth.truth is not Truth.COMPLETED:
             raise self.broken(f"{name} is completed in the ledger, and {truth.truth} at the vendor's")
-        if row.state in NEVER_ASKED and any(
-            sent.claim.cancellation_id == row.id for sent in self.past[name].unclear()
-        ):
+        if row.state in NEVER_ASKED and any(sent.claim.cancellation_id == row.id for sent in self.past[name].unclear()):
             raise self.broken(f"{name} is {row.state} in the ledger, and a request of ours may have cancelled it")
 
     async def agree(self) -> list[str]:
@@ -211,10 +209,7 @@ class Promises:
         Returns the state of each row of the ledger.
         """
         await self.look()
-        listed = {
-            row.id: row
-            for row in await self.house.database.rows("review", partners=[PARTNER], max_runs=[3])
-        }
+        listed = {row.id: row for row in await self.house.database.rows("review", partners=[PARTNER], max_runs=[3])}
         rows = await self.house.sql("SELECT * FROM retention.cancellations ORDER BY id")
         newest = {row.round_id: row for row in rows}
         for name, row in newest.items():
@@ -223,7 +218,9 @@ class Promises:
                 raise self.broken(f"{name} was left {row.state}, and no person is told")
             if truth.truth is Truth.CANCELLED and row.state not in DONE and row.id not in listed:
                 if name not in self._late:
-                    raise self.broken(f"{name} is cancelled at the vendor's, {row.state} in the ledger, and no person is told")
+                    raise self.broken(
+                        f"{name} is cancelled at the vendor's, {row.state} in the ledger, and no person is told"
+                    )
                 self.overtaken.add(name)
         for row in listed.values():
             self.reviewed[row.state] += 1
@@ -236,7 +233,9 @@ class Promises:
         match row.state:
             case "in_doubt":
                 outcomes = {past.known.get(uuid) for uuid in past.claimed}
-                reason = bool(outcomes - {Outcome.THROTTLED, Outcome.UNAUTHORIZED, Outcome.NOT_CONNECTED, Outcome.RELEASED})
+                reason = bool(
+                    outcomes - {Outcome.THROTTLED, Outcome.UNAUTHORIZED, Outcome.NOT_CONNECTED, Outcome.RELEASED}
+                )
             case "rejected":
                 reason = Outcome.REJECTED in past.known.values()
             case "already_completed":
@@ -248,7 +247,9 @@ class Promises:
             case _:
                 reason = "1.25" in truth.amounts
         if not reason:
-            raise self.broken(f"{row.round_id} ({row.state}) is listed for review, and nothing happened that would explain it")
+            raise self.broken(
+                f"{row.round_id} ({row.state}) is listed for review, and nothing happened that would explain it"
+            )
 
     @staticmethod
     def _outcomes(past: Past, kind: Kind) -> set[Outcome | None]:

@@ -133,11 +133,10 @@ class Vendor:
         if truth.cancelled_by == sent.claim.uuid and mood.denies:
             mood = HONEST  # nobody denies to a copy what the first one has brought about
         if sent.claim.kind is Kind.CANCEL:
-            body = self._cancel(sent, truth, mood)
+            body, denied = self._cancel(sent, truth, mood), mood.denies
         else:
-            body = self._tell(sent, truth, mood)
-        asked = sent.claim.kind is Kind.STATUS
-        if mood.denies and not asked or asked and truth.truth is Truth.IN_PROGRESS and mood.tells:
+            body, denied = self._tell(sent, truth, mood), mood.tells and truth.truth is Truth.IN_PROGRESS
+        if denied:
             truth.denied.append(now)
         headers = {} if mood.retry_after is None else {"Retry-After": mood.retry_after}
         self.replies.append(Wire(sent, mood.status, headers, body if mood.body == b"" else mood.body))
