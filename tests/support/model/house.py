@@ -79,7 +79,7 @@ class House:
         return self
 
     async def _open(self) -> None:
-        self.database = await self._stack.enter_async_context(open_database(lambda: self._dsn))
+        self.database = await self._stack.enter_async_context(open_database(lambda: self._dsn, size=8))
         self.runs = RunLedger(self.database)
         self.controls = Controls(self.database)
 

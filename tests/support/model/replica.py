@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from retention.core.model import Answer, Claim, Settlement
     from retention.ledger.answers import Written
+    from retention.ledger.database import Database
     from support.model.house import House
     from support.model.vendor import Sent, Wire
 
@@ -57,9 +58,11 @@ class Unwritten:
 
 
 class Replica:
-    """One process at work on one run."""
+    """One process at work on one run, by the house's connections or by those of a `database` of its own."""
 
-    def __init__(self, number: int, house: House, terms: LaneTerms, run_id: UUID) -> None:
+    def __init__(
+        self, number: int, house: House, terms: LaneTerms, run_id: UUID, database: Database | None = None
+    ) -> None:
         self.name = f"replica {number}"
         self.number = number
         self.run_id = run_id
@@ -76,7 +79,7 @@ class Replica:
         self._house = house
         self._terms = terms
         self._treating = Treating(CODES, terms.max_attempts, terms.status_probe)
-        self.ledger = WorkLedger(house.database, run_id, self.name, None, lambda: house.now)
+        self.ledger = WorkLedger(database or house.database, run_id, self.name, None, lambda: house.now)
 
     @property
     def idle(self) -> bool:
