@@ -86,12 +86,13 @@ MUTANTS = (
     ),
 )
 
-AT_ONCE = (
-    Mutant("a claim locks nothing", "claim", (("FOR UPDATE OF c SKIP LOCKED", ""),), "called again"),
-    Mutant("a settlement locks nothing", "settle", (("ORDER BY c.id FOR UPDATE OF c", "ORDER BY c.id"),), ""),
-    Mutant("recovery locks nothing", "recover", (("FOR UPDATE OF c SKIP LOCKED", ""),), ""),
+AT_ONCE = Mutant(
+    "a claim locks nothing",
+    "claim",
+    (("FOR UPDATE OF c SKIP LOCKED", ""),),
+    "the ledger's own constraints had to prevent it",
 )
-"""What takes two replicas at the same moment, in the midst of each other's statements."""
+"""What takes two replicas in the midst of each other's statements."""
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import hypothesis.strategies as st
+import psycopg
 from hypothesis import HealthCheck, Phase, given, settings
 
 from retention.core.model import Kind, Outcome
@@ -25,8 +26,6 @@ from support.model.vendor import MOODS
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from uuid import UUID
-
-    import psycopg
 
     from retention.ledger.work import LaneTerms
     from support.model.house import House
@@ -95,12 +94,16 @@ class Turns:
                 await self._until_still()
                 await self._step(pick, moods[nth % len(moods)])
                 await self._until_still()
+                if any(task.done() for task in self._tasks.values()):
+                    break  # it has failed
                 await self.promises.look()
         finally:
             for task in self._tasks.values():
                 task.cancel()
             ends = await asyncio.gather(*self._tasks.values(), return_exceptions=True)
         for end in ends:
+            if isinstance(end, psycopg.IntegrityError):
+                raise self.promises.broken(f"the ledger's own constraints had to prevent it: {end}") from end
             if isinstance(end, Exception):
                 raise end
         await bring_to_an_end(self.promises, self.terms, [run_id])
@@ -125,7 +128,9 @@ class Turns:
 
     async def _until_still(self) -> None:
         """Wait until each replica waits for its turn, or for the locks of one that does."""
-        while going := [number for number, task in self._tasks.items() if not task.done() and number not in self._waiting]:
+        while going := [
+            number for number, task in self._tasks.items() if not task.done() and number not in self._waiting
+        ]:
             rows = await self.house.sql(
                 "SELECT pid FROM unnest(%(pids)s::int[]) AS pid WHERE cardinality(pg_blocking_pids(pid)) > 0",
                 pids=[self.backends.get(number, 0) for number in going],
@@ -143,14 +148,18 @@ class Turns:
             promises.tell(f"{replica.name} has found {found} claims whose leases have run out")
             for kind in [*Kind] if self.terms.status_probe else [Kind.CANCEL]:
                 claims = await replica.claim(kind, 2)
-                promises.tell(f"{replica.name} has claimed {[f'{c.kind} {c.round_id} {promises.number(c)}' for c in claims]}")
+                promises.tell(
+                    f"{replica.name} has claimed {[f'{c.kind} {c.round_id} {promises.number(c)}' for c in claims]}"
+                )
                 promises.claimed(claims)
             while replica.claims:
                 await self.turn(number)
                 await self._send(replica)
             while replica.unwritten:
                 results = await replica.write()
-                told = [f"{promises.number(i.claim)} {i.state.value}{'' if done else ' (ignored)'}" for i, done in results]
+                told = [
+                    f"{promises.number(i.claim)} {i.state.value}{'' if done else ' (ignored)'}" for i, done in results
+                ]
                 promises.tell(f"{replica.name} has written {told}")
                 promises.written(results)
             for claim in await replica.hand_back():
@@ -161,7 +170,9 @@ class Turns:
         claim = replica.claims[0]
         vendor = self.promises.vendor
         check = await replica.check(claim)
-        self.promises.tell(f"{replica.name}: {claim.kind.value} {claim.round_id} {self.promises.number(claim)}: {check.value}")
+        self.promises.tell(
+            f"{replica.name}: {claim.kind.value} {claim.round_id} {self.promises.number(claim)}: {check.value}"
+        )
         if check is not Check.GO:
             return
         vendor.requests.append(await self.promises.sending(replica.number, claim))
@@ -191,9 +202,7 @@ def take_turns(house: House, examples: int, *, seed: int | None = None, shorten:
         schedule=st.lists(st.integers(0, 999), min_size=40, max_size=60),
         moods=st.lists(st.sampled_from(MOODS), min_size=1, max_size=8),
     )
-    def any_schedule(
-        rounds: int, replicas: int, *, status_probe: bool, schedule: list[int], moods: list[Mood]
-    ) -> None:
+    def any_schedule(rounds: int, replicas: int, *, status_probe: bool, schedule: list[int], moods: list[Mood]) -> None:
         turns = Turns(house, terms(status_probe=status_probe), rounds, replicas)
         house.run(turns.play(schedule, moods))
         evidence.tried += 1
