@@ -13,8 +13,11 @@ from support.model.turns import take_turns
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-EXAMPLES = 50
-"""Histories of the short profile; each mutant is found among half of them."""
+SEED = 1
+"""Of the short profile: the same histories each time, whatever of the model's text is changed."""
+
+EXAMPLES = 30
+"""Histories of the short profile."""
 
 SCHEDULES = 20
 
@@ -28,7 +31,7 @@ def house(direct_dsn: str) -> Iterator[House]:
 
 def test_whatever_happens_nothing_is_lost_or_doubled(house: House) -> None:
     """Requests and replies that are dropped, delayed, doubled and reordered between replicas that crash break no promise."""
-    evidence, tally = play(house, EXAMPLES)
+    evidence, tally = play(house, EXAMPLES, seed=SEED)
     assert [] == evidence.violations, evidence.violations[0]
     assert evidence.tried >= EXAMPLES
     assert {"cancelled", "already_cancelled", "already_completed", "no_longer_open", "held"} <= tally.states.keys()
@@ -38,13 +41,13 @@ def test_whatever_happens_nothing_is_lost_or_doubled(house: House) -> None:
 def test_a_broken_ledger_is_found(house: House, mutant: Mutant) -> None:
     """A statement of which one promise is taken out breaks it before the model's eyes."""
     with broken_by(mutant):
-        evidence, _ = play(house, EXAMPLES, shorten=False)
+        evidence, _ = play(house, 5 * EXAMPLES, seed=SEED, shorten=False)
     assert [True] == [mutant.promise in story for story in evidence.violations]
 
 
 def test_in_any_order_of_statements_and_commits_nothing_is_doubled(house: House) -> None:
     """Replicas whose transactions overlap, in whatever order they begin and commit, break no promise."""
-    evidence = take_turns(house, SCHEDULES)
+    evidence = take_turns(house, SCHEDULES, seed=SEED)
     assert [] == evidence.violations, evidence.violations[0]
     assert evidence.tried >= SCHEDULES
 
@@ -52,5 +55,5 @@ def test_in_any_order_of_statements_and_commits_nothing_is_doubled(house: House)
 def test_a_claim_without_locks_is_found(house: House) -> None:
     """Two replicas that claim in the midst of each other's statements are told apart by locks, and by nothing else."""
     with broken_by(AT_ONCE):
-        evidence = take_turns(house, SCHEDULES, shorten=False)
+        evidence = take_turns(house, 5 * SCHEDULES, seed=SEED, shorten=False)
     assert [True] == [AT_ONCE.promise in story for story in evidence.violations]

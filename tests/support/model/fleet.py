@@ -118,7 +118,7 @@ class Fleet:
         options: list[Option] = []
         for name in self.names:
             options += [
-                (1, partial(self._player_completes, name)),
+                (2, partial(self._player_completes, name)),
                 (1, partial(self._player_returns, name)),
                 (1, partial(self._hold, name)),
                 (1, partial(self._raises, name)),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 PICK = st.integers(0, 999)
 """Which of the possible steps is taken, by their weights."""
 
-EASE = 4
+EASE = 3
 """How much likelier a step of work is than one of trouble."""
 
 CHANCES = st.builds(
@@ -67,12 +67,18 @@ class Machine(RuleBasedStateMachine):
         replicas=st.integers(2, 3),
         status_probe=st.sampled_from([True, True, False]),
         troubles=st.integers(0, 5),
+        early=st.lists(st.tuples(PICK, CHANCES), max_size=2),
     )
-    def begin(self, rounds: int, replicas: int, *, status_probe: bool, troubles: int) -> None:
+    def begin(
+        self, rounds: int, replicas: int, *, status_probe: bool, troubles: int, early: list[tuple[int, Chance]]
+    ) -> None:
         """A run is planned, and all replicas are at work on it."""
         self.fleet = Fleet(self.house, terms(status_probe=status_probe), rounds, replicas)
         self.troubles = troubles
         self.house.run(self.fleet.begin())
+        for pick, chance in early:  # between the plan and the first claim
+            options = self.fleet.trouble()
+            self.house.run(options[pick % len(options)][1](chance))
 
     @precondition(lambda self: self.fleet)
     @rule(pick=PICK, chance=CHANCES)

@@ -19,8 +19,8 @@ STEPS = 50
 """Steps of one history, before its end."""
 
 
-def play(house: House, examples: int, *, seed: int | None = None, shorten: bool = True) -> tuple[Evidence, Tally]:
-    """Play histories, without a `seed` the same ones each time.
+def play(house: House, examples: int, *, seed: int, shorten: bool = True) -> tuple[Evidence, Tally]:
+    """Play the histories that come of a seed, the same ones each time.
 
     A promise that is broken is the evidence's violation: the history of it, as short as Hypothesis can make it, unless
     `shorten` is off. What else is raised is a fault of the model or of the code under it, and is passed on.
@@ -35,14 +35,13 @@ def play(house: House, examples: int, *, seed: int | None = None, shorten: bool 
         max_examples=examples,
         stateful_step_count=STEPS,
         phases=[Phase.generate, Phase.shrink] if shorten else [Phase.generate],
-        derandomize=seed is None,
         deadline=None,
         database=None,
         suppress_health_check=[*HealthCheck],
         print_blob=False,
     )
     try:
-        run_state_machine_as_test(Played if seed is None else hypothesis.seed(seed)(Played), settings=how)
+        run_state_machine_as_test(hypothesis.seed(seed)(Played), settings=how)
     except BrokenError as broken:
         kept.violations.append(str(broken))
     return kept, all_tried
