@@ -1,0 +1,59 @@
+"""The ledger and the decisions over it, against a vendor, a network and people who do whatever they can."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from support.model.house import House
+from support.model.mutants import AT_ONCE, MUTANTS, Mutant, broken_by
+from support.model.play import play
+from support.model.turns import take_turns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SEED = 1
+"""Of the short profile: the same histories each time, whatever of the model's text is changed."""
+
+EXAMPLES = 30
+"""Histories of the short profile."""
+
+SCHEDULES = 20
+
+
+@pytest.fixture
+def house(direct_dsn: str) -> Iterator[House]:
+    """Yield a database for histories."""
+    with House(direct_dsn) as house:
+        yield house
+
+
+def test_whatever_happens_nothing_is_lost_or_doubled(house: House) -> None:
+    """Requests and replies that are dropped, delayed, doubled and reordered between replicas that crash break no promise."""
+    evidence, tally = play(house, EXAMPLES, seed=SEED)
+    assert [] == evidence.violations, evidence.violations[0]
+    assert evidence.tried >= EXAMPLES
+    assert {"cancelled", "already_cancelled", "already_completed", "no_longer_open", "held"} <= tally.states.keys()
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_broken_ledger_is_found(house: House, mutant: Mutant) -> None:
+    """A statement of which one promise is taken out breaks it before the model's eyes."""
+    with broken_by(mutant):
+        evidence, _ = play(house, 5 * EXAMPLES, seed=SEED, shorten=False)
+    assert [True] == [mutant.promise in story for story in evidence.violations]
+
+
+def test_in_any_order_of_statements_and_commits_nothing_is_doubled(house: House) -> None:
+    """Replicas whose transactions overlap, in whatever order they begin and commit, break no promise."""
+    evidence = take_turns(house, SCHEDULES, seed=SEED)
+    assert [] == evidence.violations, evidence.violations[0]
+    assert evidence.tried >= SCHEDULES
+
+
+def test_a_claim_without_locks_is_found(house: House) -> None:
+    """Two replicas that claim in the midst of each other's statements are told apart by locks, and by nothing else."""
+    with broken_by(AT_ONCE):
+        evidence = take_turns(house, 5 * SCHEDULES, seed=SEED, shorten=False)
+    assert [True] == [AT_ONCE.promise in story for story in evidence.violations]

@@ -1,0 +1,298 @@
+"""Two or three replicas, the vendor, the operator and the network between them, and what each of them can do next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from retention.core.model import Kind, Outcome
+from support.model.promises import Promises
+from support.model.replica import Check, Fate, Replica
+from support.model.vendor import Mood, Truth
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from uuid import UUID
+
+    from retention.ledger.work import LaneTerms
+    from support.model.house import House
+    from support.model.vendor import Sent
+
+IN_HAND = 3
+"""Claims that a replica has before it claims no more."""
+
+RUNS = 4
+"""Runs of one example, at the most, beside the last one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chance:
+    """What is left to chance in a step; each kind of step needs its own part of it.
+
+    `end` is how a request leaves: sent, cut behind it, or refused. `twice`: the network keeps a copy of it for later.
+    """
+
+    mood: Mood
+    fate: Fate
+    end: str
+    twice: bool
+    batch: int
+    seconds: float
+
+
+Option = tuple[int, "Callable[[Chance], Coroutine[Any, Any, None]]"]
+"""A step that is possible now, and its weight among the others."""
+
+
+class Fleet:
+    """Everybody who takes part in one example."""
+
+    def __init__(self, house: House, terms: LaneTerms, rounds: int, replicas: int) -> None:
+        self.names = [f"r{number}" for number in range(rounds)]
+        self.house = house
+        self.terms = terms
+        self.promises = Promises(house, self.names, status_probe=terms.status_probe)
+        self.replicas: list[Replica | None] = [None] * replicas
+        self.runs: list[UUID] = []
+        self._leases: list[float] = []
+        self._unseen: set[int] = set()
+        self.tell = self.promises.tell
+
+    async def begin(self) -> None:
+        """Plan a run; all replicas come to work on it."""
+        await self.house.begin_anew(self.names)
+        allowed = "allowed" if self.terms.status_probe else "not allowed"
+        self.tell(f"{len(self.names)} rounds, {len(self.replicas)} replicas, questions {allowed}")
+        await self._later_run()
+        for number in range(len(self.replicas)):
+            await self._join(number, 0, None)
+
+    # -- what is possible --------------------------------------------------------------------------------------------
+
+    def work(self) -> list[Option]:
+        """What replicas can do, and time."""
+        options: list[Option] = []
+        for number, one in enumerate(self.replicas):
+            if one is not None:
+                options += self._work_of(one)
+            else:
+                options += [(1, partial(self._come, number, run)) for run in range(len(self.runs))]
+        if not any(self.replicas) and len(self.runs) < RUNS:
+            options += [(2, self._plan)]
+        return [*options, (1, self._pass_time)]
+
+    def _work_of(self, one: Replica) -> list[Option]:
+        options: list[Option] = []
+        if one.unwritten:
+            options += [(6, partial(self._write, one)), (1, partial(self._keep, one))]
+        if one.claims:
+            options += [(8, partial(self._send, one))]
+        if one.unsent or one.late or (one.stopping and one.claims):
+            options += [(4, partial(self._hand_back, one))]
+        if not one.blocked and len(one.claims) < IN_HAND:
+            kinds = [*Kind] if self.terms.status_probe else [Kind.CANCEL]
+            options += [(4, partial(self._claim, one, kind)) for kind in kinds if self._claimable(one, kind)]
+        options += [(1, partial(self._time_out, one, sent)) for sent in one.waiting.values()]
+        if self._leases and min(self._leases) < self.house.now and not one.closed:
+            options += [(4, partial(self._recover, one))]
+        if one.number in self._unseen:
+            options += [(1, partial(self._look, one))]
+        if one.done:
+            options += [(3, partial(self._conclude, one))]
+        return options
+
+    def _claimable(self, one: Replica, kind: Kind) -> bool:
+        """Whether there is something to claim, or it has not been found yet that there is nothing."""
+        return not one.idle_at(kind) and (kind is Kind.CANCEL or "in_doubt" in self.promises.states)
+
+    def carry(self) -> list[Option]:
+        """What the network can do with what is under way."""
+        vendor = self.promises.vendor
+        options: list[Option] = [(6, partial(self._arrive, sent)) for sent in vendor.requests]
+        options += [(6, partial(self._receive, number)) for number in range(len(vendor.replies))]
+        return [*options, (1, self._vanish)] if options else []
+
+    def trouble(self) -> list[Option]:
+        """What comes from outside: players, people, crashes."""
+        options: list[Option] = []
+        for name in self.names:
+            options += [
+                (2, partial(self._player_completes, name)),
+                (1, partial(self._player_returns, name)),
+                (1, partial(self._hold, name)),
+                (1, partial(self._raises, name)),
+            ]
+        for one in filter(None, self.replicas):
+            options += [(3, partial(self._crash, one)), (1, partial(self._stop, one))]
+        if len(self.runs) < RUNS:
+            options += [(2, self._plan)]
+        return [*options, (1, self._kill_switch)]
+
+    # -- replicas ----------------------------------------------------------------------------------------------------
+
+    async def _claim(self, replica: Replica, kind: Kind, chance: Chance) -> None:
+        heard = chance.fate is not Fate.UNHEARD
+        self.tell(f"{replica.name} claims for {kind.value} requests{'' if heard else ', and the answer is lost'}")
+        claims = await replica.claim(kind, chance.batch, heard=heard)
+        for claim in claims:
+            self.tell(f"    {claim.round_id} {self.promises.number(claim)}")
+        self.promises.claimed(claims)
+        self._leases += [claim.expires for claim in claims]
+
+    async def _send(self, replica: Replica, chance: Chance) -> None:
+        claim = replica.claims[0]
+        check = await replica.check(claim)
+        self.tell(f"{replica.name}: {claim.kind.value} {claim.round_id} {self.promises.number(claim)}: {check.value}")
+        if check is not Check.GO:
+            return
+        sent = await self.promises.sending(replica.number, claim)
+        if chance.end == "refused":
+            self.tell("    nobody listens")
+            del self.promises.past[claim.round_id].sent[claim.uuid]  # it never left
+            await replica.hear(claim, None)
+            return
+        self.promises.vendor.requests.append(sent)
+        if chance.end == "cut":
+            self.tell("    the connection is cut")
+            await replica.hear(claim, None, "cut")
+        else:
+            replica.waiting[claim.uuid] = sent
+
+    async def _time_out(self, replica: Replica, sent: Sent, _: Chance) -> None:
+        self.tell(
+            f"{replica.name}: {sent.claim.kind.value} {sent.claim.round_id} {self.promises.number(sent.claim)} times out"
+        )
+        await replica.hear(sent.claim, None, "timeout")
+
+    async def _write(self, replica: Replica, chance: Chance) -> None:
+        self.tell(f"{replica.name} writes ({chance.fate.value})")
+        results = await replica.write(chance.fate)
+        for item, done in results:
+            went = "ignored" if done is None else "in conflict" if done.conflict else "written"
+            self.tell(f"    {item.claim.round_id}: {item.outcome.value}, so {item.state.value}: {went}")
+        self.promises.written(results)
+        self._news()
+
+    async def _hand_back(self, replica: Replica, _: Chance) -> None:
+        self.tell(f"{replica.name} hands back")
+        for claim in await replica.hand_back():
+            self.promises.past[claim.round_id].known[claim.uuid] = Outcome.RELEASED
+
+    async def _keep(self, replica: Replica, _: Chance) -> None:
+        self.tell(f"{replica.name} keeps what it has not written yet")
+        await replica.keep()
+
+    async def _recover(self, replica: Replica, _: Chance) -> None:
+        self._leases = [lease for lease in self._leases if lease >= self.house.now]
+        self.tell(f"{replica.name} finds {await replica.recover()} claims whose leases have run out")
+
+    async def _look(self, replica: Replica, _: Chance) -> None:
+        self._unseen.discard(replica.number)
+        await replica.look()
+        self.tell(f"{replica.name} looks at the run{': it is to stop' if replica.stopping else ''}")
+
+    async def _conclude(self, replica: Replica, _: Chance) -> None:
+        ended = await replica.conclude()
+        self.tell(f"{replica.name} {'ends the run' if ended else 'finds that the run is not over'}")
+        self._news()
+        if ended or replica.stopping:
+            self.replicas[replica.number] = None
+
+    # -- the network -------------------------------------------------------------------------------------------------
+
+    async def _arrive(self, sent: Sent, chance: Chance) -> None:
+        self.tell(
+            f"the vendor gets {sent.claim.kind.value} {sent.claim.round_id} {self.promises.number(sent.claim)}: {chance.mood.name}"
+        )
+        self.promises.arrived(sent)
+        self.promises.vendor.arrive(sent, chance.mood, self.promises.moment)
+        if not chance.twice:
+            self.promises.vendor.requests.remove(sent)
+
+    async def _receive(self, number: int, _: Chance) -> None:
+        reply = self.promises.vendor.replies.pop(number)
+        replica, claim = self.replicas[reply.sent.replica], reply.sent.claim
+        if replica is not None and claim.uuid in replica.waiting:
+            item = await replica.hear(claim, reply)
+            self.tell(
+                f"{replica.name}: reply to {claim.kind.value} {claim.round_id} {self.promises.number(claim)}: {item.outcome.value}"
+            )
+
+    async def _vanish(self, _: Chance) -> None:
+        vendor = self.promises.vendor
+        lost = vendor.requests.pop() if vendor.requests else vendor.replies.pop().sent
+        self.tell(f"lost on the way: {lost.claim.kind.value} {lost.claim.round_id} {self.promises.number(lost.claim)}")
+
+    # -- everything else ---------------------------------------------------------------------------------------------
+
+    async def _pass_time(self, chance: Chance) -> None:
+        self.tell(f"{chance.seconds:g} s pass")
+        await self.house.pass_time(chance.seconds)
+        self._news()
+
+    def _news(self) -> None:
+        """There may be something to see for those who look."""
+        self._unseen = {replica.number for replica in self.replicas if replica is not None}
+        for replica in self.replicas:
+            if replica is not None:
+                replica.wake()
+
+    async def _crash(self, replica: Replica, _: Chance) -> None:
+        self.tell(f"{replica.name} crashes")
+        self.replicas[replica.number] = None
+
+    async def _stop(self, replica: Replica, _: Chance) -> None:
+        self.tell(f"{replica.name} is told to stop")
+        replica.stopping = True
+
+    async def _come(self, number: int, run: int, chance: Chance) -> None:
+        again, deadline = chance.twice, 20.0 if chance.end == "cut" else None
+        self.tell(f"replica {number} comes to run {run}{', which a person resumes' if again else ''}")
+        await self._join(number, run, deadline, again=again)
+
+    async def _join(self, number: int, run: int, deadline: float | None, *, again: bool = False) -> None:
+        if await self.house.runs.start(self.runs[run], deadline, again=again) is not None:
+            self.replicas[number] = Replica(number, self.house, self.terms, self.runs[run])
+
+    async def _plan(self, _: Chance) -> None:
+        await self._later_run()
+
+    async def _later_run(self) -> None:
+        self.tell(f"run {len(self.runs)} is planned")
+        run_id = await self.house.plan(self.terms)
+        self.promises.as_of[run_id] = self.house.now
+        self.runs.append(run_id)
+
+    async def _player_completes(self, name: str, chance: Chance) -> None:
+        """The operator may not have heard of it yet; then it hears the next time."""
+        truth, seen = self.promises.vendor.rounds[name], not chance.twice
+        if truth.truth is Truth.IN_PROGRESS:
+            truth.truth = Truth.COMPLETED
+            self.tell(f"{name} is completed{'' if seen else ', and the operator does not know yet'}")
+        if seen and truth.truth is Truth.COMPLETED:
+            self.tell(f"the operator knows that {name} is completed")
+            self.promises.operator[name].open = False
+            await self.house.close(name)
+
+    async def _player_returns(self, name: str, _: Chance) -> None:
+        await self.house.pass_time(0.001)  # not at the moment of the plan, but after it
+        self.tell(f"the player of {name} comes back")
+        self.promises.operator[name].came_back_at = self.house.now
+        await self.house.player_returns(name)
+
+    async def _hold(self, name: str, _: Chance) -> None:
+        known = self.promises.operator[name]
+        self.tell(f"{name} is {'released' if known.hold is not None else 'put on hold'}")
+        known.hold = await self.house.toggle_hold(name, known.hold)
+
+    async def _raises(self, name: str, _: Chance) -> None:
+        known = self.promises.operator[name]
+        known.raises = not known.raises
+        self.tell(f"close_rounds {'raises' if known.raises else 'does not raise'} for {name}")
+        await self.house.refuse(name, refuse=known.raises)
+
+    async def _kill_switch(self, _: Chance) -> None:
+        paused = await self.house.toggle_pause()
+        self.tell(f"everything is {'paused' if paused else 'resumed'}")
+        self._news()

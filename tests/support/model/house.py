@@ -1,0 +1,166 @@
+"""The database that a model works on: the real ledger, an operator's rounds, and a clock that moves when it is told to.
+
+The statements ask `statement_timestamp()` and `clock_timestamp()`. A schema that comes before pg_catalog on the search
+path answers them from a table: time passes for leases, due times and slots alike, the statements are what they are, and
+a history is the same each time that it is played.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, LiteralString, Self, TypeVar
+from uuid import uuid4
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from retention.core.plan import Scope
+from retention.ledger.controls import Controls
+from retention.ledger.database import open_database
+from retention.ledger.runs import RunLedger, RunRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from types import TracebackType
+    from uuid import UUID
+
+    from retention.ledger.work import LaneTerms
+
+T = TypeVar("T")
+
+PARTNER = "acme"
+SCOPE = Scope((PARTNER,), (3,), timedelta(hours=72), None, None, (), None, ())
+START = datetime(2100, 1, 1, tzinfo=UTC)  # after whatever time a column's default may take from the real clock
+
+_INSTALL = """
+CREATE SCHEMA model;
+CREATE TABLE model.clock (at timestamptz NOT NULL);
+INSERT INTO model.clock VALUES ('infinity');
+CREATE FUNCTION model.statement_timestamp() RETURNS timestamptz LANGUAGE sql STABLE AS 'SELECT at FROM model.clock';
+CREATE FUNCTION model.clock_timestamp() RETURNS timestamptz LANGUAGE sql STABLE AS 'SELECT at FROM model.clock';
+-- Rounds for which the operator's function raises.
+CREATE TABLE model.refusing (round_id text PRIMARY KEY);
+ALTER FUNCTION retention.close_rounds RENAME TO close_rounds_well;
+CREATE FUNCTION retention.close_rounds(text[], text[], timestamptz[], text[], numeric[], text[])
+RETURNS TABLE (partner text, round_id text) LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM model.refusing r WHERE r.round_id = ANY ($2)) THEN
+        RAISE 'this round is being audited';
+    END IF;
+    RETURN QUERY SELECT * FROM retention.close_rounds_well($1, $2, $3, $4, $5, $6);
+END $$;
+"""
+
+_CLEAR = """
+TRUNCATE retention.runs, retention.cancellations, retention.attempts, retention.holds, retention.pauses,
+    retention.partner_state, retention.notifications, retention.deliveries, public.rounds, model.refusing
+"""
+
+
+class House:
+    """One database, one event loop, and the time, in seconds since `START`."""
+
+    def __init__(self, dsn: str) -> None:
+        self.now = 0.0
+        self._dsn = dsn
+        self._runner = asyncio.Runner()
+        self._stack = AsyncExitStack()
+
+    def __enter__(self) -> Self:
+        with psycopg.connect(self._dsn, autocommit=True) as connection:
+            connection.execute(_INSTALL)
+            name = psycopg.sql.Identifier(str(conninfo_to_dict(self._dsn)["dbname"]))
+            connection.execute(
+                psycopg.sql.SQL("ALTER DATABASE {} SET search_path = model, pg_catalog, public").format(name)
+            )
+        self.run(self._open())
+        return self
+
+    async def _open(self) -> None:
+        self.database = await self._stack.enter_async_context(open_database(lambda: self._dsn, size=8))
+        self.runs = RunLedger(self.database)
+        self.controls = Controls(self.database)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.run(self._stack.aclose())
+        self._runner.close()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do it on the loop that all connections belong to."""
+        return self._runner.run(work)
+
+    async def sql(self, statement: LiteralString, **values: object) -> list[Any]:
+        """Run a statement of the model's own."""
+        async with self.database.connection() as connection:
+            cursor = await connection.execute(statement, values)
+            return await cursor.fetchall() if cursor.description else []
+
+    @property
+    def at(self) -> datetime:
+        """The time as the database shows it."""
+        return START + timedelta(seconds=self.now)
+
+    async def pass_time(self, seconds: float) -> None:
+        """Let time pass, for the database and for every replica's monotonic clock."""
+        self.now += seconds
+        await self.sql("UPDATE model.clock SET at = %(at)s", at=self.at)
+
+    async def begin_anew(self, rounds: list[str]) -> None:
+        """Forget everything, and open these rounds five days ago."""
+        await self.sql(_CLEAR)
+        self.now = 0.0
+        await self.pass_time(0)
+        await self.sql(
+            "INSERT INTO public.rounds (partner, market, game, user_id, round_id, opened_at, currency, stake, bet_tx)"
+            " SELECT %(partner)s, 'MT', 'game', 'user-' || id, id, %(at)s - interval '5 days', 'EUR', 1.50, 'bet-' || id"
+            " FROM unnest(%(rounds)s::text[]) AS id",
+            partner=PARTNER,
+            at=self.at,
+            rounds=rounds,
+        )
+
+    async def plan(self, terms: LaneTerms) -> UUID:
+        """Plan a run."""
+        run_id = uuid4()
+        assert await self.runs.create(RunRequest(run_id, "nightly", "enforce", "ann", None, {}), SCOPE, [terms])
+        return run_id
+
+    async def close(self, name: str) -> None:
+        """The operator hears that a player has completed a round."""
+        await self.sql("UPDATE public.rounds SET status = 1 WHERE round_id = %(name)s AND status = 0", name=name)
+
+    async def player_returns(self, name: str) -> None:
+        """A round's player is active."""
+        await self.sql(
+            "UPDATE public.rounds SET last_activity_at = %(at)s WHERE round_id = %(name)s", at=self.at, name=name
+        )
+
+    async def toggle_hold(self, name: str, hold: int | None) -> int | None:
+        """Put a round on hold, or release that hold; returns the one that stands then."""
+        if hold is not None:
+            await self.controls.hold_release(hold, "ann")
+            return None
+        return await self.controls.hold_add(PARTNER, None, None, None, name, "a complaint", "ann", None)
+
+    async def refuse(self, name: str, *, refuse: bool) -> None:
+        """Let the operator's function raise for a round, or no longer."""
+        await self.sql("DELETE FROM model.refusing WHERE round_id = %(name)s", name=name)
+        if refuse:
+            await self.sql("INSERT INTO model.refusing VALUES (%(name)s)", name=name)
+
+    async def toggle_pause(self) -> bool:
+        """Throw the kill switch for everybody, or release it; whether it is thrown then."""
+        if await self.controls.pauses():
+            await self.resume()
+            return False
+        await self.controls.pause(None, "ann", "a look at something")
+        return True
+
+    async def resume(self) -> None:
+        """Release the kill switch if it is thrown."""
+        if await self.controls.pauses():
+            await self.controls.resume(None, "ann")

@@ -1,0 +1,120 @@
+"""Everything that can happen to two or three replicas, of which Hypothesis makes histories."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import hypothesis.strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from support.model.finale import bring_to_an_end
+from support.model.fleet import Chance, Fleet
+from support.model.replica import Fate, terms
+from support.model.vendor import MOODS
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from support.evidence import Evidence
+    from support.model.house import House
+
+PICK = st.integers(0, 999)
+"""Which of the possible steps is taken, by their weights."""
+
+EASE = 3
+"""How much likelier a step of work is than one of trouble."""
+
+CHANCES = st.builds(
+    Chance,
+    mood=st.sampled_from(MOODS),
+    fate=st.sampled_from([*[Fate.DONE] * 5, Fate.UNHEARD, Fate.LOST]),
+    end=st.sampled_from([*["sent"] * 5, "cut", "refused"]),
+    twice=st.sampled_from([False, False, False, True]),
+    batch=st.integers(1, 3),
+    seconds=st.sampled_from([0.3, 1.0, 4.0, 16.0, 60.0]),
+)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a row of evidence does not hold: how histories went.
+
+    `again` counts rounds that were called, or cancelled, after the vendor had said that nothing was done yet, although a
+    request was still under way that did it.
+    """
+
+    steps: int = 0
+    again: int = 0
+    states: Counter[str] = field(default_factory=Counter)
+
+
+class Machine(RuleBasedStateMachine):
+    """One example: a few rounds, one run or several, two or three replicas, and whatever comes between."""
+
+    house: House
+    evidence: Evidence
+    tally: Tally
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fleet: Fleet | None = None
+        self.troubles = 0
+
+    @initialize(
+        rounds=st.integers(1, 3),
+        replicas=st.integers(2, 3),
+        status_probe=st.sampled_from([True, True, False]),
+        troubles=st.integers(0, 5),
+        early=st.lists(st.tuples(PICK, CHANCES), max_size=2),
+    )
+    def begin(
+        self, rounds: int, replicas: int, *, status_probe: bool, troubles: int, early: list[tuple[int, Chance]]
+    ) -> None:
+        """A run is planned, and all replicas are at work on it."""
+        self.fleet = Fleet(self.house, terms(status_probe=status_probe), rounds, replicas)
+        self.troubles = troubles
+        self.house.run(self.fleet.begin())
+        for pick, chance in early:  # between the plan and the first claim
+            options = self.fleet.trouble()
+            self.house.run(options[pick % len(options)][1](chance))
+
+    @precondition(lambda self: self.fleet)
+    @rule(pick=PICK, chance=CHANCES)
+    def step(self, pick: int, chance: Chance) -> None:
+        """Somebody takes a step that is possible now. One rule for all: Hypothesis leaves out rules, but none can be spared."""
+        assert self.fleet is not None
+        options = [(EASE * weight, action) for weight, action in [*self.fleet.carry(), *self.fleet.work()]]
+        trouble = self.fleet.trouble() if self.troubles else []
+        weighted = [action for weight, action in [*options, *trouble] for _ in range(weight)]
+        action = weighted[pick % len(weighted)]
+        self.troubles -= action in [wanted for _, wanted in trouble]
+        self._do(action(chance))
+
+    def _do(self, step: Coroutine[Any, Any, None]) -> None:
+        try:
+            self.house.run(step)
+        except BaseException:
+            self.fleet = None  # what has come to light is not to be hidden by what comes of it in the end
+            raise
+
+    @invariant()
+    def promises_are_kept(self) -> None:
+        """Look at everything after each step."""
+        if self.fleet is not None:
+            self.tally.steps += 1
+            self._do(self.fleet.promises.look())
+
+    def teardown(self) -> None:
+        """Let it all become quiet, and see whether everybody agrees."""
+        if self.fleet is None:
+            return
+        promises = self.fleet.promises
+        states = self.house.run(bring_to_an_end(promises, self.fleet.terms, self.fleet.runs))
+        self.evidence.tried += 1
+        self.evidence.rounds += len(self.fleet.names)
+        self.evidence.requests += promises.vendor.served
+        self.evidence.reviewed += promises.reviewed.total()
+        self.tally.again += len(promises.overtaken)
+        self.tally.states.update(states)

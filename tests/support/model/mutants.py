@@ -1,0 +1,106 @@
+"""The ledger's statements, each with one promise taken out: what the model has to find."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, LiteralString
+from unittest.mock import patch
+
+from retention.ledger import database
+from retention.ledger.queries import query
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """A change of one statement: every `old` becomes `new`, in each of the `statements`. `promise` is a part of what the model has to say of it."""
+
+    name: str
+    statements: str
+    changes: tuple[tuple[LiteralString, LiteralString], ...]
+    promise: str
+
+
+MUTANTS = (
+    Mutant(
+        "what a dead process claimed is sent again without asking",
+        "recover",
+        (
+            (
+                "SET state = 'in_doubt', lease_until = NULL, unsettled = true, doubtful = c.doubtful OR e.kind = 'cancel',",
+                "SET state = 'planned', lease_until = NULL,",
+            ),
+            ("due_at = CASE", "due_at = NULL, detail = CASE"),
+            ("THEN statement_timestamp()", "THEN ''"),
+            ("'' + make_interval(secs => %(back_off)s)", "%(back_off)s::text"),
+        ),
+        "called again",
+    ),
+    Mutant(
+        "a claim does not look whether the round is open",
+        "claim",
+        (("o.round_id IS NULL AS closed", "false AS closed"),),
+        "was not open",
+    ),
+    Mutant("a claim does not look for holds", "claim", (("AND NOT held", ""),), "was on hold"),
+    Mutant(
+        "a claim does not look for players",
+        "claim",
+        (("AND coalesce(came_back, false) IS FALSE", ""),),
+        "had come back",
+    ),
+    Mutant(
+        "a claim has no attempt",
+        "claim",
+        (
+            (
+                "'cancel', %(replica)s, clock_timestamp() FROM claimed",
+                "'cancel', %(replica)s, clock_timestamp() FROM claimed WHERE false",
+            ),
+        ),
+        "without a trace",
+    ),
+    Mutant(
+        "settling forgets close_rounds",
+        "settle",
+        (("AND %(close_error)s::text IS NULL", "AND false"),),
+        "could have closed it",
+    ),
+    Mutant(
+        "a settlement is written twice",
+        "settle",
+        (("AND c.state IN ('planned', 'claimed', 'retrying', 'in_doubt'))", ")"),),
+        "BROKEN",
+    ),
+    Mutant(
+        "a later run plans doubts again",
+        "freeze supersede",
+        (
+            (" AND NOT c.doubtful", ""),
+            ("c.state IN ('planned', 'retrying')", "c.state IN ('planned', 'retrying', 'in_doubt')"),
+        ),
+        "may have cancelled it",
+    ),
+)
+
+AT_ONCE = Mutant("a claim locks nothing", "claim", (("FOR UPDATE OF c SKIP LOCKED", ""),), "BROKEN")
+"""What takes two replicas in the midst of each other's statements."""
+
+
+@contextmanager
+def broken_by(mutant: Mutant) -> Iterator[None]:
+    """Let the ledger use the changed statement."""
+
+    def changed(name: str) -> LiteralString:
+        text = query(name)
+        if name in mutant.statements.split():
+            for old, new in mutant.changes:
+                assert old in text, f"{name}.sql does not say {old!r} any more"
+                text = text.replace(old, new)
+        return text
+
+    with patch.object(database, "query", changed):
+        yield

@@ -1,0 +1,256 @@
+"""What is promised, looked at after every step, with the vendor's truth and the whole past at hand."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from retention.core.model import Kind, Outcome
+from support.model.house import PARTNER
+from support.model.vendor import Round, Sent, Truth, Vendor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from uuid import UUID
+
+    from retention.core.model import Claim, Settlement
+    from retention.ledger.answers import Written
+    from support.model.house import House
+
+DONE = {"cancelled", "already_cancelled"}
+LIVE = {"planned", "claimed", "retrying", "in_doubt"}
+NEVER_ASKED = {"not_sent", "no_longer_open", "held", "rejected"}
+"""States that say: no request of ours has cancelled this round."""
+
+DENIALS = {Outcome.THROTTLED, Outcome.UNAUTHORIZED, Outcome.REJECTED, Outcome.RETRY, Outcome.ALREADY_COMPLETED}
+"""Outcomes after which another request is in order: the vendor itself said that this one did nothing."""
+
+
+class BrokenError(AssertionError):
+    """A promise was broken. Its text is what happened until then, and which promise it was."""
+
+
+@dataclass(slots=True)
+class Operator:
+    """What the operator knows of one round, beside its table."""
+
+    open: bool = True
+    came_back_at: float = -1.0
+    hold: int | None = None
+    raises: bool = False
+    was_closed: bool = False
+    """Whether a settlement may have found it closed, or the function raising."""
+
+
+@dataclass(slots=True)
+class Past:
+    """What was asked about one round, and what of it the ledger has taken in."""
+
+    sent: dict[UUID, Sent] = field(default_factory=dict)
+    known: dict[UUID, Outcome] = field(default_factory=dict)
+    """Outcomes of requests that are written."""
+    claimed: set[UUID] = field(default_factory=set)
+    """Cancel requests that a claim brought, whether they left or not."""
+    denied: int = -1
+    """When the newest question was sent to which the answer `InProgress` is written."""
+
+    def unclear(self) -> list[Sent]:
+        """Cancel requests that may have cancelled the round, or may yet, for all that the ledger knows."""
+        return [
+            sent
+            for uuid, sent in self.sent.items()
+            if sent.claim.kind is Kind.CANCEL and self.known.get(uuid) not in DENIALS and sent.at > self.denied
+        ]
+
+
+class Promises:
+    """The past of one example, and what it has to keep to."""
+
+    def __init__(self, house: House, names: Iterable[str], *, status_probe: bool) -> None:
+        self.house = house
+        self.status_probe = status_probe
+        self.vendor = Vendor({name: Round() for name in names})
+        self.operator = {name: Operator() for name in names}
+        self.past = {name: Past() for name in names}
+        self.as_of: dict[UUID, float] = {}
+        self.story: list[str] = []
+        self.moment = 0
+        self.overtaken: set[str] = set()
+        self._late: set[str] = set()
+        """Rounds that the network cancelled by a request (or a copy of it) after the vendor had said: not cancelled."""
+        self.reviewed: Counter[str] = Counter()
+        self.states: set[str] = set()
+        self._numbers: dict[UUID, int] = {}
+        self._final: dict[int, str] = {}
+
+    def tell(self, what: str) -> None:
+        """Note down what happens next."""
+        self.moment += 1
+        self.story.append(f"{self.moment:4} {self.house.now:8.3f} s  {what}")
+
+    def number(self, claim: Claim) -> str:
+        """A request's number in the story, the same each time that it is played."""
+        return f"#{self._numbers.setdefault(claim.uuid, len(self._numbers) + 1)}"
+
+    def broken(self, promise: str) -> BrokenError:
+        """The promise, and how it came to be broken."""
+        return BrokenError("\n".join([*self.story, f"BROKEN: {promise}"]))
+
+    def claimed(self, claims: Iterable[Claim]) -> None:
+        """A claim is only to be had for a round that may be cancelled at this moment."""
+        for claim in claims:
+            known = self.operator[claim.round_id]
+            if claim.kind is Kind.STATUS:
+                continue
+            self.past[claim.round_id].claimed.add(claim.uuid)
+            if not known.open:
+                raise self.broken(f"{claim.round_id} was claimed, and was not open")
+            if known.hold is not None:
+                raise self.broken(f"{claim.round_id} was claimed, and was on hold")
+            if known.came_back_at > self.as_of[claim.run_id]:
+                raise self.broken(f"{claim.round_id} was claimed, and its player had come back")
+
+    async def sending(self, replica: int, claim: Claim) -> Sent:
+        """A request is on record before it leaves, and in order: nobody knows of one that may have done it already."""
+        past = self.past[claim.round_id]
+        rows = await self.house.sql(
+            "SELECT a.kind, c.round_id, EXISTS (SELECT FROM retention.cancellations d WHERE d.partner = c.partner"
+            " AND d.round_id = c.round_id AND d.state IN ('cancelled', 'already_cancelled')) AS done"
+            " FROM retention.attempts a JOIN retention.cancellations c ON c.id = a.cancellation_id WHERE a.uuid = %(uuid)s",
+            uuid=claim.uuid,
+        )
+        if [(claim.kind, claim.round_id)] != [(row.kind, row.round_id) for row in rows]:
+            raise self.broken(f"a {claim.kind} request for {claim.round_id} left without a trace")
+        if claim.uuid in past.sent:
+            raise self.broken(f"two requests for {claim.round_id} have one uuid")
+        if claim.kind is Kind.CANCEL:
+            if past.unclear() and self.status_probe:
+                raise self.broken(f"{claim.round_id} was called again, and an earlier request may have cancelled it")
+            if rows[0].done:
+                # Settled since it was claimed, by a late reply to an earlier request, which the vendor had denied.
+                if not any(sent.claim.kind is Kind.CANCEL for sent in past.sent.values()):
+                    raise self.broken(f"{claim.round_id} was called, and the ledger has it as cancelled")
+                self.overtaken.add(claim.round_id)
+        sent = Sent(replica, claim, self.moment)
+        past.sent[claim.uuid] = sent
+        return sent
+
+    def arrived(self, sent: Sent) -> None:
+        """A second request reaches a cancelled round only where the vendor had said between them: not cancelled."""
+        round_ = self.vendor.rounds[sent.claim.round_id]
+        if round_.truth is Truth.IN_PROGRESS and any(sent.at < at for at in round_.denied):
+            self._late.add(sent.claim.round_id)
+        if sent.claim.kind is Kind.STATUS or round_.cancelled_by in {None, sent.claim.uuid}:
+            return
+        first = round_.arrived[round_.cancelled_by]
+        one, other = sorted((first, sent.at))
+        if self.status_probe and not any(one < at <= other for at in round_.denied):
+            raise self.broken(f"{sent.claim.round_id} was cancelled twice")
+        self.overtaken.add(sent.claim.round_id)
+
+    def written(self, results: Iterable[tuple[Settlement, Written | None]]) -> None:
+        """Take in what the ledger knows now. A conflict has its reason with the operator."""
+        for item, done in results:
+            claim = item.claim
+            known = self.operator[claim.round_id]
+            if done is None:
+                continue
+            past = self.past[claim.round_id]
+            past.known[claim.uuid] = item.outcome
+            if item.outcome is Outcome.IN_PROGRESS:
+                past.denied = max(past.denied, past.sent[claim.uuid].at)
+            if item.state in DONE:
+                known.was_closed = known.was_closed or not known.open or known.raises
+                if done.conflict and not known.was_closed:
+                    raise self.broken(f"{claim.round_id} is in conflict, and the operator could have closed it")
+
+    async def look(self) -> None:
+        """Vendor, ledger and operator, as they stand just now."""
+        rows = await self.house.sql(
+            "SELECT c.id, c.round_id, c.state, c.conflict, c.amount, r.status"
+            " FROM public.rounds r LEFT JOIN retention.cancellations c ON c.partner = r.partner AND c.round_id = r.round_id"
+            " ORDER BY c.id"
+        )
+        live: Counter[str] = Counter()
+        self.states = {row.state for row in rows}
+        closed = {row.round_id for row in rows if row.status == 2 and row.state in DONE and not row.conflict}
+        for row in rows:
+            if row.id is None:
+                continue
+            self._look_at(row)
+            live[row.round_id] += row.state in LIVE | DONE
+            if row.status == 2 and row.round_id not in closed:
+                raise self.broken(f"{row.round_id} is closed at the operator's, and {row.state} in the ledger")
+        if twice := [name for name, count in live.items() if count > 1]:
+            raise self.broken(f"{twice} live or cancelled in two rows")
+
+    def _look_at(self, row: Any) -> None:
+        name, truth = row.round_id, self.vendor.rounds[row.round_id]
+        if self._final.setdefault(row.id, row.state) != row.state:
+            raise self.broken(f"{name} was {self._final[row.id]}, and is {row.state} now")
+        if row.state in LIVE:
+            del self._final[row.id]
+        if row.state in DONE:
+            if truth.truth is not Truth.CANCELLED:
+                raise self.broken(f"{name} is {row.state} in the ledger, and {truth.truth} at the vendor's")
+            if not row.conflict and row.status != 2:
+                raise self.broken(f"{name} is {row.state} in the ledger, and not closed at the operator's")
+            if row.amount is not None and f"{row.amount:.2f}" not in truth.amounts:
+                raise self.broken(f"{name} has a refund of {row.amount}, which nobody promised")
+        if row.state == "already_completed" and truth.truth is not Truth.COMPLETED:
+            raise self.broken(f"{name} is completed in the ledger, and {truth.truth} at the vendor's")
+        if row.state in NEVER_ASKED and any(sent.claim.cancellation_id == row.id for sent in self.past[name].unclear()):
+            raise self.broken(f"{name} is {row.state} in the ledger, and a request of ours may have cancelled it")
+
+    async def agree(self) -> list[str]:
+        """Once all is quiet: what the vendor did is in the ledger or before a person, and nothing is left undone.
+
+        Returns the state of each row of the ledger.
+        """
+        await self.look()
+        listed = {row.id: row for row in await self.house.database.rows("review", partners=[PARTNER], max_runs=[3])}
+        rows = await self.house.sql("SELECT * FROM retention.cancellations ORDER BY id")
+        newest = {row.round_id: row for row in rows}
+        for name, row in newest.items():
+            truth = self.vendor.rounds[name]
+            if row.state in LIVE and row.id not in listed:
+                raise self.broken(f"{name} was left {row.state}, and no person is told")
+            if truth.truth is Truth.CANCELLED and row.state not in DONE and row.id not in listed:
+                if name not in self._late:
+                    raise self.broken(
+                        f"{name} is cancelled at the vendor's, {row.state} in the ledger, and no person is told"
+                    )
+                self.overtaken.add(name)
+        for row in listed.values():
+            self.reviewed[row.state] += 1
+            self._justify(row)
+        return [row.state for row in rows]
+
+    def _justify(self, row: Any) -> None:
+        """A person is only asked about what happened."""
+        past, truth = self.past[row.round_id], self.vendor.rounds[row.round_id]
+        match row.state:
+            case "in_doubt":
+                outcomes = {past.known.get(uuid) for uuid in past.claimed}
+                reason = bool(
+                    outcomes - {Outcome.THROTTLED, Outcome.UNAUTHORIZED, Outcome.NOT_CONNECTED, Outcome.RELEASED}
+                )
+            case "rejected":
+                reason = Outcome.REJECTED in past.known.values()
+            case "already_completed":
+                reason = truth.truth is Truth.COMPLETED
+            case _ if row.conflict:
+                reason = self.operator[row.round_id].was_closed
+            case _ if row.amount is None:
+                reason = None in truth.amounts or Outcome.CANCELLED in self._outcomes(past, Kind.STATUS)
+            case _:
+                reason = "1.25" in truth.amounts
+        if not reason:
+            raise self.broken(
+                f"{row.round_id} ({row.state}) is listed for review, and nothing happened that would explain it"
+            )
+
+    @staticmethod
+    def _outcomes(past: Past, kind: Kind) -> set[Outcome | None]:
+        return {past.known.get(uuid) for uuid, sent in past.sent.items() if sent.claim.kind is kind}

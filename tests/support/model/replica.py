@@ -1,0 +1,245 @@
+"""A replica, one step at a time: what a lane and the desk do with claims, requests and replies, and in which order.
+
+Its ledger and its decisions are the real ones. It has no loop: whoever drives it says what it does next, and forgets it
+to let it crash. Only one thing is not to be come between: that a request leaves, once its lease has been looked at.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from retention.core.codes import DEFAULT_CODES
+from retention.core.model import Kind, NotConnected, Outcome, Treatment, Unclear
+from retention.core.outcome import Treating, pause_for, settle
+from retention.core.pacing import LateBudget
+from retention.core.wire import decode
+from retention.ledger.work import LaneTerms, WorkLedger
+from support.model.house import PARTNER
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from retention.core.model import Answer, Claim, Settlement
+    from retention.ledger.answers import Written
+    from retention.ledger.database import Database
+    from support.model.house import House
+    from support.model.vendor import Sent, Wire
+
+CODES = {**DEFAULT_CODES, "60": Treatment.ALREADY_COMPLETED}
+
+
+class Fate(enum.Enum):
+    """What becomes of a statement whose answer a replica waits for."""
+
+    DONE = "done"
+    UNHEARD = "done, and the answer lost"
+    LOST = "never begun"
+
+
+class Check(enum.Enum):
+    """What a sender finds when the turn of a claim has come."""
+
+    GO = "sent"
+    BLOCKED = "handed back"
+    EXPIRED = "left to whoever finds its lease expired"
+    LATE = "kept for another slot"
+
+
+@dataclass(slots=True)
+class Unwritten:
+    """A reply that waits to be written; `tried`: its settlement may have been written already."""
+
+    item: Settlement
+    tried: bool = False
+
+
+class Replica:
+    """One process at work on one run, by the house's connections or by those of a `database` of its own."""
+
+    def __init__(
+        self, number: int, house: House, terms: LaneTerms, run_id: UUID, database: Database | None = None
+    ) -> None:
+        self.name = f"replica {number}"
+        self.number = number
+        self.run_id = run_id
+        self.claims: list[Claim] = []
+        self.unsent: list[Claim] = []
+        self.late: list[Claim] = []
+        self.waiting: dict[UUID, Sent] = {}
+        self.unwritten: list[Unwritten] = []
+        self.halted = self.closed = self.stopping = self.overdue = False
+        self._throttled_until = 0.0
+        self._after = 0
+        self._quiet: set[Kind] = set()
+        self._budget = LateBudget(terms.rate)
+        self._house = house
+        self._terms = terms
+        self._treating = Treating(CODES, terms.max_attempts, terms.status_probe)
+        self.ledger = WorkLedger(database or house.database, run_id, self.name, None, lambda: house.now)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is in its hands."""
+        return not (self.claims or self.unsent or self.late or self.waiting or self.unwritten)
+
+    @property
+    def done(self) -> bool:
+        """Whether it looks as if the run might be over, or it has nothing more to do than to go."""
+        return self.idle and (self.stopping or self.halted or Kind.CANCEL in self._quiet)
+
+    def idle_at(self, kind: Kind) -> bool:
+        """Whether it found nothing to claim of that kind when it looked last."""
+        return kind in self._quiet
+
+    def wake(self) -> None:
+        """Something has happened, so that there may be something to claim."""
+        self._quiet.clear()
+
+    @property
+    def blocked(self) -> bool:
+        """Whether nothing may leave just now."""
+        return self.stopping or self.halted or self.closed or self._house.now < self._throttled_until
+
+    async def claim(self, kind: Kind, batch: int, *, heard: bool = True) -> list[Claim]:
+        """Claim, and have in hand what the answer brings, if it is `heard`; returns what was claimed."""
+        claimed = await self.ledger.claim(kind, self._terms, after=self._after, batch=batch)
+        if not heard:
+            return [*claimed.claims]
+        self._after = max(self._after, claimed.last_id)
+        self._quiet.discard(kind)
+        if claimed.open and not claimed.claims and not claimed.dropped:
+            self._after = 0
+            self._quiet.add(kind)
+        self.claims += claimed.claims
+        return [*claimed.claims]
+
+    async def check(self, claim: Claim) -> Check:
+        """Wait for the slot, and find out whether the request may leave."""
+        self.claims.remove(claim)
+        if claim.slot > self._house.now:
+            await self._house.pass_time(claim.slot - self._house.now)
+        if self.blocked:
+            self.unsent.append(claim)
+            return Check.BLOCKED
+        if self._house.now + self._terms.timeout > claim.expires:
+            return Check.EXPIRED
+        if not self._budget.allows(claim.slot, self._house.now):
+            self.late.append(claim)
+            return Check.LATE
+        return Check.GO
+
+    async def hear(self, claim: Claim, reply: Wire | None, why: str = "") -> Settlement:
+        """Take in a reply, or that there will be none: then `why` says how the request ended, empty for no connection."""
+        now = self._house.at
+        answer: Answer
+        if reply is not None:
+            answer = decode(reply.status, reply.headers, reply.body, now)
+        else:
+            answer = Unclear(why) if why else NotConnected("refused")
+        self.waiting.pop(claim.uuid, None)
+        connected = not isinstance(answer, NotConnected)
+        item = settle(
+            claim,
+            answer,
+            self._treating,
+            sent_at=now if connected else None,
+            replied_at=now if reply is not None else None,
+            fraction=0.5,
+        )
+        if item.outcome is Outcome.UNAUTHORIZED:
+            self.halted = True
+        pause = pause_for(item, answer)
+        if pause is not None:
+            self._throttled_until = max(self._throttled_until, self._house.now + pause)
+            await self.ledger.throttle(self._terms, pause)
+        self.unwritten.append(Unwritten(item))
+        return item
+
+    async def write(self, fate: Fate = Fate.DONE) -> list[tuple[Settlement, Written | None]]:
+        """Write one batch of replies, no round twice in it; returns what became of each, as far as it was begun."""
+        batch: dict[int, Unwritten] = {}
+        for entry in self.unwritten:
+            if entry.item.claim.cancellation_id in batch:
+                break
+            batch[entry.item.claim.cancellation_id] = entry
+        again = any(entry.tried for entry in batch.values())
+        self.closed = fate is not Fate.DONE
+        for entry in batch.values():
+            entry.tried = True
+        if fate is Fate.LOST:
+            return []
+        items = [entry.item for entry in batch.values()]
+        written = await self._settle(items, None, again=again)
+        if fate is Fate.DONE:
+            self.unwritten = [entry for entry in self.unwritten if entry not in batch.values()]
+            if any(item.outcome is Outcome.UNAUTHORIZED for item in items):
+                self.halted = True
+                await self.ledger.halt_partner(PARTNER)
+        return [(item, written.get(item.claim.uuid)) for item in items]
+
+    async def _settle(self, items: list[Settlement], error: str | None, *, again: bool) -> dict[UUID, Written]:
+        try:
+            written, _ = await self.ledger.settle(items, error, again=again)
+        except psycopg.errors.RaiseException as raised:
+            if len(items) == 1:
+                return await self._settle(items, f"close_rounds: {raised.diag.message_primary}", again=again)
+            half = len(items) // 2
+            first = await self._settle(items[:half], None, again=again)
+            return first | await self._settle(items[half:], None, again=again)
+        return written
+
+    async def hand_back(self) -> list[Claim]:
+        """Hand back what is not to be sent, and get new slots for what missed its own; returns what was taken back."""
+        unsent, self.unsent = self.unsent, []
+        late, self.late = self.late, []
+        if self.stopping:
+            unsent, late = [*unsent, *late, *self.claims], []
+            self.claims = []
+        released = 0
+        if unsent:
+            released = await self.ledger.release(unsent)
+            self._after = min([self._after, *(claim.cancellation_id - 1 for claim in unsent)])
+        for kind in Kind:
+            if missed := [claim for claim in late if claim.kind is kind]:
+                self.claims += await self.ledger.reserve(kind, self._terms, missed)
+        return unsent if released == len(unsent) else []
+
+    async def keep(self) -> None:
+        """Let nobody take for lost what is about to be written."""
+        await self.ledger.keep([entry.item.claim for entry in self.unwritten])
+
+    async def recover(self) -> int:
+        """Find the run's claims whose leases have run out; how many there were."""
+        return len(await self.ledger.recover(self._terms, [self.run_id]))
+
+    async def look(self) -> None:
+        """Look what others have decided about the run, and obey."""
+        sight = await self.ledger.watch([PARTNER])
+        self.halted = self.halted or PARTNER in sight.halted_partners
+        if PARTNER in sight.throttled:
+            self._throttled_until = max(self._throttled_until, self._house.now + 0.8)
+        if sight.status == "running" and sight.paused:
+            await self.ledger.halt(sight.paused, paused=True)
+        self.overdue = self.overdue or sight.overdue
+        self.stopping = self.stopping or sight.status != "running" or sight.paused is not None or sight.overdue
+
+    async def conclude(self) -> bool:
+        """With nothing in hand: find what dead processes left, and the end of the run; whether this has been it."""
+        if self.overdue:
+            await self.recover()
+            await self.ledger.give_up(None, "the deadline came first")
+            return await self.ledger.finish("finished", None)
+        if self.stopping or await self.recover():
+            return False
+        if self.halted:
+            return await self.ledger.finish("halted", "unauthorized: acme refused our credentials")
+        return await self.ledger.finish("finished", None)
+
+
+def terms(*, status_probe: bool, timeout: float = 10.0, max_attempts: int = 3) -> LaneTerms:
+    """One partner's terms, quick enough that slots hardly matter; `timeout` in seconds."""
+    return LaneTerms(PARTNER, 1000.0, timeout, max_attempts, status_probe)

@@ -1,0 +1,216 @@
+"""Replicas at once: each goes its own way, and a schedule says whose turn it is.
+
+Each of a replica's statements is a transaction with two turns: it begins in the first and is committed in the second, so
+that others' statements come before it, after it, and in the midst of it, where they wait for its locks or pass them by.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import hypothesis
+import hypothesis.strategies as st
+import psycopg
+from hypothesis import HealthCheck, Phase, given, settings
+
+from retention.core.model import Kind, Outcome
+from retention.ledger.database import Database
+from support.evidence import Evidence
+from support.model.finale import bring_to_an_end
+from support.model.promises import BrokenError, Promises
+from support.model.replica import Check, Replica, terms
+from support.model.vendor import MOODS
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+    from uuid import UUID
+
+    from retention.ledger.work import LaneTerms
+    from support.model.house import House
+    from support.model.vendor import Mood
+
+LEASE = 16.0
+"""Seconds: longer than any lease, so that one step of time ends them all."""
+
+
+class Held(Database):
+    """A replica's connections: a statement begins when the replica's turn comes, and is committed in another turn."""
+
+    def __init__(self, database: Database, turns: Turns, number: int) -> None:
+        super().__init__(database._pool, asyncio.Semaphore(8))  # noqa: SLF001 - the same connections, one at a time
+        self._turns = turns
+        self._number = number
+
+    def at_work(self) -> Database:
+        """The same: how long an answer takes is up to the schedule."""
+        return self
+
+    def prompt(self) -> Database:
+        """The same."""
+        return self
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+        """A transaction between two turns."""
+        await self._turns.turn(self._number)
+        async with super().connection() as connection, connection.transaction():
+            self._turns.backends[self._number] = connection.info.backend_pid
+            yield connection
+            await self._turns.turn(self._number)
+
+
+class Turns:
+    """One example: a few rounds, two or three replicas, and whose turn it is."""
+
+    def __init__(self, house: House, how: LaneTerms, rounds: int, replicas: int) -> None:
+        names = [f"r{number}" for number in range(rounds)]
+        self.house = house
+        self.terms = how
+        self.names = names
+        self.promises = Promises(house, names, status_probe=how.status_probe)
+        self.backends: dict[int, int] = {}
+        self._waiting: dict[int, asyncio.Event] = {}
+        self._replicas = replicas
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+
+    async def turn(self, number: int) -> None:
+        """Wait for this replica's turn."""
+        self._waiting[number] = asyncio.Event()
+        await self._waiting[number].wait()
+
+    async def play(self, schedule: Sequence[int], moods: Sequence[Mood]) -> None:
+        """Take turns as the schedule says; then let all become quiet."""
+        await self.house.begin_anew(self.names)
+        self.promises.tell(f"{len(self.names)} rounds, {self._replicas} replicas")
+        run_id = await self.house.plan(self.terms)
+        self.promises.as_of[run_id] = self.house.now
+        await self.house.runs.start(run_id, None)
+        for number in range(self._replicas):
+            self._tasks[number] = asyncio.create_task(self._work(number, run_id))
+        try:
+            for nth, pick in enumerate(schedule):
+                await self._until_still()
+                await self._step(pick, moods[nth % len(moods)])
+                await self._until_still()
+                if any(task.done() for task in self._tasks.values()):
+                    break  # it has failed
+                await self.promises.look()
+        finally:
+            for task in self._tasks.values():
+                task.cancel()
+            ends = await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        for end in ends:
+            if isinstance(end, psycopg.IntegrityError):
+                raise self.promises.broken(f"the ledger's own constraints had to prevent it: {end}") from end
+            if isinstance(end, Exception):
+                raise end
+        await bring_to_an_end(self.promises, self.terms, [run_id])
+
+    async def _step(self, pick: int, mood: Mood) -> None:
+        vendor = self.promises.vendor
+        waiting = sorted(self._waiting)
+        steps = [*waiting * 4, *vendor.requests * 2, None]
+        step = steps[pick % len(steps)]
+        if step is None:
+            self.promises.tell(f"{LEASE:g} s pass")
+            await self.house.pass_time(LEASE)
+        elif isinstance(step, int):
+            self._waiting.pop(step).set()
+        else:
+            self.promises.tell(
+                f"the vendor gets {step.claim.kind.value} {step.claim.round_id} {self.promises.number(step.claim)}: {mood.name}"
+            )
+            self.promises.arrived(step)
+            vendor.arrive(step, mood, self.promises.moment)
+            vendor.requests.remove(step)
+
+    async def _until_still(self) -> None:
+        """Wait until each replica waits for its turn, or for the locks of one that does."""
+        while going := [
+            number for number, task in self._tasks.items() if not task.done() and number not in self._waiting
+        ]:
+            rows = await self.house.sql(
+                "SELECT pid FROM unnest(%(pids)s::int[]) AS pid WHERE cardinality(pg_blocking_pids(pid)) > 0",
+                pids=[self.backends.get(number, 0) for number in going],
+            )
+            if len(rows) == len(going):
+                return
+            await asyncio.sleep(0)
+
+    async def _work(self, number: int, run_id: UUID) -> None:
+        """What a replica does in its turns, again and again: recover, claim, send, hear, write."""
+        replica = Replica(number, self.house, self.terms, run_id, Held(self.house.database, self, number))
+        promises = self.promises
+        while True:
+            found = await replica.recover()
+            promises.tell(f"{replica.name} has found {found} claims whose leases have run out")
+            for kind in [*Kind] if self.terms.status_probe else [Kind.CANCEL]:
+                claims = await replica.claim(kind, 2)
+                promises.tell(
+                    f"{replica.name} has claimed {[f'{c.kind} {c.round_id} {promises.number(c)}' for c in claims]}"
+                )
+                promises.claimed(claims)
+            while replica.claims:
+                await self.turn(number)
+                await self._send(replica)
+            while replica.unwritten:
+                results = await replica.write()
+                told = [
+                    f"{promises.number(i.claim)} {i.state.value}{'' if done else ' (ignored)'}" for i, done in results
+                ]
+                promises.tell(f"{replica.name} has written {told}")
+                promises.written(results)
+            for claim in await replica.hand_back():
+                promises.past[claim.round_id].known[claim.uuid] = Outcome.RELEASED
+
+    async def _send(self, replica: Replica) -> None:
+        """Send one request, and wait for the reply; a turn that comes before it is the timeout."""
+        claim = replica.claims[0]
+        vendor = self.promises.vendor
+        check = await replica.check(claim)
+        self.promises.tell(
+            f"{replica.name}: {claim.kind.value} {claim.round_id} {self.promises.number(claim)}: {check.value}"
+        )
+        if check is not Check.GO:
+            return
+        vendor.requests.append(await self.promises.sending(replica.number, claim))
+        await self.turn(replica.number)
+        reply = next((reply for reply in vendor.replies if reply.sent.claim.uuid == claim.uuid), None)
+        item = await replica.hear(claim, reply, "timeout")
+        self.promises.tell(f"{replica.name}: {self.promises.number(claim)} {item.outcome.value}")
+
+
+def take_turns(house: House, examples: int, *, seed: int, shorten: bool = True) -> Evidence:
+    """Play so many schedules, the same ones for one seed; a broken promise is the evidence's violation."""
+    evidence = Evidence("replicas at once, any order of statements and commits")
+
+    @settings(
+        max_examples=examples,
+        phases=[Phase.generate, Phase.shrink] if shorten else [Phase.generate],
+        deadline=None,
+        database=None,
+        suppress_health_check=[*HealthCheck],
+        print_blob=False,
+    )
+    @given(
+        rounds=st.integers(1, 2),
+        replicas=st.integers(2, 3),
+        status_probe=st.sampled_from([True, True, False]),
+        schedule=st.lists(st.integers(0, 999), min_size=40, max_size=60),
+        moods=st.lists(st.sampled_from(MOODS), min_size=1, max_size=8),
+    )
+    def any_schedule(rounds: int, replicas: int, *, status_probe: bool, schedule: list[int], moods: list[Mood]) -> None:
+        turns = Turns(house, terms(status_probe=status_probe), rounds, replicas)
+        house.run(turns.play(schedule, moods))
+        evidence.tried += 1
+        evidence.rounds += rounds
+        evidence.requests += turns.promises.vendor.served
+        evidence.reviewed += turns.promises.reviewed.total()
+
+    try:
+        hypothesis.seed(seed)(any_schedule)()
+    except BrokenError as broken:
+        evidence.violations.append(str(broken))
+    return evidence
