@@ -26,7 +26,7 @@ from retention.ledger.migrations import migrate
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-_OPERATOR = Path(__file__).with_name("operator.sql")
+OPERATOR = Path(__file__).with_name("operator.sql")
 
 
 @contextmanager
@@ -119,7 +119,7 @@ async def crashing_server(data: Path) -> AsyncIterator[CrashingServer]:
     try:
         await _migrate(server.dsn)
         async with await psycopg.AsyncConnection.connect(server.dsn, autocommit=True) as connection:
-            await connection.execute(_OPERATOR.read_text("utf-8"))
+            await connection.execute(OPERATOR.read_text("utf-8"))
         yield server
     finally:
         server.stop()
@@ -132,7 +132,7 @@ def template_database(server: str) -> Iterator[str]:
         dsn = make_conninfo(server, dbname=name)
         asyncio.run(_migrate(dsn))
         with psycopg.connect(dsn, autocommit=True) as connection:
-            connection.execute(_OPERATOR.read_bytes())
+            connection.execute(OPERATOR.read_bytes())
         yield name
 
 
