@@ -23,10 +23,12 @@ class Evidence:
     violations: list[str] = field(default_factory=list)
 
 
-def table(rows: Iterable[Evidence]) -> str:
-    """The rows as a Markdown table, with their sums where there are several."""
+def table(rows: Iterable[Evidence], whole: Evidence | None = None) -> str:
+    """The rows as a Markdown table; last comes `whole`, or else their sums where there are several."""
     shown = [*rows]
-    if len(shown) > 1:
+    if whole is not None:
+        shown.append(whole)
+    elif len(shown) > 1:
         shown.append(
             Evidence(
                 "**all**",

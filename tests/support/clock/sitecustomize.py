@@ -15,6 +15,7 @@ from typing import Any
 
 _OFF_BY = float(os.environ["CLOCK_OFF_BY"])
 _time, _time_ns, _datetime = time.time, time.time_ns, datetime.datetime
+_gmtime, _localtime = time.gmtime, time.localtime
 
 
 def _now(cls: type[datetime.datetime], tz: datetime.tzinfo | None = None) -> datetime.datetime:
@@ -27,6 +28,8 @@ def _utcnow(cls: type[datetime.datetime]) -> datetime.datetime:
 
 time.time = lambda: _time() + _OFF_BY
 time.time_ns = lambda: _time_ns() + round(_OFF_BY * 1e9)
+time.gmtime = lambda seconds=None, /: _gmtime(time.time() if seconds is None else seconds)
+time.localtime = lambda seconds=None, /: _localtime(time.time() if seconds is None else seconds)
 # The type is C's and takes no attributes, but its own dictionary does. A subclass in its place would not do: what C code
 # makes would be no instance of it.
 _attributes: dict[str, Any] = gc.get_referents(_datetime.__dict__)[0]
