@@ -66,12 +66,12 @@ class Storm:
         """What is worked on."""
         return self.scene.world
 
-    async def rage(self, strikes: Sequence[Strike], seconds: float, *, rounds: int, every: float = 2.0) -> None:
-        """Let all of them strike, while so many rounds are opened each `every` seconds, for so many `seconds`."""
-        await self.scene.traffic.open_rounds(rounds)
+    async def rage(self, strikes: Sequence[Strike], seconds: float, *, first: int, rounds: int = 80) -> None:
+        """Let all of them strike within so many `seconds`, while players open `rounds` each two of them, `first` beforehand."""
+        await self.scene.traffic.open_rounds(first)
         self.scene.fleet.start()
         await asyncio.gather(*(post.until_ready() for post in self.scene.fleet.posts))
-        opening = asyncio.create_task(self.scene.traffic.keep_opening(rounds, every))
+        opening = asyncio.create_task(self.scene.traffic.keep_opening(rounds, 2.0))
         began = asyncio.get_running_loop().time()
 
         def lane(strike: Strike) -> str:
@@ -202,7 +202,7 @@ async def main() -> int:
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         async with storm(Path(folder), rate=60, seed=asked.seed) as raging:
-            await raging.rage(strikes, asked.minutes * 60, rounds=80)
+            await raging.rage(strikes, asked.minutes * 60, first=2000)
             await raging.settle()
             ended = [post.ended for post in raging.scene.fleet.posts]
             say(f"after {time.monotonic() - began:.0f} s; the replicas' processes ended with {ended}")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import psutil
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from retention.embedded import embedded_postgres
 from retention.ledger.database import open_database
@@ -123,6 +123,13 @@ async def crashing_server(data: Path) -> AsyncIterator[CrashingServer]:
         yield server
     finally:
         server.stop()
+
+
+def address(dsn: str) -> tuple[str | tuple[str, int], str]:
+    """Where a server listens, a Unix socket's path or host and port, and the database that a DSN names."""
+    named = conninfo_to_dict(dsn)
+    host, port = str(named.get("host") or "127.0.0.1"), int(named.get("port") or 5432)
+    return f"{host}/.s.PGSQL.{port}" if host.startswith("/") else (host, port), str(named["dbname"])
 
 
 @contextmanager
