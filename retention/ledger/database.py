@@ -63,6 +63,10 @@ class NoAnswerError(psycopg.OperationalError):
     """The server has not answered for too long, nor broken the connection."""
 
 
+class BrokenError(psycopg.OperationalError):
+    """The connection broke over something that could not be read: not the server's refusal, and nobody's mistake."""
+
+
 class Patience:
     """How long an answer is waited for. Each time that this was too short it is doubled, for that statement.
 
@@ -154,6 +158,12 @@ class Database:
             except psycopg.errors.ReadOnlySqlTransaction:
                 await connection.close()  # another one may lead to where the standby's primary is
                 raise
+            except psycopg.DatabaseError as error:
+                # A server that refuses says so by a SQLSTATE. What has none, and took the connection with it, libpq made
+                # up of bytes that are no message: the statement may have been executed or not, as with any that broke.
+                if isinstance(error, psycopg.OperationalError) or error.sqlstate or not connection.closed:
+                    raise
+                raise BrokenError(str(error)) from error
 
 
 class Transaction:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from typing import TYPE_CHECKING
 
 import pytest
+from psycopg.conninfo import make_conninfo
+from support.fleet import dsn_through
+from support.postgres import address
+from support.proxy import BreakFraming, Proxy
 
 from retention.ledger import database as module
 from retention.ledger.database import AWAY, Database, NoAnswerError, Patience, open_database
@@ -71,3 +76,17 @@ async def test_a_standby_is_as_good_as_away(direct_dsn: str, change: Callable[[D
         with pytest.raises(AWAY):
             await change(database)
         await change(database)
+
+
+async def test_an_answer_that_cannot_be_read_is_a_database_that_is_away(direct_dsn: str) -> None:
+    """A connection that talks gibberish, in whichever of its messages, counts as broken, not as a server that refuses."""
+    server, name = address(direct_dsn)
+    async with (
+        Proxy(server, postgres=True) as proxy,
+        open_database(lambda: make_conninfo(dsn_through(proxy, "postgres"), dbname=name), size=1) as database,
+    ):
+        for seed in range(12):
+            await database.row("now")
+            with proxy.trouble(BreakFraming(random.Random(seed), 1.0)), pytest.raises(AWAY):
+                await database.row("now")
+        assert await database.row("now") is not None
