@@ -81,15 +81,20 @@ class Storm:
         async with asyncio.TaskGroup() as group:
             group.create_task(asyncio.sleep(seconds))
             for _, ours in lanes:
-                group.create_task(self._lane([*ours], began))
+                group.create_task(self._lane([*ours], began, seconds))
         opening.cancel()
         with suppress(asyncio.CancelledError):
             await opening
 
-    async def _lane(self, strikes: Sequence[Strike], began: float) -> None:
+    async def _lane(self, strikes: Sequence[Strike], began: float, seconds: float) -> None:
+        now, end = asyncio.get_running_loop().time, began + seconds
         for strike in strikes:
-            await asyncio.sleep(began + strike.at - asyncio.get_running_loop().time())
+            await asyncio.sleep(began + strike.at - now())
+            if now() > end:
+                return
             await self._strike(strike)
+            # What takes longer than planned puts off all that follows: the rests are part of the plan.
+            began = max(began, now() - strike.at - strike.seconds)
 
     async def _strike(self, strike: Strike) -> None:
         say(f"{strike.kind} begins, for {strike.seconds:.1f} s, {'all' if strike.whom is None else strike.whom}")

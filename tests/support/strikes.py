@@ -246,7 +246,7 @@ KINDS: dict[str, Kind] = {
     "connections": Kind("database", (4, 12), _connections),
     "db-cut": Kind("way to the database", (0.1, 5), _network(_database, lambda _: Cut())),
     "db-half-open": Kind("way to the database", (3, 20), _network(_database, _half_open)),
-    "db-silent": Kind("way to the database", (60, 60), _silent_database),
+    "db-silent": Kind("way to the database", (30, 60), _silent_database),
     "db-slow": Kind("way to the database", (5, 15), _network(_database, lambda _: Slow(0.2))),
     "db-corrupt": Kind("way to the database", (4, 10), _network(_database, lambda c: BreakFraming(c, 0.1))),
     "db-reply-lost": Kind("way to the database", (5, 15), _network(_database, partial(_some, 0.1))),
@@ -270,6 +270,10 @@ KINDS: dict[str, Kind] = {
 """Every kind of fault, by its name."""
 
 
+_REST = {"kill switch": (30, 90)}
+"""Seconds between two faults of a lane, from and to: with the others, about two are on at a time."""
+
+
 def plan(seed: int, seconds: float, kinds: list[str], *, replicas: int = 3) -> list[Strike]:
     """Decide what strikes when, for how long, and whom; the same seed and kinds give the same storm."""
     strikes = []
@@ -284,5 +288,5 @@ def plan(seed: int, seconds: float, kinds: list[str], *, replicas: int = 3) -> l
             lasts = chance.uniform(*KINDS[kind].seconds)
             whom = chance.choice([None, *range(replicas)])
             strikes.append(Strike(at, kind, lasts, whom, chance.randrange(2**32)))
-            at += lasts + chance.uniform(4, 20)
+            at += lasts + chance.uniform(*_REST.get(lane, (5, 30)))
     return sorted(strikes, key=lambda strike: strike.at)
