@@ -159,10 +159,12 @@ class Database:
                 await connection.close()  # another one may lead to where the standby's primary is
                 raise
             except psycopg.DatabaseError as error:
-                # A server that refuses says so by a SQLSTATE. What has none, and took the connection with it, libpq made
-                # up of bytes that are no message: the statement may have been executed or not, as with any that broke.
-                if isinstance(error, psycopg.OperationalError) or error.sqlstate or not connection.closed:
+                # A server that refuses says so by a SQLSTATE, and what is wrong on this side has a class of its own. What
+                # has neither, libpq made up of bytes that are no message: whether the statement was executed is not known,
+                # and what comes next on this connection may be the rest of its answer.
+                if type(error) is not psycopg.DatabaseError or error.sqlstate:
                     raise
+                await connection.close()
                 raise BrokenError(str(error)) from error
 
 

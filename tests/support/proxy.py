@@ -134,7 +134,7 @@ class CorruptReplies(Trouble):
         places = [place for place in places if place >= 0]
         if way is Way.UP or not places or self._chance.random() >= self._share:
             return data
-        return _flipped(data, self._chance.choice(places), 0x80)
+        return flipped(data, self._chance.choice(places))
 
 
 class BreakFraming(Trouble):
@@ -153,7 +153,7 @@ class BreakFraming(Trouble):
             return data
         start = self._chance.choice(link.starts)
         place = min(start + self._chance.randrange(2), len(data) - 1)
-        return _flipped(data, place, 0x80)
+        return flipped(data, place)
 
 
 class ReplyLost(Trouble):
@@ -278,5 +278,6 @@ class Proxy:
             link.reset()
 
 
-def _flipped(data: bytes, place: int, bits: int) -> bytes:
-    return data[:place] + bytes([data[place] ^ bits]) + data[place + 1 :]
+def flipped(data: bytes, place: int) -> bytes:
+    """The same with the top bit of one byte flipped: an ASCII character becomes none."""
+    return data[:place] + bytes([data[place] ^ 0x80]) + data[place + 1 :]
