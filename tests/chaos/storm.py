@@ -116,15 +116,25 @@ class Storm:
         await resume(self.world)
         await asyncio.gather(*(post.until_ready() for post in self.scene.fleet.posts))
         await until(self._nothing_going)
-        # A partner given up by a run, or a doubt that it left, falls to the next one.
-        for _ in range(3):
+        # A partner that a run gave up, or a doubt that it left, falls to the next one.
+        for _ in range(5):
             await command(self.world, "run", "nightly", "--by", "ann", codes=(0, 4))
             await until(self._nothing_going)
+            listed = await command(self.world, "review", "list", "--json")
+            self.reviewed = {row["round_id"] for row in listed.json}
+            if not await self._live() and not await self._forgotten():
+                break
         await self.scene.fleet.close()
-        listed = await command(self.world, "review", "list", "--json")
-        self.reviewed = {row["round_id"] for row in listed.json}
-        self.found += [*await violations(self.world), *await self._forgotten()]
+        self.found += [*await violations(self.world), *await self._live(), *await self._forgotten()]
         self.found += [words for post in self.scene.fleet.posts for words in post.wrong]
+
+    async def _live(self) -> list[str]:
+        """The rounds that something is still to be done about."""
+        rows = await self.world.sql(
+            "SELECT round_id, state FROM retention.cancellations"
+            " WHERE state IN ('planned', 'claimed', 'retrying', 'in_doubt')"
+        )
+        return [f"round {row.round_id} is {row.state} in the end" for row in rows if row.round_id not in self.reviewed]
 
     async def _nothing_going(self) -> bool:
         return not await self.world.sql("SELECT FROM retention.runs WHERE status IN ('planned', 'running') OR paused")

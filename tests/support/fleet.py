@@ -19,7 +19,7 @@ from support.replica import Replica, free_port
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from support.world import World
+    from support.world import Done, World
 
 AGAIN = 0.5
 """Seconds after which whoever supervises a process starts it again."""
@@ -34,6 +34,12 @@ def dsn_through(proxy: Proxy, user: str) -> str:
     return make_conninfo(
         host="127.0.0.1", port=proxy.port, user=user, dbname="postgres", sslmode="disable", gssencmode="disable"
     )
+
+
+def clock_off_by(seconds: float) -> dict[str, str]:
+    """An environment in which a Python process's calendar clock is off by so many seconds."""
+    path = os.pathsep.join([str(_CLOCK), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return {"PYTHONPATH": path, "CLOCK_OFF_BY": str(seconds)}
 
 
 @dataclass(slots=True)
@@ -62,20 +68,24 @@ class Post:
             self.replica = Replica(running, f"http://127.0.0.1:{port}")
             done = await asyncio.shield(running.ended())  # it is the world's to end, if need be
             self.world.started.remove(running)
-            self.ended[done.code] = self.ended.get(done.code, 0) + 1
-            # Before it listens for signals, SIGTERM ends it as it ends any process.
-            early = {-signal.SIGTERM} if "serve.started" not in done.err else set()
-            if done.code not in self._asked | early | {NO_DATABASE} or (self._closing and done.code == NO_DATABASE):
-                self.wrong.append(f"replica {self.number} ended with {done.code}: {done.err[-500:]}")
-            if "Traceback" in done.err:
-                at = done.err.index("Traceback")
-                self.wrong.append(f"replica {self.number} logged {done.err[max(0, at - 300) : at + 3000]}")
+            self._judge(done)
             await asyncio.sleep(0 if self._closing else AGAIN)
+
+    def _judge(self, done: Done) -> None:
+        self.ended[done.code] = self.ended.get(done.code, 0) + 1
+        fitting = self._asked | (set() if self._closing else {NO_DATABASE})
+        if "serve.started" not in done.err:  # before it listens for signals, they end it as they end any process
+            fitting.add(-signal.SIGTERM)
+        if done.code not in fitting or "\nTraceback" in done.err:
+            self.wrong.append(f"replica {self.number} ended with {done.code}: {done.err[-1500:]}")
+        for event in done.events:
+            if "exception" in event:
+                self.wrong.append(f"replica {self.number} logged {event | {'exception': event['exception'][-1500:]}}")
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal, if there is somebody to get it."""
         if self.replica is not None and not self.replica.running.over:
-            self._asked.add({signal.SIGKILL: -9, signal.SIGTERM: 143}.get(number, NO_DATABASE))
+            self._asked |= {signal.SIGKILL: {-9}, signal.SIGTERM: {143}}.get(number, set())
             with suppress(ProcessLookupError):
                 self.replica.running.signal(number)
 
@@ -94,10 +104,7 @@ class Post:
             "RETENTION_DATABASE__DSN": dsn_through(self.database, JOB),
             "RETENTION_PARTNERS__ACME__API_URL": f"http://127.0.0.1:{self.vendor.port}/secret-path",
         }
-        if self.clock_off_by:
-            path = os.pathsep.join([str(_CLOCK), *filter(None, [os.environ.get("PYTHONPATH")])])
-            environ |= {"PYTHONPATH": path, "CLOCK_OFF_BY": str(self.clock_off_by)}
-        return environ
+        return environ | (clock_off_by(self.clock_off_by) if self.clock_off_by else {})
 
 
 class Fleet:
