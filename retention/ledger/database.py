@@ -159,9 +159,9 @@ class Database:
                 await connection.close()  # another one may lead to where the standby's primary is
                 raise
             except psycopg.DatabaseError as error:
-                # A server that refuses says so by a SQLSTATE, and what is wrong on this side has a class of its own. What
-                # has neither, libpq made up of bytes that are no message: whether the statement was executed is not known,
-                # and what comes next on this connection may be the rest of its answer.
+                # A server that refuses says so by a SQLSTATE, and what is wrong on this side has a class of its own.
+                # What has neither, libpq made up of bytes that are no message: whether the statement was executed is
+                # not known, and what comes next on this connection may be the rest of its answer.
                 if type(error) is not psycopg.DatabaseError or error.sqlstate:
                     raise
                 await connection.close()

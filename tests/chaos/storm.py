@@ -29,7 +29,7 @@ from support.fleet import dsn_through, fleet
 from support.proxy import Proxy
 from support.replica import until
 from support.strikes import KINDS, Scene, command, plan, resume
-from support.traffic import Traffic, again
+from support.traffic import Traffic
 from support.world import make_world
 
 if TYPE_CHECKING:

@@ -85,13 +85,15 @@ async def test_a_full_disk_refuses(servers: Cluster) -> None:
 @pytest.mark.parametrize("by_role", [False, True])
 async def test_taken_connections_are_refused(servers: Cluster, by_role: bool) -> None:
     """While all connections are taken the job's role gets none, and loses those that it had; the superuser still has one."""
-    async with await psycopg.AsyncConnection.connect(servers.primary.dsn(JOB), autocommit=True) as old:
-        async with servers.connections_taken(by_role=by_role):
-            with pytest.raises(psycopg.OperationalError):
-                await old.execute("SELECT 1")
-            with pytest.raises(psycopg.OperationalError, match="too many connections|connection slots"):
-                await psycopg.AsyncConnection.connect(servers.primary.dsn(JOB))
-            assert [] == await numbers(servers)
+    async with (
+        await psycopg.AsyncConnection.connect(servers.primary.dsn(JOB), autocommit=True) as old,
+        servers.connections_taken(by_role=by_role),
+    ):
+        with pytest.raises(psycopg.OperationalError):
+            await old.execute("SELECT 1")
+        with pytest.raises(psycopg.OperationalError, match=r"too many connections|connection slots"):
+            await psycopg.AsyncConnection.connect(servers.primary.dsn(JOB))
+        assert [] == await numbers(servers)
     async with await psycopg.AsyncConnection.connect(servers.primary.dsn(JOB)) as new:
         assert (1,) == await (await new.execute("SELECT 1")).fetchone()
 

@@ -70,9 +70,7 @@ async def test_no_lost_answer_costs_a_round(world: World, lose: Lose) -> None:
     world.vendor.faults = Faults.of({"share": 0.02, "cut": "after"})
     server, _ = address(world.dsn)
     async with Proxy(server, postgres=True) as proxy:
-        world.dsn = make_conninfo(
-            world.dsn, host="127.0.0.1", port=proxy.port, sslmode="disable", gssencmode="disable"
-        )
+        world.dsn = make_conninfo(world.dsn, host="127.0.0.1", port=proxy.port, sslmode="disable", gssencmode="disable")
         with proxy.trouble(ReplyLost(lose)):
             done = await world.command("run", "nightly")
             while done.code == 5:

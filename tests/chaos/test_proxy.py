@@ -128,7 +128,9 @@ async def test_broken_framing_is_noticed(database_dsn: str) -> None:
                     await connection.execute("SELECT %s::int, pg_sleep(0.05)", [1])
 
 
-@pytest.mark.parametrize("trouble", [Cut(), HalfOpen(), Slow(0.05), ReplyLost(lambda _: True)], ids=lambda t: type(t).__name__)
+@pytest.mark.parametrize(
+    "trouble", [Cut(), HalfOpen(), Slow(0.05), ReplyLost(lambda _: True)], ids=lambda t: type(t).__name__
+)
 async def test_the_end_of_a_trouble_is_its_end(database_dsn: str, trouble: Trouble) -> None:
     """After each trouble a new connection works as ever."""
     async with database_behind_proxy(database_dsn) as (_, proxy):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from storm import storm
@@ -39,4 +40,4 @@ def test_a_plan_is_its_seeds() -> None:
     assert KINDS.keys() == {strike.kind for strike in strikes}
     for lane in {kind.lane for kind in KINDS.values()}:
         ours = [strike for strike in strikes if KINDS[strike.kind].lane == lane]
-        assert [] == [one for one, other in zip(ours, ours[1:], strict=False) if one.at + one.seconds >= other.at]
+        assert [] == [one for one, other in pairwise(ours) if one.at + one.seconds >= other.at]

@@ -29,13 +29,11 @@ def table(rows: Iterable[Evidence], whole: Evidence | None = None) -> str:
     if whole is not None:
         shown.append(whole)
     elif len(shown) > 1:
-        shown.append(
-            Evidence(
-                "**all**",
-                *(sum(getattr(row, name) for row in shown) for name in ("tried", "rounds", "requests", "reviewed")),
-                violations=[one for row in shown for one in row.violations],
-            )
+        tried, rounds, requests, reviewed = (
+            sum(getattr(row, name) for row in shown) for name in ("tried", "rounds", "requests", "reviewed")
         )
+        violations = [one for row in shown for one in row.violations]
+        shown.append(Evidence("**all**", tried, rounds, requests, reviewed, violations))
     lines = [_COLUMNS, ("---", *["---:"] * (len(_COLUMNS) - 1))]
     lines += [
         (row.fault, *(f"{n:,}" for n in (row.tried, row.rounds, row.requests, len(row.violations), row.reviewed)))

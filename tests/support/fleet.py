@@ -55,11 +55,11 @@ class Post:
     clock_off_by: float = 0.0
     replica: Replica | None = None
     _asked: set[int] = field(default_factory=set)
-    _closing: bool = False
+    _closing: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def keep_up(self) -> None:
         """Start it, and again whenever it ends, until it is told to `close`."""
-        while not self._closing:
+        while not self._closing.is_set():
             port = free_port()
             self._asked = set()
             running = await self.world.start(
@@ -69,11 +69,11 @@ class Post:
             done = await asyncio.shield(running.ended())  # it is the world's to end, if need be
             self.world.started.remove(running)
             self._judge(done)
-            await asyncio.sleep(0 if self._closing else AGAIN)
+            await asyncio.sleep(0 if self._closing.is_set() else AGAIN)
 
     def _judge(self, done: Done) -> None:
         self.ended[done.code] = self.ended.get(done.code, 0) + 1
-        fitting = self._asked | (set() if self._closing else {NO_DATABASE})
+        fitting = self._asked | (set() if self._closing.is_set() else {NO_DATABASE})
         if "serve.started" not in done.err:  # before it listens for signals, they end it as they end any process
             fitting.add(-signal.SIGTERM)
         if done.code not in fitting or "\nTraceback" in done.err:
@@ -96,7 +96,7 @@ class Post:
 
     def close(self) -> None:
         """Have it drain and leave, for good."""
-        self._closing = True
+        self._closing.set()
         self.signal(signal.SIGTERM)
 
     def _environ(self) -> dict[str, str]:
@@ -108,16 +108,11 @@ class Post:
 
 
 class Fleet:
-    """So many posts; `move` leads them all to another database."""
+    """So many posts, looked after together."""
 
     def __init__(self, posts: list[Post]) -> None:
         self.posts = posts
         self._keeping: list[asyncio.Task[None]] = []
-
-    def move(self, database: Address | None) -> None:
-        """Lead all replicas there."""
-        for post in self.posts:
-            post.database.upstream = database
 
     def start(self) -> None:
         """Have them all kept up."""

@@ -53,12 +53,13 @@ class Link:
     def reset(self) -> None:
         """End it as a crash does."""
         for writer in self.to.values():
-            reset(writer.transport)
+            abort(writer)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """End it politely: what was written still arrives."""
         for writer in self.to.values():
             writer.close()
+        await asyncio.gather(*(writer.wait_closed() for writer in self.to.values()), return_exceptions=True)
 
 
 class Trouble:
@@ -130,6 +131,7 @@ class CorruptReplies(Trouble):
         self._chance, self._share = chance, share
 
     async def carry(self, link: Link, way: Way, data: bytes) -> bytes:
+        del link
         places = [data.find(b"{"), data.rfind(b"}"), 0 if data.startswith(b"HTTP/") else -1]
         places = [place for place in places if place >= 0]
         if way is Way.UP or not places or self._chance.random() >= self._share:
@@ -203,11 +205,6 @@ class Proxy:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    @property
-    def links(self) -> int:
-        """How many connections there are."""
-        return len(self._links)
-
     @contextmanager
     def trouble(self, trouble: Trouble) -> Iterator[None]:
         """Have this trouble, besides what there is already, until the context ends."""
@@ -237,7 +234,7 @@ class Proxy:
             pass  # the proxy ends; a listener's task that ends cancelled would be reported as a failure
         finally:
             self._tasks.discard(task)
-            reset(writer.transport)
+            abort(writer)
 
     async def _serve(self, reader: StreamReader, writer: StreamWriter) -> None:
         try:
@@ -256,9 +253,7 @@ class Proxy:
         try:
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
             await self._calm.wait()
-            for writer_ in link.to.values():
-                writer_.close()
-            await asyncio.gather(*(writer_.wait_closed() for writer_ in link.to.values()), return_exceptions=True)
+            await link.close()
         finally:
             for pump in pumps:
                 pump.cancel()
@@ -270,12 +265,18 @@ class Proxy:
             while data := await reader.read(65536):
                 link.follow(way, data)
                 for trouble in [*self._troubles]:
-                    data = await trouble.carry(link, way, data)  # noqa: PLW2901 - it goes from one to the next
+                    data = await trouble.carry(link, way, data)
                 if way not in link.deaf and data:
                     link.to[way].write(data)
                     await link.to[way].drain()
         except (CutError, OSError):
             link.reset()
+
+
+def abort(writer: StreamWriter) -> None:
+    """End a connection with a reset."""
+    assert isinstance(writer.transport, asyncio.Transport)
+    reset(writer.transport)
 
 
 def flipped(data: bytes, place: int) -> bytes:

@@ -58,9 +58,6 @@ class Strike:
         return scene.fleet.posts[self.whom or 0]
 
 
-Act = "Callable[[Scene, Strike], AbstractAsyncContextManager[None]]"
-
-
 @dataclass(frozen=True, slots=True)
 class Kind:
     """A kind of fault. Those of one `lane` never overlap. `seconds`: how long it lasts, from and to."""
@@ -70,12 +67,14 @@ class Kind:
     act: Callable[[Scene, Strike], AbstractAsyncContextManager[None]]
 
 
-def _network(end: Callable[[Post], Proxy], make: Callable[[random.Random], Trouble]) -> Any:
+def _network(end: Callable[[Post], Proxy], make: Callable[[random.Random], Trouble], *, all_: bool = False) -> Any:
+    """A trouble on the way to one end: of one replica, or of all, as it comes or always."""
+
     @asynccontextmanager
     async def act(scene: Scene, strike: Strike) -> AsyncIterator[None]:
         chance = random.Random(strike.seed)
         async with AsyncExitStack() as stack:
-            for post in strike.posts(scene):
+            for post in scene.fleet.posts if all_ else strike.posts(scene):
                 stack.enter_context(end(post).trouble(make(chance)))
             await asyncio.sleep(strike.seconds)
             yield
@@ -97,15 +96,6 @@ def _half_open(chance: random.Random) -> Trouble:
 
 def _some(share: float, chance: random.Random) -> Trouble:
     return ReplyLost(lambda _: chance.random() < share)
-
-
-@asynccontextmanager
-async def _silent_database(scene: Scene, strike: Strike) -> AsyncIterator[None]:
-    async with AsyncExitStack() as stack:
-        for post in scene.fleet.posts:
-            stack.enter_context(post.database.trouble(HalfOpen()))
-        await asyncio.sleep(strike.seconds)
-        yield
 
 
 def _says(*tables: Mapping[str, object]) -> Any:
@@ -246,7 +236,7 @@ KINDS: dict[str, Kind] = {
     "connections": Kind("database", (4, 12), _connections),
     "db-cut": Kind("way to the database", (0.1, 5), _network(_database, lambda _: Cut())),
     "db-half-open": Kind("way to the database", (3, 20), _network(_database, _half_open)),
-    "db-silent": Kind("way to the database", (30, 60), _silent_database),
+    "db-silent": Kind("way to the database", (30, 60), _network(_database, lambda _: HalfOpen(), all_=True)),
     "db-slow": Kind("way to the database", (5, 15), _network(_database, lambda _: Slow(0.2))),
     "db-corrupt": Kind("way to the database", (4, 10), _network(_database, lambda c: BreakFraming(c, 0.1))),
     "db-reply-lost": Kind("way to the database", (5, 15), _network(_database, partial(_some, 0.1))),

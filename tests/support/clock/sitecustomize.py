@@ -7,23 +7,23 @@ libpq and the event loop ask it for monotonic time only.
 from __future__ import annotations
 
 import ctypes
-import datetime
+import datetime as dt
 import gc
 import os
 import time
 from typing import Any
 
 _OFF_BY = float(os.environ["CLOCK_OFF_BY"])
-_time, _time_ns, _datetime = time.time, time.time_ns, datetime.datetime
+_time, _time_ns, _datetime = time.time, time.time_ns, dt.datetime
 _gmtime, _localtime = time.gmtime, time.localtime
 
 
-def _now(cls: type[datetime.datetime], tz: datetime.tzinfo | None = None) -> datetime.datetime:
+def _now(cls: type[dt.datetime], tz: dt.tzinfo | None = None) -> dt.datetime:
     return cls.fromtimestamp(_time() + _OFF_BY, tz)
 
 
-def _utcnow(cls: type[datetime.datetime]) -> datetime.datetime:
-    return _now(cls, datetime.UTC).replace(tzinfo=None)
+def _utcnow(cls: type[dt.datetime]) -> dt.datetime:
+    return _now(cls, dt.UTC).replace(tzinfo=None)
 
 
 time.time = lambda: _time() + _OFF_BY
