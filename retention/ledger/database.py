@@ -64,6 +64,10 @@ class NoAnswerError(psycopg.OperationalError):
     """The server has not answered for too long, nor broken the connection."""
 
 
+class BrokenError(psycopg.OperationalError):
+    """The connection broke over something that could not be read: not the server's refusal, and nobody's mistake."""
+
+
 class Patience:
     """How long an answer is waited for. Each time that this was too short it is doubled, for that statement.
 
@@ -155,6 +159,14 @@ class Database:
             except psycopg.errors.ReadOnlySqlTransaction:
                 await connection.close()  # another one may lead to where the standby's primary is
                 raise
+            except psycopg.DatabaseError as error:
+                # A server that refuses says so by a SQLSTATE, and what is wrong on this side has a class of its own.
+                # What has neither, libpq made up of bytes that are no message: whether the statement was executed is
+                # not known, and what comes next on this connection may be the rest of its answer.
+                if type(error) is not psycopg.DatabaseError or error.sqlstate:
+                    raise
+                await connection.close()
+                raise BrokenError(str(error)) from error
 
 
 class Transaction:

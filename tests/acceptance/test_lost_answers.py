@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from support.world import Done, World
 
+REVIEW = 4
+"""A reply of the vendor's that was lost leaves a refund that nobody was told."""
+
 UNREACHABLE = 5
 """A command that has nothing under way yet ends where the database goes away."""
 
@@ -36,14 +39,15 @@ def told(done: Done) -> Counter[str]:
     return Counter(line["event"] for line in done.events if line["event"].startswith(("run.", "schedule.")))
 
 
-@pytest.mark.parametrize("statement", ["watch", "claim", "settle", "finish_run"])
+@pytest.mark.parametrize("statement", ["watch", "claim", "claim_probes", "settle", "finish_run"])
 async def test_a_run_in_the_middle(world: World, tap: Wiretap, statement: str) -> None:
     """Whichever answer is lost, the run goes on, cancels each round once, and its end is told once."""
     await world.seed(40)
     world.partner |= {"timeout": "1s"}
+    world.vendor.faults = Faults.of({"cut": "after", "first": 2})
     tap.lose[statement] = 1
     done = await world.command("run", "--json")
-    assert (0, {"cancelled": 40}) == (done.code, done.json["states"]), done.err
+    assert (REVIEW, {"cancelled": 40}) == (done.code, done.json["states"]), done.err
     assert {"run.planned": 1, "run.started": 1, "run.finished": 1} == told(done)
     assert 0 == tap.lose[statement]
     assert [] == await violations(world, at_rest=True)

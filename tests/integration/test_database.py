@@ -6,6 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
+from psycopg.conninfo import make_conninfo
+from support.fleet import dsn_through
+from support.postgres import address
+from support.proxy import Link, Proxy, Trouble, Way, flipped
 
 from retention.ledger import database as module
 from retention.ledger.database import AWAY, Database, NoAnswerError, Patience, open_database
@@ -71,3 +75,40 @@ async def test_a_standby_is_as_good_as_away(direct_dsn: str, change: Callable[[D
         with pytest.raises(AWAY):
             await change(database)
         await change(database)
+
+
+class Garbled(Trouble):
+    """The first message of a type comes with a byte flipped: the type itself, or the first one of its length."""
+
+    def __init__(self, type_: bytes, byte: int) -> None:
+        self._type, self._byte = type_, byte
+
+    async def carry(self, link: Link, way: Way, data: bytes) -> bytes:
+        for start in link.starts:
+            if way is Way.DOWN and self._type and data[start : start + 1] == self._type:
+                self._type = b""
+                return flipped(data, start + self._byte)
+        return data
+
+
+@pytest.mark.parametrize("byte", [0, 1])
+@pytest.mark.parametrize("type_", [b"T", b"D", b"C"])
+async def test_an_answer_that_cannot_be_read_is_a_database_that_is_away(
+    direct_dsn: str, type_: bytes, byte: int
+) -> None:
+    """A connection that talks gibberish counts as broken, not as a server that refuses, and is used no more."""
+    server, name = address(direct_dsn)
+    async with (
+        Proxy(server, postgres=True) as proxy,
+        open_database(lambda: make_conninfo(dsn_through(proxy, "postgres"), dbname=name), size=1) as database,
+    ):
+        before = await backend(database)
+        with proxy.trouble(Garbled(type_, byte)), pytest.raises(AWAY):
+            await database.row("now")
+        assert before != await backend(database)
+
+
+async def backend(database: Database) -> int:
+    """Which of the server's processes answers."""
+    async with database.connection() as connection:
+        return connection.info.backend_pid

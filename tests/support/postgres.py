@@ -18,7 +18,7 @@ import psutil
 import psycopg
 import pytest
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from retention.embedded import embedded_postgres
 from retention.ledger.database import open_database
@@ -27,7 +27,7 @@ from retention.ledger.migrations import migrate
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-_OPERATOR = Path(__file__).with_name("operator.sql")
+OPERATOR = Path(__file__).with_name("operator.sql")
 
 
 @contextmanager
@@ -128,10 +128,17 @@ async def crashing_server(data: Path) -> AsyncIterator[CrashingServer]:
     try:
         await _migrate(server.dsn)
         async with await psycopg.AsyncConnection.connect(server.dsn, autocommit=True) as connection:
-            await connection.execute(_OPERATOR.read_text("utf-8"))
+            await connection.execute(OPERATOR.read_text("utf-8"))
         yield server
     finally:
         server.stop()
+
+
+def address(dsn: str) -> tuple[str | tuple[str, int], str]:
+    """Where a server listens, a Unix socket's path or host and port, and the database that a DSN names."""
+    named = conninfo_to_dict(dsn)
+    host, port = str(named.get("host") or "127.0.0.1"), int(named.get("port") or 5432)
+    return f"{host}/.s.PGSQL.{port}" if host.startswith("/") else (host, port), str(named["dbname"])
 
 
 @contextmanager
@@ -141,7 +148,7 @@ def template_database(server: str) -> Iterator[str]:
         dsn = make_conninfo(server, dbname=name)
         asyncio.run(_migrate(dsn))
         with psycopg.connect(dsn, autocommit=True) as connection:
-            connection.execute(_OPERATOR.read_bytes())
+            connection.execute(OPERATOR.read_bytes())
         yield name
 
 

@@ -22,7 +22,7 @@ from retention.vendor.simulator import Round, Simulator
 
 if TYPE_CHECKING:
     import signal
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
 SECURE_LOGIN = "login-5f0c2a"
@@ -126,6 +126,8 @@ class World:
     ) -> list[str]:
         """Open rounds, at the operator's and at the vendor's; returns their ids."""
         ids = [f"{prefix}{number}" for number in range(count)]
+        if at_vendor:
+            self.register(ids, stake, currency)
         await self.sql(
             "INSERT INTO public.rounds"
             " (partner, market, game, user_id, round_id, opened_at, currency, stake, bet_tx)"
@@ -138,20 +140,22 @@ class World:
             stake=Decimal(stake),
             ids=ids,
         )
-        if at_vendor:
-            self.vendor.register(
-                Round(
-                    SECURE_LOGIN,
-                    name,
-                    f"user-{name}",
-                    "game",
-                    currency=currency,
-                    amount=Decimal(stake),
-                    transaction_id=f"bet-{name}",
-                )
-                for name in ids
-            )
         return ids
+
+    def register(self, ids: Iterable[str], stake: str = "1.50", currency: str = "EUR") -> None:
+        """Open rounds at the vendor's alone."""
+        self.vendor.register(
+            Round(
+                SECURE_LOGIN,
+                name,
+                f"user-{name}",
+                "game",
+                currency=currency,
+                amount=Decimal(stake),
+                transaction_id=f"bet-{name}",
+            )
+            for name in ids
+        )
 
     async def sql(self, statement: LiteralString, **values: object) -> list[Any]:
         """Run a statement as the owner of the database."""
