@@ -54,6 +54,14 @@ def test_a_schedule_is_read_as_cron_reads_it(expression: str, days: int, expecte
     assert expected == [time.isoformat(timespec="minutes") for time in times]
 
 
+def test_every_month_and_day_of_the_week_has_its_name() -> None:
+    """Each name stands for the number that cron gives it, in any letter case."""
+    months = ["Jan", "FEB", "mar", "Apr", "MAY", "jun", "Jul", "AUG", "sep", "Oct", "NOV", "dec"]
+    days = ["Sun", "MON", "tue", "Wed", "THU", "fri", "Sat"]
+    assert [f"0 0 1 {number} *" for number in range(1, 13)] == [fields_of(f"0 0 1 {name} *") for name in months]
+    assert [f"0 0 * * {number}" for number in range(7)] == [fields_of(f"0 0 * * {name}") for name in days]
+
+
 FIVE = 'write minute hour day-of-month month day-of-week, such as "0 3 * * *"'
 LETTERS = "is not understood by cron; write *, or numbers from {}, as in 5, 1-5, */2 or 1,5"
 
