@@ -94,6 +94,8 @@ FORWARD, BACK = "2026-10-03T12:00", "2026-04-04T12:00"
         ),
         # St. John's clocks went from 00:01 back to 23:01 of the day before.
         ("30 23 * * *", "America/St_Johns", "2006-10-28T12:00", ["2006-10-28T23:30-02:30", "2006-10-29T23:30-03:30"]),
+        # Casey's went forward by three hours, which is the least that cron takes for a correction.
+        ("0 3 * * *", "Antarctica/Casey", "2009-10-17T12:00", ["2009-10-19T03:00+11:00"]),
         # Apia's had no 30 December 2011, which is more than cron makes up for.
         ("0 3 * * *", "Pacific/Apia", "2011-12-29T12:00", ["2011-12-29T03:00-10:00", "2011-12-31T03:00+14:00"]),
     ],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -52,6 +54,27 @@ def test_a_schedule_is_read_as_cron_reads_it(expression: str, days: int, expecte
     """Lists, ranges, steps, names, both Sundays, nicknames, the ends of months, and the two day fields together."""
     times = Schedule(expression, MALTA).between(START, START + timedelta(days=days), 100)
     assert expected == [time.isoformat(timespec="minutes") for time in times]
+
+
+@pytest.mark.parametrize("host", ["EST+11", "EST-13"])
+def test_the_zone_of_the_host_has_no_say(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A schedule is due when its own zone says so, wherever the process runs."""
+    monkeypatch.setenv("TZ", host)
+    time.tzset()
+    daily, until = Schedule("0 3 * * *", MALTA), START + timedelta(hours=28)
+    after, between = [*islice(daily.after(START), 2)], daily.between(START, until, 9)
+    monkeypatch.undo()
+    time.tzset()
+    assert ["2026-01-01T03:00:00+01:00", "2026-01-02T03:00:00+01:00"] == [one.isoformat() for one in after]
+    assert after == between
+
+
+def test_every_month_and_day_of_the_week_has_its_name() -> None:
+    """Each name stands for the number that cron gives it, in any letter case."""
+    months = ["Jan", "FEB", "mar", "Apr", "MAY", "jun", "Jul", "AUG", "sep", "Oct", "NOV", "dec"]
+    days = ["Sun", "MON", "tue", "Wed", "THU", "fri", "Sat"]
+    assert [f"0 0 1 {number} *" for number in range(1, 13)] == [fields_of(f"0 0 1 {name} *") for name in months]
+    assert [f"0 0 * * {number}" for number in range(7)] == [fields_of(f"0 0 * * {name}") for name in days]
 
 
 FIVE = 'write minute hour day-of-month month day-of-week, such as "0 3 * * *"'
