@@ -107,6 +107,9 @@ class Proof:
         for one in found:
             words = f"--scenario {series.scenario.name} --inject {series.injection.name} --point '{point}'"
             print(f"VIOLATION {words} [{where}]\n  {one}", file=sys.stderr)
+        if found and not isinstance(trial, str):
+            for done in dict.fromkeys((trial.struck.done, trial.last)):
+                print(f"  exit code {done.code}, and at the end of the log:\n{done.err[-6000:]}", file=sys.stderr)
 
     def row(self, scenario: Scenario, injection: Injection) -> Evidence:
         """The row of the table that this belongs to."""
