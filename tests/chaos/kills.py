@@ -15,6 +15,7 @@ import random
 import signal
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -106,6 +107,9 @@ class Proof:
         for one in found:
             words = f"--scenario {series.scenario.name} --inject {series.injection.name} --point '{point}'"
             print(f"VIOLATION {words} [{where}]\n  {one}", file=sys.stderr)
+        if found and not isinstance(trial, str):
+            for done in dict.fromkeys((trial.struck.done, trial.last)):
+                print(f"  exit code {done.code}, and at the end of the log:\n{done.err[-6000:]}", file=sys.stderr)
 
     def row(self, scenario: Scenario, injection: Injection) -> Evidence:
         """The row of the table that this belongs to."""
@@ -164,22 +168,22 @@ async def go_through(proof: Proof, series: list[Series], jobs: int) -> None:
             group.create_task(work())
 
 
-async def prove(options: argparse.Namespace, place: Place) -> Proof:
+async def prove(options: argparse.Namespace, proof: Proof) -> None:
     """Do what the command line asks for."""
-    proof = Proof(place)
     scenarios = [SCENARIOS[name] for name in options.scenario or SCENARIOS]
     injections = [INJECTIONS[name] for name in options.inject or INJECTIONS]
     if options.point:
         call, number = options.point.split()
         series = [Series(scenario, injection, call) for scenario in scenarios for injection in injections]
         await asyncio.gather(*(proof.strike(one, int(number)) for one in series))
-        return proof
+        return
     chance = random.Random(options.seed)
     series = [
-        one for scenario in scenarios for one in await all_series(place, scenario, injections, options.every, chance)
+        one
+        for scenario in scenarios
+        for one in await all_series(proof.place, scenario, injections, options.every, chance)
     ]
     await go_through(proof, series, options.jobs)
-    return proof
 
 
 def main() -> int:
@@ -198,10 +202,15 @@ def main() -> int:
         parser.error(reason)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # nothing is left running, whoever ends it
     with running_server() as server, template_database(server) as template:
-        proof = asyncio.run(prove(options, Place(server, template)))
+        proof, whole = Proof(Place(server, template)), False
+        with suppress(KeyboardInterrupt):
+            asyncio.run(prove(options, proof))
+            whole = True
     proof.tell()
     rows = [proof.rows[key] for key in sorted(proof.rows)]
     print(table(rows))
+    if not whole:
+        return 128 + signal.SIGINT
     return 1 if any(row.violations for row in rows) else 0
 
 

@@ -71,9 +71,13 @@ class Struck:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What it came to in the end. `requests` reached the vendor, `reviewed` rounds are listed for review."""
+    """What it came to in the end. `requests` reached the vendor, `reviewed` rounds are listed for review.
+
+    `last` is how the command ended that came to the end, which may be the struck one.
+    """
 
     struck: Struck
+    last: Done
     requests: int
     reviewed: int
     violations: list[str]
@@ -114,7 +118,7 @@ async def finish(world: World, struck: Struck) -> Trial:
     if last.code not in struck.scenario.ends:
         wrong.append(f"it never came to its end: exit code {last.code}: {last.err[-2000:]}")
     unmade, reviewed = await _judge(world, last)
-    return Trial(struck, len(world.vendor.requests), reviewed, wrong + unmade)
+    return Trial(struck, last, len(world.vendor.requests), reviewed, wrong + unmade)
 
 
 async def _prepare(world: World, scenario: Scenario) -> Sequence[str]:
