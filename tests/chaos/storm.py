@@ -33,7 +33,7 @@ from support.traffic import Traffic
 from support.world import make_world
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from support.strikes import Strike
     from support.world import World
@@ -65,6 +65,11 @@ class Storm:
     def world(self) -> World:
         """What is worked on."""
         return self.scene.world
+
+    @property
+    def left(self) -> Mapping[str, datetime]:
+        """When players completed rounds at the operator's: a moment after COMMIT, in UTC, by round id."""
+        return self.scene.traffic.left
 
     async def rage(self, strikes: Sequence[Strike], seconds: float, *, first: int, rounds: int = 80) -> None:
         """Let all of them strike within so many `seconds`, while players open `rounds` each two of them, `first` beforehand."""
