@@ -94,9 +94,9 @@ class Storm:
     async def _lane(self, strikes: Sequence[Strike], began: float, seconds: float) -> None:
         now, end = asyncio.get_running_loop().time, began + seconds
         for strike in strikes:
-            await asyncio.sleep(began + strike.at - now())
-            if now() > end:
+            if began + strike.at > end:
                 return
+            await asyncio.sleep(began + strike.at - now())
             await self._strike(strike)
             # What takes longer than planned puts off all that follows: the rests are part of the plan.
             began = max(began, now() - strike.at - strike.seconds)
