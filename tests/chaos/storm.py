@@ -33,7 +33,7 @@ from support.traffic import Traffic
 from support.world import make_world
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
 
     from support.strikes import Strike
     from support.world import World
@@ -66,6 +66,11 @@ class Storm:
         """What is worked on."""
         return self.scene.world
 
+    @property
+    def left(self) -> Mapping[str, datetime]:
+        """When players completed rounds at the operator's: a moment after COMMIT, in UTC, by round id."""
+        return self.scene.traffic.left
+
     async def rage(self, strikes: Sequence[Strike], seconds: float, *, first: int, rounds: int = 80) -> None:
         """Let all of them strike within so many `seconds`, while players open `rounds` each two of them, `first` beforehand."""
         await self.scene.traffic.open_rounds(first)
@@ -89,9 +94,9 @@ class Storm:
     async def _lane(self, strikes: Sequence[Strike], began: float, seconds: float) -> None:
         now, end = asyncio.get_running_loop().time, began + seconds
         for strike in strikes:
-            await asyncio.sleep(began + strike.at - now())
-            if now() > end:
+            if began + strike.at > end:
                 return
+            await asyncio.sleep(began + strike.at - now())
             await self._strike(strike)
             # What takes longer than planned puts off all that follows: the rests are part of the plan.
             began = max(began, now() - strike.at - strike.seconds)

@@ -12,19 +12,30 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
-from support.cluster import JOB, Cluster, cluster
+from support.cluster import JOB, Cluster
 from support.fleet import clock_off_by
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="module")
+def made() -> Iterator[Cluster]:
+    """Yield a primary and its standby, for all tests: what they do to it is mended in the end."""
+    servers = Cluster(lambda _: None)
+    try:
+        asyncio.run(servers.make())
+        yield servers
+    finally:
+        asyncio.run(servers.remove())
 
 
 @pytest.fixture
-async def servers() -> AsyncIterator[Cluster]:
-    """Yield a primary and its standby, with a table of the test's own."""
-    async with cluster() as servers:
-        await servers.primary.sql("CREATE TABLE public.numbers (n int)")
-        yield servers
+async def servers(made: Cluster) -> Cluster:
+    """Return the cluster, with a table of the test's own."""
+    await made.primary.sql("DROP TABLE IF EXISTS public.numbers")
+    await made.primary.sql("CREATE TABLE public.numbers (n int)")
+    return made
 
 
 async def numbers(servers: Cluster) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import pytest
 from storm import storm
 from support.strikes import KINDS, Strike, plan
 
@@ -20,11 +21,13 @@ SHORT = [
 ]
 
 
+@pytest.mark.timeout(300)  # some twenty processes, and the leases of the killed one
 async def test_a_short_storm(tmp_path: Path) -> None:
     """A replica is killed, the database fails over, and replies of both ends are lost while three replicas are at work: no
     promise is broken.
     """
     async with storm(tmp_path, rate=100) as raging:
+        raging.world.partner["timeout"] = "1s"  # a lease is as much shorter
         await raging.rage(SHORT, 6.0, first=500, rounds=20)
         await raging.settle()
         assert [] == raging.found

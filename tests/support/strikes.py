@@ -276,7 +276,7 @@ def plan(seed: int, seconds: float, kinds: list[str], *, replicas: int = 3) -> l
                 turn = chance.sample(ours, len(ours))
             kind = turn.pop()
             lasts = chance.uniform(*KINDS[kind].seconds)
-            whom = chance.choice([None, *range(replicas)])
+            whom = chance.choice([*range(replicas)] if lane == "replicas" else [None, *range(replicas)])
             strikes.append(Strike(at, kind, lasts, whom, chance.randrange(2**32)))
             at += lasts + chance.uniform(*_REST.get(lane, (5, 30)))
     return sorted(strikes, key=lambda strike: strike.at)
