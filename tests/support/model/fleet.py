@@ -57,6 +57,7 @@ class Fleet:
         self.runs: list[UUID] = []
         self._leases: list[float] = []
         self._unseen: set[int] = set()
+        self._over: set[int] = set()
         self.tell = self.promises.tell
 
     async def begin(self) -> None:
@@ -64,7 +65,7 @@ class Fleet:
         await self.house.begin_anew(self.names)
         allowed = "allowed" if self.terms.status_probe else "not allowed"
         self.tell(f"{len(self.names)} rounds, {len(self.replicas)} replicas, questions {allowed}")
-        await self._later_run()
+        await self._plan()
         for number in range(len(self.replicas)):
             await self._join(number, 0, None)
 
@@ -77,7 +78,9 @@ class Fleet:
             if one is not None:
                 options += self._work_of(one)
             else:
-                options += [(1, partial(self._come, number, run)) for run in range(len(self.runs))]
+                options += [
+                    (1, partial(self._come, number, run)) for run in range(len(self.runs)) if run not in self._over
+                ]
         if not any(self.replicas) and len(self.runs) < RUNS:
             options += [(2, self._plan)]
         return [*options, (1, self._pass_time)]
@@ -88,23 +91,24 @@ class Fleet:
             options += [(6, partial(self._write, one)), (1, partial(self._keep, one))]
         if one.claims:
             options += [(8, partial(self._send, one))]
-        if one.unsent or one.late or (one.stopping and one.claims):
-            options += [(4, partial(self._hand_back, one))]
+        options += (
+            [(4, partial(self._hand_back, one))] if one.unsent or one.late or (one.stopping and one.claims) else []
+        )
         if not one.blocked and len(one.claims) < IN_HAND:
             kinds = [*Kind] if self.terms.status_probe else [Kind.CANCEL]
-            options += [(4, partial(self._claim, one, kind)) for kind in kinds if self._claimable(one, kind)]
+            options += [(self._lure(kind), partial(self._claim, one, kind)) for kind in kinds if not one.idle_at(kind)]
         options += [(1, partial(self._time_out, one, sent)) for sent in one.waiting.values()]
         if self._leases and min(self._leases) < self.house.now and not one.closed:
             options += [(4, partial(self._recover, one))]
         if one.number in self._unseen:
             options += [(1, partial(self._look, one))]
-        if one.done:
-            options += [(3, partial(self._conclude, one))]
-        return options
+        return [*options, (1, partial(self._conclude, one))] if one.done else options
 
-    def _claimable(self, one: Replica, kind: Kind) -> bool:
-        """Whether there is something to claim, or it has not been found yet that there is nothing."""
-        return not one.idle_at(kind) and (kind is Kind.CANCEL or "in_doubt" in self.promises.states)
+    def _lure(self, kind: Kind) -> int:
+        """How likely a claim is: only just, where there is nothing to be had."""
+        resent = set() if self.terms.status_probe else {"in_doubt"}
+        wanted = {"planned", "retrying"} | resent if kind is Kind.CANCEL else {"in_doubt"}
+        return 1 if wanted.isdisjoint(self.promises.states) else 8
 
     def carry(self) -> list[Option]:
         """What the network can do with what is under way."""
@@ -254,11 +258,10 @@ class Fleet:
     async def _join(self, number: int, run: int, deadline: float | None, *, again: bool = False) -> None:
         if await self.house.runs.start(self.runs[run], deadline, again=again) is not None:
             self.replicas[number] = Replica(number, self.house, self.terms, self.runs[run])
+        elif again:
+            self._over.add(run)
 
-    async def _plan(self, _: Chance) -> None:
-        await self._later_run()
-
-    async def _later_run(self) -> None:
+    async def _plan(self, _: Chance | None = None) -> None:
         self.tell(f"run {len(self.runs)} is planned")
         run_id = await self.house.plan(self.terms)
         self.promises.as_of[run_id] = self.house.now

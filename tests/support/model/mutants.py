@@ -37,7 +37,7 @@ MUTANTS = (
             ("THEN statement_timestamp()", "THEN ''"),
             ("'' + make_interval(secs => %(back_off)s)", "%(back_off)s::text"),
         ),
-        "called again",
+        "may have cancelled it",
     ),
     Mutant(
         "a claim does not look whether the round is open",
