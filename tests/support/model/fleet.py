@@ -63,8 +63,9 @@ class Fleet:
     async def begin(self) -> None:
         """Plan a run; all replicas come to work on it."""
         await self.house.begin_anew(self.names)
-        allowed = "allowed" if self.terms.status_probe else "not allowed"
-        self.tell(f"{len(self.names)} rounds, {len(self.replicas)} replicas, questions {allowed}")
+        self.tell(
+            f"{len(self.names)} rounds, {len(self.replicas)} replicas, questions allowed: {self.terms.status_probe}"
+        )
         await self._plan()
         for number in range(len(self.replicas)):
             await self._join(number, 0, None)
@@ -113,9 +114,9 @@ class Fleet:
     def carry(self) -> list[Option]:
         """What the network can do with what is under way."""
         vendor = self.promises.vendor
-        options: list[Option] = [(6, partial(self._arrive, sent)) for sent in vendor.requests]
-        options += [(6, partial(self._receive, number)) for number in range(len(vendor.replies))]
-        return [*options, (1, self._vanish)] if options else []
+        receipts = [(6, partial(self._receive, number)) for number in range(len(vendor.replies))]
+        arrivals = [(6, partial(self._arrive, sent)) for sent in vendor.requests]
+        return [*arrivals, *receipts, (1, self._vanish)] if arrivals or receipts else []
 
     def trouble(self) -> list[Option]:
         """What comes from outside: players, people, crashes."""
@@ -203,8 +204,6 @@ class Fleet:
         if ended or replica.stopping:
             self.replicas[replica.number] = None
 
-    # -- the network -------------------------------------------------------------------------------------------------
-
     async def _arrive(self, sent: Sent, chance: Chance) -> None:
         self.tell(
             f"the vendor gets {sent.claim.kind.value} {sent.claim.round_id} {self.promises.number(sent.claim)}: {chance.mood.name}"
@@ -227,8 +226,6 @@ class Fleet:
         vendor = self.promises.vendor
         lost = vendor.requests.pop() if vendor.requests else vendor.replies.pop().sent
         self.tell(f"lost on the way: {lost.claim.kind.value} {lost.claim.round_id} {self.promises.number(lost.claim)}")
-
-    # -- everything else ---------------------------------------------------------------------------------------------
 
     async def _pass_time(self, chance: Chance) -> None:
         self.tell(f"{chance.seconds:g} s pass")
