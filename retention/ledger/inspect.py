@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 OLDEST_SERVER = 14
 
+ENCODINGS = {"UTF8", "SQL_ASCII"}
+"""Of a database: any other lacks letters that a vendor may use, and a reply that cannot be written would be lost."""
+
 LARGE = 100_000
 """Rows; a relation of the operator's that is larger than this is not to be read from end to end."""
 
@@ -99,6 +102,9 @@ async def _needed(database: Database) -> list[Finding]:
 def _server(server: Any) -> Finding:
     if server.number < OLDEST_SERVER * 10_000:
         message = f"PostgreSQL {server.version} is too old; version {OLDEST_SERVER} or newer is needed"
+        return Finding("database", ok=False, message=message)
+    if server.encoding not in ENCODINGS:
+        message = f"its encoding is {server.encoding}, and a vendor may use any letter; a database in UTF8 is needed"
         return Finding("database", ok=False, message=message)
     return Finding("database", ok=True, message=f"PostgreSQL {server.version}, as {server.role}")
 

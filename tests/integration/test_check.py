@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +11,9 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from retention import check
-from retention.ledger.inspect import Finding
+from retention.errors import SchemaError
+from retention.ledger.database import open_database
+from retention.ledger.inspect import Finding, inspect_database, require_ready
 from retention.settings import Settings
 from retention.vendor.faults import Faults
 from retention.vendor.simulator import Simulator
@@ -247,3 +250,20 @@ def test_findings_are_rendered_as_lines_and_as_json() -> None:
         ],
         "schedules": [],
     } == check.document(findings, {})
+
+
+async def test_a_database_that_lacks_letters_is_refused(postgres: str) -> None:
+    """A database whose encoding cannot hold whatever a vendor says is refused before any run."""
+    name = f"retention_test_{uuid.uuid4().hex}"
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0".encode())
+        try:
+            async with open_database(lambda: make_conninfo(postgres, dbname=name), size=1) as database:
+                (finding, *_) = await inspect_database(database, ())
+                with pytest.raises(SchemaError) as caught:
+                    await require_ready(database)
+        finally:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    message = "its encoding is LATIN1, and a vendor may use any letter; a database in UTF8 is needed"
+    assert Finding("database", ok=False, message=message) == finding
+    assert message == str(caught.value)
