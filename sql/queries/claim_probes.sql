@@ -23,12 +23,17 @@ WITH gate AS (
 ), reserved AS (
     UPDATE retention.partner_state s
     SET next_slot = greatest(s.next_slot, clock_timestamp())
-            + make_interval(secs => (SELECT count(*) FROM ready) / (%(spacing)s * %(rate)s::float8))
-    FROM gate g
-    WHERE s.partner = g.partner AND s.lane = g.lane AND EXISTS (SELECT FROM ready)
+            + make_interval(secs => (SELECT count(*) FROM ready) / (%(spacing)s * now_at.rate)),
+        rate = nullif(now_at.rate, %(rate)s), rate_at = statement_timestamp()
+    FROM (
+        SELECT g.partner, g.lane, least(%(rate)s::float8,
+            coalesce(p.rate, %(rate)s) + %(rate)s * %(recovery)s * extract(epoch FROM statement_timestamp() - p.rate_at)) AS rate
+        FROM gate g JOIN retention.partner_state p ON p.partner = g.partner AND p.lane = g.lane
+    ) now_at
+    WHERE s.partner = now_at.partner AND s.lane = now_at.lane AND EXISTS (SELECT FROM ready)
     RETURNING
-        s.next_slot - make_interval(secs => (SELECT count(*) FROM ready) / (%(spacing)s * %(rate)s::float8)) AS first_slot,
-        1 / (%(spacing)s * %(rate)s::float8) AS step,
+        s.next_slot - make_interval(secs => (SELECT count(*) FROM ready) / (%(spacing)s * now_at.rate)) AS first_slot,
+        1 / (%(spacing)s * now_at.rate) AS step,
         clock_timestamp() AS at
 ), claimed AS (
     UPDATE retention.cancellations c

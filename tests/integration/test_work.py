@@ -6,14 +6,15 @@ import asyncio
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+import pytest
 from support.bare import SCOPE, TERMS, begin, cancelled
 
 from retention.core.model import Kind
+from retention.core.pacing import SPACING
 from retention.ledger import runs as module
 from retention.ledger.runs import RunLedger, RunRequest, Start
 
 if TYPE_CHECKING:
-    import pytest
     from support.world import World
 
     from retention.ledger.database import Database
@@ -69,3 +70,28 @@ async def test_a_plan_that_took_long_is_not_taken_for_abandoned(
         await asyncio.sleep(2.1)
     await planning
     assert [(True,)] == await world.sql("SELECT active_until > now() AS alive FROM retention.runs")
+
+
+@pytest.mark.parametrize("kind", Kind)
+async def test_a_partner_that_refused_is_called_at_half_the_rate_and_in_time_at_the_whole(
+    world: World, database: Database, kind: Kind
+) -> None:
+    """After a 429 requests and questions alike come at half the rate, which then grows back to the configured one."""
+    await world.seed(20)
+    planned = await begin(database)
+    if kind is Kind.STATUS:
+        await planned.work.claim(Kind.CANCEL, TERMS, after=0, batch=100)
+        await world.sql("UPDATE retention.cancellations SET lease_until = now() - interval '1 second'")
+        assert 20 == len(await planned.work.recover(TERMS, [planned.run_id]))
+    await planned.work.throttle(TERMS, 0.0)
+
+    async def gap() -> float:
+        first, second = (await planned.work.claim(kind, TERMS, after=0, batch=2)).claims
+        return second.slot - first.slot
+
+    whole = 1 / (SPACING * TERMS.rate)
+    assert pytest.approx(2 * whole, rel=0.1) == await gap()
+    await world.sql("UPDATE retention.partner_state SET rate_at = now() - interval '1 minute'")
+    assert pytest.approx(whole, rel=0.001) == await gap()
+    rows = await world.sql("SELECT rate FROM retention.partner_state WHERE lane = %(lane)s", lane=kind.value)
+    assert [(None,)] == rows
