@@ -47,7 +47,8 @@ class Lane:
         self._holding = 0
         self._stopping = asyncio.Event()
         self._budget = LateBudget(partner.terms.rate)
-        self._batch = batch_size(partner.terms.rate, BATCH)
+        self._batch = 1  # until it is known how fast the partner may be called just now
+        self._step = 1 / partner.terms.rate
         self._after = 0
         self._clock = 0.0
         self._now: Callable[[], float] = time.monotonic  # the loop's own clock may be as coarse as a millisecond
@@ -86,12 +87,13 @@ class Lane:
         """One look: hand back, reserve anew, claim."""
         await self._hand_back()
         if self.partner.blocked(self._now()) or self._desk.closed:
+            self._batch = 1  # it may be called more slowly when this is over
             self._unsent, self._late = self._unsent + self._late, []  # no new slot will come: they are handed back
             self.idle = self.partner.halted
             return await self._pause(POLL)
         await self._reserve_late()
         if self._claims.qsize() > self._batch // 2:
-            return await self._pause(max(0.005, min(POLL, self._batch / self.partner.terms.rate / 4)))
+            return await self._pause(max(0.005, min(POLL, self._batch * self._step / 4)))
         looked = self._now()
         claimed = await persist(
             lambda: self._ledger.claim(
@@ -113,6 +115,8 @@ class Lane:
             self._desk.note_dropped(dropped)
         if claimed.clock is not None:
             self._clock = claimed.clock
+        if claimed.step is not None:
+            self._step, self._batch = claimed.step, batch_size(1 / claimed.step, BATCH)
         # The whole fleet walks the plan in one order; whoever is behind may jump to the front.
         self._after = max(self._after, claimed.last_id)
         self._holding += len(claimed.claims)
@@ -180,7 +184,10 @@ class Lane:
         self._holding -= len(claims)
 
     async def _reserve_late(self) -> None:
-        """Give claims whose slots went by new ones; they are sent in their turn, not in a burst."""
+        """Give claims whose slots went by new ones; they are sent in their turn, not in a burst.
+
+        Those whose turn would not come soon are handed back: by then the look at the operator's view would be old.
+        """
         claims, self._late = self._late, []
         if not claims:
             return
@@ -191,7 +198,8 @@ class Lane:
         if kept is None:
             self._unsent += claims
             return
-        self._holding -= len(claims) - len(kept)
+        ours = {claim.uuid for claim in kept}
+        self._unsent += [claim for claim in claims if claim.uuid not in ours]
         for claim in kept:
             self._claims.put_nowait(claim)
 

@@ -28,13 +28,14 @@ class Claimed:
     """What one claim statement brought. `open` is false where nothing may be claimed just now.
 
     `clock` is the database's time minus this process's monotonic time, in seconds; None where nothing was claimed.
-    `last_id` is the highest id that was looked at.
+    `step` is the time from slot to slot just now, in seconds. `last_id` is the highest id that was looked at.
     """
 
     open: bool
     claims: tuple[Claim, ...] = ()
     dropped: tuple[Dropped, ...] = ()
     clock: float | None = None
+    step: float | None = None
     last_id: int = 0
 
 

@@ -95,6 +95,7 @@ class WorkLedger:
                 if row.id is not None and row.state != State.CLAIMED
             ),
             clock=next(row.at for row in rows if row.at is not None) - now if claims else None,
+            step=next((row.step for row in rows if row.step is not None), None),
             last_id=max((row.id for row in rows if row.id is not None), default=0),
         )
 
@@ -119,7 +120,10 @@ class WorkLedger:
         )
 
     async def reserve(self, kind: Kind, terms: LaneTerms, claims: Sequence[Claim]) -> list[Claim]:
-        """New slots and leases for claims that missed theirs; a claim that is lost meanwhile is left out."""
+        """New slots and leases for claims that missed theirs: for the first of them, as many as LEAD seconds hold.
+
+        What is left out may be lost meanwhile.
+        """
         rows = await self._database.rows(
             "reserve",
             partner=terms.partner,
@@ -128,6 +132,8 @@ class WorkLedger:
             uuids=[claim.uuid for claim in claims],
             rate=terms.rate,
             spacing=SPACING,
+            recovery=RECOVERY,
+            lead=LEAD,
             lease=terms.timeout + SETTLE_MARGIN,
         )
         now = self._monotonic()

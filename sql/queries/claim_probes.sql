@@ -50,9 +50,9 @@ SELECT
     c.id, c.run_id, c.state, c.market, c.game_id, c.user_id, c.round_id, c.attempt_uuid, c.tries, c.probes, c.doubtful,
     c.refused, NULL AS detail,
     extract(epoch FROM v.first_slot - v.at)::float8 + (c.nth - 1) * v.step AS until_slot,
-    extract(epoch FROM v.at)::float8 AS at
+    extract(epoch FROM v.at)::float8 AS at, v.step
 FROM claimed c, reserved v
 UNION ALL
-SELECT NULL, NULL, 'gate_closed', NULL, NULL, NULL, NULL, NULL, 0, 0, false, false, NULL, NULL, NULL
+SELECT NULL, NULL, 'gate_closed', NULL, NULL, NULL, NULL, NULL, 0, 0, false, false, NULL, NULL, NULL, NULL
 WHERE NOT EXISTS (SELECT FROM gate)
 ORDER BY until_slot

@@ -1,17 +1,24 @@
--- New slots, and leases that reach beyond them, for claims whose slots went by unused.
-WITH reserved AS (
+-- New slots, and leases that reach beyond them, for claims whose slots went by unused: for as many of them as are sent soon.
+WITH pace AS (
+    SELECT partner, lane, least(%(rate)s::float8,
+        coalesce(rate, %(rate)s) + %(rate)s * %(recovery)s * extract(epoch FROM statement_timestamp() - rate_at)) AS rate
+    FROM retention.partner_state
+    WHERE partner = %(partner)s AND lane = %(lane)s
+), wanted AS (
+    SELECT partner, lane, rate, 1 / (%(spacing)s * rate) AS step,
+           least(cardinality(%(ids)s::bigint[]), ceil(%(lead)s * rate)) AS slots
+    FROM pace
+), reserved AS (
     UPDATE retention.partner_state s
-    SET next_slot = greatest(s.next_slot, clock_timestamp())
-            + make_interval(secs => cardinality(%(ids)s::bigint[]) / (%(spacing)s * coalesce(s.rate, %(rate)s)))
-    WHERE s.partner = %(partner)s AND s.lane = %(lane)s
+    SET next_slot = greatest(s.next_slot, clock_timestamp()) + make_interval(secs => w.slots * w.step),
+        rate = nullif(w.rate, %(rate)s), rate_at = statement_timestamp()
+    FROM wanted w
+    WHERE s.partner = w.partner AND s.lane = w.lane
     RETURNING
-        s.next_slot - make_interval(
-            secs => cardinality(%(ids)s::bigint[]) / (%(spacing)s * coalesce(s.rate, %(rate)s))) AS first_slot,
-        1 / (%(spacing)s * coalesce(s.rate, %(rate)s)) AS step,
-        clock_timestamp() AS at
+        s.next_slot - make_interval(secs => w.slots * w.step) AS first_slot, w.step, w.slots, clock_timestamp() AS at
 )
 UPDATE retention.cancellations c
 SET lease_until = v.first_slot + make_interval(secs => (r.nth - 1) * v.step + %(lease)s)
 FROM reserved v, unnest(%(ids)s::bigint[], %(uuids)s::uuid[]) WITH ORDINALITY AS r (id, uuid, nth)
-WHERE c.id = r.id AND c.state = 'claimed' AND c.attempt_uuid = r.uuid
+WHERE c.id = r.id AND r.nth <= v.slots AND c.state = 'claimed' AND c.attempt_uuid = r.uuid
 RETURNING c.id, extract(epoch FROM v.first_slot - v.at)::float8 + (r.nth - 1) * v.step AS until_slot

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from support.agreement import violations
 
+from retention.vendor.faults import Faults
+
 if TYPE_CHECKING:
     from support.world import Done, World
 
@@ -130,3 +132,15 @@ async def test_a_hold_stands_until_its_end_or_its_release(world: World) -> None:
     assert (2, True) == (unknown.code, unknown.err.startswith("error: there is no hold 4711"))
     assert all(word in table.out for word in ("user-r1", "complaint 7", "tess", "by ann"))
     assert (2, {}) == (plan.json["rounds"], plan.json["left_out"])
+
+
+async def test_a_look_at_the_operators_view_is_not_old_when_its_request_leaves(world: World) -> None:
+    """However slowly a partner wants to be called, no more is claimed than is sent within a few seconds."""
+    await world.seed(60)
+    world.partner["rate"] = 40
+    world.vendor.faults = Faults.of({"status": 429, "headers": {"Retry-After": "1"}, "first": 5})
+    done = await world.command("run", "--json")
+    assert (0, {"cancelled": 60}) == (done.code, done.json["states"]), done.err
+    (row,) = await world.sql("SELECT max(sent_at - claimed_at) AS age FROM retention.attempts WHERE kind = 'cancel'")
+    assert row.age < timedelta(seconds=5)
+    assert [] == await violations(world)

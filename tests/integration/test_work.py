@@ -13,6 +13,7 @@ from retention.core.model import Kind
 from retention.core.pacing import SPACING
 from retention.ledger import runs as module
 from retention.ledger.runs import RunLedger, RunRequest, Start
+from retention.ledger.work import LEAD
 
 if TYPE_CHECKING:
     from support.world import World
@@ -95,3 +96,24 @@ async def test_a_partner_that_refused_is_called_at_half_the_rate_and_in_time_at_
     assert pytest.approx(whole, rel=0.001) == await gap()
     rows = await world.sql("SELECT rate FROM retention.partner_state WHERE lane = %(lane)s", lane=kind.value)
     assert [(None,)] == rows
+
+
+@pytest.mark.parametrize("kind", Kind)
+async def test_new_slots_come_at_the_rate_of_the_moment_and_no_more_than_are_used_soon(
+    world: World, database: Database, kind: Kind
+) -> None:
+    """Claims that missed their slots get as many new ones as the next second holds, at a rate that has grown back."""
+    await world.seed(20)
+    planned = await begin(database)
+    claims = (await planned.work.claim(Kind.CANCEL, TERMS, after=0, batch=20)).claims
+    await world.sql(
+        "UPDATE retention.partner_state SET rate = 4, rate_at = now() WHERE lane = %(lane)s", lane=kind.value
+    )
+    slowly = await planned.work.reserve(kind, TERMS, claims)
+    assert [claim.uuid for claim in claims[: len(slowly)]] == [claim.uuid for claim in slowly]
+    assert len(slowly) < 20
+    assert slowly[-1].slot - slowly[0].slot <= LEAD
+    await world.sql("UPDATE retention.partner_state SET rate_at = now() - interval '1 minute'")
+    quickly = await planned.work.reserve(kind, TERMS, claims)
+    assert 20 == len(quickly)
+    assert pytest.approx(19 / (SPACING * TERMS.rate), rel=0.001) == quickly[-1].slot - quickly[0].slot
