@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 from support.agreement import violations
 
-from retention.vendor.faults import Faults
-
 if TYPE_CHECKING:
     from support.world import Done, World
 
@@ -136,11 +134,11 @@ async def test_a_hold_stands_until_its_end_or_its_release(world: World) -> None:
 
 async def test_a_look_at_the_operators_view_is_not_old_when_its_request_leaves(world: World) -> None:
     """However slowly a partner wants to be called, no more is claimed than is sent within a few seconds."""
-    await world.seed(60)
+    await world.seed(20)
     world.partner["rate"] = 40
-    world.vendor.faults = Faults.of({"status": 429, "headers": {"Retry-After": "1"}, "first": 5})
+    await world.sql("INSERT INTO retention.partner_state (partner, lane, rate) VALUES ('acme', 'cancel', 1.25)")
     done = await world.command("run", "--json")
-    assert (0, {"cancelled": 60}) == (done.code, done.json["states"]), done.err
+    assert (0, {"cancelled": 20}) == (done.code, done.json["states"]), done.err
     (row,) = await world.sql("SELECT max(sent_at - claimed_at) AS age FROM retention.attempts WHERE kind = 'cancel'")
     assert row.age < timedelta(seconds=5)
     assert [] == await violations(world)
