@@ -11,8 +11,11 @@ from support import strace
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-TIMEOUT = 1.0
+TIMEOUT = 2.0
 """Seconds that the vendor has for a reply; a lease holds five more."""
+
+ATTEMPTS = 10
+"""For each round, and as many questions. Many trials share a machine: a vendor that gets no time is not what is tried."""
 
 _HELD = 1.0
 """Seconds for which a command is held at a call while its connections are cut."""

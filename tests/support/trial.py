@@ -18,7 +18,7 @@ from support import strace
 from support.agreement import violations
 from support.postgres import new_database
 from support.replica import finished, schedule, serve
-from support.scenarios import TIMEOUT
+from support.scenarios import ATTEMPTS, TIMEOUT
 from support.world import World, make_world
 
 if TYPE_CHECKING:
@@ -124,7 +124,8 @@ async def finish(world: World, struck: Struck) -> Trial:
 async def _prepare(world: World, scenario: Scenario) -> Sequence[str]:
     """See to it that the scenario can begin; returns the words of its command."""
     await world.seed(scenario.rounds)
-    world.partner |= {"timeout": f"{TIMEOUT:g}s", "rate": 200, "concurrency": 2, "codes": dict(scenario.codes)}
+    world.partner |= {"timeout": f"{TIMEOUT:g}s", "max_attempts": ATTEMPTS, "rate": 200, "concurrency": 2}
+    world.partner["codes"] = dict(scenario.codes)
     world.vendor.faults = Faults.of(*scenario.faults)
     if scenario.daemon:
         await schedule(world)
