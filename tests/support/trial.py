@@ -158,8 +158,9 @@ async def _until_over(
         await _cut(world, running)
     while scenario.daemon and not running.over:
         if await finished(world):
-            for child in psutil.Process(running.pid).children():  # strace does not pass signals on
-                child.send_signal(signal.SIGTERM)
+            with suppress(psutil.NoSuchProcess):  # it may have been struck just now
+                for child in psutil.Process(running.pid).children():  # strace does not pass signals on
+                    child.send_signal(signal.SIGTERM)
             break
         await asyncio.sleep(0.1)
     return await running.ended()
