@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -231,3 +232,11 @@ def test_a_history_that_breaks_one_promise(promise: str, change_it: Callable[[Hi
 def test_each_promise_can_be_broken() -> None:
     """No promise is checked that no history here breaks."""
     assert [check.__name__ for check in PROMISES] == [*dict.fromkeys(name for name, _, _ in BREAKS)]
+
+
+def test_the_page_tells_each_promise() -> None:
+    """The page of results lists the promises, each in the words of its check."""
+    page = Path(__file__).with_name("README.md").read_text("utf-8")
+    told = [line for line in page.splitlines() if line.startswith("| `")]
+    words = [" ".join((check.__doc__ or "").split("\n\n")[0].split()) for check in PROMISES]
+    assert [f"| `{check.__name__}` | {about} |" for check, about in zip(PROMISES, words, strict=True)] == told

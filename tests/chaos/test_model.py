@@ -37,7 +37,10 @@ def test_whatever_happens_nothing_is_lost_or_doubled(house: House) -> None:
     assert {"cancelled", "already_completed", "no_longer_open"} <= tally.states.keys()
 
 
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+@pytest.mark.parametrize(
+    "mutant",
+    [pytest.param(mutant, id=mutant.name, marks=() if mutant.quick else pytest.mark.long) for mutant in MUTANTS],
+)
 def test_a_broken_ledger_is_found(house: House, mutant: Mutant) -> None:
     """A statement of which one promise is taken out breaks it before the model's eyes."""
     with broken_by(mutant):

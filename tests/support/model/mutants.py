@@ -22,6 +22,8 @@ class Mutant:
     statements: str
     changes: tuple[tuple[LiteralString, LiteralString], ...]
     promise: str
+    quick: bool = False
+    """Whether few histories are enough."""
 
 
 MUTANTS = (
@@ -38,6 +40,7 @@ MUTANTS = (
             ("'' + make_interval(secs => %(back_off)s)", "%(back_off)s::text"),
         ),
         "may have cancelled it",
+        quick=True,
     ),
     Mutant(
         "a claim does not look whether the round is open",
@@ -62,12 +65,14 @@ MUTANTS = (
             ),
         ),
         "without a trace",
+        quick=True,
     ),
     Mutant(
         "settling forgets close_rounds",
         "settle",
         (("AND %(close_error)s::text IS NULL", "AND false"),),
         "could have closed it",
+        quick=True,
     ),
     Mutant(
         "a settlement is written twice",
