@@ -48,3 +48,13 @@ def names_in(path: str) -> set[str]:
         return set()
     found = ast.walk(ast.parse(file.read_text("utf-8")))
     return {node.name for node in found if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+
+
+def test_the_page_of_results_names_tests_that_exist() -> None:
+    """Each test and file that the page of results names for a defect is there."""
+    page = (ROOT / "tests/chaos/README.md").read_text("utf-8")
+    tests = set(re.findall(r"`(test_\w+)`", page))
+    everywhere = set[str]().union(*(names_in(str(path)) for path in (ROOT / "tests").rglob("test_*.py")))
+    assert len(tests) > 8
+    assert set() == tests - everywhere
+    assert [] == [path for path in re.findall(r"`(tests/[\w/]+\.py)`", page) if not (ROOT / path).exists()]
