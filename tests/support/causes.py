@@ -35,7 +35,8 @@ def causes(history: History) -> dict[int, str]:
 def _reasons(row: Cancellation, attempts: Sequence[Attempt], reply: Request | None, *, closed: bool) -> Iterator[str]:
     cancels = [one for one in attempts if one.kind == "cancel"]
     lost = any(one.outcome in _UNCLEAR for one in cancels)
-    late = any(one.replied_at and row.settled_at and one.replied_at > row.settled_at for one in cancels)
+    # A certain reply settles its row. Where something else did, it came, or could be written, only afterwards.
+    late = any(one.outcome in _CLEAR and one.uuid != row.attempt_uuid for one in cancels)
     struck = reply is not None and reply.fault is not None
     match row.state:
         case "in_doubt":
