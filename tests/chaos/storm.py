@@ -130,7 +130,7 @@ class Storm:
             if not await self._live() and not await self._forgotten():
                 break
         await self.scene.fleet.close()
-        self.found += [*await violations(self.world), *await self._live(), *await self._forgotten()]
+        self.found += [*await violations(self.world, left=self.left), *await self._live(), *await self._forgotten()]
         self.found += [words for post in self.scene.fleet.posts for words in post.wrong]
 
     async def _live(self) -> list[str]:
