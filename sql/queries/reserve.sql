@@ -6,7 +6,7 @@ WITH pace AS (
     WHERE partner = %(partner)s AND lane = %(lane)s
 ), wanted AS (
     SELECT partner, lane, rate, 1 / (%(spacing)s * rate) AS step,
-           least(cardinality(%(ids)s::bigint[]), ceil(%(lead)s * rate)) AS slots
+           least(cardinality(%(ids)s::bigint[]), 1 + floor(%(lead)s * %(spacing)s * rate)) AS slots
     FROM pace
 ), reserved AS (
     UPDATE retention.partner_state s

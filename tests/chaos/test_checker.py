@@ -237,6 +237,6 @@ def test_each_promise_can_be_broken() -> None:
 def test_the_page_tells_each_promise() -> None:
     """The page of results lists the promises, each in the words of its check."""
     page = Path(__file__).with_name("README.md").read_text("utf-8")
-    told = [line for line in page.splitlines() if line.startswith("| `")]
+    told = [line for line in page.partition("[`test_checker.py`]")[0].splitlines() if line.startswith("| `")]
     words = [" ".join((check.__doc__ or "").split("\n\n")[0].split()) for check in PROMISES]
     assert [f"| `{check.__name__}` | {about} |" for check, about in zip(PROMISES, words, strict=True)] == told

@@ -21,11 +21,18 @@ CHANCE = random.Random(20)
 
 # Every scenario makes more of these calls than that; what is read and written over files and pipes is not in it.
 SAMPLE = [
-    (scenario, *CHANCE.choice([("sendto", CHANCE.randrange(1, 36)), ("recvfrom", CHANCE.randrange(1, 32))]))
-    for scenario in ("lost", "stopped")
+    pytest.param(
+        scenario,
+        *CHANCE.choice([("sendto", CHANCE.randrange(1, 36)), ("recvfrom", CHANCE.randrange(1, 32))]),
+        marks=marks,
+    )
+    for scenario, marks in (("lost", ()), ("stopped", pytest.mark.long))
 ]
 
-OTHERS = [("lost", "reset", "recvfrom", 20), ("refused", "cut", "sendto", 30)]
+OTHERS = [
+    ("lost", "reset", "recvfrom", 20),
+    pytest.param("refused", "cut", "sendto", 30, marks=pytest.mark.long),
+]
 
 
 @pytest.fixture

@@ -55,6 +55,7 @@ def test_in_any_order_of_statements_and_commits_nothing_is_doubled(house: House)
     assert evidence.tried >= SCHEDULES
 
 
+@pytest.mark.long
 def test_a_claim_without_locks_is_found(house: House) -> None:
     """Two replicas that claim in the midst of each other's statements are told apart by locks, and by nothing else."""
     with broken_by(AT_ONCE):
