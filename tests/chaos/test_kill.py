@@ -38,7 +38,9 @@ async def resume(world: World) -> Done:
     return await world.command("run", "--resume", str(run.run_id), "--json")
 
 
-@pytest.mark.parametrize("share", [0.0, 0.02, 0.4, 0.9])
+@pytest.mark.parametrize(
+    "share", [0.0, pytest.param(0.02, marks=pytest.mark.long), 0.4, pytest.param(0.9, marks=pytest.mark.long)]
+)
 async def test_kill_9_and_resume(world: World, share: float) -> None:
     """Killed outright at any moment of a run, and resumed: vendor, ledger and operator agree, each round cancelled once."""
     await world.seed(ROUNDS)
