@@ -195,9 +195,7 @@ class Lane:
             lambda: self._ledger.reserve(self._kind, self.partner.terms, claims),
             until=self._stopping,
         )
-        if kept is None:
-            self._unsent += claims
-            return
+        kept = kept or []  # None: told to stop meanwhile
         ours = {claim.uuid for claim in kept}
         self._unsent += [claim for claim in claims if claim.uuid not in ours]
         for claim in kept:

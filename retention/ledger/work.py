@@ -73,6 +73,7 @@ class WorkLedger:
             run_id=self._run_id,
             replica=self._replica,
             partner=terms.partner,
+            lane=kind.value,
             after=after,
             batch=batch,
             rate=terms.rate,

@@ -2,7 +2,7 @@
 WITH gate AS (
     SELECT s.partner, s.lane
     FROM retention.partner_state s, retention.runs r
-    WHERE s.partner = %(partner)s AND s.lane = 'status'
+    WHERE s.partner = %(partner)s AND s.lane = %(lane)s
       AND s.paused_until <= statement_timestamp()
       AND s.next_slot <= statement_timestamp() + make_interval(secs => %(lead)s)
       AND r.run_id = %(run_id)s AND r.status = 'running' AND s.partner <> ALL (r.halted_partners)
@@ -26,9 +26,7 @@ WITH gate AS (
             + make_interval(secs => (SELECT count(*) FROM ready) / (%(spacing)s * now_at.rate)),
         rate = nullif(now_at.rate, %(rate)s), rate_at = statement_timestamp()
     FROM (
-        SELECT g.partner, g.lane, least(%(rate)s::float8,
-            coalesce(p.rate, %(rate)s) + %(rate)s * %(recovery)s * extract(epoch FROM statement_timestamp() - p.rate_at)) AS rate
-        FROM gate g JOIN retention.partner_state p ON p.partner = g.partner AND p.lane = g.lane
+        -- include pace.sql
     ) now_at
     WHERE s.partner = now_at.partner AND s.lane = now_at.lane AND EXISTS (SELECT FROM ready)
     RETURNING

@@ -1,9 +1,6 @@
 -- New slots, and leases that reach beyond them, for claims whose slots went by unused: for as many of them as are sent soon.
 WITH pace AS (
-    SELECT partner, lane, least(%(rate)s::float8,
-        coalesce(rate, %(rate)s) + %(rate)s * %(recovery)s * extract(epoch FROM statement_timestamp() - rate_at)) AS rate
-    FROM retention.partner_state
-    WHERE partner = %(partner)s AND lane = %(lane)s
+    -- include pace.sql
 ), wanted AS (
     SELECT partner, lane, rate, 1 / (%(spacing)s * rate) AS step,
            least(cardinality(%(ids)s::bigint[]), 1 + floor(%(lead)s * %(spacing)s * rate)) AS slots
