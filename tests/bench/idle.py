@@ -1,11 +1,10 @@
-"""What a `retention serve` costs that has nothing to do: `python tests/bench/idle.py`.
+"""What a `retention serve` costs that has nothing to do.
 
 One process with twenty scheduled policies, on an embedded PostgreSQL; measured once it is ready, over a stretch of time.
 """
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
 import tempfile
@@ -13,16 +12,20 @@ import time
 import urllib.request
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.error import URLError
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import psutil
 import psycopg
 from psycopg.conninfo import make_conninfo
 from support.bulk import MB
-from support.postgres import new_database, running_server, template_database
+from support.postgres import new_database
 from support.replica import free_port
+
+from bench.figures import cpu_of, place, surroundings
+
+if TYPE_CHECKING:
+    import argparse
 
 
 def configuration(dsn: str, policies: int) -> str:
@@ -37,19 +40,16 @@ def configuration(dsn: str, policies: int) -> str:
     return f"[database]\ndsn = '{dsn}'\n{partner}{''.join(tables)}"
 
 
-def main() -> None:
-    """Measure, and print one line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def options(parser: argparse.ArgumentParser) -> None:
+    """What may be chosen."""
     parser.add_argument("--policies", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=60.0)
-    asked = parser.parse_args()
-    with (
-        running_server() as server,
-        template_database(server) as template,
-        new_database(server, template) as name,
-        tempfile.TemporaryDirectory() as folder,
-    ):
-        dsn = make_conninfo(server, dbname=name)
+
+
+def measure(asked: argparse.Namespace) -> str:
+    """One line."""
+    with place() as where, new_database(where.server, where.template) as name, tempfile.TemporaryDirectory() as folder:
+        dsn = make_conninfo(where.server, dbname=name)
         file = Path(folder) / "retention.toml"
         file.write_text(configuration(dsn, asked.policies), "utf-8")
         url = f"127.0.0.1:{free_port()}"
@@ -60,16 +60,16 @@ def main() -> None:
                 time.sleep(3)  # the first looks, which find out about the schedules
                 own = psutil.Process(process.pid)
                 backends = backends_of(dsn)
-                before = seconds(own), sum(map(seconds, backends))
+                before = cpu_of(own), sum(map(cpu_of, backends))
                 time.sleep(asked.seconds)
-                after = seconds(own), sum(map(seconds, backends))
+                after = cpu_of(own), sum(map(cpu_of, backends))
                 memory = own.memory_info().rss / MB
             finally:
                 process.terminate()
         share, postgres = ((late - early) / asked.seconds * 100 for late, early in zip(after, before, strict=True))
-        print(
-            f"{asked.policies} policies, {asked.seconds:.0f} s idle: {share:.2f} % of a core, "
-            f"{postgres:.2f} % in PostgreSQL, {memory:.0f} MB"
+        return (
+            f"{surroundings(where.server)}\n\n{asked.policies} policies, {asked.seconds:.0f} s idle: {share:.2f} % of a"
+            f" core, {postgres:.2f} % in PostgreSQL, {memory:.0f} MB\n"
         )
 
 
@@ -90,12 +90,3 @@ def backends_of(dsn: str) -> list[psutil.Process]:
             "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
         return [psutil.Process(pid) for (pid,) in rows.fetchall()]
-
-
-def seconds(process: psutil.Process) -> float:
-    """CPU seconds so far."""
-    return sum(process.cpu_times()[:2])
-
-
-if __name__ == "__main__":
-    main()

@@ -1,43 +1,34 @@
-"""How fast `retention run` is, beside a bare loop that only calls: `python tests/bench/throughput.py`.
+"""End to end at an unlimited rate, beside a bare loop that only calls.
 
-Whole processes in turn, A B A B, on an embedded PostgreSQL that syncs its commits, with one cheap vendor. The time of a
-process is from its start to its end, less nothing. A figure of a run that was not correct is not printed.
+Whole processes in turn, A B A B, on a PostgreSQL that syncs its commits, with one cheap vendor. The time of a process
+is from its start to its end, less nothing; at the vendor's door it is from the first request to the last.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
-import platform
 import statistics
 import sys
 import tempfile
-import time
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 import psutil
-import psycopg
 from psycopg.conninfo import make_conninfo
 from support.bulk import MB, Ended, Watched, disagreements, seed, start_run
 from support.cheap_vendor import CheapVendor, cheap_vendor
-from support.postgres import new_database, running_server, template_database
+from support.postgres import new_database
+
+from bench.figures import WITHIN, Place, cpu_of, median_of, place, refuse, say, surroundings, table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-WITHIN = 1800.0
-"""Seconds that a process may take."""
+    import argparse
+    from collections.abc import Callable
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """One process, measured. Rates in rounds per second, CPU in seconds per 1,000 rounds, memory in MB."""
+    """One process, measured. Rates in rounds per second, CPU in microseconds per round, memory in MB."""
 
     whole: float
     door: float
@@ -48,12 +39,10 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where it is measured."""
+class Scene:
+    """So many rounds, so many requests in flight, and a vendor."""
 
-    server: str
-    template: str
-    postmaster: psutil.Process
+    place: Place
     vendor: CheapVendor
     rounds: int
     in_flight: int
@@ -61,14 +50,14 @@ class Place:
     def retention(self, tree: Path | None = None) -> Figures:
         """Measure `retention run`, of another checkout if one is given, in a database of its own."""
         environ = {} if tree is None else {"PYTHONPATH": str(tree)}
-        with new_database(self.server, self.template) as name, tempfile.TemporaryDirectory() as folder:
-            dsn = make_conninfo(self.server, dbname=name)
+        with new_database(self.place.server, self.place.template) as name, tempfile.TemporaryDirectory() as folder:
+            dsn = make_conninfo(self.place.server, dbname=name)
             seed(dsn, self.rounds)
 
             def start() -> Watched:
                 return start_run(dsn, self.vendor, Path(folder), environ, concurrency=self.in_flight)
 
-            ended, figures = self._measure(start)
+            ended, figures = self.measured(start)
             wrong = disagreements(dsn, self.vendor)
             if ended.code != 0 or ended.json["states"] != {"cancelled": self.rounds}:
                 wrong.append(f"exit code {ended.code}: {ended.out}")
@@ -79,120 +68,84 @@ class Place:
         """Measure the bare loop."""
         words = (str(Path(__file__).with_name("bare_loop.py")), self.vendor.url, str(self.rounds), str(self.in_flight))
         with tempfile.TemporaryDirectory() as folder:
-            ended, figures = self._measure(lambda: Watched([sys.executable, *words], Path(folder)))
+            ended, figures = self.measured(lambda: Watched([sys.executable, *words], Path(folder)))
             refuse([f"exit code {ended.code}"] if ended.code else [])
         return figures
 
-    def _measure(self, start: Callable[[], Watched]) -> tuple[Ended, Figures]:
+    def measured(self, start: Callable[[], Watched]) -> tuple[Ended, Figures]:
+        """Measure a process that calls the vendor once for each round."""
         self.vendor.reset()
-        vendor, postgres = psutil.Process(self.vendor.pid), self.postmaster
-        before = _cpu(vendor), _cpu(postgres)
+        vendor = psutil.Process(self.vendor.pid)
+        before = cpu_of(vendor), cpu_of(self.place.postmaster)
         with start() as process:
             ended = process.ended(WITHIN)
-        after = _cpu(vendor), _cpu(postgres)
+        after = cpu_of(vendor), cpu_of(self.place.postmaster)
         counts = self.vendor.counts()
         if (counts.requests, counts.rounds) != (self.rounds, self.rounds):
             refuse([f"the vendor heard {counts.requests} requests for {counts.rounds} rounds, not {self.rounds}"])
-        thousands = self.rounds / 1000
+        each = 1e6 / self.rounds
         return ended, Figures(
             whole=self.rounds / ended.seconds,
             door=(self.rounds - 1) / (counts.last - counts.first),
-            cpu=ended.cpu / thousands,
-            cpu_vendor=(after[0] - before[0]) / thousands,
-            cpu_postgres=(after[1] - before[1]) / thousands,
+            cpu=ended.cpu * each,
+            cpu_vendor=(after[0] - before[0]) * each,
+            cpu_postgres=(after[1] - before[1]) * each,
             peak_rss=ended.peak_rss / MB,
         )
 
 
-def _cpu(process: psutil.Process) -> float:
-    """CPU seconds of a process, its children, and those of its children that are gone."""
-    total = 0.0
-    for child in process.children(recursive=True):
-        with suppress(psutil.NoSuchProcess):
-            total += sum(child.cpu_times()[:2])
-    return total + sum(process.cpu_times()[:4])
+def rows(measured: dict[str, list[Figures]], yardstick: str) -> dict[str, dict[str, str]]:
+    """What a table says of each kind of process; ratios are the medians of those between runs that followed each other."""
+    bare = measured[yardstick]
 
+    def ratio(found: list[Figures], value: Callable[[Figures], float]) -> str:
+        return median_of([value(one) / value(other) for one, other in zip(found, bare, strict=True)], 2)
 
-def refuse(wrong: Sequence[str]) -> None:
-    """Leave without a figure if anything was wrong."""
-    if wrong:
-        sys.exit("no figures, because a run was not correct: " + "; ".join(wrong))
-
-
-@contextmanager
-def places(rounds: int, in_flight: int, latency: float) -> Iterator[Place]:
-    """Start what is needed; `latency` in seconds."""
-    with running_server() as server:
-        with psycopg.connect(server, autocommit=True) as connection:
-            if "RETENTION_TEST_DSN" not in os.environ:  # one of the tests' own, for which nothing has to last
-                connection.execute("ALTER SYSTEM RESET fsync")
-                connection.execute("SELECT pg_reload_conf()")
-            postmaster = psutil.Process(connection.info.backend_pid).parent()
-        assert postmaster is not None
-        with template_database(server) as template, cheap_vendor(latency) as vendor:
-            yield Place(server, template, postmaster, vendor, rounds, in_flight)
-
-
-def table(measured: dict[str, list[Figures]], yardstick: str) -> str:
-    """A table in Markdown: medians, with the range in brackets."""
-    bare = statistics.median(one.whole for one in measured[yardstick])
-    bare_door = statistics.median(one.door for one in measured[yardstick])
-    columns: dict[str, Callable[[list[Figures]], str]] = {
-        "rounds/s, start to end": lambda found: _median([one.whole for one in found], 0),
-        "of the loop": lambda found: f"{statistics.median(one.whole for one in found) / bare:.2f}",
-        "rounds/s at the vendor's door": lambda found: _median([one.door for one in found], 0),
-        "of the loop's": lambda found: f"{statistics.median(one.door for one in found) / bare_door:.2f}",
-        "CPU s per 1,000": lambda found: _median([one.cpu for one in found], 2),
-        "PostgreSQL's": lambda found: _median([one.cpu_postgres for one in found], 2),
-        "the vendor's": lambda found: _median([one.cpu_vendor for one in found], 2),
-        "peak RSS, MB": lambda found: _median([one.peak_rss for one in found], 0),
+    return {
+        name: {
+            "rounds/s at the vendor's door": median_of([one.door for one in found]),
+            "of the loop": ratio(found, lambda one: one.door),
+            "rounds/s, start to end": median_of([one.whole for one in found]),
+            "of the loop's": ratio(found, lambda one: one.whole),
+            "CPU, us a round": median_of([one.cpu for one in found]),
+            "of its CPU": ratio(found, lambda one: one.cpu),
+            "PostgreSQL's CPU, us": median_of([one.cpu_postgres for one in found]),
+            "peak RSS, MB": f"{statistics.median(one.peak_rss for one in found):.0f}",
+        }
+        for name, found in measured.items()
     }
-    lines = [["", *columns], ["---", *("---:" for _ in columns)]]
-    lines += [[name, *(column(found) for column in columns.values())] for name, found in measured.items()]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _median(values: list[float], digits: int) -> str:
-    return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
-
-
-def surroundings(place: Place) -> str:
-    """Machine and versions, in a line."""
-    with psycopg.connect(place.server) as connection:
-        (row,) = connection.execute("SELECT current_setting('server_version'), current_setting('fsync')").fetchall()
-    load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
-    names = ", ".join(f"{name} {version(name)}" for name in ("aiohttp", "uvloop", "psycopg"))
-    return (
-        f"{os.cpu_count()} cores ({platform.machine()}), load {load}; Python {platform.python_version()}, {names},"
-        f" PostgreSQL {row[0]} (fsync {row[1]})"
-    )
-
-
-def main() -> None:
-    """Measure, and print the table."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=20_000)
-    parser.add_argument("--latency", type=float, default=0.0, metavar="MS", help="of the vendor; milliseconds")
-    parser.add_argument("--in-flight", type=int, default=50)
+def options(parser: argparse.ArgumentParser) -> None:
+    """What may be chosen."""
+    parser.add_argument("--rounds", type=int, default=50_000)
+    parser.add_argument("--latency", type=float, nargs="+", default=[0.0, 5.0, 50.0], metavar="MS")
+    parser.add_argument("--in-flight", type=int, nargs="+", default=[50, 100, 500, 1000])
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--against", type=Path, metavar="DIR", help="another checkout, measured in turn with this one")
-    options = parser.parse_args()
+
+
+def measure(asked: argparse.Namespace) -> str:
+    """A table for each latency and number in flight."""
+    with place() as where:
+        parts = [f"{surroundings(where.server)}; {asked.rounds:,} rounds, {asked.repeat} times in turn\n"]
+        for latency in asked.latency:
+            for in_flight in asked.in_flight:
+                with cheap_vendor(latency / 1000) as vendor:
+                    scene = Scene(where, vendor, asked.rounds, in_flight)
+                    measured = _in_turn(scene, asked.repeat, asked.against)
+                parts += [f"{latency:g} ms, {in_flight} in flight\n", table(rows(measured, "bare loop")), ""]
+    return "\n".join(parts)
+
+
+def _in_turn(scene: Scene, times: int, against: Path | None) -> dict[str, list[Figures]]:
+    turns: dict[str, Callable[[], Figures]] = {"retention run": scene.retention, "bare loop": scene.bare_loop}
+    if against:
+        turns[f"retention run at {against}"] = lambda: scene.retention(against.resolve())
     measured: dict[str, list[Figures]] = {}
-    with places(options.rounds, options.in_flight, options.latency / 1000) as place:
-        turns: dict[str, Callable[[], Figures]] = {"retention run": place.retention, "bare loop": place.bare_loop}
-        if options.against:
-            turns[f"retention run at {options.against}"] = lambda: place.retention(options.against.resolve())
-        for nth in range(options.repeat):
-            for name, measure in turns.items():
-                figures = measure()
-                measured.setdefault(name, []).append(figures)
-                print(f"{time.strftime('%H:%M:%S')} {nth + 1} {name}: {figures}", file=sys.stderr)
-        print(
-            f"{options.rounds:,} rounds, {options.in_flight} in flight, a vendor that takes {options.latency:g} ms;"
-            f" median of {options.repeat} whole processes in turn (least to most).\n{surroundings(place)}\n"
-        )
-        print(table(measured, "bare loop"))
-
-
-if __name__ == "__main__":
-    main()
+    for nth in range(times):
+        for name, once in turns.items():
+            figures = once()
+            measured.setdefault(name, []).append(figures)
+            say(f"{nth + 1} {name}: {figures}")
+    return measured

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MB = 1_000_000
 
-UNLIMITED = 1_000_000
+UNLIMITED = 100_000_000
 """Requests per second; more than any machine sends."""
 
 _LOOK = 0.01
@@ -66,6 +66,11 @@ class Watched:
                 stderr=log,
             )
         self._usage: Any = None
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
 
     @property
     def alive(self) -> bool:
@@ -113,9 +118,14 @@ def _peak_rss(pid: int) -> int:
 
 
 def start_run(
-    dsn: str, vendor: CheapVendor, folder: Path, environ: Mapping[str, str] | None = None, **partner: object
+    dsn: str,
+    vendor: CheapVendor,
+    folder: Path,
+    environ: Mapping[str, str] | None = None,
+    command: Sequence[str] = ("run", "nightly"),
+    **partner: object,
 ) -> Watched:
-    """Start `retention run` over all that is stale, as fast as it goes."""
+    """Start `retention run` over all that is stale, as fast as it goes, or another command that knows `--json`."""
     terms = {"secure_login": "login", "token": "token-9d41c7b2e6", "rate": UNLIMITED, "timeout": "30s", **partner}
     config = folder / "retention.toml"
     config.write_text(
@@ -124,7 +134,7 @@ def start_run(
         + '[policies.nightly]\nopen_longer_than = "72h"\nmode = "enforce"\nmax_rounds = 100000000\n',
         "utf-8",
     )
-    words = ("-m", "retention", "--config", str(config), "--log-format", "json", "run", "nightly", "--json")
+    words = ("-m", "retention", "--config", str(config), "--log-format", "json", *command, "--json")
     return Watched([sys.executable, *words], folder, environ)
 
 

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any, cast
 import uvloop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
-_CANCEL = re.compile(rb"POST /\S*/v4/CancelRound HTTP/1\.1\r\n")
-_ROUND = re.compile(rb'"roundId": *"r(\d+)"')
+CANCEL = re.compile(rb"POST /\S*/v4/CancelRound HTTP/1\.1\r\n")
+ROUND = re.compile(rb'"roundId": *"r(\d+)"')
 _OFTEN = 255  # as far as a byte counts
 
 
@@ -48,17 +48,18 @@ class CheapVendor:
 
     def counts(self) -> Counts:
         """What it has heard since it was started or reset."""
-        return Counts(**json.loads(self._ask("counts")))
+        return Counts(**json.loads(self.ask("counts")))
 
     def heard(self) -> bytes:
         """How often each round was asked for, by number."""
-        return self._ask("heard")
+        return self.ask("heard")
 
     def reset(self) -> None:
         """Forget everything."""
-        self._ask("reset")
+        self.ask("reset")
 
-    def _ask(self, what: str) -> bytes:
+    def ask(self, what: str) -> bytes:
+        """Get what it has to say on something."""
         connection = HTTPConnection(self.url.removeprefix("http://"), timeout=30)
         try:
             connection.request("GET", f"/{what}")
@@ -70,11 +71,17 @@ class CheapVendor:
 @contextmanager
 def cheap_vendor(latency: float = 0.0) -> Iterator[CheapVendor]:
     """Start one that answers after so many seconds, and stop it in the end."""
-    command = [sys.executable, str(Path(__file__)), "--latency", str(latency)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with serving([sys.executable, str(Path(__file__)), "--latency", str(latency)]) as (url, pid):
+        yield CheapVendor(url, pid)
+
+
+@contextmanager
+def serving(command: Sequence[str], cwd: Path | None = None) -> Iterator[tuple[str, int]]:
+    """Start a process that writes its URL first of all, tell that and its id, and stop it in the end."""
+    with subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
-            yield CheapVendor(process.stdout.readline().strip(), process.pid)
+            yield process.stdout.readline().strip(), process.pid
         finally:
             process.terminate()
 
@@ -113,15 +120,14 @@ class _Book:
         }
 
 
-class _Connection(asyncio.Protocol):
+class Connection(asyncio.Protocol):
     """Just enough HTTP/1.1 for a client that asks one thing at a time and keeps the connection."""
 
-    def __init__(self, book: _Book) -> None:
-        self._book = book
+    def __init__(self) -> None:
         self._buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
+        self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -133,7 +139,27 @@ class _Connection(asyncio.Protocol):
         if len(self._buffer) < whole:
             return
         request, self._buffer = self._buffer[:whole], self._buffer[whole:]
-        if _CANCEL.match(request) and (round_id := _ROUND.search(request, end)):
+        self.answer(request, end)
+
+    def answer(self, request: bytes, end: int) -> None:
+        """Answer, now or later, a request whose head ends there."""
+        raise NotImplementedError
+
+    def send(self, kind: bytes, body: bytes, status: bytes = b"200 OK") -> None:
+        """Send a reply."""
+        head = b"HTTP/1.1 %b\r\nContent-Type: %b\r\nContent-Length: %d\r\n\r\n"
+        self.transport.write(head % (status, kind, len(body)) + body)
+
+
+class _Counted(Connection):
+    """Says yes."""
+
+    def __init__(self, book: _Book) -> None:
+        super().__init__()
+        self._book = book
+
+    def answer(self, request: bytes, end: int) -> None:
+        if CANCEL.match(request) and (round_id := ROUND.search(request, end)):
             self._cancel(round_id[1])
         else:
             self._tell(request)
@@ -151,32 +177,28 @@ class _Connection(asyncio.Protocol):
 
     def _reply(self, body: bytes) -> None:
         self._book.in_flight -= 1
-        self._send(b"application/json", body)
+        self.send(b"application/json", body)
 
     def _tell(self, request: bytes) -> None:
         match request.split(b" ", 2)[1]:
             case b"/counts":
-                self._send(b"application/json", json.dumps(self._book.counts()).encode())
+                self.send(b"application/json", json.dumps(self._book.counts()).encode())
             case b"/heard":
-                self._send(b"application/octet-stream", bytes(self._book.times))
+                self.send(b"application/octet-stream", bytes(self._book.times))
             case b"/reset":
                 self._book.reset()
-                self._send(b"application/json", b"{}")
+                self.send(b"application/json", b"{}")
             case _:
                 self._book.not_understood += 1
-                self._send(b"application/json", b'{"error":"20","description":"not understood"}')
-
-    def _send(self, kind: bytes, body: bytes) -> None:
-        head = b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\nContent-Length: %d\r\n\r\n"
-        self._transport.write(head % (kind, len(body)) + body)
+                self.send(b"application/json", b'{"error":"20","description":"not understood"}')
 
 
-async def _serve(latency: float) -> None:
-    book = _Book(latency)
+async def serve(connection: Callable[[], Connection]) -> None:
+    """Listen until SIGTERM; the URL is written to stdout."""
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stopped.set)
-    server = await loop.create_server(lambda: _Connection(book), "127.0.0.1", 0, backlog=1024)
+    server = await loop.create_server(connection, "127.0.0.1", 0, backlog=1024)
     sys.stdout.write(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
     await stopped.wait()
@@ -185,4 +207,5 @@ async def _serve(latency: float) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--latency", type=float, default=0.0, help="seconds before each reply")
-    uvloop.run(_serve(parser.parse_args().latency))
+    kept = _Book(parser.parse_args().latency)
+    uvloop.run(serve(lambda: _Counted(kept)))

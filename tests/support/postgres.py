@@ -153,13 +153,15 @@ def template_database(server: str) -> Iterator[str]:
 
 
 @contextmanager
-def new_database(server: str, template: str) -> Iterator[str]:
-    """Yield the name of a new database, a copy of the template; it is gone afterwards, whoever is still connected."""
+def new_database(server: str, template: str, *, large: bool = False) -> Iterator[str]:
+    """Yield the name of a new database, a copy of the template; it is gone afterwards, whoever is still connected.
+
+    A `large` one is copied file by file, and not by way of the WAL.
+    """
     name = f"retention_test_{uuid.uuid4().hex}"
+    create = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY" if large else "CREATE DATABASE {} TEMPLATE {}")
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
-        )
+        connection.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
         try:
             yield name
         finally:

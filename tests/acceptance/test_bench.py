@@ -1,0 +1,36 @@
+"""The benchmarks, in short: that they run, and print what was measured."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCH = Path(__file__).parents[1] / "bench"
+
+
+def bench(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run a benchmark to its end."""
+    return subprocess.run(
+        [sys.executable, str(BENCH), *words], capture_output=True, text=True, timeout=100, check=False
+    )
+
+
+def test_a_benchmark_prints_what_it_measured() -> None:
+    """A small run beside the bare loop ends in a table with a row for each of them, after both were found correct."""
+    done = bench("throughput", "--rounds", "300", "--latency", "1", "--in-flight", "20", "--repeat", "1")
+    assert 0 == done.returncode, done.stderr
+    assert "1 ms, 20 in flight" in done.stdout
+    rows = [line.split(" | ") for line in done.stdout.splitlines() if line.startswith("| ")]
+    assert ["| ", "| ---", "| retention run", "| bare loop"] == [row[0] for row in rows]
+    assert all(float(row[1].replace(",", "")) > 0 for row in rows[2:])
+
+
+@pytest.mark.parametrize("part", ["throughput", "rivals", "replicas", "rate", "growth", "start", "idle"])
+def test_each_part_tells_what_it_measures(part: str) -> None:
+    """Every part that CONTRIBUTING.md speaks of is there, and says in its help what may be chosen."""
+    done = bench(part, "--help")
+    assert (0, "") == (done.returncode, done.stderr)
+    assert "options:" in done.stdout

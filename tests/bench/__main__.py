@@ -1,0 +1,47 @@
+"""How fast it is, as ratios between commands run in turn: `python tests/bench PART`, or `all` for every part.
+
+Each part ends in a table in Markdown on stdout, with the machine, the versions, and medians with their ranges; progress
+goes to stderr. A figure of a run that was not correct is not printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
+
+from bench import against, growth, idle, rate, replicas, start, throughput  # noqa: E402 - see the line above
+
+PARTS = {
+    "throughput": throughput,
+    "rivals": against,
+    "replicas": replicas,
+    "rate": rate,
+    "growth": growth,
+    "start": start,
+    "idle": idle,
+}
+
+
+def main() -> None:
+    """Measure what is asked for."""
+    parser = argparse.ArgumentParser(prog="python tests/bench", description=__doc__)
+    parts = parser.add_subparsers(metavar="PART", required=True, dest="part")
+    for name, module in PARTS.items():
+        module.options(parts.add_parser(name, help=_first_line(module.__doc__), description=module.__doc__))
+    parts.add_parser("all", help="every part, as the README quotes them; takes hours")
+    asked = parser.parse_args()
+    for name in PARTS if asked.part == "all" else [asked.part]:
+        one = argparse.ArgumentParser()
+        PARTS[name].options(one)
+        print(PARTS[name].measure(one.parse_args([]) if asked.part == "all" else asked), flush=True)
+
+
+def _first_line(text: str | None) -> str:
+    return (text or "").splitlines()[0]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""What does not grow with the number of rounds: planning and claiming, memory, ledger and WAL, from thousands to millions.
+
+The operator's table has `--factor` times as many rows as are stale; the others are completed. At most `--send` rounds are
+sent from a plan's start, and then SIGTERM stops the run. To see claims at the end of a longer plan without sending all of
+it, what lies between is marked `not_sent` in the ledger, set-based, as if it had been given up; after a VACUUM another
+process goes on with `run --resume` and sends the last `--send` rounds. `retention plan` is measured before `run`, which
+finds in memory what was read just then.
+
+Every round is looked at after each process: who was called is cancelled once and everywhere, nobody else is touched.
+A row of the operator's table takes some 120 bytes, and the loaded table stands there twice, once as the template of the
+databases that are measured: with ledger and WAL, 100 million rows want 50 GB of disk.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from psycopg.conninfo import make_conninfo
+from support.cheap_vendor import cheap_vendor
+from support.postgres import new_database
+
+from bench.figures import place, say, surroundings, table
+from bench.grown import Scene, rows, settings_of
+from bench.server_log import ServerLog
+from bench.sparse import load
+
+if TYPE_CHECKING:
+    import argparse
+
+    from bench.grown import Figures
+
+NOTES = """
+Claims are timed by the server's log: parsing, planning and executing, without the commit; full batches alone. The tenths
+are of the plan: of more than {send:,} stale rounds the first {send:,} are sent, then SIGTERM comes; what lies between is
+marked `not_sent` by an UPDATE and a VACUUM, as if given up, and `run --resume` sends the last {send:,}. WAL is all of the
+server's, from a checkpoint on. HOT updates, dead tuples and sizes are the server's own figures after the first process.
+"""
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """What may be chosen."""
+    sizes = [10_000, 100_000, 1_000_000, 10_000_000]
+    parser.add_argument("--sizes", type=int, nargs="+", default=sizes, metavar="STALE", help="stale rounds")
+    parser.add_argument("--factor", type=int, default=10, help="rows of the operator's table for each stale round")
+    parser.add_argument("--send", type=int, default=100_000, help="rounds sent from each end of a longer plan")
+    parser.add_argument("--repeat", type=int, default=3)
+
+
+def measure(asked: argparse.Namespace) -> str:
+    """A table with a column for each size."""
+    measured: dict[str, list[Figures]] = {}
+    with place() as where, cheap_vendor() as vendor:
+        about = f"{surroundings(where.server)}, {settings_of(where.server)}; {asked.repeat} times each"
+        log = ServerLog.of(where.server)
+        for stale in asked.sizes:
+            found = measured.setdefault(f"{stale:,} stale of {stale * asked.factor:,}", [])
+            with new_database(where.server, where.template) as loaded:
+                load(make_conninfo(where.server, dbname=loaded), stale, asked.factor)
+                for nth in range(asked.repeat):
+                    with (
+                        new_database(where.server, loaded, large=True) as name,
+                        tempfile.TemporaryDirectory() as folder,
+                    ):
+                        dsn = make_conninfo(where.server, dbname=name)
+                        scene = Scene(dsn, vendor, log, Path(folder), stale, stale * asked.factor, asked.send)
+                        found.append(scene.measured())
+                    say(f"{nth + 1} {stale:,} stale: {found[-1]}")
+    return f"{about}\n\n{table(rows(measured))}\n{NOTES.format(send=asked.send)}"

@@ -1,0 +1,265 @@
+"""How much of the allowed rate is used while there is work, and that no sliding second holds more than it allows.
+
+One replica, or several that share a run, against a vendor with a long tail and a few faults. The vendor takes the times,
+as it reads the requests. The share used is that of the cancel requests which arrived between the first and the last that
+was for a round not asked for before: after that one only resends are left, which wait for their back-off. What is sent
+again counts as any other, status questions have a lane of their own and do not count. CPU is that of a stretch in the
+middle, from when all replicas are at work. The vendor's longest stall says how far its own clock readings can be trusted:
+what arrives during one is read together.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import psycopg
+from psycopg.conninfo import make_conninfo
+from support.bulk import Watched, seed, start_run
+from support.postgres import new_database
+
+from bench.figures import WITHIN, Place, cpu_of, median_of, place, refuse, say, surroundings, table
+from bench.tailed_vendor import FAULTY, LEAST, MEDIAN, MOST, Heard, tailed_vendor
+from retention.vendor.simulator import worst_second
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from support.bulk import Ended
+
+    from bench.tailed_vendor import TailedVendor
+
+REVIEWED = {0, 4}
+"""Exit codes of a run whose rounds are all cancelled; what only a status question could tell is listed for review."""
+
+MAX_ATTEMPTS = 20
+"""So many that no round is given up."""
+
+MIDDLE = 0.8
+"""Share of what is left of the work, once all replicas are at it, for which CPU is counted."""
+
+_CANCELLED = """
+    SELECT substr(c.round_id, 2)::int FROM retention.cancellations c
+    JOIN retention.attempts a ON a.uuid = c.attempt_uuid AND a.cancellation_id = c.id
+    WHERE c.state = 'cancelled' AND NOT c.conflict AND a.outcome = 'cancelled' AND a.replied_at IS NOT NULL
+      AND CASE a.kind WHEN 'cancel' THEN (c.amount, c.currency, c.transaction_id) = (1.50, 'EUR', 'bet-' || c.round_id)
+                      ELSE num_nonnulls(c.amount, c.currency, c.transaction_id) = 0 END"""
+
+_CLOSED = """
+    SELECT substr(o.round_id, 2)::int FROM public.rounds o JOIN retention.cancellations c USING (partner, round_id)
+    WHERE o.status = 2 AND o.refund IS NOT DISTINCT FROM c.amount"""
+
+_SENT = """
+    SELECT substr(c.round_id, 2)::int FROM retention.attempts a JOIN retention.cancellations c ON c.id = a.cancellation_id
+    WHERE a.kind = %s AND a.sent_at IS NOT NULL"""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What had been used by then: CPU seconds, and requests sent."""
+
+    requests: int
+    cpu: float
+    cpu_postgres: float
+
+
+@dataclass(frozen=True, slots=True)
+class Middle:
+    """What a stretch of work took: CPU in microseconds per cancel request; the share of all cores, whoever had them."""
+
+    cpu: float
+    cpu_postgres: float
+    busy: float
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """One run, measured. Shares are of the rate, the stall is in seconds."""
+
+    requests: int
+    used: float
+    worst: float
+    resends: int
+    questions: int
+    stall: float
+    middle: Middle
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """So many requests per second for so many replicas, and rounds for so many seconds."""
+
+    rate: int
+    replicas: int
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"{self.rate:,}/s, {self.replicas} replica{'s' if self.replicas > 1 else ''}"
+
+    @property
+    def rounds(self) -> int:
+        """As many as may be cancelled in that time."""
+        return round(self.rate * self.seconds)
+
+    @property
+    def concurrency(self) -> int:
+        """Enough for one replica alone, were every reply as slow as the slowest; what the configuration allows, at most."""
+        return min(max(round(self.rate * MOST), 50), 1000)
+
+    def measured(self, where: Place, nth: int) -> Figures:
+        """Carry a run out, and look at it from all sides."""
+        with (
+            new_database(where.server, where.template) as name,
+            tempfile.TemporaryDirectory() as folder,
+            tailed_vendor(self.rounds, nth) as vendor,
+        ):
+            dsn = make_conninfo(where.server, dbname=name)
+            seed(dsn, self.rounds)
+            middle, ends = self.carried_out(dsn, vendor, Path(folder), where.postmaster)
+            stall = vendor.figures().stall
+            wrong = [f"exit code {end.code}: {end.out}" for end in ends if end.code not in REVIEWED]
+            refuse(wrong or differences(dsn, vendor, self.rounds))
+            cancels, questions = vendor.requests("cancel"), vendor.requests("status")
+        return Figures(
+            requests=len(cancels.times),
+            used=share_used(cancels, self.rate),
+            worst=worst_second(cancels.times) / self.rate,
+            resends=len(cancels.times) - self.rounds,
+            questions=len(questions.times),
+            stall=stall,
+            middle=middle,
+        )
+
+    def carried_out(
+        self, dsn: str, vendor: TailedVendor, folder: Path, postmaster: psutil.Process
+    ) -> tuple[Middle, list[Ended]]:
+        """Start a run, have the other replicas help with it, look on, and wait for all of them."""
+        with ExitStack() as running:
+            first = start_run(
+                dsn, vendor, folder, rate=self.rate, concurrency=self.concurrency, max_attempts=MAX_ATTEMPTS
+            )
+            replicas = [running.enter_context(first)]
+            run_id = the_run(dsn, first)
+            words = ["--config", str(folder / "retention.toml"), "--log-format", "json", "run", "--resume", run_id]
+            for number in range(1, self.replicas):
+                own = folder / str(number)
+                own.mkdir()
+                command = [sys.executable, "-m", "retention", *words, "--by", "bench", "--json"]
+                replicas.append(running.enter_context(Watched(command, own)))
+            processes = [psutil.Process(replica.pid) for replica in replicas]
+
+            def moment() -> Moment:
+                return Moment(vendor.figures().cancels, sum(map(cpu_of, processes)), cpu_of(postmaster))
+
+            await_all(dsn, replicas)
+            before = moment()
+            psutil.cpu_percent()  # begins to count
+            time.sleep(MIDDLE * max(self.rounds - before.requests, 0) / self.rate)
+            busy = psutil.cpu_percent() / 100
+            after = moment()
+            each = 1e6 / max(after.requests - before.requests, 1)
+            middle = Middle((after.cpu - before.cpu) * each, (after.cpu_postgres - before.cpu_postgres) * each, busy)
+            return middle, [replica.ended(WITHIN) for replica in replicas]
+
+
+def the_run(dsn: str, process: Watched) -> str:
+    """The id of the run that a process has planned, once it is running."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        while process.alive:
+            for (run_id,) in connection.execute("SELECT run_id::text FROM retention.runs WHERE status = 'running'"):
+                return str(run_id)
+            time.sleep(0.02)
+    sys.exit(f"there was no run to help with: {process.ended(0).out}")
+
+
+def await_all(dsn: str, replicas: Sequence[Watched]) -> None:
+    """Wait until each has claimed something: a run without one of them would be another case."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        while all(replica.alive for replica in replicas):
+            (found,) = connection.execute("SELECT count(DISTINCT replica) FROM retention.attempts").fetchall()[0]
+            if found == len(replicas):
+                return
+            time.sleep(0.1)
+    sys.exit("a replica ended before all were at work; give them more --seconds")
+
+
+def share_used(cancels: Heard, rate: int) -> float:
+    """The share of the rate that arrived from the first request to the last for a round not asked for before, half-open."""
+    first: dict[int, int] = {}
+    for nth, number in enumerate(cancels.rounds):
+        first.setdefault(number, nth)
+    last = max(first.values())
+    return last / (rate * (cancels.times[last] - cancels.times[0]))
+
+
+def differences(dsn: str, vendor: TailedVendor, rounds: int) -> list[str]:
+    """Name what is not as it has to be: each round cancelled once, and all agree about that and about each request."""
+    once = Counter(range(rounds))
+    figures = vendor.figures()
+    found = []
+    if figures.again or figures.not_understood:
+        found.append(f"{figures.again} requests after the vendor's yes, {figures.not_understood} not understood")
+    with psycopg.connect(dsn) as connection, connection.cursor(row_factory=psycopg.rows.scalar_row) as cursor:
+        heard = {kind: Counter(vendor.requests(kind).rounds) for kind in ("cancel", "status")}
+        views = {
+            "vendor": (once, Counter(dict(enumerate(vendor.cancelled())))),
+            "ledger": (once, Counter(cursor.execute(_CANCELLED).fetchall())),
+            "operator's table": (once, Counter(cursor.execute(_CLOSED).fetchall())),
+            **{f"{kind} requests": (heard[kind], Counter(cursor.execute(_SENT, [kind]).fetchall())) for kind in heard},
+        }
+    for name, (expected, there) in views.items():
+        if wrong := sum(expected[number] != there[number] for number in expected | there):
+            found.append(f"{name}: {wrong} rounds are not as they should be")
+    return found
+
+
+def row(found: Sequence[Figures]) -> dict[str, str]:
+    """What the table says of a case."""
+    return {
+        "cancel requests": median_of([one.requests for one in found]),
+        "share used": median_of([one.used for one in found], 3),
+        "worst second": median_of([one.worst for one in found], 3),
+        "vendor's longest stall, ms": median_of([one.stall * 1000 for one in found]),
+        "replicas' CPU, us a request": median_of([one.middle.cpu for one in found]),
+        "PostgreSQL's CPU, us": median_of([one.middle.cpu_postgres for one in found]),
+        "all cores busy, %": median_of([one.middle.busy * 100 for one in found]),
+        "sent again": median_of([one.resends for one in found]),
+        "status questions": median_of([one.questions for one in found]),
+    }
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """What may be chosen."""
+    parser.add_argument("--rates", type=int, nargs="+", default=[20, 200, 2000], metavar="PER_SECOND")
+    parser.add_argument("--replicas", type=int, nargs="+", default=[1, 3])
+    parser.add_argument("--seconds", type=float, help="of work for each case; else 60, or 30 from 1,000 per second on")
+    parser.add_argument("--repeat", type=int, default=3)
+
+
+def measure(asked: argparse.Namespace) -> str:
+    """One table; shares of the rate."""
+    cases = [
+        Case(rate, replicas, asked.seconds or (60.0 if rate < 1000 else 30.0))
+        for rate, replicas in product(asked.rates, asked.replicas)
+    ]
+    measured: dict[str, list[Figures]] = {}
+    with place() as where:
+        head = (
+            f"{surroundings(where.server)}; replies after {LEAST * 1000:g} to {MOST * 1000:g} ms, log-normal, median"
+            f" {MEDIAN * 1000:g} ms; {FAULTY:.0%} faults; {asked.repeat} times in turn\n"
+        )
+        for nth in range(asked.repeat):
+            for case in cases:
+                figures = case.measured(where, nth)
+                measured.setdefault(str(case), []).append(figures)
+                say(f"{nth + 1} {case}: {figures}")
+    return "\n".join([head, table({name: row(found) for name, found in measured.items()}), ""])
