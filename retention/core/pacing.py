@@ -5,19 +5,43 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-SPACING = 0.985
+SPACING = 0.98
 """Share of the rate at which slots are reserved: jitter on the way to the vendor's door is not ours to spend."""
 
-TOLERANCE = 0.010
+TOLERANCE = 0.012
 """Seconds by which a slot may be used late without being counted."""
 
-LATE_SHARE = 0.004
+LATE_SHARE = 0.002
 """Share of the rate that may be sent in slots missed by more than the tolerance: spacing and tolerance leave that."""
 
 
 def batch_size(rate: float, most: int) -> int:
     """Rounds to claim at once: about half a second of slots, so that a pause or a kill switch finds little to undo."""
     return max(1, min(most, int(rate / 2)))
+
+
+LONGEST_ANSWER = 0.25
+"""Seconds: the database's answers are expected to take no longer."""
+
+
+@dataclass(slots=True)
+class Clock:
+    """The database's clock as this process's monotonic clock has it, in seconds, and how long its answers take.
+
+    What the database says of a moment is read some time after it, and a slot counted from the reading would be late by
+    as much, in the midst of the next slots. The quickest answer tells best how far the clocks are apart; what cannot be
+    true any more, as the question came later than that, is given up, since clocks drift and are set.
+    """
+
+    ahead: float | None = None
+    delay: float = 0.02
+
+    def note(self, asked: float, at: float, read: float) -> float:
+        """Take in that it showed `at` at some moment between `asked` and `read`; returns by how much it is ahead."""
+        least, most = at - read, at - asked
+        self.ahead = least if self.ahead is None else min(max(self.ahead, least), most)
+        self.delay = min(max(read + self.ahead - at, self.delay / 2), LONGEST_ANSWER)
+        return self.ahead
 
 
 @dataclass(slots=True)

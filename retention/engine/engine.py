@@ -12,6 +12,7 @@ from retention.engine.desk import Desk
 from retention.engine.lane import Lane
 from retention.engine.persist import persist
 from retention.ledger.database import AWAY
+from retention.ledger.work import Window
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
@@ -31,6 +32,9 @@ CONCLUDE = 0.1
 
 REACHED = 60.0
 """Seconds within which another process must have reached a partner that this one cannot, or it is given up for all."""
+
+AHEAD = 10_000
+"""Rounds of the plan by which other processes' claims may be ahead of ours; what is farther is found at the end."""
 
 RECOVER = 5.0
 """Seconds between looks for claims whose process died, while there is other work."""
@@ -78,6 +82,7 @@ class Engine:
         self._lost: set[str] = set()
         self._unreached: tuple[str, ...] = ()
         self._overdue = False
+        self._fronts: dict[str, int] = {}
 
     def stop(self) -> None:
         """Drain: nothing more is sent, what is in flight is settled, what is claimed is handed back."""
@@ -108,7 +113,7 @@ class Engine:
             for lane in self._lanes:
                 lane.stop()
             await asyncio.gather(*lanes)
-            await self._desk.close()
+            self._desk.close()
             await desk
             watcher.cancel()
             concluder.cancel()
@@ -194,7 +199,7 @@ class Engine:
                 continue  # replies wait to be written: what they are about is not lost
             started = clock()
             try:
-                found = await self._recover()
+                found = await self._recover(whole=done)
                 if done and not found and await self._finish():
                     self._over.set()
             except AWAY:
@@ -202,10 +207,21 @@ class Engine:
             recovered_at = clock()
             await asyncio.sleep(min(10 * (recovered_at - started), RECOVER))
 
-    async def _recover(self) -> int:
+    async def _recover(self, *, whole: bool = True) -> int:
+        """Turn what dead processes had claimed into doubts; how many.
+
+        While there is other work, only where claims are being made: a look at the whole plan takes the longer the
+        larger that is. All that lies below the front is settled, or known to be unsettled.
+        """
         found = 0
         for partner in self._partners:
-            for row in await self._ledger.recover(partner.terms, self._run_ids):
+            reached = max(lane.reached for lane in self._lanes if lane.partner is partner)
+            front = self._fronts.get(partner.name)
+            window = None if whole or front is None else Window(front, reached + AHEAD)
+            rows = await self._ledger.recover(partner.terms, self._run_ids, window)
+            first = await self._ledger.front(partner.name, front or 0)
+            self._fronts[partner.name] = reached if first is None else first - 1
+            for row in rows:
                 found += 1
                 self._log.warning(
                     "round.in_doubt",

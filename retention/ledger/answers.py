@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from retention.core.model import Claim, State
 
 
@@ -15,7 +13,7 @@ if TYPE_CHECKING:
 class Dropped:
     """A planned round that was not to be called any more when its turn came."""
 
-    run_id: UUID
+    run_id: str
     state: State
     partner: str
     market: str
@@ -23,7 +21,7 @@ class Dropped:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Claimed:
     """What one claim statement brought. `open` is false where nothing may be claimed just now.
 
@@ -31,16 +29,15 @@ class Claimed:
     `step` is the time from slot to slot just now, in seconds. `last_id` is the highest id that was looked at.
     """
 
-    open: bool
-    claims: tuple[Claim, ...] = ()
-    dropped: tuple[Dropped, ...] = ()
+    open: bool = True
+    claims: list[Claim] = field(default_factory=list)
+    dropped: list[Dropped] = field(default_factory=list)
     clock: float | None = None
     step: float | None = None
     last_id: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(NamedTuple):
     """What became of one settlement in the ledger."""
 
     conflict: bool

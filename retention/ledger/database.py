@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from psycopg.rows import namedtuple_row
+from psycopg.rows import namedtuple_row, tuple_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from retention.errors import ConfigurationError, DatabaseUnreachableError
@@ -129,6 +129,12 @@ class Database:
             cursor = await connection.execute(query(name), values)
             return await cursor.fetchall() if cursor.description else []
 
+    async def tuples(self, name: str, **values: Any) -> list[tuple[Any, ...]]:
+        """Run one statement and return its rows without names, which cost as much as what they hold."""
+        async with self._for(name) as connection, connection.cursor(row_factory=tuple_row) as cursor:
+            await cursor.execute(query(name), values)
+            return await cursor.fetchall()
+
     async def row(self, name: str, **values: Any) -> Any:
         """Run one statement and return its only row, or None."""
         rows = await self.rows(name, **values)
@@ -144,6 +150,8 @@ class Database:
     async def transaction(self, *, snapshot: bool = False) -> AsyncIterator[Transaction]:
         """Several statements, together or not at all; with `snapshot` they only read, and all see the same moment."""
         async with self._share, self.connection() as connection, connection.transaction():
+            # Compiling what it takes to plan costs a second, and executing it does not get faster by that much.
+            await connection.execute("SET LOCAL jit = off")
             if snapshot:
                 await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             else:  # others wait for what it changes, and its process may have frozen, or its machine be gone

@@ -101,6 +101,8 @@ class RunLedger:
                         "recover",
                         partner=partner.partner,
                         run_ids=abandoned,
+                        above=0,
+                        up_to=None,
                         status_probe=partner.status_probe,
                         max_attempts=partner.max_attempts,
                         back_off=BASE,

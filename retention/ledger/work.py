@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ import orjson
 from retention.core.backoff import BASE
 from retention.core.discrepancies import Money
 from retention.core.model import Claim, Kind, State
-from retention.core.pacing import SPACING
+from retention.core.pacing import SPACING, Clock
 from retention.ledger.answers import Claimed, Dropped, GivenUp, Sight, Written
 
 if TYPE_CHECKING:
@@ -48,6 +47,14 @@ class LaneTerms:
     status_probe: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Ids of cancellations: those beyond `above`, as far as `up_to`."""
+
+    above: int
+    up_to: int
+
+
 class WorkLedger:
     """The ledger as one process at work on one run sees it; `monotonic` is its clock, in seconds."""
 
@@ -65,10 +72,12 @@ class WorkLedger:
         self._replica = replica
         self._idle_longer_than = idle_longer_than
         self._monotonic = monotonic
+        self._clock = Clock()
 
     async def claim(self, kind: Kind, terms: LaneTerms, *, after: int, batch: int) -> Claimed:
         """Claim up to `batch` rounds whose id is beyond `after`, due retries first."""
-        rows = await self._database.rows(
+        asked = self._monotonic()
+        rows = await self._database.tuples(
             "claim" if kind is Kind.CANCEL else "claim_probes",
             run_id=self._run_id,
             replica=self._replica,
@@ -80,51 +89,44 @@ class WorkLedger:
             spacing=SPACING,
             recovery=RECOVERY,
             lead=LEAD,
+            head_start=self._clock.delay,
             lease=terms.timeout + SETTLE_MARGIN,
             max_attempts=terms.max_attempts,
             status_probe=terms.status_probe,
             idle_longer_than=self._idle_longer_than,
         )
-        now = self._monotonic()
-        claims = tuple(self._claim(row, kind, terms, now) for row in rows if row.state == State.CLAIMED)
-        return Claimed(
-            open=not any(row.state == "gate_closed" for row in rows),
-            claims=claims,
-            dropped=tuple(
-                Dropped(row.run_id, State(row.state), terms.partner, row.market, row.round_id, row.detail)
-                for row in rows
-                if row.id is not None and row.state != State.CLAIMED
-            ),
-            clock=next(row.at for row in rows if row.at is not None) - now if claims else None,
-            step=next((row.step for row in rows if row.step is not None), None),
-            last_id=max((row.id for row in rows if row.id is not None), default=0),
-        )
-
-    def _claim(self, row: Any, kind: Kind, terms: LaneTerms, now: float) -> Claim:
-        slot = now + row.until_slot
-        return Claim(
-            row.id,
-            row.run_id,
-            row.attempt_uuid,
-            kind,
-            terms.partner,
-            row.market,
-            row.game_id,
-            row.user_id,
-            row.round_id,
-            row.tries,
-            row.probes,
-            row.doubtful,
-            row.refused,
-            slot,
-            slot + terms.timeout + SETTLE_MARGIN,
-        )
+        read = self._monotonic()
+        lease = terms.timeout + SETTLE_MARGIN
+        claimed = Claimed()
+        for (
+            number, run_id, state, market, game_id, user_id, round_id, uuid, tries, probes, doubtful, refused, detail,
+            slot_at, at, step,
+        ) in rows:  # fmt: skip
+            if number is None:
+                claimed.open = False
+                break
+            claimed.last_id = max(claimed.last_id, number)
+            if slot_at is None:
+                dropped = Dropped(run_id, State(state), terms.partner, market, round_id, detail)
+                claimed.dropped.append(dropped)
+                continue
+            if claimed.clock is None:
+                claimed.clock = self._clock.note(asked, at, read)
+                claimed.step = step
+            slot = slot_at - claimed.clock
+            claim = Claim(
+                number, run_id, uuid, kind, terms.partner, market, game_id, user_id, round_id, tries, probes, doubtful,
+                refused, slot, slot + lease,
+            )  # fmt: skip
+            claimed.claims.append(claim)
+        return claimed
 
     async def reserve(self, kind: Kind, terms: LaneTerms, claims: Sequence[Claim]) -> list[Claim]:
         """New slots and leases for claims that missed theirs: for the first of them, as many as LEAD seconds hold.
 
         What is left out may be lost meanwhile.
         """
+        asked = self._monotonic()
         rows = await self._database.rows(
             "reserve",
             partner=terms.partner,
@@ -135,12 +137,15 @@ class WorkLedger:
             spacing=SPACING,
             recovery=RECOVERY,
             lead=LEAD,
+            head_start=self._clock.delay,
             lease=terms.timeout + SETTLE_MARGIN,
         )
-        now = self._monotonic()
-        slots = {row.id: now + row.until_slot for row in rows}
+        if not rows:
+            return []
+        ahead = self._clock.note(asked, rows[0].at, self._monotonic())
+        slots = {row.id: row.slot - ahead for row in rows}
         kept = [
-            dataclasses.replace(claim, slot=slot, expires=slot + terms.timeout + SETTLE_MARGIN)
+            claim._replace(slot=slot, expires=slot + terms.timeout + SETTLE_MARGIN)
             for claim in claims
             if (slot := slots.get(claim.cancellation_id)) is not None
         ]
@@ -156,13 +161,13 @@ class WorkLedger:
         close_error: str | None = None,
         *,
         again: bool = False,
-    ) -> tuple[dict[UUID, Written], str | None]:
+    ) -> tuple[dict[str, Written], str | None]:
         """Write a batch, of which no two are for the same cancellation; `again`, where an earlier try may have done it.
 
         Returns what was written, by attempt, and the run's newest replies for the failure-ratio rail (None where the
         batch held none). With `close_error` the operator's function is not called, and the words go to `detail`.
         """
-        rows = await self._database.rows(
+        rows = await self._database.tuples(
             "settle",
             run_id=self._run_id,
             close_error=close_error,
@@ -170,10 +175,13 @@ class WorkLedger:
             replies=orjson.dumps([_written(item) for item in batch], default=str).decode(),
         )
         by_uuid = {item.claim.uuid: item for item in batch}
-        written = {
-            row.uuid: Written(row.conflict, _discrepant(by_uuid[row.uuid], row)) for row in rows if row.id is not None
-        }
-        return written, next((row.recent for row in rows if row.recent is not None), None)
+        written, newest = {}, None
+        for number, uuid, conflict, stake, currency, bet_transaction_id, recent in rows:
+            newest = recent if recent is not None else newest
+            if number is not None:
+                staked = Money(stake, currency, bet_transaction_id)
+                written[uuid] = Written(conflict, _promised(by_uuid[uuid]).differs_from(staked))
+        return written, newest
 
     async def keep(self, claims: Sequence[Claim]) -> None:
         """Let nobody take these for lost: their replies are here, and are going to be written."""
@@ -181,16 +189,23 @@ class WorkLedger:
             "keep", ids=[claim.cancellation_id for claim in claims], uuids=[claim.uuid for claim in claims], kept=KEPT
         )
 
-    async def recover(self, terms: LaneTerms, run_ids: Sequence[UUID]) -> list[Any]:
-        """Turn claims of those runs whose lease has run out into doubts."""
+    async def recover(self, terms: LaneTerms, run_ids: Sequence[UUID], window: Window | None = None) -> list[Any]:
+        """Turn claims of those runs whose lease has run out into doubts; a round's first claim only within `window`."""
         return await self._database.rows(
             "recover",
             partner=terms.partner,
             run_ids=list(run_ids),
+            above=window.above if window else 0,
+            up_to=window.up_to if window else None,
             status_probe=terms.status_probe,
             max_attempts=terms.max_attempts,
             back_off=BASE,
         )
+
+    async def front(self, partner: str, above: int) -> int | None:
+        """The first id beyond `above` of a round that is planned, or claimed for the first time; None: no such."""
+        row = await self._database.row("front", run_id=self._run_id, partner=partner, above=above)
+        return row.id if row else None
 
     async def watch(self, partners: Sequence[str]) -> Sight:
         """Give a sign of life and look what has become of the run."""
@@ -242,10 +257,12 @@ class WorkLedger:
 
 
 def _written(item: Settlement) -> dict[str, object]:
-    """A settlement as the statement reads it. An amount becomes text, and never a float."""
-    return {
-        "id": item.claim.cancellation_id,
-        "uuid": item.claim.uuid,
+    """A settlement as the statement reads it. An amount becomes text, and never a float; what is not there is NULL."""
+    claim = item.claim
+    row: dict[str, object] = {
+        "id": claim.cancellation_id,
+        "uuid": claim.uuid,
+        "kind": claim.kind,
         "state": item.state,
         "outcome": item.outcome,
         "sent_at": item.sent_at,
@@ -256,15 +273,16 @@ def _written(item: Settlement) -> dict[str, object]:
         "currency": item.currency,
         "amount": item.amount,
         "transaction_id": item.transaction_id,
-        "detail": item.detail,
-        "due_in": item.due_in,
         "doubtful": item.doubtful,
         "refused": item.refused,
-        "failed": item.failed,
     }
+    # Left out where there is none, as nearly always: the database reads what it is given word by word.
+    for name in ("detail", "due_in", "failed"):
+        if (value := getattr(item, name)) is not None:
+            row[name] = value
+    return row
 
 
-def _discrepant(item: Settlement, row: Any) -> bool:
-    """Whether what the vendor promised differs from what the operator has on record."""
-    promised = Money(item.amount, item.currency, item.transaction_id)
-    return promised.differs_from(Money(row.stake, row.stake_currency, row.bet_transaction_id))
+def _promised(item: Settlement) -> Money:
+    """What the vendor promised."""
+    return Money(item.amount, item.currency, item.transaction_id)

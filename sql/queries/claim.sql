@@ -2,7 +2,7 @@
 -- operator's view; those that are not to be called any more are settled here, the others get an attempt, a lease and
 -- a slot. One statement: what it returns is committed.
 WITH gate AS (
-    SELECT s.partner, s.lane
+    SELECT s.partner, s.lane, r.as_of
     FROM retention.partner_state s, retention.runs r
     WHERE s.partner = %(partner)s AND s.lane = %(lane)s
       AND s.paused_until <= statement_timestamp()
@@ -13,8 +13,8 @@ WITH gate AS (
           SELECT FROM retention.pauses p
           WHERE p.resumed_at IS NULL AND (p.partner IS NULL OR p.partner = s.partner))
 ), due AS (
-    SELECT c.id
-    FROM retention.cancellations c
+    SELECT c.id, c.partner, c.market, c.game_id, c.user_id, c.round_id, c.doubtful, r.as_of
+    FROM retention.cancellations c JOIN retention.runs r ON r.run_id = c.run_id
     WHERE EXISTS (SELECT FROM gate)
       AND c.partner = %(partner)s AND c.unsettled AND c.due_at <= statement_timestamp()
       AND coalesce(c.taken_up_by, c.run_id) = %(run_id)s
@@ -22,9 +22,9 @@ WITH gate AS (
     ORDER BY c.due_at LIMIT %(batch)s
     FOR UPDATE OF c SKIP LOCKED
 ), fresh AS (
-    SELECT id
+    SELECT next.*, (SELECT as_of FROM gate) AS as_of
     FROM (
-        SELECT c.id
+        SELECT c.id, c.partner, c.market, c.game_id, c.user_id, c.round_id, c.doubtful
         FROM retention.cancellations c
         WHERE EXISTS (SELECT FROM gate)
           AND c.run_id = %(run_id)s AND c.partner = %(partner)s AND c.id > %(after)s AND c.state = 'planned'
@@ -38,7 +38,7 @@ WITH gate AS (
     SELECT
         c.id, c.doubtful,
         o.round_id IS NULL AS closed,
-        o.last_activity_at > least(r.as_of,
+        o.last_activity_at > least(c.as_of,
             statement_timestamp() - make_interval(secs => coalesce(%(idle_longer_than)s::float8, 0))) AS came_back,
         o.last_activity_at,
         EXISTS (
@@ -47,16 +47,14 @@ WITH gate AS (
               AND (h.partner IS NULL OR h.partner = c.partner) AND (h.market IS NULL OR h.market = c.market)
               AND (h.game_id IS NULL OR h.game_id = c.game_id) AND (h.user_id IS NULL OR h.user_id = c.user_id)
               AND (h.round_id IS NULL OR h.round_id = c.round_id)) AS held
-    FROM (SELECT id FROM due UNION ALL SELECT id FROM fresh) picked
-    JOIN retention.cancellations c ON c.id = picked.id
-    JOIN retention.runs r ON r.run_id = c.run_id
+    FROM (SELECT * FROM due UNION ALL SELECT * FROM fresh) c
     LEFT JOIN retention.open_rounds o ON o.partner = c.partner AND o.round_id = c.round_id
 ), ready AS (
     SELECT id, row_number() OVER (ORDER BY id) AS nth
     FROM (SELECT DISTINCT id FROM looked WHERE NOT closed AND coalesce(came_back, false) IS FALSE AND NOT held) once
 ), reserved AS (
     UPDATE retention.partner_state s
-    SET next_slot = greatest(s.next_slot, clock_timestamp())
+    SET next_slot = greatest(s.next_slot, clock_timestamp() + make_interval(secs => %(head_start)s))
             + make_interval(secs => (SELECT count(*) FROM ready) / (%(spacing)s * now_at.rate)),
         rate = nullif(now_at.rate, %(rate)s), rate_at = statement_timestamp()
     FROM (
@@ -92,16 +90,16 @@ WITH gate AS (
     RETURNING c.id, c.state, c.market, c.round_id, c.run_id, c.detail
 )
 SELECT
-    c.id, c.run_id, c.state, c.market, c.game_id, c.user_id, c.round_id, c.attempt_uuid, c.tries, c.probes, c.doubtful,
-    c.refused, NULL AS detail,
-    extract(epoch FROM v.first_slot - v.at)::float8 + (c.nth - 1) * v.step AS until_slot,
+    c.id, c.run_id::text, c.state, c.market, c.game_id, c.user_id, c.round_id, c.attempt_uuid::text AS uuid, c.tries,
+    c.probes, c.doubtful, c.refused, NULL AS detail,
+    extract(epoch FROM v.first_slot)::float8 + (c.nth - 1) * v.step AS slot,
     extract(epoch FROM v.at)::float8 AS at, v.step
 FROM claimed c, reserved v
 UNION ALL
-SELECT d.id, d.run_id, d.state, d.market, NULL, NULL, d.round_id, NULL, 0, 0, false, false, d.detail, NULL, NULL, NULL
+SELECT d.id, d.run_id::text, d.state, d.market, NULL, NULL, d.round_id, NULL, 0, 0, false, false, d.detail, NULL, NULL, NULL
 FROM dropped d
 UNION ALL
 -- Nothing may be claimed just now: that is not the same as nothing being left.
 SELECT NULL, NULL, 'gate_closed', NULL, NULL, NULL, NULL, NULL, 0, 0, false, false, NULL, NULL, NULL, NULL
 WHERE NOT EXISTS (SELECT FROM gate)
-ORDER BY until_slot
+ORDER BY slot

@@ -22,7 +22,7 @@ WITH gate AS (
     SELECT id, row_number() OVER (ORDER BY id) AS nth FROM due
 ), reserved AS (
     UPDATE retention.partner_state s
-    SET next_slot = greatest(s.next_slot, clock_timestamp())
+    SET next_slot = greatest(s.next_slot, clock_timestamp() + make_interval(secs => %(head_start)s))
             + make_interval(secs => (SELECT count(*) FROM ready) / (%(spacing)s * now_at.rate)),
         rate = nullif(now_at.rate, %(rate)s), rate_at = statement_timestamp()
     FROM (
@@ -45,12 +45,12 @@ WITH gate AS (
     SELECT attempt_uuid, id, %(run_id)s, 'status', %(replica)s, clock_timestamp() FROM claimed
 )
 SELECT
-    c.id, c.run_id, c.state, c.market, c.game_id, c.user_id, c.round_id, c.attempt_uuid, c.tries, c.probes, c.doubtful,
-    c.refused, NULL AS detail,
-    extract(epoch FROM v.first_slot - v.at)::float8 + (c.nth - 1) * v.step AS until_slot,
+    c.id, c.run_id::text, c.state, c.market, c.game_id, c.user_id, c.round_id, c.attempt_uuid::text AS uuid, c.tries,
+    c.probes, c.doubtful, c.refused, NULL AS detail,
+    extract(epoch FROM v.first_slot)::float8 + (c.nth - 1) * v.step AS slot,
     extract(epoch FROM v.at)::float8 AS at, v.step
 FROM claimed c, reserved v
 UNION ALL
 SELECT NULL, NULL, 'gate_closed', NULL, NULL, NULL, NULL, NULL, 0, 0, false, false, NULL, NULL, NULL, NULL
 WHERE NOT EXISTS (SELECT FROM gate)
-ORDER BY until_slot
+ORDER BY slot

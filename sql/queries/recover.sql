@@ -1,10 +1,20 @@
--- What was claimed and never settled is in doubt: its request may have left.
-WITH expired AS (
-    SELECT c.id, c.attempt_uuid, c.tries, c.probes, a.kind
-    FROM retention.cancellations c JOIN retention.attempts a ON a.uuid = c.attempt_uuid
-    WHERE c.partner = %(partner)s AND c.state = 'claimed' AND c.lease_until < statement_timestamp()
-      AND (c.run_id = ANY (%(run_ids)s::uuid[]) OR c.unsettled)
+-- What was claimed and never settled is in doubt: its request may have left. Of the runs' own first claims those between two
+-- ids (`above` is excluded, NULL is no end), of what has left the straight way all.
+WITH straight AS (
+    SELECT c.id, c.attempt_uuid
+    FROM retention.cancellations c
+    WHERE c.partner = %(partner)s AND c.run_id = ANY (%(run_ids)s::uuid[])
+      AND c.id > %(above)s AND (%(up_to)s::bigint IS NULL OR c.id <= %(up_to)s)
+      AND c.state = 'claimed' AND c.lease_until < statement_timestamp() AND NOT c.unsettled
     FOR UPDATE OF c SKIP LOCKED
+), astray AS (
+    SELECT c.id, c.attempt_uuid
+    FROM retention.cancellations c
+    WHERE c.partner = %(partner)s AND c.unsettled AND c.state = 'claimed' AND c.lease_until < statement_timestamp()
+    FOR UPDATE OF c SKIP LOCKED
+), expired AS (
+    SELECT e.id, e.attempt_uuid, a.kind
+    FROM (SELECT * FROM straight UNION ALL SELECT * FROM astray) e JOIN retention.attempts a ON a.uuid = e.attempt_uuid
 ), lost AS (
     UPDATE retention.attempts a
     SET outcome = 'in_doubt', detail = 'the process that claimed it never recorded a reply'

@@ -1,7 +1,7 @@
 -- A batch of replies: attempts, cancellations and the operator's own table, together or not at all.
 WITH reply AS (
     SELECT * FROM json_to_recordset(%(replies)s::json) AS r (
-        id bigint, uuid uuid, state text, outcome text, sent_at timestamptz, replied_at timestamptz,
+        id bigint, uuid uuid, kind text, state text, outcome text, sent_at timestamptz, replied_at timestamptz,
         http_status smallint, error_code text, description text, currency text, amount numeric, transaction_id text,
         detail text, due_in float8, doubtful boolean, refused boolean, failed boolean)
 ), noted AS (
@@ -47,12 +47,12 @@ WITH reply AS (
         -- A request that was turned away at the door uses no attempt.
         tries = c.tries - (r.outcome IN ('throttled', 'unauthorized') AND c.attempt_uuid = r.uuid AND r.kind = 'cancel')::integer,
         probes = c.probes - (r.outcome IN ('throttled', 'unauthorized') AND c.attempt_uuid = r.uuid AND r.kind = 'status')::integer
-    FROM (SELECT l.*, a.kind FROM locked l JOIN retention.attempts a ON a.uuid = l.uuid) r
+    FROM locked r
     WHERE c.id = r.id
-    RETURNING c.id, r.uuid, c.conflict, c.stake, c.stake_currency, c.bet_transaction_id
+    RETURNING c.id, r.uuid::text, c.conflict, c.stake, c.stake_currency, c.bet_transaction_id
 ), counted AS (
     SELECT string_agg(r.failed::integer::text, '' ORDER BY r.replied_at, r.id) AS marks
-    FROM reply r JOIN settled s ON s.uuid = r.uuid WHERE r.failed IS NOT NULL
+    FROM reply r JOIN settled s ON s.id = r.id WHERE r.failed IS NOT NULL
 ), seen AS (
     UPDATE retention.runs SET recent = right(recent || counted.marks, 200)
     FROM counted WHERE run_id = %(run_id)s AND counted.marks IS NOT NULL
@@ -61,6 +61,6 @@ WITH reply AS (
 SELECT s.*, w.recent FROM settled s FULL JOIN seen w ON false
 UNION ALL
 -- What an earlier try wrote whose answer was lost.
-SELECT c.id, c.attempt_uuid, c.conflict, c.stake, c.stake_currency, c.bet_transaction_id, NULL
+SELECT c.id, c.attempt_uuid::text, c.conflict, c.stake, c.stake_currency, c.bet_transaction_id, NULL
 FROM reply r JOIN retention.cancellations c ON c.id = r.id AND c.attempt_uuid = r.uuid AND c.state = r.state
 WHERE %(again)s

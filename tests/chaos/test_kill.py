@@ -134,7 +134,7 @@ async def test_postgres_restarted_in_the_middle(tmp_path: Path) -> None:
         assert [] == await violations(world)
 
 
-@pytest.mark.parametrize("processes", [2, 3])
+@pytest.mark.parametrize("processes", [pytest.param(2, marks=pytest.mark.long), 3])
 async def test_several_processes_share_a_run_within_the_rate(world: World, processes: int) -> None:
     """Helpers share one run: no round twice in flight, no sliding second above the rate, nine tenths of which are used."""
     await world.seed(400)

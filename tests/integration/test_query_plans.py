@@ -75,6 +75,8 @@ class Explaining(Database):
         self.plans[name], self.values[name] = plan["Plan"], values
         return []
 
+    tuples = rows
+
 
 @contextmanager
 def large_database(server: str, front: str, rows: int) -> Iterator[str]:

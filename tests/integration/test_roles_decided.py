@@ -75,10 +75,11 @@ HARMLESS: dict[str, Any] = {
     **dict.fromkeys(("until", "close_error", "within", "deadline", "idle_longer_than"), None),
     **dict.fromkeys(("run_id", "notification_id"), UUID),
     **{key: [UUID] for key in ("run_ids", "uuids")},
-    **dict.fromkeys(("id", "hold_id", "after"), 0),
+    **dict.fromkeys(("id", "hold_id", "after", "above", "up_to"), 0),
     **dict.fromkeys(("batch", "limit", "max_attempts", "tries", "large"), 1),
     **dict.fromkeys(
-        ("rate", "spacing", "recovery", "lead", "lease", "kept", "pause", "beat", "patience", "back_off"), 1.0
+        ("rate", "spacing", "recovery", "lead", "head_start", "lease", "kept", "pause", "beat", "patience", "back_off"),
+        1.0,
     ),
     **{
         key: ["acme"]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, LiteralString
 from uuid import uuid4
 
 import pytest
@@ -13,7 +14,7 @@ from retention.core.model import Kind
 from retention.core.pacing import SPACING
 from retention.ledger import runs as module
 from retention.ledger.runs import RunLedger, RunRequest, Start
-from retention.ledger.work import LEAD
+from retention.ledger.work import LEAD, Window
 
 if TYPE_CHECKING:
     from support.world import World
@@ -56,6 +57,49 @@ async def test_a_claim_is_kept_while_its_reply_cannot_be_written(world: World, d
     assert [claims[1].round_id] == [row.round_id for row in lost]
     await planned.work.keep(claims)
     assert {claims[0].round_id: "claimed", claims[1].round_id: "in_doubt"} == await world.states()
+
+
+SLOW = """
+    CREATE FUNCTION public.dawdle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.3); RETURN NULL; END $$;
+    CREATE TRIGGER dawdle AFTER {event} FOR EACH STATEMENT EXECUTE FUNCTION public.dawdle()
+"""
+
+
+@pytest.mark.parametrize("event", ["INSERT ON retention.attempts", "UPDATE ON retention.cancellations"])
+async def test_a_late_answer_moves_no_slot(world: World, database: Database, event: LiteralString) -> None:
+    """However late the database's answer is read, each request's slot is where the database has put it, behind the last."""
+    await world.seed(6)
+    planned = await begin(database)
+    first = (await planned.work.claim(Kind.CANCEL, TERMS, after=0, batch=3)).claims
+    await world.sql(SLOW.format(event=event))
+    if event.startswith("INSERT"):
+        late = (await planned.work.claim(Kind.CANCEL, TERMS, after=0, batch=3)).claims
+    else:
+        late = await planned.work.reserve(Kind.CANCEL, TERMS, first)
+    slots = [claim.slot for claim in (*first, *late)]
+    gaps = [after - before for before, after in pairwise(slots)]
+    assert pytest.approx([1 / (SPACING * TERMS.rate)] * 5, abs=0.05) == gaps
+
+
+async def test_claims_are_looked_for_where_the_front_is(world: World, database: Database) -> None:
+    """Within a window only its own first claims are found, of retries all; the front is the first that is not settled."""
+    await world.seed(6)
+    planned = await begin(database)
+    claims = (await planned.work.claim(Kind.CANCEL, TERMS, after=0, batch=5)).claims
+    ids = [claim.cancellation_id for claim in claims]
+    assert ids[0] == await planned.work.front("acme", 0)
+    await planned.work.settle(cancelled(claims[:1]))
+    assert [ids[1], ids[4]] == [await planned.work.front("acme", above) for above in (0, ids[3])]
+    await world.sql(
+        "UPDATE retention.cancellations SET lease_until = now() - interval '1 s', unsettled = id = %(id)s"
+        " WHERE state = 'claimed'",
+        id=ids[4],
+    )
+    found = await planned.work.recover(TERMS, [planned.run_id], Window(ids[1], ids[2]))
+    assert {ids[2], ids[4]} == {row.id for row in found}
+    assert {ids[1], ids[3]} == {row.id for row in await planned.work.recover(TERMS, [planned.run_id])}
+    assert ids[4] + 1 == await planned.work.front("acme", 0)
+    assert await planned.work.front("acme", ids[4] + 1) is None
 
 
 async def test_a_plan_that_took_long_is_not_taken_for_abandoned(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from retention.core.pacing import LATE_SHARE, SPACING, TOLERANCE, LateBudget, batch_size
+from retention.core.pacing import LATE_SHARE, LONGEST_ANSWER, SPACING, TOLERANCE, Clock, LateBudget, batch_size
 
 STARTS = st.sampled_from([0.0, 12_345.678, 5e6])  # a monotonic clock may have begun long ago
 
@@ -24,6 +24,38 @@ def most_in_a_second(times: list[float]) -> int:
             window.popleft()
         most = max(most, len(window))
     return most
+
+
+@given(
+    st.lists(st.tuples(*[st.floats(0, 0.2)] * 3), min_size=1, max_size=30),
+    st.floats(-1e9, 1e9),
+)
+def test_the_quickest_answer_tells_the_clocks_apart(trips: list[tuple[float, float, float]], ahead: float) -> None:
+    """The database's clock is taken to be ahead by no more than it is, and by less only by the quickest answer's time."""
+    clock, now = Clock(), 1000.0
+    for there, back, rest in trips:
+        found = clock.note(now, now + there + ahead, now + there + back)
+        assert clock.delay <= LONGEST_ANSWER
+        now += there + back + rest
+    quickest = min(back for _, back, _ in trips)
+    assert ahead - quickest - 1e-6 <= found <= ahead + 1e-6
+
+
+def test_a_clock_that_was_set_is_followed() -> None:
+    """A database whose clock jumps, forwards or backwards, is believed at the next answer, up to the time that it took."""
+    clock = Clock()
+    for ahead in (50.0, 80.0, 20.0):
+        assert pytest.approx(ahead, abs=0.031) == clock.note(10.0, 10.02 + ahead, 10.05)
+
+
+def test_the_expected_delay_follows_the_answers_and_is_bounded() -> None:
+    """A late answer is expected again for a while, and none is expected later than LONGEST_ANSWER."""
+    clock = Clock()
+    delays = []
+    for late in (0.01, 0.01, 0.11, 0.01, 0.01, 9.0):
+        clock.note(0.0, 0.0, late)
+        delays.append(clock.delay)
+    assert pytest.approx([0.01, 0.005, 0.1, 0.05, 0.025, LONGEST_ANSWER]) == delays
 
 
 @pytest.mark.parametrize(
@@ -65,7 +97,7 @@ def test_a_slow_pace_leaves_no_room(rate: float) -> None:
 
 def test_the_room_is_used_and_comes_back() -> None:
     """As many late requests as a second has room for leave at once, the next one a second later."""
-    budget = LateBudget(2500)
+    budget = LateBudget(5000)
     assert [True] * 10 + [False] * 5 == [budget.allows(99.0, 100.0) for _ in range(15)]
     assert not budget.allows(99.0, 100.999)
     assert budget.allows(99.0, 101.0)
