@@ -52,7 +52,7 @@ async def check_vendor(client: VendorClient, partner: Partner, redact: Callable[
     """Ask one vendor whether it hears us and knows us. `redact` takes out whatever secret its reply repeats."""
     credentials = Credentials(partner.secure_login.reveal(), partner.token.reveal())
     address = partner.api_url.reveal().rstrip("/") + "/v4/HealthCheck"
-    exchange = await client.post(address, lambda: wire.encode_health(credentials, str(uuid.uuid4())))
+    exchange = await client.post(address, wire.encode_health(credentials, str(uuid.uuid4())))
     ok, message = False, "no reply"
     match exchange.answer:
         case Reply(http_status=401 | 403 as status):

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from retention.core.model import Credentials
 from retention.core.outcome import Treating
 from retention.engine.engine import Ending, Engine
-from retention.engine.partner import Addresses, Partner
+from retention.engine.partner import Access, Partner
 from retention.engine.stats import Stats, Tally
 from retention.errors import ConfigurationError
 from retention.ledger.controls import Controls
@@ -171,12 +171,23 @@ def redactor_of(settings: Settings) -> Redactor:
 
 
 def _secrets_of(settings: Settings) -> tuple[Callable[[], list[str]], Callable[[], set[str]]]:
+    every = settings.every_secret()
     urls = [url for partner in settings.partners.values() for url in (partner.api_url, partner.status_url) if url]
     urls += [url for target in settings.notify.values() for url in (target.webhook, target.apprise) if url]
-    return (
-        lambda: [*settings.secrets(), *(part for url in urls for part in _parts(url.reveal()))],
-        lambda: {*settings.partners, *settings.policies},
-    )
+    listed: list[str] = []
+    seen: list[int] = []
+
+    def words() -> list[str]:
+        # It is asked for each line. What has not been read by whoever uses it can stand in nothing that is written, so
+        # no file is looked at here.
+        nonlocal listed, seen
+        revisions = [secret.revision for secret in every]
+        if revisions != seen or not listed:
+            listed = [*settings.secrets(), *(part for url in urls for part in _parts(url.reveal()))]
+            seen = revisions
+        return listed
+
+    return words, lambda: {*settings.partners, *settings.policies}
 
 
 @lru_cache(maxsize=64)
@@ -258,13 +269,22 @@ async def _partner(stack: AsyncExitStack, settings: PartnerSettings, redactor: R
         concurrency=settings.concurrency,
         send_game_id=settings.send_game_id,
         # Asked anew for each call: a secret in a file may change while a run is on.
-        addresses=lambda: _addresses(settings),
-        credentials=lambda: Credentials(settings.secure_login.reveal(), settings.token.reveal()),
+        access=lambda: _access(settings),
         redact=redactor.text,
     )
 
 
-def _addresses(settings: PartnerSettings) -> Addresses:
-    base = settings.api_url.reveal().rstrip("/")
-    status = settings.status_url.reveal() if settings.status_url else f"{base}/history/GetRoundStatus"
-    return Addresses(f"{base}/v4/CancelRound", status)
+def _access(settings: PartnerSettings) -> Access:
+    return _access_by(
+        settings.api_url.reveal(),
+        settings.status_url.reveal() if settings.status_url else None,
+        settings.secure_login.reveal(),
+        settings.token.reveal(),
+    )
+
+
+@lru_cache(maxsize=64)
+def _access_by(api_url: str, status_url: str | None, secure_login: str, token: str) -> Access:
+    base = api_url.rstrip("/")
+    status_url = status_url or f"{base}/history/GetRoundStatus"
+    return Access(f"{base}/v4/CancelRound", status_url, Credentials(secure_login, token))

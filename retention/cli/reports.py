@@ -7,7 +7,6 @@ import io
 import os
 import stat
 import sys
-import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -191,6 +190,8 @@ def review_resolve(
 @contextmanager
 def _written(path: Path | None) -> Iterator[TextIO]:
     """Stdout, or a file that appears whole or not at all: its owner's alone, unless the one before it was not."""
+    import tempfile
+
     if path is None:
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(newline="")  # RFC 4180 has line ends of its own

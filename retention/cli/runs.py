@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -160,6 +159,8 @@ async def _ask(plan: Plan) -> bool:
 
 async def _typed() -> str:
     """A line from the terminal; waiting for it can be cut short, which a thread that reads could not be."""
+    import asyncio
+
     loop = asyncio.get_running_loop()
     readable = asyncio.Event()
     loop.add_reader(sys.stdin, readable.set)

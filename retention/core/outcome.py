@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from retention.core.backoff import full_jitter
 from retention.core.model import Kind, NotConnected, Outcome, Reply, Settlement, State, Treatment, Unclear
@@ -37,6 +37,13 @@ _TREATED = {
     Treatment.REJECTED: Outcome.REJECTED,
     Treatment.UNAUTHORIZED: Outcome.UNAUTHORIZED,
 }
+
+_CERTAIN = {
+    Outcome.CANCELLED: State.CANCELLED,
+    Outcome.ALREADY_CANCELLED: State.ALREADY_CANCELLED,
+    Outcome.ALREADY_COMPLETED: State.ALREADY_COMPLETED,
+}
+"""What the reply to a cancel request makes certain, and the state that it ends in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +141,7 @@ def _about(claim: Claim, answer: Answer) -> Answer:
     return answer
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
+class _Step(NamedTuple):
     state: State
     due_in: float | None = None
     doubtful: bool = False
@@ -143,11 +149,11 @@ class _Step:
 
 
 def _after_cancel(claim: Claim, outcome: Outcome, answer: Answer, treating: Treating, fraction: float) -> _Step:
+    if (certain := _CERTAIN.get(outcome)) is not None:
+        return _Step(certain, doubtful=claim.doubtful)
     wait = full_jitter(claim.tries, fraction)
     exhausted = claim.tries >= treating.max_attempts
     match outcome:
-        case Outcome.CANCELLED | Outcome.ALREADY_CANCELLED | Outcome.ALREADY_COMPLETED:
-            step = _Step(State(outcome.value), doubtful=claim.doubtful)
         case Outcome.REJECTED if _askable(claim, treating):
             step = _Step(State.IN_DOUBT, 0.0, doubtful=claim.doubtful, refused=True)
         case Outcome.REJECTED if claim.doubtful:

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from retention.core.model import LIVE_STATES, Outcome, State
+from retention.core.model import LIVE_STATES, Outcome
 from retention.core.rails import check_replies
 from retention.engine.persist import persist
+from retention.engine.told import is_left, told
 from retention.ledger.database import NoAnswerError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from uuid import UUID
 
     from structlog.typing import FilteringBoundLogger
 
@@ -27,14 +27,23 @@ if TYPE_CHECKING:
     from retention.ledger.answers import Dropped, GivenUp, Written
     from retention.ledger.work import WorkLedger
 
-UNWRITTEN = 400
+Answered = tuple["Partner", "Settlement", "float | None"]
+"""A reply, from whom, and how many seconds it took."""
+
+UNWRITTEN = 450
 """Replies that may wait; beyond it the senders wait with theirs."""
 
 BATCH = 500
 """Replies written at once, at the most."""
 
+BREATH = 50
+"""Replies told of in one go."""
+
+ENOUGH = 200
+"""Replies that are written without waiting for more."""
+
 LINGER = 0.03
-"""Seconds for which a batch may gather."""
+"""Seconds for which fewer may gather."""
 
 BEHIND = 1.0
 """Seconds after which what is being written counts as held up."""
@@ -63,9 +72,12 @@ class Desk:
         self._max_failure_ratio = max_failure_ratio
         self._passed = passed
         self._log_user_ids = log_user_ids
-        self._inbox: asyncio.Queue[tuple[Partner, Settlement, float | None] | None] = asyncio.Queue(UNWRITTEN)
+        self._inbox: list[Answered] = []
+        self._came = asyncio.Event()
+        self._room = asyncio.Event()
+        self._last = False
         self._told_to_die = asyncio.Event()
-        self._unwritten: dict[UUID, Claim] = {}
+        self._unwritten: dict[str, Claim] = {}
         self._writing_since: float | None = None
         self._halted = False
 
@@ -84,14 +96,26 @@ class Desk:
         """A random number from 0 to 1, for pauses."""
         return random.random()  # noqa: S311 - spreads retries, guards nothing
 
-    async def put(self, partner: Partner, item: Settlement, latency: float | None) -> None:
-        """Hand a reply over; waits while too many are unwritten. `latency` in seconds."""
-        self._unwritten[item.claim.uuid] = item.claim
-        await self._inbox.put((partner, item, latency))
+    def take(self, reply: Answered) -> bool:
+        """Take a reply in, unless too many are unwritten."""
+        claim = reply[1].claim
+        self._unwritten[claim.uuid] = claim
+        if len(self._inbox) >= UNWRITTEN:
+            return False
+        self._inbox.append(reply)
+        self._came.set()
+        return True
 
-    async def close(self) -> None:
+    async def put(self, reply: Answered) -> None:
+        """Hand a reply over; waits while too many are unwritten."""
+        while not self.take(reply):
+            self._room.clear()
+            await self._room.wait()
+
+    def close(self) -> None:
         """No more replies come; `run` ends when the last one is written."""
-        await self._inbox.put(None)
+        self._last = True
+        self._came.set()
 
     def die(self) -> None:
         """Give up writing; what is unwritten stays claimed, and becomes a doubt."""
@@ -99,19 +123,15 @@ class Desk:
 
     async def run(self) -> None:
         """Write replies until closed."""
-        last = False
-        while not last:
-            first = await self._inbox.get()
-            if first is None:
-                return
-            await asyncio.sleep(LINGER)
-            batch = [first]
-            while len(batch) < BATCH and not self._inbox.empty():
-                entry = self._inbox.get_nowait()
-                if entry is None:
-                    last = True
-                    break
-                batch.append(entry)
+        while self._inbox or not self._last:
+            if not self._inbox:
+                self._came.clear()
+                await self._came.wait()
+                continue
+            if len(self._inbox) < ENOUGH and not self._last:
+                await asyncio.sleep(LINGER)
+            batch, self._inbox = self._inbox[:BATCH], self._inbox[BATCH:]
+            self._room.set()
             self._writing_since = time.monotonic()
             for part in _one_per_round(batch):
                 await self._write(part)
@@ -119,11 +139,13 @@ class Desk:
             for _, item, _ in batch:
                 self._unwritten.pop(item.claim.uuid, None)
 
-    async def _write(self, batch: Sequence[tuple[Partner, Settlement, float | None]]) -> None:
+    async def _write(self, batch: Sequence[Answered]) -> None:
         written = await self._settle([item for _, item, _ in batch])
         if written is None:
             return
-        for partner, item, latency in batch:
+        for nth, (partner, item, latency) in enumerate(batch):
+            if nth % BREATH == BREATH - 1:
+                await asyncio.sleep(0)  # others have slots to keep
             self._tell(item, latency, written.get(item.claim.uuid))
             if item.outcome is Outcome.UNAUTHORIZED:
                 await self._halt_partner(partner)
@@ -134,12 +156,12 @@ class Desk:
         close_error: str | None = None,
         *,
         halved: bool = False,
-    ) -> dict[UUID, Written] | None:
+    ) -> dict[str, Written] | None:
         """Write, halving a batch whose rounds the operator's function refuses until the one it refuses stands alone."""
         patience = math.inf if close_error is not None else 1 if halved and len(items) > 1 else TRIES
         tried = False
 
-        async def settle() -> tuple[dict[UUID, Written], str | None]:
+        async def settle() -> tuple[dict[str, Written], str | None]:
             nonlocal tried
             again, tried = tried, True
             return await self._ledger.settle(items, close_error, again=again)
@@ -211,7 +233,7 @@ class Desk:
             self._stats.ended(dropped.partner, dropped.market, dropped.state)
         self.log.info(
             "round.settled" if dropped.state not in LIVE_STATES else "round.in_doubt",
-            run_id=str(dropped.run_id),
+            run_id=dropped.run_id,
             partner=dropped.partner,
             market=dropped.market,
             round_id=dropped.round_id,
@@ -223,55 +245,16 @@ class Desk:
         claim = item.claim
         if latency is not None:
             self._stats.tally.requests[claim.partner].note(latency)
-        if written is not None and (item.state not in LIVE_STATES or _is_left(item)):
+        if written is not None and (item.state not in LIVE_STATES or is_left(item)):
             self._stats.ended(claim.partner, claim.market, item.state)
             self._stats.refund(claim.partner, item.currency, item.amount)
-        values = {
-            "run_id": str(claim.run_id),
-            "partner": claim.partner,
-            "market": claim.market,
-            "round_id": claim.round_id,
-            "uuid": str(claim.uuid),
-            "outcome": item.state.value,
-            "reply": item.outcome.value,
-            "error_code": item.error_code,
-            "latency_ms": None if latency is None else round(latency * 1000, 1),
-            "user_id": claim.user_id if self._log_user_ids else None,
-            "amount": None if item.amount is None else f"{item.amount:f}",
-            "currency": item.currency,
-            "detail": item.detail,
-            "conflict": written.conflict or None if written else None,
-            "discrepancy": written.discrepant or None if written else None,
-        }
-        event, level = _event(item) if written is not None else ("round.late_reply", "warning")
-        getattr(self.log, level)(event, **{key: value for key, value in values.items() if value is not None})
+        event, level, values = told(item, latency, written, with_user=self._log_user_ids)
+        getattr(self.log, level)(event, **values)
 
 
-def _is_left(item: Settlement) -> bool:
-    """Whether it is a doubt that nothing more is done about in this run."""
-    return item.state is State.IN_DOUBT and item.due_in is None
-
-
-def _event(item: Settlement) -> tuple[str, str]:
-    match item.state:
-        case State.CANCELLED:
-            return "round.cancelled", "info"
-        case State.REJECTED:
-            return "round.rejected", "warning"
-        case State.IN_DOUBT:
-            # One that is about to be asked about is in the day's course; one that is left needs a person.
-            return "round.in_doubt", "warning" if _is_left(item) else "info"
-        case State.RETRYING | State.PLANNED:
-            return "round.retrying", "info"
-        case _:
-            return "round.settled", "info"
-
-
-def _one_per_round(
-    batch: Sequence[tuple[Partner, Settlement, float | None]],
-) -> list[list[tuple[Partner, Settlement, float | None]]]:
+def _one_per_round(batch: Sequence[Answered]) -> list[list[Answered]]:
     """Split where a round comes twice (a late reply beside its successor's): one statement changes a row once."""
-    parts: list[dict[int, tuple[Partner, Settlement, float | None]]] = [{}]
+    parts: list[dict[int, Answered]] = [{}]
     for entry in batch:
         key = entry[1].claim.cancellation_id
         if key in parts[-1]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from retention.core.pacing import LateBudget, batch_size
 from retention.engine.persist import persist
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from retention.core.model import Claim
     from retention.engine.desk import Desk
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 BATCH = 500
 """Rounds claimed at once, at the most."""
+
+BRIEF = 0.2
+"""Seconds: a shorter wait is not broken off by a stop, which would cost each request more than its wait is worth."""
 
 POLL = 0.1
 """Seconds between looks for something to claim, where there was nothing."""
@@ -38,10 +42,12 @@ class Lane:
     def __init__(self, kind: Kind, partner: Partner, ledger: WorkLedger, desk: Desk) -> None:
         self.partner = partner
         self.idle = False
+        self.reached = 0  # the highest id that was claimed here
         self._kind = kind
         self._ledger = ledger
         self._desk = desk
-        self._claims: asyncio.Queue[Claim | None] = asyncio.Queue()
+        self._claims: deque[Claim] = deque()
+        self._idlers: deque[asyncio.Future[None]] = deque()
         self._unsent: list[Claim] = []
         self._late: list[Claim] = []
         self._holding = 0
@@ -71,13 +77,10 @@ class Lane:
         finally:
             # Also where the feeder failed: what is in flight is money, and is waited for.
             self._stopping.set()
-            for _ in senders:
-                self._claims.put_nowait(None)
+            self._rouse(len(self._idlers))
             ends = await asyncio.gather(*senders, return_exceptions=True)
-            self._unsent += self._late
-            while not self._claims.empty():
-                claim = self._claims.get_nowait()
-                self._unsent += [claim] if claim is not None else []
+            self._unsent += [*self._late, *self._claims]
+            self._claims.clear()
             await self._hand_back()
         for end in ends:
             if isinstance(end, BaseException):
@@ -92,7 +95,7 @@ class Lane:
             self.idle = self.partner.halted
             return await self._pause(POLL)
         await self._reserve_late()
-        if self._claims.qsize() > self._batch // 2:
+        if len(self._claims) > (self._batch if self._batch == BATCH else self._batch // 2):
             return await self._pause(max(0.005, min(POLL, self._batch * self._step / 4)))
         looked = self._now()
         claimed = await persist(
@@ -119,9 +122,9 @@ class Lane:
             self._step, self._batch = claimed.step, batch_size(1 / claimed.step, BATCH)
         # The whole fleet walks the plan in one order; whoever is behind may jump to the front.
         self._after = max(self._after, claimed.last_id)
+        self.reached = max(self.reached, claimed.last_id)
         self._holding += len(claimed.claims)
-        for claim in claimed.claims:
-            self._claims.put_nowait(claim)
+        self._give(claimed.claims)
         if claimed.claims or claimed.dropped:
             self.idle = False
         elif claimed.open:
@@ -139,19 +142,38 @@ class Lane:
             raise
 
     async def _send_each(self) -> None:
-        while (claim := await self._claims.get()) is not None:
-            delay = claim.slot - self._now()
-            if delay > 0:
-                await self._pause(delay)
-                self._desk.note_wait(self.partner, delay)
-            if self._stopping.is_set() or self.partner.blocked(self._now()) or self._desk.closed:
+        clock, timeout = self._now, self.partner.terms.timeout
+        while True:
+            while not self._claims:
+                if self._stopping.is_set():
+                    return
+                idler = asyncio.get_running_loop().create_future()
+                self._idlers.append(idler)
+                await idler
+            claim, now = self._claims.popleft(), clock()
+            if claim.slot > now:
+                await self._pause(claim.slot - now)
+                self._desk.note_wait(self.partner, claim.slot - now)
+                now = clock()
+            if self._stopping.is_set() or self.partner.blocked(now) or self._desk.closed:
                 self._unsent.append(claim)
-            elif self._now() + self.partner.terms.timeout > claim.expires:
+            elif now + timeout > claim.expires:
                 self._holding -= 1  # the lease is as good as gone: whoever finds it expired decides
-            elif not self._budget.allows(claim.slot, self._now()):
+            elif not self._budget.allows(claim.slot, now):
                 self._late.append(claim)
             else:
                 await self._send(claim)
+
+    def _give(self, claims: Sequence[Claim]) -> None:
+        """Hand claims to the senders."""
+        self._claims.extend(claims)
+        self._rouse(len(claims))
+
+    def _rouse(self, senders: int) -> None:
+        for _ in range(min(senders, len(self._idlers))):
+            idler = self._idlers.popleft()
+            if not idler.done():  # cancelled, as all is when the loop is torn down
+                idler.set_result(None)
 
     async def _send(self, claim: Claim) -> None:
         exchange = await self.partner.call(claim)
@@ -170,7 +192,9 @@ class Lane:
             self.partner.throttled_until = max(self.partner.throttled_until, now + pause)
             await self._desk.note_throttled(self.partner, pause)
         # Waits while too many replies are unwritten; the sender is parked with it.
-        await self._desk.put(self.partner, item, now - exchange.sent_at if exchange.sent_at is not None else None)
+        reply = (self.partner, item, now - exchange.sent_at if exchange.sent_at is not None else None)
+        if not self._desk.take(reply):
+            await self._desk.put(reply)
         self._holding -= 1
 
     async def _hand_back(self) -> None:
@@ -198,8 +222,7 @@ class Lane:
         kept = kept or []  # None: told to stop meanwhile
         ours = {claim.uuid for claim in kept}
         self._unsent += [claim for claim in claims if claim.uuid not in ours]
-        for claim in kept:
-            self._claims.put_nowait(claim)
+        self._give(kept)
 
     async def _rest(self, seconds: float) -> None:
         """Wait, but not beyond the moment when claims come back: their leases run out meanwhile."""
@@ -209,7 +232,7 @@ class Lane:
 
     async def _pause(self, seconds: float) -> None:
         """Wait, but not beyond a stop."""
-        if seconds < 0.02:  # noqa: PLR2004 - seconds; too short for a stop to be worth waking for
+        if seconds < BRIEF:
             await asyncio.sleep(seconds)
             return
         try:

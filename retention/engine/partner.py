@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -29,12 +28,13 @@ CUT = 64
 """Characters from which on a reply's text may have been cut."""
 
 
-@dataclass(frozen=True, slots=True)
-class Addresses:
-    """Where a partner's calls go. All of it is secret."""
+@dataclass(frozen=True, slots=True, repr=False)
+class Access:
+    """Where a partner's calls go, and what they carry. All of it is secret."""
 
-    cancel: str
-    status: str
+    cancel_url: str
+    status_url: str
+    credentials: Credentials
 
 
 @dataclass(slots=True)
@@ -76,8 +76,7 @@ class Partner:
         *,
         concurrency: int,
         send_game_id: bool,
-        addresses: Callable[[], Addresses],
-        credentials: Callable[[], Credentials],
+        access: Callable[[], Access],
         redact: Callable[[str], str],
     ) -> None:
         self.terms = terms
@@ -88,8 +87,7 @@ class Partner:
         self.throttled_until = 0.0
         self._client = client
         self._send_game_id = send_game_id
-        self._addresses = addresses
-        self._credentials = credentials
+        self._access = access
         self._redact = redact
 
     @property
@@ -103,16 +101,12 @@ class Partner:
 
     async def call(self, claim: Claim) -> Exchange:
         """Send a claim's request, while it is ours."""
+        access = self._access()
         if claim.kind is Kind.CANCEL:
-            return await self._client.post(
-                self._addresses().cancel,
-                lambda: wire.encode_cancel(claim, self._credentials(), send_game_id=self._send_game_id),
-                until=claim.expires,
-            )
+            body = wire.encode_cancel(claim, access.credentials, send_game_id=self._send_game_id)
+            return await self._client.post(access.cancel_url, body, until=claim.expires)
         return await self._client.post(
-            self._addresses().status,
-            lambda: wire.encode_status(claim, self._credentials()),
-            until=claim.expires,
+            access.status_url, wire.encode_status(claim, access.credentials), until=claim.expires
         )
 
     def settle(
@@ -135,8 +129,7 @@ class Partner:
         )
         if clean:
             return item
-        return dataclasses.replace(
-            item,
+        return item._replace(
             error_code=self._clean(item.error_code),  # only now: what it means was decided by what it is
             transaction_id=self._clean(item.transaction_id),
         )
@@ -145,15 +138,15 @@ class Partner:
         """Whether there is nothing to take out, as is nearly always so: one look at all the texts together says it."""
         if not isinstance(answer, Reply):
             return True
-        texts = [*filter(None, (answer.code, answer.description, answer.round_status, answer.transaction_id))]
-        together = "\n".join(texts)
-        return all(len(text) < CUT for text in texts) and self._redact(together) == together
+        together = f"{answer.code}\n{answer.description}\n{answer.round_status}\n{answer.transaction_id}"
+        short = len(together) < CUT or all(len(text) < CUT for text in together.split("\n"))
+        return short and self._redact(together) == together
 
     def _without_secrets(self, answer: Answer) -> Answer:
         if not isinstance(answer, Reply):
             return answer
         description, status = self._clean(answer.description), self._clean(answer.round_status)
-        return dataclasses.replace(answer, description=description, round_status=status)
+        return answer._replace(description=description, round_status=status)
 
     def _clean(self, text: str | None) -> str | None:
         """Take secrets out of a text, and the beginning of one from the end of a text that may have been cut there."""
@@ -162,8 +155,9 @@ class Partner:
         shown = self._redact(text)
         if len(text) < CUT:
             return shown
-        credentials, addresses = self._credentials(), self._addresses()
-        for secret in (credentials.token, credentials.secure_login, addresses.cancel, addresses.status):
+        access = self._access()
+        secrets = (access.credentials.token, access.credentials.secure_login, access.cancel_url, access.status_url)
+        for secret in secrets:
             for length in range(len(secret) - 1, SHORTEST - 1, -1):
                 if shown.endswith(secret[:length]):
                     return shown[:-length] + MASK

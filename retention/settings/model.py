@@ -219,18 +219,20 @@ class Settings(Table):
             raise UsageError("no partner is configured; add [partners.NAME] to the configuration")
         return names
 
-    def secrets(self) -> list[str]:
-        """Return all that no log may show, as it is at this moment, the longest first."""
-        found = set()
+    def every_secret(self) -> tuple[Secret, ...]:
+        """Return all that no log may show."""
+        found: list[Secret | None] = [self.database.dsn]
         for partner in self.partners.values():
-            found |= {partner.secure_login.reveal(), partner.token.reveal()}
-            for url in filter(None, (partner.api_url, partner.status_url)):
-                found |= {url.reveal(), url.reveal().rstrip("/")}
+            found += [partner.secure_login, partner.token, partner.api_url, partner.status_url]
         for target in self.notify.values():
-            found |= {word.reveal() for word in (target.webhook, target.signing_key, target.apprise) if word}
+            found += [target.webhook, target.signing_key, target.apprise]
+        return tuple(secret for secret in found if secret)
+
+    def secrets(self) -> list[str]:
+        """Return the words of all that no log may show, as it is at this moment, the longest first."""
+        found = {word for secret in self.every_secret() for word in (secret.reveal(), secret.reveal().rstrip("/"))}
         if self.database.dsn:
-            dsn = self.database.dsn.reveal()
-            found |= {dsn, *rules.passwords_in(dsn)}
+            found |= {*rules.passwords_in(self.database.dsn.reveal())}
         return sorted(found, key=len, reverse=True)
 
 

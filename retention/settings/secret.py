@@ -15,10 +15,10 @@ class Secret:
     """A literal, or the content of a file that is read again whenever it has changed.
 
     What has once been good is replaced by something good only: while the file is missing, unreadable or refused by
-    the check, the last good value goes on being used, and `problem` says why.
+    the check, the last good value goes on being used, and `problem` says why. `revision` counts the values.
     """
 
-    __slots__ = ("_check", "_path", "_value", "_version", "problem")
+    __slots__ = ("_check", "_path", "_value", "_version", "problem", "revision")
 
     def __init__(self, source: str | Path, check: Check) -> None:
         """Take a literal or read a file now; ValueError says what is wrong with it."""
@@ -26,6 +26,7 @@ class Secret:
         self._path = source if isinstance(source, Path) else None
         self._version: tuple[int, int, int] | None = None
         self._value = source if isinstance(source, str) else ""
+        self.revision = 0
         self.problem: str | None = None
         if self._path:
             self._refresh(self._path)
@@ -47,6 +48,7 @@ class Secret:
             value = _read(path)
             self._check(value)
             self._value, self._version, self.problem = value, version, None
+            self.revision += 1
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Secret) and self.reveal() == other.reveal()

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
-from contextvars import ContextVar
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from weakref import WeakSet
 
 import aiohttp
 
 from retention.core.model import NotConnected, Unclear
 from retention.core.wire import REPLY_LIMIT, SUCCESS, decode
+from retention.vendor.deadlines import Deadlines
 from retention.vendor.problems import why_not_connected, why_unclear
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from aiohttp.abc import AbstractStreamWriter
     from aiohttp.client_proto import ResponseHandler
     from aiohttp.client_reqrep import ClientRequest
@@ -35,28 +33,12 @@ _HEADERS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
+class Exchange(NamedTuple):
     """An answer, and when on the monotonic clock, in seconds: None where nothing left, or nothing came back."""
 
     answer: Answer
     sent_at: float | None
     replied_at: float | None
-
-
-@dataclass(slots=True)
-class _Progress:
-    """How far a request came. The connection decides: without one nothing can have happened.
-
-    `withheld`: there was a connection, and the request did not go, because its time was over.
-    """
-
-    connected_at: float | None = None
-    withheld: bool = False
-
-
-_PROGRESS: ContextVar[_Progress] = ContextVar("progress")
-"""Of the request that this task is making."""
 
 
 class VendorClient:
@@ -66,57 +48,75 @@ class VendorClient:
         self._seconds = timeout
         self._concurrency = concurrency
         self._session: aiohttp.ClientSession | None = None
+        self._deadlines: Deadlines | None = None
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
             connector=_Connector(limit=self._concurrency + 8, keepalive_timeout=30),
-            timeout=aiohttp.ClientTimeout(total=self._seconds),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),  # ours ends them, see Deadlines
             headers=_HEADERS,
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
             auto_decompress=False,
         )
+        self._deadlines = Deadlines(self._seconds)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._session is not None:
+        if self._session is not None and self._deadlines is not None:
+            self._deadlines.close()
             await self._session.close()
 
-    async def post(self, url: str, body: Callable[[], bytes], *, until: float = math.inf) -> Exchange:
+    async def post(self, url: str, body: bytes, *, until: float = math.inf) -> Exchange:
         """Send one request. Never raises for what the network or the vendor does; never repeats a request.
 
         Nothing leaves after `until`, in seconds on the monotonic clock, nor after the request's own timeout.
         The errors' own words are not passed on: they name the address, which is a secret.
         """
         assert self._session is not None
-        progress = _Progress()
-        _PROGRESS.set(progress)
-        data = _TimelyBody(body(), progress, min(time.monotonic() + self._seconds, until))
+        assert self._deadlines is not None
+        request = _Request(body, min(time.monotonic() + self._seconds, until))
+        task = self._deadlines.begin()
+        failure: BaseException | None = None
         try:
-            async with self._session.post(url, data=data, allow_redirects=False) as response:
+            response = await self._session.post(url, data=request, allow_redirects=False)
+            try:
                 reply = await _read(response)
+            finally:
+                response.release()  # a body that was not read to its end costs the connection: aiohttp closes it
+        except asyncio.CancelledError as error:
+            failure = error
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            if progress.connected_at is None or progress.withheld:
-                return Exchange(NotConnected(why_not_connected(error)), None, None)
-            return Exchange(Unclear(why_unclear(error)), progress.connected_at, None)
-        return Exchange(reply, progress.connected_at, time.monotonic())
+            failure = error
+        finally:
+            if self._deadlines.end(task) and isinstance(failure, asyncio.CancelledError):
+                failure = TimeoutError()
+        if failure is None:
+            return Exchange(reply, request.connected_at, time.monotonic())
+        if not isinstance(failure, Exception):
+            raise failure
+        if request.connected_at is None or request.withheld:
+            return Exchange(NotConnected(why_not_connected(failure)), None, None)
+        return Exchange(Unclear(why_unclear(failure)), request.connected_at, None)
 
 
-class _TimelyBody(aiohttp.BytesPayload):
-    """Does not leave after its time, nor do the headers, which aiohttp sends together with it.
+class _Request(aiohttp.BytesPayload):
+    """A request's body, and how far it came. The connection decides: without one nothing can have happened.
 
-    A process that was frozen finds its own timeout only after what it was about to do, and whatever it had claimed may
-    have been another's for long.
+    Does not leave after its time, nor do the headers, which aiohttp sends together with it. A process that was frozen
+    finds its own timeout only after what it was about to do, and whatever it had claimed may have been another's for
+    long. `withheld`: there was a connection, and it did not go, because its time was over.
     """
 
-    def __init__(self, body: bytes, progress: _Progress, until: float) -> None:
+    def __init__(self, body: bytes, until: float) -> None:
         super().__init__(body)
-        self._progress = progress
+        self.connected_at: float | None = None
+        self.withheld = False
         self._until = until
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
         if time.monotonic() >= self._until:
-            self._progress.withheld = True
+            self.withheld = True
             raise TimeoutError
         await super().write_with_length(writer, content_length)
 
@@ -143,16 +143,23 @@ class _Connector(aiohttp.TCPConnector):
             assert protocol is not None
             if protocol not in self._used or not protocol.should_close:
                 self._used.add(protocol)
-                _PROGRESS.get().connected_at = time.monotonic()
+                if isinstance(req.body, _Request):
+                    req.body.connected_at = time.monotonic()
                 return connection
             connection.close()
 
 
 async def _read(response: aiohttp.ClientResponse) -> Reply:
-    body = bytearray()
+    body: bytes | None = b""
     if response.status in SUCCESS:
-        while part := await response.content.read(REPLY_LIMIT + 1 - len(body)):
-            body += part
-    # A body that is not read to its end costs the connection: aiohttp closes it.
-    whole = bytes(body) if len(body) <= REPLY_LIMIT else None
-    return decode(response.status, response.headers, whole, datetime.now(UTC))
+        length = None if "Transfer-Encoding" in response.headers else response.content_length
+        body = await response.read() if length is not None and length <= REPLY_LIMIT else await _bounded(response)
+    return decode(response.status, response.headers, body, datetime.now(UTC))
+
+
+async def _bounded(response: aiohttp.ClientResponse) -> bytes | None:
+    """A body whose length is not told beforehand, or too great: None where it is longer than allowed."""
+    body = bytearray()
+    while part := await response.content.read(REPLY_LIMIT + 1 - len(body)):
+        body += part
+    return bytes(body) if len(body) <= REPLY_LIMIT else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import json
 import tracemalloc
@@ -91,20 +90,20 @@ def _falsy(status: int, headers: Mapping[str, str], body: bytes | None, now: dat
     false = (
         reply.problem and status == 200 and isinstance(document, dict) and "error" in document and not document["error"]
     )
-    return dataclasses.replace(reply, code="0", problem=None) if false else reply
+    return reply._replace(code="0", problem=None) if false else reply
 
 
 def _by_float(status: int, headers: Mapping[str, str], body: bytes | None, now: datetime) -> Reply:
     """Send amounts through a float."""
     reply = decode(status, headers, body, now)
-    return reply if reply.amount is None else dataclasses.replace(reply, amount=Decimal(str(float(reply.amount))))
+    return reply if reply.amount is None else reply._replace(amount=Decimal(str(float(reply.amount))))
 
 
 def _rounded(status: int, headers: Mapping[str, str], body: bytes | None, now: datetime) -> Reply:
     """Send codes through a float, in which the smallest numbers are zero."""
     reply = decode(status, headers, body, now)
     try:
-        return dataclasses.replace(reply, code="0") if reply.code and float(reply.code) == 0 else reply
+        return reply._replace(code="0") if reply.code and float(reply.code) == 0 else reply
     except ValueError:
         return reply
 
@@ -126,13 +125,13 @@ def _any_status(_status: int, headers: Mapping[str, str], body: bytes | None, no
 def _any_length(status: int, headers: Mapping[str, str], body: bytes | None, now: datetime) -> Reply:
     """Keep words whole."""
     reply = decode(status, headers, body, now)
-    return dataclasses.replace(reply, description=reply.description and reply.description * 300)
+    return reply._replace(description=reply.description and reply.description * 300)
 
 
 def _any_letter(status: int, headers: Mapping[str, str], body: bytes | None, now: datetime) -> Reply:
     """Keep what PostgreSQL cannot hold."""
     reply = decode(status, headers, body, now)
-    return dataclasses.replace(reply, description="\0" if reply.description else None)
+    return reply._replace(description="\0" if reply.description else None)
 
 
 def _strict(status: int, headers: Mapping[str, str], body: bytes | None, now: datetime) -> Reply:
@@ -144,7 +143,7 @@ def _strict(status: int, headers: Mapping[str, str], body: bytes | None, now: da
 def _forgetful(status: int, headers: Mapping[str, str], body: bytes | None, now: datetime) -> Reply:
     """Overlook a success that is written as a text."""
     reply = decode(status, headers, body, now)
-    return dataclasses.replace(reply, code="00") if body and b'"error":"0"' in body and reply.code else reply
+    return reply._replace(code="00") if body and b'"error":"0"' in body and reply.code else reply
 
 
 @pytest.mark.parametrize(

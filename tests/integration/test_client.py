@@ -167,7 +167,7 @@ async def looked_around() -> None:
 async def post(client: VendorClient, url: str) -> Exchange:
     """Send a request, and hold what is known of it to what must always hold."""
     before = time.monotonic()
-    exchange = await client.post(url, lambda: BODY)
+    exchange = await client.post(url, BODY)
     answer, after = exchange.answer, time.monotonic()
     match answer:
         case NotConnected(why):
@@ -283,7 +283,7 @@ async def test_a_name_that_nobody_has_is_no_connection() -> None:
 async def test_an_address_that_is_none_is_no_connection(url: str) -> None:
     """What is no web address leads nowhere, and raises nothing."""
     async with VendorClient(timeout=5, concurrency=1) as client:
-        found = await client.post(url, lambda: BODY)
+        found = await client.post(url, BODY)
     assert isinstance(found.answer, NotConnected)
     assert "127" not in found.answer.why
 
@@ -325,7 +325,7 @@ def test_a_certificate_that_is_trusted_is_a_connection(tls: ssl.SSLContext, tmp_
 
         async def ask() -> None:
             async with VendorClient(timeout=5, concurrency=1) as client:
-                print((await client.post(sys.argv[1], lambda: b"{}")).answer.code)
+                print((await client.post(sys.argv[1], b"{}")).answer.code)
 
         asyncio.run(ask())
     """

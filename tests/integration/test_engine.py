@@ -13,7 +13,7 @@ from retention.core.codes import DEFAULT_CODES
 from retention.core.model import Claim, Credentials
 from retention.core.outcome import Treating
 from retention.engine.engine import Engine
-from retention.engine.partner import Addresses, Partner
+from retention.engine.partner import Access, Partner
 from retention.engine.stats import Stats, Tally
 from retention.ledger.runs import RunLedger, RunRequest
 from retention.ledger.work import WorkLedger
@@ -47,8 +47,7 @@ async def test_a_bug_in_a_sender_ends_the_run_and_is_told(world: World, database
             client,
             concurrency=1,
             send_game_id=True,
-            addresses=lambda: Addresses(world.vendor.url, world.vendor.url),
-            credentials=lambda: Credentials("login", "token"),
+            access=lambda: Access(world.vendor.url, world.vendor.url, Credentials("login", "token")),
             redact=str,
         )
         engine = Engine(

@@ -54,7 +54,21 @@ _TEXTS = {"error_code": 64, "description": 256, "currency": 3, "transaction_id":
 CLAIMS = tuple(
     (
         Claim(
-            1, UUID(int=1), UUID(int=2), kind, "acme", "MT", "g", "u", ROUND, tries, probes, doubtful, refused, 0, 15
+            1,
+            str(UUID(int=1)),
+            str(UUID(int=2)),
+            kind,
+            "acme",
+            "MT",
+            "g",
+            "u",
+            ROUND,
+            tries,
+            probes,
+            doubtful,
+            refused,
+            0,
+            15,
         ),
         Treating(DEFAULT_CODES, 3, status_probe=True),
     )

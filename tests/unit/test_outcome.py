@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -57,7 +56,7 @@ UNCONNECTED = (NotConnected("no connection: timed out"),)
 
 ANSWERS: dict[Kind, dict[str, tuple[Answer, ...]]] = {
     Kind.CANCEL: {
-        "done": (DONE, Reply(200, "0"), Reply(201, "71"), dataclasses.replace(DONE, retry_after=7.0)),
+        "done": (DONE, Reply(200, "0"), Reply(201, "71"), DONE._replace(retry_after=7.0)),
         "already": (Reply(200, "61"),),
         "completed": (Reply(200, "70"),),
         "rejected": (*REFUSED_BY_STATUS, *(Reply(200, code) for code in ("1", "999", "17", "unheard of", "00", ""))),
@@ -197,8 +196,8 @@ def claim(**changes: Any) -> Claim:
     """One cancellation in hand, on its first attempt."""
     values: dict[str, Any] = {
         "cancellation_id": 7,
-        "run_id": UUID(int=1),
-        "uuid": UUID(int=2),
+        "run_id": str(UUID(int=1)),
+        "uuid": str(UUID(int=2)),
         "kind": Kind.CANCEL,
         "partner": "acme",
         "market": "MT",
@@ -322,7 +321,7 @@ def test_a_reply_is_recorded_with_all_it_told() -> None:
 @pytest.mark.parametrize("code", ["17", "998", "54", "70", "unheard of"])
 def test_a_refund_goes_with_a_cancelled_round_alone(code: str) -> None:
     """Whatever else a reply names an amount for, no amount, currency or transaction is recorded with it."""
-    item = settled(claim(), dataclasses.replace(DONE, code=code))
+    item = settled(claim(), DONE._replace(code=code))
     assert (None, None, None) == (item.currency, item.amount, item.transaction_id)
     assert (code, "Success") == (item.error_code, item.description)
 
@@ -493,8 +492,7 @@ def test_no_course_of_events_ends_in_a_lie(data: st.DataObject, status_probe: bo
     item: Settlement | None = None
     while item is None or (item.state in LIVE_STATES and item.due_in is not None):
         asks = item is not None and item.state is State.IN_DOUBT and status_probe
-        row = dataclasses.replace(
-            row,
+        row = row._replace(
             kind=Kind.STATUS if asks else Kind.CANCEL,
             tries=row.tries + (not asks),
             probes=row.probes + asks,
@@ -506,7 +504,7 @@ def test_no_course_of_events_ends_in_a_lie(data: st.DataObject, status_probe: bo
         assert row.tries <= MAX
         assert row.probes <= MAX
         if item.outcome is Outcome.THROTTLED:
-            row = dataclasses.replace(row, tries=row.tries - (not asks), probes=row.probes - asks)
+            row = row._replace(tries=row.tries - (not asks), probes=row.probes - asks)
     if item.state in {State.CANCELLED, State.ALREADY_CANCELLED}:
         assert vendor.truth in {"cancelled by us", "cancelled by others"}
     elif item.state is State.ALREADY_COMPLETED:

@@ -54,8 +54,8 @@ def claim(**changes: Any) -> Claim:
     """One cancellation in hand, on its first attempt."""
     values: dict[str, Any] = {
         "cancellation_id": 7,
-        "run_id": UUID(int=1),
-        "uuid": UUID4,
+        "run_id": str(UUID(int=1)),
+        "uuid": str(UUID4),
         "kind": Kind.CANCEL,
         "partner": "acme",
         "market": "MT",
@@ -120,6 +120,41 @@ def test_a_reply_of_success_is_read_as_the_vendor_means_it() -> None:
     body = '{"error": 0, "description": "Success", "currency": "USD", "amount": 100, "transactionId": "bet-7"}'
     expected = Reply(200, "0", "Success", currency="USD", amount=Decimal(100), transaction_id="bet-7")
     assert expected == read(body)
+
+
+USUAL_AND_NEARLY = {
+    "error": ("0", '"0"', "00", '"00"', "-0", "0.0", "61", '" 0"', "null", '"0', '0"'),
+    "description": (
+        '"Success"',
+        '"a, b: {c} #d"',
+        '""',
+        '"\\""',
+        '"\\\\"',
+        '"\u00e9"',
+        '"\x7f"',
+        f'"{"x" * 256}"',
+        f'"{"x" * 257}"',
+    ),
+    "currency": ('"EUR"', '"eur"', '"EURO"', '"E\\u0055R"', "null", '""'),
+    "amount": (
+        *("0", "100", "1.50", '"1.50"', '"1.50', '1.50"', "01", "1.", ".5", "1e2", "-1", "-0", "1_0", "NaN"),
+        *("9" * 20, "9" * 21, f"0.{'1' * 18}", f"0.{'1' * 19}", f"{'9' * 20}.{'9' * 18}"),
+    ),
+    "transactionId": ('"bet-7"', '""', '" "', '"a b"', '"a\\/b"', "7", f'"{"t" * 256}"', f'"{"t" * 257}"'),
+}
+
+
+@given(
+    st.fixed_dictionaries({name: st.sampled_from(literals) for name, literals in USUAL_AND_NEARLY.items()}),
+    st.lists(st.sampled_from(["", "", " ", "\n", "\t\r", "\f"]), min_size=22, max_size=22),
+)
+@settings(max_examples=500)
+def test_the_usual_reply_is_read_like_any_other(literals: dict[str, str], blanks: list[str]) -> None:
+    """What is read the short way is read to the same as the long way, on which a field of no meaning sends it."""
+    blank = iter(blanks)
+    fields = [f'{next(blank)}"{name}"{next(blank)}:{next(blank)}{literals[name]}{next(blank)}' for name in literals]
+    usual = f"{next(blank)}{{{','.join(fields)}"
+    assert read(f'{usual}, "meaning": null}}{next(blank)}') == read(f"{usual}}}{blanks[-1]}")
 
 
 def test_the_vendors_example_as_printed_is_not_believed() -> None:

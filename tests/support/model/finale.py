@@ -40,7 +40,7 @@ async def bring_to_an_end(promises: Promises, terms: LaneTerms, runs: list[UUID]
             await house.refuse(name, refuse=False)
     await house.pass_time(3600)
     last = await house.plan(terms)
-    promises.as_of[last] = house.now
+    promises.as_of[str(last)] = house.now
     for run_id in (last, *runs):
         if await house.runs.start(run_id, None, again=True) is not None:
             await _finish(promises, Replica(LAST, house, terms, run_id), terms)

@@ -261,7 +261,7 @@ class Fleet:
     async def _plan(self, _: Chance | None = None) -> None:
         self.tell(f"run {len(self.runs)} is planned")
         run_id = await self.house.plan(self.terms)
-        self.promises.as_of[run_id] = self.house.now
+        self.promises.as_of[str(run_id)] = self.house.now
         self.runs.append(run_id)
 
     async def _player_completes(self, name: str, chance: Chance) -> None:

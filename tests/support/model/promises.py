@@ -12,7 +12,6 @@ from support.model.vendor import Round, Sent, Truth, Vendor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from uuid import UUID
 
     from retention.core.model import Claim, Settlement
     from retention.ledger.answers import Written
@@ -47,10 +46,10 @@ class Operator:
 class Past:
     """What was asked about one round, and what of it the ledger has taken in."""
 
-    sent: dict[UUID, Sent] = field(default_factory=dict)
-    known: dict[UUID, Outcome] = field(default_factory=dict)
+    sent: dict[str, Sent] = field(default_factory=dict)
+    known: dict[str, Outcome] = field(default_factory=dict)
     """Outcomes of requests that are written."""
-    claimed: set[UUID] = field(default_factory=set)
+    claimed: set[str] = field(default_factory=set)
     """Cancel requests that a claim brought, whether they left or not."""
     denied: int = -1
     """When the newest question was sent to which the answer `InProgress` is written."""
@@ -73,7 +72,7 @@ class Promises:
         self.vendor = Vendor({name: Round() for name in names})
         self.operator = {name: Operator() for name in names}
         self.past = {name: Past() for name in names}
-        self.as_of: dict[UUID, float] = {}
+        self.as_of: dict[str, float] = {}
         self.story: list[str] = []
         self.moment = 0
         self.overtaken: set[str] = set()
@@ -81,7 +80,7 @@ class Promises:
         """Rounds that the network cancelled by a request (or a copy of it) after the vendor had said: not cancelled."""
         self.reviewed: Counter[str] = Counter()
         self.states: set[str] = set()
-        self._numbers: dict[UUID, int] = {}
+        self._numbers: dict[str, int] = {}
         self._final: dict[int, str] = {}
 
     def tell(self, what: str) -> None:

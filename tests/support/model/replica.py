@@ -69,7 +69,7 @@ class Replica:
         self.claims: list[Claim] = []
         self.unsent: list[Claim] = []
         self.late: list[Claim] = []
-        self.waiting: dict[UUID, Sent] = {}
+        self.waiting: dict[str, Sent] = {}
         self.unwritten: list[Unwritten] = []
         self.halted = self.closed = self.stopping = self.overdue = False
         self._throttled_until = 0.0
@@ -181,7 +181,7 @@ class Replica:
                 await self.ledger.halt_partner(PARTNER)
         return [(item, written.get(item.claim.uuid)) for item in items]
 
-    async def _settle(self, items: list[Settlement], error: str | None, *, again: bool) -> dict[UUID, Written]:
+    async def _settle(self, items: list[Settlement], error: str | None, *, again: bool) -> dict[str, Written]:
         try:
             written, _ = await self.ledger.settle(items, error, again=again)
         except psycopg.errors.RaiseException as raised:

@@ -11,7 +11,6 @@ from retention.core.model import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from uuid import UUID
 
     from retention.core.model import Claim
 
@@ -108,8 +107,8 @@ class Round:
     """One round's truth and its past."""
 
     truth: Truth = Truth.IN_PROGRESS
-    cancelled_by: UUID | None = None
-    arrived: dict[UUID, int] = field(default_factory=dict)
+    cancelled_by: str | None = None
+    arrived: dict[str, int] = field(default_factory=dict)
     """Cancel requests that arrived, and when they were sent; a copy that the network made is no other request."""
     denied: list[int] = field(default_factory=list)
     """When the vendor said that nothing was done yet."""
