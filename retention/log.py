@@ -147,7 +147,7 @@ class _Lines:
         except OSError:
             pass
 
-    debug = info = warning = error = exception = msg
+    debug = info = warning = error = critical = msg
 
 
 def _stamped(_logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

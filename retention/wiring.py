@@ -175,14 +175,14 @@ def _secrets_of(settings: Settings) -> tuple[Callable[[], list[str]], Callable[[
     urls = [url for partner in settings.partners.values() for url in (partner.api_url, partner.status_url) if url]
     urls += [url for target in settings.notify.values() for url in (target.webhook, target.apprise) if url]
     listed: list[str] = []
-    seen: list[int] = []
+    seen: list[int] | None = None
 
     def words() -> list[str]:
         # It is asked for each line. What has not been read by whoever uses it can stand in nothing that is written, so
         # no file is looked at here.
         nonlocal listed, seen
         revisions = [secret.revision for secret in every]
-        if revisions != seen or not listed:
+        if revisions != seen:
             listed = [*settings.secrets(), *(part for url in urls for part in _parts(url.reveal()))]
             seen = revisions
         return listed

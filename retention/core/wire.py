@@ -198,8 +198,6 @@ def _round(value: object) -> str | None:
 
 def _amount(value: object) -> Decimal | None:
     """Exact as sent, or None: no number, negative, or more digits than the vendor's string(32,18) could need."""
-    if value is None:
-        return None
     if isinstance(value, str):
         if not _DECIMAL.fullmatch(value.strip()):
             return None

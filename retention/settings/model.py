@@ -230,7 +230,9 @@ class Settings(Table):
 
     def secrets(self) -> list[str]:
         """Return the words of all that no log may show, as it is at this moment, the longest first."""
-        found = {word for secret in self.every_secret() for word in (secret.reveal(), secret.reveal().rstrip("/"))}
+        found = {secret.reveal() for secret in self.every_secret()}
+        for partner in self.partners.values():
+            found |= {url.reveal().rstrip("/") for url in (partner.api_url, partner.status_url) if url}
         if self.database.dsn:
             found |= {*rules.passwords_in(self.database.dsn.reveal())}
         return sorted(found, key=len, reverse=True)

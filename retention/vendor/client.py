@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import time
 from datetime import UTC, datetime
@@ -76,28 +75,18 @@ class VendorClient:
         assert self._session is not None
         assert self._deadlines is not None
         request = _Request(body, min(time.monotonic() + self._seconds, until))
-        task = self._deadlines.begin()
-        failure: BaseException | None = None
         try:
-            response = await self._session.post(url, data=request, allow_redirects=False)
-            try:
-                reply = await _read(response)
-            finally:
-                response.release()  # a body that was not read to its end costs the connection: aiohttp closes it
-        except asyncio.CancelledError as error:
-            failure = error
+            with self._deadlines.running():
+                response = await self._session.post(url, data=request, allow_redirects=False)
+                try:
+                    reply = await _read(response)
+                finally:
+                    response.release()  # a body that was not read to its end costs the connection: aiohttp closes it
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            failure = error
-        finally:
-            if self._deadlines.end(task) and isinstance(failure, asyncio.CancelledError):
-                failure = TimeoutError()
-        if failure is None:
-            return Exchange(reply, request.connected_at, time.monotonic())
-        if not isinstance(failure, Exception):
-            raise failure
-        if request.connected_at is None or request.withheld:
-            return Exchange(NotConnected(why_not_connected(failure)), None, None)
-        return Exchange(Unclear(why_unclear(failure)), request.connected_at, None)
+            if request.connected_at is None or request.withheld:
+                return Exchange(NotConnected(why_not_connected(error)), None, None)
+            return Exchange(Unclear(why_unclear(error)), request.connected_at, None)
+        return Exchange(reply, request.connected_at, time.monotonic())
 
 
 class _Request(aiohttp.BytesPayload):

@@ -19,6 +19,15 @@ class Deadlines:
         self._over: set[Task[Any]] = set()
         self._timer: TimerHandle | None = None
 
+    def running(self) -> _Running:
+        """A context in which its task has so many seconds; raises TimeoutError where they were too few."""
+        return _Running(self)
+
+    def close(self) -> None:
+        """Nothing begins any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
     def begin(self) -> Task[Any]:
         """From now on the task that calls this has so many seconds; what it does meanwhile is one thing at a time."""
         task = asyncio.current_task(self._loop)
@@ -36,18 +45,29 @@ class Deadlines:
         self._over.discard(task)
         return task.uncancel() == 0
 
-    def close(self) -> None:
-        """Nothing begins any more."""
-        if self._timer is not None:
-            self._timer.cancel()
-
     def _look(self) -> None:
-        now = self._loop.time()
-        self._timer = None
-        for task, end in [*self._ends.items()]:
+        now, self._timer = self._loop.time(), None
+        while self._ends:
+            task, end = next(iter(self._ends.items()))
             if end > now:
                 self._timer = self._loop.call_at(end, self._look)
                 return
             del self._ends[task]
             self._over.add(task)
             task.cancel()
+
+
+class _Running:
+    """One task's time, as asyncio.timeout has it."""
+
+    __slots__ = ("_deadlines", "_task")
+
+    def __init__(self, deadlines: Deadlines) -> None:
+        self._deadlines = deadlines
+
+    def __enter__(self) -> None:
+        self._task = self._deadlines.begin()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._deadlines.end(self._task) and kind is asyncio.CancelledError:
+            raise TimeoutError from None

@@ -25,7 +25,7 @@ from support.bulk import Watched, seed
 from support.cheap_vendor import cheap_vendor
 from support.postgres import new_database
 
-from bench.figures import WITHIN, median_of, place, refuse, say, surroundings, table
+from bench.figures import WITHIN, in_turn, median_of, place, refuse, say, surroundings, table
 from bench.throughput import Figures, Scene
 
 if TYPE_CHECKING:
@@ -189,13 +189,7 @@ def _in_turn(scene: Scene, chosen: Sequence[Rival], latency: float, asked: argpa
         if rival.one_at_a_time and latency:
             rounds = min(rounds, max(2, int(LONGEST / (latency / 1000))))
         turns[rival.title] = _later(replace(scene, rounds=rounds), rival)
-    measured: dict[str, list[Turn]] = {}
-    for nth in range(asked.repeat):
-        for name, turn in turns.items():
-            found = turn()
-            measured.setdefault(name, []).append(found)
-            say(f"{nth + 1} {name}: {found}")
-    return measured
+    return in_turn(turns, asked.repeat)
 
 
 def _later(scene: Scene, rival: Rival) -> Callable[[], Turn]:

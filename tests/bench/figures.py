@@ -10,14 +10,16 @@ import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import psutil
 import psycopg
 from support.postgres import running_server, template_database
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+T = TypeVar("T")
 
 WITHIN = 3600.0
 """Seconds that a measured process may take."""
@@ -73,6 +75,17 @@ def table(rows: Mapping[str, Mapping[str, str]]) -> str:
     lines = [["", *columns], ["---", *("---:" for _ in columns)]]
     lines += [[name, *(row.get(column, "") for column in columns)] for name, row in rows.items()]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def in_turn(turns: Mapping[str, Callable[[], T]], times: int) -> dict[str, list[T]]:
+    """Measure each, one after the other, so many times over: whatever slows the machine down meets all of them."""
+    measured: dict[str, list[T]] = {name: [] for name in turns}
+    for nth in range(times):
+        for name, once in turns.items():
+            found = once()
+            measured[name].append(found)
+            say(f"{nth + 1} {name}: {found}")
+    return measured
 
 
 def say(words: str) -> None:

@@ -10,29 +10,30 @@ what arrives during one is read together.
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import time
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import product
+from functools import partial
+from itertools import count, product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 import psycopg
 from psycopg.conninfo import make_conninfo
-from support.bulk import Watched, seed, start_run
+from support.bulk import seed
 from support.postgres import new_database
 
-from bench.figures import WITHIN, Place, cpu_of, median_of, place, refuse, say, surroundings, table
+from bench.figures import WITHIN, Place, cpu_of, in_turn, median_of, place, refuse, surroundings, table
+from bench.fleet import start_replicas
 from bench.tailed_vendor import FAULTY, LEAST, MEDIAN, MOST, Heard, tailed_vendor
 from retention.vendor.simulator import worst_second
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from support.bulk import Ended
 
@@ -144,23 +145,13 @@ class Case:
     ) -> tuple[Middle, list[Ended]]:
         """Start a run, have the other replicas help with it, look on, and wait for all of them."""
         with ExitStack() as running:
-            first = start_run(
-                dsn, vendor, folder, rate=self.rate, concurrency=self.concurrency, max_attempts=MAX_ATTEMPTS
-            )
-            replicas = [running.enter_context(first)]
-            run_id = the_run(dsn, first)
-            words = ["--config", str(folder / "retention.toml"), "--log-format", "json", "run", "--resume", run_id]
-            for number in range(1, self.replicas):
-                own = folder / str(number)
-                own.mkdir()
-                command = [sys.executable, "-m", "retention", *words, "--by", "bench", "--json"]
-                replicas.append(running.enter_context(Watched(command, own)))
+            terms = {"rate": self.rate, "concurrency": self.concurrency, "max_attempts": MAX_ATTEMPTS}
+            replicas = start_replicas(running, dsn, vendor, folder, self.replicas, **terms)
             processes = [psutil.Process(replica.pid) for replica in replicas]
 
             def moment() -> Moment:
                 return Moment(vendor.figures().cancels, sum(map(cpu_of, processes)), cpu_of(postmaster))
 
-            await_all(dsn, replicas)
             before = moment()
             psutil.cpu_percent()  # begins to count
             time.sleep(MIDDLE * max(self.rounds - before.requests, 0) / self.rate)
@@ -169,27 +160,6 @@ class Case:
             each = 1e6 / max(after.requests - before.requests, 1)
             middle = Middle((after.cpu - before.cpu) * each, (after.cpu_postgres - before.cpu_postgres) * each, busy)
             return middle, [replica.ended(WITHIN) for replica in replicas]
-
-
-def the_run(dsn: str, process: Watched) -> str:
-    """The id of the run that a process has planned, once it is running."""
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        while process.alive:
-            for (run_id,) in connection.execute("SELECT run_id::text FROM retention.runs WHERE status = 'running'"):
-                return str(run_id)
-            time.sleep(0.02)
-    sys.exit(f"there was no run to help with: {process.ended(0).out}")
-
-
-def await_all(dsn: str, replicas: Sequence[Watched]) -> None:
-    """Wait until each has claimed something: a run without one of them would be another case."""
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        while all(replica.alive for replica in replicas):
-            (found,) = connection.execute("SELECT count(DISTINCT replica) FROM retention.attempts").fetchall()[0]
-            if found == len(replicas):
-                return
-            time.sleep(0.1)
-    sys.exit("a replica ended before all were at work; give them more --seconds")
 
 
 def share_used(cancels: Heard, rate: int) -> float:
@@ -251,15 +221,15 @@ def measure(asked: argparse.Namespace) -> str:
         Case(rate, replicas, asked.seconds or (60.0 if rate < 1000 else 30.0))
         for rate, replicas in product(asked.rates, asked.replicas)
     ]
-    measured: dict[str, list[Figures]] = {}
     with place() as where:
         head = (
             f"{surroundings(where.server)}; replies after {LEAST * 1000:g} to {MOST * 1000:g} ms, log-normal, median"
             f" {MEDIAN * 1000:g} ms; {FAULTY:.0%} faults; {asked.repeat} times in turn\n"
         )
-        for nth in range(asked.repeat):
-            for case in cases:
-                figures = case.measured(where, nth)
-                measured.setdefault(str(case), []).append(figures)
-                say(f"{nth + 1} {case}: {figures}")
+        # Each turn has a seed of its own, the same for all cases.
+        measured = in_turn({str(case): partial(_next, case, where, count()) for case in cases}, asked.repeat)
     return "\n".join([head, table({name: row(found) for name, found in measured.items()}), ""])
+
+
+def _next(case: Case, where: Place, seeds: Iterator[int]) -> Figures:
+    return case.measured(where, next(seeds))

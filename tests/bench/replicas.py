@@ -6,22 +6,22 @@ until nine tenths of the rounds have been asked for.
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
 from psycopg.conninfo import make_conninfo
-from support.bulk import Watched, disagreements, seed, start_run
+from support.bulk import disagreements, seed
 from support.cheap_vendor import CheapVendor, cheap_vendor
 from support.postgres import new_database
 
-from bench.figures import WITHIN, Place, cpu_of, median_of, place, refuse, say, surroundings, table
-from bench.rate import await_all, the_run
+from bench.figures import WITHIN, Place, cpu_of, in_turn, median_of, place, refuse, surroundings, table
+from bench.fleet import start_replicas
 
 if TYPE_CHECKING:
     import argparse
@@ -49,25 +49,25 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 def measure(asked: argparse.Namespace) -> str:
     """A table with a row for each number of replicas."""
-    found: dict[int, list[Figures]] = {}
     with place() as where, cheap_vendor() as vendor:
         head = f"{surroundings(where.server)}; {asked.rounds:,} rounds, {asked.in_flight} in flight each, 0 ms"
-        for nth in range(asked.repeat):
-            for replicas in asked.replicas:
-                figures = _measured(where, vendor, asked.rounds, asked.in_flight, replicas)
-                found.setdefault(replicas, []).append(figures)
-                say(f"{nth + 1} {replicas} replicas: {figures}")
-    fewest = found[asked.replicas[0]]
+        measured = partial(_measured, where, vendor, asked.rounds, asked.in_flight)
+        found = in_turn({_named(number): partial(measured, number) for number in asked.replicas}, asked.repeat)
+    fewest = found[_named(asked.replicas[0])]
     rows = {
-        f"{replicas} replica{'s' if replicas > 1 else ''}": {
+        name: {
             "requests/s at the vendor's door": median_of([one.door for one in many]),
             "times as many": median_of([one.door / other.door for one, other in zip(many, fewest, strict=True)], 2),
             "replicas' CPU, us a request": median_of([one.cpu for one in many]),
             "PostgreSQL's CPU, us": median_of([one.cpu_postgres for one in many]),
         }
-        for replicas, many in found.items()
+        for name, many in found.items()
     }
     return f"{head}; {asked.repeat} times in turn\n\n{table(rows)}\n"
+
+
+def _named(replicas: int) -> str:
+    return f"{replicas} replica{'s' if replicas > 1 else ''}"
 
 
 def _measured(where: Place, vendor: CheapVendor, rounds: int, in_flight: int, replicas: int) -> Figures:
@@ -79,15 +79,7 @@ def _measured(where: Place, vendor: CheapVendor, rounds: int, in_flight: int, re
         dsn = make_conninfo(where.server, dbname=name)
         seed(dsn, rounds)
         vendor.reset()
-        processes = [running.enter_context(start_run(dsn, vendor, Path(folder), concurrency=in_flight))]
-        run_id = the_run(dsn, processes[0])
-        for number in range(1, replicas):
-            own = Path(folder) / str(number)
-            own.mkdir()
-            words = ["--config", f"{folder}/retention.toml", "--log-format", "json", "run", "--resume", run_id]
-            command = [sys.executable, "-m", "retention", *words, "--by", "bench", "--json"]
-            processes.append(running.enter_context(Watched(command, own)))
-        await_all(dsn, processes)
+        processes = start_replicas(running, dsn, vendor, Path(folder), replicas, concurrency=in_flight)
         watched = [psutil.Process(process.pid) for process in processes]
         before = _moment(where, vendor, watched)
         while vendor.counts().requests < NEARLY * rounds:

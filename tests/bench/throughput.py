@@ -19,7 +19,7 @@ from support.bulk import MB, Ended, Watched, disagreements, seed, start_run
 from support.cheap_vendor import CheapVendor, cheap_vendor
 from support.postgres import new_database
 
-from bench.figures import WITHIN, Place, cpu_of, median_of, place, refuse, say, surroundings, table
+from bench.figures import WITHIN, Place, cpu_of, in_turn, median_of, place, refuse, surroundings, table
 
 if TYPE_CHECKING:
     import argparse
@@ -142,10 +142,4 @@ def _in_turn(scene: Scene, times: int, against: Path | None) -> dict[str, list[F
     turns: dict[str, Callable[[], Figures]] = {"retention run": scene.retention, "bare loop": scene.bare_loop}
     if against:
         turns[f"retention run at {against}"] = lambda: scene.retention(against.resolve())
-    measured: dict[str, list[Figures]] = {}
-    for nth in range(times):
-        for name, once in turns.items():
-            figures = once()
-            measured.setdefault(name, []).append(figures)
-            say(f"{nth + 1} {name}: {figures}")
-    return measured
+    return in_turn(turns, times)
