@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retention.cli.session import globals_of, run
+from retention.vendor.faults_format import FORMAT
 
 if TYPE_CHECKING:
     from retention.signals import Signals
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
     app.command("demo")(demo)
-    app.command("simulate")(simulate)
+    app.command("simulate", epilog=_as_it_stands(FORMAT))(simulate)
 
 
 def demo(
@@ -46,7 +47,9 @@ def simulate(
     context: typer.Context,
     host: Annotated[str, typer.Option(metavar="HOST", help="Where to listen.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, metavar="N", help="0: any free one; it is printed.")] = 8900,
-    faults: Annotated[Path | None, typer.Option(metavar="FILE", help="What is to go wrong, in TOML.")] = None,
+    faults: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="What is to go wrong, in TOML; see below.")
+    ] = None,
     journal: Annotated[Path | None, typer.Option(metavar="FILE", help="Append each request as a JSON line.")] = None,
 ) -> None:
     """Run the simulated vendor as a server of its own, for staging. Any credentials are taken, any round is open."""
@@ -62,3 +65,8 @@ def simulate(
         )
 
     run(work, redactor, log)
+
+
+def _as_it_stands(text: str) -> str:
+    """Mark each paragraph as one whose lines are not to be filled."""
+    return "\n\n".join(f"\b\n{paragraph}" for paragraph in text.split("\n\n"))

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 if TYPE_CHECKING:
-    from retention.vendor.faults import Said
+    from asyncio.trsock import TransportSocket
+
+    from retention.vendor.fault import Said
 
 
 class Connection(web.RequestHandler):
@@ -45,6 +47,10 @@ async def send(http: web.BaseRequest, said: Said, ending: str) -> web.StreamResp
 def reset(transport: asyncio.Transport | None) -> None:
     """End a connection as a crash does: with a reset, where close would be a polite goodbye."""
     if transport is not None and not transport.is_closing():
-        no_goodbye = struct.pack("ii", 1, 0)
-        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_goodbye)
+        reset_at_close(transport.get_extra_info("socket"))
         transport.abort()
+
+
+def reset_at_close(connection: socket.socket | TransportSocket) -> None:
+    """Let a socket end with a reset, and without what it has not sent yet."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

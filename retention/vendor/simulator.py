@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
-from collections import Counter, defaultdict
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from decimal import Decimal
-from http import HTTPStatus
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from aiohttp import web
 
 from retention.errors import UsageError
-from retention.vendor.faults import NO_FAULT, Asked, Fault, Faults, Said, Tally, as_object, parse, pick
+from retention.vendor.admin import ADMIN, administer
+from retention.vendor.fault import NO_FAULT, Asked, Fault, Said, as_json, as_object
+from retention.vendor.faults import Faults, Tally, pick
 from retention.vendor.line import Connection, reset, send
+from retention.vendor.listener import Listener
 from retention.vendor.truth import (
     AmountAs,
     Answer,
@@ -25,21 +23,22 @@ from retention.vendor.truth import (
     Request,
     Round,
     RoundStatus,
-    bad_parameter,
     dump,
     read,
+    refusal,
     says,
+    summary,
     text,
     worst_second,
 )
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
 __all__ = ["Request", "Round", "RoundStatus", "Simulator", "worst_second"]
 
-_ADMIN = "/_simulator/"
 _PATHS = {
     "CancelRound": "/v4/CancelRound",
     "GetRoundStatus": "/history/GetRoundStatus",
@@ -52,8 +51,11 @@ class Simulator:
     """The vendor. `async with Simulator(rounds) as vendor` listens on `vendor.url`; any path may go before the calls'.
 
     `secure_login` and `token`: None accepts any. `unknown`: a round nobody registered is made on the spot, or missing.
-    `idempotent=False`: a second cancel is honoured again. `latency`: seconds before each reply. `journal`: a file that
-    gets each request as a line of JSON before it has an effect, and again before its answer leaves; never a token.
+    `idempotent=False`: a second cancel is honoured again. `reverses`: that of a completed round is honoured.
+    `names_round`: a cancel's reply has its roundId. `latency`: seconds before each reply, and before its effect unless
+    `effect_at_arrival`. `tls`: speaks https. `accept_delay`: seconds until a new connection is read, `handshake_delay`:
+    that many more until its TLS handshake. `journal`: a file that gets each request as a line of JSON before it has an
+    effect, and again before its answer leaves, and in between where the reply waits for longer; never a token.
     """
 
     def __init__(
@@ -67,7 +69,13 @@ class Simulator:
         unknown: Literal["open", "missing"] = "missing",
         amount_as: AmountAs = "number",
         idempotent: bool = True,
+        reverses: bool = False,
+        names_round: bool = False,
         latency: float = 0.0,
+        effect_at_arrival: bool = False,
+        tls: ssl.SSLContext | None = None,
+        handshake_delay: float = 0.0,
+        accept_delay: float = 0.0,
         faults: Faults | None = None,
         journal: Path | None = None,
     ) -> None:
@@ -76,12 +84,15 @@ class Simulator:
         self.peak_in_flight = 0
         self.host, self.port = host, port
         self.secure_login, self.token = secure_login, token
-        self.unknown, self.amount_as, self.idempotent, self.latency = unknown, amount_as, idempotent, latency
+        self.unknown, self.amount_as = unknown, amount_as
+        self.idempotent, self.reverses, self.names_round = idempotent, reverses, names_round
+        self.latency, self.effect_at_arrival = latency, effect_at_arrival
+        self.handshake_delay, self.accept_delay = handshake_delay, accept_delay
+        self._tls = tls
         self.faults = faults or Faults()
         self._journal = journal
         self._started_at: float | None = None
-        self._listener: asyncio.Server | None = None
-        self._server: web.Server | None = None
+        self._listener: Listener | None = None
         self._in_hand: set[asyncio.Task[Any]] = set()
         self._news = asyncio.Event()
         self.register(rounds)
@@ -94,16 +105,18 @@ class Simulator:
     @property
     def url(self) -> str:
         """The API URL of a partner."""
-        return f"http://{self.host}:{self.port}"
+        return f"{'https' if self._tls else 'http'}://{self.host}:{self.port}"
 
     @property
     def faults(self) -> Faults:
-        """What goes wrong. Setting it starts its counts anew."""
+        """What goes wrong. Setting it starts its counts anew, and ends a stall for what is answered from then on."""
         return self._faults
 
     @faults.setter
     def faults(self, faults: Faults) -> None:
-        self._faults, self._tally = faults, Tally()
+        if faults.handshake_delay and self._tls is None:
+            raise UsageError("the faults' handshake_delay cannot be used: this vendor has no TLS: give accept_delay")
+        self._faults, self._tally, self._stalled_until = faults, Tally(), 0.0
 
     def register(self, rounds: Iterable[Round]) -> None:
         """Add rounds, or replace those of the same partner and id."""
@@ -112,21 +125,19 @@ class Simulator:
     async def up(self) -> None:
         """Listen: on a port of its own choice if none was given, and on the same one ever after."""
         if self._listener is None:
-            server = self._server = web.Server(self._handle)
-            loop = asyncio.get_running_loop()
-            self._listener = await loop.create_server(lambda: Connection(server), self.host, self.port, backlog=1024)
-            self.port = self._listener.sockets[0].getsockname()[1]
+            self._listener = Listener(web.Server(self._handle), self._tls, self._wait_of_a_connection)
+            try:
+                self.port = await self._listener.open(self.host, self.port)
+            except OSError:
+                self._listener = None
+                raise
             self._started_at = self._started_at or time.monotonic()
 
     async def down(self) -> None:
         """Refuse and reset connections; the rounds stay, and what was being worked on goes on without its client."""
         listener, self._listener = self._listener, None
-        if listener is not None and self._server is not None:
-            listener.close()
-            connections = [one for one in self._server.connections if isinstance(one, Connection)]
-            for one in connections:
-                reset(one.transport)
-            await asyncio.gather(listener.wait_closed(), *(one.gone.wait() for one in connections))
+        if listener is not None:
+            await listener.close()
 
     async def stop(self) -> None:
         """Go down, and give up what was being worked on."""
@@ -148,22 +159,17 @@ class Simulator:
             self._news.clear()
             await self._news.wait()
 
+    def asked(self, call: str) -> list[Request]:
+        """The requests of one kind, such as CancelRound."""
+        return [request for request in self.requests if request.call == call]
+
     def worst_second(self, call: str = "CancelRound") -> int:
         """Count the most requests of this kind that arrived within any one second."""
         return worst_second(request.arrived_at for request in self.requests if request.call == call)
 
     def figures(self) -> dict[str, object]:
         """Sum up what was asked and answered, and what became of the rounds."""
-        answers: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        for request in self.requests:
-            answers[request.call][request.outcome] += 1
-        return {
-            "answers": answers,
-            "rounds": Counter(one.status for one in self.rounds.values()),
-            "cancelled_more_than_once": sum(one.cancelled_times > 1 for one in self.rounds.values()),
-            "worst_second": {call: self.worst_second(call) for call in _PATHS},
-            "peak_in_flight": self.peak_in_flight,
-        }
+        return {**summary(self.requests, self.rounds.values()), "peak_in_flight": self.peak_in_flight}
 
     async def _handle(self, http: web.BaseRequest) -> web.StreamResponse:
         arrived_at, at = time.monotonic(), datetime.now(UTC)
@@ -174,8 +180,8 @@ class Simulator:
         if self._listener is None:  # the connection was on its way in when the vendor went down
             reset(http.transport)
             return web.Response()
-        if _ADMIN in http.path:
-            return self._administer(http, body)
+        if ADMIN in http.path:
+            return administer(self, http, body)
         given = read(body)
         asked = Request(
             n=len(self.requests),
@@ -200,17 +206,25 @@ class Simulator:
     async def _answer(self, http: web.BaseRequest, given: Given, asked: Request) -> web.StreamResponse:
         self._note(asked)
         number, fault = self._strike(given, asked)
-        if wait := self.latency + fault.delay:
+        wait = self.latency + fault.delay
+        early = self.effect_at_arrival or self._stalled_until > asked.arrived_at
+        if wait and not early:
             await asyncio.sleep(wait)
-        if fault.complete and (one := self._find(asked)) and one.status is RoundStatus.IN_PROGRESS:
-            one.status = RoundStatus.COMPLETE_IN_PROCESS
-        status, fields = self._truth(http.method, given, asked) if fault.effect else (200, {})
-        edited = {name: edit for name, true in fields.items() if (edit := fault.edits.get(name, true)) is not None}
-        said = fault.said or Said(status, as_object(edited).encode(), code=edited.get("error", "").strip('"') or None)
+        status, fields = self._carry_out(http.method, given, asked, fault)
+        effect_at = datetime.now(UTC) if asked.call == "CancelRound" and fields.get("error") == "0" else None
+        if early:
+            self._note(replace(asked, fault=number, effect=effect_at is not None, effect_at=effect_at))
+            await asyncio.sleep(wait)
+        if self._stalled_until and (held := self._stalled_until - time.monotonic()) > 0:
+            await asyncio.sleep(held)
+        if edits := fault.edits:
+            fields = {name: edit for name, true in fields.items() if (edit := edits.get(name, true)) is not None}
+        said = fault.said or Said(status, as_object(fields).encode(), code=fields.get("error", "").strip('"') or None)
         answered = replace(
             asked,
             fault=number,
-            effect=asked.call == "CancelRound" and fields.get("error") == "0",
+            effect=effect_at is not None,
+            effect_at=effect_at,
             answer=_ANSWERS[fault.ending],
             http_status=said.status if fault.ending == "reply" else None,
             code=said.code if fault.ending == "reply" else None,
@@ -239,15 +253,24 @@ class Simulator:
         request = Asked(asked.call, asked.secure_login, asked.round_id, credentials, age)
         number, fault = pick(self._faults, request, self._tally)
         self._tally.add(request, number)
+        if fault.stall and self._stalled_until <= asked.arrived_at:
+            self._stalled_until = asked.arrived_at + fault.stall
         return number, fault
 
-    def _truth(self, method: str, given: Given, asked: Request) -> tuple[int, dict[str, str]]:
+    def _carry_out(self, method: str, given: Given, asked: Request, fault: Fault) -> tuple[int, dict[str, str]]:
+        """Do what was asked, as far as the fault lets it be done."""
+        if fault.complete and (one := self._find(asked)) and one.status is RoundStatus.IN_PROGRESS:
+            one.status = RoundStatus.COMPLETE_IN_PROCESS
+        status, fields = self._truth(method, given, asked, fault) if fault.effect else (200, {})
+        if fault.other_round and asked.call in {"CancelRound", "GetRoundStatus"}:
+            fields["roundId"] = as_json(f"{asked.round_id}-other")
+        return status, fields
+
+    def _truth(self, method: str, given: Given, asked: Request, fault: Fault) -> tuple[int, dict[str, str]]:
         """Answer as a vendor in good health does: an HTTP status and the fields of the reply as JSON."""
-        if asked.call == "other" or method != "POST" or given is None:
-            status = 404 if asked.call == "other" else 405 if method != "POST" else 400
-            return status, says(str(status), HTTPStatus(status).phrase)
-        if name := bad_parameter(asked.call, given):
-            return 200, says("20", f"{name} is missing or bad")
+        if refused := refusal(asked.call, method, given):
+            return refused
+        assert given is not None
         if not self._trusts(given):
             return 200, says("54", "wrong secureLogin or token")
         if asked.call == "HealthCheck":
@@ -255,8 +278,14 @@ class Simulator:
         one = self._find(asked)
         if one is None:
             return 200, says("17", "no such round")
-        status_asked = asked.call == "GetRoundStatus"
-        return 200, one.describe() if status_asked else one.cancel(asked, self.amount_as, idempotent=self.idempotent)
+        if asked.call == "GetRoundStatus":
+            return 200, one.describe()
+        idempotent = self.idempotent and self._faults.idempotent and not fault.repeat
+        reverses = self.reverses or self._faults.reverses or fault.reverse
+        fields = one.cancel(asked, self.amount_as, idempotent=idempotent, reverses=reverses)
+        if (self.names_round or self._faults.names_round) and fields["error"] == "0":
+            fields["roundId"] = as_json(asked.round_id)
+        return 200, fields
 
     def _trusts(self, given: dict[str, object]) -> bool:
         return self.secure_login in (None, given.get("secureLogin")) and self.token in (None, given.get("token"))
@@ -267,26 +296,6 @@ class Simulator:
             self.rounds[key] = Round(*key, user_id=asked.user_id, game_id=asked.game_id)
         return self.rounds.get(key)
 
-    def _administer(self, http: web.BaseRequest, body: bytes) -> web.Response:
-        """Let tests in other processes look, register rounds and set faults; nobody but on this machine."""
-        if http.remote is None or not ip_address(http.remote).is_loopback:
-            return web.Response(status=403)
-        try:
-            match http.method, http.path.rpartition(_ADMIN)[2]:
-                case "GET", "requests":
-                    found: object = [asdict(request) for request in self.requests]
-                case "GET", "rounds":
-                    found = [asdict(one) for one in self.rounds.values()]
-                case "GET", "figures":
-                    found = self.figures()
-                case "POST", "rounds":
-                    self.register([Round(**row) for row in json.loads(body, parse_float=Decimal)])
-                    found = {"rounds": len(self.rounds)}
-                case "POST", "faults":
-                    self.faults = parse(json.loads(body, parse_float=Decimal), "the request")
-                    found = {"faults": len(self.faults.faults)}
-                case _:
-                    return web.Response(status=404)
-        except (UsageError, ArithmeticError, TypeError, ValueError) as error:
-            return web.json_response({"error": str(error)}, status=400)
-        return web.Response(text=dump(found), content_type="application/json")
+    def _wait_of_a_connection(self) -> float:
+        handshake = max(self.handshake_delay, self._faults.handshake_delay) if self._tls else 0.0
+        return max(self.accept_delay, self._faults.accept_delay) + handshake

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import enum
 import json
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
 AmountAs = Literal["number", "string", "exponent"]
 Answer = Literal["", "replied", "cut", "hung"]
@@ -44,7 +46,9 @@ class RoundStatus(enum.StrEnum):
 class Round:
     """One round as the vendor knows it. `amount` is the bet in units of `currency`, exact.
 
-    An empty `user_id` or `game_id` matches every user or game. `amount_as` overrides the simulator's.
+    An empty `user_id` or `game_id` matches every user or game. `amount_as` overrides the simulator's. `winnings` are
+    lost by a cancel. Counted are the cancels that were asked for (`cancel_calls`) and those that were honoured
+    (`cancelled_times`): of a completed round (`reversed_times`), and of one with winnings (`winnings_lost_times`).
     """
 
     secure_login: str
@@ -54,30 +58,41 @@ class Round:
     status: RoundStatus = RoundStatus.IN_PROGRESS
     currency: str = "EUR"
     amount: Decimal = Decimal("1.00")
+    winnings: Decimal = Decimal(0)
     transaction_id: str = ""
     amount_as: AmountAs | None = None
     cancel_calls: int = 0
     cancelled_times: int = 0
+    reversed_times: int = 0
+    winnings_lost_times: int = 0
 
     def __post_init__(self) -> None:
-        self.status, self.amount = RoundStatus(self.status), Decimal(self.amount)
+        self.status, self.amount, self.winnings = RoundStatus(self.status), Decimal(self.amount), Decimal(self.winnings)
+        if not self.winnings.is_finite():
+            raise ValueError(f"winnings = {self.winnings} cannot be used: give a number")
         self.transaction_id = self.transaction_id or f"bet-{self.round_id}"[:36]
         if self.amount_as is not None and self.amount_as not in _FORMS:
             raise ValueError(f"amount_as = {self.amount_as!r} cannot be used: give one of {', '.join(_FORMS)}")
 
-    def cancel(self, asked: Request, amount_as: AmountAs, *, idempotent: bool) -> dict[str, str]:
-        """Answer a CancelRound; only the first one changes anything, unless the vendor is not idempotent."""
+    def cancel(self, asked: Request, amount_as: AmountAs, *, idempotent: bool, reverses: bool) -> dict[str, str]:
+        """Answer a CancelRound. Only the first one changes anything, and only where the round is not completed.
+
+        A vendor that is not idempotent honours a second one as well; one that `reverses`, that of a completed round.
+        """
         self.cancel_calls += 1
         if self.user_id not in {"", asked.user_id}:
             return says("16", "user does not match the round")
         if self.game_id and asked.game_id not in {"", self.game_id}:
             return says("18", "game does not match the round")
-        if self.status in {RoundStatus.COMPLETED, RoundStatus.COMPLETE_IN_PROCESS}:
+        completed = self.status in {RoundStatus.COMPLETED, RoundStatus.COMPLETE_IN_PROCESS}
+        if completed and not reverses:
             return says("1", "round is completed")
-        if self.status is not RoundStatus.IN_PROGRESS and idempotent:
+        if not completed and self.status is not RoundStatus.IN_PROGRESS and idempotent:
             return says("61", "round is already cancelled")
         self.status = RoundStatus.CANCELED
         self.cancelled_times += 1
+        self.reversed_times += completed
+        self.winnings_lost_times += self.winnings > 0
         return says("0", "Success") | {
             "currency": json.dumps(self.currency),
             "amount": _FORMS[self.amount_as or amount_as].format(self.amount),
@@ -90,7 +105,7 @@ class Round:
             "roundId": self.round_id,
             "currency": self.currency,
             "betAmount": f"{self.amount:f}",
-            "winAmount": "0",
+            "winAmount": f"{self.winnings:f}",
             "roundStatus": self.status,
         }
         return says("0", "Success") | {name: json.dumps(value) for name, value in known.items()}
@@ -101,7 +116,8 @@ class Request:
     """One request, as it was asked and answered. `at` is in UTC, the other times are on the monotonic clock.
 
     It arrived with its headers, and was finished when nothing was left to do for it but to send. `answer` is empty
-    until there is one. `fault`: the number of the fault that struck it. `effect`: it cancelled a round.
+    until there is one. `fault`: the number of the fault that struck it. `effect`: it cancelled a round, `effect_at`
+    that moment in UTC.
     """
 
     n: int
@@ -118,6 +134,7 @@ class Request:
     code: str | None = None
     fault: int | None = None
     effect: bool = False
+    effect_at: datetime | None = None
     finished_at: float | None = None
 
     @property
@@ -137,6 +154,23 @@ def worst_second(times: Iterable[float]) -> int:
     return worst
 
 
+def summary(requests: Iterable[Request], rounds: Collection[Round]) -> dict[str, object]:
+    """Sum up what was asked and answered, and what became of the rounds."""
+    answers: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    times: dict[str, list[float]] = {call: [] for call in _REQUIRED}
+    for request in requests:
+        answers[request.call][request.outcome] += 1
+        times.setdefault(request.call, []).append(request.arrived_at)
+    return {
+        "answers": answers,
+        "rounds": Counter(one.status for one in rounds),
+        "cancelled_more_than_once": sum(one.cancelled_times > 1 for one in rounds),
+        "reversed_completed": sum(one.reversed_times > 0 for one in rounds),
+        "cancelled_with_winnings": sum(one.winnings_lost_times > 0 for one in rounds),
+        "worst_second": {call: worst_second(times[call]) for call in _REQUIRED},
+    }
+
+
 def read(body: bytes) -> Given:
     """Read a body; None where it is no JSON object."""
     try:
@@ -150,6 +184,15 @@ def text(given: Given, name: str) -> str:
     """Take a field out of a body; empty where it is missing or no text."""
     value = given.get(name) if given else None
     return value if isinstance(value, str) else ""
+
+
+def refusal(call: str, method: str, given: Given) -> tuple[int, dict[str, str]] | None:
+    """Answer what is no call at all, or not as the vendor's page wants it: an HTTP status and the fields of a reply."""
+    if call == "other" or method != "POST" or given is None:
+        status = 404 if call == "other" else 405 if method != "POST" else 400
+        return status, says(str(status), HTTPStatus(status).phrase)
+    name = bad_parameter(call, given)
+    return (200, says("20", f"{name} is missing or bad")) if name else None
 
 
 def bad_parameter(call: str, given: dict[str, object]) -> str | None:

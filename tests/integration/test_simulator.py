@@ -200,7 +200,8 @@ async def test_the_journal_is_written_before_the_answer(client: aiohttp.ClientSe
 
     asked, answered = map(json.loads, text.splitlines())
     assert ("", False, "R-1", "u-1") == (asked["answer"], asked["effect"], asked["round_id"], asked["uuid"])
-    assert {**asked, "answer": "hung", "effect": True, "fault": 1} == answered
+    assert asked["at"] < answered["effect_at"]
+    assert {**asked, "answer": "hung", "effect": True, "effect_at": answered["effect_at"], "fault": 1} == answered
     assert FIELDS["token"] not in text
 
 
@@ -232,6 +233,8 @@ async def test_other_processes_administer_it(vendor: Simulator, client: aiohttp.
         "answers": {"CancelRound": {"998": 1, "0": 1}},
         "rounds": {"InProgress": 1, "Canceled": 1},
         "cancelled_more_than_once": 0,
+        "reversed_completed": 0,
+        "cancelled_with_winnings": 0,
         "worst_second": {"CancelRound": 2, "GetRoundStatus": 0, "HealthCheck": 0},
         "peak_in_flight": 1,
     } == figures

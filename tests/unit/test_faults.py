@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from retention.errors import UsageError
-from retention.vendor.faults import NO_FAULT, Asked, Faults, Tally, load, pick
+from retention.vendor.fault import NO_FAULT, Asked
+from retention.vendor.fault_keys import DOCUMENT, KEYS
+from retention.vendor.faults import Faults, Tally, load, pick
+from retention.vendor.faults_format import FORMAT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -125,9 +128,65 @@ def test_a_file_is_read(tmp_path: Path) -> None:
     assert {"amount": None} == faults.faults[1].edits
 
 
+def test_a_file_says_what_the_vendor_is_like(tmp_path: Path) -> None:
+    """Before its faults a file may have what holds for every request and connection."""
+    path = tmp_path / "faults.toml"
+    path.write_text(
+        'idempotent = false\nreverses = true\nnames_round = true\naccept_delay = "250ms"\nhandshake_delay = 2\n'
+    )
+
+    assert load(path) == Faults(
+        idempotent=False, reverses=True, names_round=True, accept_delay=0.25, handshake_delay=2.0
+    )
+
+
+def test_winnings_are_a_fault_of_statuses() -> None:
+    """No other reply has any, so that this call need not be named; another one may be."""
+    calls = [Faults.of({"winnings": "1", **more}).faults[0].call for more in ({}, {"call": "any"})]
+
+    assert ["GetRoundStatus", "any"] == calls
+
+
+def test_people_are_told_every_key_and_no_other() -> None:
+    """The format that `simulate --help` prints has each key of a file and of a fault, in lines that fit a terminal."""
+    told = set(re.findall(r"(?:^ +| a | with )(\w+) = ", FORMAT, re.MULTILINE))
+
+    assert told == DOCUMENT.keys() | KEYS.keys()
+    assert [] == [line for line in FORMAT.splitlines() if len(line) > 78]
+
+
+def test_each_line_of_the_format_can_be_used(tmp_path: Path) -> None:
+    """What stands there as an example is valid, each action with a fault of its own."""
+    before, _, faults = FORMAT.partition("Each fault is")
+    lines = [re.match(r'  (\w+ = (?:".*?"|\{.*?\}|\[.*?\]|[\w.]+))', line) for line in before.splitlines()]
+    path = tmp_path / "faults.toml"
+    path.write_text("\n".join(found[1] for found in lines if found))
+    assert load(path).seed == 7
+
+    selectors, _, actions = faults.partition("What it does instead")
+    for line in re.findall(r'^  (\w+ = (?:".*?"|\{.*?\}|\[.*?\]|[\w.]+))', actions, re.MULTILINE):
+        path.write_text(f"[[fault]]\n{line}\n")
+        assert 1 == len(load(path).faults), line
+    for line in re.findall(r'^  (\w+ = (?:".*?"|\[.*?\]|[\w.]+))', selectors, re.MULTILINE):
+        path.write_text(f"[[fault]]\ncomplete = true\n{line}\n")
+        assert 1 == len(load(path).faults), line
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
+        ("idempotent = 0", "idempotent = 0 cannot be used: give true or false"),
+        ("accept_delay = -1", "accept_delay = -1 cannot be used: give seconds"),
+        ("handshake_dely = 1", "handshake_dely: unknown key: did you mean handshake_delay?"),
+        ("[[fault]]\nrepeat = false", "fault 1: repeat = False cannot be used: give true"),
+        (
+            "[[fault]]\nreverse = true\nrepeat = true",
+            "fault 1: 2 actions where one is needed: make each of reverse, rep",
+        ),
+        ('[[fault]]\nstall = "long"', "fault 1: stall = 'long' cannot be used: give seconds"),
+        ("[[fault]]\nstall = 1\njitter = 1", "fault 1: jitter: goes with delay, not with stall: leave it out"),
+        ("[[fault]]\nwinnings = []", "fault 1: winnings = [] cannot be used: give what is written for the winnings"),
+        ('[[fault]]\nother_round = "R"', "fault 1: other_round = 'R' cannot be used: give true"),
         ("[[fault]", "not TOML"),
         ("sed = 1", "sed: unknown key: did you mean seed?"),
         ("seed = true", "seed = True cannot be used: give a whole number or a word"),
