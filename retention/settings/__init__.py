@@ -10,7 +10,8 @@ from retention.settings.durations import format_duration, parse_duration
 if TYPE_CHECKING:
     from retention.settings.files import find_config, render_template
     from retention.settings.load import load_settings
-    from retention.settings.model import Database, Partner, Policy, Settings
+    from retention.settings.model import Database, Policy, Settings
+    from retention.settings.partner import Partner
     from retention.settings.secret import Secret
 else:
     _HOMES = {
@@ -18,7 +19,7 @@ else:
         "render_template": "files",
         "load_settings": "load",
         "Database": "model",
-        "Partner": "model",
+        "Partner": "partner",
         "Policy": "model",
         "Settings": "model",
         "Secret": "secret",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
+from retention.core.text import format_duration as format_duration  # noqa: PLC0414 - durations are read and written here
+
 _FORM = re.compile(r"(?:([0-9]{1,8})d)?(?:([0-9]{1,8})h)?(?:([0-9]{1,8})m)?(?:([0-9]{1,8})s)?")
 _LONGEST = timedelta(days=36_500)  # a longer one leaves the calendar when it is taken from a date
 
@@ -23,15 +25,3 @@ def parse_duration(text: str) -> timedelta:
     if duration > _LONGEST:
         raise ValueError(f"{text!r} is too long; write at most {format_duration(_LONGEST)}")
     return duration
-
-
-def format_duration(duration: timedelta) -> str:
-    """Write a duration to the whole second, as `parse_duration` reads it: 3d, 1h30m. None at all is 0s."""
-    seconds = round(duration.total_seconds())
-    sign, rest = "-" if seconds < 0 else "", abs(seconds)
-    parts = []
-    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
-        number, rest = divmod(rest, size)
-        if number:
-            parts.append(f"{number}{unit}")
-    return sign + ("".join(parts) or "0s")

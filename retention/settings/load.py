@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from retention.errors import ConfigurationError
+from retention.settings.accounts import same_accounts
 from retention.settings.draft import Draft
 from retention.settings.files import find_config, read_document
 from retention.settings.model import FILE_SECRETS, Settings
+from retention.settings.partner import NO_ADDRESS
 from retention.settings.schema import SECTIONS, dotted, field_at, variable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pydantic_core import ErrorDetails
@@ -43,9 +45,20 @@ def _finish(draft: Draft) -> Settings:
         settings = Settings.model_validate(_with_names(draft.tree))
     except ValidationError as error:
         problems += [_line(draft, detail) for detail in error.errors(include_input=False, include_url=False)]
+    else:
+        problems += [_one_account(draft, *found) for found in same_accounts(settings.partners.values())]
     if problems:  # raised here, outside of the handler: pydantic's own error holds the values
         raise ConfigurationError("\n".join(dict.fromkeys(problems)))
     return settings
+
+
+def _one_account(draft: Draft, one: str, other: str, shown_by: str) -> str:
+    """Say which two tables are one account, and by which keys: their values are secret."""
+    place = draft.place(("partners", other))
+    return (
+        f"{place}: is the same account at the vendor as [partners.{dotted([one])}], by {shown_by}, so each of its"
+        " rounds could be cancelled twice; keep one of the two"
+    )
 
 
 def _with_names(tree: dict[str, Any]) -> dict[str, Any]:
@@ -82,10 +95,16 @@ def _line(draft: Draft, detail: ErrorDetails) -> str:
     place, (key, field) = draft.place(path), field_at(path)
     if detail["type"] == "value_error":
         return f"{place}: {detail['ctx']['error']}"
-    problem = "missing" if detail["type"] == "missing" else f"must be {field.description}"
+    problem = "missing" if detail["type"] in {"missing", NO_ADDRESS} else f"must be {field.description}"
     if not field.examples:
         return f"{place}: {problem}"
     example = str(field.examples[0])
     mend = f"{key[-1]} = {example}" if place.in_file else f"{variable(key)}=" + example.strip('"')
     by_file = f', or {key[-1]}_file = "PATH"' if place.in_file and key[-1] in FILE_SECRETS else ""
-    return f"{place}: {problem}; write {mend}{by_file}"
+    lacking = detail["ctx"]["lacking"] if detail["type"] == NO_ADDRESS else []
+    instead = f", or give {_listed(lacking)} instead" if lacking else ""
+    return f"{place}: {problem}; write {mend}{by_file}{instead}"
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]

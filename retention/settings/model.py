@@ -1,137 +1,73 @@
-"""The configuration as the rest of the house sees it: validated once, frozen, its secrets wrapped.
-
-A key's description completes "must be ...", and its example is what an error tells people to write. Examples are
-TOML; the type of an example is also how a value from the environment is read.
-"""
+"""The configuration as the rest of the house sees it: validated once, frozen, its secrets wrapped."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import timedelta
-from decimal import Decimal
-from functools import cached_property
-from types import MappingProxyType
-from typing import Annotated, Any, Literal, TypeVar
+from collections.abc import Mapping  # noqa: TC003 - pydantic reads the annotations
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import Field, ValidationInfo, field_validator
 
-from retention.core.codes import DEFAULT_CODES
 from retention.core.cron import Schedule
-from retention.core.model import Treatment
 from retention.core.notice import EVENTS, Event
 from retention.errors import UsageError
 from retention.settings import rules
-from retention.settings.durations import format_duration
-from retention.settings.secret import Secret
+from retention.settings.fields import (
+    COUNT,
+    DURATION,
+    SWITCH,
+    Amounts,
+    AppriseUrl,
+    Cron,
+    Dsn,
+    Duration,
+    Name,
+    SigningKey,
+    Table,
+    TableT,
+    Webhook,
+    Words,
+    Zone,
+    key,
+    list_of,
+)
+from retention.settings.partner import Call, Partner
+
+if TYPE_CHECKING:
+    from retention.settings.secret import Secret
 
 # Secrets that may also be given as `<key>_file = "path"`.
-FILE_SECRETS = frozenset({"dsn", "api_url", "status_url", "token", "webhook", "signing_key", "apprise"})
-
-Dsn = Annotated[Secret, BeforeValidator(rules.secret(rules.check_dsn))]
-Login = Annotated[Secret, BeforeValidator(rules.secret(rules.text_of(32)))]
-Token = Annotated[Secret, BeforeValidator(rules.secret(rules.text_of(36)))]
-Url = Annotated[Secret, BeforeValidator(rules.secret(rules.check_url))]
-Webhook = Annotated[Secret, BeforeValidator(rules.secret(rules.check_webhook))]
-SigningKey = Annotated[Secret, BeforeValidator(rules.secret(rules.check_signing_key))]
-AppriseUrl = Annotated[Secret, BeforeValidator(rules.secret(rules.check_apprise))]
-
-Name = Annotated[str, AfterValidator(rules.name)]
-Words = tuple[Annotated[str, Field(min_length=1)], ...]
-Codes = Mapping[Name, Annotated[Treatment, Field(strict=False)]]
-Amounts = Mapping[Name, Annotated[Decimal, BeforeValidator(rules.money)]]
-Cron = Annotated[str, AfterValidator(rules.schedule)]
-Zone = Annotated[str, AfterValidator(rules.timezone)]
-Duration = Annotated[timedelta, BeforeValidator(rules.duration), PlainSerializer(format_duration)]
-
-
-def _key(example: str, must_be: str, **limits: Any) -> Any:
-    return Field(examples=[example], description=must_be, **limits)
-
-
-def _list(example: str, of: str, at_least: int = 0) -> Any:
-    must_be = f"a list of {of}" + (", not empty: without the key it is all of them" if at_least else "")
-    return _key(example, must_be, min_length=at_least, strict=False)
-
-
-_LOGIN = _key('"acme"', "a string")
-_TOKEN = _key('"the-token-of-this-partner"', "a string")
-_API_URL = _key('"https://api.example.com"', "an https address")
-_STATUS_URL = _key('"https://api.example.com/history/GetRoundStatus"', "an https address")
-_COUNT = "a whole number, 1 or more"
-_SWITCH = "true or false"
-_DURATION = "a duration"
-_AMOUNTS = "a table of amounts by currency"
-_TREATMENTS = "a table of vendor codes, each one of " + ", ".join(Treatment)
-
-
-class Table(BaseModel):
-    """A table of the file. Strict: a string is no number, and a number no boolean."""
-
-    model_config = ConfigDict(
-        arbitrary_types_allowed=True, extra="forbid", frozen=True, hide_input_in_errors=True, strict=True
-    )
-
-
-TableT = TypeVar("TableT", bound=Table)
+ADDRESSES = ("api_url", *(call.key for call in Call))
+FILE_SECRETS = frozenset({"dsn", *ADDRESSES, "token", "webhook", "signing_key", "apprise"})
 
 
 class Database(Table):
     """Where the ledger and the operator's view are. Without a DSN, libpq's own environment says."""
 
-    dsn: Annotated[Dsn | None, _key('"postgresql://retention_job@db/operator"', "a string")] = None
-
-
-class Partner(Table):
-    """One account at the vendor."""
-
-    name: str
-    secure_login: Annotated[Login, _LOGIN]
-    api_url: Annotated[Url, _API_URL]
-    status_url: Annotated[Url | None, _STATUS_URL] = None
-    token: Annotated[Token, _TOKEN]
-    rate: Annotated[float, _key("20", "a number of requests per second, above 0", gt=0, allow_inf_nan=False)]
-    concurrency: Annotated[int, _key("50", "a whole number from 1 to 1000", ge=1, le=1000)] = 50
-    timeout: Annotated[Duration, _key('"10s"', _DURATION)] = timedelta(seconds=10)
-    max_attempts: Annotated[int, _key("5", _COUNT, ge=1)] = 5
-    max_runs: Annotated[int, _key("3", _COUNT, ge=1)] = 3
-    status_probe: Annotated[bool, _key("true", _SWITCH)] = True
-    send_game_id: Annotated[bool, _key("true", _SWITCH)] = True
-    codes: Annotated[Codes, _key('{ "61" = "already_cancelled" }', _TREATMENTS)] = Field(default_factory=dict)
-
-    @cached_property
-    def treatments(self) -> Mapping[str, Treatment]:
-        """What each code means: the default mapping with this partner's own words over it."""
-        return MappingProxyType({**DEFAULT_CODES, **self.codes})
+    dsn: Annotated[Dsn | None, key('"postgresql://retention_job@db/operator"', "a string")] = None
 
 
 class Policy(Table):
     """Which rounds are stale, and within which rails they are cancelled."""
 
     name: str
-    partners: Annotated[Words | None, _list('["acme"]', "partners", at_least=1)] = None
-    markets: Annotated[Words | None, _list('["MT", "SE"]', "markets", at_least=1)] = None
-    exclude_markets: Annotated[Words, _list('["GB"]', "markets")] = ()
-    games: Annotated[Words | None, _list('["roulette-7"]', "game ids", at_least=1)] = None
-    exclude_games: Annotated[Words, _list('["poker-1"]', "game ids")] = ()
-    open_longer_than: Annotated[Duration, _key('"72h"', _DURATION)]
-    idle_longer_than: Annotated[Duration | None, _key('"24h"', _DURATION)] = None
-    schedule: Annotated[Cron | None, _key('"0 3 * * *"', "five cron fields in quotes")] = None
-    timezone: Annotated[Zone | None, _key('"Europe/Malta"', "the name of a time zone", validate_default=True)] = None
-    catch_up: Annotated[Duration | None, _key('"6h"', _DURATION)] = None
-    mode: Annotated[Literal["dry_run", "enforce"], _key('"dry_run"', '"dry_run" or "enforce"')] = "dry_run"
-    max_rounds: Annotated[int, _key("5000", _COUNT, ge=1)]
-    max_amount: Annotated[Amounts, _key('{ EUR = "50000" }', _AMOUNTS)] = Field(default_factory=dict)
-    max_failure_ratio: Annotated[float, _key("0.2", "a number above 0, at most 1", gt=0, le=1)] = 0.2
-    deadline: Annotated[Duration | None, _key('"3h"', _DURATION)] = None
+    partners: Annotated[Words | None, list_of('["acme"]', "partners", at_least=1)] = None
+    markets: Annotated[Words | None, list_of('["MT", "SE"]', "markets", at_least=1)] = None
+    exclude_markets: Annotated[Words, list_of('["GB"]', "markets")] = ()
+    games: Annotated[Words | None, list_of('["roulette-7"]', "game ids", at_least=1)] = None
+    exclude_games: Annotated[Words, list_of('["poker-1"]', "game ids")] = ()
+    open_longer_than: Annotated[Duration, key('"72h"', DURATION)]
+    idle_longer_than: Annotated[Duration | None, key('"24h"', DURATION)] = None
+    schedule: Annotated[Cron | None, key('"0 3 * * *"', "five cron fields in quotes")] = None
+    timezone: Annotated[Zone | None, key('"Europe/Malta"', "the name of a time zone", validate_default=True)] = None
+    catch_up: Annotated[Duration | None, key('"6h"', DURATION)] = None
+    mode: Annotated[Literal["dry_run", "enforce"], key('"dry_run"', '"dry_run" or "enforce"')] = "dry_run"
+    max_rounds: Annotated[int, key("5000", COUNT, ge=1)]
+    max_amount: Annotated[Amounts, key('{ EUR = "50000" }', "a table of amounts by currency")] = Field(
+        default_factory=dict
+    )
+    max_failure_ratio: Annotated[float, key("0.2", "a number above 0, at most 1", gt=0, le=1)] = 0.2
+    winnings: Annotated[Literal["review", "cancel"], key('"review"', '"review" or "cancel"')] = "review"
+    deadline: Annotated[Duration | None, key('"3h"', DURATION)] = None
 
     @field_validator("exclude_markets", "exclude_games")
     @classmethod
@@ -164,14 +100,14 @@ class Target(Table):
     """Somebody who is to be told what a person must know."""
 
     name: str
-    webhook: Annotated[Webhook | None, _key('"https://ops.example.com/retention"', "an https address")] = None
+    webhook: Annotated[Webhook | None, key('"https://ops.example.com/retention"', "an https address")] = None
     signing_key: Annotated[
-        SigningKey | None, _key('"whsec_dGFrZSBhbm90aGVyIHRoYW4gdGhpcyBvbmU="', "a string", validate_default=True)
+        SigningKey | None, key('"whsec_dGFrZSBhbm90aGVyIHRoYW4gdGhpcyBvbmU="', "a string", validate_default=True)
     ] = None
     apprise: Annotated[
-        AppriseUrl | None, _key('"mailtos://user:password@example.com"', "a string", validate_default=True)
+        AppriseUrl | None, key('"mailtos://user:password@example.com"', "a string", validate_default=True)
     ] = None
-    events: Annotated[tuple[Event, ...], _list('["run.halted"]', "events: " + ", ".join(EVENTS), at_least=1)] = EVENTS
+    events: Annotated[tuple[Event, ...], list_of('["run.halted"]', "events: " + ", ".join(EVENTS), at_least=1)] = EVENTS
 
     # A webhook that was refused is in no `info.data`, and nothing more is said about what goes with it.
     @field_validator("signing_key")
@@ -200,7 +136,7 @@ class Settings(Table):
     partners: Mapping[Name, Partner] = Field(default_factory=dict, description="a table, [partners.NAME]")
     policies: Mapping[Name, Policy] = Field(default_factory=dict, description="a table, [policies.NAME]")
     notify: Mapping[Name, Target] = Field(default_factory=dict, description="a table, [notify.NAME]")
-    log_user_ids: Annotated[bool, _key("false", _SWITCH)] = False
+    log_user_ids: Annotated[bool, key("false", SWITCH)] = False
 
     def policy(self, name: str | None = None) -> Policy:
         """Return the policy of that name; without a name, the only one there is."""
@@ -223,7 +159,7 @@ class Settings(Table):
         """Return all that no log may show."""
         found: list[Secret | None] = [self.database.dsn]
         for partner in self.partners.values():
-            found += [partner.secure_login, partner.token, partner.api_url, partner.status_url]
+            found += [partner.secure_login, partner.token, *partner.addresses()]
         for target in self.notify.values():
             found += [target.webhook, target.signing_key, target.apprise]
         return tuple(secret for secret in found if secret)
@@ -232,7 +168,7 @@ class Settings(Table):
         """Return the words of all that no log may show, as it is at this moment, the longest first."""
         found = {secret.reveal() for secret in self.every_secret()}
         for partner in self.partners.values():
-            found |= {url.reveal().rstrip("/") for url in (partner.api_url, partner.status_url) if url}
+            found |= {url.reveal().rstrip("/") for url in partner.addresses()}
         if self.database.dsn:
             found |= {*rules.passwords_in(self.database.dsn.reveal())}
         return sorted(found, key=len, reverse=True)

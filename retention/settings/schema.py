@@ -7,14 +7,15 @@ import re
 import tomllib
 from typing import TYPE_CHECKING, Any
 
-from retention.settings.model import FILE_SECRETS, Database, Partner, Policy, Settings, Target
+from retention.settings.model import FILE_SECRETS, Database, Policy, Settings, Target
+from retention.settings.partner import Partner
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pydantic.fields import FieldInfo
 
-    from retention.settings.model import Table
+    from retention.settings.fields import Table
 
 PREFIX = "RETENTION_"
 

@@ -83,6 +83,8 @@ def test_defaults_are_the_contracts(tmp_path: Path) -> None:
     beta, policy = settings.partners["beta"], settings.policies["nightly"]
     assert (50, timedelta(seconds=10), 5, 3) == (beta.concurrency, beta.timeout, beta.max_attempts, beta.max_runs)
     assert (True, True, None) == (beta.status_probe, beta.send_game_id, beta.status_url)
+    assert (True, 0.5, True) == (beta.asks_first, beta.questions_per_second, beta.refund_in_reply)
+    assert "review" == policy.winnings
     assert ("dry_run", 0.2, None, None) == (
         policy.mode,
         policy.max_failure_ratio,
@@ -118,6 +120,9 @@ def test_codes_lie_over_the_vendors_table(tmp_path: Path) -> None:
         ("PARTNERS__acme_eu__rate", "1.5", lambda s: s.partners["acme-eu"].rate == 1.5),
         ("PARTNERS__ACME_EU__TIMEOUT", "1m30s", lambda s: s.partners["acme-eu"].timeout == timedelta(seconds=90)),
         ("PARTNERS__BETA__STATUS_PROBE", "false", lambda s: not s.partners["beta"].status_probe),
+        ("PARTNERS__BETA__ASK_FIRST", "false", lambda s: not s.partners["beta"].asks_first),
+        ("PARTNERS__BETA__QUESTION_RATE", "7", lambda s: s.partners["beta"].questions_per_second == 7.0),
+        ("PARTNERS__BETA__REFUND_IN_REPLY", "false", lambda s: not s.partners["beta"].refund_in_reply),
         ("PARTNERS__BETA__CODES", '{ 7 = "retry" }', lambda s: s.partners["beta"].codes == {"7": "retry"}),
         ("PARTNERS__ACME_EU__CODES__E7", "rejected", lambda s: s.partners["acme-eu"].treatments["E7"] == "rejected"),
         ("PARTNERS__ACME_EU__CODES__X9", "retry", lambda s: len(s.partners["acme-eu"].codes) == 3),
@@ -125,6 +130,7 @@ def test_codes_lie_over_the_vendors_table(tmp_path: Path) -> None:
         ("POLICIES__NIGHTLY__MARKETS", '["GB"]', lambda s: s.policy().markets == ("GB",)),
         ("POLICIES__NIGHTLY__GAMES", "101,102", lambda s: s.policy().games == ("101", "102")),
         ("POLICIES__NIGHTLY__MODE", "enforce", lambda s: s.policy().mode == "enforce"),
+        ("POLICIES__NIGHTLY__WINNINGS", "cancel", lambda s: s.policy().winnings == "cancel"),
         ("POLICIES__NIGHTLY__SCHEDULE", "@daily", lambda s: s.policy().times.fields == "0 0 * * *"),
         ("POLICIES__NIGHTLY__TIMEZONE", "UTC", lambda s: s.policy().times.zone.key == "UTC"),
         ("POLICIES__NIGHTLY__CATCH_UP", "1d", lambda s: s.policy().catch_up == timedelta(days=1)),
@@ -212,6 +218,7 @@ def test_a_re_read_secret_stays_within_the_rules(tmp_path: Path) -> None:
     address.write_text("https://one.example.com\n")
     text = FILE.replace('api_url = "https://api.example.com/base/"', 'api_url_file = "address"')
     url = load(tmp_path, text).partners["acme-eu"].api_url
+    assert url is not None
     address.write_text("http://two.example.com\n")
     assert "https://one.example.com" == url.reveal()
     assert "unencrypted" in str(url.problem)
@@ -221,8 +228,12 @@ def test_a_re_read_secret_stays_within_the_rules(tmp_path: Path) -> None:
 
 def test_secrets_are_all_known_to_the_redaction(tmp_path: Path) -> None:
     """Every secret is listed as it is written and as it may be used, the longest first; repr holds none of them."""
-    settings = load(tmp_path)
+    own = {key: f"https://{key}.example.com/own" for key in ("cancel_url", "health_url", "rounds_url")}
+    lines = "".join(f'{key} = "{url}/"\n' for key, url in own.items())
+    settings = load(tmp_path, FILE.replace("[partners.beta]", f"[partners.beta]\n{lines}"))
     expected = {
+        *own.values(),
+        *(f"{url}/" for url in own.values()),
         "postgresql://job:p%40ss@db/operator?sslpassword=key-pass",
         "p@ss",
         "key-pass",

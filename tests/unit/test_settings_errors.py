@@ -9,7 +9,8 @@ import pytest
 
 from retention.errors import ConfigurationError
 from retention.settings import files, load_settings
-from retention.settings.model import Partner, Policy, Settings
+from retention.settings.model import Policy, Settings
+from retention.settings.partner import Partner
 from retention.settings.schema import example_at, keys_of, table_at
 
 if TYPE_CHECKING:
@@ -47,6 +48,9 @@ def refusal(directory: Path, text: str, environ: Mapping[str, str] | None = None
 DURATION = 'is no duration; write whole numbers with s, m, h or d, such as "90s", "15m", "72h" or "3d"'
 AMOUNT = 'is no amount; write a string of digits, such as "50000" or "50000.00"'
 RATE = "must be a number of requests per second, above 0; write rate = 20"
+QUESTIONS = "must be a number of requests per second, above 0; write question_rate = 20"
+SWITCHES = ("status_probe", "ask_first", "refund_in_reply", "send_game_id")
+WINNINGS = 'must be "review" or "cancel"; write winnings = "review"'
 CONCURRENCY = "must be a whole number from 1 to 1000; write concurrency = 50"
 TREATMENTS = "cancelled, already_cancelled, already_completed, retry, rejected, unauthorized"
 CODES = f"must be a table of vendor codes, each one of {TREATMENTS}; write codes = " + '{ "61" = "already_cancelled" }'
@@ -67,12 +71,12 @@ VENDOR = "write it exactly as the vendor gave it"
         ("token", "", 'missing; write token = "the-token-of-this-partner", or token_file = "PATH"'),
         ("secure_login", "", 'missing; write secure_login = "acme"'),
         *[("rate", value, RATE) for value in ("0", "-1", "inf", "nan", "true", '"20"', "[20]")],
+        *[("question_rate", value, QUESTIONS) for value in ("0", "-2", "inf", "false", '"2"')],
         *[("concurrency", value, CONCURRENCY) for value in ("0", "1001", "5.0", "true")],
         ("max_attempts", "0", f"{COUNT} max_attempts = 5"),
         ("max_runs", "true", f"{COUNT} max_runs = 3"),
         ("timeout", "10", f"'10' {DURATION}"),
-        ("status_probe", '"yes"', "must be true or false; write status_probe = true"),
-        ("send_game_id", "1", "must be true or false; write send_game_id = true"),
+        *[(key, value, f"must be true or false; write {key} = true") for key in SWITCHES for value in ("1", '"yes"')],
         ("codes", '"61"', CODES),
         ("max_atempts", "5", "unknown key; did you mean max_attempts?"),
         ("secure_login_file", '"x"', "unknown key; did you mean secure_login?"),
@@ -99,6 +103,7 @@ def test_a_partners_keys_are_checked(tmp_path: Path, key: str, value: str, probl
         *[("markets", value, MARKETS) for value in ("[]", '"MT"', "[1]", '[""]')],
         ("exclude_games", '"x"', 'must be a list of game ids; write exclude_games = ["poker-1"]'),
         ("mode", '"live"', 'must be "dry_run" or "enforce"; write mode = "dry_run"'),
+        *[("winnings", value, WINNINGS) for value in ('"keep"', '"Cancel"', "true")],
         ("max_amount", "5", 'must be a table of amounts by currency; write max_amount = { EUR = "50000" }'),
         ("partners", '["acme", "acne"]', "there is no [partners.acne]; add it, or correct the name (known: acme)"),
         *[
@@ -150,6 +155,9 @@ def test_nothing_is_both_in_and_out(tmp_path: Path, key: str) -> None:
             f"https://user:{SECRET}@example.com",
             "has a user or a password in it; write https://HOST/PATH alone",
         ),
+        ("cancel_url", f"http://{SECRET}.example.com/v4/CancelRound", PLAIN),
+        ("health_url", f"https://example.com/{SECRET}?", "has a query or a fragment; end it before the ? or #"),
+        ("rounds_url", SECRET, ADDRESS),
         ("api_url", f"https://example.com/{SECRET}?", "has a query or a fragment; end it before the ? or #"),
         ("api_url", f"https://example.com/#{SECRET}", "has a query or a fragment; end it before the ? or #"),
         ("api_url", f"https://example.com/ {SECRET}", CHARACTERS),
@@ -188,7 +196,7 @@ def test_a_dsn_is_checked_and_not_shown(tmp_path: Path, value: str) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["5", "true", "[]", f'["{SECRET}"]', f'{{ value = "{SECRET}" }}'])
-@pytest.mark.parametrize("key", ["token", "token_file", "secure_login", "api_url"])
+@pytest.mark.parametrize("key", ["token", "token_file", "secure_login", "api_url", "cancel_url", "health_url_file"])
 def test_a_secret_is_a_string(tmp_path: Path, key: str, wrong: str) -> None:
     """A secret of another type is refused by its key, whatever is in it."""
     text = configuration({key.removesuffix("_file"): "", key: wrong}, {})

@@ -1,0 +1,60 @@
+"""What the tables of the configuration are made of: the types of their keys, and how a key is described.
+
+A key's description completes "must be ...", and its example is what an error tells people to write. Examples are
+TOML; the type of an example is also how a value from the environment is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from decimal import Decimal
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+
+from retention.core.model import Treatment
+from retention.settings import rules
+from retention.settings.durations import format_duration
+from retention.settings.secret import Secret
+
+Dsn = Annotated[Secret, BeforeValidator(rules.secret(rules.check_dsn))]
+Login = Annotated[Secret, BeforeValidator(rules.secret(rules.text_of(32)))]
+Token = Annotated[Secret, BeforeValidator(rules.secret(rules.text_of(36)))]
+Url = Annotated[Secret, BeforeValidator(rules.secret(rules.check_url))]
+Webhook = Annotated[Secret, BeforeValidator(rules.secret(rules.check_webhook))]
+SigningKey = Annotated[Secret, BeforeValidator(rules.secret(rules.check_signing_key))]
+AppriseUrl = Annotated[Secret, BeforeValidator(rules.secret(rules.check_apprise))]
+
+Name = Annotated[str, AfterValidator(rules.name)]
+Words = tuple[Annotated[str, Field(min_length=1)], ...]
+Codes = Mapping[Name, Annotated[Treatment, Field(strict=False)]]
+Amounts = Mapping[Name, Annotated[Decimal, BeforeValidator(rules.money)]]
+Cron = Annotated[str, AfterValidator(rules.schedule)]
+Zone = Annotated[str, AfterValidator(rules.timezone)]
+Duration = Annotated[timedelta, BeforeValidator(rules.duration), PlainSerializer(format_duration)]
+
+
+def key(example: str, must_be: str, **limits: Any) -> Any:
+    return Field(examples=[example], description=must_be, **limits)
+
+
+def list_of(example: str, of: str, at_least: int = 0) -> Any:
+    must_be = f"a list of {of}" + (", not empty: without the key it is all of them" if at_least else "")
+    return key(example, must_be, min_length=at_least, strict=False)
+
+
+COUNT = "a whole number, 1 or more"
+SWITCH = "true or false"
+DURATION = "a duration"
+
+
+class Table(BaseModel):
+    """A table of the file. Strict: a string is no number, and a number no boolean."""
+
+    model_config = ConfigDict(
+        arbitrary_types_allowed=True, extra="forbid", frozen=True, hide_input_in_errors=True, strict=True
+    )
+
+
+TableT = TypeVar("TableT", bound=Table)

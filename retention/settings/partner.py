@@ -1,0 +1,122 @@
+"""[partners.NAME]: one account at the vendor, and where each of its calls goes."""
+
+from __future__ import annotations
+
+import enum
+from datetime import timedelta
+from functools import cached_property, lru_cache
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+
+from retention.core.codes import DEFAULT_CODES
+from retention.core.model import Treatment
+from retention.settings.fields import COUNT, DURATION, SWITCH, Codes, Duration, Login, Table, Token, Url, key
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from retention.settings.secret import Secret
+
+NO_ADDRESS = "no_address"
+"""The type of the error that says that a call has neither an address of its own nor `api_url`."""
+
+
+class Call(enum.Enum):
+    """A call of the vendor's API: the key that names its whole address, and its path below `api_url`."""
+
+    CANCEL = ("cancel_url", "/v4/CancelRound")
+    STATUS = ("status_url", "/history/GetRoundStatus")
+    HEALTH = ("health_url", "/v4/HealthCheck")
+    ROUNDS = ("rounds_url", "/history/GetGameRounds")
+
+    def __init__(self, key: str, path: str) -> None:
+        self.key = key
+        self.path = path
+
+
+def _address(call: Call) -> Any:
+    return key(f'"https://api.example.com{call.path}"', "an https address")
+
+
+_PER_SECOND = key("20", "a number of requests per second, above 0", gt=0, allow_inf_nan=False)
+_LOGIN = key('"acme"', "a string")
+_TOKEN = key('"the-token-of-this-partner"', "a string")
+_TREATMENTS = "a table of vendor codes, each one of " + ", ".join(Treatment)
+
+
+class Partner(Table):
+    """One account at the vendor."""
+
+    name: str
+    secure_login: Annotated[Login, _LOGIN]
+    cancel_url: Annotated[Url | None, _address(Call.CANCEL)] = None
+    status_url: Annotated[Url | None, _address(Call.STATUS)] = None
+    health_url: Annotated[Url | None, _address(Call.HEALTH)] = None
+    rounds_url: Annotated[Url | None, _address(Call.ROUNDS)] = None
+    status_probe: Annotated[bool, key("true", SWITCH)] = True
+    api_url: Annotated[Url | None, key('"https://api.example.com"', "an https address", validate_default=True)] = None
+    token: Annotated[Token, _TOKEN]
+    rate: Annotated[float, _PER_SECOND]
+    question_rate: Annotated[float | None, _PER_SECOND] = None
+    concurrency: Annotated[int, key("50", "a whole number from 1 to 1000", ge=1, le=1000)] = 50
+    timeout: Annotated[Duration, key('"10s"', DURATION)] = timedelta(seconds=10)
+    max_attempts: Annotated[int, key("5", COUNT, ge=1)] = 5
+    max_runs: Annotated[int, key("3", COUNT, ge=1)] = 3
+    ask_first: Annotated[bool | None, key("true", SWITCH)] = None
+    refund_in_reply: Annotated[bool, key("true", SWITCH)] = True
+    send_game_id: Annotated[bool, key("true", SWITCH)] = True
+    codes: Annotated[Codes, key('{ "61" = "already_cancelled" }', _TREATMENTS)] = Field(default_factory=dict)
+
+    @cached_property
+    def treatments(self) -> Mapping[str, Treatment]:
+        """What each code means: the default mapping with this partner's own words over it."""
+        return MappingProxyType({**DEFAULT_CODES, **self.codes})
+
+    @field_validator("api_url")
+    @classmethod
+    def _leads_to_every_call(cls, api_url: Secret | None, info: ValidationInfo) -> Secret | None:
+        used = [Call.CANCEL, *([Call.STATUS] if info.data.get("status_probe") else []), Call.HEALTH]
+        # An address that was refused is in no `info.data`: the error tells of it already.
+        lacking = [call.key for call in used if call.key in info.data and info.data[call.key] is None]
+        if api_url is None and lacking:
+            raise PydanticCustomError(NO_ADDRESS, "an address is missing", {"lacking": lacking})
+        return api_url
+
+    @field_validator("ask_first")
+    @classmethod
+    def _can_ask(cls, ask_first: bool | None, info: ValidationInfo) -> bool | None:
+        if ask_first and info.data.get("status_probe") is False:
+            raise ValueError(
+                "is true, but status_probe = false forbids to ask; set status_probe = true, or leave ask_first out"
+            )
+        return ask_first
+
+    @property
+    def asks_first(self) -> bool:
+        """Whether the vendor is asked before a round's first cancel."""
+        return self.status_probe if self.ask_first is None else self.ask_first
+
+    @property
+    def questions_per_second(self) -> float:
+        """How many questions the vendor gets per second, from all replicas together."""
+        return self.rate if self.question_rate is None else self.question_rate
+
+    def addresses(self) -> list[Secret]:
+        """Every address that is configured."""
+        every = (self.api_url, *(getattr(self, call.key) for call in Call))
+        return [address for address in every if address is not None]
+
+    def address(self, call: Call) -> str:
+        """Where a call goes just now, as a secret in a file may have changed; empty for a call that is not used."""
+        own: Secret | None = getattr(self, call.key)
+        if own is not None:
+            return own.reveal()
+        return _joined(self.api_url.reveal(), call.path) if self.api_url is not None else ""
+
+
+@lru_cache(maxsize=64)
+def _joined(api_url: str, path: str) -> str:
+    return api_url.rstrip("/") + path
