@@ -18,6 +18,7 @@ from retention.ledger.database import AWAY, open_database
 from retention.ledger.inspect import Finding, inspect_database
 from retention.scope import scope_of
 from retention.settings.durations import format_duration
+from retention.settings.partner import Call
 from retention.vendor.client import VendorClient
 from retention.wiring import redactor_of
 
@@ -43,6 +44,7 @@ async def run_checks(settings: Settings, schedules: Mapping[str, Sequence[dateti
     findings = [Finding("configuration", ok=True, message=_extent(settings)), *map(_policy, settings.policies.values())]
     findings += [_schedule(settings.policies[name], times) for name, times in schedules.items()]
     findings += _overlaps(settings)
+    findings += [_unasked(partner) for partner in settings.partners.values() if not partner.asks_first]
     findings += await _database(settings, redact)
     findings += await asyncio.gather(*(_vendor(partner, redact) for partner in settings.partners.values()))
     return findings
@@ -51,8 +53,7 @@ async def run_checks(settings: Settings, schedules: Mapping[str, Sequence[dateti
 async def check_vendor(client: VendorClient, partner: Partner, redact: Callable[[str], str]) -> Finding:
     """Ask one vendor whether it hears us and knows us. `redact` takes out whatever secret its reply repeats."""
     credentials = Credentials(partner.secure_login.reveal(), partner.token.reveal())
-    address = partner.api_url.reveal().rstrip("/") + "/v4/HealthCheck"
-    exchange = await client.post(address, wire.encode_health(credentials, str(uuid.uuid4())))
+    exchange = await client.post(partner.address(Call.HEALTH), wire.encode_health(credentials, str(uuid.uuid4())))
     ok, message = False, "no reply"
     match exchange.answer:
         case Reply(http_status=401 | 403 as status):
@@ -135,6 +136,17 @@ def _overlaps(settings: Settings) -> Iterator[Finding]:
             yield Finding(f"policies {one.name} and {other.name}", ok=True, message=message, warning=True)
 
 
+def _unasked(partner: Partner) -> Finding:
+    """Warn of a partner whose rounds are cancelled without a question: then only the ledger knows what is done."""
+    probe, ask = not partner.status_probe, partner.ask_first is False
+    keys = " and ".join(key for key, off in (("status_probe = true", probe), ("ask_first = true", ask)) if off)
+    message = (
+        "ask_first is off: a ledger that is restored from an older copy would cancel again all that it has forgotten;"
+        f" set {keys}, if the vendor answers GetRoundStatus"
+    )
+    return Finding(f"partner {partner.name}", ok=True, message=message, warning=True)
+
+
 def _said(code: str, words: str | None) -> str:
     """What the vendor says. What may have been cut is left out: no redaction finds half of a secret at its end."""
     shown = f"error {code}" if len(code) < CODE_LIMIT else "an error with a very long code"
@@ -159,7 +171,7 @@ async def _database(settings: Settings, redact: Callable[[str], str]) -> list[Fi
 
 
 async def _vendor(partner: Partner, redact: Callable[[str], str]) -> Finding:
-    async with VendorClient(timeout=partner.timeout.total_seconds(), concurrency=1) as client:
+    async with VendorClient(timeout=partner.timeout.total_seconds()) as client:
         return await check_vendor(client, partner, redact)
 
 

@@ -14,10 +14,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from retention.core.model import Credentials
-from retention.core.outcome import Treating
 from retention.engine.engine import Ending, Engine
-from retention.engine.partner import Access, Partner
 from retention.engine.stats import Stats, Tally
 from retention.errors import ConfigurationError
 from retention.ledger.controls import Controls
@@ -26,8 +23,9 @@ from retention.ledger.notices import Notices
 from retention.ledger.review import Review
 from retention.ledger.runs import RunLedger
 from retention.ledger.schedules import Schedules
-from retention.ledger.work import LaneTerms, WorkLedger
+from retention.ledger.work import WorkLedger
 from retention.log import Redactor
+from retention.partner_wiring import open_partner, terms_of
 from retention.progress import progress
 from retention.runs import Runs
 
@@ -38,9 +36,9 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from retention.ledger.database import Database
+    from retention.ledger.work import LaneTerms
     from retention.notify.herald import Herald
     from retention.settings import Settings
-    from retention.settings.model import Partner as PartnerSettings
     from retention.settings.model import Policy, Target
     from retention.signals import Signals, Workplace
 
@@ -103,14 +101,27 @@ class House:
 
     def terms(self, names: Sequence[str]) -> list[LaneTerms]:
         """The terms on which those partners are called."""
-        return [_terms(self.settings.partner(name)) for name in names]
+        return [terms_of(self.settings.partner(name)) for name in names]
 
     def runs(self, place: Workplace, *, show: bool = False) -> Runs:
         """Makes runs, whose engines work at that place; `show` their progress where stderr is a terminal."""
         work = partial(self._work, place, show)
         return Runs(
-            self.run_ledger, self.controls, self.replica, work, self._able, self.tally, self.log, lambda: place.code
+            self.run_ledger,
+            self.controls,
+            self.replica,
+            work,
+            self._able,
+            self.tally,
+            self.log,
+            lambda: place.code,
+            self._policy_now,
         )
+
+    def _policy_now(self, name: str) -> Policy | None:
+        """A policy as it is configured now, with the partners that it speaks of."""
+        policy = self.settings.policies.get(name)
+        return policy and policy.model_copy(update={"partners": self.settings.partners_of(policy)})
 
     def _able(self, policy: Policy) -> None:
         """Raise UsageError unless every partner of the policy is configured here."""
@@ -134,7 +145,7 @@ class House:
         stats = Stats(policy.name, self.tally)
         async with AsyncExitStack() as stack:
             partners = [
-                await _partner(stack, self.settings.partner(name), self.redactor)
+                await open_partner(stack, self.settings.partner(name), policy, self.redactor)
                 for name in self.settings.partners_of(policy)
             ]
             engine = Engine(
@@ -172,7 +183,7 @@ def redactor_of(settings: Settings) -> Redactor:
 
 def _secrets_of(settings: Settings) -> tuple[Callable[[], list[str]], Callable[[], set[str]]]:
     every = settings.every_secret()
-    urls = [url for partner in settings.partners.values() for url in (partner.api_url, partner.status_url) if url]
+    urls = [url for partner in settings.partners.values() for url in partner.addresses()]
     urls += [url for target in settings.notify.values() for url in (target.webhook, target.apprise) if url]
     listed: list[str] = []
     seen: list[int] | None = None
@@ -246,45 +257,3 @@ async def serve(
 def replica_name() -> str:
     """A name for this process that no other has: hosts may share a name, and process numbers come again."""
     return f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
-
-
-def _terms(partner: PartnerSettings) -> LaneTerms:
-    return LaneTerms(
-        partner.name,
-        float(partner.rate),
-        partner.timeout.total_seconds(),
-        partner.max_attempts,
-        partner.status_probe,
-    )
-
-
-async def _partner(stack: AsyncExitStack, settings: PartnerSettings, redactor: Redactor) -> Partner:
-    from retention.vendor.client import VendorClient  # noqa: PLC0415 - slow to import, and most commands call nobody
-
-    client = VendorClient(timeout=settings.timeout.total_seconds(), concurrency=settings.concurrency)
-    return Partner(
-        _terms(settings),
-        Treating(settings.treatments, settings.max_attempts, settings.status_probe),
-        await stack.enter_async_context(client),
-        concurrency=settings.concurrency,
-        send_game_id=settings.send_game_id,
-        # Asked anew for each call: a secret in a file may change while a run is on.
-        access=lambda: _access(settings),
-        redact=redactor.text,
-    )
-
-
-def _access(settings: PartnerSettings) -> Access:
-    return _access_by(
-        settings.api_url.reveal(),
-        settings.status_url.reveal() if settings.status_url else None,
-        settings.secure_login.reveal(),
-        settings.token.reveal(),
-    )
-
-
-@lru_cache(maxsize=64)
-def _access_by(api_url: str, status_url: str | None, secure_login: str, token: str) -> Access:
-    base = api_url.rstrip("/")
-    status_url = status_url or f"{base}/history/GetRoundStatus"
-    return Access(f"{base}/v4/CancelRound", status_url, Credentials(secure_login, token))

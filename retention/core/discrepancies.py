@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from retention.core.model import State
 from retention.core.text import money_text
 
 if TYPE_CHECKING:
@@ -28,12 +27,9 @@ class Money(NamedTuple):
 
 
 def discrepancies(
-    refund: Money, stake: Money, *, state: str, conflict: bool = False, detail: str | None = None
+    refund: Money, stake: Money, *, incomplete: bool = False, conflict: bool = False, detail: str | None = None
 ) -> tuple[str, ...]:
-    """Say what does not fit, one sentence each.
-
-    `state` is the cancellation's: only where the vendor's reply is all there is to go by must it be whole.
-    """
+    """Say what does not fit, one sentence each; `incomplete`: the reply had to tell the whole refund, and did not."""
     found = []
     if _differ(refund.amount, stake.amount):
         found.append(
@@ -45,7 +41,7 @@ def discrepancies(
         found.append(f"transaction {refund.transaction_id}, bet transaction {stake.transaction_id}")
     if conflict:
         found.append(f"conflict: {_conflict(detail)}")
-    if state == State.CANCELLED and (missing := _missing(refund)):
+    if incomplete and (missing := _missing(refund)):
         found.append(f"incomplete reply: {', '.join(missing)} missing")
     return tuple(found)
 

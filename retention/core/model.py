@@ -65,6 +65,14 @@ class Outcome(enum.StrEnum):
     RELEASED = "released"
 
 
+class Review(enum.StrEnum):
+    """Why a round that was not called needs a person; the others' reasons show in their states and amounts."""
+
+    WINNINGS = "winnings"
+    NOT_ASKED = "not_asked"
+    FINDING = "finding"
+
+
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """What every call to a partner's API carries. Its repr shows none of it."""
@@ -98,8 +106,10 @@ class OpenRound:
 class Claim(NamedTuple):
     """One cancellation in this process's hands, with the attempt that is already committed for it.
 
-    `run_id` and `uuid` as PostgreSQL writes them. `slot` and `expires` are seconds on this process's monotonic clock.
-    `tries` and `probes` count the cancel and status requests of this round in this run, this one included.
+    `run_id` and `uuid` as PostgreSQL writes them. `slot`, `leave_by` and `expires` are seconds on this process's
+    monotonic clock: when the request's turn comes, until when it may leave (by then the look at the operator's view
+    that allowed it is old), and until when nobody else acts on the round. `tries` and `probes` count the cancel and
+    status requests of this round in this run, this one included.
     """
 
     cancellation_id: int
@@ -116,7 +126,13 @@ class Claim(NamedTuple):
     doubtful: bool
     refused: bool
     slot: float
+    leave_by: float
     expires: float
+
+    @property
+    def asks_first(self) -> bool:
+        """Whether it asks about a round that no request of ours may have cancelled: before its first cancel."""
+        return self.kind is Kind.STATUS and not self.doubtful and not self.refused
 
 
 class Reply(NamedTuple):
@@ -124,7 +140,8 @@ class Reply(NamedTuple):
 
     Amounts are exact as sent, in currency units. A field that is missing or makes no sense is None.
     `round_id` is empty where a round is named in a way that cannot be read. `retry_after` is in
-    seconds from the reply, and None where that was a success.
+    seconds from the reply, and None where that was a success. `winnings` is None where none are told, or 0;
+    `winnings_unclear`: they are told, and make no sense.
     """
 
     http_status: int
@@ -138,6 +155,8 @@ class Reply(NamedTuple):
     bet_amount: Decimal | None = None
     retry_after: float | None = None
     problem: str | None = None
+    winnings: Decimal | None = None
+    winnings_unclear: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +180,9 @@ class Settlement(NamedTuple):
     """What one attempt changes in the ledger.
 
     `due_in` is in seconds from the moment it is written; None in a live state means: not before a later run.
-    `failed` is what the failure-ratio rail counts: None for what was no reply to a cancel request.
+    `failed` is what the failure-ratio rail counts: None for what was no reply to a cancel request. `uncounted`: the
+    request was turned away at the door, and uses no attempt. `incomplete`: the vendor cancelled, and did not tell the
+    whole refund. `review` says why a person has to look at a round that is not cancelled.
     """
 
     claim: Claim
@@ -180,3 +201,6 @@ class Settlement(NamedTuple):
     doubtful: bool = False
     refused: bool = False
     failed: bool | None = None
+    uncounted: bool = False
+    incomplete: bool = False
+    review: Review | None = None

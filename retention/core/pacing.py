@@ -15,9 +15,20 @@ LATE_SHARE = 0.002
 """Share of the rate that may be sent in slots missed by more than the tolerance: spacing and tolerance leave that."""
 
 
+LOOK_GOOD_S = 0.85
+"""Seconds from asking the database for a claim until its request has left: its look at the operator's view, the holds
+and the kill switch is young then. A second is promised; the rest is for what no clock of ours sees."""
+
+HORIZON_S = 0.6
+"""Seconds within which a claim's slots begin, so that its requests can leave while the look is young."""
+
+TOLD_GOOD_S = 55.0
+"""Seconds for which a claim may rely on the vendor's word that a round is in progress. A minute is promised."""
+
+
 def batch_size(rate: float, most: int) -> int:
-    """Rounds to claim at once: about half a second of slots, so that a pause or a kill switch finds little to undo."""
-    return max(1, min(most, int(rate / 2)))
+    """Rounds to claim at once: the slots that a look allows, so that a pause or a kill switch finds little to undo."""
+    return max(1, min(most, int(rate * HORIZON_S)))
 
 
 LONGEST_ANSWER = 0.25

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Context, Decimal, localcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from retention.core.rails import Figures
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime, timedelta
+
+DOUBLED = "doubled"
+"""Stands against a round that the operator's view has more than once."""
 
 EXACT = Context(prec=76)
 """For sums of money: the default of 28 digits is fewer than one amount may have."""
@@ -48,12 +51,21 @@ class Group:
     oldest: datetime
 
 
+class Doubled(NamedTuple):
+    """A round that the operator's view has more than once; `stale_rows` counts the rows that are stale."""
+
+    partner: str
+    round_id: str
+    stale_rows: int
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The stale rounds of a moment, in groups."""
+    """The stale rounds of a moment, in groups. `doubled` names the first of those that the view has more than once."""
 
     as_of: datetime
     groups: tuple[Group, ...]
+    doubled: tuple[Doubled, ...] = ()
 
     @property
     def eligible(self) -> tuple[Group, ...]:

@@ -30,12 +30,14 @@ class Holding:
 class Standing:
     """What may stand against planning a round, whatever the policy.
 
-    `endings` counts the runs in which it was rejected or already completed, and nobody has resolved that since.
+    `endings` counts the runs in which it was rejected or already completed, and nobody has resolved that since. `rows`
+    counts how often the operator's view has the round.
     """
 
     holds: Sequence[Hold] = ()
     holding: Holding | None = None
     endings: int = 0
+    rows: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +55,18 @@ def judge(policy: str, scope: Scope, found: OpenRound | None, standing: Standing
         reasons = ["it is not among the operator's open rounds"]
     else:
         reasons = [
+            *_doubled(standing),
             *_out_of_scope(scope, found),
             *_too_young(scope, found, as_of),
             *_on_hold(standing.holds, found, as_of),
             *_in_ledger(scope, found, standing),
         ]
     return Verdict(policy, not reasons, tuple(reasons))
+
+
+def _doubled(standing: Standing) -> Iterator[str]:
+    if standing.rows > 1:
+        yield f"the operator's view has it {standing.rows} times; what is shown here is one of these rows"
 
 
 def _out_of_scope(scope: Scope, found: OpenRound) -> Iterator[str]:

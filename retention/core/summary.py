@@ -33,7 +33,8 @@ class Summary:
     """A run as the ledger has it. Counts are of rounds.
 
     `states` are the run's own rounds, `taken_up` the doubts of earlier runs; the other counts are over both.
-    `refunds` are sums in currency units, by currency, as promised by the vendor. `ended_by`: the process that ended it.
+    `to_review` counts rounds that were not called and need a person. `refunds` are sums in currency units, by currency,
+    as promised by the vendor. `ended_by`: the process that ended it.
     """
 
     run_id: UUID
@@ -46,6 +47,7 @@ class Summary:
     conflicts: int = 0
     incomplete: int = 0
     discrepancies: int = 0
+    to_review: int = 0
     refunds: Mapping[str, Decimal] = field(default_factory=dict)
     finished_at: datetime | None = None
     ended_by: str | None = None
@@ -63,6 +65,7 @@ class Summary:
             self.conflicts
             or self.incomplete
             or self.discrepancies
+            or self.to_review
             or any(counts.get(state, 0) for counts in (self.states, self.taken_up) for state in open_ends)
         )
 

@@ -27,6 +27,9 @@ REPLY_LIMIT = 64 * 1024
 SUCCESS = range(200, 300)
 """HTTP statuses whose body is read."""
 
+NOT_UTF8 = "the reply is not UTF-8"
+NOT_JSON = "the reply is not JSON"
+
 DIGITS_BEFORE_POINT = 20
 DIGITS_AFTER_POINT = 18
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,6})?")
@@ -108,6 +111,8 @@ def decode(status: int, headers: Mapping[str, str], body: bytes | None, now: dat
         round_id=_round(document.get("roundId")),
         round_status=_text(document.get("roundStatus"), _CODE_LIMIT),
         bet_amount=_amount(document.get("betAmount")),
+        winnings=(winnings := _amount(document.get("winAmount"))) or None,
+        winnings_unclear=winnings is None and document.get("winAmount") is not None,
     )
 
 
@@ -145,11 +150,11 @@ def _object(body: bytes) -> tuple[dict[str, Any], str | None]:
     try:
         document = _DECODER.decode(body.decode().removeprefix("\ufeff"))
     except UnicodeDecodeError:
-        return {}, "the reply is not UTF-8"
+        return {}, NOT_UTF8
     except _AmbiguousError:
         return {}, "the reply names a key twice"
     except (ValueError, RecursionError):
-        return {}, "the reply is not JSON"
+        return {}, NOT_JSON
     if not isinstance(document, dict):
         return {}, "the reply is not a JSON object"
     return document, None

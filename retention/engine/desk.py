@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import random
 import time
 from typing import TYPE_CHECKING
 
@@ -27,8 +26,8 @@ if TYPE_CHECKING:
     from retention.ledger.answers import Dropped, GivenUp, Written
     from retention.ledger.work import WorkLedger
 
-Answered = tuple["Partner", "Settlement", "float | None"]
-"""A reply, from whom, and how many seconds it took."""
+Answered = tuple["Partner", "Settlement", float, float]
+"""A reply, from whom, how many seconds it took, and when on the monotonic clock its request left."""
 
 UNWRITTEN = 450
 """Replies that may wait; beyond it the senders wait with theirs."""
@@ -78,6 +77,7 @@ class Desk:
         self._last = False
         self._told_to_die = asyncio.Event()
         self._unwritten: dict[str, Claim] = {}
+        self._expected: dict[str, Claim] = {}
         self._writing_since: float | None = None
         self._halted = False
 
@@ -90,15 +90,16 @@ class Desk:
     def held_up(self) -> Sequence[Claim]:
         """What the replies are about that cannot be written just now."""
         slow = self._writing_since is not None and time.monotonic() - self._writing_since > BEHIND
-        return [*self._unwritten.values()] if self.closed or slow else []
+        return [*self._expected.values(), *(self._unwritten.values() if self.closed or slow else ())]
 
-    def fraction(self) -> float:
-        """A random number from 0 to 1, for pauses."""
-        return random.random()  # noqa: S311 - spreads retries, guards nothing
+    def expect(self, claim: Claim) -> None:
+        """This claim's reply is here, and waits for another answer before it can be written."""
+        self._expected[claim.uuid] = claim
 
     def take(self, reply: Answered) -> bool:
         """Take a reply in, unless too many are unwritten."""
         claim = reply[1].claim
+        self._expected.pop(claim.uuid, None)
         self._unwritten[claim.uuid] = claim
         if len(self._inbox) >= UNWRITTEN:
             return False
@@ -136,18 +137,21 @@ class Desk:
             for part in _one_per_round(batch):
                 await self._write(part)
             self._writing_since = None
-            for _, item, _ in batch:
+            for _, item, _, _ in batch:
                 self._unwritten.pop(item.claim.uuid, None)
 
     async def _write(self, batch: Sequence[Answered]) -> None:
-        written = await self._settle([item for _, item, _ in batch])
+        written = await self._settle([item for _, item, _, _ in batch])
         if written is None:
             return
-        for nth, (partner, item, latency) in enumerate(batch):
+        for nth, (partner, item, latency, sent_at) in enumerate(batch):
             if nth % BREATH == BREATH - 1:
                 await asyncio.sleep(0)  # others have slots to keep
-            self._tell(item, latency, written.get(item.claim.uuid))
-            if item.outcome is Outcome.UNAUTHORIZED:
+            done = written.get(item.claim.uuid)
+            self._tell(item, latency, done)
+            if done is not None and item.outcome is Outcome.IN_PROGRESS and item.state in partner.callable_states:
+                partner.told.add(item.claim.cancellation_id, sent_at)
+            if item.outcome is Outcome.UNAUTHORIZED and partner.halted:
                 await self._halt_partner(partner)
 
     async def _settle(
@@ -209,9 +213,17 @@ class Desk:
             self._halted = halted is not None
 
     async def _halt_partner(self, partner: Partner) -> None:
-        partner.halted = True
         if await persist(lambda: self._ledger.halt_partner(partner.name), until=self._told_to_die):
             self.log.error("partner.unauthorized", partner=partner.name)
+
+    async def halt_wrong_status_address(self, partner: Partner, sign: str) -> None:
+        """Halt the run before its first cancel: questions do not get to the vendor."""
+        partner.halted = True
+        reason = (
+            f"status_url: the status address of partner {partner.name} does not answer questions ({sign}), and with"
+            " ask_first nothing is cancelled without asking; mend status_url, or set ask_first = false"
+        )
+        await persist(lambda: self._ledger.halt(reason), until=self._told_to_die)
 
     async def note_throttled(self, partner: Partner, pause: float) -> None:
         """Let every replica know that the partner wants to be left alone for so many seconds."""
@@ -241,10 +253,9 @@ class Desk:
             detail=dropped.detail,
         )
 
-    def _tell(self, item: Settlement, latency: float | None, written: Written | None) -> None:
+    def _tell(self, item: Settlement, latency: float, written: Written | None) -> None:
         claim = item.claim
-        if latency is not None:
-            self._stats.tally.requests[claim.partner].note(latency)
+        self._stats.tally.requests[claim.partner].note(latency)
         if written is not None and (item.state not in LIVE_STATES or is_left(item)):
             self._stats.ended(claim.partner, claim.market, item.state)
             self._stats.refund(claim.partner, item.currency, item.amount)

@@ -7,10 +7,11 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from retention.core.model import Kind
+from retention.core.model import Kind, State
 from retention.engine.desk import Desk
-from retention.engine.lane import Lane
+from retention.engine.dispatcher import Dispatcher
 from retention.engine.persist import persist
+from retention.engine.senders import Senders
 from retention.ledger.database import AWAY
 from retention.ledger.work import Window
 
@@ -75,21 +76,28 @@ class Engine:
             passed=passed,
             log_user_ids=log_user_ids,
         )
-        self._lanes: list[Lane] = []
+        self._senders: list[Senders] = []
+        self._dispatchers: list[Dispatcher] = []
         self._over = asyncio.Event()
         self._stopped = False
         self._failure: Exception | None = None
         self._lost: set[str] = set()
         self._unreached: tuple[str, ...] = ()
         self._overdue = False
+        self._called_off: str | None = None
         self._fronts: dict[str, int] = {}
 
     def stop(self) -> None:
         """Drain: nothing more is sent, what is in flight is settled, what is claimed is handed back."""
         self._stopped = True
         self._over.set()
-        for lane in self._lanes:
-            lane.stop()
+        self._stop_sending()
+
+    def _stop_sending(self) -> None:
+        for senders in self._senders:
+            senders.stop()
+        for dispatcher in self._dispatchers:
+            dispatcher.stop()
 
     def die(self) -> None:
         """Go without waiting; what is unwritten becomes a doubt when its lease runs out."""
@@ -98,9 +106,7 @@ class Engine:
     async def run(self) -> Ending:
         """Work until the run is over for this process."""
         for partner in self._partners:
-            self._lanes.append(Lane(Kind.CANCEL, partner, self._ledger, self._desk))
-            if partner.treating.status_probe:
-                self._lanes.append(Lane(Kind.STATUS, partner, self._ledger, self._desk))
+            self._set_up(partner)
         if self._stopped:
             await persist(self._ledger.leave, until=self._over)
             return Ending(stopped=True, lost=())
@@ -108,11 +114,13 @@ class Engine:
             desk = group.create_task(self._desk.run())
             watcher = group.create_task(self._guard(self._watch()))
             concluder = group.create_task(self._guard(self._conclude()))
-            lanes = [group.create_task(self._guard(lane.run())) for lane in self._lanes]
+            work = [part.run() for part in self._senders] + [part.run() for part in self._dispatchers]
+            parts = [group.create_task(self._guard(part)) for part in work]
             await self._over.wait()
-            for lane in self._lanes:
-                lane.stop()
-            await asyncio.gather(*lanes)
+            self._stop_sending()
+            await asyncio.gather(*parts, *(partner.close() for partner in self._partners))
+            for dispatcher in self._dispatchers:
+                await dispatcher.wind_up()
             self._desk.close()
             await desk
             watcher.cancel()
@@ -123,7 +131,22 @@ class Engine:
             await persist(self._ledger.leave, until=self._over)
         elif self._overdue:
             await self._wind_up()
+        elif self._called_off is not None:
+            await self._give_up(None, self._called_off)  # what was in this process's hands at that moment
         return Ending(self._stopped, self._unreached)
+
+    def _set_up(self, partner: Partner) -> None:
+        senders = Senders(partner, self._desk)
+        self._senders.append(senders)
+        asker = None
+        if partner.treating.status_probe:
+            asker = Dispatcher(Kind.STATUS, senders, self._ledger, self._desk)
+            self._dispatchers.append(asker)
+        self._dispatchers.append(
+            Dispatcher(
+                Kind.CANCEL, senders, self._ledger, self._desk, asker=asker if partner.treating.ask_first else None
+            )
+        )
 
     async def _wind_up(self) -> None:
         """End a run whose deadline has come, once nobody's request is in flight; what a dead process had is a doubt."""
@@ -139,9 +162,13 @@ class Engine:
 
     async def _find_unreached(self) -> tuple[str, ...]:
         """The partners that have not answered for long, and those that never did: not this process, nor any other."""
-        silent = {partner.name for partner in self._partners if partner.reach.failed and not partner.reach.reached}
-        asked = [(name, REACHED if name in self._lost else None) for name in sorted({*self._lost, *silent})]
-        return tuple([name for name, within in asked if not await self._ledger.reached(name, within)])
+        found = []
+        for partner in sorted(self._partners, key=lambda partner: partner.name):
+            lost = partner.name in self._lost
+            kinds = partner.lost_kinds if lost else [*Kind] if partner.never_reached else []
+            if kinds and not await self._ledger.reached(partner.name, kinds, REACHED if lost else None):
+                found.append(partner.name)
+        return tuple(found)
 
     async def _guard(self, part: Coroutine[Any, Any, None]) -> None:
         """Let a part that fails end the work, not cut off what is in flight."""
@@ -168,8 +195,10 @@ class Engine:
         for partner in self._partners:
             partner.halted = partner.halted or partner.name in sight.halted_partners
             if partner.name in sight.throttled:
-                partner.throttled_until = max(partner.throttled_until, now + 2 * WATCH)
-            if partner.reach.lost and partner.name not in self._lost:
+                partner.throttle(now + 2 * WATCH)
+            if partner.questions_lost:
+                await self._give_up(partner.name, "the status address could not be reached", doubts_only=True)
+            if partner.lost_kinds and partner.name not in self._lost:
                 partner.halted = True
                 self._lost.add(partner.name)
                 self._log.error("partner.unreachable", partner=partner.name)
@@ -177,11 +206,13 @@ class Engine:
             await self._ledger.halt(sight.paused, paused=True)
         if sight.overdue:
             self._overdue = True
+        if sight.status == "cancelled":
+            self._called_off = sight.halt_reason
         if sight.status != "running" or sight.paused or sight.overdue:
             self._over.set()
 
-    async def _give_up(self, partner: str | None, why: str) -> None:
-        given_up = await persist(lambda: self._ledger.give_up(partner, why), until=self._over)
+    async def _give_up(self, partner: str | None, why: str, *, doubts_only: bool = False) -> None:
+        given_up = await persist(lambda: self._ledger.give_up(partner, why, doubts_only=doubts_only), until=self._over)
         if given_up:
             self._desk.note_given_up(given_up)
             self._log.warning("run.given_up", partner=partner, rounds=sum(g.rounds for g in given_up), detail=why)
@@ -192,7 +223,7 @@ class Engine:
         recovered_at = clock()
         while not self._over.is_set():
             await asyncio.sleep(CONCLUDE)
-            done = self._desk.empty and all(lane.quiet for lane in self._lanes)
+            done = self._desk.empty and all(dispatcher.quiet for dispatcher in self._dispatchers)
             if not done and clock() - recovered_at < RECOVER:
                 continue
             if self._desk.closed or self._desk.held_up:
@@ -215,7 +246,7 @@ class Engine:
         """
         found = 0
         for partner in self._partners:
-            reached = max(lane.reached for lane in self._lanes if lane.partner is partner)
+            reached = max(part.reached for part in self._dispatchers if part.partner is partner)
             front = self._fronts.get(partner.name)
             window = None if whole or front is None else Window(front, reached + AHEAD)
             rows = await self._ledger.recover(partner.terms, self._run_ids, window)
@@ -223,6 +254,8 @@ class Engine:
             self._fronts[partner.name] = reached if first is None else first - 1
             for row in rows:
                 found += 1
+                if row.state != State.IN_DOUBT:  # it was only asked about
+                    continue
                 self._log.warning(
                     "round.in_doubt",
                     run_id=str(row.run_id),

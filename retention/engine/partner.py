@@ -2,30 +2,44 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
+import time
+import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from retention.core import wire
 from retention.core.backoff import outage_pause
-from retention.core.model import Kind, NotConnected, Reply
-from retention.core.outcome import Treating, settle
+from retention.core.first_question import wrong_status_address
+from retention.core.model import Kind, Outcome, Reply, State
+from retention.core.outcome import classify, settle
+from retention.core.wire import SUCCESS
+from retention.engine.told_rounds import ToldRounds
 from retention.log import MASK, SHORTEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from aiohttp.connector import Connection
+
     from retention.core.model import Answer, Claim, Credentials, Settlement
+    from retention.core.places import Places
+    from retention.core.step import Treating
     from retention.ledger.work import LaneTerms
     from retention.vendor.client import Exchange, VendorClient
 
 STREAK = 3
-"""Connections in a row that could not be made before the partner counts as out of reach, and not just a round."""
+"""Connections in a row that could not be made before the partner counts as out of reach."""
 
+CALLABLE = frozenset({State.PLANNED, State.RETRYING})
 
 CUT = 64
 """Characters from which on a reply's text may have been cut."""
+
+KNOWN_S = 60.0
+"""Seconds for which a HealthCheck's word is good that the vendor knows us."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -34,12 +48,13 @@ class Access:
 
     cancel_url: str
     status_url: str
+    health_url: str
     credentials: Credentials
 
 
 @dataclass(slots=True)
 class Reach:
-    """What this process knows of a partner being reachable; times in seconds on the monotonic clock."""
+    """What this process knows of an address being reachable; times in seconds on the monotonic clock."""
 
     max_attempts: int
     reached: bool = False
@@ -48,11 +63,12 @@ class Reach:
     outages: int = 0
     until: float = 0.0
 
-    def note(self, answer: Answer, now: float, fraction: float) -> None:
-        """Take in an answer. The failures of one burst count once: those behind the first find the pause set."""
-        if not isinstance(answer, NotConnected):
-            self.reached, self.streak, self.outages, self.until = True, 0, 0, 0.0
-            return
+    def connected(self) -> None:
+        """A connection was made."""
+        self.reached, self.streak, self.outages, self.until = True, 0, 0, 0.0
+
+    def not_connected(self, now: float, fraction: float) -> None:
+        """None was. The failures of one burst count once: those behind the first find the pause set."""
         self.failed = True
         self.streak += 1
         if self.streak >= STREAK and now >= self.until:
@@ -82,32 +98,124 @@ class Partner:
         self.terms = terms
         self.treating = treating
         self.concurrency = concurrency
-        self.reach = Reach(treating.max_attempts)
+        self.reach = {kind: Reach(treating.max_attempts) for kind in Kind}
+        self.told = ToldRounds(terms.rate)
         self.halted = False
-        self.throttled_until = 0.0
+        self._throttled_until = 0.0
+        self._answers = False  # whether a question has been answered as the vendor answers it
         self._client = client
         self._send_game_id = send_game_id
         self._access = access
         self._redact = redact
+        self._opening: dict[Kind, set[asyncio.Task[None]]] = {kind: set() for kind in Kind}
+        self._checking: asyncio.Task[bool] | None = None
+        self._known_until = 0.0
 
     @property
     def name(self) -> str:
         """The partner's name in the configuration."""
         return self.terms.partner
 
-    def blocked(self, now: float) -> bool:
-        """Whether no request may leave for it just now."""
-        return self.halted or now < self.throttled_until or now < self.reach.until
+    def blocked(self, kind: Kind, now: float) -> bool:
+        """Whether no request of this kind may leave for it just now."""
+        checking = self._checking is not None and not self._checking.done()
+        return self.halted or checking or now < self._throttled_until or now < self.reach[kind].until
 
-    async def call(self, claim: Claim) -> Exchange:
-        """Send a claim's request, while it is ours."""
+    @property
+    def callable_states(self) -> frozenset[State]:
+        """The states in which a round may be called because the vendor has just said that it is in progress."""
+        return CALLABLE if self.treating.ask_first else frozenset()
+
+    def throttle(self, until: float) -> None:
+        """Send nothing before a moment of the monotonic clock."""
+        self._throttled_until = max(self._throttled_until, until)
+
+    @property
+    def lost_kinds(self) -> list[Kind]:
+        """The requests without which nothing is cancelled, and whose address could not be reached."""
+        needed = [*Kind] if self.treating.ask_first else [Kind.CANCEL]
+        return [kind for kind in needed if self.reach[kind].lost]
+
+    @property
+    def questions_lost(self) -> bool:
+        """Whether doubts cannot be asked about, while cancels can be sent without."""
+        return self.treating.status_probe and not self.treating.ask_first and self.reach[Kind.STATUS].lost
+
+    @property
+    def never_reached(self) -> bool:
+        """Whether it was tried to connect to it, and it never worked."""
+        return any(one.failed for one in self.reach.values()) and not any(one.reached for one in self.reach.values())
+
+    def open_connections(self, kind: Kind, wanted: int, places: Places) -> None:
+        """See to it that as many connections are in hand, or being made, as requests could use now."""
+        opening = self._opening[kind]
+        for task in [task for task in opening if task.done()]:
+            opening.discard(task)
+            task.result()  # raises what no network can do
+        free = max(1, self.concurrency - places.in_flight.total())
+        # One that could not be reached just now is tried with one connection.
+        most = 1 if self.reach[kind].streak else min(wanted, free)
+        for _ in range(most - len(opening) - self.connections(kind)):
+            opening.add(asyncio.create_task(self._open(kind)))
+
+    def connections(self, kind: Kind) -> int:
+        """How many connections are in hand."""
+        return self._client.in_hand(self._url(kind))
+
+    def connection(self, kind: Kind) -> Connection | None:
+        """Take a connection that is in hand."""
+        return self._client.take(self._url(kind))
+
+    def keep(self, kind: Kind, connection: Connection) -> None:
+        """Put a connection back in hand that was not used."""
+        self._client.give_back(self._url(kind), connection)
+
+    async def close(self) -> None:
+        """Make no more connections."""
+        tasks = [task for opening in self._opening.values() for task in opening]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def call(self, claim: Claim, connection: Connection) -> Exchange:
+        """Send a claim's request over a connection, while its look is young."""
         access = self._access()
         if claim.kind is Kind.CANCEL:
+            url = access.cancel_url
             body = wire.encode_cancel(claim, access.credentials, send_game_id=self._send_game_id)
-            return await self._client.post(access.cancel_url, body, until=claim.expires)
-        return await self._client.post(
-            access.status_url, wire.encode_status(claim, access.credentials), until=claim.expires
-        )
+        else:
+            url, body = access.status_url, wire.encode_status(claim, access.credentials)
+        return await self._client.exchange(connection, url, body, until=claim.leave_by)
+
+    def doubts_us(self, claim: Claim, answer: Answer) -> bool:
+        """Whether a code says that our credentials are refused: it may as well be about this round alone."""
+        unauthorized = classify(claim.kind, answer, self.treating.codes) is Outcome.UNAUTHORIZED
+        if unauthorized and isinstance(answer, Reply) and answer.http_status not in SUCCESS:
+            self.halted = True
+        return unauthorized and not self.halted
+
+    async def knows_us(self, *, may_ask: bool) -> bool:
+        """Whether the vendor knows us, by a HealthCheck of the last minute; halted where it does not.
+
+        While one is under way nothing is sent. Without `may_ask`, and nothing known, the partner is not halted either.
+        """
+        if time.monotonic() >= self._known_until and not self.halted:
+            if self._checking is None or self._checking.done():
+                if not may_ask:
+                    return False
+                self._checking = asyncio.create_task(self._check_health())
+            if await asyncio.shield(self._checking):
+                self._known_until = time.monotonic() + KNOWN_S
+            else:
+                self.halted = True
+        return not self.halted
+
+    def wrong_status_address(self, claim: Claim, answer: Answer) -> str | None:
+        """What shows that questions go to a wrong address, if none has been answered yet and this answer shows it."""
+        if not claim.asks_first or self._answers:
+            return None
+        self._answers = isinstance(answer, Reply) and answer.code is not None
+        return wrong_status_address(answer)
 
     def settle(
         self,
@@ -116,6 +224,8 @@ class Partner:
         *,
         sent_at: datetime | None,
         replied_at: datetime | None,
+        known: bool = False,
+        wrong_address: bool = False,
     ) -> Settlement:
         """What an answer changes in the ledger. No secret that the vendor echoes gets there."""
         clean = self._clean_as_it_is(answer)
@@ -126,13 +236,33 @@ class Partner:
             sent_at=sent_at,
             replied_at=replied_at,
             fraction=random.random(),  # noqa: S311 - spreads retries, guards nothing
+            known=known,
+            wrong_address=wrong_address,
         )
         if clean:
             return item
         return item._replace(
             error_code=self._clean(item.error_code),  # only now: what it means was decided by what it is
             transaction_id=self._clean(item.transaction_id),
+            detail=self._clean(item.detail),
         )
+
+    def _url(self, kind: Kind) -> str:
+        access = self._access()
+        return access.cancel_url if kind is Kind.CANCEL else access.status_url
+
+    async def _open(self, kind: Kind) -> None:
+        failed = await self._client.connect(self._url(kind))
+        reach = self.reach[kind]
+        if failed is None:
+            reach.connected()
+        else:
+            reach.not_connected(time.monotonic(), random.random())  # noqa: S311 - spreads pauses, guards nothing
+
+    async def _check_health(self) -> bool:
+        access = self._access()
+        exchange = await self._client.post(access.health_url, wire.encode_health(access.credentials, str(uuid.uuid4())))
+        return isinstance(exchange.answer, Reply) and exchange.answer.code == "0"
 
     def _clean_as_it_is(self, answer: Answer) -> bool:
         """Whether there is nothing to take out, as is nearly always so: one look at all the texts together says it."""
@@ -156,7 +286,11 @@ class Partner:
         if len(text) < CUT:
             return shown
         access = self._access()
-        secrets = (access.credentials.token, access.credentials.secure_login, access.cancel_url, access.status_url)
+        secrets = (
+            access.credentials.token,
+            access.credentials.secure_login,
+            *(access.cancel_url, access.status_url, access.health_url),
+        )
         for secret in secrets:
             for length in range(len(secret) - 1, SHORTEST - 1, -1):
                 if shown.endswith(secret[:length]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from retention.core.model import State
+from retention.core.model import LIVE_STATES, Outcome, State
 
 if TYPE_CHECKING:
     from retention.core.model import Settlement
@@ -53,6 +53,8 @@ def is_left(item: Settlement) -> bool:
 def _event(item: Settlement, written: Written | None) -> tuple[str, str]:
     if written is None:
         return "round.late_reply", "warning"
+    if item.outcome is Outcome.IN_PROGRESS and item.claim.asks_first and item.state in LIVE_STATES:
+        return "round.asked", "debug"  # its cancel is next, and told
     if is_left(item):
         return "round.in_doubt", "warning"  # it needs a person
     return _EVENTS.get(item.state, ("round.settled", "info"))

@@ -25,13 +25,15 @@ class Dropped:
 class Claimed:
     """What one claim statement brought. `open` is false where nothing may be claimed just now.
 
-    `clock` is the database's time minus this process's monotonic time, in seconds; None where nothing was claimed.
+    `unslotted` are the ids of rounds for which no slot was left. `clock` is the database's time minus this process's
+    monotonic time, in seconds; None where nothing was claimed.
     `step` is the time from slot to slot just now, in seconds. `last_id` is the highest id that was looked at.
     """
 
     open: bool = True
     claims: list[Claim] = field(default_factory=list)
     dropped: list[Dropped] = field(default_factory=list)
+    unslotted: list[int] = field(default_factory=list)
     clock: float | None = None
     step: float | None = None
     last_id: int = 0

@@ -9,6 +9,7 @@ import psycopg
 
 from retention.core.discrepancies import Money, discrepancies
 from retention.core.model import LIVE_STATES, State
+from retention.core.model import Review as Reason
 from retention.errors import UsageError
 
 if TYPE_CHECKING:
@@ -80,15 +81,23 @@ class Review:
 
 def _item(row: Any) -> ReviewItem:
     columns = row._asdict()
-    conflict, given_up = columns.pop("conflict"), columns.pop("given_up")
+    conflict, given_up, incomplete = (columns.pop(name) for name in ("conflict", "given_up", "incomplete"))
+    review = columns.pop("review")
     found = discrepancies(
         Money(row.amount, row.currency, row.transaction_id),
         Money(row.stake, row.stake_currency, row.bet_transaction_id),
-        state=row.state,
+        incomplete=incomplete and row.state == State.CANCELLED,
         conflict=conflict,
         detail=row.detail,
     )
-    return ReviewItem(**columns, why=(*_standing(row.state, given_up), *found))
+    return ReviewItem(**columns, why=(*_standing(row.state, given_up), *_WHY.get(review, ()), *found))
+
+
+_WHY: dict[str | None, tuple[str, ...]] = {
+    Reason.WINNINGS: ("the vendor tells winnings, so it was not cancelled",),
+    Reason.NOT_ASKED: ("the vendor could not be asked about it, so it was not cancelled",),
+    Reason.FINDING: ("the operator's view has it more than once, so it was not cancelled",),
+}
 
 
 def _standing(state: str, given_up: bool) -> list[str]:

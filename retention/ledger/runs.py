@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from psycopg.types.json import Jsonb
 
 from retention.core.backoff import BASE
 from retention.core.model import State
-from retention.core.plan import Group, Plan, sum_stakes
+from retention.core.plan import DOUBLED, Doubled, Group, Plan, sum_stakes
 from retention.core.rails import Figures
 from retention.core.summary import Summary
 from retention.ledger.work import BEAT
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from retention.core.plan import Scope
     from retention.ledger.database import Database
     from retention.ledger.work import LaneTerms
+
+
+SHOWN_DOUBLED = 20
+"""Rounds that the view has more than once, of which a plan names so many at the most."""
 
 
 class Start(enum.Enum):
@@ -63,7 +67,11 @@ class RunLedger:
         """What a run would plan now; writes nothing."""
         as_of = await self.now()
         rows = await self._database.rows("plan", limit=scope.limit, **bounds(scope, as_of))
-        return Plan(as_of, tuple(Group(*row) for row in rows))
+        plan = Plan(as_of, tuple(Group(*row) for row in rows))
+        if DOUBLED not in plan.left_out():
+            return plan
+        doubled = await self._database.rows("doubled_rounds", limit=SHOWN_DOUBLED, **bounds(scope, as_of))
+        return replace(plan, doubled=tuple(Doubled(*row) for row in doubled))
 
     async def create(self, request: RunRequest, scope: Scope, terms: Sequence[LaneTerms]) -> Plan | None:
         """Freeze a run's plan, all of it or nothing; None where its scheduled time has a run already.
@@ -145,6 +153,17 @@ class RunLedger:
         """Stop a run before its first call; `paused`: by the kill switch."""
         await self._prompt.count("halt_run", run_id=run_id, replica=replica, reason=reason, paused=paused)
 
+    async def halt_stricter(self, run_id: UUID, replica: str, reason: str) -> bool:
+        """Stop a run whose policy has become stricter; whether this call did it."""
+        return await self._prompt.count("halt_stricter", run_id=run_id, replica=replica, reason=reason) > 0
+
+    async def close(self, run_id: UUID, replica: str, by: str, note: str) -> Any:
+        """Call a run off for good: its status before, whether this call did it, and what became of its rounds.
+
+        None where there is no such run.
+        """
+        return await self._database.row("close_run", run_id=run_id, replica=replica, by=by, note=note)
+
     async def override(self, run_id: UUID, rail: str, text: str, by: str) -> None:
         """Record who passed which rail, when, and with what words."""
         await self._database.count("add_override", run_id=run_id, rail=rail, text=text, by=by)
@@ -173,6 +192,7 @@ class RunLedger:
             conflicts=sum(row.conflicts for row in counts),
             incomplete=sum(row.incomplete for row in counts),
             discrepancies=sum(row.discrepancies for row in counts),
+            to_review=sum(row.to_review for row in counts),
             refunds={row.currency: row.amount for row in refunds},
             finished_at=run.finished_at,
             ended_by=run.ended_by,

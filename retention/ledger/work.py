@@ -10,8 +10,9 @@ import orjson
 from retention.core.backoff import BASE
 from retention.core.discrepancies import Money
 from retention.core.model import Claim, Kind, State
-from retention.core.pacing import SPACING, Clock
+from retention.core.pacing import HORIZON_S, LOOK_GOOD_S, SPACING, TOLD_GOOD_S, Clock
 from retention.ledger.answers import Claimed, Dropped, GivenUp, Sight, Written
+from retention.ledger.settlement_rows import promised, settlement_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from retention.core.model import Settlement
     from retention.ledger.database import Database
 
-LEAD = 1.0
-"""Seconds: no slot is reserved while the fleet's next one lies further ahead than this."""
+NO_SLOT = "no_slot"
+"""What stands for a state where a round got no slot."""
 
 RECOVERY = 0.02
 """Share of the configured rate by which a throttled rate grows back each second."""
@@ -38,13 +39,27 @@ BEAT = 10.0
 
 @dataclass(frozen=True, slots=True)
 class LaneTerms:
-    """One partner's terms for claims; `rate` in requests per second, `timeout` in seconds."""
+    """One partner's terms for claims; rates in requests per second, `timeout` in seconds.
+
+    `ask_first`: a round is only claimed for a cancel soon after the vendor has said that it is in progress.
+    """
 
     partner: str
     rate: float
     timeout: float
     max_attempts: int
     status_probe: bool
+    ask_first: bool = False
+    question_rate: float | None = None
+
+    @property
+    def cancels_per_second(self) -> float:
+        """How many rounds can be cancelled in a second, at the most."""
+        return min(self.rate, self.rate_of(Kind.STATUS)) if self.ask_first else self.rate
+
+    def rate_of(self, kind: Kind) -> float:
+        """The rate of requests of that kind."""
+        return self.rate if kind is Kind.CANCEL or self.question_rate is None else self.question_rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +89,21 @@ class WorkLedger:
         self._monotonic = monotonic
         self._clock = Clock()
 
-    async def claim(self, kind: Kind, terms: LaneTerms, *, after: int, batch: int) -> Claimed:
-        """Claim up to `batch` rounds whose id is beyond `after`, due retries first."""
+    async def claim(
+        self,
+        kind: Kind,
+        terms: LaneTerms,
+        *,
+        after: int,
+        batch: int,
+        new: int | None = None,
+        ids: Sequence[int] | None = None,
+    ) -> Claimed:
+        """Claim up to `batch` rounds whose id is beyond `after`, due retries first.
+
+        `new`: of a question's claims, at most so many are for rounds that are not in doubt. `ids`: of cancel requests,
+        these cancellations instead, of which the vendor has just said that they are in progress.
+        """
         asked = self._monotonic()
         rows = await self._database.tuples(
             "claim" if kind is Kind.CANCEL else "claim_probes",
@@ -85,14 +113,18 @@ class WorkLedger:
             lane=kind.value,
             after=after,
             batch=batch,
-            rate=terms.rate,
+            new=batch if new is None else min(new, batch),
+            ids=None if ids is None else list(ids),
+            rate=terms.rate_of(kind),
             spacing=SPACING,
             recovery=RECOVERY,
-            lead=LEAD,
+            horizon=HORIZON_S,
             head_start=self._clock.delay,
             lease=terms.timeout + SETTLE_MARGIN,
             max_attempts=terms.max_attempts,
             status_probe=terms.status_probe,
+            ask_first=terms.ask_first,
+            told_within=TOLD_GOOD_S,
             idle_longer_than=self._idle_longer_than,
         )
         read = self._monotonic()
@@ -105,6 +137,9 @@ class WorkLedger:
             if number is None:
                 claimed.open = False
                 break
+            if state == NO_SLOT:
+                claimed.unslotted.append(number)
+                continue
             claimed.last_id = max(claimed.last_id, number)
             if slot_at is None:
                 dropped = Dropped(run_id, State(state), terms.partner, market, round_id, detail)
@@ -116,13 +151,15 @@ class WorkLedger:
             slot = slot_at - claimed.clock
             claim = Claim(
                 number, run_id, uuid, kind, terms.partner, market, game_id, user_id, round_id, tries, probes, doubtful,
-                refused, slot, slot + lease,
+                refused, slot, asked + LOOK_GOOD_S, slot + lease,
             )  # fmt: skip
             claimed.claims.append(claim)
+        if claimed.unslotted:
+            claimed.last_id = min(claimed.last_id, min(claimed.unslotted) - 1)
         return claimed
 
     async def reserve(self, kind: Kind, terms: LaneTerms, claims: Sequence[Claim]) -> list[Claim]:
-        """New slots and leases for claims that missed theirs: for the first of them, as many as LEAD seconds hold.
+        """New slots and leases for claims that missed theirs: for the first of them, as many as a young look allows.
 
         What is left out may be lost meanwhile.
         """
@@ -133,10 +170,10 @@ class WorkLedger:
             lane=kind.value,
             ids=[claim.cancellation_id for claim in claims],
             uuids=[claim.uuid for claim in claims],
-            rate=terms.rate,
+            rate=terms.rate_of(kind),
             spacing=SPACING,
             recovery=RECOVERY,
-            lead=LEAD,
+            horizon=max(0.0, min(claim.leave_by for claim in claims) - self._monotonic() - LOOK_GOOD_S + HORIZON_S),
             head_start=self._clock.delay,
             lease=terms.timeout + SETTLE_MARGIN,
         )
@@ -172,7 +209,7 @@ class WorkLedger:
             run_id=self._run_id,
             close_error=close_error,
             again=again,
-            replies=orjson.dumps([_written(item) for item in batch], default=str).decode(),
+            replies=orjson.dumps([settlement_row(item) for item in batch], default=str).decode(),
         )
         by_uuid = {item.claim.uuid: item for item in batch}
         written, newest = {}, None
@@ -180,7 +217,7 @@ class WorkLedger:
             newest = recent if recent is not None else newest
             if number is not None:
                 staked = Money(stake, currency, bet_transaction_id)
-                written[uuid] = Written(conflict, _promised(by_uuid[uuid]).differs_from(staked))
+                written[uuid] = Written(conflict, promised(by_uuid[uuid]).differs_from(staked))
         return written, newest
 
     async def keep(self, claims: Sequence[Claim]) -> None:
@@ -221,7 +258,8 @@ class WorkLedger:
 
     async def throttle(self, terms: LaneTerms, pause: float) -> None:
         """Let every replica leave the partner alone for `pause` seconds."""
-        await self._control.count("throttle", partner=terms.partner, rate=terms.rate, pause=pause)
+        rates = {"rate": terms.rate, "question_rate": terms.rate_of(Kind.STATUS)}
+        await self._control.count("throttle", partner=terms.partner, pause=pause, **rates)
 
     async def halt(self, reason: str, *, paused: bool = False) -> bool:
         """Stop the run for all replicas, `paused` by the kill switch; whether this call did it."""
@@ -234,14 +272,18 @@ class WorkLedger:
         """Stop calling one partner in this run; whether this process was the first to say so."""
         return await self._control.count("halt_partner", run_id=self._run_id, partner=partner) > 0
 
-    async def give_up(self, partner: str | None, why: str) -> list[GivenUp]:
-        """Send nothing more, to one partner or to all; what that ends, by partner, market and state."""
-        rows = await self._database.rows("give_up", run_id=self._run_id, partner=partner, why=why)
+    async def give_up(self, partner: str | None, why: str, *, doubts_only: bool = False) -> list[GivenUp]:
+        """Send nothing more, to one partner or to all, or ask nothing; what that ends, by partner, market and state."""
+        rows = await self._database.rows(
+            "give_up", run_id=self._run_id, partner=partner, why=why, doubts_only=doubts_only
+        )
         return [GivenUp(row.partner, row.market, State(row.state), row.rounds) for row in rows]
 
-    async def reached(self, partner: str, within: float | None) -> bool:
+    async def reached(self, partner: str, kinds: Sequence[Kind], within: float | None) -> bool:
         """Whether some process could reach the partner in this run: ever, or in the last so many seconds."""
-        row = await self._database.row("reached", run_id=self._run_id, partner=partner, within=within)
+        row = await self._database.row(
+            "reached", run_id=self._run_id, partner=partner, kinds=list(kinds), within=within
+        )
         return bool(row.reached)
 
     async def finish(self, status: str, reason: str | None) -> bool:
@@ -254,35 +296,3 @@ class WorkLedger:
     async def leave(self) -> None:
         """Go, without ending the run."""
         await self._control.count("leave_run", run_id=self._run_id)
-
-
-def _written(item: Settlement) -> dict[str, object]:
-    """A settlement as the statement reads it. An amount becomes text, and never a float; what is not there is NULL."""
-    claim = item.claim
-    row: dict[str, object] = {
-        "id": claim.cancellation_id,
-        "uuid": claim.uuid,
-        "kind": claim.kind,
-        "state": item.state,
-        "outcome": item.outcome,
-        "sent_at": item.sent_at,
-        "replied_at": item.replied_at,
-        "http_status": item.http_status,
-        "error_code": item.error_code,
-        "description": item.description,
-        "currency": item.currency,
-        "amount": item.amount,
-        "transaction_id": item.transaction_id,
-        "doubtful": item.doubtful,
-        "refused": item.refused,
-    }
-    # Left out where there is none, as nearly always: the database reads what it is given word by word.
-    for name in ("detail", "due_in", "failed"):
-        if (value := getattr(item, name)) is not None:
-            row[name] = value
-    return row
-
-
-def _promised(item: Settlement) -> Money:
-    """What the vendor promised."""
-    return Money(item.amount, item.currency, item.transaction_id)

@@ -23,12 +23,12 @@ async def explain(database: Database, partner: str, round_id: str, policies: Seq
     key = {"partner": partner, "round_id": round_id}
     async with database.transaction(snapshot=True) as transaction:
         as_of = (await transaction.row("now")).now
-        open_row = await transaction.row("open_round", **key)
+        open_rows = await transaction.rows("open_round", **key)
         rows = await transaction.rows("round_cancellations", as_of=as_of, **key)
         attempts = [Attempt(*row) for row in await transaction.rows("round_attempts", **key)]
         holds = tuple(Hold(*row) for row in await transaction.rows("round_holds", **key))
-    open_round = OpenRound(*open_row) if open_row else None
-    standing = Standing(holds, _holding(rows), sum(row.state in _ENDINGS for row in rows))
+    open_round = OpenRound(*open_rows[0]) if open_rows else None
+    standing = Standing(holds, _holding(rows), sum(row.state in _ENDINGS for row in rows), len(open_rows))
     return Life(
         partner,
         round_id,
@@ -60,7 +60,7 @@ def _cancellation(row: Any, attempts: Sequence[Attempt]) -> Cancellation:
         discrepancies=discrepancies(
             Money(row.amount, row.currency, row.transaction_id),
             Money(row.stake, row.stake_currency, row.bet_transaction_id),
-            state=row.state,
+            incomplete=row.incomplete and row.state == State.CANCELLED,
             conflict=row.conflict,
             detail=row.detail,
         ),

@@ -6,6 +6,7 @@ from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from retention.core.discrepancies import Money, discrepancies
+from retention.core.model import State
 from retention.report.model import CANCELLED, OUTCOMES, Report, ReportRound, Total
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def _round(row: Any) -> ReportRound:
         discrepancies=discrepancies(
             Money(row.amount, row.currency, row.transaction_id),
             Money(row.stake, row.stake_currency, row.bet_transaction_id),
-            state=row.state,
+            incomplete=row.incomplete and row.state == State.CANCELLED,
             conflict=row.conflict,
             detail=row.detail,
         ),

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from retention.core.plan import Plan
-    from retention.runs import Finished
+    from retention.run_values import Finished
     from retention.settings.model import Policy
 
 
@@ -39,6 +39,7 @@ def plan_document(policy: Policy, plan: Plan, rates: Mapping[str, float]) -> dic
             for group in sorted(plan.eligible, key=lambda group: (group.partner, group.market, group.game_id or ""))
         ],
         "left_out": plan.left_out(),
+        "doubled": [doubled._asdict() for doubled in plan.doubled],
         "rails": [
             {"rail": rail.rail, "words": rail.words}
             for rail in check_plan(figures, Limits(policy.max_rounds, policy.max_amount))
@@ -63,5 +64,6 @@ def run_document(finished: Finished) -> dict[str, Any]:
         "conflicts": summary.conflicts,
         "discrepancies": summary.discrepancies,
         "incomplete": summary.incomplete,
+        "to_review": summary.to_review,
         "warnings": list(finished.warnings),
     }

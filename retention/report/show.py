@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _LEFT_OUT = {
     "held": "on hold",
     "in_ledger": "in the ledger already (live in another run, in doubt, or cancelled before)",
+    "doubled": "in the view more than once: make retention.open_rounds give each round once",
     "given_up": "refused or already completed in max_runs runs (`retention review list`)",
 }
 
@@ -21,6 +22,7 @@ _OPEN_ENDS = {
     "conflicts": "not open any more in the operator's table when their cancellation was recorded",
     "discrepancies": "with a refund that differs from what the operator has on record",
     "incomplete": "with a reply that lacks amount, currency or transaction",
+    "to_review": "not called, and for a person to look at",
 }
 
 _PLAN = ("partner", "market", "game", ">rounds", ">stakes", "oldest")
@@ -62,6 +64,9 @@ def _plan_lines(document: Mapping[str, Any]) -> Iterator[str]:
         yield f"the oldest was opened at {moment(document['oldest'])}"
     for standing, count in sorted(document["left_out"].items()):
         yield f"left out: {count} {_LEFT_OUT[standing]}"
+    if document["doubled"]:
+        names = [f"{one['partner']}/{one['round_id']}" for one in document["doubled"]]
+        yield f"  doubled: {', '.join(names)}"
     for rail in document["rails"]:
         yield f"a run would halt: {rail['rail']}: {rail['words']}"
 
@@ -89,6 +94,11 @@ def _run_lines(document: Mapping[str, Any]) -> Iterator[str]:
 def _next_steps(document: Mapping[str, Any]) -> list[str]:
     run = document["run_id"]
     match document["exit_code"]:
+        case 3 if (document["halt_reason"] or "").startswith("stricter: "):
+            return [
+                f"next: retention run --resume {run}  goes on as planned",
+                f"      retention runs close {run} --by WHO --note TEXT  calls it off",
+            ]
         case 3:
             return [f"next: retention run --resume {run}  (--override TEXT --by WHO passes the rail)"]
         case 4:

@@ -5,31 +5,26 @@ from __future__ import annotations
 import math
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
-from weakref import WeakSet
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import aiohttp
 
 from retention.core.model import NotConnected, Unclear
 from retention.core.wire import REPLY_LIMIT, SUCCESS, decode
+from retention.vendor.connections import Connections, receive, send
 from retention.vendor.deadlines import Deadlines
 from retention.vendor.problems import why_not_connected, why_unclear
 
 if TYPE_CHECKING:
-    from aiohttp.abc import AbstractStreamWriter
-    from aiohttp.client_proto import ResponseHandler
-    from aiohttp.client_reqrep import ClientRequest
     from aiohttp.connector import Connection
-    from aiohttp.tracing import Trace
+    from aiohttp.streams import StreamReader
 
     from retention.core.model import Answer, Reply
+    from retention.vendor.connections import Head
 
-_HEADERS = {
-    "Content-Type": "application/json",
-    "Accept": "application/json",
-    "Accept-Encoding": "identity",  # a reply of 64 KiB may not unpack into something else
-    "User-Agent": "retention",
-}
+_FAILURES = (aiohttp.ClientError, aiohttp.http.HttpProcessingError, OSError, TimeoutError, ValueError)
+_LONGEST_LENGTH = 10
+"""Digits of a Content-Length that are read as a number."""
 
 
 class Exchange(NamedTuple):
@@ -41,114 +36,103 @@ class Exchange(NamedTuple):
 
 
 class VendorClient:
-    """Calls one partner's API. TLS is verified, no redirect is followed, and no proxy taken from the environment."""
+    """Calls one partner's API. TLS is verified, no redirect is followed, and no proxy taken from the environment.
 
-    def __init__(self, *, timeout: float, concurrency: int) -> None:
+    `timeout` in seconds: for a connection to be made, and then for a request from its first byte to the reply's last.
+    The errors' own words are never passed on: they name the address, which is a secret.
+    """
+
+    def __init__(self, *, timeout: float) -> None:
         self._seconds = timeout
-        self._concurrency = concurrency
-        self._session: aiohttp.ClientSession | None = None
-        self._deadlines: Deadlines | None = None
+        self._made: Connections | None = None
+        self._timers: Deadlines | None = None
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(
-            connector=_Connector(limit=self._concurrency + 8, keepalive_timeout=30),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),  # ours ends them, see Deadlines
-            headers=_HEADERS,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,
-            auto_decompress=False,
-        )
-        self._deadlines = Deadlines(self._seconds)
+        self._made = Connections()
+        self._timers = Deadlines(self._seconds)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._session is not None and self._deadlines is not None:
-            self._deadlines.close()
-            await self._session.close()
+        self._deadlines.close()
+        await self._connections.close()
 
-    async def post(self, url: str, body: bytes, *, until: float = math.inf) -> Exchange:
-        """Send one request. Never raises for what the network or the vendor does; never repeats a request.
-
-        Nothing leaves after `until`, in seconds on the monotonic clock, nor after the request's own timeout.
-        The errors' own words are not passed on: they name the address, which is a secret.
-        """
-        assert self._session is not None
-        assert self._deadlines is not None
-        request = _Request(body, min(time.monotonic() + self._seconds, until))
+    async def connect(self, url: str) -> NotConnected | None:
+        """Make one more connection to an address, and keep it in hand; says why where none could be had."""
         try:
             with self._deadlines.running():
-                response = await self._session.post(url, data=request, allow_redirects=False)
-                try:
-                    reply = await _read(response)
-                finally:
-                    response.release()  # a body that was not read to its end costs the connection: aiohttp closes it
-        except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
-            if request.connected_at is None or request.withheld:
-                return Exchange(NotConnected(why_not_connected(error)), None, None)
-            return Exchange(Unclear(why_unclear(error)), request.connected_at, None)
-        return Exchange(reply, request.connected_at, time.monotonic())
+                await self._connections.make(url)
+        except _FAILURES as error:
+            return NotConnected(why_not_connected(error))
+        return None
 
+    def in_hand(self, url: str) -> int:
+        """How many connections to an address are in hand."""
+        return self._connections.in_hand(url)
 
-class _Request(aiohttp.BytesPayload):
-    """A request's body, and how far it came. The connection decides: without one nothing can have happened.
+    def take(self, url: str) -> Connection | None:
+        """Take a connection that is in hand, for `exchange`."""
+        return self._connections.take(url)
 
-    Does not leave after its time, nor do the headers, which aiohttp sends together with it. A process that was frozen
-    finds its own timeout only after what it was about to do, and whatever it had claimed may have been another's for
-    long. `withheld`: there was a connection, and it did not go, because its time was over.
-    """
+    def give_back(self, url: str, connection: Connection) -> None:
+        """Keep a connection that was taken for nothing."""
+        self._connections.give_back(url, connection)
 
-    def __init__(self, body: bytes, until: float) -> None:
-        super().__init__(body)
-        self.connected_at: float | None = None
-        self.withheld = False
-        self._until = until
+    async def exchange(self, connection: Connection, url: str, body: bytes, *, until: float = math.inf) -> Exchange:
+        """Send one request over a connection, at once. Never raises for what the network or the vendor does.
 
-    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
-        if time.monotonic() >= self._until:
-            self.withheld = True
-            raise TimeoutError
-        await super().write_with_length(writer, content_length)
-
-
-class _Connector(aiohttp.TCPConnector):
-    """Tells when a request has its connection: aiohttp's own tracing would cost as much as reading the reply.
-
-    Reuses no connection on which something came unasked: it would be taken for the reply to the next request.
-    """
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self._used: WeakSet[ResponseHandler] = WeakSet()
-
-    async def connect(
-        self,
-        req: ClientRequest,
-        traces: list[Trace],
-        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - the name is aiohttp's
-    ) -> Connection:
-        while True:
-            connection = await super().connect(req, traces, timeout)
-            protocol = connection.protocol
-            assert protocol is not None
-            if protocol not in self._used or not protocol.should_close:
-                self._used.add(protocol)
-                if isinstance(req.body, _Request):
-                    req.body.connected_at = time.monotonic()
-                return connection
+        Nothing leaves at or after `until`, in seconds on the monotonic clock: a process that was frozen after its
+        caller's last look does not send any more. A request is never repeated.
+        """
+        sent_at = time.monotonic()
+        if sent_at >= until:
+            self.give_back(url, connection)
+            return Exchange(NotConnected("not sent: its time was over"), None, None)
+        try:
+            with self._deadlines.running():
+                send(connection, url, body)
+                reply = await _read(await receive(connection))
+        except _FAILURES as error:
             connection.close()
+            return Exchange(Unclear(why_unclear(error)), sent_at, None)
+        except BaseException:  # the call is cancelled: what comes now is nobody's reply
+            connection.close()
+            raise
+        self.give_back(url, connection)
+        return Exchange(reply, sent_at, time.monotonic())
+
+    async def post(self, url: str, body: bytes, *, until: float = math.inf) -> Exchange:
+        """Send one request over a connection in hand, or a new one; nothing leaves after `until`, nor the timeout."""
+        until = min(until, time.monotonic() + self._seconds)
+        connection = self.take(url)
+        while connection is None:
+            if failed := await self.connect(url):
+                return Exchange(failed, None, None)
+            connection = self.take(url)  # another call may have taken it
+        return await self.exchange(connection, url, body, until=until)
+
+    @property
+    def _connections(self) -> Connections:
+        assert self._made is not None
+        return self._made
+
+    @property
+    def _deadlines(self) -> Deadlines:
+        assert self._timers is not None
+        return self._timers
 
 
-async def _read(response: aiohttp.ClientResponse) -> Reply:
+async def _read(head: Head) -> Reply:
     body: bytes | None = b""
-    if response.status in SUCCESS:
-        length = None if "Transfer-Encoding" in response.headers else response.content_length
-        body = await response.read() if length is not None and length <= REPLY_LIMIT else await _bounded(response)
-    return decode(response.status, response.headers, body, datetime.now(UTC))
+    if head.status in SUCCESS:
+        length = "" if "Transfer-Encoding" in head.headers else head.headers.get("Content-Length", "")
+        known = length.isdecimal() and len(length) <= _LONGEST_LENGTH and int(length) <= REPLY_LIMIT
+        body = await head.body.read() if known else await _bounded(head.body)
+    return decode(head.status, head.headers, body, datetime.now(UTC))
 
 
-async def _bounded(response: aiohttp.ClientResponse) -> bytes | None:
+async def _bounded(content: StreamReader) -> bytes | None:
     """A body whose length is not told beforehand, or too great: None where it is longer than allowed."""
     body = bytearray()
-    while part := await response.content.read(REPLY_LIMIT + 1 - len(body)):
+    while part := await content.read(REPLY_LIMIT + 1 - len(body)):
         body += part
     return bytes(body) if len(body) <= REPLY_LIMIT else None

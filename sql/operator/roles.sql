@@ -35,6 +35,7 @@ GRANT USAGE ON SCHEMA retention TO retention_job;
 GRANT SELECT ON retention.schema_migrations TO retention_job;
 GRANT SELECT ON retention.open_rounds TO retention_job;
 GRANT EXECUTE ON FUNCTION retention.close_rounds(text[], text[], timestamptz[], text[], numeric[], text[]) TO retention_job;
+GRANT EXECUTE ON FUNCTION retention.refuse_closing(text) TO retention_job;
 
 GRANT SELECT ON retention.runs TO retention_job;
 GRANT INSERT (run_id, policy, trigger, mode, scheduled_for, as_of, requested_by, reason, settings, status, halt_reason,
@@ -50,7 +51,7 @@ GRANT INSERT (run_id, partner, market, game_id, user_id, round_id, opened_at, st
     ON retention.cancellations TO retention_job;
 GRANT UPDATE (state, error_code, description, currency, amount, transaction_id, conflict, detail, settled_at, attempts,
               resolved_as, resolved_by, resolved_note, resolved_at, attempt_uuid, lease_until, tries, probes, due_at,
-              taken_up_by, doubtful, refused, unsettled, holds_round)
+              taken_up_by, doubtful, refused, unsettled, holds_round, in_progress_at, incomplete, review)
     ON retention.cancellations TO retention_job;
 
 GRANT SELECT ON retention.attempts TO retention_job;

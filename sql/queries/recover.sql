@@ -1,19 +1,20 @@
--- What was claimed and never settled is in doubt: its request may have left. Of the runs' own first claims those between two
--- ids (`above` is excluded, NULL is no end), of what has left the straight way all.
+-- Turns expired claims into doubts: their requests may have been sent. A question changes nothing, so a round that was only
+-- asked about is where it was before. First claims are searched between two ids (`above` exclusive, NULL = unbounded);
+-- follow-up claims everywhere.
 WITH straight AS (
-    SELECT c.id, c.attempt_uuid
+    SELECT c.id, c.attempt_uuid, c.doubtful, c.refused
     FROM retention.cancellations c
     WHERE c.partner = %(partner)s AND c.run_id = ANY (%(run_ids)s::uuid[])
       AND c.id > %(above)s AND (%(up_to)s::bigint IS NULL OR c.id <= %(up_to)s)
       AND c.state = 'claimed' AND c.lease_until < statement_timestamp() AND NOT c.unsettled
     FOR UPDATE OF c SKIP LOCKED
 ), astray AS (
-    SELECT c.id, c.attempt_uuid
+    SELECT c.id, c.attempt_uuid, c.doubtful, c.refused
     FROM retention.cancellations c
     WHERE c.partner = %(partner)s AND c.unsettled AND c.state = 'claimed' AND c.lease_until < statement_timestamp()
     FOR UPDATE OF c SKIP LOCKED
 ), expired AS (
-    SELECT e.id, e.attempt_uuid, a.kind
+    SELECT e.id, e.attempt_uuid, a.kind, a.kind = 'cancel' OR e.doubtful OR e.refused AS is_doubt
     FROM (SELECT * FROM straight UNION ALL SELECT * FROM astray) e JOIN retention.attempts a ON a.uuid = e.attempt_uuid
 ), lost AS (
     UPDATE retention.attempts a
@@ -21,11 +22,14 @@ WITH straight AS (
     FROM expired e WHERE a.uuid = e.attempt_uuid AND a.outcome IS NULL
 )
 UPDATE retention.cancellations c
-SET state = 'in_doubt', lease_until = NULL, unsettled = true, doubtful = c.doubtful OR e.kind = 'cancel',
+SET state = CASE WHEN e.is_doubt THEN 'in_doubt' WHEN c.unsettled THEN 'retrying' ELSE 'planned' END,
+    lease_until = NULL, unsettled = c.unsettled OR e.is_doubt, doubtful = c.doubtful OR e.kind = 'cancel',
+    in_progress_at = CASE WHEN NOT e.is_doubt THEN c.in_progress_at END,
     due_at = CASE
+        WHEN NOT e.is_doubt THEN CASE WHEN c.unsettled THEN statement_timestamp() END
         WHEN %(status_probe)s AND c.probes < %(max_attempts)s THEN statement_timestamp()
         WHEN NOT %(status_probe)s AND c.tries < %(max_attempts)s
             THEN statement_timestamp() + make_interval(secs => %(back_off)s)
     END
 FROM expired e WHERE c.id = e.id
-RETURNING c.id, c.run_id, c.market, c.round_id, e.attempt_uuid
+RETURNING c.id, c.run_id, c.market, c.round_id, e.attempt_uuid, c.state

@@ -1,8 +1,10 @@
 -- Claims that are handed back unsent. Their attempts stay on record as released, and do not count.
 WITH back AS (
     UPDATE retention.cancellations c
-    SET state = CASE WHEN a.kind = 'status' OR c.doubtful THEN 'in_doubt' WHEN c.unsettled THEN 'retrying' ELSE 'planned' END,
+    SET state = CASE WHEN c.doubtful OR c.refused THEN 'in_doubt' WHEN c.unsettled THEN 'retrying' ELSE 'planned' END,
         due_at = CASE WHEN c.unsettled THEN statement_timestamp() END,
+        -- A doubt is asked about anew.
+        in_progress_at = CASE WHEN NOT (c.doubtful OR c.refused) THEN c.in_progress_at END,
         lease_until = NULL, attempt_uuid = NULL,
         attempts = c.attempts - (a.kind = 'cancel')::integer, tries = c.tries - (a.kind = 'cancel')::integer,
         probes = c.probes - (a.kind = 'status')::integer

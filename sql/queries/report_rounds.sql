@@ -5,6 +5,6 @@ WITH selected AS (
 SELECT
     partner, market, game_id, user_id, round_id, opened_at, outcome, settled_at, currency, amount, stake_currency, stake,
     transaction_id, attempt_uuid, run_id, policy, trigger, requested_by, reason, evidence, approved_by,
-    state, conflict, detail, bet_transaction_id
+    state, conflict, incomplete, detail, bet_transaction_id
 FROM selected
 ORDER BY at, id

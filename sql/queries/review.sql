@@ -2,7 +2,7 @@
 -- so often that no run plans it again.
 SELECT
     c.id, c.run_id, c.partner, c.market, c.round_id, c.state, c.error_code, c.description, c.amount, c.currency, c.stake,
-    c.stake_currency, c.transaction_id, c.bet_transaction_id, c.detail, c.settled_at, c.conflict,
+    c.stake_currency, c.transaction_id, c.bet_transaction_id, c.detail, c.settled_at, c.conflict, c.incomplete, c.review,
     coalesce(ended.times >= p.max_runs, false) AS given_up
 FROM retention.cancellations c
 JOIN retention.runs r ON r.run_id = coalesce(c.taken_up_by, c.run_id)
@@ -23,5 +23,9 @@ WHERE (c.state = 'in_doubt' AND (c.due_at IS NULL OR r.status <> 'running' OR r.
    OR (c.state IN ('cancelled', 'already_cancelled')
        AND (c.conflict OR c.amount <> c.stake OR c.currency <> c.stake_currency
             OR c.transaction_id <> c.bet_transaction_id))
-   OR (c.state = 'cancelled' AND (c.amount IS NULL OR c.currency IS NULL OR c.transaction_id IS NULL))
+   OR (c.state = 'cancelled' AND c.incomplete)
+   OR (c.review IS NOT NULL AND c.state <> 'resolved'
+       AND NOT EXISTS (
+           SELECT FROM retention.cancellations n JOIN retention.runs m ON m.run_id = n.run_id
+           WHERE n.partner = c.partner AND n.round_id = c.round_id AND n.id > c.id AND m.mode = 'enforce'))
 ORDER BY c.id

@@ -2,8 +2,8 @@
 SELECT
     c.state, c.run_id <> %(run_id)s AS taken_up, count(*) AS rounds,
     count(*) FILTER (WHERE c.conflict) AS conflicts,
-    count(*) FILTER (WHERE c.state = 'cancelled' AND (c.amount IS NULL OR c.currency IS NULL OR c.transaction_id IS NULL))
-        AS incomplete,
+    count(*) FILTER (WHERE c.incomplete AND c.state = 'cancelled') AS incomplete,
+    count(*) FILTER (WHERE c.review IS NOT NULL AND c.state <> 'resolved') AS to_review,
     count(*) FILTER (WHERE c.amount <> c.stake OR c.currency <> c.stake_currency OR c.transaction_id <> c.bet_transaction_id)
         AS discrepancies
 FROM retention.cancellations c

@@ -3,7 +3,8 @@ WITH reply AS (
     SELECT * FROM json_to_recordset(%(replies)s::json) AS r (
         id bigint, uuid uuid, kind text, state text, outcome text, sent_at timestamptz, replied_at timestamptz,
         http_status smallint, error_code text, description text, currency text, amount numeric, transaction_id text,
-        detail text, due_in float8, doubtful boolean, refused boolean, failed boolean)
+        detail text, due_in float8, doubtful boolean, refused boolean, failed boolean, uncounted boolean,
+        incomplete boolean, review text)
 ), noted AS (
     UPDATE retention.attempts a
     SET sent_at = r.sent_at, replied_at = r.replied_at, http_status = r.http_status, error_code = r.error_code,
@@ -28,6 +29,12 @@ WITH reply AS (
     SELECT f.partner, f.round_id
     FROM closing c, LATERAL retention.close_rounds(
         c.partners, c.round_ids, c.at, c.currencies, c.amounts, c.transaction_ids) AS f (partner, round_id)
+), unasked AS (
+    -- A function that closes rounds that it was not asked about, or one twice, closes somebody else's.
+    SELECT string_agg(DISTINCT coalesce(k.partner, 'NULL') || '/' || coalesce(k.round_id, 'NULL'), ', ') AS rounds
+    FROM (SELECT partner, round_id, count(*) AS times FROM closed GROUP BY partner, round_id) k
+    WHERE k.times > 1 OR NOT EXISTS (SELECT FROM locked r WHERE r.partner = k.partner AND r.round_id = k.round_id)
+    HAVING count(*) > 0
 ), settled AS (
     UPDATE retention.cancellations c
     SET state = r.state, attempt_uuid = r.uuid, lease_until = NULL,
@@ -37,7 +44,8 @@ WITH reply AS (
         currency = r.currency, amount = r.amount, transaction_id = r.transaction_id, doubtful = r.doubtful, refused = r.refused,
         conflict = r.state IN ('cancelled', 'already_cancelled') AND NOT EXISTS (
             SELECT FROM closed k WHERE k.partner = r.partner AND k.round_id = r.round_id),
-        detail = coalesce(%(close_error)s, CASE WHEN r.kind = 'status' AND c.refused
+        detail = coalesce(%(close_error)s, CASE WHEN r.outcome = 'in_progress' AND r.state = 'planned' THEN NULL
+                                                WHEN r.kind = 'status' AND c.refused
                                                 THEN concat_ws('; ', c.detail, r.detail) ELSE r.detail END),
         settled_at = CASE WHEN r.state NOT IN ('planned', 'retrying', 'in_doubt') THEN statement_timestamp() END,
         due_at = CASE WHEN r.state IN ('retrying', 'in_doubt')
@@ -45,8 +53,10 @@ WITH reply AS (
         unsettled = r.state IN ('retrying', 'in_doubt'),
         holds_round = r.state IN ('planned', 'retrying', 'in_doubt', 'cancelled', 'already_cancelled'),
         -- A request that was turned away at the door uses no attempt.
-        tries = c.tries - (r.outcome IN ('throttled', 'unauthorized') AND c.attempt_uuid = r.uuid AND r.kind = 'cancel')::integer,
-        probes = c.probes - (r.outcome IN ('throttled', 'unauthorized') AND c.attempt_uuid = r.uuid AND r.kind = 'status')::integer
+        tries = c.tries - (coalesce(r.uncounted, false) AND c.attempt_uuid = r.uuid AND r.kind = 'cancel')::integer,
+        probes = c.probes - (coalesce(r.uncounted, false) AND c.attempt_uuid = r.uuid AND r.kind = 'status')::integer,
+        in_progress_at = CASE WHEN r.outcome = 'in_progress' THEN r.sent_at END,
+        incomplete = coalesce(r.incomplete, false), review = r.review
     FROM locked r
     WHERE c.id = r.id
     RETURNING c.id, r.uuid::text, c.conflict, c.stake, c.stake_currency, c.bet_transaction_id
@@ -64,3 +74,6 @@ UNION ALL
 SELECT c.id, c.attempt_uuid::text, c.conflict, c.stake, c.stake_currency, c.bet_transaction_id, NULL
 FROM reply r JOIN retention.cancellations c ON c.id = r.id AND c.attempt_uuid = r.uuid AND c.state = r.state
 WHERE %(again)s
+UNION ALL
+SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL
+FROM unasked WHERE retention.refuse_closing('it returned rounds that it was not asked to close, or one twice: ' || rounds)

@@ -1,0 +1,29 @@
+-- Calls a run off for good. What was planned and not sent is settled with it, doubts stay; what a process has claimed just
+-- now is settled by that process. Returns the status that the run had, and how many rounds are not sent.
+WITH before AS (
+    SELECT run_id, status FROM retention.runs WHERE run_id = %(run_id)s FOR UPDATE
+), closed AS (
+    UPDATE retention.runs r
+    SET status = 'cancelled', halt_reason = 'closed by ' || %(by)s::text || ': ' || %(note)s::text,
+        finished_at = statement_timestamp(), paused = false, ended_by = %(replica)s
+    FROM before b
+    WHERE r.run_id = b.run_id AND b.status NOT IN ('finished', 'cancelled')
+    RETURNING r.run_id, r.halt_reason
+), ended AS (
+    UPDATE retention.cancellations c
+    SET state = CASE WHEN c.doubtful OR c.refused THEN 'in_doubt' ELSE 'not_sent' END,
+        settled_at = CASE WHEN NOT (c.doubtful OR c.refused) THEN statement_timestamp() END,
+        holds_round = c.doubtful OR c.refused, unsettled = c.doubtful OR c.refused, due_at = NULL,
+        detail = coalesce(c.detail || '; ', '') || k.halt_reason
+    FROM closed k
+    WHERE ((c.run_id = k.run_id AND c.taken_up_by IS NULL) OR c.taken_up_by = k.run_id)
+      AND (c.state IN ('planned', 'retrying') OR (c.state = 'in_doubt' AND c.due_at IS NOT NULL))
+    RETURNING c.state
+)
+SELECT
+    b.status, EXISTS (SELECT FROM closed) AS done,
+    (SELECT count(*) FROM ended WHERE state = 'not_sent') AS not_sent,
+    (SELECT count(*) FROM ended WHERE state = 'in_doubt') AS in_doubt,
+    (SELECT count(*) FROM retention.cancellations c
+     WHERE (c.run_id = b.run_id OR c.taken_up_by = b.run_id) AND c.state = 'claimed') AS claimed
+FROM before b

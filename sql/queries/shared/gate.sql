@@ -1,0 +1,11 @@
+-- One row where a partner may be called just now about the rounds of a run, else none.
+SELECT s.partner, s.lane, r.as_of
+FROM retention.partner_state s, retention.runs r
+WHERE s.partner = %(partner)s AND s.lane = %(lane)s
+  AND s.paused_until <= statement_timestamp()
+  AND s.next_slot <= statement_timestamp() + make_interval(secs => %(horizon)s)
+  AND r.run_id = %(run_id)s AND r.status = 'running' AND s.partner <> ALL (r.halted_partners)
+  AND r.deadline_at > statement_timestamp()
+  AND NOT EXISTS (
+      SELECT FROM retention.pauses p
+      WHERE p.resumed_at IS NULL AND (p.partner IS NULL OR p.partner = s.partner))
