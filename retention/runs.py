@@ -4,69 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from retention.core.rails import Limits, check_plan
-from retention.core.summary import Exit, exit_code
+from retention.core.stricter import stricter
+from retention.core.summary import exit_code
 from retention.errors import UsageError
 from retention.ledger.runs import RunRequest
+from retention.run_values import Finished, Planned, Stop
 from retention.settings.model import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
-    from datetime import datetime
     from uuid import UUID
 
     from structlog.typing import FilteringBoundLogger
 
     from retention.core.plan import Plan, Scope
     from retention.core.rails import Tripped
-    from retention.core.summary import Summary
     from retention.engine.engine import Ending
     from retention.engine.stats import Tally
     from retention.ledger.controls import Controls
     from retention.ledger.runs import RunLedger
     from retention.ledger.work import LaneTerms
+    from retention.run_values import Order
+
+STRICTER = "stricter"
+"""What halts a run whose policy has become stricter, as a rail does."""
 
 OVER = {"finished", "cancelled"}
 """What a run's status is when nothing can be done with it any more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """What became of a run, and the exit code that tells it."""
-
-    summary: Summary
-    exit: Exit
-    plan: Plan | None = None
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """Who asks for a run, and why; `scheduled_for` is the time of the policy's schedule, where nobody asks."""
-
-    requested_by: str
-    reason: str | None = None
-    scheduled_for: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """A run whose plan is frozen, and under which policy."""
-
-    run_id: UUID
-    policy: Policy
-    plan: Plan
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """Why a run is halted before its first call; `paused`: by the kill switch, so that it may go on by itself."""
-
-    reason: str
-    paused: bool = False
 
 
 class Work(Protocol):
@@ -80,7 +47,8 @@ class Runs:
     """Makes runs.
 
     `replica` is this process's name. `able` raises UsageError where it could not carry out a policy's run; `signalled`
-    tells the exit code of the signal that stopped it, if one did.
+    tells the exit code of the signal that stopped it, if one did. `policy_now` gives a policy as it is configured, its
+    partners named; None where there is none.
     """
 
     def __init__(
@@ -93,8 +61,10 @@ class Runs:
         tally: Tally,
         log: FilteringBoundLogger,
         signalled: Callable[[], int | None],
+        policy_now: Callable[[str], Policy | None],
     ) -> None:
         self._ledger = ledger
+        self._policy_now = policy_now
         self._controls = controls
         self._replica = replica
         self._work = work
@@ -145,7 +115,15 @@ class Runs:
         if row.status in OVER or (row.status in {"halted", "failed"} and not row.paused):
             return await self._finished(run_id)
         self._able(policy)
+        if await self._hold_to_policy(row, policy, log):
+            return await self._finished(run_id)
         return await self._set_going(row, policy, log, await self._tripped(row, policy))
+
+    async def hold_to_policy(self, run_id: UUID) -> None:
+        """Halt a run whose policy has become stricter since it was planned: to go on is a person's business."""
+        row, policy, log = await self._known(run_id)
+        self._able(policy)
+        await self._hold_to_policy(row, policy, log)
 
     async def resume(self, run_id: UUID, *, override: str | None, by: str) -> Finished:
         """Go on with a halted or interrupted run, or help with one that is going. A finished one is only told of."""
@@ -155,6 +133,10 @@ class Runs:
                 raise UsageError(f"run {run_id} is {row.status}: there is no rail to pass")
             return await self._finished(run_id)
         self._able(policy)
+        if words := self._stricter(policy):
+            detail = "; ".join(words)
+            log.warning("run.policy_stricter", detail=detail, requested_by=by)
+            await self._ledger.override(run_id, STRICTER, detail, by)
         tripped = await self._tripped(row, policy)
         if override:
             rails = [rail.rail for rail in tripped]
@@ -169,6 +151,32 @@ class Runs:
                 log.warning("run.overridden", rail=rail, requested_by=by, reason=override)
             row, tripped = await self._ledger.get(run_id), []
         return await self._set_going(row, policy, log, tripped, again=True)
+
+    async def close(self, run_id: UUID, by: str, note: str) -> Any:
+        """Call a run off for good; raises UsageError where there is none, or it is over. Returns what it came to."""
+        row = await self._ledger.close(run_id, self._replica, by, note)
+        if row is None:
+            raise UsageError(f"there is no run {run_id}; `retention runs list` shows the newest")
+        if not row.done:
+            raise UsageError(f"run {run_id} is {row.status} already: there is nothing to call off")
+        self._log.warning(
+            "run.closed", run_id=str(run_id), requested_by=by, reason=note, not_sent=row.not_sent, in_doubt=row.in_doubt
+        )
+        return row
+
+    def _stricter(self, policy: Policy) -> list[str]:
+        now = self._policy_now(policy.name)
+        return stricter(dict(policy), dict(now) if now is not None else None)
+
+    async def _hold_to_policy(self, row: Any, policy: Policy, log: FilteringBoundLogger) -> bool:
+        # Replicas may be reloaded one after the other: the one with the stricter policy decides for all.
+        words = "; ".join(self._stricter(policy))
+        if not words or any((one["rail"], one["text"]) == (STRICTER, words) for one in row.overrides):
+            return False  # a person who resumed it has said so
+        reason = f"{STRICTER}: {words}"
+        if await self._ledger.halt_stricter(row.run_id, self._replica, reason):
+            log.warning("run.halted", halt_reason=reason)
+        return True
 
     async def _known(self, run_id: UUID) -> tuple[Any, Policy, FilteringBoundLogger]:
         """A run's row, and its policy as it was then."""

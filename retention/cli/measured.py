@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from retention.engine.stats import Tally
-    from retention.runs import Finished
+    from retention.run_values import Finished
 
 
 @dataclass(slots=True)

@@ -43,6 +43,7 @@ def register(app: typer.Typer) -> None:
     runs = typer.Typer(help="Runs and what they came to.", no_args_is_help=True)
     runs.command("list")(runs_list)
     runs.command("show")(runs_show)
+    runs.command("close")(runs_close)
     app.add_typer(runs, name="runs")
     review = typer.Typer(help="What needs a person.", no_args_is_help=True)
     review.command("list")(review_list)
@@ -147,6 +148,31 @@ def runs_show(
             raise UsageError(f"there is no run {run_id}; `retention runs list` shows the newest")
         summary = await house.run_ledger.summary(run_id)
         emit_json(table.run_document(row, summary)) if as_json else table.print_run(row, summary)
+        return 0
+
+    in_house(context, work)
+
+
+def runs_close(
+    context: typer.Context,
+    run_id: Annotated[UUID, typer.Argument(metavar="RUN_ID")],
+    by: Annotated[str, typer.Option(metavar="WHO", help="Who answers for it.")],
+    note: Annotated[str, typer.Option(metavar="TEXT", help="Why; kept with the run.")],
+) -> None:
+    """Call a run off for good: what was not sent is not sent any more, doubts stay."""
+    if not by.strip() or not note.strip():
+        raise UsageError("--by and --note must not be blank: they are kept with the run")
+
+    async def work(house: House, signals: Signals) -> int:
+        from retention.ledger import migrations
+
+        await migrations.require_current(house.database)
+        found = await house.runs(signals).close(run_id, by, note)
+        print(f"run {run_id} is closed: {found.not_sent} not sent, {found.in_doubt} left in doubt")
+        if found.claimed:
+            print(
+                f"  {found.claimed} in the hands of a process just now: `retention runs show {run_id}` tells their end"
+            )
         return 0
 
     in_house(context, work)

@@ -58,7 +58,7 @@ def plan(
         wanted, scope = _asked(house, policy, market, older_than, limit, None, reason)
         await require_ready(house.database)
         found = await house.run_ledger.plan(scope)
-        rates = {terms.partner: terms.rate for terms in house.terms(scope.partners)}
+        rates = {terms.partner: terms.cancels_per_second for terms in house.terms(scope.partners)}
         document = plan_document(wanted, found, rates)
         emit_json(document) if as_json else show.print_plan(document)
         return 0
@@ -98,7 +98,7 @@ def run(
         from retention.ledger.inspect import require_ready
         from retention.report import show
         from retention.report.runs import run_document
-        from retention.runs import Order
+        from retention.run_values import Order
 
         measured.tally = house.tally
         runs = house.runs(signals, show=True)

@@ -101,6 +101,9 @@ def _next(event: Event, run: UntoldRun) -> str:
                 else f"retention run --resume {run.run_id}"
             )
             return f"retention resume --by WHO (--partner P where one is paused); {by_itself}"
+        case "run.halted" if (run.halt_reason or "").startswith("stricter: "):
+            run_id = run.run_id
+            return f"retention run --resume {run_id} goes on as planned, retention runs close {run_id} calls it off"
         case "run.halted":
             return f"retention run --resume {run.run_id} (--override TEXT --by WHO passes the rail)"
         case "run.failed":
@@ -117,6 +120,8 @@ def _open_ends(summary: Summary) -> Iterator[str]:
     for name in ("conflicts", "discrepancies", "incomplete"):
         if count := getattr(summary, name):
             yield f"{count} {name}"
+    if summary.to_review:
+        yield f"{summary.to_review} not called"
 
 
 def _counts(states: Mapping[State, int]) -> dict[str, int]:

@@ -6,7 +6,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import datetime, timedelta
     from decimal import Decimal
 
 
@@ -24,6 +24,18 @@ def time_text(time: datetime) -> str:
 def money_text(amount: Decimal | None, currency: str | None) -> str:
     """Write an amount with its currency, each as far as it is known."""
     return " ".join(filter(None, (decimal_text(amount) if amount is not None else "", currency)))
+
+
+def format_duration(duration: timedelta) -> str:
+    """Write a duration to the whole second, as the configuration has it: 3d, 1h30m. None at all is 0s."""
+    seconds = round(duration.total_seconds())
+    sign, rest = "-" if seconds < 0 else "", abs(seconds)
+    parts = []
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
+        number, rest = divmod(rest, size)
+        if number:
+            parts.append(f"{number}{unit}")
+    return sign + ("".join(parts) or "0s")
 
 
 def printable(value: object) -> str:

@@ -18,19 +18,20 @@ from retention.errors import ConfigurationError, RetentionError
 from retention.ledger import migrations
 from retention.ledger.database import AWAY
 from retention.ledger.schedules import REQUESTED_BY
-from retention.runs import Order
+from retention.run_values import Order
 from retention.scope import scope_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
+    from uuid import UUID
 
     from retention.daemon.house import House
     from retention.daemon.timetable import Watch
     from retention.ledger.schedules import Look
     from retention.metrics import Metrics
     from retention.notify.herald import Herald
-    from retention.runs import Finished, Planned
+    from retention.run_values import Finished, Planned
     from retention.settings import Policy
 
 LOOK = 1.0
@@ -79,6 +80,7 @@ class Daemon:
         self._looked = False
         self._newer: set[str] = set()
         self._stopping = False
+        self._reloaded = False
         self._turned_at = time.monotonic()
 
     def stop(self) -> None:
@@ -100,6 +102,7 @@ class Daemon:
             self._log.error("configuration.refused", problem=str(error))
         else:
             self._adopt()
+            self._reloaded = True
             self._log.info("configuration.reloaded", policies=[*self._house.settings.policies])
             self._wake.set()
         notify("READY=1")
@@ -181,12 +184,24 @@ class Daemon:
         for watch in self._timetable.due(look.now):
             watch.busy = True
             self._shift.begin(self._fire(watch, look.now))
+        if self._reloaded:
+            self._reloaded = False
+            self._shift.begin(self._hold_to_policies(look.runs))
         for run_id in look.runs:
             if self._shift.wants(run_id):
                 runs = self._house.runs(self._shift.crew)
                 self._shift.work_on(run_id, runs.join(run_id))
         if look.untold and (self._telling is None or self._telling.done()):
             self._telling = asyncio.create_task(self._tell())
+
+    async def _hold_to_policies(self, runs: Sequence[UUID]) -> None:
+        """After a reload, halt the runs whose policies have become stricter."""
+        try:
+            for run_id in runs:
+                with suppress(RetentionError):  # it is for partners that are not configured here
+                    await self._house.runs(self._shift.crew).hold_to_policy(run_id)
+        except AWAY:
+            self._reloaded = True
 
     async def _fire(self, watch: Watch, now: datetime) -> None:
         async with self._planning:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
-    from retention.runs import Finished
+    from retention.run_values import Finished
 
 SOON = 1.0
 """Seconds before this process goes back to a run that it has left, or lost with the database."""

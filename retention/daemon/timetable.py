@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from retention.core.due import Due
     from retention.engine.stats import Tally
     from retention.ledger.schedules import Schedules
-    from retention.runs import Planned
+    from retention.run_values import Planned
     from retention.settings.model import Policy
 
 LIMIT = 1000

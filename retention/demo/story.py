@@ -23,7 +23,7 @@ from retention.report.explain import explain
 from retention.report.model import Selection
 from retention.report.read import read_report
 from retention.report.runs import plan_document, run_document
-from retention.runs import Order
+from retention.run_values import Order
 from retention.scope import scope_of
 from retention.settings import load_settings
 from retention.vendor.faults import load as load_faults

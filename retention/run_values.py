@@ -1,0 +1,50 @@
+"""What runs.py is given and what it gives: who asks for a run, its plan, and what became of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+    from retention.core.plan import Plan
+    from retention.core.summary import Exit, Summary
+    from retention.settings.model import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """What became of a run, and the exit code that tells it."""
+
+    summary: Summary
+    exit: Exit
+    plan: Plan | None = None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Who asks for a run, and why; `scheduled_for` is the time of the policy's schedule, where nobody asks."""
+
+    requested_by: str
+    reason: str | None = None
+    scheduled_for: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A run whose plan is frozen, and under which policy."""
+
+    run_id: UUID
+    policy: Policy
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Why a run is halted before its first call; `paused`: by the kill switch, so that it may go on by itself."""
+
+    reason: str
+    paused: bool = False
