@@ -68,8 +68,8 @@ class Storm:
 
     @property
     def left(self) -> Mapping[str, datetime]:
-        """When players completed rounds at the operator's: a moment after COMMIT, in UTC, by round id."""
-        return self.scene.traffic.left
+        """When rounds were not to be called any more: a moment after COMMIT, in UTC, by round id."""
+        return {**self.scene.traffic.left, **self.scene.traffic.returned}
 
     async def rage(self, strikes: Sequence[Strike], seconds: float, *, first: int, rounds: int = 80) -> None:
         """Let all of them strike within so many `seconds`, while players open `rounds` each two of them, `first` beforehand."""
@@ -210,6 +210,7 @@ async def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--faults", default=",".join(KINDS), help="some of: " + ", ".join(KINDS))
+    parser.add_argument("--no-ask-first", action="store_true", help="cancel without asking first")
     parser.add_argument("--plan", action="store_true", help="only print what would strike when")
     asked = parser.parse_args()
     kinds = asked.faults.split(",")
@@ -222,6 +223,7 @@ async def main() -> int:
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         async with storm(Path(folder), rate=60, seed=asked.seed) as raging:
+            raging.world.partner["ask_first"] = not asked.no_ask_first
             await raging.rage(strikes, asked.minutes * 60, first=2000)
             await raging.settle()
             ended = [post.ended for post in raging.scene.fleet.posts]

@@ -110,6 +110,25 @@ GOOD = History(
 )
 
 
+ASKED = replace(
+    GOOD,
+    requests=(
+        *GOOD.requests,
+        request(11, PLAIN, "GetRoundStatus", 0.5),
+        request(12, RESENT, "GetRoundStatus", 0.6),
+        request(13, LOST, "GetRoundStatus", 0.7),
+    ),
+    attempts=(
+        *GOOD.attempts,
+        attempt(11, PLAIN, "status", 0.5, "in_progress"),
+        attempt(12, RESENT, "status", 0.6, "in_progress"),
+        attempt(13, LOST, "status", 0.7, "in_progress"),
+    ),
+    asks_first=True,
+)
+"""The same, where the vendor was asked before each round's first cancel."""
+
+
 def change(field: str, index: int, **more: Any) -> Callable[[History], History]:
     """The history in which one row of one witness says something else."""
     return lambda history: tell(
@@ -176,7 +195,23 @@ BREAKS: list[tuple[str, str, Callable[[History], History]]] = [
     ),
     ("asked_before_again", "a doubt that nobody asked about", both(without("attempts", 2), without("requests", 2))),
     ("asked_before_again", "an answer that says nothing", change("attempts", 2, outcome="in_doubt")),
+    ("asked_first", "no question", lambda one: replace(one, asks_first=True)),
+    ("asked_first", "an answer that is two minutes old", lambda _: change("attempts", 6, sent_at=at(-120))(ASKED)),
+    ("asked_first", "an answer that nobody understood", lambda _: change("attempts", 6, outcome="in_doubt")(ASKED)),
+    ("nothing_over_is_cancelled", "a round reversed", lambda _: change("truths", 0, reversed_times=1)(ASKED)),
+    ("nothing_over_is_cancelled", "a win taken away", lambda _: change("truths", 0, winnings_lost_times=1)(ASKED)),
     ("not_after_leaving", "a round that its player had closed", lambda one: replace(one, left={PLAIN: at(-2)})),
+    (
+        "not_after_leaving",
+        "claimed in time, and sent too late",
+        both(
+            lambda one: replace(one, left={PLAIN: at(1.05)}),
+            change("attempts", 0, sent_at=at(2.06)),
+            change("cancellations", 0, settled_at=at(2.2)),
+            change("requests", 0, at=at(2.06), finished_at=2.1, arrived_at=2.06),
+        ),
+    ),
+    ("not_after_stop", "a resend after the stop", lambda one: replace(one, stopped=at(8.5))),
     ("vendor_and_ledger_agree", "an effect that nobody has", change("truths", 3, status=RoundStatus.CANCELED)),
     ("vendor_and_ledger_agree", "a cancellation made up", change("truths", 0, status=RoundStatus.COMPLETED)),
     ("operator_and_ledger_agree", "a round left open", change("operator", 0, status=0)),
@@ -216,6 +251,7 @@ BREAKS: list[tuple[str, str, Callable[[History], History]]] = [
 def test_a_good_history_breaks_nothing() -> None:
     """A history with a plain cancellation, a resend, a lost reply and a round left alone keeps every promise."""
     assert [] == broken(GOOD)
+    assert [] == broken(ASKED)
     assert {IDS[LOST]: "the reply with its refund was lost"} == causes(GOOD)
 
 

@@ -70,7 +70,7 @@ async def vendor(
 
 async def ask(url: str) -> Answer:
     """Send one request."""
-    async with VendorClient(timeout=TIMEOUT, concurrency=2) as client:
+    async with VendorClient(timeout=TIMEOUT) as client:
         return (await client.post(url, b'{"roundId": "1"}')).answer
 
 

@@ -38,16 +38,14 @@ async def resume(world: World) -> Done:
     return await world.command("run", "--resume", str(run.run_id), "--json")
 
 
-@pytest.mark.parametrize(
-    "share", [0.0, pytest.param(0.02, marks=pytest.mark.long), 0.4, pytest.param(0.9, marks=pytest.mark.long)]
-)
+@pytest.mark.parametrize("share", [0.0, *[pytest.param(share, marks=pytest.mark.long) for share in (0.02, 0.4, 0.9)]])
 async def test_kill_9_and_resume(world: World, share: float) -> None:
     """Killed outright at any moment of a run, and resumed: vendor, ledger and operator agree, each round cancelled once."""
     await world.seed(ROUNDS)
     world.partner |= {"timeout": "1s", "rate": 1500}
     world.vendor.latency = 0.01
     process = await world.start("run", "nightly")
-    await process.until(world.vendor, lambda: len(world.vendor.requests) > share * ROUNDS)
+    await process.until(world.vendor, lambda: len(world.cancels) > share * ROUNDS)
     process.signal(signal.SIGKILL)
     assert -signal.SIGKILL == (await process.ended()).code
     done = await resume(world)
@@ -64,8 +62,8 @@ async def test_killed_again_and_again(world: World) -> None:
     chance = random.Random(7)
     process = await world.start("run", "nightly")
     for _ in range(4):
-        heard = len(world.vendor.requests) + chance.randrange(1, 300)
-        await process.until(world.vendor, lambda heard=heard: len(world.vendor.requests) > heard)  # type: ignore[misc]
+        heard = len(world.cancels) + chance.randrange(1, 300)
+        await process.until(world.vendor, lambda heard=heard: len(world.cancels) > heard)  # type: ignore[misc]
         process.signal(signal.SIGKILL)
         await process.ended()
         (run,) = await world.sql("SELECT run_id FROM retention.runs")
@@ -80,17 +78,17 @@ async def test_a_signal_drains(world: World) -> None:
     world.partner["rate"] = 200
     world.vendor.latency = 0.3
     process = await world.start("run", "nightly", "--json")
-    await process.until(world.vendor, lambda: len(world.vendor.requests) > 60)
+    await process.until(world.vendor, lambda: len(world.cancels) > 60)
     process.signal(signal.SIGTERM)
     done = await process.ended()
     assert 143 == done.code, done.err[-2000:]
     assert {"cancelled", "planned"} == set(done.json["states"])
-    assert len(world.vendor.requests) == done.json["states"]["cancelled"]
+    assert len(world.cancels) == done.json["states"]["cancelled"]
     assert [] == await violations(world)
     world.vendor.latency = 0
     world.partner["rate"] = 2000
     assert (0, ROUNDS) == ((done := await resume(world)).code, done.json["states"]["cancelled"])
-    assert ROUNDS == len(world.vendor.requests)
+    assert ROUNDS == len(world.cancels)
 
 
 async def test_sigint_while_planning_leaves_nothing(world: World) -> None:
@@ -109,7 +107,7 @@ async def test_the_vendor_down_for_five_seconds(world: World) -> None:
     await world.seed(ROUNDS)
     world.partner |= {"timeout": "1s", "rate": 400}
     process = await world.start("run", "nightly", "--json")
-    await process.until(world.vendor, lambda: len(world.vendor.requests) > 100)
+    await process.until(world.vendor, lambda: len(world.cancels) > 100)
     await world.vendor.down()
     await asyncio.sleep(5)  # the outage itself
     await world.vendor.up()
@@ -126,7 +124,7 @@ async def test_postgres_restarted_in_the_middle(tmp_path: Path) -> None:
         world.partner |= {"timeout": "1s", "rate": 400}
         process = await world.start("run", "nightly", "--json")
         for heard in (100, 700):
-            await process.until(world.vendor, lambda heard=heard: len(world.vendor.requests) > heard)  # type: ignore[misc]
+            await process.until(world.vendor, lambda heard=heard: len(world.cancels) > heard)  # type: ignore[misc]
             await server.crash()
         done = await process.ended()
         assert {"cancelled": ROUNDS} == done.json["states"], done.err[-2000:]
@@ -141,7 +139,7 @@ async def test_several_processes_share_a_run_within_the_rate(world: World, proce
     world.partner["rate"] = 40
     world.vendor.latency = 0.02
     first = await world.start("run", "nightly", "--json")
-    await first.until(world.vendor, lambda: len(world.vendor.requests) > 0)
+    await first.until(world.vendor, lambda: len(world.cancels) > 0)
     (run,) = await world.sql("SELECT run_id FROM retention.runs")
     helpers = [await world.start("run", "--resume", str(run.run_id), "--json") for _ in range(processes - 1)]
     ends = await asyncio.gather(*(one.ended() for one in [first, *helpers]))
@@ -166,7 +164,7 @@ async def test_a_killed_helpers_claims_are_taken_over(world: World) -> None:
     world.partner |= {"rate": 60, "timeout": "1s"}
     world.vendor.faults = Faults.of({"round_ids": ["r10"], "first": 1, "hang": "after"})
     first = await world.start("run", "nightly", "--json")
-    await first.until(world.vendor, lambda: len(world.vendor.requests) > 12)
+    await first.until(world.vendor, lambda: len(world.cancels) > 12)
     (run,) = await world.sql("SELECT run_id FROM retention.runs")
     helper = await world.start("run", "--resume", str(run.run_id), "--json")
     first.signal(signal.SIGKILL)

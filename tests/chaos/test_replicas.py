@@ -42,9 +42,9 @@ async def test_a_run_outlives_two_of_three_replicas_and_a_crash_of_the_database(
         await until(lambda: all_three(world))
         killed.running.signal(signal.SIGKILL)
         assert -signal.SIGKILL == (await killed.running.ended()).code
-        await last.running.until(world.vendor, lambda: len(world.vendor.requests) > 250)
+        await last.running.until(world.vendor, lambda: len(world.cancels) > 250)
         await server.crash()
-        await last.running.until(world.vendor, lambda: len(world.vendor.requests) > 400)
+        await last.running.until(world.vendor, lambda: len(world.cancels) > 400)
         assert 143 == (await stopped.stopped(signal.SIGTERM)).code
         await until(lambda: world.sql("SELECT FROM retention.runs WHERE status = 'finished'"))
         assert 143 == (await last.stopped(signal.SIGTERM)).code

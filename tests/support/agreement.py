@@ -26,8 +26,11 @@ _KINDS = {"CancelRound": "cancel", "GetRoundStatus": "status"}
 SLOT_AHEAD = timedelta(seconds=10)
 """How long after its claim a request leaves at the latest, where its process did not live to write it down."""
 
-LOOKED = timedelta(seconds=2)
-"""How long after its look at the operator's view a claim's own moment may be, on a machine that is busy."""
+LOOK_GOOD = timedelta(seconds=1)
+"""How long after a hold, a closing, a player's return or a stop was committed a request may still leave."""
+
+TOLD_GOOD = timedelta(seconds=60)
+"""How long a cancel may rely on the vendor's word that its round is in progress."""
 
 BUNCHED = 1.05
 """What arrives may be bunched by so much: jitter on the way is not the sender's."""
@@ -37,11 +40,12 @@ async def violations(
     world: World,
     *,
     left: Mapping[str, datetime] | None = None,
+    stopped: datetime | None = None,
     rate: float | None = None,
     at_rest: bool = False,
 ) -> list[str]:
     """Name every promise that was not kept; the arguments are History's."""
-    return broken(await read(world, left=left or {}, rate=rate, at_rest=at_rest))
+    return broken(await read(world, left=left or {}, stopped=stopped, rate=rate, at_rest=at_rest))
 
 
 def broken(history: History) -> list[str]:
@@ -141,12 +145,46 @@ def asked_before_again(history: History) -> Iterator[str]:
 
 
 def not_after_leaving(history: History) -> Iterator[str]:
-    """No round is claimed that was closed, held, or played again before."""
-    for name, attempts in history.attempts_by_round().items():
+    """No cancel request leaves for a round that was closed, held, or played again more than a second before."""
+    for name, uuid, at in history.departures():
         left = history.left.get(name)
+        if left is not None and at > left + LOOK_GOOD:
+            yield f"round {name} was called at {at} ({uuid}), and had been left at {left}"
+
+
+def not_after_stop(history: History) -> Iterator[str]:
+    """No cancel request leaves more than a second after a stop or a pause was committed."""
+    for name, uuid, at in history.departures():
+        if history.stopped is not None and at > history.stopped + LOOK_GOOD:
+            yield f"round {name} was called at {at} ({uuid}), and all was stopped at {history.stopped}"
+
+
+def asked_first(history: History) -> Iterator[str]:
+    """Each cancel request follows, within a minute, a question that the vendor answered with: in progress."""
+    if not history.asks_first:
+        return
+    departed = {uuid: at for _, uuid, at in history.departures()}
+    for name, attempts in history.attempts_by_round().items():
+        told = None
         for attempt in attempts:
-            if left is not None and attempt.kind == "cancel" and attempt.claimed_at > left + LOOKED:
-                yield f"round {name} was claimed at {attempt.claimed_at}, and had been left at {left}"
+            if attempt.kind == "status":
+                told = attempt.sent_at if attempt.outcome == "in_progress" else told
+                continue
+            at = departed.get(str(attempt.uuid))
+            if at is None:  # it was released, and the vendor's word still stands
+                continue
+            if told is None or at - told > TOLD_GOOD:
+                yield f"round {name} was called at {at}, and the vendor had said that it is in progress at {told}"
+            told = None
+
+
+def nothing_over_is_cancelled(history: History) -> Iterator[str]:
+    """With questions first, the vendor is led to reverse no round that is over, and none that has been won."""
+    for truth in history.truths if history.asks_first else ():
+        if truth.reversed_times:
+            yield f"round {truth.round_id} was completed, and was cancelled"
+        if truth.winnings_lost_times and not history.cancels_winnings:
+            yield f"round {truth.round_id} had winnings, and was cancelled"
 
 
 def vendor_and_ledger_agree(history: History) -> Iterator[str]:
@@ -225,7 +263,7 @@ def nothing_lost(history: History) -> Iterator[str]:
         return
     for one in history.operator:
         last = newest.get(one.round_id)
-        if one.status == 0 and (last is None or last.state == "not_sent"):
+        if one.status == 0 and (last is None or (last.state == "not_sent" and last.id not in history.listed)):
             yield f"round {one.round_id} is open, and nothing was done about it"
         elif last is not None and last.state in _LIVE and last.id not in history.listed:
             yield f"round {one.round_id} is left as {last.state}, and nobody is told"
@@ -260,7 +298,10 @@ PROMISES: tuple[Callable[[History], Iterator[str]], ...] = (
     one_at_a_time,
     never_again,
     asked_before_again,
+    asked_first,
+    nothing_over_is_cancelled,
     not_after_leaving,
+    not_after_stop,
     vendor_and_ledger_agree,
     operator_and_ledger_agree,
     amount_as_told,

@@ -126,7 +126,9 @@ def start_run(
     **partner: object,
 ) -> Watched:
     """Start `retention run` over all that is stale, as fast as it goes, or another command that knows `--json`."""
-    terms = {"secure_login": "login", "token": "token-9d41c7b2e6", "rate": UNLIMITED, "timeout": "30s", **partner}
+    # Without questions, unless they are asked for: what this is measured beside asks none.
+    asked = {"secure_login": "login", "token": "token-9d41c7b2e6", "rate": UNLIMITED, "timeout": "30s"}
+    terms = {**asked, "ask_first": False, **partner}
     config = folder / "retention.toml"
     config.write_text(
         f"[database]\ndsn = {json.dumps(dsn)}\n[partners.acme]\napi_url = {json.dumps(vendor.url + '/secret-path')}\n"

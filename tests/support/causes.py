@@ -47,6 +47,12 @@ def _reasons(row: Cancellation, attempts: Sequence[Attempt], reply: Request | No
         case "rejected" | "already_completed":
             if any(one.outcome == row.state for one in attempts):
                 yield f"the vendor says {row.state}"
+        case "held" if row.detail is not None and row.detail.startswith("winnings "):
+            yield "the vendor tells winnings"
+        case "not_sent" if any(one.kind == "status" for one in attempts):
+            yield "the vendor did not answer what the round is"
+        case "not_sent" if row.detail is not None and "times" in row.detail:
+            yield "the operator's view has the round more than once"
         case "cancelled" | "already_cancelled":
             if row.conflict and not closed:
                 yield "it was not open at the operator's any more"

@@ -1,4 +1,7 @@
-"""A vendor that costs next to nothing: says yes to every CancelRound, and counts. It runs in a process of its own."""
+"""A vendor that costs next to nothing: every round is in progress, every CancelRound gets a yes, and all is counted.
+
+It runs in a process of its own.
+"""
 
 from __future__ import annotations
 
@@ -23,13 +26,14 @@ if TYPE_CHECKING:
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 CANCEL = re.compile(rb"POST /\S*/v4/CancelRound HTTP/1\.1\r\n")
+STATUS = re.compile(rb"POST /\S*/history/GetRoundStatus HTTP/1\.1\r\n")
 ROUND = re.compile(rb'"roundId": *"r(\d+)"')
 _OFTEN = 255  # as far as a byte counts
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What the vendor heard. `repeated`: rounds asked for more than once; times in seconds, on the monotonic clock."""
+    """What the vendor heard. `requests`: to cancel; `repeated`: rounds cancelled more than once; times in seconds, on the monotonic clock."""
 
     requests: int
     rounds: int
@@ -38,6 +42,7 @@ class Counts:
     peak_in_flight: int
     first: float
     last: float
+    questions: int
 
 
 class CheapVendor:
@@ -95,7 +100,7 @@ class _Book:
 
     def reset(self) -> None:
         self.times = bytearray()
-        self.requests = self.not_understood = self.in_flight = self.peak_in_flight = 0
+        self.questions = self.requests = self.not_understood = self.in_flight = self.peak_in_flight = 0
         self.first = self.last = 0.0
 
     def note(self, number: int) -> None:
@@ -117,6 +122,7 @@ class _Book:
             "peak_in_flight": self.peak_in_flight,
             "first": self.first,
             "last": self.last,
+            "questions": self.questions,
         }
 
 
@@ -161,6 +167,8 @@ class _Counted(Connection):
     def answer(self, request: bytes, end: int) -> None:
         if CANCEL.match(request) and (round_id := ROUND.search(request, end)):
             self._cancel(round_id[1])
+        elif STATUS.match(request) and (round_id := ROUND.search(request, end)):
+            self._say_status(round_id[1])
         else:
             self._tell(request)
 
@@ -169,7 +177,20 @@ class _Counted(Connection):
         book.note(int(number))
         book.in_flight += 1
         book.peak_in_flight = max(book.peak_in_flight, book.in_flight)
-        body = b'{"error":0,"description":"Success","currency":"EUR","amount":1.50,"transactionId":"bet-r%b"}' % number
+        self._answer(
+            b'{"error":0,"description":"Success","currency":"EUR","amount":1.50,"transactionId":"bet-r%b"}' % number
+        )
+
+    def _say_status(self, number: bytes) -> None:
+        self._book.questions += 1
+        self._book.in_flight += 1
+        self._answer(
+            b'{"error":0,"description":"Success","roundId":"r%b","currency":"EUR","betAmount":"1.50","winAmount":"0",'
+            b'"roundStatus":"InProgress"}' % number
+        )
+
+    def _answer(self, body: bytes) -> None:
+        book = self._book
         if book.latency:
             asyncio.get_running_loop().call_later(book.latency, self._reply, body)
         else:

@@ -11,7 +11,7 @@ from psycopg.rows import class_row
 from retention.ledger.queries import query
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
     from decimal import Decimal
     from uuid import UUID
@@ -78,8 +78,9 @@ class History:
     """All of it.
 
     `listed`: the cancellations that the review list shows. `left`: rounds that were not to be called any more, each
-    with a moment when that had been committed. `timeout`: seconds per request. `rate`: requests per second that the
-    vendor may see; None where nobody looks. `probes`: the vendor may be asked. `at_rest`: nothing is left to be done.
+    with a moment when that had been committed; `stopped`: when all was stopped. `timeout`: seconds per request. `rate`: requests per second that the
+    vendor may see; None where nobody looks. `probes`: the vendor may be asked; `asks_first`: it is, before each cancel;
+    `cancels_winnings`: a round with winnings is cancelled all the same. `at_rest`: nothing is left to be done.
     """
 
     requests: Sequence[Request]
@@ -93,6 +94,9 @@ class History:
     timeout: float = 2.0
     rate: float | None = None
     probes: bool = True
+    asks_first: bool = False
+    cancels_winnings: bool = False
+    stopped: datetime | None = None
     at_rest: bool = False
 
     def attempts_by_round(self) -> dict[str, list[Attempt]]:
@@ -102,6 +106,19 @@ class History:
         for attempt in sorted(self.attempts, key=lambda one: one.claimed_at):
             found[rounds[attempt.cancellation_id]].append(attempt)
         return found
+
+    def departures(self) -> Iterator[tuple[str, str, datetime]]:
+        """Each cancel request that left: its round, its uuid, and when.
+
+        The moment is the sender's own, where it lived to write it down, else when the vendor got the request. The vendor's
+        is taken where it is the earlier one: nothing arrives before it leaves.
+        """
+        rounds = {row.id: row.round_id for row in self.cancellations}
+        arrived = {uuid: request.at for uuid, request in self.requests_by_uuid().items()}
+        for attempt in self.attempts:
+            moments = [at for at in (attempt.sent_at, arrived.get(str(attempt.uuid))) if at is not None]
+            if attempt.kind == "cancel" and moments:
+                yield rounds[attempt.cancellation_id], str(attempt.uuid), min(moments)
 
     def requests_by_uuid(self) -> dict[str, Request]:
         """Requests that are about a round, by their uuid."""
@@ -133,6 +150,8 @@ async def read(world: World, **more: Any) -> History:
             operator=await rows(Kept, "public.rounds"),
             listed=frozenset(row[0] for row in await listed.fetchall()),
             timeout=float(str(world.partner.get("timeout", "2s")).removesuffix("s")),
-            probes=bool(world.partner.get("status_probe", True)),
+            probes=(probes := bool(world.partner.get("status_probe", True))),
+            asks_first=bool(world.partner.get("ask_first", probes)),
+            cancels_winnings=world.policy.get("winnings") == "cancel",
             **more,
         )

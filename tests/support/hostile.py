@@ -16,7 +16,8 @@ import orjson
 
 from retention.core.codes import DEFAULT_CODES
 from retention.core.model import Claim, Kind, Outcome, Reply, Settlement, State
-from retention.core.outcome import Treating, settle
+from retention.core.outcome import settle
+from retention.core.step import Treating
 from retention.core.wire import decode
 from support.mutator import Mutator
 from support.oracle import (
@@ -26,6 +27,7 @@ from support.oracle import (
     exact,
     exactly,
     fields,
+    names_no_other,
     one,
     plain_amount,
     reads,
@@ -68,6 +70,7 @@ CLAIMS = tuple(
             doubtful,
             refused,
             0,
+            1,
             15,
         ),
         Treating(DEFAULT_CODES, 3, status_probe=True),
@@ -163,6 +166,8 @@ def unfounded(said: Said, item: Settlement) -> list[str]:
     """Name a round that counts as cancelled though the vendor did not say so."""
     if item.claim.kind is Kind.CANCEL:
         done, before = says_zero(said), reads(one(fields(said), "error"), "61")
+        if not names_no_other(said, item.claim.round_id):
+            done = before = False
     else:
         done = before = says_zero(said) and says_round_cancelled(said, item.claim.round_id)
     found = []
@@ -170,7 +175,8 @@ def unfounded(said: Said, item: Settlement) -> list[str]:
         found.append(f"{item.claim.kind}: cancelled without a zero")
     if (item.outcome is Outcome.ALREADY_CANCELLED or item.state is State.ALREADY_CANCELLED) and not before:
         found.append(f"{item.claim.kind}: already cancelled without the vendor's word")
-    if item.claim.kind is Kind.CANCEL and says_plainly_zero(said) and item.state is not State.CANCELLED:
+    ours = names_no_other(said, item.claim.round_id)
+    if item.claim.kind is Kind.CANCEL and says_plainly_zero(said) and ours and item.state is not State.CANCELLED:
         found.append(f"a success became {item.state}")
     return found
 

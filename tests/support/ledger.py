@@ -80,7 +80,10 @@ class Book:
             row |= {"due_at": SETTLED}
         if state == "resolved":
             row |= {"resolved_by": "bob", "resolved_note": "asked the vendor", "resolved_at": SETTLED}
-        return int(await self._insert("retention.cancellations", row | columns, "id"))
+        row |= columns
+        told = {row.get(name) for name in ("amount", "currency", "transaction_id")}
+        row.setdefault("incomplete", state == "cancelled" and None in told)
+        return int(await self._insert("retention.cancellations", row, "id"))
 
     async def attempt(self, cancellation_id: int, run_id: UUID, **columns: Any) -> UUID:
         """Add a request that was claimed, and nothing more unless said."""

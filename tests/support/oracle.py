@@ -101,15 +101,19 @@ def says_plainly_zero(said: Said) -> bool:
 
 def says_round_cancelled(said: Said, round_id: str) -> bool:
     """Whether an answer to a question says that this round, and no other, is cancelled."""
-    pairs = fields(said)
-    status, about = one(pairs, "roundStatus"), one(pairs, "roundId")
-    nameless = about is None or (isinstance(about, str) and not about.strip())
+    status = one(fields(said), "roundStatus")
     return (
         isinstance(status, str)
         and not isinstance(status, Digits)
         and status.lower() in _ROUND_CANCELLED
-        and (nameless or about == round_id)
+        and names_no_other(said, round_id)
     )
+
+
+def names_no_other(said: Said, round_id: str) -> bool:
+    """Whether a reply names this round, or none."""
+    about = one(fields(said), "roundId")
+    return about is None or (isinstance(about, str) and not about.strip()) or about == round_id
 
 
 def plain_amount(said: Said) -> Exact | None:

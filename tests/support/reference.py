@@ -10,7 +10,8 @@ import typer.main
 from retention.cli.app import app
 from retention.core.summary import Exit
 from retention.metrics import METRICS
-from retention.settings.model import Database, Partner, Policy, Settings, Target
+from retention.settings.model import Database, Policy, Settings, Target
+from retention.settings.partner import Partner
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

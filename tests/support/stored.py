@@ -9,7 +9,7 @@ from psycopg import Error
 
 from retention.core.codes import DEFAULT_CODES
 from retention.core.model import Kind
-from retention.core.outcome import Treating
+from retention.core.step import Treating
 from retention.core.wire import decode
 from support.bare import TERMS, begin
 from support.hostile import settled, understood

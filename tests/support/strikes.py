@@ -122,6 +122,16 @@ def _says(*tables: Mapping[str, object]) -> Any:
 
 
 @asynccontextmanager
+async def _accepts_late(scene: Scene, strike: Strike) -> AsyncIterator[None]:
+    scene.world.vendor.accept_delay = 1.5
+    try:
+        await asyncio.sleep(strike.seconds)
+        yield
+    finally:
+        scene.world.vendor.accept_delay = 0.0
+
+
+@asynccontextmanager
 async def _kill(scene: Scene, strike: Strike) -> AsyncIterator[None]:
     strike.post(scene).signal(signal.SIGKILL)
     yield
@@ -250,6 +260,12 @@ KINDS: dict[str, Kind] = {
     "vendor-5xx-after": Kind("vendor", (5, 15), _says({"call": "any", "share": 0.3, "status": 502, "effect": True})),
     "vendor-429": Kind("vendor", (3, 8), _says({"share": 0.1, "status": 429, "headers": {"Retry-After": "2"}})),
     "vendor-delays": Kind("vendor", (5, 15), _says({"call": "any", "share": 0.5, "delay": "500ms", "jitter": "2s"})),
+    "vendor-stalls": Kind("vendor", (5, 15), _says({"call": "any", "share": 0.02, "stall": "2s"})),
+    "vendor-accepts-late": Kind("vendor", (5, 15), _accepts_late),
+    "vendor-not-answering": Kind("vendor", (3, 8), _says({"call": "GetRoundStatus", "share": 0.3, "status": 500})),
+    "vendor-other-round": Kind("vendor", (5, 15), _says({"call": "any", "share": 0.1, "other_round": True})),
+    "rounds-held": Kind("operator", (4, 10), _traffic(lambda t, _: t.hold(), 0.2)),
+    "rounds-reopened": Kind("operator", (4, 10), _traffic(lambda t, _: t.reopen(), 0.2)),
     "rows-locked": Kind("operator", (2, 6), _traffic(lambda t, left: t.lock_rows(left), 0.1)),
     "players-back": Kind("operator", (4, 10), _traffic(lambda t, _: t.come_back(), 0.2)),
     "rounds-completed": Kind("operator", (4, 10), _traffic(lambda t, _: t.complete(), 0.1)),

@@ -26,7 +26,8 @@ MOST_OPEN = 4000
 
 
 class Traffic:
-    """Players. `left`: when a round was completed; `returned`: when its player came back, for good.
+    """Players, and those who look after them. `left`: when a round was completed; `returned`: when its player came back, it
+    was put on hold, or its id became another round's, for good.
 
     Both are moments after COMMIT, in UTC, by round id.
     """
@@ -62,6 +63,23 @@ class Traffic:
         for name in await self._some(1):
             await self._commit(
                 "UPDATE public.rounds SET last_activity_at = now() WHERE round_id = %(name)s AND status = 0", name
+            )
+            self.returned[name] = datetime.now(UTC)
+
+    async def hold(self) -> None:
+        """Have a round put on hold, for good."""
+        for name in await self._some(1):
+            await self._commit(
+                "INSERT INTO retention.holds (round_id, reason, created_by) VALUES (%(name)s, 'a complaint', 'ann')",
+                name,
+            )
+            self.returned[name] = datetime.now(UTC)
+
+    async def reopen(self) -> None:
+        """Have a young round under the id of a stale one."""
+        for name in await self._some(1):
+            await self._commit(
+                "UPDATE public.rounds SET opened_at = now() WHERE round_id = %(name)s AND status = 0", name
             )
             self.returned[name] = datetime.now(UTC)
 

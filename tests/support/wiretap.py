@@ -37,6 +37,7 @@ class Wiretap:
         self._names = {
             _shape(query(path.name.removesuffix(".sql"))): path.name.removesuffix(".sql")
             for path in (folder() / "queries").iterdir()
+            if path.is_file()
         }
 
     async def __aenter__(self) -> Self:

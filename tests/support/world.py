@@ -25,8 +25,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from retention.vendor.truth import Request
+
 SECURE_LOGIN = "login-5f0c2a"
 TOKEN = "token-9d41c7b2e6"
+OTHER_LOGIN = "login-81b7d0"
+"""Of any partner but acme; a vendor that is to know it has no `secure_login` of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +131,7 @@ class World:
         """Open rounds, at the operator's and at the vendor's; returns their ids."""
         ids = [f"{prefix}{number}" for number in range(count)]
         if at_vendor:
-            self.register(ids, stake, currency)
+            self.register(ids, stake, currency, SECURE_LOGIN if partner == "acme" else OTHER_LOGIN)
         await self.sql(
             "INSERT INTO public.rounds"
             " (partner, market, game, user_id, round_id, opened_at, currency, stake, bet_tx)"
@@ -142,11 +146,13 @@ class World:
         )
         return ids
 
-    def register(self, ids: Iterable[str], stake: str = "1.50", currency: str = "EUR") -> None:
+    def register(
+        self, ids: Iterable[str], stake: str = "1.50", currency: str = "EUR", login: str = SECURE_LOGIN
+    ) -> None:
         """Open rounds at the vendor's alone."""
         self.vendor.register(
             Round(
-                SECURE_LOGIN,
+                login,
                 name,
                 f"user-{name}",
                 "game",
@@ -156,6 +162,11 @@ class World:
             )
             for name in ids
         )
+
+    @property
+    def cancels(self) -> list[Request]:
+        """The cancel requests that the vendor got; questions are no cancels."""
+        return self.vendor.asked("CancelRound")
 
     async def sql(self, statement: LiteralString, **values: object) -> list[Any]:
         """Run a statement as the owner of the database."""

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from retention.core.model import Kind, Outcome
+from retention.core.send_check import Check
 from support.model.promises import Promises
-from support.model.replica import Check, Fate, Replica
-from support.model.vendor import Mood, Truth
+from support.model.replica import Fate, Replica
+from support.model.vendor import Truth
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
     from uuid import UUID
 
     from retention.ledger.work import LaneTerms
+    from support.model.chance import Chance, Option
     from support.model.house import House
     from support.model.vendor import Sent
 
@@ -26,25 +26,6 @@ RUNS = 4
 """Runs of one example, at the most, beside the last one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Chance:
-    """What is left to chance in a step; each kind of step needs its own part of it.
-
-    `end` is how a request leaves: sent, cut behind it, or refused. `twice`: the network keeps a copy of it for later.
-    """
-
-    mood: Mood
-    fate: Fate
-    end: str
-    twice: bool
-    batch: int
-    seconds: float
-
-
-Option = tuple[int, "Callable[[Chance], Coroutine[Any, Any, None]]"]
-"""A step that is possible now, and its weight among the others."""
-
-
 class Fleet:
     """Everybody who takes part in one example."""
 
@@ -52,7 +33,7 @@ class Fleet:
         self.names = [f"r{number}" for number in range(rounds)]
         self.house = house
         self.terms = terms
-        self.promises = Promises(house, self.names, status_probe=terms.status_probe)
+        self.promises = Promises(house, self.names, status_probe=terms.status_probe, ask_first=terms.ask_first)
         self.replicas: list[Replica | None] = [None] * replicas
         self.runs: list[UUID] = []
         self._leases: list[float] = []
@@ -108,7 +89,8 @@ class Fleet:
     def _lure(self, kind: Kind) -> int:
         """How likely a claim is: only just, where there is nothing to be had."""
         resent = set() if self.terms.status_probe else {"in_doubt"}
-        wanted = {"planned", "retrying"} | resent if kind is Kind.CANCEL else {"in_doubt"}
+        first = {"planned", "retrying"} if self.terms.ask_first else set()
+        wanted = {"planned", "retrying"} | resent if kind is Kind.CANCEL else {"in_doubt"} | first
         return 1 if wanted.isdisjoint(self.promises.states) else 8
 
     def carry(self) -> list[Option]:
@@ -126,6 +108,7 @@ class Fleet:
                 (2, partial(self._player_completes, name)),
                 (1, partial(self._player_returns, name)),
                 (1, partial(self._hold, name)),
+                (1, partial(self._reopens, name)),
                 (1, partial(self._raises, name)),
             ]
         for one in filter(None, self.replicas):
@@ -149,7 +132,7 @@ class Fleet:
         claim = replica.claims[0]
         check = await replica.check(claim)
         self.tell(f"{replica.name}: {claim.kind.value} {claim.round_id} {self.promises.number(claim)}: {check.value}")
-        if check is not Check.GO:
+        if check is not Check.SEND:
             return
         sent = await self.promises.sending(replica.number, claim)
         if chance.end == "refused":
@@ -272,8 +255,18 @@ class Fleet:
             self.tell(f"{name} is completed{'' if seen else ', and the operator does not know yet'}")
         if seen and truth.truth is Truth.COMPLETED:
             self.tell(f"the operator knows that {name} is completed")
+            self.promises.operator[name].left(self.house.now)
             self.promises.operator[name].open = False
             await self.house.close(name)
+
+    async def _reopens(self, name: str, _: Chance) -> None:
+        """Another round is opened under the same id: the one that was planned is none of the operator's open rounds."""
+        known = self.promises.operator[name]
+        if known.open:
+            self.tell(f"{name} is another round now")
+            known.left(self.house.now)
+            known.open = False
+            await self.house.reopen(name)
 
     async def _player_returns(self, name: str, _: Chance) -> None:
         await self.house.pass_time(0.001)  # not at the moment of the plan, but after it
@@ -285,6 +278,7 @@ class Fleet:
         known = self.promises.operator[name]
         self.tell(f"{name} is {'released' if known.hold is not None else 'put on hold'}")
         known.hold = await self.house.toggle_hold(name, known.hold)
+        known.held_at = self.house.now
 
     async def _raises(self, name: str, _: Chance) -> None:
         known = self.promises.operator[name]
@@ -294,5 +288,6 @@ class Fleet:
 
     async def _kill_switch(self, _: Chance) -> None:
         paused = await self.house.toggle_pause()
+        self.promises.paused_at = self.house.now if paused else None
         self.tell(f"everything is {'paused' if paused else 'resumed'}")
         self._news()

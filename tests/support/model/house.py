@@ -133,6 +133,14 @@ class House:
         """The operator hears that a player has completed a round."""
         await self.sql("UPDATE public.rounds SET status = 1 WHERE round_id = %(name)s AND status = 0", name=name)
 
+    async def reopen(self, name: str) -> None:
+        """A new round under the same id."""
+        await self.sql(
+            "UPDATE public.rounds SET opened_at = %(at)s WHERE round_id = %(name)s AND status = 0",
+            at=self.at,
+            name=name,
+        )
+
     async def player_returns(self, name: str) -> None:
         """A round's player is active."""
         await self.sql(

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import hypothesis.strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from support.model.chance import Chance
 from support.model.finale import bring_to_an_end
-from support.model.fleet import Chance, Fleet
+from support.model.fleet import Fleet
 from support.model.replica import Fate, terms
 from support.model.vendor import MOODS
 
@@ -66,14 +67,22 @@ class Machine(RuleBasedStateMachine):
         rounds=st.integers(1, 3),
         replicas=st.integers(2, 3),
         status_probe=st.sampled_from([True, True, False]),
+        ask_first=st.booleans(),
         troubles=st.integers(0, 5),
         early=st.lists(st.tuples(PICK, CHANCES), max_size=2),
     )
     def begin(
-        self, rounds: int, replicas: int, *, status_probe: bool, troubles: int, early: list[tuple[int, Chance]]
+        self,
+        rounds: int,
+        replicas: int,
+        *,
+        status_probe: bool,
+        ask_first: bool,
+        troubles: int,
+        early: list[tuple[int, Chance]],
     ) -> None:
         """A run is planned, and all replicas are at work on it."""
-        self.fleet = Fleet(self.house, terms(status_probe=status_probe), rounds, replicas)
+        self.fleet = Fleet(self.house, terms(status_probe=status_probe, ask_first=ask_first), rounds, replicas)
         self.troubles = troubles
         self.house.run(self.fleet.begin())
         for pick, chance in early:  # between the plan and the first claim

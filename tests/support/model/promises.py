@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -35,11 +36,17 @@ class Operator:
     """What the operator knows of one round, beside its table."""
 
     open: bool = True
+    left_at: float = math.inf
     came_back_at: float = -1.0
     hold: int | None = None
+    held_at: float = math.inf
     raises: bool = False
     was_closed: bool = False
     """Whether a settlement may have found it closed, or the function raising."""
+
+    def left(self, now: float) -> None:
+        """From this moment on it is not the open round that was planned."""
+        self.left_at = min(self.left_at, now)
 
 
 @dataclass(slots=True)
@@ -51,6 +58,8 @@ class Past:
     """Outcomes of requests that are written."""
     claimed: set[str] = field(default_factory=set)
     """Cancel requests that a claim brought, whether they left or not."""
+    told_s: float = -math.inf
+    """When that question was sent, in seconds; a cancel request uses it up."""
     denied: int = -1
     """When the newest question was sent to which the answer `InProgress` is written."""
 
@@ -66,8 +75,10 @@ class Past:
 class Promises:
     """The past of one example, and what it has to keep to."""
 
-    def __init__(self, house: House, names: Iterable[str], *, status_probe: bool) -> None:
+    def __init__(self, house: House, names: Iterable[str], *, status_probe: bool, ask_first: bool = False) -> None:
         self.house = house
+        self.ask_first = ask_first
+        self.paused_at: float | None = None
         self.status_probe = status_probe
         self.vendor = Vendor({name: Round() for name in names})
         self.operator = {name: Operator() for name in names}
@@ -124,6 +135,7 @@ class Promises:
         if claim.uuid in past.sent:
             raise self.broken(f"two requests for {claim.round_id} have one uuid")
         if claim.kind is Kind.CANCEL:
+            self._still_to_be_called(claim)
             if past.unclear() and self.status_probe:
                 raise self.broken(f"{claim.round_id} was called again, and an earlier request may have cancelled it")
             if rows[0].done:
@@ -131,9 +143,24 @@ class Promises:
                 if not any(sent.claim.kind is Kind.CANCEL for sent in past.sent.values()):
                     raise self.broken(f"{claim.round_id} was called, and the ledger has it as cancelled")
                 self.overtaken.add(claim.round_id)
-        sent = Sent(replica, claim, self.moment)
+            past.told_s = -math.inf
+        sent = Sent(replica, claim, self.moment, self.house.now)
         past.sent[claim.uuid] = sent
         return sent
+
+    def _still_to_be_called(self, claim: Claim) -> None:
+        """What was committed more than a second before a request leaves is known to its sender."""
+        known, past, since = self.operator[claim.round_id], self.past[claim.round_id], self.house.now - 1.0
+        if known.left_at < since:
+            raise self.broken(f"{claim.round_id} was called, and was not open")
+        if known.hold is not None and known.held_at < since:
+            raise self.broken(f"{claim.round_id} was called, and was on hold")
+        if self.as_of[claim.run_id] < known.came_back_at < since:
+            raise self.broken(f"{claim.round_id} was called, and its player had come back")
+        if self.paused_at is not None and self.paused_at < since:
+            raise self.broken(f"{claim.round_id} was called, and everything was paused")
+        if self.ask_first and self.house.now - past.told_s > 60:
+            raise self.broken(f"{claim.round_id} was called, and the vendor had not said that it is in progress")
 
     def arrived(self, sent: Sent) -> None:
         """A second request reaches a cancelled round only where the vendor had said between them: not cancelled."""
@@ -159,6 +186,7 @@ class Promises:
             past.known[claim.uuid] = item.outcome
             if item.outcome is Outcome.IN_PROGRESS:
                 past.denied = max(past.denied, past.sent[claim.uuid].at)
+                past.told_s = max(past.told_s, past.sent[claim.uuid].when)
             if item.state in DONE:
                 known.was_closed = known.was_closed or not known.open or known.raises
                 if done.conflict and not known.was_closed:
@@ -235,6 +263,8 @@ class Promises:
                 reason = bool(
                     outcomes - {Outcome.THROTTLED, Outcome.UNAUTHORIZED, Outcome.NOT_CONNECTED, Outcome.RELEASED}
                 )
+            case "not_sent":
+                reason = bool(self._outcomes(past, Kind.STATUS) - {Outcome.IN_PROGRESS, Outcome.RELEASED})
             case "rejected":
                 reason = Outcome.REJECTED in past.known.values()
             case "already_completed":

@@ -1,6 +1,7 @@
-"""A replica, one step at a time: what a lane and the desk do with claims, requests and replies, and in which order.
+"""A replica, one step at a time: what dispatcher, senders and desk do with claims, requests and replies, in which order.
 
-Its ledger and its decisions are the real ones. It has no loop: whoever drives it says what it does next, and forgets it
+Its ledger and its decisions are the real ones: when a request may leave, what an answer leads to, which rounds the
+vendor's word allows to call. It has no loop: whoever drives it says what it does next, and forgets it
 to let it crash. Only one thing is not to be come between: that a request leaves, once its lease has been looked at.
 """
 
@@ -14,11 +15,15 @@ import psycopg
 
 from retention.core.codes import DEFAULT_CODES
 from retention.core.model import Kind, NotConnected, Outcome, Treatment, Unclear
-from retention.core.outcome import Treating, pause_for, settle
+from retention.core.outcome import pause_for, settle
 from retention.core.pacing import LateBudget
+from retention.core.send_check import Check, check_send
+from retention.core.step import Treating
 from retention.core.wire import decode
+from retention.engine.partner import CALLABLE
+from retention.engine.told_rounds import ToldRounds
 from retention.ledger.work import LaneTerms, WorkLedger
-from support.model.house import PARTNER
+from support.model.house import PARTNER, START
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -38,15 +43,6 @@ class Fate(enum.Enum):
     DONE = "done"
     UNHEARD = "done, and the answer lost"
     LOST = "never begun"
-
-
-class Check(enum.Enum):
-    """What a sender finds when the turn of a claim has come."""
-
-    GO = "sent"
-    BLOCKED = "handed back"
-    EXPIRED = "left to whoever finds its lease expired"
-    LATE = "kept for another slot"
 
 
 @dataclass(slots=True)
@@ -78,7 +74,8 @@ class Replica:
         self._budget = LateBudget(terms.rate)
         self._house = house
         self._terms = terms
-        self._treating = Treating(CODES, terms.max_attempts, terms.status_probe)
+        self._treating = Treating(CODES, terms.max_attempts, terms.status_probe, ask_first=terms.ask_first)
+        self._told = ToldRounds(terms.rate)
         self.ledger = WorkLedger(database or house.database, run_id, self.name, None, lambda: house.now)
 
     @property
@@ -106,7 +103,10 @@ class Replica:
 
     async def claim(self, kind: Kind, batch: int, *, heard: bool = True) -> list[Claim]:
         """Claim, and have in hand what the answer brings, if it is `heard`; returns what was claimed."""
-        claimed = await self.ledger.claim(kind, self._terms, after=self._after, batch=batch)
+        told = None
+        if kind is Kind.CANCEL and self._terms.ask_first and self._told.ready(self._house.now, all_asked=True):
+            told = self._told.take(batch)
+        claimed = await self.ledger.claim(kind, self._terms, after=self._after, batch=batch, ids=told)
         if not heard:
             return [*claimed.claims]
         self._after = max(self._after, claimed.last_id)
@@ -122,15 +122,10 @@ class Replica:
         self.claims.remove(claim)
         if claim.slot > self._house.now:
             await self._house.pass_time(claim.slot - self._house.now)
-        if self.blocked:
-            self.unsent.append(claim)
-            return Check.BLOCKED
-        if self._house.now + self._terms.timeout > claim.expires:
-            return Check.EXPIRED
-        if not self._budget.allows(claim.slot, self._house.now):
-            self.late.append(claim)
-            return Check.LATE
-        return Check.GO
+        check = check_send(claim, self._house.now, allowed=not self.blocked, connected=True, budget=self._budget)
+        if check is not Check.SEND:
+            (self.late if check is Check.NEW_SLOT else self.unsent).append(claim)
+        return check
 
     async def hear(self, claim: Claim, reply: Wire | None, why: str = "") -> Settlement:
         """Take in a reply, or that there will be none: then `why` says how the request ended, empty for no connection."""
@@ -174,6 +169,11 @@ class Replica:
             return []
         items = [entry.item for entry in batch.values()]
         written = await self._settle(items, None, again=again)
+        if fate is Fate.DONE and self._terms.ask_first:
+            for item in items:
+                called = item.outcome is Outcome.IN_PROGRESS and item.state in CALLABLE and item.claim.uuid in written
+                if called and item.sent_at is not None:
+                    self._told.add(item.claim.cancellation_id, (item.sent_at - START).total_seconds())
         if fate is Fate.DONE:
             self.unwritten = [entry for entry in self.unwritten if entry not in batch.values()]
             if any(item.outcome is Outcome.UNAUTHORIZED for item in items):
@@ -202,6 +202,7 @@ class Replica:
         released = 0
         if unsent:
             released = await self.ledger.release(unsent)
+            self._told.put_back([claim.cancellation_id for claim in unsent if not claim.doubtful])
             self._after = min([self._after, *(claim.cancellation_id - 1 for claim in unsent)])
         for kind in Kind:
             if missed := [claim for claim in late if claim.kind is kind]:
@@ -240,6 +241,6 @@ class Replica:
         return await self.ledger.finish("finished", None)
 
 
-def terms(*, status_probe: bool, timeout: float = 10.0, max_attempts: int = 3) -> LaneTerms:
+def terms(*, status_probe: bool, ask_first: bool = False, timeout: float = 10.0, max_attempts: int = 3) -> LaneTerms:
     """One partner's terms, quick enough that slots hardly matter; `timeout` in seconds."""
-    return LaneTerms(PARTNER, 1000.0, timeout, max_attempts, status_probe)
+    return LaneTerms(PARTNER, 1000.0, timeout, max_attempts, status_probe, ask_first and status_probe)

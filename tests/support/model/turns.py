@@ -16,11 +16,12 @@ import psycopg
 from hypothesis import HealthCheck, Phase, given, settings
 
 from retention.core.model import Kind, Outcome
+from retention.core.send_check import Check
 from retention.ledger.database import Database
 from support.evidence import Evidence
 from support.model.finale import bring_to_an_end
 from support.model.promises import BrokenError, Promises
-from support.model.replica import Check, Replica, terms
+from support.model.replica import Replica, terms
 from support.model.vendor import MOODS
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class Turns:
         self.house = house
         self.terms = how
         self.names = names
-        self.promises = Promises(house, names, status_probe=how.status_probe)
+        self.promises = Promises(house, names, status_probe=how.status_probe, ask_first=how.ask_first)
         self.backends: dict[int, int] = {}
         self._waiting: dict[int, asyncio.Event] = {}
         self._replicas = replicas
@@ -173,7 +174,7 @@ class Turns:
         self.promises.tell(
             f"{replica.name}: {claim.kind.value} {claim.round_id} {self.promises.number(claim)}: {check.value}"
         )
-        if check is not Check.GO:
+        if check is not Check.SEND:
             return
         vendor.requests.append(await self.promises.sending(replica.number, claim))
         await self.turn(replica.number)
@@ -198,11 +199,14 @@ def take_turns(house: House, examples: int, *, seed: int, shorten: bool = True) 
         rounds=st.integers(1, 2),
         replicas=st.integers(2, 3),
         status_probe=st.sampled_from([True, True, False]),
+        ask_first=st.booleans(),
         schedule=st.lists(st.integers(0, 999), min_size=40, max_size=60),
         moods=st.lists(st.sampled_from(MOODS), min_size=1, max_size=8),
     )
-    def any_schedule(rounds: int, replicas: int, *, status_probe: bool, schedule: list[int], moods: list[Mood]) -> None:
-        turns = Turns(house, terms(status_probe=status_probe), rounds, replicas)
+    def any_schedule(
+        rounds: int, replicas: int, *, status_probe: bool, ask_first: bool, schedule: list[int], moods: list[Mood]
+    ) -> None:
+        turns = Turns(house, terms(status_probe=status_probe, ask_first=ask_first), rounds, replicas)
         house.run(turns.play(schedule, moods))
         evidence.tried += 1
         evidence.rounds += rounds

@@ -90,6 +90,8 @@ class Sent:
     replica: int
     claim: Claim
     at: int
+    when: float = 0.0
+    """In seconds."""
 
 
 @dataclass(frozen=True, slots=True)
