@@ -12,13 +12,14 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 
-from bench import against, growth, idle, rate, replicas, start, throughput  # noqa: E402 - see the line above
+from bench import against, growth, idle, promptness, rate, replicas, start, throughput  # noqa: E402 - see the line above
 
 PARTS = {
     "throughput": throughput,
     "rivals": against,
     "replicas": replicas,
     "rate": rate,
+    "promptness": promptness,
     "growth": growth,
     "start": start,
     "idle": idle,

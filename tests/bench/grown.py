@@ -17,7 +17,7 @@ from support.bulk import MB, start_run
 from bench.figures import WITHIN, median_of, refuse
 from bench.server_log import COARSE
 from bench.sparse import keep_only_the_last, wrong
-from retention.engine.lane import BATCH
+from retention.engine.dispatcher import BATCH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -3,7 +3,7 @@
 One replica, or several that share a run, against a vendor with a long tail and a few faults. The vendor takes the times,
 as it reads the requests. The share used is that of the cancel requests which arrived between the first and the last that
 was for a round not asked for before: after that one only resends are left, which wait for their back-off. What is sent
-again counts as any other, status questions have a lane of their own and do not count. CPU is that of a stretch in the
+again counts as any other; questions, of which each round gets one before its first cancel, have a pace of their own. CPU is that of a stretch in the
 middle, from when all replicas are at work. The vendor's longest stall says how far its own clock readings can be trusted:
 what arrives during one is read together.
 """
@@ -102,9 +102,11 @@ class Case:
     rate: int
     replicas: int
     seconds: float
+    ask_first: bool = True
 
     def __str__(self) -> str:
-        return f"{self.rate:,}/s, {self.replicas} replica{'s' if self.replicas > 1 else ''}"
+        asking = "" if self.ask_first else ", ask_first off"
+        return f"{self.rate:,}/s, {self.replicas} replica{'s' if self.replicas > 1 else ''}{asking}"
 
     @property
     def rounds(self) -> int:
@@ -146,6 +148,7 @@ class Case:
         """Start a run, have the other replicas help with it, look on, and wait for all of them."""
         with ExitStack() as running:
             terms = {"rate": self.rate, "concurrency": self.concurrency, "max_attempts": MAX_ATTEMPTS}
+            terms["ask_first"] = self.ask_first
             replicas = start_replicas(running, dsn, vendor, folder, self.replicas, **terms)
             processes = [psutil.Process(replica.pid) for replica in replicas]
 
@@ -213,12 +216,13 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--replicas", type=int, nargs="+", default=[1, 3])
     parser.add_argument("--seconds", type=float, help="of work for each case; else 60, or 30 from 1,000 per second on")
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--no-ask-first", action="store_true", help="cancel without asking first")
 
 
 def measure(asked: argparse.Namespace) -> str:
     """One table; shares of the rate."""
     cases = [
-        Case(rate, replicas, asked.seconds or (60.0 if rate < 1000 else 30.0))
+        Case(rate, replicas, asked.seconds or (60.0 if rate < 1000 else 30.0), not asked.no_ask_first)
         for rate, replicas in product(asked.rates, asked.replicas)
     ]
     with place() as where:
