@@ -26,8 +26,8 @@ def pytest_configure() -> None:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Two workers for each core: most tests wait for the processes that they start."""
-    return 2 * (os.cpu_count() or 1)
+    """Three workers for each core: most tests wait for the processes that they start."""
+    return 3 * (os.cpu_count() or 1)
 
 
 @pytest.fixture(scope="session")

@@ -185,7 +185,9 @@ WRONG_DATABASES: dict[str, tuple[LiteralString, list[str]]] = {
     "no schema": ("DROP SCHEMA retention CASCADE", ["there is no schema `retention`; run `retention db migrate`"]),
     "not migrated": (
         "DELETE FROM retention.schema_migrations",
-        ["the schema lacks 0001_ledger, 0002_serve, 0003_ended_by, 0004_room; run `retention db migrate`"],
+        [
+            "the schema lacks 0001_ledger, 0002_serve, 0003_ended_by, 0004_room, 0005_ask_first; run `retention db migrate`"
+        ],
     ),
 }
 
@@ -280,14 +282,18 @@ async def test_the_schema_is_made_once(world: World) -> None:
     assert (2, True) == (before.code, "0001_ledger  pending" in before.out)
     assert "run `retention db migrate`" in before.out
     first = await world.command("db", "migrate")
-    assert (0, "applied 0001_ledger\napplied 0002_serve\napplied 0003_ended_by\napplied 0004_room\n", "") == (
+    assert (
+        0,
+        "applied 0001_ledger\napplied 0002_serve\napplied 0003_ended_by\napplied 0004_room\napplied 0005_ask_first\n",
+        "",
+    ) == (
         first.code,
         first.out,
         first.err,
     )
     second, after = await asyncio.gather(world.command("db", "migrate"), world.command("db", "status", "--json"))
     assert (0, "the schema is current\n", "") == (second.code, second.out, second.err)
-    assert (0, True, ["0001_ledger", "0002_serve", "0003_ended_by", "0004_room"]) == (
+    assert (0, True, ["0001_ledger", "0002_serve", "0003_ended_by", "0004_room", "0005_ask_first"]) == (
         after.code,
         after.json["current"],
         [one["name"] for one in after.json["migrations"]],

@@ -126,7 +126,7 @@ async def test_a_person_is_asked(world: World, answer: str) -> None:
     terminal.type(keys)
     assert code == (await terminal.ended())[0], terminal.screen
     assert "Traceback" not in terminal.screen
-    assert (3 if code == 0 else 0) == len(world.vendor.requests)
+    assert (3 if code == 0 else 0) == len(world.cancels)
     (run,) = await world.sql("SELECT halt_reason FROM retention.runs")
     assert halted == run.halt_reason
 

@@ -105,15 +105,17 @@ async def test_unauthorized_while_slots_were_missed(world: World) -> None:
     assert [] == await violations(world)
 
 
+@pytest.mark.parametrize("call", ["CancelRound", "any"])
 @pytest.mark.parametrize("fault", [{"status": 401}, {"status": 403}, {"code": "54"}, {"code": "401"}], ids=str)
-async def test_refused_credentials_halt_the_partner(world: World, fault: dict[str, Any]) -> None:
-    """After 401, 403 or a code for it no further call goes to the partner; what was not sent stays planned."""
+async def test_refused_credentials_halt_the_partner(world: World, fault: dict[str, Any], call: str) -> None:
+    """After 401, 403 or a code that a HealthCheck confirms no further call is made; what was not sent stays planned."""
     await world.seed(40)
     world.partner |= {"concurrency": 1}
-    world.vendor.faults = Faults.of(fault)
+    world.vendor.faults = Faults.of(fault | {"call": call}, fault | {"call": "HealthCheck"})
     done = await world.command("run", "--json")
     assert (3, "halted", {"planned": 40}) == (done.code, done.json["status"], done.json["states"]), done.err
-    assert 1 == len(world.vendor.requests)
+    assert 1 == sum(request.fault is not None for request in world.vendor.requests if request.call != "HealthCheck")
+    assert ("code" in fault) == len(world.vendor.asked("HealthCheck"))
     world.vendor.faults = Faults()
     done = await world.command("run", "--resume", done.json["run_id"], "--json")
     assert (0, {"cancelled": 40}) == (done.code, done.json["states"]), done.err
@@ -134,7 +136,7 @@ async def test_a_later_run_plans_anew_what_a_halted_one_never_sent(world: World)
 async def test_a_doubt_is_taken_up_by_the_next_run_in_its_own_row(world: World) -> None:
     """What one run could not settle is asked about first by the next, and no second row is made for it."""
     await world.seed(1)
-    world.partner |= {"max_attempts": 1, "timeout": "1s"}
+    world.partner |= {"max_attempts": 1, "timeout": "1s", "ask_first": False}
     world.vendor.faults = Faults.of({"cut": "after"}, {"call": "GetRoundStatus", "status": 500})
     done = await world.command("run", "--json")
     assert (4, {"in_doubt": 1}) == (done.code, done.json["states"])

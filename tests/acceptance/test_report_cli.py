@@ -64,7 +64,7 @@ async def test_a_report_tells_every_round_exactly(world: World) -> None:
     )
     for name in ("opened_at", "cancelled_at"):
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z", row[name])
-    assert {request.uuid for request in world.vendor.requests} == {row["uuid"] for row in document["rounds"]}
+    assert {request.uuid for request in world.cancels} == {row["uuid"] for row in document["rounds"]}
     assert [
         dict(zip(TOTALS, values, strict=True))
         for values in (
@@ -151,8 +151,9 @@ async def test_runs_and_lives_are_told(world: World) -> None:
     (verdict,) = life.json["policies"]
     assert ("nightly", False) == (verdict["policy"], verdict["selected"])
     (cancellation,) = life.json["cancellations"]
-    (attempt,) = cancellation["attempts"]
-    (request,) = (request for request in world.vendor.requests if request.round_id == "r1")
+    question, attempt = cancellation["attempts"]
+    assert ("status", "in_progress") == (question["kind"], question["outcome"])
+    (request,) = (request for request in world.cancels if request.round_id == "r1")
     assert ("cancelled", "1.5", request.uuid, "cancel", 200) == (
         cancellation["state"],
         cancellation["amount"],

@@ -7,6 +7,7 @@ import signal
 from typing import TYPE_CHECKING
 
 import psutil
+import pytest
 from psycopg.conninfo import make_conninfo
 from support.gossip import PASSWORD, arm, gossip, hunted, ledger_of, told
 from support.hunt import found
@@ -41,12 +42,16 @@ class Hunt:
         return found(self.written, hunted(self._world))
 
 
-async def test_no_secret_is_ever_written(world: World) -> None:
+@pytest.mark.parametrize(
+    "asks_first", [False, pytest.param(True, marks=pytest.mark.long)], ids=["cancels", "asks first"]
+)
+async def test_no_secret_is_ever_written(world: World, asks_first: bool) -> None:
     """Token, secureLogin, addresses, keys and passwords are in no output, log, file, metric, message, table or list of
     processes.
     """
     async with Receiver(500) as receiver:
         world.extra = told(receiver.address)
+        world.partner["ask_first"] = asks_first
         await hunt_for_secrets(world, receiver)
 
 
@@ -65,7 +70,8 @@ async def hunt_for_secrets(world: World, receiver: Receiver) -> None:
     hunt.written["processes"] = "\n".join(processes)
     done = await running
     assert 4 == done.code, done.err
-    assert {"cancelled", "rejected", "in_doubt"} == set(done.json["states"])
+    expected = {"not_sent"} if world.partner["ask_first"] else {"cancelled", "rejected", "in_doubt"}
+    assert expected == set(done.json["states"])
     world.vendor.latency = 0
     await world.seed(10, prefix="s")
     await hunt.command("--log-format", "console", "run")

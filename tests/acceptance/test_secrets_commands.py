@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 from support.forked import forking
-from support.gossip import PASSWORD, arm, gossip, hunted, ledger_of, told
+from support.gossip import ADDRESSES, PASSWORD, arm, gossip, hunted, ledger_of, told
 from support.hunt import found
 from support.postgres import only_on_our_own
 from support.receiver import Receiver
@@ -61,6 +61,7 @@ COMMANDS: dict[str, list[tuple[str, ...]]] = {
     "db status": [(), ("--json",)],
     "db sample": [()],
     "runs list": [(), ("--json",)],
+    "runs close": [(RUN, "--by", "tess", "--note", "x"), (RUN, "--by", "tess", "--note", " ")],
     "runs show": [(RUN,), (RUN, "--json"), (str(uuid.UUID(int=7)),)],
     "review list": [(), ("--json",)],
     "review resolve": [
@@ -128,7 +129,7 @@ async def test_no_command_writes_a_secret(world: World) -> None:
                 await hunt.command(*name.split(), code=2 if name == "check" else 5)
         hunt.environ = {
             f"RETENTION_PARTNERS__ACME__{key}_URL": "https://vendor-4d1f.invalid/secret-path"
-            for key in ("API", "STATUS")
+            for key in ("API", "CANCEL", "STATUS", "HEALTH", "ROUNDS")
         }
         await world.seed(1, prefix="u")
         await hunt.command("check", code=2)
@@ -184,7 +185,7 @@ def sources(world: World) -> Iterator[tuple[str, dict[str, str]]]:
         "token": TOKEN,
         "secure_login": SECURE_LOGIN,
         "api_url": f"{world.vendor.url}/secret-path",
-        "status_url": str(world.partner["status_url"]),
+        **{key: world.vendor.url + path for key, path in ADDRESSES.items()},
         "dsn": world.dsn,
     }
     lines = literal.read_text().splitlines()

@@ -38,7 +38,7 @@ async def test_three_replicas_run_a_time_once_and_share_it(world: World) -> None
         sum(event["event"] == name for event in events)
         for name in ("schedule.fired", "run.planned", "run.started", "run.finished")
     ]
-    assert 400 == len(world.vendor.requests)
+    assert 400 == len(world.cancels)
     assert [] == await violations(world)
     assert 2 == sum(event["event"] == "run.joined" for event in events)
     (shares,) = await world.sql("SELECT count(DISTINCT replica) AS replicas FROM retention.attempts")
@@ -74,7 +74,7 @@ async def test_a_missed_time_is_run_within_catch_up(world: World) -> None:
     assert (time, "finished", "schedule") == (run.scheduled_for, run.status, run.trigger)
     (fired,) = [event for event in done.events if event["event"] == "schedule.fired"]
     assert 130 * 60 <= fired["late_s"] < 140 * 60
-    assert 5 == len(world.vendor.requests)
+    assert 5 == len(world.cancels)
 
 
 @pytest.mark.parametrize("catch_up", ["1h", None])
@@ -125,7 +125,7 @@ async def begun(world: World, *words: str, rounds: int = 300) -> Replica:
     await world.seed(rounds)
     await schedule(world)
     replica = await serve(world, *words)
-    await replica.running.until(world.vendor, lambda: len(world.vendor.requests) > 20)
+    await replica.running.until(world.vendor, lambda: len(world.cancels) > 20)
     return replica
 
 
@@ -140,12 +140,12 @@ async def test_sigterm_drains_and_the_next_start_goes_on(world: World) -> None:
     assert max(request.at for request in world.vendor.requests) <= stopped_at + timedelta(seconds=1)
     states = [*(await world.states()).values()]
     assert {"cancelled", "planned"} == set(states)
-    assert len(world.vendor.requests) == states.count("cancelled")
+    assert len(world.cancels) == states.count("cancelled")
     world.vendor.latency = 0
     other = await serve(world)
     await until(lambda: finished(world))
     assert 130 == (await other.stopped(signal.SIGINT)).code
-    assert 300 == len(world.vendor.requests)
+    assert 300 == len(world.cancels)
     assert [] == await violations(world)
     assert [1] == [
         row.runs for row in await world.sql("SELECT count(*) AS runs FROM retention.runs WHERE status <> 'cancelled'")
@@ -181,13 +181,13 @@ async def test_a_pause_is_obeyed_and_its_end_goes_on_by_itself(world: World) -> 
     replica = await begun(world)
     assert 0 == (await world.command("pause", "--by", "tess", "--reason", "odd refunds")).code
     await until(lambda: world.sql("SELECT FROM retention.runs WHERE status = 'halted' AND paused"))
-    heard = len(world.vendor.requests)
+    heard = len(world.cancels)
     await asyncio.sleep(1.5)  # more than one look of the daemon
-    assert heard == len(world.vendor.requests)
+    assert heard == len(world.cancels)
     assert 0 == (await world.command("resume", "--by", "tess")).code
     await until(lambda: finished(world))
     assert 143 == (await replica.stopped(signal.SIGTERM)).code
-    assert 300 == len(world.vendor.requests)
+    assert 300 == len(world.cancels)
     assert [] == await violations(world)
 
 
@@ -204,7 +204,7 @@ async def test_a_rail_needs_a_person(world: World) -> None:
     words = ("run", "--resume", str(run.run_id), "--override", "thirty is right", "--by", "tess")
     assert 0 == (await world.command(*words)).code
     assert 143 == (await replica.stopped(signal.SIGTERM)).code
-    assert 30 == len(world.vendor.requests)
+    assert 30 == len(world.cancels)
 
 
 @asynccontextmanager
@@ -246,7 +246,7 @@ async def test_a_run_planned_by_a_dead_replica_is_begun_by_another(world: World)
     second = await serve(world)
     await until(lambda: finished(world))
     done = await second.stopped(signal.SIGTERM)
-    assert 5 == len(world.vendor.requests)
+    assert 5 == len(world.cancels)
     assert [] == [event for event in done.events if event["event"] == "schedule.fired"]
 
 
@@ -255,14 +255,14 @@ async def test_a_manual_run_is_nobody_elses(world: World) -> None:
     await world.seed(300)
     world.partner["rate"] = 100
     run = await world.start("run", "nightly")
-    await run.until(world.vendor, lambda: len(world.vendor.requests) > 10)
+    await run.until(world.vendor, lambda: len(world.cancels) > 10)
     run.signal(signal.SIGINT)
     assert 130 == (await run.ended()).code
-    heard = len(world.vendor.requests)
+    heard = len(world.cancels)
     replica = await serve(world)
     await asyncio.sleep(1.5)  # more than one look of the daemon
     await replica.stopped(signal.SIGTERM)
-    assert heard == len(world.vendor.requests)
+    assert heard == len(world.cancels)
 
 
 async def test_a_deadline_waits_for_what_a_dead_replica_had(world: World) -> None:

@@ -181,7 +181,7 @@ async def test_a_reload_takes_a_good_file_and_refuses_a_bad_one(world: World) ->
 async def refusing_partner(world: World, rounds: int) -> AsyncIterator[Simulator]:
     """A second vendor, who refuses our credentials, with so many stale rounds."""
     async with Simulator(secure_login="beta", token="beta-token") as other:
-        other.faults = Faults.of({"status": 401})
+        other.faults = Faults.of({"call": "any", "status": 401})
         world.extra = (
             f'[partners.beta]\nsecure_login = "beta"\ntoken = "beta-token"\napi_url = "{other.url}"\nrate = 2\n'
         )
@@ -199,8 +199,8 @@ async def test_a_replica_that_joins_does_not_call_a_partner_that_refused(world: 
         await until(lambda: world.sql("SELECT FROM retention.runs WHERE halted_partners = '{beta}'"))
         second = await serve(world)
         await until(lambda: world.sql("SELECT FROM retention.attempts HAVING count(DISTINCT replica) = 2"))
-        heard = len(world.vendor.requests) + 60
-        await second.running.until(world.vendor, lambda: len(world.vendor.requests) > heard)
+        heard = len(world.cancels) + 60
+        await second.running.until(world.vendor, lambda: len(world.cancels) > heard)
         for replica in (first, second):
             await replica.stopped(signal.SIGTERM)
         assert 1 == len(other.requests)
@@ -220,7 +220,7 @@ async def test_a_pause_does_not_forgive_a_refusal(world: World) -> None:
         await until(lambda: world.sql("SELECT FROM retention.runs WHERE status = 'halted' AND NOT paused"))
         await replica.stopped(signal.SIGTERM)
         assert 1 == len(other.requests)
-        assert 300 == len(world.vendor.requests)
+        assert 300 == len(world.cancels)
 
 
 async def test_a_replica_that_cannot_reach_the_vendor_leaves_the_run_to_the_others(world: World) -> None:
@@ -229,7 +229,7 @@ async def test_a_replica_that_cannot_reach_the_vendor_leaves_the_run_to_the_othe
     await world.seed(500)
     await schedule(world)
     able = await serve(world)
-    await able.running.until(world.vendor, lambda: len(world.vendor.requests) > 10)
+    await able.running.until(world.vendor, lambda: len(world.cancels) > 10)
     wrong = f"http://127.0.0.1:{free_port()}"
     unable = await serve(world, environ={"RETENTION_PARTNERS__ACME__API_URL": wrong})
     await until(lambda: world.sql("SELECT FROM retention.runs WHERE status IN ('finished', 'failed')"))
@@ -327,7 +327,7 @@ async def test_a_log_that_nobody_reads_stops_no_run(world: World) -> None:
     )
     os.close(write)
     try:
-        await world.vendor.until(lambda: len(world.vendor.requests) > 5)
+        await world.vendor.until(lambda: len(world.cancels) > 5)
         os.close(read)
         await until(lambda: world.sql("SELECT FROM retention.runs WHERE status = 'finished'"))
     finally:

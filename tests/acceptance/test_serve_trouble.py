@@ -25,7 +25,7 @@ async def test_replies_that_cannot_be_written_are_not_lost(world: World) -> None
     await world.seed(280)
     await schedule(world)
     first, second = await serve(world), await serve(world)
-    await first.running.until(world.vendor, lambda: len(world.vendor.requests) > 10)
+    await first.running.until(world.vendor, lambda: len(world.cancels) > 10)
     async with world.locked("public.rounds", "SHARE"):
         await world.until_waiting()
         await asyncio.sleep(12)  # a lease is slot, timeout and five seconds; and then it has to be found
@@ -42,7 +42,7 @@ async def test_settlements_that_wait_leave_connections_to_the_rest(world: World)
     world.partner["rate"] = 60
     await schedule_many(world, 14)
     replica = await serve(world)
-    await replica.running.until(world.vendor, lambda: len(world.vendor.requests) > 60)
+    await replica.running.until(world.vendor, lambda: len(world.cancels) > 60)
     async with world.locked("public.rounds", "SHARE"):
         await world.until_waiting(8)
         for _ in range(30):  # for longer than a run without a sign of life counts as alive
@@ -95,7 +95,7 @@ async def test_a_server_that_only_reads_for_a_while_loses_no_reply(world: World)
     await world.seed(200)
     await schedule(world)
     replica = await serve(world)
-    await replica.running.until(world.vendor, lambda: len(world.vendor.requests) > 30)
+    await replica.running.until(world.vendor, lambda: len(world.cancels) > 30)
     async with await psycopg.AsyncConnection.connect(world.dsn, autocommit=True) as connection:
         name = psycopg.sql.Identifier(connection.info.dbname)
         for only in ("on", "off"):

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 async def test_replies_that_could_not_be_written_in_time(world: World) -> None:
     """What another process has settled meanwhile by asking stays as it is, without the refund, and goes to a person."""
     await world.seed(40)
-    world.partner |= {"timeout": "1s", "rate": 20}
+    world.partner |= {"timeout": "1s", "rate": 20, "ask_first": False}
     world.vendor.latency = 0.5
     direct, (server, _) = world.dsn, address(world.dsn)
     async with Proxy(server, postgres=True) as proxy:
         world.dsn = make_conninfo(direct, host="127.0.0.1", port=proxy.port, sslmode="disable", gssencmode="disable")
         first = await world.start("run", "nightly", "--json")
-        await first.until(world.vendor, lambda: len(world.vendor.requests) > 5)
+        await first.until(world.vendor, lambda: len(world.cancels) > 5)
         (run,) = await world.sql("SELECT run_id FROM retention.runs")
         with proxy.trouble(Cut()):
             world.dsn = direct

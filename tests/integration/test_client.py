@@ -8,7 +8,6 @@ import itertools
 import json
 import os
 import socket
-import ssl
 import struct
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import uvloop
+from support.tls import localhost_tls
 
 from retention.core.model import NotConnected, Reply, Unclear
 from retention.core.wire import REPLY_LIMIT
@@ -30,6 +30,7 @@ from retention.vendor.faults import Faults
 from retention.vendor.simulator import Round, RoundStatus, Simulator
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
@@ -39,25 +40,6 @@ BODY = json.dumps(FIELDS).encode()
 DONE = b'{"error": 0}'
 SHORT = 0.3
 """Seconds: a timeout that a test waits for."""
-
-# A key and a certificate for localhost, signed by itself: nobody trusts it, and it guards nothing.
-SELF_SIGNED = """
------BEGIN PRIVATE KEY-----
-MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgosJT2X2a08ixXhh0
-zufA29/lqM73TLu3xO+/Pboqe9ihRANCAATR39u2wx6Fw+Q/Me/QSyqmFbxR3ClH
-Lfr9sXNI3xW3FqzMfU93u4TY+J9G7TLHoVFIPHs0js8IfJJXhQ9G2/Gf
------END PRIVATE KEY-----
------BEGIN CERTIFICATE-----
-MIIBdjCCAR2gAwIBAgIBATAKBggqhkjOPQQDAjAUMRIwEAYDVQQDDAlsb2NhbGhv
-c3QwIBcNMjAwMTAxMDAwMDAwWhgPMjEyMDAxMDEwMDAwMDBaMBQxEjAQBgNVBAMM
-CWxvY2FsaG9zdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABNHf27bDHoXD5D8x
-79BLKqYVvFHcKUct+v2xc0jfFbcWrMx9T3e7hNj4n0btMsehUUg8ezSOzwh8kleF
-D0bb8Z+jXjBcMBoGA1UdEQQTMBGCCWxvY2FsaG9zdIcEfwAAATAPBgNVHRMBAf8E
-BTADAQH/MB0GA1UdDgQWBBR8eBW+/+QIdPGZhzdMBsqTHnLssTAOBgNVHQ8BAf8E
-BAMCAoQwCgYIKoZIzj0EAwIDRwAwRAIgYMUZD+qX0D26UVdcGJPVTzvfh1i+1X/b
-rQsvVwSIY4kCIFmZrkRUl5rnx26T1+t1eYf1mEM1zAWceuoqLgaQOwQ7
------END CERTIFICATE-----
-"""
 
 
 @dataclass
@@ -189,7 +171,7 @@ async def post(client: VendorClient, url: str) -> Exchange:
 
 async def ask(url: str, timeout: float = 5.0) -> Exchange:  # noqa: ASYNC109 - the client's own
     """Send one request with a client of its own."""
-    async with VendorClient(timeout=timeout, concurrency=2) as client:
+    async with VendorClient(timeout=timeout) as client:
         return await post(client, url)
 
 
@@ -282,7 +264,7 @@ async def test_a_name_that_nobody_has_is_no_connection() -> None:
 )
 async def test_an_address_that_is_none_is_no_connection(url: str) -> None:
     """What is no web address leads nowhere, and raises nothing."""
-    async with VendorClient(timeout=5, concurrency=1) as client:
+    async with VendorClient(timeout=5) as client:
         found = await client.post(url, BODY)
     assert isinstance(found.answer, NotConnected)
     assert "127" not in found.answer.why
@@ -303,9 +285,7 @@ async def test_a_vendor_that_accepts_nobody_is_no_connection() -> None:
 @pytest.fixture
 def tls(tmp_path: Path) -> ssl.SSLContext:
     """Return a server's side of TLS with a certificate that nobody trusts."""
-    (tmp_path / "localhost.pem").write_text(SELF_SIGNED)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tmp_path / "localhost.pem")
+    context, _ = localhost_tls(tmp_path)
     return context
 
 
@@ -324,7 +304,7 @@ def test_a_certificate_that_is_trusted_is_a_connection(tls: ssl.SSLContext, tmp_
         from retention.vendor.client import VendorClient
 
         async def ask() -> None:
-            async with VendorClient(timeout=5, concurrency=1) as client:
+            async with VendorClient(timeout=5) as client:
                 print((await client.post(sys.argv[1], b"{}")).answer.code)
 
         asyncio.run(ask())
@@ -458,7 +438,7 @@ async def test_a_length_alone_makes_nobody_wait() -> None:
     """Of a reply that is longer than is believed the rest is not waited for, and its connection is not used again."""
     began = b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n" + DONE + b" " * REPLY_LIMIT
 
-    async with served(says(began, http(DONE))) as door, VendorClient(timeout=5, concurrency=2) as client:
+    async with served(says(began, http(DONE))) as door, VendorClient(timeout=5) as client:
         assert Reply(200, problem="the reply is longer than 65536 bytes") == (await post(client, door.url)).answer
         assert Reply(200, "0") == (await post(client, door.url)).answer
         assert 2 == door.connections
@@ -511,7 +491,7 @@ async def test_a_connection_is_used_again() -> None:
     """One connection serves one request after the other, and nothing that a reply set is sent back."""
     async with (
         served(says(http(DONE, "200 OK", "Set-Cookie: session=1; Path=/"))) as door,
-        VendorClient(timeout=5, concurrency=2) as client,
+        VendorClient(timeout=5) as client,
     ):
         for _ in range(3):
             assert Reply(200, "0") == (await post(client, door.url)).answer
@@ -531,7 +511,7 @@ def test_a_connection_that_the_vendor_closed_is_not_used(new_loop: Callable[[], 
             end(writer)
 
         received = [asyncio.Event(), asyncio.Event()]
-        async with served(talk) as door, VendorClient(timeout=5, concurrency=2) as client:
+        async with served(talk) as door, VendorClient(timeout=5) as client:
             first = await post(client, door.url)
             received[0].set()
             await door.gone.wait()
@@ -559,7 +539,7 @@ async def test_a_request_into_a_closing_connection_is_in_doubt_and_not_repeated(
         else:
             end(writer)
 
-    async with served(talk) as door, VendorClient(timeout=5, concurrency=2) as client:
+    async with served(talk) as door, VendorClient(timeout=5) as client:
         for round_number in itertools.count(1):
             assert Reply(200, "0") == (await post(client, door.url)).answer
             assert isinstance((await post(client, door.url)).answer, Unclear)
@@ -579,7 +559,7 @@ async def test_a_reply_that_nobody_asked_for_is_no_answer() -> None:
         writer.write(http(b'{"error": "999"}'))
         await writer.drain()
 
-    async with served(talk) as door, VendorClient(timeout=5, concurrency=2) as client:
+    async with served(talk) as door, VendorClient(timeout=5) as client:
         answers = []
         for _ in range(3):
             answers.append((await post(client, door.url)).answer)
@@ -603,7 +583,7 @@ async def test_a_vendor_that_goes_away_while_its_connection_is_idle_is_no_connec
     door = Door(talk)
     server = await asyncio.start_server(door.serve, "127.0.0.1", 0)
     door.port = server.sockets[0].getsockname()[1]
-    async with VendorClient(timeout=5, concurrency=2) as client:
+    async with VendorClient(timeout=5) as client:
         assert Reply(200, "0") == (await post(client, door.url)).answer
         server.close()
         away.set()
@@ -617,7 +597,7 @@ async def test_a_vendor_that_goes_away_while_its_connection_is_idle_is_no_connec
 async def test_two_replies_to_one_request_do_not_shift_the_next() -> None:
     """A reply that comes twice at once is taken once, and the connection that holds the other is given up."""
     twice = [http(b'{"error": "%d"}' % n) * 2 for n in range(1, 4)]
-    async with served(says(*twice)) as door, VendorClient(timeout=5, concurrency=2) as client:
+    async with served(says(*twice)) as door, VendorClient(timeout=5) as client:
         answers = [(await post(client, door.url)).answer for _ in range(3)]
         assert [Reply(200, "1"), Reply(200, "2"), Reply(200, "3")] == answers
 
@@ -654,7 +634,7 @@ async def test_a_cancelled_call_closes_its_connection() -> None:
     async def talk(_door: Door, _writer: asyncio.StreamWriter) -> None:
         asked.set()
 
-    async with served(talk) as door, VendorClient(timeout=5, concurrency=1) as client:
+    async with served(talk) as door, VendorClient(timeout=5) as client:
         call = asyncio.create_task(post(client, door.url))
         await asked.wait()
         call.cancel()
@@ -674,7 +654,7 @@ async def test_a_timed_out_call_closes_its_connection() -> None:
             await door.gone.wait()
         writer.write(http(b'{"error": "%d"}' % len(door.bodies)))
 
-    async with served(talk) as door, VendorClient(timeout=SHORT, concurrency=1) as client:
+    async with served(talk) as door, VendorClient(timeout=SHORT) as client:
         assert Unclear("no reply in time") == (await post(client, door.url)).answer
         assert Reply(200, "2") == (await post(client, door.url)).answer
         assert 2 == door.connections
@@ -691,7 +671,7 @@ async def test_calls_run_side_by_side() -> None:
         await together.wait()
         writer.write(http(json.dumps({"error": str(n)}).encode()))
 
-    async with served(talk) as door, VendorClient(timeout=10, concurrency=50) as client:
+    async with served(talk) as door, VendorClient(timeout=10) as client:
         found = await asyncio.gather(*(post(client, door.url) for _ in range(50)))
         codes = [one.answer.code for one in found if isinstance(one.answer, Reply)]
         assert sorted(str(n) for n in range(1, 51)) == sorted(filter(None, codes))

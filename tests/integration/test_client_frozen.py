@@ -75,7 +75,7 @@ def test_a_request_leaves_in_its_time_or_not_at_all(listener: Listener, loop: ob
     """Frozen after any step of the way to its request for longer than the timeout, a process does not send it any more."""
 
     async def freeze() -> tuple[float, Exchange]:
-        async with VendorClient(timeout=TIMEOUT, concurrency=1) as client:
+        async with VendorClient(timeout=TIMEOUT) as client:
             request = asyncio.create_task(client.post(listener.url, b"{}"))
             for _ in range(steps):
                 await asyncio.sleep(0)
@@ -91,7 +91,7 @@ def test_a_request_leaves_in_its_time_or_not_at_all(listener: Listener, loop: ob
 
 async def test_a_request_leaves_while_its_claim_holds_or_not_at_all(listener: Listener) -> None:
     """A request whose claim is not ours any more does not leave, and counts as one that never had a connection."""
-    async with VendorClient(timeout=TIMEOUT, concurrency=1) as client:
+    async with VendorClient(timeout=TIMEOUT) as client:
         exchange = await client.post(listener.url, b"{}", until=time.monotonic())
     listener.stop()
     assert ([], NotConnected, None) == (listener.arrived, type(exchange.answer), exchange.sent_at)

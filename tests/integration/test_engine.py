@@ -11,7 +11,7 @@ from support.bare import SCOPE, TERMS
 
 from retention.core.codes import DEFAULT_CODES
 from retention.core.model import Claim, Credentials
-from retention.core.outcome import Treating
+from retention.core.step import Treating
 from retention.engine.engine import Engine
 from retention.engine.partner import Access, Partner
 from retention.engine.stats import Stats, Tally
@@ -21,6 +21,7 @@ from retention.log import Redactor, configure
 from retention.vendor.client import VendorClient
 
 if TYPE_CHECKING:
+    from aiohttp.connector import Connection
     from support.world import World
 
     from retention.ledger.database import Database
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 class BrokenPartner(Partner):
     """A partner whose calls fail in a way that nobody thought of."""
 
-    async def call(self, claim: Claim) -> NoReturn:
+    async def call(self, claim: Claim, connection: Connection) -> NoReturn:  # noqa: ARG002 - it fails first
         """Fail."""
         raise RuntimeError(f"a bug that {claim.round_id} met")
 
@@ -40,14 +41,14 @@ async def test_a_bug_in_a_sender_ends_the_run_and_is_told(world: World, database
     runs, run_id = RunLedger(database), uuid4()
     await runs.create(RunRequest(run_id, "nightly", "enforce", "tess", None, {}), SCOPE, [TERMS])
     assert await runs.start(run_id, None)
-    async with VendorClient(timeout=TERMS.timeout, concurrency=1) as client:
+    async with VendorClient(timeout=TERMS.timeout) as client:
         partner = BrokenPartner(
             TERMS,
             Treating(DEFAULT_CODES, TERMS.max_attempts, status_probe=True),
             client,
             concurrency=1,
             send_game_id=True,
-            access=lambda: Access(world.vendor.url, world.vendor.url, Credentials("login", "token")),
+            access=lambda: Access(world.vendor.url, world.vendor.url, world.vendor.url, Credentials("login", "token")),
             redact=str,
         )
         engine = Engine(

@@ -125,6 +125,8 @@ def refused(connection: psycopg.Connection[Any], about: str = "") -> list[str]:
     nothing: defaultdict[str, Any] = defaultdict(lambda: None)
     found = []
     for file in (folder() / "queries").iterdir():
+        if not file.is_file():
+            continue
         text = query(file.name.removesuffix(".sql"))
         try:
             if about in text:

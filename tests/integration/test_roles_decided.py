@@ -38,7 +38,7 @@ UPDATED = {
     " told ended_by",
     "cancellations": "state error_code description currency amount transaction_id conflict detail settled_at attempts"
     " resolved_as resolved_by resolved_note resolved_at attempt_uuid lease_until tries probes due_at taken_up_by"
-    " doubtful refused unsettled holds_round",
+    " doubtful refused unsettled holds_round in_progress_at incomplete review",
     "attempts": "sent_at replied_at http_status error_code outcome detail",
     "holds": "released_at released_by",
     "pauses": "resumed_by resumed_at",
@@ -66,7 +66,7 @@ NOW = datetime.now(UTC)
 UUID = uuid.UUID(int=4711)
 
 HARMLESS: dict[str, Any] = {
-    **dict.fromkeys(("again", "dry_run", "status_probe"), False),
+    **dict.fromkeys(("again", "dry_run", "status_probe", "ask_first", "doubts_only"), False),
     **dict.fromkeys(("ended", "paused"), True),
     **dict.fromkeys(("partner", "policy", "target", "round_id", "market"), "acme"),
     **dict.fromkeys(("by", "reason", "text", "rail", "note", "why", "replica", "requested_by", "problem"), "a trial"),
@@ -76,14 +76,38 @@ HARMLESS: dict[str, Any] = {
     **dict.fromkeys(("run_id", "notification_id"), UUID),
     **{key: [UUID] for key in ("run_ids", "uuids")},
     **dict.fromkeys(("id", "hold_id", "after", "above", "up_to"), 0),
-    **dict.fromkeys(("batch", "limit", "max_attempts", "tries", "large"), 1),
+    **dict.fromkeys(("batch", "new", "limit", "max_attempts", "tries", "large"), 1),
     **dict.fromkeys(
-        ("rate", "spacing", "recovery", "lead", "head_start", "lease", "kept", "pause", "beat", "patience", "back_off"),
+        (
+            *(
+                "rate",
+                "question_rate",
+                "spacing",
+                "recovery",
+                "horizon",
+                "head_start",
+                "lease",
+                "kept",
+                "pause",
+                "beat",
+            ),
+            *("patience", "back_off", "told_within"),
+        ),
         1.0,
     ),
     **{
         key: ["acme"]
-        for key in ("partners", "targets", "markets", "games", "statuses", "halt_reasons", "outcomes", "policies")
+        for key in (
+            "partners",
+            "targets",
+            "markets",
+            "games",
+            "statuses",
+            "halt_reasons",
+            "outcomes",
+            "policies",
+            "kinds",
+        )
     },
     **{key: ["R-1"] for key in ("round_ids", "privileges", "relations", "columns", "schemas", "names")},
     **{key: [] for key in ("exclude_markets", "exclude_games")},
@@ -102,7 +126,7 @@ HARMLESS: dict[str, Any] = {
 }
 """A value for each name that our statements know."""
 
-STATEMENTS = sorted(file.name.removesuffix(".sql") for file in (folder() / "queries").iterdir())
+STATEMENTS = sorted(file.name.removesuffix(".sql") for file in (folder() / "queries").iterdir() if file.is_file())
 
 RUN = (
     "INSERT INTO retention.runs (run_id, policy, trigger, mode, as_of, requested_by, settings, status)"

@@ -11,10 +11,10 @@ import pytest
 from support.bare import SCOPE, TERMS, begin, cancelled
 
 from retention.core.model import Kind
-from retention.core.pacing import SPACING
+from retention.core.pacing import HORIZON_S, SPACING
 from retention.ledger import runs as module
 from retention.ledger.runs import RunLedger, RunRequest, Start
-from retention.ledger.work import LEAD, Window
+from retention.ledger.work import Window
 
 if TYPE_CHECKING:
     from support.world import World
@@ -151,13 +151,15 @@ async def test_new_slots_come_at_the_rate_of_the_moment_and_no_more_than_are_use
     planned = await begin(database)
     claims = (await planned.work.claim(Kind.CANCEL, TERMS, after=0, batch=20)).claims
     await world.sql(
-        "UPDATE retention.partner_state SET rate = 4, rate_at = now() WHERE lane = %(lane)s", lane=kind.value
+        "UPDATE retention.partner_state SET rate = 4, rate_at = now(), next_slot = now() WHERE lane = %(lane)s",
+        lane=kind.value,
     )
     slowly = await planned.work.reserve(kind, TERMS, claims)
     assert [claim.uuid for claim in claims[: len(slowly)]] == [claim.uuid for claim in slowly]
     assert len(slowly) < 20
-    assert slowly[-1].slot - slowly[0].slot <= LEAD
-    await world.sql("UPDATE retention.partner_state SET rate_at = now() - interval '1 minute'")
+    assert slowly[-1].slot - slowly[0].slot <= HORIZON_S
+    await world.sql("UPDATE retention.partner_state SET rate_at = now() - interval '1 minute', next_slot = now()")
+    claims = [claim._replace(leave_by=claim.leave_by + 60) for claim in claims]
     quickly = await planned.work.reserve(kind, TERMS, claims)
     assert 20 == len(quickly)
     assert pytest.approx(19 / (SPACING * TERMS.rate), rel=0.001) == quickly[-1].slot - quickly[0].slot

@@ -26,7 +26,8 @@ from retention.core.model import (
     Treatment,
     Unclear,
 )
-from retention.core.outcome import THROTTLE_PAUSE, Treating, classify, pause_for, settle
+from retention.core.outcome import classify, pause_for, settle
+from retention.core.step import THROTTLE_PAUSE, Treating
 
 MAX = 3
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
@@ -140,25 +141,33 @@ CANCEL_TABLE = """
     unconnected   used    yes       no    |  in_doubt           -      yes       no
 """
 
-# Before: are probes left, are attempts left, is a request unclear, was one refused.
+# Before: are probes left, are attempts left, is a request unclear, was one refused. With neither, the question comes before
+# the first cancel.
 PROBE_TABLE = """
     answer        probes  left  doubtful  refused  |  state              due    doubtful  refused
     canceled      *       *     yes       *        |  cancelled          -      yes       no
     canceled      *       *     no        *        |  already_cancelled  -      no        no
     completed     *       *     *         *        |  already_completed  -      =         no
+    in progress   *       *     no        no       |  planned            -      no        no
     in progress   *       *     *         yes      |  rejected           -      =         no
-    in progress   *       yes   *         no       |  retrying           wait   =         no
-    in progress   *       no    *         no       |  in_doubt           -      yes       no
+    in progress   *       yes   yes       no       |  retrying           wait   =         no
+    in progress   *       no    yes       no       |  in_doubt           -      yes       no
+    unclear       yes     *     no        no       |  retrying           wait   no        no
+    unclear       no      *     no        no       |  not_sent           -      no        no
     unclear       *       *     no        yes      |  rejected           -      no        no
     unclear       yes     *     yes       *        |  in_doubt           wait   =         =
-    unclear       yes     *     no        no       |  in_doubt           wait   =         =
     unclear       no      *     yes       *        |  in_doubt           -      yes       no
-    unclear       no      *     no        no       |  in_doubt           -      yes       no
-    throttled     *       *     *         *        |  in_doubt           pause  =         =
-    unauthorized  *       *     *         *        |  in_doubt           now    =         =
-    unconnected   yes     *     *         *        |  in_doubt           wait   =         =
+    throttled     *       *     no        no       |  retrying           pause  no        no
+    throttled     *       *     yes       *        |  in_doubt           pause  =         =
+    throttled     *       *     no        yes      |  in_doubt           pause  =         =
+    unauthorized  *       *     no        no       |  planned            -      no        no
+    unauthorized  *       *     yes       *        |  in_doubt           now    =         =
+    unauthorized  *       *     no        yes      |  in_doubt           now    =         =
+    unconnected   yes     *     no        no       |  retrying           wait   no        no
+    unconnected   no      *     no        no       |  not_sent           -      no        no
+    unconnected   yes     *     yes       *        |  in_doubt           wait   =         =
+    unconnected   yes     *     no        yes      |  in_doubt           wait   =         =
     unconnected   no      *     yes       *        |  in_doubt           -      yes       no
-    unconnected   no      *     no        no       |  in_doubt           -      yes       no
     unconnected   no      *     no        yes      |  rejected           -      no        no
 """
 
@@ -209,6 +218,7 @@ def claim(**changes: Any) -> Claim:
         "doubtful": False,
         "refused": False,
         "slot": 0.0,
+        "leave_by": 1.0,
         "expires": 15.0,
     }
     return Claim(**{**values, **changes})
@@ -350,7 +360,7 @@ def test_what_only_a_probe_could_tell_is_no_refund() -> None:
             Reply(200, "0", round_status="Canceled", bet_amount=Decimal(0)),
         ),
         ("no roundStatus", Kind.STATUS, Reply(200, "0")),
-        ("no roundStatus: no such round", Kind.STATUS, Reply(200, "17", "no such round")),
+        ("error 17, no such round", Kind.STATUS, Reply(200, "17", "no such round")),
     ],
 )
 def test_the_detail_says_what_happened(detail: str | None, kind: Kind, answer: Answer) -> None:

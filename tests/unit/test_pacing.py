@@ -64,15 +64,15 @@ def test_the_expected_delay_follows_the_answers_and_is_bounded() -> None:
         (1, 0.1, 500),
         (1, 1, 500),
         (1, 2, 500),
-        (1, 3.9, 500),
-        (10, 20, 500),
+        (2, 3.9, 500),
+        (12, 20, 500),
         (500, 1000, 500),
         (500, 5000, 500),
         (1, 5000, 1),
     ],
 )
-def test_a_batch_is_half_a_second_of_slots(rounds: int, rate: float, most: int) -> None:
-    """No more is claimed at once than is sent in half a second, but at least one round, and never more than allowed."""
+def test_a_batch_is_the_slots_that_a_look_allows(rounds: int, rate: float, most: int) -> None:
+    """No more is claimed at once than is sent while the look is young, but at least one, and never more than allowed."""
     assert rounds == batch_size(rate, most)
 
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 from retention.core.summary import Exit, Summary
 from retention.daemon.shift import Shift
 from retention.log import Redactor, configure
-from retention.runs import Finished
+from retention.run_values import Finished
 
 if TYPE_CHECKING:
     from uuid import UUID

@@ -67,6 +67,7 @@ def claim(**changes: Any) -> Claim:
         "doubtful": False,
         "refused": False,
         "slot": 0.0,
+        "leave_by": 1.0,
         "expires": 15.0,
     }
     return Claim(**{**values, **changes})

@@ -1,0 +1,66 @@
+"""What makes a policy stricter than it was when a run of it was planned."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from retention.core.stricter import stricter
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+POLICY: dict[str, Any] = {
+    "partners": ("acme", "beta"),
+    "markets": ("MT", "SE"),
+    "exclude_markets": ("GB",),
+    "games": None,
+    "exclude_games": (),
+    "open_longer_than": DAY,
+    "idle_longer_than": HOUR,
+    "mode": "enforce",
+    "max_rounds": 100,
+    "max_amount": {"EUR": Decimal(500)},
+    "max_failure_ratio": 0.2,
+    "winnings": "cancel",
+    "deadline": 3 * HOUR,
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"open_longer_than": 2 * DAY}, "open_longer_than was 1d, is 2d"),
+        ({"idle_longer_than": 2 * HOUR}, "idle_longer_than was 1h, is 2h"),
+        ({"partners": ("acme",)}, "partners was acme, beta, is acme"),
+        ({"markets": ("MT",)}, "markets was MT, SE, is MT"),
+        ({"games": ("g1",)}, "games was not set, is g1"),
+        ({"exclude_markets": ("GB", "DK")}, "exclude_markets was GB, is GB, DK"),
+        ({"exclude_games": ("g1",)}, "exclude_games was none, is g1"),
+        ({"mode": "dry_run"}, "mode was enforce, is dry_run"),
+        ({"max_rounds": 99}, "max_rounds was 100, is 99"),
+        ({"max_amount": {"EUR": Decimal("499.99")}}, "max_amount of EUR was 500, is 499.99"),
+        ({"max_amount": {"EUR": Decimal(500), "SEK": Decimal(1)}}, "max_amount of SEK was not set, is 1"),
+        ({"max_failure_ratio": 0.1}, "max_failure_ratio was 0.2, is 0.1"),
+        ({"winnings": "review"}, "winnings was cancel, is review"),
+        ({"deadline": HOUR}, "deadline was 3h, is 1h"),
+    ],
+)
+def test_each_key_can_become_stricter(change: dict[str, Any], words: str) -> None:
+    """A value that selects less or allows less is told with both values; going back is not stricter."""
+    assert [words] == stricter(POLICY, POLICY | change)
+    assert [] == stricter(POLICY | change, POLICY)
+
+
+def test_what_is_new_is_stricter_than_nothing() -> None:
+    """A limit that was not there before is stricter; one that is gone is not."""
+    bare = POLICY | dict.fromkeys(("idle_longer_than", "deadline", "markets"))
+    assert 3 == len(stricter(bare, POLICY))
+    assert [] == stricter(POLICY, bare)
+
+
+def test_the_same_policy_is_not_stricter() -> None:
+    """Nothing changed, nothing to say; a policy that is gone is as strict as can be."""
+    assert [] == stricter(POLICY, POLICY)
+    assert ["the policy is not configured any more"] == stricter(POLICY, None)
