@@ -87,8 +87,7 @@ class Simulator:
         self.unknown, self.amount_as = unknown, amount_as
         self.idempotent, self.reverses, self.names_round = idempotent, reverses, names_round
         self.latency, self.effect_at_arrival = latency, effect_at_arrival
-        self.handshake_delay, self.accept_delay = handshake_delay, accept_delay
-        self._tls = tls
+        self.handshake_delay, self.accept_delay, self._tls = handshake_delay, accept_delay, tls
         self.faults = faults or Faults()
         self._journal = journal
         self._started_at: float | None = None
