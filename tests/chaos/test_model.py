@@ -59,5 +59,5 @@ def test_in_any_order_of_statements_and_commits_nothing_is_doubled(house: House)
 def test_a_claim_without_locks_is_found(house: House) -> None:
     """Two replicas that claim in the midst of each other's statements are told apart by locks, and by nothing else."""
     with broken_by(AT_ONCE):
-        evidence = take_turns(house, 5 * SCHEDULES, seed=SEED, shorten=False)
+        evidence = take_turns(house, 40 * SCHEDULES, seed=SEED, shorten=False)
     assert [True] == [AT_ONCE.promise in story for story in evidence.violations]

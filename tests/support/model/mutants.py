@@ -43,7 +43,7 @@ MUTANTS = (
     Mutant(
         "a claim does not look whether the round is open",
         "claim claim_probes",
-        (("WHEN s.rows = 0 THEN 'closed'", ""),),
+        (("WHEN s.rows = 0 THEN 'closed'", "WHEN s.rows = 0 THEN NULL"),),
         "was not open",
     ),
     Mutant("a claim does not look for holds", "claim claim_probes", (("WHEN s.held THEN 'held'", ""),), "was on hold"),
