@@ -193,3 +193,13 @@ async def test_a_success_that_names_no_refund(world: World, told: bool, code: in
     done = await world.command("run", "--json")
     assert (code, {"cancelled": 2}) == (done.code, done.json["states"]), done.err[-2000:]
     assert (2 if told else 0) == len((await world.command("review", "list", "--json")).json)
+
+
+@pytest.mark.parametrize("key", ["cancel_url", "status_url"])
+async def test_one_address_that_nobody_can_reach_ends_the_run(world: World, key: str) -> None:
+    """Where questions can be asked and cancels not sent, or the other way round, nothing is sent and the run ends with 5."""
+    await world.seed(4)
+    world.partner |= {"max_attempts": 1, key: "http://127.0.0.1:1/nobody"}
+    done = await world.command("run", "--json")
+    assert (5, {"not_sent": 4}) == (done.code, done.json["states"]), done.err[-2000:]
+    assert [] == world.cancels
