@@ -15,7 +15,8 @@ from retention.core.model import Credentials, NotConnected, Reply, Treatment, Un
 from retention.core.overlap import overlap
 from retention.errors import RetentionError
 from retention.ledger.database import AWAY, open_database
-from retention.ledger.inspect import Finding, inspect_database
+from retention.ledger.finding import Finding
+from retention.ledger.inspect import inspect_database
 from retention.scope import scope_of
 from retention.settings.durations import format_duration
 from retention.settings.partner import Call

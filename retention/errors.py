@@ -36,6 +36,12 @@ class DatabaseUnreachableError(RetentionError):
     exit_code = 5
 
 
+class LostRunError(RetentionError):
+    """The ledger does not have the run any more."""
+
+    exit_code = 5
+
+
 class VendorUnreachableError(RetentionError):
     """The vendor cannot be reached."""
 

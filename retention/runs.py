@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 STRICTER = "stricter"
 """What halts a run whose policy has become stricter, as a rail does."""
 
+WHILE_RUNNING = ("max_failure_ratio", "max_conflicts")
+"""The rails that halt a run in its midst."""
+
 OVER = {"finished", "cancelled"}
 """What a run's status is when nothing can be done with it any more."""
 
@@ -140,8 +143,7 @@ class Runs:
         tripped = await self._tripped(row, policy)
         if override:
             rails = [rail.rail for rail in tripped]
-            if (row.halt_reason or "").startswith("max_failure_ratio:"):
-                rails.append("max_failure_ratio")
+            rails += [rail for rail in WHILE_RUNNING if (row.halt_reason or "").startswith(f"{rail}:")]
             if not rails:
                 raise UsageError(
                     f"run {run_id} is not halted by a rail ({row.halt_reason or row.status}); resume it as it is"
@@ -230,6 +232,8 @@ class Runs:
         if start is None:
             return await self._finished(run_id, plan=plan)
         log.info(start.value, mode=policy.mode)
+        if refusal := await self._ledger.refused_closing():
+            return await self._halt(run_id, Stop(refusal), log, plan)
         ending = await self._work(run_id, policy, passed)
         finished = await self._finished(run_id, plan=plan, unreachable=bool(ending.lost), stopped=ending.stopped)
         # The row says it: whoever ended the run may have had no answer.

@@ -155,6 +155,7 @@ class House:
                 self.log.bind(run_id=str(run_id), policy=policy.name),
                 run_id=run_id,
                 max_failure_ratio=policy.max_failure_ratio,
+                max_conflicts=policy.max_conflicts,
                 passed=passed,
                 log_user_ids=self.settings.log_user_ids,
             )

@@ -51,10 +51,10 @@ def _differ(promised: Decimal | str | None, known: Decimal | str | None) -> bool
 
 
 def _conflict(detail: str | None) -> str:
-    """Tell the error of the operator's function, where it was that."""
+    """Tell what the operator's function did not do; a round that it left out was not open any more."""
     if detail and detail.startswith("close_rounds: "):
         return detail
-    return "the round was not open any more in the operator's table"
+    return "the round was not open any more in the operator's view"
 
 
 def _missing(refund: Money) -> list[str]:

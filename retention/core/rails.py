@@ -69,3 +69,14 @@ def check_replies(window: str, max_failure_ratio: float, passed: Sequence[str] =
     allowed = f"the policy allows {max_failure_ratio * 100:g}%"
     words = f"{failed} of the last {len(window)} replies were refused or in doubt, {allowed}"
     return Tripped("max_failure_ratio", words)
+
+
+def check_closings(refused: int, max_conflicts: int, passed: Sequence[str] = ()) -> Tripped | None:
+    """The rail over closings that the operator's database refused in a run."""
+    if refused <= max_conflicts or "max_conflicts" in passed:
+        return None
+    words = (
+        f"the operator's database refused to close {refused} rounds that the vendor had cancelled, the policy allows"
+        f" {max_conflicts}; `retention review list` says why, `retention review reclose` closes them once it is mended"
+    )
+    return Tripped("max_conflicts", words)

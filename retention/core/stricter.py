@@ -59,6 +59,7 @@ _CHECKS: Mapping[str, Callable[[str, Any, Any], str | None]] = {
     "exclude_games": _wider,
     "max_rounds": _lower,
     "max_failure_ratio": _lower,
+    "max_conflicts": _lower,
     "deadline": _lower,
     "winnings": _becomes("review"),
 }

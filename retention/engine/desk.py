@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import math
-import time
 from typing import TYPE_CHECKING
 
-import psycopg
-
 from retention.core.model import LIVE_STATES, Outcome
-from retention.core.rails import check_replies
+from retention.core.rails import check_closings, check_replies
+from retention.core.settling import BUSY_PAUSE_S, Batch
+from retention.engine.batch_writer import BUSY_OVERDUE_S, BUSY_STOPPED_S, BatchWriter
+from retention.engine.in_hand import InHand
 from retention.engine.persist import persist
 from retention.engine.told import is_left, told
 from retention.ledger.database import NoAnswerError
@@ -20,10 +19,10 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
-    from retention.core.model import Claim, Settlement
+    from retention.core.model import Settlement
     from retention.engine.partner import Partner
     from retention.engine.stats import Stats
-    from retention.ledger.answers import Dropped, GivenUp, Written
+    from retention.ledger.answers import Dropped, GivenUp, Settled, Written
     from retention.ledger.work import WorkLedger
 
 Answered = tuple["Partner", "Settlement", float, float]
@@ -44,15 +43,9 @@ ENOUGH = 200
 LINGER = 0.03
 """Seconds for which fewer may gather."""
 
-BEHIND = 1.0
-"""Seconds after which what is being written counts as held up."""
-
-TRIES = 3
-"""For a statement that the server gives up, where it may be the operator's function that makes it."""
-
 
 class Desk:
-    """Where replies come in. `closed` while the database is away: nothing more is sent that could not be written."""
+    """Where replies come in, and wait until they are written. `in_hand` are the claims of this process."""
 
     def __init__(
         self,
@@ -61,46 +54,39 @@ class Desk:
         log: FilteringBoundLogger,
         *,
         max_failure_ratio: float,
+        max_conflicts: int,
         passed: Sequence[str],
         log_user_ids: bool,
     ) -> None:
-        self.closed = False
         self.log = log
+        self.in_hand = InHand()
         self._ledger = ledger
+        self._writer = BatchWriter(ledger.settlements, self.in_hand, log)
         self._stats = stats
         self._max_failure_ratio = max_failure_ratio
+        self._max_conflicts = max_conflicts
         self._passed = passed
         self._log_user_ids = log_user_ids
         self._inbox: list[Answered] = []
         self._came = asyncio.Event()
         self._room = asyncio.Event()
         self._last = False
-        self._told_to_die = asyncio.Event()
-        self._unwritten: dict[str, Claim] = {}
-        self._expected: dict[str, Claim] = {}
-        self._writing_since: float | None = None
+        self._unwritten: dict[str, Answered] = {}
         self._halted = False
+
+    @property
+    def blocked(self) -> bool:
+        """Whether nothing may be sent: its reply could not be written just now."""
+        return self._writer.blocked
 
     @property
     def empty(self) -> bool:
         """Whether every reply that came in is written."""
         return not self._unwritten
 
-    @property
-    def held_up(self) -> Sequence[Claim]:
-        """What the replies are about that cannot be written just now."""
-        slow = self._writing_since is not None and time.monotonic() - self._writing_since > BEHIND
-        return [*self._expected.values(), *(self._unwritten.values() if self.closed or slow else ())]
-
-    def expect(self, claim: Claim) -> None:
-        """This claim's reply is here, and waits for another answer before it can be written."""
-        self._expected[claim.uuid] = claim
-
     def take(self, reply: Answered) -> bool:
         """Take a reply in, unless too many are unwritten."""
-        claim = reply[1].claim
-        self._expected.pop(claim.uuid, None)
-        self._unwritten[claim.uuid] = claim
+        self._unwritten[reply[1].claim.uuid] = reply
         if len(self._inbox) >= UNWRITTEN:
             return False
         self._inbox.append(reply)
@@ -118,102 +104,79 @@ class Desk:
         self._last = True
         self._came.set()
 
+    def hurry(self, *, stopped: bool) -> None:
+        """Wait less long for others: this process is `stopped`, or its run's deadline has come."""
+        self._writer.patience_s = min(self._writer.patience_s, BUSY_STOPPED_S if stopped else BUSY_OVERDUE_S)
+
     def die(self) -> None:
         """Give up writing; what is unwritten stays claimed, and becomes a doubt."""
-        self._told_to_die.set()
+        self._writer.abort()
+        self._came.set()
 
     async def run(self) -> None:
         """Write replies until closed."""
-        while self._inbox or not self._last:
-            if not self._inbox:
-                self._came.clear()
-                await self._came.wait()
+        while (self._inbox or self._writer.parked or not self._last) and not self._writer.aborted.is_set():
+            due = self._writer.take_due()
+            if not self._inbox and not due:
+                await self._wait()
                 continue
             if len(self._inbox) < ENOUGH and not self._last:
                 await asyncio.sleep(LINGER)
             batch, self._inbox = self._inbox[:BATCH], self._inbox[BATCH:]
             self._room.set()
-            self._writing_since = time.monotonic()
             for part in _one_per_round(batch):
-                await self._write(part)
-            self._writing_since = None
-            for _, item, _, _ in batch:
-                self._unwritten.pop(item.claim.uuid, None)
+                await self._write(Batch(part))
+            for parked in due:
+                await self._write(parked)
 
-    async def _write(self, batch: Sequence[Answered]) -> None:
-        written = await self._settle([item for _, item, _, _ in batch])
-        if written is None:
-            return
-        for nth, (partner, item, latency, sent_at) in enumerate(batch):
-            if nth % BREATH == BREATH - 1:
-                await asyncio.sleep(0)  # others have slots to keep
-            done = written.get(item.claim.uuid)
-            self._tell(item, latency, done)
-            if done is not None and item.outcome is Outcome.IN_PROGRESS and item.state in partner.callable_states:
-                partner.told.add(item.claim.cancellation_id, sent_at)
-            if item.outcome is Outcome.UNAUTHORIZED and partner.halted:
-                await self._halt_partner(partner)
-
-    async def _settle(
-        self,
-        items: Sequence[Settlement],
-        close_error: str | None = None,
-        *,
-        halved: bool = False,
-    ) -> dict[str, Written] | None:
-        """Write, halving a batch whose rounds the operator's function refuses until the one it refuses stands alone."""
-        patience = math.inf if close_error is not None else 1 if halved and len(items) > 1 else TRIES
-        tried = False
-
-        async def settle() -> tuple[dict[str, Written], str | None]:
-            nonlocal tried
-            again, tried = tried, True
-            return await self._ledger.settle(items, close_error, again=again)
-
+    async def _wait(self) -> None:
+        self._came.clear()
         try:
-            result = await persist(
-                settle,
-                until=self._told_to_die,
-                on_away=self._away,
-                tries=patience,
-            )
-        except psycopg.Error as error:
-            if close_error is not None:
-                raise
-            if len(items) == 1:
-                return await self._settle(items, f"close_rounds: {_message(error)}")
-            half = len(items) // 2
-            first = await self._settle(items[:half], halved=True)
-            second = await self._settle(items[half:], halved=True)
-            return None if first is None or second is None else first | second
-        if self.closed and result is not None:
-            self.closed = False
-            self.log.info("database.back")
-        if result is None:
-            return None
-        written, recent = result
-        if recent is not None:
-            await self._check(recent)
-        return written
+            async with asyncio.timeout(BUSY_PAUSE_S if self._writer.parked else None):
+                await self._came.wait()
+        except TimeoutError:
+            pass
 
-    def _away(self, error: Exception) -> None:
-        if not self.closed:
-            self.closed = True
-            self.log.warning("database.away", problem=type(error).__name__)
+    async def _write(self, batch: Batch) -> None:
+        async for items, settled in self._writer.write(batch):
+            for nth, item in enumerate(items):
+                if nth % BREATH == BREATH - 1:
+                    await asyncio.sleep(0)  # others have slots to keep
+                await self._written(item, settled)
+            if settled is not None:
+                await self._check(settled)
+
+    async def _written(self, item: Settlement, settled: Settled | None) -> None:
+        """What follows once a reply is written; nothing does from one that cannot be."""
+        partner, _, latency, sent_at = self._unwritten.pop(item.claim.uuid)
+        self.in_hand.drop(item.claim)
+        if settled is None:
+            return
+        done = settled.written.get(item.claim.uuid)
+        self._tell(item, latency, done)
+        if done is not None and item.outcome is Outcome.IN_PROGRESS and item.state in partner.callable_states:
+            partner.told.add(item.claim.cancellation_id, sent_at)
+        if item.outcome is Outcome.UNAUTHORIZED and partner.halted:
+            await self._halt_partner(partner)
 
     def note_silence(self, error: Exception) -> None:
         """Say that the database has not answered, where nothing else would show it."""
+        self.in_hand.doubted = True
         if isinstance(error, NoAnswerError):
             self.log.warning("database.away", problem=str(error))
 
-    async def _check(self, recent: str) -> None:
-        tripped = check_replies(recent, self._max_failure_ratio, self._passed)
+    async def _check(self, settled: Settled) -> None:
+        tripped = None
+        if settled.recent is not None:
+            tripped = check_replies(settled.recent, self._max_failure_ratio, self._passed)
+        if settled.refused_closings is not None:
+            tripped = check_closings(settled.refused_closings, self._max_conflicts, self._passed) or tripped
         if tripped is not None and not self._halted:
-            halted = await persist(lambda: self._ledger.halt(str(tripped)), until=self._told_to_die)
+            halted = await persist(lambda: self._ledger.halt(str(tripped)), until=self._writer.aborted)
             self._halted = halted is not None
 
     async def _halt_partner(self, partner: Partner) -> None:
-        if await persist(lambda: self._ledger.halt_partner(partner.name), until=self._told_to_die):
+        if await persist(lambda: self._ledger.halt_partner(partner.name), until=self._writer.aborted):
             self.log.error("partner.unauthorized", partner=partner.name)
 
     async def halt_wrong_status_address(self, partner: Partner, sign: str) -> None:
@@ -223,12 +186,12 @@ class Desk:
             f"status_url: the status address of partner {partner.name} does not answer questions ({sign}), and with"
             " ask_first nothing is cancelled without asking; mend status_url, or set ask_first = false"
         )
-        await persist(lambda: self._ledger.halt(reason), until=self._told_to_die)
+        await persist(lambda: self._ledger.halt(reason), until=self._writer.aborted)
 
     async def note_throttled(self, partner: Partner, pause: float) -> None:
         """Let every replica know that the partner wants to be left alone for so many seconds."""
         self.log.warning("partner.throttled", partner=partner.name, pause_s=round(pause, 3))
-        await persist(lambda: self._ledger.throttle(partner.terms, pause), until=self._told_to_die)
+        await persist(lambda: self._ledger.throttle(partner.terms, pause), until=self._writer.aborted)
 
     def note_wait(self, partner: Partner, seconds: float) -> None:
         """Count what a request waited for its slot."""
@@ -263,16 +226,12 @@ class Desk:
         getattr(self.log, level)(event, **values)
 
 
-def _one_per_round(batch: Sequence[Answered]) -> list[list[Answered]]:
+def _one_per_round(batch: Sequence[Answered]) -> list[list[Settlement]]:
     """Split where a round comes twice (a late reply beside its successor's): one statement changes a row once."""
-    parts: list[dict[int, Answered]] = [{}]
-    for entry in batch:
-        key = entry[1].claim.cancellation_id
+    parts: list[dict[int, Settlement]] = [{}]
+    for _, item, _, _ in batch:
+        key = item.claim.cancellation_id
         if key in parts[-1]:
             parts.append({})
-        parts[-1][key] = entry
+        parts[-1][key] = item
     return [list(part.values()) for part in parts]
-
-
-def _message(error: psycopg.Error) -> str:
-    return (error.diag.message_primary or str(error) or type(error).__name__)[:500]

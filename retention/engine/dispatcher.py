@@ -11,6 +11,9 @@ from retention.core.pacing import LOOK_GOOD_S, batch_size
 from retention.engine.persist import persist
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from retention.core.model import Claim
     from retention.engine.desk import Desk
     from retention.engine.partner import Partner
     from retention.engine.senders import Senders
@@ -85,7 +88,7 @@ class Dispatcher:
     async def _claim_once(self) -> None:
         """One look: release, reserve anew, claim."""
         now = time.monotonic()
-        blocked = self.partner.blocked(self._kind, now) or self._desk.closed
+        blocked = self.partner.blocked(self._kind, now) or self._desk.blocked
         self._senders.withdraw(self._kind, expired_only=not blocked)
         await self._release()
         if blocked:
@@ -165,7 +168,7 @@ class Dispatcher:
         self._cursor = max(self._cursor, claimed.last_id)
         self.reached = max(self.reached, claimed.last_id)
         self._senders.holding[self._kind] += len(claimed.claims)
-        self._senders.give(claimed.claims)
+        self._senders.give(self._hold(claimed.claims))
         self._adapt(claimed, took)
         if claimed.claims or claimed.dropped:
             self.idle = False
@@ -178,6 +181,18 @@ class Dispatcher:
             await self._rest(max(POLL_S, min(10 * took, 10.0)))
         else:
             await self._pause(POLL_S)
+
+    def _hold(self, claims: Sequence[Claim]) -> list[Claim]:
+        """Take claims in hand, but for rounds that are in hand already: the database has lost their older claims."""
+        in_hand = self._desk.in_hand
+        lost = [claim for claim in claims if in_hand.has_other(claim)]
+        if lost:
+            in_hand.doubted = True
+            self._desk.log.warning("round.claimed_twice", partner=self.partner.name, rounds=len(lost))
+            self._senders.unsent[self._kind] += lost
+        mine = [claim for claim in claims if claim not in lost]
+        in_hand.add(mine)
+        return mine
 
     def _adapt(self, claimed: Claimed, took: float) -> None:
         """Claim as many as the slots within a look's time, and fewer where looking itself takes long."""
@@ -206,6 +221,8 @@ class Dispatcher:
                 told.done(claim.cancellation_id)  # a doubt is asked about anew
             if not told.is_out(claim.cancellation_id):
                 (self._asker or self).look_from(claim.cancellation_id)
+            if not self._desk.in_hand.has_other(claim):
+                self._desk.in_hand.drop(claim)
         told.put_back([claim.cancellation_id for claim in claims])
         self._senders.holding[self._kind] -= len(claims)
 
@@ -221,6 +238,7 @@ class Dispatcher:
         )
         kept = kept or []  # None: told to stop meanwhile
         ours = {claim.uuid for claim in kept}
+        self._desk.in_hand.add(kept)
         self._senders.unsent[self._kind] += [claim for claim in claims if claim.uuid not in ours]
         self._senders.give(kept)
 

@@ -7,12 +7,15 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import psycopg
+
 from retention.core.model import Kind, State
 from retention.engine.desk import Desk
 from retention.engine.dispatcher import Dispatcher
+from retention.engine.lease_keeper import LeaseKeeper
 from retention.engine.persist import persist
 from retention.engine.senders import Senders
-from retention.ledger.database import AWAY
+from retention.ledger.database import AWAY, first_line
 from retention.ledger.work import Window
 
 if TYPE_CHECKING:
@@ -61,6 +64,7 @@ class Engine:
         *,
         run_id: UUID,
         max_failure_ratio: float,
+        max_conflicts: int,
         passed: Sequence[str],
         log_user_ids: bool,
     ) -> None:
@@ -73,9 +77,11 @@ class Engine:
             stats,
             log,
             max_failure_ratio=max_failure_ratio,
+            max_conflicts=max_conflicts,
             passed=passed,
             log_user_ids=log_user_ids,
         )
+        self._keeper = LeaseKeeper(ledger.settlements, self._desk.in_hand, log)
         self._senders: list[Senders] = []
         self._dispatchers: list[Dispatcher] = []
         self._over = asyncio.Event()
@@ -90,6 +96,7 @@ class Engine:
     def stop(self) -> None:
         """Drain: nothing more is sent, what is in flight is settled, what is claimed is handed back."""
         self._stopped = True
+        self._desk.hurry(stopped=True)
         self._over.set()
         self._stop_sending()
 
@@ -174,6 +181,12 @@ class Engine:
         """Let a part that fails end the work, not cut off what is in flight."""
         try:
             await part
+        except psycopg.Error as error:
+            # What the database refuses once it refuses again: a person has to mend it, and then to resume the run.
+            reason = f"database: {first_line(error)}"
+            self._log.error("database.refused", problem=first_line(error))
+            await persist(lambda: self._ledger.halt(reason), until=self._over)
+            self._over.set()
         except Exception as error:  # noqa: BLE001 - raised again once everything is drained
             self._failure = self._failure or error
             self._over.set()
@@ -190,8 +203,7 @@ class Engine:
     async def _look(self) -> None:
         now = time.monotonic()
         sight = await self._ledger.watch([partner.name for partner in self._partners])
-        if held_up := self._desk.held_up:
-            await self._ledger.keep(held_up)
+        await self._keeper.keep(sight.server_started, now)
         for partner in self._partners:
             partner.halted = partner.halted or partner.name in sight.halted_partners
             if partner.name in sight.throttled:
@@ -206,6 +218,7 @@ class Engine:
             await self._ledger.halt(sight.paused, paused=True)
         if sight.overdue:
             self._overdue = True
+            self._desk.hurry(stopped=False)
         if sight.status == "cancelled":
             self._called_off = sight.halt_reason
         if sight.status != "running" or sight.paused or sight.overdue:
@@ -226,8 +239,8 @@ class Engine:
             done = self._desk.empty and all(dispatcher.quiet for dispatcher in self._dispatchers)
             if not done and clock() - recovered_at < RECOVER:
                 continue
-            if self._desk.closed or self._desk.held_up:
-                continue  # replies wait to be written: what they are about is not lost
+            if self._desk.blocked:
+                continue  # replies wait to be written
             started = clock()
             try:
                 found = await self._recover(whole=done)
@@ -249,7 +262,7 @@ class Engine:
             reached = max(part.reached for part in self._dispatchers if part.partner is partner)
             front = self._fronts.get(partner.name)
             window = None if whole or front is None else Window(front, reached + AHEAD)
-            rows = await self._ledger.recover(partner.terms, self._run_ids, window)
+            rows = await self._ledger.recover(partner.terms, self._run_ids, window, but=self._desk.in_hand.uuids)
             first = await self._ledger.front(partner.name, front or 0)
             self._fronts[partner.name] = reached if first is None else first - 1
             for row in rows:

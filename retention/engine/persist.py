@@ -6,14 +6,12 @@ import asyncio
 import math
 from typing import TYPE_CHECKING, TypeVar
 
-from retention.ledger.database import AWAY
+from retention.ledger.database import AWAY, BusyError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 T = TypeVar("T")
-
-_GIVEN_UP = ("40", "55P03", "57014")  # deadlocks and serialization, locks not to be had, timeouts
 
 
 async def persist(
@@ -21,20 +19,20 @@ async def persist(
     *,
     until: asyncio.Event,
     on_away: Callable[[Exception], None] | None = None,
-    tries: float = math.inf,
+    busy_tries: float = math.inf,
 ) -> T | None:
     """Do it, as often as the database being away makes necessary; None where `until` came first.
 
-    `tries` is how often the server, while it is there, may give the statement up before its error is raised.
+    `busy_tries` is how often others may be in the way before BusyError is raised.
     """
     wait = 0.1
     while True:
         try:
             return await operation()
         except AWAY as error:
-            if (getattr(error, "sqlstate", None) or "").startswith(_GIVEN_UP):
-                tries -= 1
-                if tries <= 0:
+            if isinstance(error, BusyError):
+                busy_tries -= 1
+                if busy_tries <= 0:
                     raise
             elif on_away is not None:
                 on_away(error)

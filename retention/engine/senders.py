@@ -173,7 +173,7 @@ class Senders:
             self.places.ended(kind)
 
     def _may_send(self, kind: Kind, now: float) -> bool:
-        return not (self._stopped or self._desk.closed or self.partner.blocked(kind, now))
+        return not (self._stopped or self._desk.blocked or self.partner.blocked(kind, now))
 
     async def _wait_for_connection(self, claim: Claim) -> Connection | None:
         """Wait for another request to give its connection back; without one the claim is handed back in time."""
@@ -208,7 +208,6 @@ class Senders:
         """What an answer changes, once it is known whether the vendor knows us at all."""
         known = False
         if self.partner.doubts_us(claim, exchange.answer):
-            self._desk.expect(claim)
             known = await self.partner.knows_us(may_ask=not self._stopped)
         sign = self.partner.wrong_status_address(claim, exchange.answer)
         item = self.partner.settle(

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from retention.core.model import Claim, State
 
 
@@ -46,6 +48,20 @@ class Written(NamedTuple):
     discrepant: bool
 
 
+class Settled(NamedTuple):
+    """What became of a batch of settlements.
+
+    `written` by attempt. `recent`: the run's newest replies, for the failure-ratio rail; None where it was not touched.
+    `refused_closings`: how many closings the operator's database has refused in the run, None where the batch held
+    neither. `missing`: attempts that are not on record any more, and whose settlements changed nothing.
+    """
+
+    written: dict[str, Written]
+    recent: str | None = None
+    refused_closings: int | None = None
+    missing: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class GivenUp:
     """Rounds that nothing more is sent for."""
@@ -58,7 +74,7 @@ class GivenUp:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What a look at the run showed."""
+    """What a look at the run showed. `server_started`: a later server, or another one, began at another time."""
 
     status: str
     halt_reason: str | None
@@ -66,3 +82,4 @@ class Sight:
     overdue: bool
     paused: str | None
     throttled: frozenset[str]
+    server_started: datetime

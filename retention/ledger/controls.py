@@ -32,6 +32,7 @@ class Controls:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._durable = database.durable()
 
     async def paused(self, partners: Sequence[str]) -> str | None:
         """Say which pause covers one of the partners, or all of them; None where none does."""
@@ -45,13 +46,13 @@ class Controls:
     async def pause(self, partner: str | None, by: str, reason: str) -> None:
         """Stop the calls to one partner or (None) to all. Raises UsageError where they are stopped already."""
         words = {"by": _said(by, "who pauses"), "reason": _said(reason, "the reason")}
-        row = await self._database.row("pause", partner=partner, **words)
+        row = await self._durable.row("pause", partner=partner, **words)
         if not row.made:
             raise UsageError(f"{_whom(partner)} paused already, by {row.paused_by}: {row.reason}")
 
     async def resume(self, partner: str | None, by: str) -> None:
         """End that very pause. Raises UsageError where there is none."""
-        if await self._database.row("resume", partner=partner, by=_said(by, "who resumes")) is None:
+        if await self._durable.row("resume", partner=partner, by=_said(by, "who resumes")) is None:
             others = ", ".join(pause.partner or "all partners" for pause in await self.pauses())
             raise UsageError(f"{_whom(partner)} not paused; paused: {others or 'nobody'}")
 
@@ -75,7 +76,7 @@ class Controls:
         if not given:
             raise UsageError("a hold on nothing; name a partner, market, game, user or round, or several of them")
         words = {"by": _said(by, "who holds"), "reason": _said(reason, "the reason")}
-        row = await self._database.row("add_hold", until=until, **(dict.fromkeys(fields) | given | words))
+        row = await self._durable.row("add_hold", until=until, **(dict.fromkeys(fields) | given | words))
         if row is None:
             assert until is not None  # a hold without an end always stands
             raise UsageError(f"the hold would have ended at {time_text(until)}, which is past")
@@ -87,7 +88,7 @@ class Controls:
 
     async def hold_release(self, hold_id: int, by: str) -> None:
         """End a hold. Raises UsageError where it is unknown or released already."""
-        row = await self._database.row("release_hold", hold_id=hold_id, by=_said(by, "who releases"))
+        row = await self._durable.row("release_hold", hold_id=hold_id, by=_said(by, "who releases"))
         if row is None:
             raise UsageError(f"there is no hold {hold_id}; `retention hold list` shows those that stand")
         if not row.done:

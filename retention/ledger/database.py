@@ -11,8 +11,9 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import namedtuple_row, tuple_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from retention.core.database_trouble import Trouble, ask_whether_connected, trouble_of
 from retention.errors import ConfigurationError, DatabaseUnreachableError
-from retention.ledger.queries import query
+from retention.ledger.queries import load_queries, query
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -39,14 +40,6 @@ _OPTIONS: dict[str, Any] = {
     "tcp_user_timeout": 30_000,
 }
 
-AWAY = (
-    psycopg.OperationalError,
-    psycopg.errors.IdleInTransactionSessionTimeout,
-    psycopg.errors.ReadOnlySqlTransaction,  # a standby, until it is promoted
-    PoolTimeout,
-)
-"""The errors after which the same statement may succeed: the server is away, or asks to try again."""
-
 PROMPT = 10.0
 """Seconds for the answer to a statement that waits for nobody."""
 
@@ -60,12 +53,26 @@ SPARE = 2
 """Connections that statements which may wait for others' locks leave to those which do not."""
 
 
-class NoAnswerError(psycopg.OperationalError):
+ASK_S = 2.0
+"""Seconds that a connection is given to show that it still answers."""
+
+_ASK = "SELECT NOT pg_is_in_recovery() AND NOT current_setting('transaction_read_only')::boolean"
+
+
+class AwayError(psycopg.OperationalError):
+    """The server is away; the same statement may succeed once it is back."""
+
+
+class NoAnswerError(AwayError):
     """The server has not answered for too long, nor broken the connection."""
 
 
-class BrokenError(psycopg.OperationalError):
-    """The connection broke over something that could not be read: not the server's refusal, and nobody's mistake."""
+class BusyError(psycopg.OperationalError):
+    """Others are in the way; the same statement may succeed once they are done."""
+
+
+AWAY = (AwayError, BusyError, PoolTimeout)
+"""The errors after which the same statement may succeed. Every other is a refusal of the server's, or a mistake."""
 
 
 class Patience:
@@ -100,11 +107,13 @@ class Database:
         patience: Patience | None = None,
         *,
         sharing: bool = False,
+        durable: bool = False,
     ) -> None:
         self._pool = pool
         self._share = share
         self._patience = patience
         self._sharing = sharing
+        self._durable = durable
 
     def at_work(self) -> Database:
         """The same, for statements that may wait for others' locks: they never take all connections, nor for ever."""
@@ -114,13 +123,20 @@ class Database:
         """The same, for statements that wait for nobody, and on which much depends."""
         return Database(self._pool, self._share, Patience(PROMPT))
 
+    def durable(self) -> Database:
+        """The same, for statements whose effect outlives a crash of the server, whatever its synchronous_commit."""
+        return Database(self._pool, self._share, self._patience, sharing=self._sharing, durable=True)
+
     @asynccontextmanager
     async def _for(self, name: str) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
         async with (
             self._patience(name) if self._patience else nullcontext(),
             self._share if self._sharing else nullcontext(),
             self.connection() as connection,
+            connection.transaction() if self._durable else nullcontext(),
         ):
+            if self._durable:
+                await connection.execute(query("raise_durability"))
             yield connection
 
     async def rows(self, name: str, **values: Any) -> list[Any]:
@@ -146,6 +162,11 @@ class Database:
             cursor: psycopg.AsyncCursor[Any] = await connection.execute(query(name), values)
             return cursor.rowcount
 
+    async def tried(self, name: str, **values: Any) -> list[Any]:
+        """Run one statement, return its rows, and undo whatever it changed."""
+        async with self._for(name) as connection, connection.transaction(force_rollback=True):
+            return await (await connection.execute(query(name), values)).fetchall()
+
     @asynccontextmanager
     async def transaction(self, *, snapshot: bool = False) -> AsyncIterator[Transaction]:
         """Several statements, together or not at all; with `snapshot` they only read, and all see the same moment."""
@@ -155,6 +176,7 @@ class Database:
             if snapshot:
                 await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             else:  # others wait for what it changes, and its process may have frozen, or its machine be gone
+                await connection.execute(query("raise_durability"))
                 await connection.execute(f"SET LOCAL idle_in_transaction_session_timeout = {IDLE_MS}")
             yield Transaction(connection)
 
@@ -164,17 +186,45 @@ class Database:
         async with self._pool.connection() as connection:
             try:
                 yield connection
-            except psycopg.errors.ReadOnlySqlTransaction:
-                await connection.close()  # another one may lead to where the standby's primary is
+            except (AwayError, BusyError):
                 raise
-            except psycopg.DatabaseError as error:
-                # A server that refuses says so by a SQLSTATE, and what is wrong on this side has a class of its own.
-                # What has neither, libpq made up of bytes that are no message: whether the statement was executed is
-                # not known, and what comes next on this connection may be the rest of its answer.
-                if type(error) is not psycopg.DatabaseError or error.sqlstate:
-                    raise
-                await connection.close()
-                raise BrokenError(str(error)) from error
+            except psycopg.Error as error:
+                trouble = await _trouble(error, connection)
+                if trouble is Trouble.AWAY:
+                    # Another connection may lead to where the standby's primary is. Of one that sent bytes that are no
+                    # message, what comes next may be the rest of an answer.
+                    await connection.close()
+                    raise AwayError(first_line(error)) from error
+                if trouble is Trouble.BUSY:
+                    raise BusyError(first_line(error)) from error
+                raise
+
+
+async def _trouble(error: psycopg.Error, connection: psycopg.AsyncConnection[Any]) -> Trouble:
+    """Class an error, by asking the connection where the error alone does not tell."""
+    # libpq could not read the answer: it is not known whether the statement ran.
+    garbled = type(error) in {psycopg.DatabaseError, psycopg.OperationalError} and not error.sqlstate
+    ended = connection.broken or connection.closed or error.diag.severity_nonlocalized in {"FATAL", "PANIC"}
+    if garbled or ended:
+        return Trouble.AWAY
+    connected, writable = True, True
+    if ask_whether_connected(error.sqlstate):
+        try:
+            async with asyncio.timeout(ASK_S):
+                row = await (await connection.execute(_ASK)).fetchone()
+            writable = bool(row and row[0])
+        except (psycopg.Error, TimeoutError):
+            connected = False
+    trouble = trouble_of(error.sqlstate, connected=connected, writable=writable)
+    if trouble is Trouble.SHORT:
+        # The operator's function may run into limits of its own, which are no reason to wait.
+        return Trouble.REFUSED if in_close_rounds(error) else Trouble.AWAY
+    return trouble
+
+
+def in_close_rounds(error: psycopg.Error) -> bool:
+    """Whether an error came from inside of the operator's function."""
+    return "close_rounds" in (error.diag.context or "")
 
 
 class Transaction:
@@ -219,7 +269,8 @@ async def open_database(dsn: Callable[[], str], size: int = 4) -> AsyncIterator[
         connection = await psycopg.AsyncConnection.connect(dsn(), **_OPTIONS)
         await connection.close()
     except psycopg.OperationalError as error:
-        raise DatabaseUnreachableError(f"the database cannot be reached: {_first_line(error)}") from None
+        raise DatabaseUnreachableError(f"the database cannot be reached: {first_line(error)}") from None
+    load_queries()  # the package may be replaced while this process runs
     pool = AsyncConnectionPool(dsn, kwargs=_OPTIONS, min_size=1, max_size=size, timeout=CONNECT_TIMEOUT, open=False)
     await pool.open()
     try:
@@ -229,5 +280,6 @@ async def open_database(dsn: Callable[[], str], size: int = 4) -> AsyncIterator[
         await asyncio.shield(pool.close(timeout=2))
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What an error says, in one line."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 
 from retention.errors import SchemaError
 from retention.ledger import migrations
-from retention.ledger.database import AWAY
+from retention.ledger.database import AWAY, BusyError
+from retention.ledger.durability import check_closing, check_durability
+from retention.ledger.finding import Finding
 from retention.ledger.grants import grants
 from retention.ledger.queries import query
 from retention.ledger.runs import SHOWN_DOUBLED, bounds
@@ -48,19 +49,11 @@ _NEVER_NULL = {"partner", "market", "user_id", "round_id", "opened_at"}
 _CASTS = {"timestamp with time zone": "timestamptz"}
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one look showed. A warning is no failure; a failure's message says how to mend it."""
-
-    name: str
-    ok: bool
-    message: str
-    warning: bool = False
-
-
 async def inspect_database(database: Database, policies: Sequence[tuple[str, Scope]]) -> list[Finding]:
     """Look at everything that runs need, and whether each policy's plan, and the claims, find their indexes."""
     findings = await _needed(database)
+    if all(finding.ok for finding in findings):
+        findings += [await check_closing(database), *await check_durability(database)]
     findings += wallet_findings(await database.rows("check_view", relation="wallet_refunds"))
     if all(finding.ok for finding in findings):
         as_of = (await database.row("now")).now
@@ -78,7 +71,7 @@ async def _doubled(database: Database, policy: str, values: Mapping[str, Any]) -
         async with database.transaction() as transaction:
             await transaction.rows("brief_statement")
             rows = await transaction.rows("doubled_rounds", limit=SHOWN_DOUBLED, **values)
-    except psycopg.errors.QueryCanceled:
+    except BusyError:
         return [Finding(name, ok=True, message="not looked for: the view is too large for that; `retention plan` does")]
     if not rows:
         return []

@@ -30,3 +30,10 @@ def query(name: str) -> LiteralString:
     queries = folder() / "queries"
     text = (queries / f"{name}.sql").read_text("utf-8")
     return _INCLUDE.sub(lambda line: (queries / line[1]).read_text("utf-8"), text)
+
+
+def load_queries() -> None:
+    """Read every statement now: the files may be gone, or be another version's, once something has to be settled."""
+    for file in (folder() / "queries").iterdir():
+        if file.name.endswith(".sql"):
+            query(file.name.removesuffix(".sql"))

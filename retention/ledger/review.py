@@ -68,7 +68,7 @@ class Review:
         if not by.strip() or not note.strip():
             raise UsageError("who resolves and the note must not be blank: they are kept with the cancellation")
         try:
-            row = await self._database.row("resolve", id=id, as_state=str(as_state), by=by, note=note)
+            row = await self._database.durable().row("resolve", id=id, as_state=str(as_state), by=by, note=note)
         except psycopg.errors.UniqueViolation:
             raise UsageError(
                 f"cancellation {id} cannot be {as_state}: another row of its round is live or cancelled"

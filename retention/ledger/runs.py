@@ -13,6 +13,7 @@ from retention.core.model import State
 from retention.core.plan import DOUBLED, Doubled, Group, Plan, sum_stakes
 from retention.core.rails import Figures
 from retention.core.summary import Summary
+from retention.ledger.closing import refused_closing
 from retention.ledger.work import BEAT
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class RunLedger:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._prompt = database.prompt()
+        self._durable = database.prompt().durable()
 
     async def now(self) -> datetime:
         """The database's time, which decides what is stale."""
@@ -114,6 +116,7 @@ class RunLedger:
                         status_probe=partner.status_probe,
                         max_attempts=partner.max_attempts,
                         back_off=BASE,
+                        but=[],
                     )
                     await transaction.rows(
                         "take_up",
@@ -146,27 +149,34 @@ class RunLedger:
 
         `again`: even one that was halted for another reason than a pause, or failed.
         """
-        row = await self._prompt.row("start_run", run_id=run_id, deadline=deadline, again=again, beat=BEAT)
+        row = await self._durable.row("start_run", run_id=run_id, deadline=deadline, again=again, beat=BEAT)
         return None if row is None else Start.JOINED if row.going else Start.STARTED
 
     async def halt(self, run_id: UUID, replica: str, reason: str, *, paused: bool = False) -> None:
         """Stop a run before its first call; `paused`: by the kill switch."""
-        await self._prompt.count("halt_run", run_id=run_id, replica=replica, reason=reason, paused=paused)
+        await self._durable.count("halt_run", run_id=run_id, replica=replica, reason=reason, paused=paused)
 
     async def halt_stricter(self, run_id: UUID, replica: str, reason: str) -> bool:
         """Stop a run whose policy has become stricter; whether this call did it."""
-        return await self._prompt.count("halt_stricter", run_id=run_id, replica=replica, reason=reason) > 0
+        return await self._durable.count("halt_stricter", run_id=run_id, replica=replica, reason=reason) > 0
+
+    async def refused_closing(self) -> str | None:
+        """Have the operator's function close no round at all, and undo it; what the database says against that.
+
+        A lock in its way is no refusal.
+        """
+        return await refused_closing(self._prompt)
 
     async def close(self, run_id: UUID, replica: str, by: str, note: str) -> Any:
         """Call a run off for good: its status before, whether this call did it, and what became of its rounds.
 
         None where there is no such run.
         """
-        return await self._database.row("close_run", run_id=run_id, replica=replica, by=by, note=note)
+        return await self._database.durable().row("close_run", run_id=run_id, replica=replica, by=by, note=note)
 
     async def override(self, run_id: UUID, rail: str, text: str, by: str) -> None:
         """Record who passed which rail, when, and with what words."""
-        await self._database.count("add_override", run_id=run_id, rail=rail, text=text, by=by)
+        await self._database.durable().count("add_override", run_id=run_id, rail=rail, text=text, by=by)
 
     async def get(self, run_id: UUID) -> Any:
         """A run's row, or None."""

@@ -5,20 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from retention.core.backoff import BASE
-from retention.core.discrepancies import Money
 from retention.core.model import Claim, Kind, State
 from retention.core.pacing import HORIZON_S, LOOK_GOOD_S, SPACING, TOLD_GOOD_S, Clock
-from retention.ledger.answers import Claimed, Dropped, GivenUp, Sight, Written
-from retention.ledger.settlement_rows import promised, settlement_row
+from retention.errors import LostRunError
+from retention.ledger.answers import Claimed, Dropped, GivenUp, Sight
+from retention.ledger.settlements import Settlements
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from uuid import UUID
 
-    from retention.core.model import Settlement
     from retention.ledger.database import Database
 
 NO_SLOT = "no_slot"
@@ -29,9 +26,6 @@ RECOVERY = 0.02
 
 SETTLE_MARGIN = 5.0
 """Seconds that a lease reaches beyond slot and timeout, for the reply to be written."""
-
-KEPT = 10.0
-"""Seconds for which a claim stays ours whose reply is here and cannot be written yet."""
 
 BEAT = 10.0
 """Seconds after its last sign of life when a run counts as abandoned."""
@@ -83,11 +77,13 @@ class WorkLedger:
     ) -> None:
         self._database = database.at_work()
         self._control = database.prompt()
+        self._durable = database.prompt().durable()
         self._run_id = run_id
         self._replica = replica
         self._idle_longer_than = idle_longer_than
         self._monotonic = monotonic
         self._clock = Clock()
+        self.settlements = Settlements(database, run_id, replica, monotonic)
 
     async def claim(
         self,
@@ -192,42 +188,13 @@ class WorkLedger:
         """Hand claims back whose requests have not left; how many of them were still ours."""
         return await self._database.count("release", uuids=[claim.uuid for claim in claims])
 
-    async def settle(
-        self,
-        batch: Sequence[Settlement],
-        close_error: str | None = None,
-        *,
-        again: bool = False,
-    ) -> tuple[dict[str, Written], str | None]:
-        """Write a batch, of which no two are for the same cancellation; `again`, where an earlier try may have done it.
+    async def recover(
+        self, terms: LaneTerms, run_ids: Sequence[UUID], window: Window | None = None, *, but: Sequence[str] = ()
+    ) -> list[Any]:
+        """Turn claims of those runs whose lease has run out into doubts; a round's first claim only within `window`.
 
-        Returns what was written, by attempt, and the run's newest replies for the failure-ratio rail (None where the
-        batch held none). With `close_error` the operator's function is not called, and the words go to `detail`.
+        `but`: not these attempts, which are in this process's hands, whatever the database's clock says.
         """
-        rows = await self._database.tuples(
-            "settle",
-            run_id=self._run_id,
-            close_error=close_error,
-            again=again,
-            replies=orjson.dumps([settlement_row(item) for item in batch], default=str).decode(),
-        )
-        by_uuid = {item.claim.uuid: item for item in batch}
-        written, newest = {}, None
-        for number, uuid, conflict, stake, currency, bet_transaction_id, recent in rows:
-            newest = recent if recent is not None else newest
-            if number is not None:
-                staked = Money(stake, currency, bet_transaction_id)
-                written[uuid] = Written(conflict, promised(by_uuid[uuid]).differs_from(staked))
-        return written, newest
-
-    async def keep(self, claims: Sequence[Claim]) -> None:
-        """Let nobody take these for lost: their replies are here, and are going to be written."""
-        await self._control.count(
-            "keep", ids=[claim.cancellation_id for claim in claims], uuids=[claim.uuid for claim in claims], kept=KEPT
-        )
-
-    async def recover(self, terms: LaneTerms, run_ids: Sequence[UUID], window: Window | None = None) -> list[Any]:
-        """Turn claims of those runs whose lease has run out into doubts; a round's first claim only within `window`."""
         return await self._database.rows(
             "recover",
             partner=terms.partner,
@@ -237,6 +204,7 @@ class WorkLedger:
             status_probe=terms.status_probe,
             max_attempts=terms.max_attempts,
             back_off=BASE,
+            but=list(but),
         )
 
     async def front(self, partner: str, above: int) -> int | None:
@@ -247,6 +215,11 @@ class WorkLedger:
     async def watch(self, partners: Sequence[str]) -> Sight:
         """Give a sign of life and look what has become of the run."""
         row = await self._control.row("watch", run_id=self._run_id, beat=BEAT, partners=list(partners))
+        if row is None:
+            raise LostRunError(
+                f"the ledger does not have run {self._run_id} any more: the database was restored from an older copy,"
+                " or a standby that lagged behind took over; look at the log for what the vendor did, then run again"
+            )
         return Sight(
             row.status,
             row.halt_reason,
@@ -254,6 +227,7 @@ class WorkLedger:
             row.overdue,
             row.paused,
             frozenset(row.throttled),
+            row.server_started,
         )
 
     async def throttle(self, terms: LaneTerms, pause: float) -> None:
@@ -263,14 +237,14 @@ class WorkLedger:
 
     async def halt(self, reason: str, *, paused: bool = False) -> bool:
         """Stop the run for all replicas, `paused` by the kill switch; whether this call did it."""
-        halted = await self._control.count(
+        halted = await self._durable.count(
             "halt_run", run_id=self._run_id, replica=self._replica, reason=reason, paused=paused
         )
         return halted > 0
 
     async def halt_partner(self, partner: str) -> bool:
         """Stop calling one partner in this run; whether this process was the first to say so."""
-        return await self._control.count("halt_partner", run_id=self._run_id, partner=partner) > 0
+        return await self._durable.count("halt_partner", run_id=self._run_id, partner=partner) > 0
 
     async def give_up(self, partner: str | None, why: str, *, doubts_only: bool = False) -> list[GivenUp]:
         """Send nothing more, to one partner or to all, or ask nothing; what that ends, by partner, market and state."""

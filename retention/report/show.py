@@ -19,7 +19,7 @@ _LEFT_OUT = {
 }
 
 _OPEN_ENDS = {
-    "conflicts": "not open any more in the operator's table when their cancellation was recorded",
+    "conflicts": "cancelled, and not closed at the operator's; `retention review list` says why",
     "discrepancies": "with a refund that differs from what the operator has on record",
     "incomplete": "with a reply that lacks amount, currency or transaction",
     "to_review": "not called, and for a person to look at",

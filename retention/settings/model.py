@@ -65,6 +65,7 @@ class Policy(Table):
     max_amount: Annotated[Amounts, key('{ EUR = "50000" }', "a table of amounts by currency")] = Field(
         default_factory=dict
     )
+    max_conflicts: Annotated[int, key("5", "a whole number, at least 0", ge=0)] = 5
     max_failure_ratio: Annotated[float, key("0.2", "a number above 0, at most 1", gt=0, le=1)] = 0.2
     winnings: Annotated[Literal["review", "cancel"], key('"review"', '"review" or "cancel"')] = "review"
     deadline: Annotated[Duration | None, key('"3h"', DURATION)] = None

@@ -1,7 +1,9 @@
 -- The next rounds to cancel: those that the vendor has just called in progress, where it is asked first; else what is
 -- due again, then the plan in its order. Each is looked up once more in the operator's view; those that are not to be
 -- called any more are settled here, the others get an attempt, a lease and a slot. What it returns is committed.
-WITH gate AS (
+WITH durable AS MATERIALIZED (
+    -- include raise_durability.sql
+), gate AS (
     -- include shared/gate.sql
 ), due AS (
     SELECT c.id, c.partner, c.market, c.game_id, c.user_id, c.round_id, c.opened_at, c.doubtful, r.as_of

@@ -1,7 +1,9 @@
 -- The next rounds to ask the vendor about: doubts first; then, where it is asked before each cancel, what is due again and
 -- the plan in its order. A question about a doubt touches nothing, so the operator's view is consulted for the others
 -- alone: a round that is not to be called any more is not asked about either.
-WITH gate AS (
+WITH durable AS MATERIALIZED (
+    -- include raise_durability.sql
+), gate AS (
     -- include shared/gate.sql
 ), doubts AS (
     SELECT c.id

@@ -11,5 +11,6 @@ SELECT
      WHERE p.resumed_at IS NULL AND (p.partner IS NULL OR p.partner = ANY (%(partners)s::text[]))
      ORDER BY p.pause_id LIMIT 1) AS paused,
     ARRAY(SELECT DISTINCT s.partner FROM retention.partner_state s
-          WHERE s.partner = ANY (%(partners)s::text[]) AND s.paused_until > statement_timestamp()) AS throttled
+          WHERE s.partner = ANY (%(partners)s::text[]) AND s.paused_until > statement_timestamp()) AS throttled,
+    pg_postmaster_start_time() AS server_started
 FROM retention.runs r WHERE r.run_id = %(run_id)s

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, LiteralString
 
@@ -61,7 +62,7 @@ async def test_a_round_that_is_refused_stands_alone(world: World) -> None:
         "SELECT round_id, detail FROM retention.cancellations WHERE conflict AND amount = 1.5 ORDER BY round_id"
     )
     assert [
-        ("r5", None),
+        ("r5", "close_rounds: did not return it, and the operator's view still has it open"),
         ("r7", "close_rounds: ledger closed for r7"),
         ("r9", "close_rounds: division by zero"),
     ] == [(row.round_id, row.detail) for row in rows]
@@ -71,7 +72,7 @@ async def test_a_round_that_is_refused_stands_alone(world: World) -> None:
     assert [] == await violations(world)
     listed = {row["round_id"]: row["why"] for row in (await world.command("review", "list", "--json")).json}
     assert {
-        "r5": ["conflict: the round was not open any more in the operator's table"],
+        "r5": ["conflict: close_rounds: did not return it, and the operator's view still has it open"],
         "r7": ["conflict: close_rounds: ledger closed for r7"],
         "r9": ["conflict: close_rounds: division by zero"],
     } == listed
@@ -102,24 +103,151 @@ async def test_a_function_that_waits_delays_and_loses_nothing(world: World) -> N
 
 
 async def test_a_lock_that_is_never_had_holds_up_nobody(world: World) -> None:
-    """A function that gives up waiting for a lock, each time, is as one that raises: its round alone is in conflict."""
+    """A round whose lock is never to be had waits alone; a stop settles it in conflict, and the others are closed."""
     await world.seed(30)
     await replace(world, "SET LOCAL lock_timeout = '50ms';")
     async with locked_round(world, "r3"):
-        done = await world.command("run", "--json")
-    assert (4, {"cancelled": 30}, 1) == (done.code, done.json["states"], done.json["conflicts"]), done.err
+        process = await world.start("run", "nightly", "--json")
+        await process.until(world.vendor, lambda: len(world.cancels) == 30)
+        await world.until_settled(29)
+        process.signal(signal.SIGTERM)
+        done = await process.ended()
+    assert (143, {"cancelled": 30}, 1) == (done.code, done.json["states"], done.json["conflicts"]), done.err
     (row,) = await world.sql("SELECT round_id, detail FROM retention.cancellations WHERE conflict")
     assert ("r3", "close_rounds: canceling statement due to lock timeout") == (row.round_id, row.detail)
     assert [] == await violations(world)
 
 
-@pytest.mark.parametrize("state", ["40P01", "40001"], ids=["deadlock", "serialization"])
-async def test_what_asks_to_be_tried_again_is(world: World, state: str) -> None:
-    """A deadlock or a failed serialization is no refusal: the batch is written at the next try, without a conflict."""
+async def test_a_lock_that_passes_leaves_no_conflict(world: World) -> None:
+    """While CREATE INDEX has the table locked replies wait, are told of, and all of them are closed afterwards."""
+    await world.seed(40)
+    world.partner["rate"] = 100
+    async with await psycopg.AsyncConnection.connect(world.dsn) as connection:
+        process = await world.start("run", "nightly", "--json")
+        await process.until(world.vendor, lambda: bool(world.cancels))
+        await connection.execute("LOCK TABLE public.rounds IN SHARE MODE")
+        await connection.execute("SELECT pg_sleep(12)")
+        sent = len(world.cancels)
+    done = await process.ended()
+    assert (0, {"cancelled": 40}, 0) == (done.code, done.json["states"], done.json["conflicts"]), done.err
+    assert {"database.busy", "database.free"} <= {event["event"] for event in done.events}
+    assert sent < 40
+    assert [] == await violations(world)
+
+
+KINDS = {
+    "08001": "sqlclient_unable_to_establish_sqlconnection",
+    "0A000": "feature_not_supported",
+    "22P02": "invalid_text_representation",
+    "23514": "check_violation",
+    "25006": "read_only_sql_transaction",
+    "28000": "invalid_authorization_specification",
+    "38000": "external_routine_exception",
+    "42P01": "undefined_table",
+    "53100": "disk_full",
+    "53400": "configuration_limit_exceeded",
+    "55000": "object_not_in_prerequisite_state",
+    "57P01": "admin_shutdown",
+    "58030": "io_error",
+    "HV00N": "fdw_unable_to_establish_connection",
+    "P0001": "raise_exception",
+    "XX000": "internal_error",
+    "RT002": "an operator's own",
+}
+
+
+@pytest.mark.parametrize("state", KINDS)
+async def test_whatever_the_class_of_an_error_one_round_stands_alone(world: World, state: str) -> None:
+    """An error of any class that the function raises for one round leaves that one in conflict, and no other."""
+    await world.seed(6)
+    raised = f"IF 'r3' = ANY (p_round_id) THEN RAISE EXCEPTION 'no' USING ERRCODE = '{state}'; END IF;"
+    await replace(world, raised)
+    done = await world.command("run", "--json")
+    assert (4, {"cancelled": 6}, 1) == (done.code, done.json["states"], done.json["conflicts"]), done.err
+    rows = await world.sql("SELECT round_id, detail FROM retention.cancellations WHERE conflict")
+    assert [("r3", "close_rounds: no")] == [tuple(row) for row in rows]
+    assert [] == await violations(world)
+
+
+@pytest.mark.parametrize("state", ["08001", "22P02", "25006", "53100", "55000", "57P01", "P0001", "XX000"])
+async def test_a_function_that_refuses_every_round_halts_the_run(world: World, state: str) -> None:
+    """An error of any class for every round halts the run after a few, with the database's words; reclosing is left."""
+    await world.seed(60)
+    world.partner["rate"] = 30
+    await replace(world, f"IF cardinality(p_round_id) > 0 THEN RAISE 'no' USING ERRCODE = '{state}'; END IF;")
+    done = await world.command("run", "--json")
+    assert 3 == done.code, done.err
+    assert done.json["halt_reason"].startswith("max_conflicts: the operator's database refused to close 6 rounds")
+    assert 6 <= len(world.cancels) <= 30
+    assert {"close_rounds: no"} == {
+        row.detail for row in await world.sql("SELECT detail FROM retention.cancellations WHERE state = 'cancelled'")
+    }
+    assert [] == await violations(world)
+
+
+async def test_a_function_that_closes_nothing_in_silence_halts_the_run(world: World) -> None:
+    """Rounds that it does not return, and that the view still has, are refused closings as well."""
+    await world.seed(60)
+    world.partner["rate"] = 30
+    await replace(world, "", "false")
+    done = await world.command("run", "--json")
+    assert 3 == done.code, done.err
+    assert done.json["halt_reason"].startswith("max_conflicts: ")
+    assert len(world.cancels) <= 30
+
+
+@pytest.mark.parametrize("state", ["40001", "40P01", "55006", "55P03", "57014"])
+async def test_what_passes_by_itself_is_tried_until_it_has_passed(world: World, state: str) -> None:
+    """A deadlock, a failed serialization, a lock or a timeout is no refusal, however often: no conflict is left."""
     await world.seed(10)
     await world.sql("CREATE SEQUENCE public.calls")
-    await replace(world, f"IF nextval('public.calls') = 1 THEN RAISE EXCEPTION USING ERRCODE = '{state}'; END IF;")
+    await replace(
+        world,
+        "IF cardinality(p_round_id) > 0 AND nextval('public.calls') < 8 THEN"
+        f" RAISE EXCEPTION USING ERRCODE = '{state}'; END IF;",
+    )
     done = await world.command("run", "--json")
     assert (0, {"cancelled": 10}, 0) == (done.code, done.json["states"], done.json["conflicts"]), done.err
-    assert [(True,)] == await world.sql("SELECT last_value > 1 FROM public.calls")
+    assert [(True,)] == await world.sql("SELECT last_value >= 8 FROM public.calls")
     assert [] == await violations(world)
+
+
+BROKEN = {
+    "it raises": ("RAISE 'not today';", "close_rounds: not today"),
+    "it returns what it was not asked for": (
+        "RETURN QUERY SELECT 'acme', 'r1';",
+        "close_rounds: it returned rounds that it was not asked to close: acme/r1",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+async def test_a_broken_function_halts_before_the_first_call(world: World, kind: str) -> None:
+    """The function is tried without a round: `check` fails, and a run halts before anything is sent, and can be resumed."""
+    await world.seed(5)
+    body, message = BROKEN[kind]
+    await replace(world, body)
+    check = await world.command("check")
+    assert 2 == check.code
+    assert f"FAIL  closing: {message}" in check.out
+    done = await world.command("run", "--json")
+    assert 3 == done.code
+    assert done.json["halt_reason"].startswith(message)
+    assert [] == world.cancels
+    await replace(world, "")
+    resumed = await world.command("run", "--resume", done.json["run_id"], "--json")
+    assert (0, {"cancelled": 5}) == (resumed.code, resumed.json["states"]), resumed.err
+
+
+async def test_swapped_columns_are_noticed_on_the_first_batch(world: World) -> None:
+    """A function whose result has round and partner swapped closes nothing: the batch is undone and the run halts."""
+    await world.seed(40)
+    world.partner["rate"] = 30
+    body = FUNCTION.replace("{begin}", "").replace("{condition}", "true")
+    swapped = body.replace("RETURNING r.partner, r.round_id", "RETURNING r.round_id, r.partner")
+    async with await psycopg.AsyncConnection.connect(world.dsn, autocommit=True) as connection:
+        await connection.execute(swapped.encode())
+    done = await world.command("run", "--json")
+    assert 3 == done.code, done.err
+    assert len(world.cancels) <= 30
+    assert [] == await world.sql("SELECT FROM public.rounds WHERE status = 2")

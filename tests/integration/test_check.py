@@ -13,7 +13,8 @@ from psycopg.conninfo import make_conninfo
 from retention import check
 from retention.errors import SchemaError
 from retention.ledger.database import open_database
-from retention.ledger.inspect import Finding, inspect_database, require_ready
+from retention.ledger.finding import Finding
+from retention.ledger.inspect import inspect_database, require_ready
 from retention.settings import Settings
 from retention.vendor.faults import Faults
 from retention.vendor.simulator import Simulator

@@ -11,7 +11,7 @@ from retention.settings import Settings
 from retention.vendor.simulator import Simulator
 
 if TYPE_CHECKING:
-    from retention.ledger.inspect import Finding
+    from retention.ledger.finding import Finding
 
 TOKEN = "token-77c1"
 LOGIN = "login-77c1"

@@ -58,6 +58,7 @@ async def test_a_bug_in_a_sender_ends_the_run_and_is_told(world: World, database
             configure("json", "error", Redactor(list, set)),
             run_id=run_id,
             max_failure_ratio=0.2,
+            max_conflicts=5,
             passed=(),
             log_user_ids=False,
         )

@@ -9,7 +9,8 @@ from support.bare import SCOPE, TAKES, as_role, function, run, sample, view
 
 from retention.errors import SchemaError
 from retention.ledger.database import open_database
-from retention.ledger.inspect import Finding, inspect_database, require_ready
+from retention.ledger.finding import Finding
+from retention.ledger.inspect import inspect_database, require_ready
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -38,9 +38,9 @@ async def test_a_batch_whose_answer_was_lost_is_known_the_next_time(world: World
     await world.seed(3)
     planned = await begin(database)
     claims = (await planned.work.claim(Kind.CANCEL, TERMS, after=0, batch=100)).claims
-    first, _ = await planned.work.settle(cancelled(claims))
+    first, *_ = await planned.work.settlements.settle(cancelled(claims))
     settled = await world.sql("SELECT * FROM retention.cancellations ORDER BY id")
-    again, recent = await planned.work.settle(cancelled(claims), again=True)
+    again, recent, *_ = await planned.work.settlements.settle(cancelled(claims), again=True)
     assert 3 == len(first)
     assert (first, None) == (again, recent)
     assert settled == await world.sql("SELECT * FROM retention.cancellations ORDER BY id")
@@ -52,10 +52,10 @@ async def test_a_claim_is_kept_while_its_reply_cannot_be_written(world: World, d
     planned = await begin(database)
     claims = (await planned.work.claim(Kind.CANCEL, TERMS, after=0, batch=100)).claims
     await world.sql("UPDATE retention.cancellations SET lease_until = now() - interval '1 second'")
-    await planned.work.keep(claims[:1])
+    await planned.work.settlements.keep(claims[:1])
     lost = await planned.work.recover(TERMS, [planned.run_id])
     assert [claims[1].round_id] == [row.round_id for row in lost]
-    await planned.work.keep(claims)
+    await planned.work.settlements.keep(claims)
     assert {claims[0].round_id: "claimed", claims[1].round_id: "in_doubt"} == await world.states()
 
 
@@ -88,7 +88,7 @@ async def test_claims_are_looked_for_where_the_front_is(world: World, database: 
     claims = (await planned.work.claim(Kind.CANCEL, TERMS, after=0, batch=5)).claims
     ids = [claim.cancellation_id for claim in claims]
     assert ids[0] == await planned.work.front("acme", 0)
-    await planned.work.settle(cancelled(claims[:1]))
+    await planned.work.settlements.settle(cancelled(claims[:1]))
     assert [ids[1], ids[4]] == [await planned.work.front("acme", above) for above in (0, ids[3])]
     await world.sql(
         "UPDATE retention.cancellations SET lease_until = now() - interval '1 s', unsettled = id = %(id)s"

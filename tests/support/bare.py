@@ -130,7 +130,7 @@ async def begin(database: Database, scope: Scope = SCOPE) -> Planned:
 async def cancel_all(planned: Planned) -> dict[str, bool]:
     """Claim a begun run's rounds and settle them as cancelled; returns each one's conflict."""
     claims = (await planned.work.claim(Kind.CANCEL, TERMS, after=0, batch=100)).claims
-    written, _ = await planned.work.settle(cancelled(claims))
+    written, *_ = await planned.work.settlements.settle(cancelled(claims))
     return {claim.round_id: written[claim.uuid].conflict for claim in claims}
 
 

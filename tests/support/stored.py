@@ -60,7 +60,7 @@ async def _settle(world: World, planned: Planned, claims: Sequence[Claim], answe
     for at in range(0, len(items), 100):
         batch = items[at : at + 100]
         try:
-            written, _ = await planned.work.settle(batch)
+            written, *_ = await planned.work.settlements.settle(batch)
         except (Error, TypeError, ValueError) as error:  # what PostgreSQL or the way to it does not take
             found.append(f"refused: {error}")
             continue

@@ -194,6 +194,13 @@ class World:
         ):
             await asyncio.sleep(0.01)
 
+    async def until_settled(self, rounds: int) -> None:
+        """Wait until the ledger has so many rounds cancelled."""
+        while not await self.sql(
+            "SELECT FROM retention.cancellations WHERE state = 'cancelled' HAVING count(*) >= %(rounds)s", rounds=rounds
+        ):
+            await asyncio.sleep(0.05)
+
     async def states(self) -> dict[str, str]:
         """The newest state of each round in the ledger."""
         rows = await self.sql(

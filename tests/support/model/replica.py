@@ -183,7 +183,7 @@ class Replica:
 
     async def _settle(self, items: list[Settlement], error: str | None, *, again: bool) -> dict[str, Written]:
         try:
-            written, _ = await self.ledger.settle(items, error, again=again)
+            written = (await self.ledger.settlements.settle(items, error, again=again)).written
         except psycopg.errors.RaiseException as raised:
             if len(items) == 1:
                 return await self._settle(items, f"close_rounds: {raised.diag.message_primary}", again=again)
@@ -211,7 +211,7 @@ class Replica:
 
     async def keep(self) -> None:
         """Let nobody take for lost what is about to be written."""
-        await self.ledger.keep([entry.item.claim for entry in self.unwritten])
+        await self.ledger.settlements.keep([entry.item.claim for entry in self.unwritten])
 
     async def recover(self) -> int:
         """Find the run's claims whose leases have run out; how many there were."""

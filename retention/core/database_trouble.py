@@ -1,0 +1,66 @@
+"""Whose fault a database's error is, and so whether the same statement is worth another try."""
+
+from __future__ import annotations
+
+import enum
+
+
+class Trouble(enum.Enum):
+    """What a failed statement says about the next try."""
+
+    AWAY = "away"
+    """The server is gone, restarts, or only reads: the same statement succeeds once it is back."""
+    BUSY = "busy"
+    """Others are in the way: the same statement succeeds once they are done."""
+    SHORT = "short"
+    """The server lacks room, memory or connections, or cannot reach its disk: every statement fails until then."""
+    REFUSED = "refused"
+    """The server refuses this statement, or a row of it: the next try fails as well."""
+    OURS = "ours"
+    """The client could not even ask. The next try fails as well."""
+
+
+_BY_SQLSTATE = {
+    # Class 08 and those of 57 that end a session: the connection is gone, and `connected` says so.
+    "08": Trouble.AWAY,
+    "57P01": Trouble.AWAY,  # admin_shutdown
+    "57P02": Trouble.AWAY,  # crash_shutdown
+    "57P03": Trouble.AWAY,  # cannot_connect_now
+    "57P04": Trouble.AWAY,  # database_dropped
+    "57P05": Trouble.AWAY,  # idle_session_timeout
+    "25P03": Trouble.AWAY,  # idle_in_transaction_session_timeout
+    "25P04": Trouble.AWAY,  # transaction_timeout
+    "25006": Trouble.AWAY,  # read_only_sql_transaction: a standby, until it is promoted
+    "40": Trouble.BUSY,  # serialization failures and deadlocks
+    "40002": Trouble.REFUSED,  # transaction_integrity_constraint_violation
+    "55P03": Trouble.BUSY,  # lock_not_available
+    "55006": Trouble.BUSY,  # object_in_use
+    "57014": Trouble.BUSY,  # query_canceled: statement_timeout, or an administrator
+    "53": Trouble.SHORT,  # insufficient resources
+    "58": Trouble.SHORT,  # system errors, such as io_error
+}
+"""The longest beginning decides; every other SQLSTATE is a refusal. Source: PostgreSQL's appendix A."""
+
+_OF_THE_SESSION = frozenset({Trouble.AWAY})
+"""A connection that still answers, and may write, disproves these: a function only borrowed the SQLSTATE."""
+
+
+def trouble_of(sqlstate: str | None, *, connected: bool, writable: bool = True) -> Trouble:
+    """Class an error by its SQLSTATE, None where the client raised it, and by what its connection answers afterwards.
+
+    `connected`: the connection still answers. `writable`: it may write; only asked for where the SQLSTATE says that it
+    may not.
+    """
+    if not connected:
+        return Trouble.AWAY
+    if sqlstate is None:
+        return Trouble.OURS
+    found = next((_BY_SQLSTATE[part] for part in (sqlstate, sqlstate[:2]) if part in _BY_SQLSTATE), Trouble.REFUSED)
+    if found in _OF_THE_SESSION and writable:
+        return Trouble.REFUSED
+    return found
+
+
+def ask_whether_connected(sqlstate: str | None) -> bool:
+    """Whether the SQLSTATE alone does not tell, so that the connection has to be asked."""
+    return sqlstate is None or trouble_of(sqlstate, connected=True, writable=False) is Trouble.AWAY

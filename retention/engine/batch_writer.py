@@ -1,0 +1,200 @@
+"""Writes batches of settlements, whatever the database and the operator's function do meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from retention.core.database_trouble import Trouble
+from retention.core.settling import BUSY_PAUSE_S, Next, after_failure
+from retention.engine.persist import persist
+from retention.ledger.database import BusyError, NoAnswerError, first_line
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from structlog.typing import FilteringBoundLogger
+
+    from retention.core.model import Settlement
+    from retention.core.settling import Batch
+    from retention.engine.in_hand import InHand
+    from retention.ledger.answers import Settled
+    from retention.ledger.settlements import Settlements
+
+BUSY_LIMIT_S = 600.0
+"""Seconds for which others may be in the way of a round's closing, before it is settled without."""
+
+BUSY_OVERDUE_S = 60.0
+"""The same after the run's deadline."""
+
+BUSY_STOPPED_S = 10.0
+"""The same once this process has been told to stop."""
+
+PARKED_MOST = 10
+"""Rounds that may wait for others before nothing more is sent."""
+
+MESSAGE = 500
+"""Characters of the database's message that are kept."""
+
+
+class BatchWriter:
+    """Settles batches, halving those that the database refuses until the round that it refuses stands alone.
+
+    `parked` batches wait because others are in the way. `patience_s`: for how long they do, in seconds.
+    """
+
+    def __init__(self, settlements: Settlements, in_hand: InHand, log: FilteringBoundLogger) -> None:
+        self.patience_s = BUSY_LIMIT_S
+        self.parked: list[Batch] = []
+        self._settlements = settlements
+        self._in_hand = in_hand
+        self._log = log
+        self._away = False
+        self._isolating = False
+        self._busy = False
+        self._aborted = asyncio.Event()
+
+    @property
+    def blocked(self) -> bool:
+        """Whether nothing may be sent that could not be written: the database is away, busy, or refuses something."""
+        waiting = sum(len(batch.items) for batch in self.parked)
+        return self._away or self._isolating or waiting > PARKED_MOST
+
+    def abort(self) -> None:
+        """Give up writing. What is unwritten stays claimed, and becomes a doubt when its lease ends."""
+        self._aborted.set()
+
+    @property
+    def aborted(self) -> asyncio.Event:
+        """Set once it is given up."""
+        return self._aborted
+
+    def take_due(self) -> list[Batch]:
+        """Take out the parked batches that are to be tried again now."""
+        now = time.monotonic()
+        due = [batch for batch in self.parked if batch.due <= now]
+        self.parked = [batch for batch in self.parked if batch.due > now]
+        return due
+
+    async def write(self, first: Batch) -> AsyncIterator[tuple[Sequence[Settlement], Settled | None]]:
+        """Write a batch; yields parts of it, each with what became of it, None for a row that cannot be written.
+
+        What others are in the way of is parked, and is yielded by a later call.
+        """
+        work = deque([first])
+        while work and not self._aborted.is_set():
+            batch = work.popleft()
+            try:
+                settled = await self._settle(batch)
+            except psycopg.Error as error:
+                batch = replace(batch, again=True)
+                self._isolating = True
+                if (failed := self._after(batch, error, work)) is not None:
+                    yield failed.items, None
+                continue
+            if settled is None:
+                break
+            if settled.missing:
+                restored, lost = await self._restore(batch, settled.missing)
+                if restored:
+                    work.appendleft(replace(batch, items=restored))
+                if lost:
+                    yield lost, None
+            yield [item for item in batch.items if item.claim.uuid not in settled.missing], settled
+        self._isolating = False
+        if self._busy and not self.parked:
+            self._busy = False
+            self._log.info("database.free")
+
+    async def _settle(self, batch: Batch) -> Settled | None:
+        tried = batch.again
+
+        async def once() -> Settled:
+            nonlocal tried
+            again, tried = tried, True
+            return await self._settlements.settle(batch.items, batch.close_error, again=again)
+
+        settled = await persist(once, until=self._aborted, on_away=self._note_away, busy_tries=1)
+        if self._away and settled is not None:
+            self._away = False
+            self._log.info("database.back")
+        return settled
+
+    def _after(self, batch: Batch, error: psycopg.Error, work: deque[Batch]) -> Batch | None:
+        """Arrange what comes next; returns the batch where nothing does."""
+        now = time.monotonic()
+        trouble = Trouble.BUSY if isinstance(error, BusyError) else Trouble.REFUSED
+        message = first_line(error)[:MESSAGE]
+        then = after_failure(batch, trouble, now=now, patience_s=self.patience_s)
+        if trouble is Trouble.BUSY:
+            self._note_busy(batch, message)
+            batch = batch.waits(now)
+        match then:
+            case Next.WAIT:
+                self.parked.append(batch)
+            case Next.HALVE:
+                work.extendleft(reversed(batch.halves()))
+            case Next.WITHOUT_CLOSING:
+                work.appendleft(replace(batch, close_error=f"close_rounds: {message}"))
+            case Next.GIVE_UP:
+                claim = batch.items[0].claim
+                self._log.error(
+                    "round.unwritable",
+                    partner=claim.partner,
+                    round_id=claim.round_id,
+                    uuid=claim.uuid,
+                    outcome=batch.items[0].state.value,
+                    problem=message,
+                )
+                return batch
+        return None
+
+    async def _restore(self, batch: Batch, missing: Sequence[str]) -> tuple[list[Settlement], list[Settlement]]:
+        """Put lost attempts on record again: the settlements that can be written now, and those that cannot."""
+        items = [item for item in batch.items if item.claim.uuid in missing]
+        found = await persist(lambda: self._settlements.restore([item.claim for item in items]), until=self._aborted)
+        if found is None:
+            return [], []
+        self._in_hand.doubted = True
+        restored, lost = [], []
+        for item in items:
+            # Not found as missing any more: another look has restored it meanwhile, under the id that it knows.
+            cancellation_id = found.get(item.claim.uuid, item.claim.cancellation_id)
+            if cancellation_id is not None:
+                restored.append(item._replace(claim=item.claim._replace(cancellation_id=cancellation_id)))
+                continue
+            lost.append(item)
+            self._log.error(
+                "round.unrecorded",
+                partner=item.claim.partner,
+                market=item.claim.market,
+                round_id=item.claim.round_id,
+                uuid=item.claim.uuid,
+                outcome=item.state.value,
+                amount=None if item.amount is None else f"{item.amount:f}",
+                currency=item.currency,
+                transaction_id=item.transaction_id,
+                problem="the ledger has lost this round; its reply is in this line alone",
+            )
+        self._log.warning("attempts.restored", rounds=len(restored), lost=len(lost))
+        return restored, lost
+
+    def _note_away(self, error: Exception) -> None:
+        self._in_hand.doubted = True
+        if not self._away:
+            self._away = True
+            self._log.warning("database.away", problem=_named(error))
+
+    def _note_busy(self, batch: Batch, message: str) -> None:
+        if not self._busy:
+            self._busy = True
+            self._log.warning("database.busy", rounds=len(batch.items), problem=message, again_s=BUSY_PAUSE_S)
+
+
+def _named(error: Exception) -> str:
+    return str(error) if isinstance(error, NoAnswerError) else f"{type(error).__name__}: {first_line(error)}"[:MESSAGE]

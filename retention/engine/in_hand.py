@@ -1,0 +1,49 @@
+"""The claims in this process's hands: from the claim until its release, or until its reply is written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from retention.core.model import Claim
+
+
+class InHand:
+    """Claims by attempt. `doubted`: the database may have lost some of them, and has to be compared with this."""
+
+    def __init__(self) -> None:
+        self.doubted = False
+        self._claims: dict[str, Claim] = {}
+        self._rounds: dict[int, str] = {}
+
+    def add(self, claims: Iterable[Claim]) -> None:
+        """Take claims, or the newer form of claims, in hand."""
+        for claim in claims:
+            self._claims[claim.uuid] = claim
+            self._rounds[claim.cancellation_id] = claim.uuid
+
+    def drop(self, claim: Claim) -> None:
+        """This claim is released, or its reply is written."""
+        self._claims.pop(claim.uuid, None)
+        if self._rounds.get(claim.cancellation_id) == claim.uuid:
+            del self._rounds[claim.cancellation_id]
+
+    def has_other(self, claim: Claim) -> bool:
+        """Whether the round of a new claim is in hand already: then the database has lost the older claim."""
+        return self._rounds.get(claim.cancellation_id, claim.uuid) != claim.uuid
+
+    @property
+    def claims(self) -> list[Claim]:
+        """All of them."""
+        return [*self._claims.values()]
+
+    @property
+    def uuids(self) -> list[str]:
+        """Their attempts."""
+        return [*self._claims]
+
+    def expiring(self, until: float) -> list[Claim]:
+        """The claims whose leases end before a moment of the monotonic clock, in seconds."""
+        return [claim for claim in self._claims.values() if claim.expires < until]

@@ -1,0 +1,42 @@
+"""Keeps the claims of this process: their leases, and that the database has them at all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from retention.ledger.settlements import KEPT
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from structlog.typing import FilteringBoundLogger
+
+    from retention.engine.in_hand import InHand
+    from retention.ledger.settlements import Settlements
+
+
+class LeaseKeeper:
+    """Extends leases that are about to end, and records lost claims again."""
+
+    def __init__(self, settlements: Settlements, in_hand: InHand, log: FilteringBoundLogger) -> None:
+        self._settlements = settlements
+        self._in_hand = in_hand
+        self._log = log
+        self._server_started: datetime | None = None
+
+    async def keep(self, server_started: datetime, now: float) -> None:
+        """Look after all claims in hand; `now` in seconds on the monotonic clock.
+
+        A server that started at another time than before is another one, or has crashed: it may lack what it had
+        committed. Raises one of AWAY; the next call repeats what this one could not do.
+        """
+        if server_started != self._server_started:
+            self._in_hand.doubted = self._in_hand.doubted or self._server_started is not None
+            self._server_started = server_started
+        if self._in_hand.doubted:
+            restored = await self._settlements.restore(self._in_hand.claims)
+            self._in_hand.doubted = False
+            if restored:
+                self._log.warning("attempts.restored", rounds=len(restored))
+        if expiring := self._in_hand.expiring(now + KEPT):
+            await self._settlements.keep(expiring)

@@ -1,0 +1,33 @@
+"""The operator's function `close_rounds`, tried before it matters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from retention.ledger.database import AWAY, BusyError, first_line
+
+if TYPE_CHECKING:
+    from retention.ledger.database import Database
+
+MEND = "mend the function `retention.close_rounds`; it must take empty arrays, close nothing and return no row"
+
+
+async def refused_closing(database: Database) -> str | None:
+    """Have the function close no round at all, and undo it; what the database says against that, None for nothing.
+
+    A lock in its way is no refusal. Raises one of AWAY where the database is away.
+    """
+    try:
+        rows = await database.tried("try_closing")
+    except BusyError:
+        return None
+    except AWAY:
+        raise
+    except psycopg.Error as error:
+        return f"close_rounds: {first_line(error)}; {MEND}"
+    if rows:
+        names = ", ".join(f"{row.partner}/{row.round_id}" for row in rows)
+        return f"close_rounds: it returned rounds that it was not asked to close: {names}; {MEND}"
+    return None

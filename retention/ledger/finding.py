@@ -1,0 +1,15 @@
+"""What `retention check` finds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one look showed. A warning is no failure; a failure's message says how to mend it."""
+
+    name: str
+    ok: bool
+    message: str
+    warning: bool = False

@@ -1,0 +1,129 @@
+"""Settlements: what came of requests, written together with the operator's own table, and kept until it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import orjson
+
+from retention.core.discrepancies import Money
+from retention.core.pacing import LOOK_GOOD_S
+from retention.ledger.answers import Settled, Written
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from uuid import UUID
+
+    from retention.core.model import Claim, Settlement
+    from retention.ledger.database import Database
+
+KEPT = 10.0
+"""Seconds for which a claim stays this process's whose request is on its way, or whose reply is not written yet."""
+
+
+class Settlements:
+    """The settlements of one process at work on one run."""
+
+    def __init__(self, database: Database, run_id: UUID, replica: str, monotonic: Callable[[], float]) -> None:
+        self._database = database.at_work()
+        self._control = database.prompt()
+        self._run_id = run_id
+        self._replica = replica
+        self._monotonic = monotonic
+
+    async def settle(
+        self, batch: Sequence[Settlement], close_error: str | None = None, *, again: bool = False
+    ) -> Settled:
+        """Write a batch, of which no two are for the same cancellation; `again`, where an earlier try may have done it.
+
+        With `close_error` the operator's function is not called, and the words go to `detail`.
+        """
+        rows = await self._database.tuples(
+            "settle",
+            run_id=self._run_id,
+            close_error=close_error,
+            again=again,
+            replies=orjson.dumps([settlement_row(item) for item in batch], default=str).decode(),
+        )
+        by_uuid = {item.claim.uuid: item for item in batch}
+        written: dict[str, Written] = {}
+        missing: list[str] = []
+        newest, refused = None, None
+        for number, uuid, conflict, stake, currency, bet_transaction_id, recent, refused_closings in rows:
+            if number is not None:
+                staked = Money(stake, currency, bet_transaction_id)
+                written[uuid] = Written(conflict, promised(by_uuid[uuid]).differs_from(staked))
+            elif uuid is not None:
+                missing.append(uuid)
+            else:
+                newest, refused = recent, refused_closings
+        return Settled(written, newest, refused, tuple(missing))
+
+    async def keep(self, claims: Sequence[Claim]) -> None:
+        """Let nobody take these for lost: their requests are on their way, or their replies are not written yet."""
+        await self._control.count(
+            "keep", ids=[claim.cancellation_id for claim in claims], uuids=[claim.uuid for claim in claims], kept=KEPT
+        )
+
+    async def restore(self, claims: Sequence[Claim]) -> dict[str, int | None]:
+        """Put attempts on record again whose commit the database has lost; those that it still has are left alone.
+
+        Returns, for each attempt that was missing, the cancellation that it belongs to; None where the ledger does not
+        have the round any more.
+        """
+        rows = await self._database.tuples(
+            "restore",
+            run_id=self._run_id,
+            replica=self._replica,
+            claims=orjson.dumps([_claim_row(claim, self._monotonic()) for claim in claims]).decode(),
+            kept=KEPT,
+        )
+        return dict(rows)
+
+
+def _claim_row(claim: Claim, now: float) -> dict[str, object]:
+    """A claim as the statement reads it; `age` in seconds."""
+    return {
+        "id": claim.cancellation_id,
+        "uuid": claim.uuid,
+        "kind": claim.kind,
+        "partner": claim.partner,
+        "round_id": claim.round_id,
+        "user_id": claim.user_id,
+        "age": now - (claim.leave_by - LOOK_GOOD_S),
+    }
+
+
+def settlement_row(item: Settlement) -> dict[str, object]:
+    """A settlement as the statement reads it. An amount becomes text, and never a float; what is not there is NULL."""
+    claim = item.claim
+    row: dict[str, object] = {
+        "id": claim.cancellation_id,
+        "uuid": claim.uuid,
+        "kind": claim.kind,
+        "state": item.state,
+        "outcome": item.outcome,
+        "sent_at": item.sent_at,
+        "replied_at": item.replied_at,
+        "http_status": item.http_status,
+        "error_code": item.error_code,
+        "description": item.description,
+        "currency": item.currency,
+        "amount": item.amount,
+        "transaction_id": item.transaction_id,
+        "doubtful": item.doubtful,
+        "refused": item.refused,
+    }
+    # Left out where there is none, as nearly always: the database reads what it is given word by word.
+    for name in ("detail", "due_in", "failed", "review"):
+        if (value := getattr(item, name)) is not None:
+            row[name] = value
+    for name in ("uncounted", "incomplete"):
+        if getattr(item, name):
+            row[name] = True
+    return row
+
+
+def promised(item: Settlement) -> Money:
+    """What the vendor promised."""
+    return Money(item.amount, item.currency, item.transaction_id)

@@ -1,0 +1,37 @@
+-- Puts attempts on record again whose commit was lost: a standby that lagged behind took over, or the server crashed with
+-- synchronous_commit off. Their requests may be at the vendor. A round that nobody else has claimed meanwhile is claimed
+-- again for its attempt; one that somebody has is marked as one that may have been cancelled already.
+-- Returns each missing attempt with the row that it belongs to, NULL where the ledger has lost that too.
+WITH durable AS MATERIALIZED (
+    -- include raise_durability.sql
+), given AS (
+    SELECT g.* FROM (SELECT count(*) FROM durable) d, json_to_recordset(%(claims)s::json)
+        AS g (id bigint, uuid uuid, kind text, partner text, round_id text, user_id text, age float8)
+), missing AS (
+    SELECT g.* FROM given g WHERE NOT EXISTS (SELECT FROM retention.attempts a WHERE a.uuid = g.uuid)
+), target AS (
+    -- The id may be another round's by now: what was lost with the attempt may have been planned anew.
+    SELECT DISTINCT ON (m.uuid) m.uuid, m.kind, m.age, c.id
+    FROM missing m
+    LEFT JOIN retention.cancellations c
+        ON c.partner = m.partner AND c.round_id = m.round_id AND c.user_id = m.user_id AND (c.id = m.id OR c.holds_round)
+    ORDER BY m.uuid, c.id IS DISTINCT FROM m.id
+), recorded AS (
+    INSERT INTO retention.attempts (uuid, cancellation_id, run_id, kind, replica, claimed_at)
+    -- Cancellations begin at 1: the attempt stays on record also where its round does not.
+    SELECT uuid, coalesce(id, 0), %(run_id)s, kind, %(replica)s, clock_timestamp() - make_interval(secs => age)
+    FROM target
+    ON CONFLICT (uuid) DO NOTHING
+), claimed AS (
+    UPDATE retention.cancellations c
+    SET state = 'claimed',
+        attempt_uuid = CASE WHEN c.state = 'claimed' THEN c.attempt_uuid ELSE t.uuid END,
+        lease_until = CASE WHEN c.state = 'claimed' THEN c.lease_until
+                           ELSE statement_timestamp() + make_interval(secs => %(kept)s) END,
+        due_at = NULL, doubtful = c.doubtful OR (c.state = 'claimed' AND t.kind = 'cancel'),
+        attempts = c.attempts + (t.kind = 'cancel')::integer, tries = c.tries + (t.kind = 'cancel')::integer,
+        probes = c.probes + (t.kind = 'status')::integer
+    FROM target t
+    WHERE c.id = t.id AND c.state IN ('planned', 'claimed', 'retrying', 'in_doubt')
+)
+SELECT uuid::text, id FROM target

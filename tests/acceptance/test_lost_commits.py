@@ -1,0 +1,82 @@
+"""The database loses commits that it had reported: what is in a process's hands goes on record again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+from support.agreement import violations
+
+if TYPE_CHECKING:
+    from support.world import World
+
+FORGET = (
+    "DELETE FROM retention.attempts WHERE outcome IS NULL",
+    "UPDATE retention.cancellations SET state = 'planned', attempt_uuid = NULL, lease_until = NULL, attempts = 0,"
+    " tries = 0, probes = 0 WHERE state = 'claimed'",
+)
+"""What a standby that lagged behind does not have: the newest claims."""
+
+
+@pytest.mark.parametrize("ask_first", [True, False], ids=["asked first", "not asked"])
+@pytest.mark.parametrize("processes", [1, 2])
+async def test_claims_that_are_lost_are_recorded_again(world: World, ask_first: bool, processes: int) -> None:
+    """Requests whose claims the database lost while they were in flight are settled by their replies, and not repeated."""
+    await world.seed(60)
+    world.vendor.latency = 1.5
+    world.partner |= {"ask_first": ask_first, "rate": 40, "concurrency": 30}
+    first = await world.start("run", "nightly", "--json")
+    await first.until(world.vendor, lambda: len(world.cancels) > 5)
+    run_id = (await world.sql("SELECT run_id FROM retention.runs"))[0].run_id
+    others = [await world.start("run", "--resume", str(run_id), "--json") for _ in range(processes - 1)]
+    await first.until(world.vendor, lambda: len(world.cancels) > 20)
+    for statement in FORGET:
+        await world.sql(statement)
+    done = await first.ended()
+    for other in others:
+        await other.ended()
+    assert (0, {"cancelled": 60}) == (done.code, done.json["states"]), done.err
+    assert {1} == set(Counter(request.round_id for request in world.cancels).values())
+    restored = [event for event in done.events if event["event"] == "attempts.restored"]
+    assert restored
+    assert [] == await violations(world)
+
+
+async def test_a_row_that_cannot_be_written_fails_alone(world: World) -> None:
+    """A constraint of the ledger's that refuses one reply leaves that round in doubt; the others are settled."""
+    await world.seed(20)
+    await world.sql("ALTER TABLE retention.cancellations ADD CHECK (round_id <> 'r7' OR state <> 'cancelled')")
+    process = await world.start("run", "nightly", "--json")
+    await world.until_settled(19)
+    for _ in range(200):
+        if await world.sql("SELECT FROM retention.attempts WHERE kind = 'cancel' AND outcome IS NULL"):
+            break
+        await asyncio.sleep(0.05)
+    await world.sql("ALTER TABLE retention.cancellations DROP CONSTRAINT cancellations_check")
+    done = await process.ended()
+    assert {"round.unwritable"} <= {event["event"] for event in done.events}
+    assert {"cancelled": 20} == done.json["states"]
+    assert {1} == set(Counter(request.round_id for request in world.cancels).values())
+
+
+async def test_a_lost_run_ends_its_process(world: World) -> None:
+    """A run that the ledger does not have any more is told by name; each reply that came is in the log, and on record."""
+    await world.seed(60)
+    world.vendor.latency = 1.0
+    world.partner |= {"ask_first": False, "rate": 40}
+    process = await world.start("run", "nightly", "--json")
+    await process.until(world.vendor, lambda: len(world.cancels) > 10)
+    await world.sql(
+        "TRUNCATE retention.runs, retention.cancellations, retention.attempts, retention.notifications CASCADE"
+    )
+    done = await process.ended()
+    assert 5 == done.code, done.err
+    assert "error: the ledger does not have run " in done.err
+    told = {event["round_id"] for event in done.events if event["event"] in {"round.unrecorded", "round.cancelled"}}
+    assert {request.round_id for request in world.cancels} <= told
+    recorded = {row.uuid for row in await world.sql("SELECT uuid::text FROM retention.attempts")}
+    lost = [event["uuid"] for event in done.events if event["event"] == "round.unrecorded"]
+    assert lost
+    assert {*lost} <= recorded
