@@ -14,6 +14,7 @@ from retention.ledger.settlements import Settlements
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
     from uuid import UUID
 
     from retention.ledger.database import Database
@@ -29,6 +30,10 @@ SETTLE_MARGIN = 5.0
 
 BEAT = 10.0
 """Seconds after its last sign of life when a run counts as abandoned."""
+
+
+RESTORING_S = 2.0
+"""Seconds after a server has taken over in which nothing is claimed: each process records its lost claims again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,9 @@ class WorkLedger:
         self._idle_longer_than = idle_longer_than
         self._monotonic = monotonic
         self._clock = Clock()
+        self._server_started: datetime | None = None
+        self._server_seen: datetime | None = None
+        self._server_seen_at = 0.0
         self.settlements = Settlements(database, run_id, replica, monotonic)
 
     async def claim(
@@ -122,6 +130,7 @@ class WorkLedger:
             ask_first=terms.ask_first,
             told_within=TOLD_GOOD_S,
             idle_longer_than=self._idle_longer_than,
+            server_started=self._server_started,
         )
         read = self._monotonic()
         lease = terms.timeout + SETTLE_MARGIN
@@ -220,6 +229,7 @@ class WorkLedger:
                 f"the ledger does not have run {self._run_id} any more: the database was restored from an older copy,"
                 " or a standby that lagged behind took over; look at the log for what the vendor did, then run again"
             )
+        self._note_server(row.server_started)
         return Sight(
             row.status,
             row.halt_reason,
@@ -229,6 +239,14 @@ class WorkLedger:
             frozenset(row.throttled),
             row.server_started,
         )
+
+    def _note_server(self, started: datetime) -> None:
+        """Claim nothing on a server that has just taken over: other processes record their lost claims first."""
+        now = self._monotonic()
+        if started != self._server_seen:
+            self._server_seen, self._server_seen_at = started, now
+        if self._server_started is None or now - self._server_seen_at >= RESTORING_S:
+            self._server_started = started
 
     async def throttle(self, terms: LaneTerms, pause: float) -> None:
         """Let every replica leave the partner alone for `pause` seconds."""

@@ -65,6 +65,8 @@ WITH settings AS MATERIALIZED (
                       THEN statement_timestamp() + make_interval(secs => r.due_in) END,
         unsettled = r.state IN ('retrying', 'in_doubt'),
         holds_round = r.state IN ('planned', 'retrying', 'in_doubt', 'cancelled', 'already_cancelled'),
+        -- The row's count may have been lost where the attempt was not.
+        attempts = greatest(c.attempts, (r.kind = 'cancel')::integer),
         -- A request that was turned away at the door uses no attempt.
         tries = c.tries - (coalesce(r.uncounted, false) AND c.attempt_uuid = r.uuid AND r.kind = 'cancel')::integer,
         probes = c.probes - (coalesce(r.uncounted, false) AND c.attempt_uuid = r.uuid AND r.kind = 'status')::integer,

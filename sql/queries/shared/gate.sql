@@ -6,6 +6,8 @@ WHERE s.partner = %(partner)s AND s.lane = %(lane)s
   AND s.next_slot <= statement_timestamp() + make_interval(secs => %(horizon)s)
   AND r.run_id = %(run_id)s AND r.status = 'running' AND s.partner <> ALL (r.halted_partners)
   AND r.deadline_at > statement_timestamp()
+  -- Another server, or one that has crashed, may lack claims: whoever made them records them again first.
+  AND pg_postmaster_start_time() = coalesce(%(server_started)s::timestamptz, pg_postmaster_start_time())
   AND NOT EXISTS (
       SELECT FROM retention.pauses p
       WHERE p.resumed_at IS NULL AND (p.partner IS NULL OR p.partner = s.partner))
