@@ -100,6 +100,7 @@ def run(
         from retention.report.runs import run_document
         from retention.run_values import Order
 
+        _load_the_end()
         measured.tally = house.tally
         runs = house.runs(signals, show=True)
         if resume is not None:
@@ -121,6 +122,14 @@ def run(
 
     with measuring(context, metrics_file, policy, resumed=resume is not None) as measured:
         in_house(context, work)
+
+
+def _load_the_end() -> None:
+    """Import what a run needs once it is over: the package may be replaced while it goes on."""
+    import importlib
+
+    for name in ("metrics", "notify.chat", "notify.herald", "notify.webhook", "report.files"):
+        importlib.import_module(f"retention.{name}")
 
 
 def _asked(

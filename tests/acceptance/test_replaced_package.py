@@ -1,0 +1,64 @@
+"""The package is replaced, or gone, under a process that has requests in flight."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from support.agreement import violations
+
+import retention
+
+if TYPE_CHECKING:
+    from support.world import World
+
+ROOT = Path(retention.__file__).parents[1]
+
+
+def copy(folder: Path) -> Path:
+    """A checkout of our own, to be taken away."""
+    for name in ("retention", "sql"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+@pytest.mark.parametrize("stop", [False, True], ids=["to its end", "stopped"])
+async def test_a_run_whose_package_is_gone_settles(world: World, tmp_path: Path, stop: bool) -> None:
+    """Everything that a run needs to its end is loaded before its first request: no file is missed, no reply is lost."""
+    await world.seed(60)
+    world.partner["rate"] = 40
+    package = copy(tmp_path / "package")
+    process = await world.start("run", "nightly", "--json", environ={"PYTHONPATH": str(package)})
+    await process.until(world.vendor, lambda: len(world.cancels) > 3)
+    shutil.rmtree(package)
+    if stop:
+        process.signal(signal.SIGTERM)
+    done = await process.ended()
+    assert (143 if stop else 0) == done.code, done.err
+    assert "Traceback" not in done.err
+    assert len(world.cancels) == done.json["states"]["cancelled"]
+    assert [] == await violations(world)
+
+
+async def test_a_daemon_whose_package_is_gone_settles(world: World, tmp_path: Path) -> None:
+    """`serve` goes on with its run, and drains, though its package is gone."""
+    await world.seed(60)
+    world.partner["rate"] = 40
+    world.policy |= {"schedule": "* * * * *", "timezone": "UTC", "catch_up": "6h"}
+    await world.sql(
+        "INSERT INTO retention.schedules"
+        " VALUES ('nightly', '* * * * *', 'UTC', date_trunc('minute', now()) - interval '1 minute')"
+    )
+    package = copy(tmp_path / "package")
+    process = await world.start("serve", "--http", "127.0.0.1:0", environ={"PYTHONPATH": str(package)})
+    await process.until(world.vendor, lambda: len(world.cancels) > 3)
+    shutil.rmtree(package)
+    await world.until_settled(60)
+    process.signal(signal.SIGTERM)
+    done = await process.ended()
+    assert 143 == done.code, done.err
+    assert "Traceback" not in done.err
+    assert [] == await violations(world)
