@@ -17,6 +17,7 @@ from retention.errors import RetentionError
 from retention.ledger.database import AWAY, open_database
 from retention.ledger.finding import Finding
 from retention.ledger.inspect import inspect_database
+from retention.ledger.inspect_names import inspect_names
 from retention.scope import scope_of
 from retention.settings.durations import format_duration
 from retention.settings.partner import Call
@@ -161,7 +162,10 @@ async def _database(settings: Settings, redact: Callable[[str], str]) -> list[Fi
     scopes = [(policy.name, scope_of(settings, policy)) for policy in settings.policies.values()]
     try:
         async with open_database(secret.reveal if secret else str, size=1) as database:
-            return await inspect_database(database, scopes)
+            findings = await inspect_database(database, scopes)
+            if all(finding.ok for finding in findings):
+                findings += await inspect_names(database, scopes)
+            return findings
     except RetentionError as error:
         message = str(error)
     except AWAY as error:

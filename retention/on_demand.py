@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from retention.core.names import hint
+from retention.core.words import is_blank
 from retention.errors import UsageError
 from retention.settings.durations import format_duration
 
@@ -36,10 +38,13 @@ def narrowed(
         ]
         if outside:
             allowed = ", ".join(policy.markets) if policy.markets is not None else "all but its exclude_markets"
-            raise UsageError(f"--market {', '.join(outside)}: not in policy {policy.name!r}, which allows {allowed}")
+            meant = hint(outside[0], policy.markets or ())
+            raise UsageError(
+                f"--market {', '.join(outside)}: not in policy {policy.name!r}, which allows {allowed}{meant}"
+            )
         changes["markets"] = tuple(dict.fromkeys(markets))
     if older_than is not None:
-        if older_than < policy.open_longer_than and not (reason or "").strip():
+        if older_than < policy.open_longer_than and is_blank(reason or ""):
             raise UsageError(
                 f"--older-than {format_duration(older_than)} is below the {format_duration(policy.open_longer_than)} "
                 f"of policy {policy.name!r}; say why with --reason",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from retention.core.names import NameKind
 from retention.core.plan import Scope
 
 if TYPE_CHECKING:
@@ -24,3 +25,17 @@ def scope_of(settings: Settings, policy: Policy, limit: int | None = None) -> Sc
         exclude_games=policy.exclude_games,
         limit=limit,
     )
+
+
+def configured_names(settings: Settings, kind: NameKind) -> set[str]:
+    """Every name of that kind that the configuration has."""
+    policies = settings.policies.values()
+    match kind:
+        case NameKind.PARTNER:
+            return set(settings.partners)
+        case NameKind.POLICY:
+            return set(settings.policies)
+        case NameKind.MARKET:
+            return {name for policy in policies for name in (*(policy.markets or ()), *policy.exclude_markets)}
+        case NameKind.GAME:
+            return {name for policy in policies for name in (*(policy.games or ()), *policy.exclude_games)}

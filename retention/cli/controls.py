@@ -6,11 +6,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retention.cli.session import emit_json, in_house
+from retention.cli.session import emit_json, in_house, who
+from retention.cli.times import moment
+from retention.cli.words import require_known, require_partner, warn, warn_of_no_match
+from retention.core.holds import NOTHING_HELD
+from retention.core.names import NameKind
 from retention.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
     from retention.cli.session import Work
+    from retention.settings import Settings
     from retention.signals import Signals
     from retention.wiring import House
 
@@ -44,16 +52,32 @@ def hold_add(
     ] = None,
 ) -> None:
     """Hold rounds that match all that is given. Obeyed by runs that are under way as well."""
+    fields = {"partner": partner, "market": market, "game_id": game, "user_id": user, "round_id": round_}
+
+    def asked(settings: Settings) -> datetime | None:
+        if set(fields.values()) == {None}:
+            raise UsageError(NOTHING_HELD)
+        require_partner(settings, partner)
+        return moment("--until", until) if until is not None else None
 
     async def work(house: House, _signals: Signals) -> int:
-        from retention.cli.times import moment
+        from retention.ledger.names import Names
 
-        end = moment("--until", until) if until else None
-        number = await house.controls.hold_add(partner, market, game, user, round_, reason, by, end)
-        print(f"hold {number} stands")
+        end = asked(house.settings)
+        for option, kind, name in (("--market", NameKind.MARKET, market), ("--game", NameKind.GAME, game)):
+            await require_known(house, option, kind, [name] if name is not None else ())
+        number = await house.controls.hold_add(partner, market, game, user, round_, reason, who(by), end)
+        print(f"hold {number} stands", end="", flush=True)  # whatever comes of the count
+        matched = await Names(house.database).matched(fields)
+        rounds = f"{matched} open round{'' if matched == 1 else 's'}"
+        print(f"; it matches {rounds} now" if matched is not None else "", flush=True)
+        if matched is None:
+            warn(house, "how many open rounds the hold matches was not found out within 5 seconds")
+        elif matched == 0:
+            await warn_of_no_match(house, fields)
         return 0
 
-    _on_ledger(context, work)
+    _on_ledger(context, work, asked=asked)
 
 
 def hold_list(
@@ -81,7 +105,7 @@ def hold_release(
     """Release a hold."""
 
     async def work(house: House, _signals: Signals) -> int:
-        await house.controls.hold_release(hold_id, by)
+        await house.controls.hold_release(hold_id, who(by))
         print(f"hold {hold_id} is released")
         return 0
 
@@ -97,27 +121,28 @@ def pause(
     """Stop all calls, or those to one partner, everywhere and within a second."""
 
     async def work(house: House, _signals: Signals) -> int:
-        _known(house, partner)
-        await house.controls.pause(partner, by, reason)
+        await house.controls.pause(partner, who(by), reason)
         print(f"paused: {partner or 'all partners'}; `retention resume` ends it")
         return 0
 
-    _on_ledger(context, work)
+    _on_ledger(context, work, asked=lambda settings: require_partner(settings, partner))
 
 
 def resume(context: typer.Context, by: By, partner: Partner = None) -> None:
     """End a pause. A scheduled run that it halted goes on by itself where `serve` is up, others with `run --resume`."""
 
     async def work(house: House, _signals: Signals) -> int:
-        _known(house, partner)
-        await house.controls.resume(partner, by)
+        # A partner may have left the configuration while it was paused.
+        if partner is not None and partner not in {pause.partner for pause in await house.controls.pauses()}:
+            require_partner(house.settings, partner)
+        await house.controls.resume(partner, who(by))
         print(f"resumed: {partner or 'all partners'}")
         return 0
 
     _on_ledger(context, work)
 
 
-def _on_ledger(context: typer.Context, work: Work) -> None:
+def _on_ledger(context: typer.Context, work: Work, *, asked: Callable[[Settings], object] | None = None) -> None:
     """Run a command that writes to or reads from our tables, which have to be there."""
 
     async def ready(house: House, signals: Signals) -> int:
@@ -126,12 +151,4 @@ def _on_ledger(context: typer.Context, work: Work) -> None:
         await migrations.require_current(house.database)
         return await work(house, signals)
 
-    in_house(context, ready)
-
-
-def _known(house: House, partner: str | None) -> None:
-    # A pause of a partner that nobody knows would stop nothing, and be believed in.
-    if partner is not None and partner not in house.settings.partners:
-        raise UsageError(
-            f"--partner {partner}: not in the configuration, which has {', '.join(house.settings.partners)}"
-        )
+    in_house(context, ready, asked=asked)

@@ -9,19 +9,23 @@ import stat
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import typer
 
-from retention.cli.session import emit_json, in_house
+from retention.cli.session import emit_json, in_house, who
 from retention.cli.times import moment
+from retention.cli.words import require_known
+from retention.core.names import NameKind
 from retention.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
     from typing import TextIO
 
+    from retention.settings import Settings
     from retention.signals import Signals
     from retention.wiring import House
 
@@ -69,16 +73,25 @@ def report(
 ) -> None:
     """Report the stale rounds that were cancelled: which, when, why, by whom, for how much."""
 
+    def asked(_settings: Settings) -> tuple[datetime | None, datetime | None]:
+        start = moment("--from", from_) if from_ is not None else None
+        end = moment("--to", to) if to is not None else None
+        if start and end and start >= end:
+            raise UsageError("--from must be before --to")
+        return start, end
+
     async def work(house: House, _signals: Signals) -> int:
         from retention.ledger import migrations
         from retention.report import files, table
         from retention.report.model import Selection
         from retention.report.read import read_report
 
-        start, end = (moment("--from", from_) if from_ else None), (moment("--to", to) if to else None)
-        if start and end and start >= end:
-            raise UsageError("--from must be before --to")
+        start, end = asked(house.settings)
         await migrations.require_current(house.database)
+        for option, kind, name in (("--market", NameKind.MARKET, market), ("--policy", NameKind.POLICY, policy)):
+            await require_known(house, option, kind, [name] if name is not None else ())
+        if run is not None:
+            await _run_row(house, run)
         write = {Format.TABLE: table.print_report, Format.CSV: files.write_csv, Format.JSON: files.write_json}
         selection = Selection(start, end, market, policy, run, all_)
         with _written(output) as file:
@@ -86,7 +99,7 @@ def report(
                 await write[Format.JSON if as_json else format_](found, file)
         return 0
 
-    in_house(context, work)
+    in_house(context, work, asked=asked)
 
 
 def explain(
@@ -104,6 +117,7 @@ def explain(
         from retention.scope import scope_of
 
         await require_ready(house.database)
+        await require_known(house, "--partner", NameKind.PARTNER, [partner])
         policies = [(name, scope_of(house.settings, policy)) for name, policy in house.settings.policies.items()]
         life = await explaining.explain(house.database, partner, round_, policies)
         emit_json(life) if as_json else table.print_life(life)
@@ -143,9 +157,7 @@ def runs_show(
         from retention.report import table
 
         await migrations.require_current(house.database)
-        row = await house.run_ledger.get(run_id)
-        if row is None:
-            raise UsageError(f"there is no run {run_id}; `retention runs list` shows the newest")
+        row = await _run_row(house, run_id)
         summary = await house.run_ledger.summary(run_id)
         emit_json(table.run_document(row, summary)) if as_json else table.print_run(row, summary)
         return 0
@@ -160,14 +172,12 @@ def runs_close(
     note: Annotated[str, typer.Option(metavar="TEXT", help="Why; kept with the run.")],
 ) -> None:
     """Call a run off for good: what was not sent is not sent any more, doubts stay."""
-    if not by.strip() or not note.strip():
-        raise UsageError("--by and --note must not be blank: they are kept with the run")
 
     async def work(house: House, signals: Signals) -> int:
         from retention.ledger import migrations
 
         await migrations.require_current(house.database)
-        found = await house.runs(signals).close(run_id, by, note)
+        found = await house.runs(signals).close(run_id, who(by), note)
         print(f"run {run_id} is closed: {found.not_sent} not sent, {found.in_doubt} left in doubt")
         if found.claimed:
             print(
@@ -202,15 +212,27 @@ def review_resolve(
 ) -> None:
     """Close a cancellation with what a person found out. What the vendor said stays on record."""
 
+    def asked(_settings: Settings) -> None:
+        from retention.ledger.review import require_resolution
+
+        require_resolution(as_state)
+
     async def work(house: House, _signals: Signals) -> int:
         from retention.ledger import migrations
 
         await migrations.require_current(house.database)
-        await house.review.resolve(cancellation_id, as_state, by, note)
+        await house.review.resolve(cancellation_id, as_state, who(by), note)
         print(f"cancellation {cancellation_id} is resolved as {as_state}")
         return 0
 
-    in_house(context, work)
+    in_house(context, work, asked=asked)
+
+
+async def _run_row(house: House, run_id: UUID) -> Any:
+    row = await house.run_ledger.get(run_id)
+    if row is None:
+        raise UsageError(f"there is no run {run_id}; `retention runs list` shows the newest")
+    return row
 
 
 @contextmanager

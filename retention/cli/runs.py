@@ -12,10 +12,13 @@ import typer
 from retention.cli.measured import measuring
 from retention.cli.session import emit_json, in_house, who
 from retention.cli.times import duration
+from retention.cli.words import require_known
+from retention.core.names import NameKind
 from retention.errors import UsageError
 
 if TYPE_CHECKING:
     from retention.core.plan import Plan, Scope
+    from retention.settings import Settings
     from retention.settings.model import Policy
     from retention.signals import Signals
     from retention.wiring import House
@@ -50,20 +53,24 @@ def plan(
 ) -> None:
     """Show what a run would do. Writes nothing, calls nobody."""
 
+    def asked(settings: Settings) -> tuple[Policy, Scope]:
+        return _asked(settings, policy, market, older_than, limit, None, reason)
+
     async def work(house: House, _signals: Signals) -> int:
         from retention.ledger.inspect import require_ready
         from retention.report import show
         from retention.report.runs import plan_document
 
-        wanted, scope = _asked(house, policy, market, older_than, limit, None, reason)
+        wanted, scope = asked(house.settings)
         await require_ready(house.database)
+        await require_known(house, "--market", NameKind.MARKET, market or ())
         found = await house.run_ledger.plan(scope)
         rates = {terms.partner: terms.cancels_per_second for terms in house.terms(scope.partners)}
         document = plan_document(wanted, found, rates)
         emit_json(document) if as_json else show.print_plan(document)
         return 0
 
-    in_house(context, work)
+    in_house(context, work, asked=asked)
 
 
 def run(
@@ -89,10 +96,14 @@ def run(
         raise UsageError("--dry-run and --enforce exclude each other")
     if override is not None and resume is None:
         raise UsageError("--override goes with --resume RUN_ID")
-    if override is not None and (not override.strip() or not (by or "").strip()):
-        raise UsageError("--override needs its words and --by WHO: they are recorded")
+    if override is not None and by is None:
+        raise UsageError("--override needs --by WHO: both are recorded")
     if resume is not None and (policy or market or older_than or limit or dry_run or enforce):
         raise UsageError("--resume goes on with a run as it was planned; leave POLICY and the other choices out")
+
+    def asked(settings: Settings) -> tuple[Policy, Scope]:
+        mode = "dry_run" if dry_run else "enforce" if enforce else None
+        return _asked(settings, policy, market, older_than, limit, mode, reason)
 
     async def work(house: House, signals: Signals) -> int:
         from retention.ledger.inspect import require_ready
@@ -107,9 +118,9 @@ def run(
             await require_ready(house.database)
             finished = await runs.resume(resume, override=override, by=who(by))
         else:
-            mode = "dry_run" if dry_run else "enforce" if enforce else None
-            wanted, scope = _asked(house, policy, market, older_than, limit, mode, reason)
+            wanted, scope = asked(house.settings)
             await require_ready(house.database)
+            await require_known(house, "--market", NameKind.MARKET, market or ())
             planned = await runs.plan(wanted, scope, house.terms(scope.partners), Order(who(by), reason))
             assert planned is not None  # only a scheduled time can have a run already
             finished = await runs.carry_out(planned, _ask if _at_a_terminal() and not yes else None)
@@ -121,7 +132,7 @@ def run(
         return int(finished.exit)
 
     with measuring(context, metrics_file, policy, resumed=resume is not None) as measured:
-        in_house(context, work)
+        in_house(context, work, asked=asked if resume is None else None)
 
 
 def _load_the_end() -> None:
@@ -133,7 +144,7 @@ def _load_the_end() -> None:
 
 
 def _asked(
-    house: House,
+    settings: Settings,
     policy: str | None,
     markets: list[str] | None,
     older_than: str | None,
@@ -145,13 +156,13 @@ def _asked(
     from retention.scope import scope_of
 
     wanted = narrowed(
-        house.settings.policy(policy),
+        settings.policy(policy),
         markets=markets or (),
-        older_than=duration("--older-than", older_than) if older_than else None,
+        older_than=duration("--older-than", older_than) if older_than is not None else None,
         mode=mode,
         reason=reason,
     )
-    return wanted, scope_of(house.settings, wanted, limit)
+    return wanted, scope_of(settings, wanted, limit)
 
 
 def _at_a_terminal() -> bool:

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from retention.core.words import is_blank, stripped
+from retention.errors import RetentionError
+
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Awaitable, Callable
@@ -55,16 +58,32 @@ def globals_of(context: typer.Context) -> Globals:
     return found
 
 
-def in_house(context: typer.Context, work: Work, *, connections: int | None = None, quiet: bool = True) -> None:
+def in_house(
+    context: typer.Context,
+    work: Work,
+    *,
+    asked: Callable[[Settings], object] | None = None,
+    connections: int | None = None,
+    quiet: bool = True,
+) -> None:
     """Run a command that works on the database, and leave with the exit code that it returns.
 
-    `connections` to the database at the most, where the usual number does not do; `quiet` as the log has it.
+    `asked` raises UsageError for words of the command that the configuration alone decides, before there is any
+    connection. `connections`: how many to the database at the most, where the usual number does not do. `quiet`: as
+    the log has it.
     """
+    from retention.cli.words import refuse_blanks
     from retention.wiring import CONNECTIONS, open_house, redactor_of
 
+    refuse_blanks(context)
     options = globals_of(context)
     settings = options.settings()
     redactor = redactor_of(settings)
+    if asked is not None:
+        try:
+            asked(settings)
+        except RetentionError as error:  # it repeats words of the command line, and one of them may be a secret
+            raise typer.Exit(_fail(redactor.text(str(error)), error.exit_code)) from None
     log = options.log(redactor, quiet=quiet)
 
     async def opened(signals: Signals) -> int:
@@ -81,7 +100,6 @@ def run(work: Callable[[Signals], Awaitable[int]], redactor: Redactor, log: Filt
 
     import psycopg
 
-    from retention.errors import RetentionError
     from retention.ledger.database import AWAY
     from retention.signals import Signals
 
@@ -115,13 +133,14 @@ def run(work: Callable[[Signals], Awaitable[int]], redactor: Redactor, log: Filt
 
 
 def who(name: str | None) -> str:
-    """Who answers for it: the name given, else the one that the operating system knows."""
+    """Who answers for it: the name given, without what is around it, else the one that the operating system knows."""
     if name is not None:
-        return name
+        return stripped(name)
     try:
-        return getpass.getuser()
+        found = stripped(getpass.getuser())
     except (KeyError, OSError):  # a container's user without a name
-        return f"uid {os.getuid()}"
+        found = ""
+    return f"uid {os.getuid()}" if is_blank(found) else found
 
 
 def emit_json(document: Any) -> None:

@@ -53,9 +53,11 @@ def simulate(
     journal: Annotated[Path | None, typer.Option(metavar="FILE", help="Append each request as a JSON line.")] = None,
 ) -> None:
     """Run the simulated vendor as a server of its own, for staging. Any credentials are taken, any round is open."""
+    from retention.cli.words import refuse_blanks
     from retention.log import Redactor
     from retention.vendor.staging import serve
 
+    refuse_blanks(context)
     redactor = Redactor(list, set)
     log = globals_of(context).log(redactor)
 

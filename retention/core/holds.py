@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from retention.core.model import OpenRound
 
 
+NOTHING_HELD = "a hold on nothing; name a partner, market, game, user or round, or several of them"
+"""What is said of a hold without a field."""
+
+
 @dataclass(frozen=True, slots=True)
 class Hold:
     """An exemption of the rounds that match all fields which are not None."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from retention.core.holds import Hold
+from retention.core.holds import NOTHING_HELD, Hold
 from retention.core.text import time_text
+from retention.core.words import is_blank
 from retention.errors import UsageError
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ class Controls:
         fields = {"partner": partner, "market": market, "game_id": game, "user_id": user, "round_id": round}
         given = {name: _said(value, name) for name, value in fields.items() if value is not None}
         if not given:
-            raise UsageError("a hold on nothing; name a partner, market, game, user or round, or several of them")
+            raise UsageError(NOTHING_HELD)
         words = {"by": _said(by, "who holds"), "reason": _said(reason, "the reason")}
         row = await self._durable.row("add_hold", until=until, **(dict.fromkeys(fields) | given | words))
         if row is None:
@@ -97,7 +98,7 @@ class Controls:
 
 def _said(words: str, what: str) -> str:
     """Hold what somebody has to say to being more than blanks."""
-    if not words.strip():
+    if is_blank(words):
         raise UsageError(f"{what} must not be blank")
     return words
 

@@ -10,6 +10,7 @@ import psycopg
 from retention.core.discrepancies import Money, discrepancies
 from retention.core.model import LIVE_STATES, State
 from retention.core.model import Review as Reason
+from retention.core.words import is_blank
 from retention.errors import UsageError
 
 if TYPE_CHECKING:
@@ -63,9 +64,8 @@ class Review:
 
         Raises UsageError where it is not there, not to be resolved, or where something is missing.
         """
-        if as_state not in RESOLUTIONS:
-            raise UsageError(f"a cancellation is not resolved as {as_state!r}; known: {', '.join(RESOLUTIONS)}")
-        if not by.strip() or not note.strip():
+        require_resolution(as_state)
+        if is_blank(by) or is_blank(note):
             raise UsageError("who resolves and the note must not be blank: they are kept with the cancellation")
         try:
             row = await self._database.durable().row("resolve", id=id, as_state=str(as_state), by=by, note=note)
@@ -77,6 +77,12 @@ class Review:
             raise UsageError(f"there is no cancellation {id}; `retention review list` shows what needs a person")
         if not row.done:
             raise UsageError(f"cancellation {id} {_refusal(row)}")
+
+
+def require_resolution(as_state: str) -> None:
+    """Raise UsageError unless a person may say that this became of a cancellation."""
+    if as_state not in RESOLUTIONS:
+        raise UsageError(f"a cancellation is not resolved as {as_state!r}; known: {', '.join(RESOLUTIONS)}")
 
 
 def _item(row: Any) -> ReviewItem:

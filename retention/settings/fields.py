@@ -27,7 +27,7 @@ SigningKey = Annotated[Secret, BeforeValidator(rules.secret(rules.check_signing_
 AppriseUrl = Annotated[Secret, BeforeValidator(rules.secret(rules.check_apprise))]
 
 Name = Annotated[str, AfterValidator(rules.name)]
-Words = tuple[Annotated[str, Field(min_length=1)], ...]
+Words = Annotated[tuple[str, ...], AfterValidator(rules.words)]
 Codes = Mapping[Name, Annotated[Treatment, Field(strict=False)]]
 Amounts = Mapping[Name, Annotated[Decimal, BeforeValidator(rules.money)]]
 Cron = Annotated[str, AfterValidator(rules.schedule)]

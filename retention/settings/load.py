@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from retention.core.names import known_text
 from retention.errors import ConfigurationError
 from retention.settings.accounts import same_accounts
 from retention.settings.draft import Draft
@@ -77,7 +78,7 @@ def _strangers(draft: Draft) -> Iterator[str]:
         for partner in wanted if isinstance(wanted, list) else ():
             if isinstance(partner, str) and partner not in known:
                 place = draft.place(("policies", name, "partners"))
-                have = f"known: {', '.join(known)}" if known else "none is configured"
+                have = known_text(partner, known) if known else "none is configured"
                 yield f"{place}: there is no [partners.{dotted([partner])}]; add it, or correct the name ({have})"
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from retention.core.cron import Schedule
+from retention.core.names import known_text, listed
 from retention.core.notice import EVENTS, Event
 from retention.errors import UsageError
 from retention.settings import rules
@@ -180,5 +181,6 @@ def _named(kind: str, table: str, known: Mapping[str, TableT], name: str | None)
         return known[name]
     if not known:
         raise UsageError(f"no {kind} is configured; add [{table}.NAME] to the configuration")
-    names = ", ".join(known)
-    raise UsageError(f"there is no {kind} {name!r}; known: {names}" if name else f"say which {kind}: {names}")
+    if name is None:
+        raise UsageError(f"say which {kind}: {listed(known)}")
+    raise UsageError(f"there is no {kind} {name!r}; {known_text(name, known)}")

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from retention.core.cron import fields_of, zone_of
 from retention.core.notice import signing_key
+from retention.core.words import is_blank
 from retention.settings.durations import parse_duration
 from retention.settings.secret import Secret
 
@@ -166,8 +167,15 @@ def money(value: object) -> Decimal:
     return Decimal(text)
 
 
+def words(value: tuple[str, ...]) -> tuple[str, ...]:
+    """Accept names of the operator's or the vendor's as they are, if there is anything of each to be seen."""
+    if any(map(is_blank, value)):
+        raise ValueError("has a blank name in it, which would match nothing; write the name, or take it out")
+    return value
+
+
 def name(value: str) -> str:
     """Accept a name that can be seen and typed."""
-    if not value or value != value.strip() or not value.isprintable():
+    if is_blank(value) or value != value.strip() or not value.isprintable():
         raise ValueError("is no name; write one without control characters, and without blanks around it")
     return value

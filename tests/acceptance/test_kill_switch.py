@@ -106,7 +106,7 @@ async def test_one_partners_pause_leaves_the_others_run_alone(world: World) -> N
     await world.seed(3, prefix="other", partner="other")
     paused, unknown = await asyncio.gather(pause(world, "--partner", "other"), pause(world, "--partner", "acm"))
     assert (0, 2) == (paused.code, unknown.code)
-    assert "error: --partner acm: not in the configuration, which has acme, other\n" == unknown.err
+    assert "error: --partner acm: not in the configuration, which has acme, other; did you mean acme?\n" == unknown.err
     mine, theirs, elsewhere = await asyncio.gather(
         world.command("run", "nightly", "--json"),
         world.command("run", "others", "--json"),

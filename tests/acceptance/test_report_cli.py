@@ -95,7 +95,7 @@ async def test_a_report_is_about_what_was_asked_for(world: World) -> None:
         ("--from", "2026-01-31T22:00:00Z", "--to", "2026-01-31T23:01+01:00", "--run", run): ["r0"],
         ("--from", "2026-01-31", "--to", "2026-01-31T22:00", "--all"): [],
         ("--all", "--policy", "nightly"): ["r0", "se0"],
-        ("--all", "--policy", "other"): [],
+        ("--all", "--policy", "nightly", "--market", "SE"): ["se0"],
         ("--all", "--market", "SE"): ["se0"],
         ("--market", "SE"): [],
     }

@@ -193,7 +193,7 @@ async def test_policies_that_overlap_are_warned_about_in_pairs(database_dsn: str
     assert [
         f"WARN  policies nightly and mt: both select rounds of acme in MT, of every game but g9{apart}",
         f"WARN  policies nightly and se: both select rounds of acme in SE, of every game but g9{apart}",
-    ] == [line for line in check.text(findings).splitlines() if line.startswith("WARN")]
+    ] == [line for line in check.text(findings).splitlines() if line.startswith("WARN  policies")]
     assert 0 == check.exit_code(findings)
 
 

@@ -56,6 +56,7 @@ TREATMENTS = "cancelled, already_cancelled, already_completed, retry, rejected, 
 CODES = f"must be a table of vendor codes, each one of {TREATMENTS}; write codes = " + '{ "61" = "already_cancelled" }'
 COUNT = "must be a whole number, 1 or more; write"
 RATIO = "must be a number above 0, at most 1; write max_failure_ratio = 0.2"
+BLANK = "has a blank name in it, which would match nothing; write the name, or take it out"
 MARKETS = 'must be a list of markets, not empty: without the key it is all of them; write markets = ["MT", "SE"]'
 ADDRESS = "is not the address of a web service; write https://HOST or https://HOST/PATH"
 PLAIN = "would send the token unencrypted; write https:// (http:// is for 127.0.0.1, ::1 and localhost)"
@@ -100,12 +101,21 @@ def test_a_partners_keys_are_checked(tmp_path: Path, key: str, value: str, probl
         ("deadline", '"-3h"', f"'-3h' {DURATION}"),
         *[("max_rounds", value, f"{COUNT} max_rounds = 5000") for value in ("0", "-1", "1.5", '"5"', "true")],
         *[("max_failure_ratio", value, RATIO) for value in ("0", "1.01", "nan", '"0.2"')],
-        *[("markets", value, MARKETS) for value in ("[]", '"MT"', "[1]", '[""]')],
+        *[("markets", value, MARKETS) for value in ("[]", '"MT"', "[1]")],
+        *[
+            (key, value, BLANK)
+            for key in ("markets", "exclude_markets", "games", "exclude_games")
+            for value in ('[""]', '["MT", "  "]', r'["\u200B"]', r'["\u00A0\u3164"]')
+        ],
         ("exclude_games", '"x"', 'must be a list of game ids; write exclude_games = ["poker-1"]'),
         ("mode", '"live"', 'must be "dry_run" or "enforce"; write mode = "dry_run"'),
         *[("winnings", value, WINNINGS) for value in ('"keep"', '"Cancel"', "true")],
         ("max_amount", "5", 'must be a table of amounts by currency; write max_amount = { EUR = "50000" }'),
-        ("partners", '["acme", "acne"]', "there is no [partners.acne]; add it, or correct the name (known: acme)"),
+        (
+            "partners",
+            '["acme", "acne"]',
+            "there is no [partners.acne]; add it, or correct the name (known: acme; did you mean acme?)",
+        ),
         *[
             (key, "1", f"unknown key; known here: {', '.join(keys_of(Policy))}")
             for key in ("max_surge", "requires_approval")

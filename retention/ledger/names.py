@@ -1,0 +1,87 @@
+"""What the operator's view and the ledger have under some name, as far as it is found soon.
+
+The operator's table may have ten million rows, be locked, or stand behind a view that fails: a look takes five seconds
+at the most, and what it could not tell is None.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import psycopg
+
+from retention.core.names import PUNCTUATION, NameKind, fold, spellings
+from retention.ledger.database import AWAY, BusyError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from retention.ledger.database import Database
+
+MOST = 10_000
+"""Names of a kind that are looked through."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Names that are there; not `certain`, the others may be there as well."""
+
+    names: frozenset[str]
+    certain: bool
+
+
+class Names:
+    """The names in the operator's view and in the ledger."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def found(self, kind: NameKind, names: Collection[str]) -> Found:
+        """Find which of the names the ledger or the view has."""
+        return await self._found(kind, "ledger_has", "view_shows", names)
+
+    async def all(self, kind: NameKind) -> Found:
+        """Find all names of a kind."""
+        return await self._found(kind, "ledger_names", "view_names", None)
+
+    async def matched(self, fields: Mapping[str, str | None]) -> int | None:
+        """Count the open rounds that a hold on these fields matches."""
+        rows = await self._briefly("count_matched", **fields)
+        return int(rows[0].rounds) if rows else None
+
+    async def spelt_otherwise(self, column: Literal["user_id", "round_id"], given: str) -> list[str] | None:
+        """Find ids of users or rounds that are this one in another spelling."""
+        rows = await self._briefly("spelt_as", column=column, spellings=sorted(spellings(given)))
+        if not rows:  # to fold each id of a large table takes long
+            values = {"column": column, "given": given, "folded": fold(given), "punctuation": PUNCTUATION}
+            rows = await self._briefly("spelt_otherwise", **values)
+        return sorted(row.id for row in rows) if rows is not None else None
+
+    async def _found(self, kind: NameKind, ledger: str, view: str, names: Collection[str] | None) -> Found:
+        found: set[str] = set()
+        certain = True
+        # No view has policies.
+        for statement in (ledger, view) if kind is not NameKind.POLICY else (ledger,):
+            left = None if names is None else [name for name in names if name not in found]
+            if left == []:
+                break
+            values = {"limit": MOST} if left is None else {"names": left}
+            rows = await self._briefly(statement, kind=str(kind), **values)
+            found |= {row.name for row in rows or ()}
+            certain = certain and rows is not None
+        return Found(frozenset(found), certain)
+
+    async def _briefly(self, name: str, **values: Any) -> list[Any] | None:
+        try:
+            async with self._database.transaction(snapshot=True) as transaction:
+                await transaction.rows("brief_statement")
+                return await transaction.rows(name, **values)
+        except (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedTable):
+            return []  # a role that reports has no view, and what it may not read tells it nothing
+        except BusyError:
+            return None
+        except AWAY:
+            raise
+        except psycopg.Error:  # the operator's view raises
+            return None

@@ -1,0 +1,10 @@
+-- The markets, games or partners of the operator's view.
+SELECT d.name
+FROM (
+    SELECT DISTINCT
+        CASE %(kind)s::text WHEN 'market' THEN market WHEN 'game' THEN game_id WHEN 'partner' THEN partner END AS name
+    FROM retention.open_rounds
+) AS d
+WHERE d.name IS NOT NULL
+ORDER BY d.name
+LIMIT %(limit)s

@@ -1,0 +1,66 @@
+"""`check` warns of markets and games in the configuration that nobody has ever seen."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from retention.core.plan import Scope
+from retention.ledger.finding import Finding
+from retention.ledger.inspect_names import inspect_names
+
+if TYPE_CHECKING:
+    from support.ledger import Book
+
+    from retention.ledger.database import Database
+
+
+def scope(
+    markets: tuple[str, ...] | None = None,
+    exclude_markets: tuple[str, ...] = (),
+    games: tuple[str, ...] | None = None,
+    exclude_games: tuple[str, ...] = (),
+) -> Scope:
+    """What a policy selects."""
+    return Scope(("acme",), (3,), timedelta(hours=72), None, markets, exclude_markets, games, exclude_games)
+
+
+def warning(policy: str, message: str) -> Finding:
+    return Finding(f"names in policy {policy}", ok=True, message=message, warning=True)
+
+
+async def test_names_that_nobody_has_ever_seen_are_warned_of(database: Database, book: Book) -> None:
+    """Each with its key and the spelling that there is; what the view or the ledger alone has shown is well."""
+    await book.open_round("R-1", market="GB", game="Roulette-7")
+    await book.open_round("R-2", market="MT", game="g\x1b[2J1")
+    await book.row(await book.run(), "R-3", market="SE", game_id="poker-1")
+
+    never = "neither the open rounds nor the ledger have ever shown"
+    assert [
+        warning("spares nothing", f"{never} exclude_markets gb (did you mean GB?); known markets: GB, MT, SE"),
+        warning(
+            "selects nothing",
+            f"{never} markets mt (did you mean MT?); markets ZZ; known markets: GB, MT, SE;"
+            " games roulette7 (did you mean Roulette-7?); exclude_games POKER-1 (did you mean poker-1?);"
+            " known games: Roulette-7, g\\x1b[2J1, poker-1",
+        ),
+    ] == await inspect_names(
+        database,
+        [
+            ("all", scope()),
+            ("well", scope(markets=("MT", "SE"), games=("Roulette-7", "poker-1"))),
+            ("spares nothing", scope(exclude_markets=("gb", "MT"))),
+            ("selects nothing", scope(("mt", "ZZ"), (), ("roulette7",), ("POKER-1",))),
+        ],
+    )
+
+
+async def test_a_view_that_does_not_tell_soon_is_said(database: Database, book: Book, direct_dsn: str) -> None:
+    """The look is bounded in time: what could not be found out is told as such, and what the ledger has is well."""
+    await book.row(await book.run(), "R-3", market="SE")
+    with psycopg.connect(direct_dsn) as connection:
+        connection.execute("LOCK TABLE public.rounds IN ACCESS EXCLUSIVE MODE")
+        found = await inspect_names(database, [("known", scope(markets=("SE",))), ("other", scope(markets=("se",)))])
+    assert [warning("other", "not found within 5 seconds, and not looked up any longer: markets se")] == found
