@@ -48,7 +48,7 @@ WITH settings AS MATERIALIZED (
         SELECT true FROM retention.open_rounds o WHERE o.partner = r.partner AND o.round_id = r.round_id LIMIT 1
     ), false) AS refused
     FROM locked r
-    WHERE r.state IN ('cancelled', 'already_cancelled') AND %(close_error)s::text IS NULL
+    WHERE %(close_error)s::text IS NULL AND r.state IN ('cancelled', 'already_cancelled')
       AND NOT EXISTS (SELECT FROM closed k WHERE k.partner = r.partner AND k.round_id = r.round_id)
 ), settled AS (
     UPDATE retention.cancellations c

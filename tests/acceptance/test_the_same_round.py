@@ -124,12 +124,12 @@ async def test_a_function_that_closes_what_it_was_not_asked_to_closes_nothing(
     """What the operator's function closes beside what it was asked to is undone, and the round is a conflict."""
     await world.seed(6)
     await world.seed(1, prefix="s", market="SE")
-    world.policy["markets"] = ["MT"]
+    world.policy |= {"markets": ["MT"], "max_conflicts": 10}
     await world.sql("ALTER FUNCTION retention.close_rounds RENAME TO close_rounds_well")
     await world.sql(
         "CREATE FUNCTION retention.close_rounds(p_partner text[], p_round_id text[], p_cancelled_at timestamptz[],"
         " p_currency text[], p_amount numeric[], p_transaction_id text[]) RETURNS TABLE (partner text, round_id text)"
-        " LANGUAGE plpgsql AS $$ BEGIN"
+        " LANGUAGE plpgsql AS $$ BEGIN IF cardinality(p_round_id) = 0 THEN RETURN; END IF;"
         " UPDATE public.rounds r SET status = 2 WHERE r.round_id = 's0';"
         " RETURN QUERY SELECT * FROM retention.close_rounds_well($1, $2, $3, $4, $5, $6) UNION ALL ("
         + more

@@ -12,7 +12,7 @@ from psycopg.conninfo import make_conninfo
 
 from retention import check
 from retention.errors import SchemaError
-from retention.ledger.database import open_database
+from retention.ledger.database import AwayError, open_database
 from retention.ledger.finding import Finding
 from retention.ledger.inspect import inspect_database, require_ready
 from retention.settings import Settings
@@ -137,7 +137,7 @@ async def test_a_database_that_goes_away_while_it_is_looked_at_is_a_finding(
     """A server that shuts down in the middle of the checks gives a line, not a traceback."""
 
     async def shut_down(*_: object) -> list[Finding]:
-        raise psycopg.errors.AdminShutdown("terminating connection\nmore")
+        raise AwayError("terminating connection\nmore")
 
     monkeypatch.setattr(check, "inspect_database", shut_down)
     async with Simulator(secure_login=LOGIN, token=TOKEN) as vendor:

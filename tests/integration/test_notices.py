@@ -47,6 +47,10 @@ class Interrupted(Database):
         """Whoever asks with patience is interrupted as well."""
         return self
 
+    def durable(self) -> Database:
+        """Whoever wants to be sure is, too."""
+        return self
+
     async def rows(self, name: str, **values: Any) -> list[Any]:
         """Run a statement."""
         found = await self._database.rows(name, **values)

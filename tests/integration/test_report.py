@@ -106,7 +106,7 @@ async def test_conflicts_and_incomplete_replies_are_told(database: Database, boo
     run = await book.run()
     await book.row(run, "R-1", conflict=True, amount=None, currency=None)
     await book.row(run, "R-2", "resolved", resolved_as="cancelled", conflict=True)
-    conflict = "conflict: the round was not open any more in the operator's table"
+    conflict = "conflict: the round was not open any more in the operator's view"
 
     assert [(conflict, "incomplete reply: amount, currency missing"), (conflict,)] == [
         item.discrepancies for item in await read(database)

@@ -72,7 +72,7 @@ async def test_conflicts_and_discrepancies_are_listed(review: Review, book: Book
             "amount 90 USD, stake 100 EUR",
             "currency USD, stake in EUR",
             "transaction T9, bet transaction T1",
-            "conflict: the round was not open any more in the operator's table",
+            "conflict: the round was not open any more in the operator's view",
         ),
         "raised": ("conflict: close_rounds: no such player",),
         "incomplete": ("incomplete reply: amount, currency missing",),

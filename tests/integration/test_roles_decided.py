@@ -35,7 +35,7 @@ INSERTED_ONCE = {
 
 UPDATED = {
     "runs": "status halt_reason overrides started_at finished_at active_until deadline_at halted_partners recent paused"
-    " told ended_by",
+    " told ended_by refused_closings",
     "cancellations": "state error_code description currency amount transaction_id conflict detail settled_at attempts"
     " resolved_as resolved_by resolved_note resolved_at attempt_uuid lease_until tries probes due_at taken_up_by"
     " doubtful refused unsettled holds_round in_progress_at incomplete review",
@@ -72,9 +72,9 @@ HARMLESS: dict[str, Any] = {
     **dict.fromkeys(("by", "reason", "text", "rail", "note", "why", "replica", "requested_by", "problem"), "a trial"),
     **dict.fromkeys(("game_id", "user_id", "body", "event", "relation", "arguments", "timezone", "schedule"), "words"),
     **dict.fromkeys(("as_of", "start", "end", "created_at", "scheduled_for"), NOW),
-    **dict.fromkeys(("until", "close_error", "within", "deadline", "idle_longer_than"), None),
+    **dict.fromkeys(("until", "close_error", "within", "deadline", "idle_longer_than", "server_started"), None),
     **dict.fromkeys(("run_id", "notification_id"), UUID),
-    **{key: [UUID] for key in ("run_ids", "uuids")},
+    **{key: [UUID] for key in ("run_ids", "uuids", "but")},
     **dict.fromkeys(("id", "hold_id", "after", "above", "up_to"), 0),
     **dict.fromkeys(("batch", "new", "limit", "max_attempts", "tries", "large"), 1),
     **dict.fromkeys(
@@ -117,7 +117,7 @@ HARMLESS: dict[str, Any] = {
     "times": [NOW],
     "open_longer_than": 3600.0,
     "settings": Jsonb({}),
-    "replies": "[]",
+    **dict.fromkeys(("replies", "claims"), "[]"),
     "lane": "cancel",
     "kind": "market",
     "column": "user_id",

@@ -67,7 +67,7 @@ def test_a_cancelled_round_wants_a_whole_reply() -> None:
 
 def test_a_conflict_is_told_with_its_cause() -> None:
     """A round that was not open any more is told apart from one that the operator's function refused."""
-    gone = "conflict: the round was not open any more in the operator's table"
+    gone = "conflict: the round was not open any more in the operator's view"
 
     assert (gone,) == found(STAKE, conflict=True)
     assert (gone,) == found(STAKE, conflict=True, detail="the vendor says Cancelled")
