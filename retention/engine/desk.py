@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections import deque
 from typing import TYPE_CHECKING
 
 from retention.core.model import LIVE_STATES, Outcome
@@ -40,6 +42,12 @@ BREATH = 50
 ENOUGH = 200
 """Replies that are written without waiting for more."""
 
+RECENT_S = 30.0
+"""Seconds for which a written reply is remembered: a standby that takes over may lack it."""
+
+RECENT = 20_000
+"""Written replies that are remembered, at the most."""
+
 LINGER = 0.03
 """Seconds for which fewer may gather."""
 
@@ -72,6 +80,8 @@ class Desk:
         self._room = asyncio.Event()
         self._last = False
         self._unwritten: dict[str, Answered] = {}
+        self._recent: deque[tuple[float, Settlement]] = deque(maxlen=RECENT)
+        self._again: list[Settlement] = []
         self._halted = False
 
     @property
@@ -99,6 +109,13 @@ class Desk:
             self._room.clear()
             await self._room.wait()
 
+    def write_again(self) -> None:
+        """Another server has taken over: what was written just before it may be lost, and is written once more."""
+        since = time.monotonic() - RECENT_S
+        self._again += [item for written_at, item in self._recent if written_at > since]
+        self._recent.clear()
+        self._came.set()
+
     def close(self) -> None:
         """No more replies come; `run` ends when the last one is written."""
         self._last = True
@@ -115,8 +132,13 @@ class Desk:
 
     async def run(self) -> None:
         """Write replies until closed."""
-        while (self._inbox or self._writer.parked or not self._last) and not self._writer.aborted.is_set():
+        while (
+            self._inbox or self._again or self._writer.parked or not self._last
+        ) and not self._writer.aborted.is_set():
             due = self._writer.take_due()
+            while self._again:
+                again, self._again = self._again[:BATCH], self._again[BATCH:]
+                due += [Batch(part, again=True) for part in _one_per_round(again)]
             if not self._inbox and not due:
                 await self._wait()
                 continue
@@ -124,7 +146,7 @@ class Desk:
                 await asyncio.sleep(LINGER)
             batch, self._inbox = self._inbox[:BATCH], self._inbox[BATCH:]
             self._room.set()
-            for part in _one_per_round(batch):
+            for part in _one_per_round([item for _, item, _, _ in batch]):
                 await self._write(Batch(part))
             for parked in due:
                 await self._write(parked)
@@ -148,10 +170,13 @@ class Desk:
 
     async def _written(self, item: Settlement, settled: Settled | None) -> None:
         """What follows once a reply is written; nothing does from one that cannot be."""
-        partner, _, latency, sent_at = self._unwritten.pop(item.claim.uuid)
+        answered = self._unwritten.pop(item.claim.uuid, None)
         self.in_hand.drop(item.claim)
-        if settled is None:
+        if settled is not None:
+            self._recent.append((time.monotonic(), item))
+        if settled is None or answered is None:  # None: it is written once more, and was told the first time
             return
+        partner, _, latency, sent_at = answered
         done = settled.written.get(item.claim.uuid)
         self._tell(item, latency, done)
         if done is not None and item.outcome is Outcome.IN_PROGRESS and item.state in partner.callable_states:
@@ -226,10 +251,10 @@ class Desk:
         getattr(self.log, level)(event, **values)
 
 
-def _one_per_round(batch: Sequence[Answered]) -> list[list[Settlement]]:
+def _one_per_round(batch: Sequence[Settlement]) -> list[list[Settlement]]:
     """Split where a round comes twice (a late reply beside its successor's): one statement changes a row once."""
     parts: list[dict[int, Settlement]] = [{}]
-    for _, item, _, _ in batch:
+    for item in batch:
         key = item.claim.cancellation_id
         if key in parts[-1]:
             parts.append({})

@@ -203,7 +203,8 @@ class Engine:
     async def _look(self) -> None:
         now = time.monotonic()
         sight = await self._ledger.watch([partner.name for partner in self._partners])
-        await self._keeper.keep(sight.server_started, now)
+        if await self._keeper.keep(sight.server_started, now):
+            self._desk.write_again()
         for partner in self._partners:
             partner.halted = partner.halted or partner.name in sight.halted_partners
             if partner.name in sight.throttled:

@@ -24,19 +24,20 @@ class LeaseKeeper:
         self._log = log
         self._server_started: datetime | None = None
 
-    async def keep(self, server_started: datetime, now: float) -> None:
+    async def keep(self, server_started: datetime, now: float) -> bool:
         """Look after all claims in hand; `now` in seconds on the monotonic clock.
 
-        A server that started at another time than before is another one, or has crashed: it may lack what it had
-        committed. Raises one of AWAY; the next call repeats what this one could not do.
+        Returns whether the server started at another time than before: it is another one, or has crashed, and may lack
+        what it had committed. Raises one of AWAY; the next call repeats what this one could not do.
         """
-        if server_started != self._server_started:
-            self._in_hand.doubted = self._in_hand.doubted or self._server_started is not None
-            self._server_started = server_started
+        changed = self._server_started not in {None, server_started}
+        self._in_hand.doubted = self._in_hand.doubted or changed
         if self._in_hand.doubted:
-            restored = await self._settlements.restore(self._in_hand.claims)
+            restored = await self._settlements.restore(self._in_hand.sent)
             self._in_hand.doubted = False
             if restored:
                 self._log.warning("attempts.restored", rounds=len(restored))
         if expiring := self._in_hand.expiring(now + KEPT):
             await self._settlements.keep(expiring)
+        self._server_started = server_started
+        return changed

@@ -11,10 +11,11 @@ from retention.core.pacing import LOOK_GOOD_S
 from retention.ledger.answers import Settled, Written
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from uuid import UUID
 
     from retention.core.model import Claim, Settlement
+    from retention.core.pacing import Clock
     from retention.ledger.database import Database
 
 KEPT = 10.0
@@ -24,12 +25,12 @@ KEPT = 10.0
 class Settlements:
     """The settlements of one process at work on one run."""
 
-    def __init__(self, database: Database, run_id: UUID, replica: str, monotonic: Callable[[], float]) -> None:
+    def __init__(self, database: Database, run_id: UUID, replica: str, clock: Clock) -> None:
         self._database = database.at_work()
         self._control = database.prompt()
         self._run_id = run_id
         self._replica = replica
-        self._monotonic = monotonic
+        self._clock = clock
 
     async def settle(
         self, batch: Sequence[Settlement], close_error: str | None = None, *, again: bool = False
@@ -75,14 +76,14 @@ class Settlements:
             "restore",
             run_id=self._run_id,
             replica=self._replica,
-            claims=orjson.dumps([_claim_row(claim, self._monotonic()) for claim in claims]).decode(),
+            claims=orjson.dumps([_claim_row(claim, self._clock.ahead or 0.0) for claim in claims]).decode(),
             kept=KEPT,
         )
         return dict(rows)
 
 
-def _claim_row(claim: Claim, now: float) -> dict[str, object]:
-    """A claim as the statement reads it; `age` in seconds."""
+def _claim_row(claim: Claim, clock_offset_s: float) -> dict[str, object]:
+    """A claim as the statement reads it; `claimed_at` in Unix seconds of the database's clock."""
     return {
         "id": claim.cancellation_id,
         "uuid": claim.uuid,
@@ -90,7 +91,7 @@ def _claim_row(claim: Claim, now: float) -> dict[str, object]:
         "partner": claim.partner,
         "round_id": claim.round_id,
         "user_id": claim.user_id,
-        "age": now - (claim.leave_by - LOOK_GOOD_S),
+        "claimed_at": claim.leave_by - LOOK_GOOD_S + clock_offset_s,
     }
 
 

@@ -91,7 +91,7 @@ class WorkLedger:
         self._server_started: datetime | None = None
         self._server_seen: datetime | None = None
         self._server_seen_at = 0.0
-        self.settlements = Settlements(database, run_id, replica, monotonic)
+        self.settlements = Settlements(database, run_id, replica, self._clock)
 
     async def claim(
         self,

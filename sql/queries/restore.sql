@@ -6,12 +6,12 @@ WITH durable AS MATERIALIZED (
     -- include raise_durability.sql
 ), given AS (
     SELECT g.* FROM (SELECT count(*) FROM durable) d, json_to_recordset(%(claims)s::json)
-        AS g (id bigint, uuid uuid, kind text, partner text, round_id text, user_id text, age float8)
+        AS g (id bigint, uuid uuid, kind text, partner text, round_id text, user_id text, claimed_at float8)
 ), missing AS (
     SELECT g.* FROM given g WHERE NOT EXISTS (SELECT FROM retention.attempts a WHERE a.uuid = g.uuid)
 ), target AS (
     -- The id may be another round's by now: what was lost with the attempt may have been planned anew.
-    SELECT DISTINCT ON (m.uuid) m.uuid, m.kind, m.age, c.id
+    SELECT DISTINCT ON (m.uuid) m.uuid, m.kind, m.claimed_at, c.id
     FROM missing m
     LEFT JOIN retention.cancellations c
         ON c.partner = m.partner AND c.round_id = m.round_id AND c.user_id = m.user_id AND (c.id = m.id OR c.holds_round)
@@ -19,7 +19,7 @@ WITH durable AS MATERIALIZED (
 ), recorded AS (
     INSERT INTO retention.attempts (uuid, cancellation_id, run_id, kind, replica, claimed_at)
     -- Cancellations begin at 1: the attempt stays on record also where its round does not.
-    SELECT uuid, coalesce(id, 0), %(run_id)s, kind, %(replica)s, clock_timestamp() - make_interval(secs => age)
+    SELECT uuid, coalesce(id, 0), %(run_id)s, kind, %(replica)s, to_timestamp(claimed_at)
     FROM target
     ON CONFLICT (uuid) DO NOTHING
 ), claimed AS (

@@ -52,11 +52,22 @@ class Cluster:
         await self.primary.stop()
         await self.primary.start()
 
-    async def fail_over(self) -> None:
-        """Lose the primary for good: the standby takes over, and a new standby is made for the next time."""
+    async def fail_over(self, *, lagging: float | None = None) -> None:
+        """Lose the primary for good: the standby takes over, and a new standby is made for the next time.
+
+        `lagging`: no COMMIT waits for the standby, and what the last so many seconds brought is lost with the primary.
+        """
         await self._caught_up()
         old, new = self.primary, self.standby
         assert new is not None
+        if lagging is not None:
+            await old.sql("ALTER SYSTEM RESET synchronous_standby_names")
+            await old.sql("SELECT pg_reload_conf()")
+            await new.sql("ALTER SYSTEM SET primary_conninfo = ''")
+            await new.sql("SELECT pg_reload_conf()")
+            while await new.sql("SELECT FROM pg_stat_wal_receiver"):
+                await asyncio.sleep(0.02)
+            await asyncio.sleep(lagging)
         self._moved(None)
         await old.stop()  # two that take each other's clients would be two truths
         await new.promote()
