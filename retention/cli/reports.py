@@ -228,7 +228,7 @@ def review_reclose(
     context: typer.Context,
     by: Annotated[str, typer.Option(metavar="WHO", help="Who answers for it; kept with the cancellation.")],
     cancellation_ids: Annotated[
-        list[int] | None, typer.Argument(metavar="[ID]...", help="Cancellations, from `review list`; without: all.")
+        list[int] | None, typer.Argument(metavar="ID", help="Cancellations, from `review list`; without: all.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:

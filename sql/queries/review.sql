@@ -1,5 +1,5 @@
--- What needs a person, oldest first; what a person has resolved needs nobody any more, once it is closed. `given_up`: the round has ended
--- so often that no run plans it again.
+-- What needs a person, oldest first; what a person has resolved needs nobody any more, once it is closed at the operator's.
+-- `given_up`: the round has ended so often that no run plans it again.
 SELECT
     c.id, c.run_id, c.partner, c.market, c.round_id, c.state, c.error_code, c.description, c.amount, c.currency, c.stake,
     c.stake_currency, c.transaction_id, c.bet_transaction_id, c.detail, c.settled_at, c.conflict, c.incomplete, c.review,
