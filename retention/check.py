@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
+from retention.check_secrets import sample_ids, secret_findings
 from retention.core import wire
 from retention.core.model import Credentials, NotConnected, Reply, Treatment, Unclear
 from retention.core.overlap import overlap
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from retention.log import Redactor
     from retention.settings import Partner, Policy, Settings
 
 AUTO_CLOSING = timedelta(hours=24)
@@ -42,18 +44,18 @@ CODE_LIMIT, WORDS_LIMIT = 64, 256
 
 async def run_checks(settings: Settings, schedules: Mapping[str, Sequence[datetime]]) -> list[Finding]:
     """Look at everything, in the order in which it has to be mended; `schedules` as `next_times` tells them."""
-    redact = redactor_of(settings).text
+    redactor = redactor_of(settings)
     findings = [Finding("configuration", ok=True, message=_extent(settings)), *map(_policy, settings.policies.values())]
     findings += [_schedule(settings.policies[name], times) for name, times in schedules.items()]
     findings += _overlaps(settings)
     findings += [_unasked(partner) for partner in settings.partners.values() if not partner.asks_first]
-    findings += await _database(settings, redact)
-    findings += await asyncio.gather(*(_vendor(partner, redact) for partner in settings.partners.values()))
+    findings += await _database(settings, redactor.text)
+    findings += await asyncio.gather(*(_vendor(partner, redactor) for partner in settings.partners.values()))
     return findings
 
 
-async def check_vendor(client: VendorClient, partner: Partner, redact: Callable[[str], str]) -> Finding:
-    """Ask one vendor whether it hears us and knows us. `redact` takes out whatever secret its reply repeats."""
+async def check_vendor(client: VendorClient, partner: Partner, redactor: Redactor) -> Finding:
+    """Ask one vendor whether it hears us and knows us. Whatever secret its reply repeats is taken out."""
     credentials = Credentials(partner.secure_login.reveal(), partner.token.reveal())
     exchange = await client.post(partner.address(Call.HEALTH), wire.encode_health(credentials, str(uuid.uuid4())))
     ok, message = False, "no reply"
@@ -61,15 +63,15 @@ async def check_vendor(client: VendorClient, partner: Partner, redact: Callable[
         case Reply(http_status=401 | 403 as status):
             message = f"refused our credentials, or this machine's address: HTTP {status}"
         case Reply(problem=str(problem)):
-            message = f"is not well: {problem}"
+            message = f"is not well: {redactor.text(problem)}"
         case Reply(code="0"):
             ok, message = True, "answers, and knows us"
         case Reply(code=str(code), description=words):
             refused = partner.treatments.get(code) is Treatment.UNAUTHORIZED
-            message = f"{'refused our credentials' if refused else 'is not well'}: {_said(code, words)}"
+            message = f"{'refused our credentials' if refused else 'is not well'}: {_said(code, words, redactor)}"
         case NotConnected(why) | Unclear(why):
-            message = why
-    return Finding(f"vendor of {partner.name}", ok=ok, message=redact(message))
+            message = redactor.text(why)
+    return Finding(f"vendor of {partner.name}", ok=ok, message=message)
 
 
 def next_times(settings: Settings, now: datetime) -> dict[str, list[datetime]]:
@@ -149,12 +151,13 @@ def _unasked(partner: Partner) -> Finding:
     return Finding(f"partner {partner.name}", ok=True, message=message, warning=True)
 
 
-def _said(code: str, words: str | None) -> str:
+def _said(code: str, words: str | None, redactor: Redactor) -> str:
     """What the vendor says. What may have been cut is left out: no redaction finds half of a secret at its end."""
-    shown = f"error {code}" if len(code) < CODE_LIMIT else "an error with a very long code"
+    shown = f"error {redactor.own_words(code)}" if len(code) < CODE_LIMIT else "an error with a very long code"
     if not words:
         return shown
-    return f"{shown}, {words if len(words) < WORDS_LIMIT else 'with a description too long to be shown safely'}"
+    long = "with a description too long to be shown safely"
+    return f"{shown}, {redactor.text(words) if len(words) < WORDS_LIMIT else long}"
 
 
 async def _database(settings: Settings, redact: Callable[[str], str]) -> list[Finding]:
@@ -163,21 +166,22 @@ async def _database(settings: Settings, redact: Callable[[str], str]) -> list[Fi
     try:
         async with open_database(secret.reveal if secret else str, size=1) as database:
             findings = await inspect_database(database, scopes)
-            if all(finding.ok for finding in findings):
-                findings += await inspect_names(database, scopes)
-            return findings
+            if not all(finding.ok for finding in findings):
+                return [*findings, *secret_findings(settings, ())]
+            findings += await inspect_names(database, scopes)
+            return [*findings, *secret_findings(settings, await sample_ids(database))]
     except RetentionError as error:
         message = str(error)
     except AWAY as error:
         message = f"the database went away: {_first_line(error)}"
     except psycopg.Error as error:
         message = f"the database refused a statement: {_first_line(error)}"
-    return [Finding("database", ok=False, message=redact(message))]
+    return [Finding("database", ok=False, message=redact(message)), *secret_findings(settings, ())]
 
 
-async def _vendor(partner: Partner, redact: Callable[[str], str]) -> Finding:
+async def _vendor(partner: Partner, redactor: Redactor) -> Finding:
     async with VendorClient(timeout=partner.timeout.total_seconds()) as client:
-        return await check_vendor(client, partner, redact)
+        return await check_vendor(client, partner, redactor)
 
 
 def _first_line(error: Exception) -> str:

@@ -53,6 +53,7 @@ async def open_partner(stack: AsyncExitStack, settings: PartnerSettings, policy:
         # Asked anew for each call: a secret in a file may change while a run is on.
         access=lambda: _access(settings),
         redact=redactor.text,
+        is_echo=redactor.is_echo,
     )
 
 

@@ -83,7 +83,7 @@ class House:
         from retention.notify.webhook import Webhook  # noqa: PLC0415
 
         async with Webhook() as webhook:
-            notices = Notices(self.database, self.redactor.text)
+            notices = Notices(self.database, self.redactor.own_words)
             yield Herald(notices, targets or (lambda: self.settings.notify), webhook, Chat(), self.log)
 
     async def tell(self) -> None:
@@ -182,7 +182,7 @@ def redactor_of(settings: Settings) -> Redactor:
     return Redactor(*_secrets_of(settings))
 
 
-def _secrets_of(settings: Settings) -> tuple[Callable[[], list[str]], Callable[[], set[str]]]:
+def _secrets_of(settings: Settings) -> tuple[Callable[[], list[str]], Callable[[], set[str]], Callable[[], set[str]]]:
     every = settings.every_secret()
     urls = [url for partner in settings.partners.values() for url in partner.addresses()]
     urls += [url for target in settings.notify.values() for url in (target.webhook, target.apprise) if url]
@@ -199,7 +199,11 @@ def _secrets_of(settings: Settings) -> tuple[Callable[[], list[str]], Callable[[
             seen = revisions
         return listed
 
-    return words, lambda: {*settings.partners, *settings.policies}
+    return (
+        words,
+        lambda: {*settings.partners, *settings.policies},
+        lambda: {partner.secure_login.reveal() for partner in settings.partners.values()},
+    )
 
 
 @lru_cache(maxsize=64)

@@ -119,7 +119,7 @@ def run(work: Callable[[Signals], Awaitable[int]], redactor: Redactor, log: Filt
     except asyncio.CancelledError:
         code = signals.code or 1
     except RetentionError as error:
-        code = _fail(redactor.text(str(error)), error.exit_code)
+        code = _fail(redactor.own_words(str(error)), error.exit_code)
     except AWAY as error:
         code = _fail(f"the database went away: {redactor.text(_first_line(error))}", 5)
     except psycopg.Error as error:

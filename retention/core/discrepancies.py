@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from retention.core.closing import refusal_in
 from retention.core.text import money_text
 
 if TYPE_CHECKING:
@@ -52,8 +53,8 @@ def _differ(promised: Decimal | str | None, known: Decimal | str | None) -> bool
 
 def _conflict(detail: str | None) -> str:
     """Tell what the operator's function did not do; a round that it left out was not open any more."""
-    if detail and detail.startswith("close_rounds: "):
-        return detail
+    if (refusal := refusal_in(detail)) is not None:
+        return refusal
     return "the round was not open any more in the operator's view"
 
 

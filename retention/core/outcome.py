@@ -46,6 +46,11 @@ _CERTAIN = {
 """What the reply to a cancel request makes certain, and the state that it ends in."""
 
 
+def is_known_status(round_status: str | None) -> bool:
+    """Whether a roundStatus is one of the vendor's words, and no text of which anything may be in it."""
+    return (round_status or "").lower() in _PROBED
+
+
 def classify(kind: Kind, answer: Answer, codes: Mapping[str, Treatment]) -> Outcome:
     """What became of one attempt."""
     match answer:

@@ -15,8 +15,8 @@ from retention.core.first_question import wrong_status_address
 from retention.core.model import Kind, Outcome, Reply, State
 from retention.core.outcome import classify, settle
 from retention.core.wire import SUCCESS
+from retention.engine.clean_reply import ReplyCleaner
 from retention.engine.told_rounds import ToldRounds
-from retention.log import MASK, SHORTEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,9 +34,6 @@ STREAK = 3
 """Connections in a row that could not be made before the partner counts as out of reach."""
 
 CALLABLE = frozenset({State.PLANNED, State.RETRYING})
-
-CUT = 64
-"""Characters from which on a reply's text may have been cut."""
 
 KNOWN_S = 60.0
 """Seconds for which a HealthCheck's word is good that the vendor knows us."""
@@ -94,6 +91,7 @@ class Partner:
         send_game_id: bool,
         access: Callable[[], Access],
         redact: Callable[[str], str],
+        is_echo: Callable[[str], bool],
     ) -> None:
         self.terms = terms
         self.treating = treating
@@ -106,7 +104,7 @@ class Partner:
         self._client = client
         self._send_game_id = send_game_id
         self._access = access
-        self._redact = redact
+        self._cleaner = ReplyCleaner(redact, is_echo, self._own_secrets)
         self._opening: dict[Kind, set[asyncio.Task[None]]] = {kind: set() for kind in Kind}
         self._checking: asyncio.Task[bool] | None = None
         self._known_until = 0.0
@@ -228,10 +226,10 @@ class Partner:
         wrong_address: bool = False,
     ) -> Settlement:
         """What an answer changes in the ledger. No secret that the vendor echoes gets there."""
-        clean = self._clean_as_it_is(answer)
+        cleaned = self._cleaner.before(answer)
         item = settle(
             claim,
-            answer if clean else self._without_secrets(answer),
+            cleaned.answer,
             self.treating,
             sent_at=sent_at,
             replied_at=replied_at,
@@ -239,13 +237,7 @@ class Partner:
             known=known,
             wrong_address=wrong_address,
         )
-        if clean:
-            return item
-        return item._replace(
-            error_code=self._clean(item.error_code),  # only now: what it means was decided by what it is
-            transaction_id=self._clean(item.transaction_id),
-            detail=self._clean(item.detail),
-        )
+        return self._cleaner.after(item, cleaned)
 
     def _url(self, kind: Kind) -> str:
         access = self._access()
@@ -264,35 +256,10 @@ class Partner:
         exchange = await self._client.post(access.health_url, wire.encode_health(access.credentials, str(uuid.uuid4())))
         return isinstance(exchange.answer, Reply) and exchange.answer.code == "0"
 
-    def _clean_as_it_is(self, answer: Answer) -> bool:
-        """Whether there is nothing to take out, as is nearly always so: one look at all the texts together says it."""
-        if not isinstance(answer, Reply):
-            return True
-        together = f"{answer.code}\n{answer.description}\n{answer.round_status}\n{answer.transaction_id}"
-        short = len(together) < CUT or all(len(text) < CUT for text in together.split("\n"))
-        return short and self._redact(together) == together
-
-    def _without_secrets(self, answer: Answer) -> Answer:
-        if not isinstance(answer, Reply):
-            return answer
-        description, status = self._clean(answer.description), self._clean(answer.round_status)
-        return answer._replace(description=description, round_status=status)
-
-    def _clean(self, text: str | None) -> str | None:
-        """Take secrets out of a text, and the beginning of one from the end of a text that may have been cut there."""
-        if text is None:
-            return None
-        shown = self._redact(text)
-        if len(text) < CUT:
-            return shown
+    def _own_secrets(self) -> tuple[str, ...]:
         access = self._access()
-        secrets = (
+        return (
             access.credentials.token,
             access.credentials.secure_login,
             *(access.cancel_url, access.status_url, access.health_url),
         )
-        for secret in secrets:
-            for length in range(len(secret) - 1, SHORTEST - 1, -1):
-                if shown.endswith(secret[:length]):
-                    return shown[:-length] + MASK
-        return shown

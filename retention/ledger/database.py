@@ -189,7 +189,7 @@ class Database:
             except (AwayError, BusyError):
                 raise
             except psycopg.Error as error:
-                trouble = await _trouble(error, connection)
+                trouble = await trouble_with(error, connection)
                 if trouble is Trouble.AWAY:
                     # Another connection may lead to where the standby's primary is. Of one that sent bytes that are no
                     # message, what comes next may be the rest of an answer.
@@ -200,7 +200,7 @@ class Database:
                 raise
 
 
-async def _trouble(error: psycopg.Error, connection: psycopg.AsyncConnection[Any]) -> Trouble:
+async def trouble_with(error: psycopg.Error, connection: psycopg.AsyncConnection[Any]) -> Trouble:
     """Class an error, by asking the connection where the error alone does not tell."""
     # libpq could not read the answer: it is not known whether the statement ran.
     garbled = type(error) in {psycopg.DatabaseError, psycopg.OperationalError} and not error.sqlstate

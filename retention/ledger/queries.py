@@ -27,9 +27,7 @@ def query(name: str) -> LiteralString:
 
     A line `-- include FILE` stands for that file's text, so that one rule is written once.
     """
-    queries = folder() / "queries"
-    text = (queries / f"{name}.sql").read_text("utf-8")
-    return _INCLUDE.sub(lambda line: (queries / line[1]).read_text("utf-8"), text)
+    return _text(folder() / "queries", f"{name}.sql")
 
 
 def load_queries() -> None:
@@ -37,3 +35,7 @@ def load_queries() -> None:
     for file in (folder() / "queries").iterdir():
         if file.name.endswith(".sql"):
             query(file.name.removesuffix(".sql"))
+
+
+def _text(queries: Traversable, file: str) -> LiteralString:
+    return _INCLUDE.sub(lambda line: _text(queries, line[1]), (queries / file).read_text("utf-8"))

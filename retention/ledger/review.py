@@ -12,14 +12,19 @@ from retention.core.model import LIVE_STATES, State
 from retention.core.model import Review as Reason
 from retention.core.words import is_blank
 from retention.errors import UsageError
+from retention.ledger.closer import NO_LOCK_TIMEOUT, Closer, Reclosed
+from retention.ledger.database import Transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from decimal import Decimal
     from uuid import UUID
 
     from retention.ledger.database import Database
+
+CANCELLED_STATES = (State.CANCELLED, State.ALREADY_CANCELLED)
+"""What a round is called that the vendor has cancelled."""
 
 RESOLUTIONS = tuple(state for state in State if state not in LIVE_STATES and state is not State.RESOLVED)
 """What a person may say that became of a cancellation."""
@@ -59,16 +64,23 @@ class Review:
         rows = await self._database.rows("review", partners=list(max_runs), max_runs=list(max_runs.values()))
         return [_item(row) for row in rows]
 
-    async def resolve(self, id: int, as_state: str, by: str, note: str) -> None:  # noqa: A002 - the contract's word
+    async def resolve(self, id: int, as_state: str, by: str, note: str) -> Reclosed | None:  # noqa: A002 - the contract's word
         """Close a cancellation with what a person has found out; what the vendor said stays in its row.
 
-        Raises UsageError where it is not there, not to be resolved, or where something is missing.
+        Resolved as cancelled, its round is closed at the operator's too, in the same transaction; returns what came of
+        that. Raises UsageError where it is not there, not to be resolved, or where something is missing.
         """
         require_resolution(as_state)
         if is_blank(by) or is_blank(note):
             raise UsageError("who resolves and the note must not be blank: they are kept with the cancellation")
         try:
-            row = await self._database.durable().row("resolve", id=id, as_state=str(as_state), by=by, note=note)
+            async with self._database.connection() as connection, connection.transaction():
+                transaction = Transaction(connection)
+                await transaction.rows("raise_durability")
+                await transaction.rows("brief_locks", lock_timeout=NO_LOCK_TIMEOUT)
+                row = await transaction.row("resolve", id=id, as_state=str(as_state), by=by, note=note)
+                closing = row is not None and row.done and as_state in CANCELLED_STATES
+                closed = await Closer(self._database).close_within(connection, id, by) if closing else None
         except psycopg.errors.UniqueViolation:
             raise UsageError(
                 f"cancellation {id} cannot be {as_state}: another row of its round is live or cancelled"
@@ -77,6 +89,21 @@ class Review:
             raise UsageError(f"there is no cancellation {id}; `retention review list` shows what needs a person")
         if not row.done:
             raise UsageError(f"cancellation {id} {_refusal(row)}")
+        return closed
+
+    async def reclose(self, ids: Sequence[int] | None, by: str) -> Sequence[Reclosed]:
+        """Call the operator's function again for what was cancelled and could not be closed: these, or all of them.
+
+        Raises UsageError, and does nothing, unless every one of `ids` is such a cancellation.
+        """
+        if not by.strip():
+            raise UsageError("who closes must not be blank: it is kept with the cancellation")
+        rows = await self._database.rows("close_candidates", ids=None if ids is None else list(ids))
+        found = {row.id: row for row in rows}
+        wrong = [f"cancellation {one} {words}" for one in ids or () if (words := _not_closable(found.get(one)))]
+        if wrong:
+            raise UsageError("; ".join(dict.fromkeys(wrong)))
+        return await Closer(self._database).close([*found], by)
 
 
 def require_resolution(as_state: str) -> None:
@@ -89,8 +116,10 @@ def _item(row: Any) -> ReviewItem:
     columns = row._asdict()
     conflict, given_up, incomplete = (columns.pop(name) for name in ("conflict", "given_up", "incomplete"))
     review = columns.pop("review")
+    # What somebody has resolved is settled but for this: it may still be open at the operator's.
+    resolved = row.state == State.RESOLVED
     found = discrepancies(
-        Money(row.amount, row.currency, row.transaction_id),
+        Money(None, None, None) if resolved else Money(row.amount, row.currency, row.transaction_id),
         Money(row.stake, row.stake_currency, row.bet_transaction_id),
         incomplete=incomplete and row.state == State.CANCELLED,
         conflict=conflict,
@@ -115,6 +144,17 @@ def _standing(state: str, given_up: bool) -> list[str]:
     }
     found = [words[State(state)]] if state in words else []
     return [*found, "given up: not planned again before it is resolved"] if given_up else found
+
+
+def _not_closable(row: Any) -> str | None:
+    """Say why a cancellation's round is not closed once more."""
+    if row is None:
+        return "does not exist; `retention review list` shows what needs a person"
+    if row.mode == "dry_run":
+        return "belongs to a dry run: nothing was cancelled"
+    if (outcome := row.resolved_as or row.state) not in CANCELLED_STATES:
+        return f"is {outcome}: only what is cancelled is closed at the operator's"
+    return None if row.conflict else "is in no conflict: its round is closed at the operator's"
 
 
 def _refusal(row: Any) -> str:

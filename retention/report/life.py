@@ -74,6 +74,7 @@ class Cancellation:
     settled_at: datetime | None
     due_at: datetime | None
     taken_up_by: UUID | None
+    resolved_from: str | None
     resolved_as: str | None
     resolved_by: str | None
     resolved_note: str | None
@@ -154,7 +155,7 @@ def _cancellation(item: Cancellation) -> Iterator[tuple[datetime, str]]:
 def _outcome(item: Cancellation) -> str:
     """Tell how a cancellation ended, with what the vendor said and what does not fit."""
     said = _list(
-        "" if item.resolved_as else item.state,  # what it was before a person resolved it is not on record
+        item.resolved_from or item.state,
         _say("code", item.error_code),
         item.description,
         _say("refund", money_text(item.amount, item.currency)),

@@ -22,7 +22,7 @@ OUTCOMES = (State.IN_DOUBT, *(state for state in State if state not in LIVE_STAT
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which cancellations a report is about: those settled from `start` on and before `end`; None is no limit."""
+    """Which cancellations a report is about: what became so from `start` on and before `end`; None is no limit."""
 
     start: datetime | None = None
     end: datetime | None = None

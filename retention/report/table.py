@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from retention.core.holds import Hold
     from retention.core.summary import Summary
+    from retention.ledger.closer import Reclosed
     from retention.ledger.controls import Pause
     from retention.ledger.review import ReviewItem
     from retention.report.life import Life
@@ -133,6 +134,21 @@ def print_reviews(items: Sequence[ReviewItem], file: TextIO | None = None) -> No
         for item in items
     ]
     _print_list(columns, rows, "nothing needs a person", file)
+
+
+def print_reclosed(items: Sequence[Reclosed], file: TextIO | None = None) -> None:
+    """Print what came of closing rounds once more."""
+    rows = [
+        (
+            item.id,
+            item.partner,
+            item.round_id,
+            "closed" if item.closed else "still listed" if item.why else "not open any more",
+            item.why,
+        )
+        for item in items
+    ]
+    _print_list(("id", "partner", "round", "result", "why"), rows, "nothing is left to close", file)
 
 
 def print_runs(runs: Sequence[Any], file: TextIO | None = None) -> None:

@@ -50,8 +50,8 @@ GRANT INSERT (run_id, partner, market, game_id, user_id, round_id, opened_at, st
               state, settled_at, holds_round, detail)
     ON retention.cancellations TO retention_job;
 GRANT UPDATE (state, error_code, description, currency, amount, transaction_id, conflict, detail, settled_at, attempts,
-              resolved_as, resolved_by, resolved_note, resolved_at, attempt_uuid, lease_until, tries, probes, due_at,
-              taken_up_by, doubtful, refused, unsettled, holds_round, in_progress_at, incomplete, review)
+              resolved_as, resolved_by, resolved_note, resolved_at, resolved_from, attempt_uuid, lease_until, tries,
+              probes, due_at, taken_up_by, doubtful, refused, unsettled, holds_round, in_progress_at, incomplete, review)
     ON retention.cancellations TO retention_job;
 
 GRANT SELECT ON retention.attempts TO retention_job;

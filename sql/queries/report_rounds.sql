@@ -1,10 +1,12 @@
--- The rounds of a report, in the order in which they were settled.
+-- The rounds of a report, in the order in which they became what they are.
 WITH selected AS (
     -- include report_selection.sql
 )
 SELECT
-    partner, market, game_id, user_id, round_id, opened_at, outcome, settled_at, currency, amount, stake_currency, stake,
-    transaction_id, attempt_uuid, run_id, policy, trigger, requested_by, reason, evidence, approved_by,
-    state, conflict, incomplete, detail, bet_transaction_id
-FROM selected
-ORDER BY at, id
+    s.partner, s.market, s.game_id, s.user_id, s.round_id, s.opened_at, s.outcome, s.at, s.currency, s.amount,
+    s.stake_currency, s.stake, s.transaction_id, s.run_id, s.policy, s.trigger, s.requested_by, s.reason, s.evidence,
+    s.approved_by, s.state, s.conflict, s.incomplete, s.detail, s.bet_transaction_id,
+    -- include shared/cancel_uuid.sql
+    AS cancel_uuid
+FROM selected s
+ORDER BY s.at, s.id

@@ -6,9 +6,11 @@ JOIN retention.runs r ON r.run_id = c.run_id
 CROSS JOIN LATERAL (
     SELECT
         coalesce(c.resolved_as, c.state) AS outcome,
-        -- A doubt is not settled yet; it is as old as what was last tried.
         coalesce(
-            c.settled_at, (SELECT max(a.claimed_at) FROM retention.attempts a WHERE a.cancellation_id = c.id), r.as_of
+            -- include shared/became_at.sql
+            ,
+            -- A doubt is not settled yet; it is as old as what was last tried.
+            (SELECT max(a.claimed_at) FROM retention.attempts a WHERE a.cancellation_id = c.id), r.as_of
         ) AS at
 ) became
 WHERE became.outcome = ANY (%(outcomes)s::text[])

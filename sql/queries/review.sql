@@ -1,5 +1,5 @@
--- What needs a person, oldest first; what a person has resolved needs nobody any more. `given_up`: the round has ended
--- so often that no run plans it again.
+-- What needs a person, oldest first; what a person has resolved needs nobody any more, once it is closed at the operator's.
+-- `given_up`: the round has ended so often that no run plans it again.
 SELECT
     c.id, c.run_id, c.partner, c.market, c.round_id, c.state, c.error_code, c.description, c.amount, c.currency, c.stake,
     c.stake_currency, c.transaction_id, c.bet_transaction_id, c.detail, c.settled_at, c.conflict, c.incomplete, c.review,
@@ -24,6 +24,8 @@ WHERE (c.state = 'in_doubt' AND (c.due_at IS NULL OR r.status <> 'running' OR r.
        AND (c.conflict OR c.amount <> c.stake OR c.currency <> c.stake_currency
             OR c.transaction_id <> c.bet_transaction_id))
    OR (c.state = 'cancelled' AND c.incomplete)
+   -- Resolved as cancelled, and still open at the operator's.
+   OR (c.state = 'resolved' AND c.conflict)
    OR (c.review IS NOT NULL AND c.state <> 'resolved'
        AND NOT EXISTS (
            SELECT FROM retention.cancellations n JOIN retention.runs m ON m.run_id = n.run_id

@@ -15,11 +15,16 @@ from support.bare import as_role
 from support.replica import free_port
 from support.world import Done
 
+from retention.ledger.queries import folder
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from support.world import World
+
+MIGRATIONS = sorted(file.name.removesuffix(".sql") for file in (folder() / "migrations").iterdir())
+"""Every migration there is, by name."""
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 
@@ -185,9 +190,7 @@ WRONG_DATABASES: dict[str, tuple[LiteralString, list[str]]] = {
     "no schema": ("DROP SCHEMA retention CASCADE", ["there is no schema `retention`; run `retention db migrate`"]),
     "not migrated": (
         "DELETE FROM retention.schema_migrations",
-        [
-            "the schema lacks 0001_ledger, 0002_serve, 0003_ended_by, 0004_room, 0005_ask_first; run `retention db migrate`"
-        ],
+        [f"the schema lacks {', '.join(MIGRATIONS)}; run `retention db migrate`"],
     ),
 }
 
@@ -284,7 +287,7 @@ async def test_the_schema_is_made_once(world: World) -> None:
     first = await world.command("db", "migrate")
     assert (
         0,
-        "applied 0001_ledger\napplied 0002_serve\napplied 0003_ended_by\napplied 0004_room\napplied 0005_ask_first\n",
+        "".join(f"applied {name}\n" for name in MIGRATIONS),
         "",
     ) == (
         first.code,
@@ -293,7 +296,7 @@ async def test_the_schema_is_made_once(world: World) -> None:
     )
     second, after = await asyncio.gather(world.command("db", "migrate"), world.command("db", "status", "--json"))
     assert (0, "the schema is current\n", "") == (second.code, second.out, second.err)
-    assert (0, True, ["0001_ledger", "0002_serve", "0003_ended_by", "0004_room", "0005_ask_first"]) == (
+    assert (0, True, MIGRATIONS) == (
         after.code,
         after.json["current"],
         [one["name"] for one in after.json["migrations"]],

@@ -64,6 +64,7 @@ COMMANDS: dict[str, list[tuple[str, ...]]] = {
     "runs close": [(RUN, "--by", "tess", "--note", "x"), (RUN, "--by", "tess", "--note", " ")],
     "runs show": [(RUN,), (RUN, "--json"), (str(uuid.UUID(int=7)),)],
     "review list": [(), ("--json",)],
+    "review reclose": [BY, ("7", *BY)],
     "review resolve": [
         ("3", "--as", "rejected", "--note", "x", *BY),
         ("3", "--as", "held", "--note", "x", *BY),

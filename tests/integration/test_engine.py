@@ -50,6 +50,7 @@ async def test_a_bug_in_a_sender_ends_the_run_and_is_told(world: World, database
             send_game_id=True,
             access=lambda: Access(world.vendor.url, world.vendor.url, world.vendor.url, Credentials("login", "token")),
             redact=str,
+            is_echo=lambda _: False,
         )
         engine = Engine(
             WorkLedger(database, run_id, "one", None, time.monotonic),

@@ -104,7 +104,7 @@ async def test_the_whole_life_is_told_in_order(database: Database, book: Book) -
         "2025-03-04T13:00:00Z  settled: rejected, code 99",
         f"2025-03-05T11:00:00Z  planned by run {second} of policy nightly (on_demand by ann)",
         f"2025-03-05T11:59:58Z  status request {probe} claimed by host-1: in_doubt, the reply is not JSON",
-        "2025-03-05T12:00:00Z  settled: refund 90 EUR, transaction T1; amount 90 EUR, stake 100 EUR",
+        "2025-03-05T12:00:00Z  settled: cancelled, refund 90 EUR, transaction T1; amount 90 EUR, stake 100 EUR",
         "2025-03-05T12:00:01Z  resolved as cancelled by bob: asked the vendor",
     ]
 

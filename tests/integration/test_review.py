@@ -159,18 +159,20 @@ async def test_a_doubt_is_resolved_as_a_person_says(review: Review, book: Book, 
 
 
 async def test_what_the_vendor_said_stays(review: Review, book: Book) -> None:
-    """Resolving a cancellation with a discrepancy keeps its refund and the time at which it was settled."""
+    """Resolving a cancellation with a discrepancy keeps its refund, and when and as what it was settled."""
     row = await book.row(await book.run(), amount=90, conflict=True)
     await review.resolve(row, "cancelled", "bob", "the wallet got 100")
     found = await book.one("SELECT * FROM retention.cancellations")
 
-    assert (90, "EUR", "T1", SETTLED, True) == (
+    assert (90, "EUR", "T1", SETTLED, "cancelled", False) == (
         found.amount,
         found.currency,
         found.transaction_id,
         found.settled_at,
+        found.resolved_from,
         found.conflict,
     )
+    assert found.detail.startswith("not open at the operator's any more when bob looked at ")
     assert [] == await review.list(MAX_RUNS)
 
 

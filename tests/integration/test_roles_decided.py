@@ -37,7 +37,7 @@ UPDATED = {
     "runs": "status halt_reason overrides started_at finished_at active_until deadline_at halted_partners recent paused"
     " told ended_by refused_closings",
     "cancellations": "state error_code description currency amount transaction_id conflict detail settled_at attempts"
-    " resolved_as resolved_by resolved_note resolved_at attempt_uuid lease_until tries probes due_at taken_up_by"
+    " resolved_as resolved_by resolved_note resolved_at resolved_from attempt_uuid lease_until tries probes due_at taken_up_by"
     " doubtful refused unsettled holds_round in_progress_at incomplete review",
     "attempts": "sent_at replied_at http_status error_code outcome detail",
     "holds": "released_at released_by",
@@ -113,6 +113,9 @@ HARMLESS: dict[str, Any] = {
     **{key: [] for key in ("exclude_markets", "exclude_games")},
     "ids": [0],
     "max_runs": [3],
+    "conflicts": [True],
+    "details": ["words"],
+    "lock_timeout": "5s",
     "leases": [1.0],
     "times": [NOW],
     "open_longer_than": 3600.0,

@@ -80,6 +80,7 @@ class Book:
             row |= {"due_at": SETTLED}
         if state == "resolved":
             row |= {"resolved_by": "bob", "resolved_note": "asked the vendor", "resolved_at": SETTLED}
+            row |= {"resolved_from": columns.get("resolved_as")}
         row |= columns
         told = {row.get(name) for name in ("amount", "currency", "transaction_id")}
         row.setdefault("incomplete", state == "cancelled" and None in told)

@@ -1,0 +1,18 @@
+-- The uuid of the cancel request that did it, for a cancellation `s`: the one that the vendor said yes to; else the newest
+-- that may have done it; else the newest that the vendor got. NULL where no cancel request reached it.
+CASE
+    -- Only the reply to a cancel request tells a refund, so its uuid stands in the row. Most rounds need no look at attempts.
+    WHEN s.state = 'cancelled' AND num_nonnulls(s.amount, s.currency, s.transaction_id) > 0 THEN s.attempt_uuid
+    ELSE (
+        SELECT a.uuid FROM retention.attempts a
+        WHERE a.cancellation_id = s.id AND a.kind = 'cancel'
+          AND (a.outcome IS NULL OR a.outcome NOT IN ('released', 'not_connected'))
+        ORDER BY
+            CASE
+                WHEN a.outcome = 'cancelled' THEN a.uuid IS DISTINCT FROM s.attempt_uuid
+            END NULLS LAST,
+            CASE WHEN a.outcome IS NULL OR a.outcome IN ('in_doubt', 'retry') THEN 0
+                 WHEN a.outcome = 'already_cancelled' THEN 1 ELSE 2 END,
+            a.claimed_at DESC, a.uuid
+        LIMIT 1)
+END

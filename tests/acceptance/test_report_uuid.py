@@ -1,0 +1,64 @@
+"""The uuid that a report tells of a cancelled round is one under which the vendor has been asked to cancel it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from retention.vendor.faults import Faults
+from retention.vendor.truth import RoundStatus
+
+if TYPE_CHECKING:
+    from support.world import World
+
+FIRST, SECOND = 0, 1
+
+CASES: dict[str, tuple[list[dict[str, Any]], dict[str, Any], str, int]] = {
+    "plain": ([], {}, "cancelled", FIRST),
+    "cut, and told by a question": ([{"cut": "middle", "first": 1}], {}, "cancelled", FIRST),
+    "cut before, sent again": ([{"cut": "before", "first": 1}], {}, "cancelled", SECOND),
+    "cut after, and resent": ([{"cut": "after", "first": 1}], {"status_probe": False}, "already_cancelled", FIRST),
+    "done, turned away, and told by a question": (
+        [{"cut": "after", "first": 1}, {"call": "GetRoundStatus", "status": 500, "first": 2}],
+        {"ask_first": False},
+        "cancelled",
+        FIRST,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+async def test_the_uuid_is_the_cancels_that_may_have_done_it(world: World, case: str) -> None:
+    """Whatever settled the round, its report names the newest cancel request that may have cancelled it."""
+    faults, partner, outcome, nth = CASES[case]
+    world.partner |= partner
+    await world.seed(1)
+    world.vendor.faults = Faults.of(*faults)
+    done = await world.command("run", "--json")
+    assert {outcome: 1} == done.json["states"], done.err
+    (row,) = (await world.command("report", "--json")).json["rounds"]
+    assert (outcome, world.cancels[nth].uuid) == (row["outcome"], row["uuid"])
+
+
+async def test_without_a_cancel_there_is_no_uuid(world: World) -> None:
+    """A round that a question showed to be cancelled before any request of ours has none, in JSON and in CSV."""
+    await world.seed(1)
+    for one in world.vendor.rounds.values():
+        one.status = RoundStatus.CANCELED
+    done = await world.command("run", "--json")
+    assert {"already_cancelled": 1} == done.json["states"], done.err
+    assert [] == world.cancels
+    (row,) = (await world.command("report", "--json")).json["rounds"]
+    assert ("already_cancelled", None) == (row["outcome"], row["uuid"])
+    head, cells = (await world.command("report", "--format", "csv")).out.splitlines()
+    assert "" == cells.split(",")[head.split(",").index("uuid")]
+
+
+async def test_a_refusal_names_the_request_that_was_refused(world: World) -> None:
+    """Refused, and asked about once, a round is reported with its cancel request."""
+    await world.seed(1)
+    world.vendor.faults = Faults.of({"code": "99"})
+    assert 4 == (await world.command("run")).code
+    (row,) = (await world.command("report", "--all", "--json")).json["rounds"]
+    assert ("rejected", [request.uuid for request in world.cancels]) == (row["outcome"], [row["uuid"]])

@@ -1,0 +1,50 @@
+"""The job's login closes rounds again, and that of those who report makes reports, with what each is granted."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+from psycopg.conninfo import make_conninfo
+from support.bare import run
+from support.guarded import guarded_database
+
+from retention.ledger.database import open_database
+from retention.ledger.review import Review
+from retention.report.model import Selection
+from retention.report.read import read_report
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SEED = """
+INSERT INTO retention.runs (run_id, policy, trigger, mode, as_of, requested_by, settings, status, finished_at)
+VALUES ('00000000-0000-0000-0000-000000000001', 'nightly', 'on_demand', 'enforce', now(), 'ann', '{}', 'finished', now());
+INSERT INTO retention.cancellations
+    (run_id, partner, market, user_id, round_id, opened_at, state, settled_at, attempts, conflict, holds_round)
+SELECT '00000000-0000-0000-0000-000000000001', partner, market, user_id, round_id, opened_at, v.state,
+       CASE WHEN v.state = 'cancelled' THEN now() - interval '1 day' END, 1, v.state = 'cancelled', true
+FROM retention.open_rounds, (VALUES ('cancelled')) AS v (state);
+"""
+
+
+@pytest.fixture
+def owned(postgres: str) -> Iterator[str]:
+    with guarded_database(postgres) as dsn:
+        run(dsn, SEED)
+        yield dsn
+
+
+async def test_each_does_its_part_and_no_more(owned: str) -> None:
+    """`review reclose` closes the round by the job's own login; a report of a period is made by the other one."""
+    job, reporter = (make_conninfo(owned, user=role) for role in ("retention_job", "retention_report"))
+    async with open_database(lambda: job) as database:
+        (done,) = await Review(database).reclose(None, "ann")
+    assert ("R-1", True, None) == (done.round_id, done.closed, done.why)
+    assert [("cancelled",)] == run(owned, "SELECT state FROM casino.game_rounds WHERE vendor_round_id = 'R-1'")
+    async with (
+        open_database(lambda: reporter) as database,
+        read_report(database, Selection(end=datetime.now(UTC))) as report,
+    ):
+        assert ["R-1"] == [item.round_id async for item in report.rounds]
