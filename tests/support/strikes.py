@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from retention.vendor.faults import Faults
 from support.proxy import BreakFraming, CorruptReplies, Cut, HalfOpen, ReplyLost, Slow, Way
+from support.traffic import again
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -206,6 +207,26 @@ def _traffic(act: Callable[[Traffic, float], Awaitable[None]], every: float) -> 
     return acting
 
 
+def _closing(*states: str, every: int) -> Any:
+    """The operator's function raises one of these for one round in so many."""
+
+    @asynccontextmanager
+    async def act(scene: Scene, strike: Strike) -> AsyncIterator[None]:
+        state = random.Random(strike.seed).choice(states)
+        await again(
+            lambda: scene.world.sql(
+                "INSERT INTO public.closing_trouble VALUES (%(state)s, %(every)s)", state=state, every=every
+            )
+        )
+        try:
+            await asyncio.sleep(strike.seconds)
+            yield
+        finally:
+            await again(lambda: scene.world.sql("DELETE FROM public.closing_trouble"))
+
+    return act
+
+
 @asynccontextmanager
 async def _table_locked(scene: Scene, strike: Strike) -> AsyncIterator[None]:
     async with scene.world.locked("public.rounds"):
@@ -269,8 +290,12 @@ KINDS: dict[str, Kind] = {
     "rows-locked": Kind("operator", (2, 6), _traffic(lambda t, left: t.lock_rows(left), 0.1)),
     "players-back": Kind("operator", (4, 10), _traffic(lambda t, _: t.come_back(), 0.2)),
     "rounds-completed": Kind("operator", (4, 10), _traffic(lambda t, _: t.complete(), 0.1)),
+    "rows-poisoned": Kind("operator", (4, 10), _traffic(lambda t, _: t.poison(), 0.2)),
+    "rows-doubled": Kind("operator", (4, 10), _traffic(lambda t, _: t.double(), 0.2)),
     "vacuum": Kind("operator", (1, 3), _traffic(lambda t, _: t.vacuum(), 0.5)),
     "table-locked": Kind("operator", (2, 6), _table_locked),
+    "closing-refused": Kind("closing", (5, 15), _closing("55000", "08006", "57P01", "53100", "P0001", every=20)),
+    "closing-busy": Kind("closing", (3, 8), _closing("55P03", "40001", "57014", every=1)),
     "paused": Kind("kill switch", (3, 8), _paused),
 }
 """Every kind of fault, by its name."""

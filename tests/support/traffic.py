@@ -83,6 +83,20 @@ class Traffic:
             )
             self.returned[name] = datetime.now(UTC)
 
+    async def poison(self) -> None:
+        """Have a round's row make no sense any more, for good."""
+        for name in await self._some(1):
+            await self._commit("UPDATE public.rounds SET stake = 'NaN' WHERE round_id = %(name)s AND status = 0", name)
+            self.returned[name] = datetime.now(UTC)
+
+    async def double(self) -> None:
+        """Have the view show a round twice, for good."""
+        for name in await self._some(1):
+            await self._commit(
+                "INSERT INTO public.twins SELECT * FROM public.rounds WHERE round_id = %(name)s AND status = 0", name
+            )
+            self.returned[name] = datetime.now(UTC)
+
     async def complete(self) -> None:
         """Have a player complete a round: the vendor knows it first, and tells the operator."""
         for name in await self._some(1):
