@@ -2,7 +2,9 @@
 --
 -- It is called with a batch, in the transaction that settles the ledger: both change, or neither. Only rounds that are
 -- still open are touched, and exactly those that were changed are returned; one that is left out is listed for review.
--- It may raise: the rounds of the batch are then tried in halves, and the one that raises is listed for review.
+-- It may raise: the rounds of the batch are then tried in halves, and the one that raises is listed for review. Locks,
+-- timeouts and deadlocks are tried again for ten minutes. Before a run sends anything it is called with empty arrays, and
+-- that call is rolled back: it closes nothing then, returns nothing, and does not raise.
 -- The amount is what the vendor promised to refund through your wallet, in units of the currency; it may be NULL, and so
 -- may currency and transaction id. Credit nobody here.
 --

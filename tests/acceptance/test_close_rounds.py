@@ -251,3 +251,26 @@ async def test_swapped_columns_are_noticed_on_the_first_batch(world: World) -> N
     assert 3 == done.code, done.err
     assert len(world.cancels) <= 30
     assert [] == await world.sql("SELECT FROM public.rounds WHERE status = 2")
+
+
+async def test_a_run_that_was_halted_by_closings_is_made_whole(world: World) -> None:
+    """Once the function is mended the run goes on, and what it could not close is closed again: nothing is left."""
+    await world.seed(40)
+    world.partner["rate"] = 30
+    await replace(world, "IF cardinality(p_round_id) > 0 THEN RAISE 'not today'; END IF;")
+    halted = await world.command("run", "--json")
+    assert 3 == halted.code, halted.err
+    run_id = halted.json["run_id"]
+    overridden = await world.command(
+        "run", "--resume", run_id, "--override", "the DBA is on it", "--by", "ann", "--json"
+    )
+    assert (4, {"cancelled": 40}) == (overridden.code, overridden.json["states"]), overridden.err
+    assert ["max_conflicts"] == [
+        one["rail"] for row in await world.sql("SELECT overrides FROM retention.runs") for one in row.overrides
+    ]
+    await replace(world, "")
+    closed = await world.command("review", "reclose", "--by", "ann")
+    assert 0 == closed.code, closed.err
+    assert [] == await world.sql("SELECT FROM public.rounds WHERE status <> 2")
+    assert [] == (await world.command("review", "list", "--json")).json
+    assert [] == await violations(world)
