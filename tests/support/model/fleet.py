@@ -113,6 +113,7 @@ class Fleet:
             ]
         for one in filter(None, self.replicas):
             options += [(3, partial(self._crash, one)), (1, partial(self._stop, one))]
+            options += [(2, partial(self._fails_over, one))] if one.waiting else []
         if len(self.runs) < RUNS:
             options += [(2, self._plan)]
         return [*options, (1, self._kill_switch)]
@@ -225,6 +226,12 @@ class Fleet:
     async def _crash(self, replica: Replica, _: Chance) -> None:
         self.tell(f"{replica.name} crashes")
         self.replicas[replica.number] = None
+
+    async def _fails_over(self, replica: Replica, _: Chance) -> None:
+        """A standby that lagged behind takes over: it lacks the newest claims, which their process records again."""
+        forgotten = await self.house.forget([*replica.waiting])
+        self.tell(f"the database fails over, and lacks {forgotten} claims of {replica.name}, which records them again")
+        await replica.restore()
 
     async def _stop(self, replica: Replica, _: Chance) -> None:
         self.tell(f"{replica.name} is told to stop")

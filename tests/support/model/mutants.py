@@ -98,6 +98,12 @@ MUTANTS = (
         "BROKEN",
     ),
     Mutant(
+        "a lost claim is not recorded again",
+        "restore",
+        (("WHERE NOT EXISTS (SELECT FROM retention.attempts a WHERE a.uuid = g.uuid)", "WHERE false"),),
+        "BROKEN",
+    ),
+    Mutant(
         "a later run plans doubts again",
         "freeze supersede",
         (

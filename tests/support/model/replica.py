@@ -8,20 +8,24 @@ to let it crash. Only one thing is not to be come between: that a request leaves
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import psycopg
 
 from retention.core.codes import DEFAULT_CODES
+from retention.core.database_trouble import Trouble
 from retention.core.model import Kind, NotConnected, Outcome, Treatment, Unclear
 from retention.core.outcome import pause_for, settle
 from retention.core.pacing import LateBudget
 from retention.core.send_check import Check, check_send
+from retention.core.settling import Batch, Next, after_failure
 from retention.core.step import Treating
 from retention.core.wire import decode
 from retention.engine.partner import CALLABLE
 from retention.engine.told_rounds import ToldRounds
+from retention.ledger.answers import Written
+from retention.ledger.database import first_line
 from retention.ledger.work import LaneTerms, WorkLedger
 from support.model.house import PARTNER, START
 
@@ -29,7 +33,6 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from retention.core.model import Answer, Claim, Settlement
-    from retention.ledger.answers import Written
     from retention.ledger.database import Database
     from support.model.house import House
     from support.model.vendor import Sent, Wire
@@ -182,14 +185,21 @@ class Replica:
         return [(item, written.get(item.claim.uuid)) for item in items]
 
     async def _settle(self, items: list[Settlement], error: str | None, *, again: bool) -> dict[str, Written]:
-        try:
-            written = (await self.ledger.settlements.settle(items, error, again=again)).written
-        except psycopg.errors.RaiseException as raised:
-            if len(items) == 1:
-                return await self._settle(items, f"close_rounds: {raised.diag.message_primary}", again=again)
-            half = len(items) // 2
-            first = await self._settle(items[:half], None, again=again)
-            return first | await self._settle(items[half:], None, again=again)
+        work, written = [Batch(items, error, again)], dict[str, Written]()
+        while work:
+            batch = work.pop()
+            try:
+                written |= (
+                    await self.ledger.settlements.settle(batch.items, batch.close_error, again=batch.again)
+                ).written
+            except psycopg.Error as raised:
+                match after_failure(batch, Trouble.REFUSED, now=self._house.now, patience_s=0.0):
+                    case Next.HALVE:
+                        work += batch.halves()
+                    case Next.WITHOUT_CLOSING:
+                        work.append(replace(batch, close_error=f"close_rounds: {first_line(raised)}"))
+                    case _:
+                        raise
         return written
 
     async def hand_back(self) -> list[Claim]:
@@ -212,6 +222,10 @@ class Replica:
     async def keep(self) -> None:
         """Let nobody take for lost what is about to be written."""
         await self.ledger.settlements.keep([entry.item.claim for entry in self.unwritten])
+
+    async def restore(self) -> None:
+        """Record again what is under way, where the database has lost it."""
+        await self.ledger.settlements.restore([sent.claim for sent in self.waiting.values()])
 
     async def recover(self) -> int:
         """Find the run's claims whose leases have run out; how many there were."""
