@@ -160,7 +160,8 @@ async def _database(settings: Settings, redact: Callable[[str], str]) -> list[Fi
     scopes = [(policy.name, scope_of(settings, policy)) for policy in settings.policies.values()]
     try:
         async with open_database(secret.reveal if secret else str, size=1) as database:
-            return await inspect_database(database, scopes)
+            limited = {policy.name: [*policy.max_amount] for policy in settings.policies.values()}
+            return await inspect_database(database, scopes, limited)
     except RetentionError as error:
         message = str(error)
     except AWAY as error:

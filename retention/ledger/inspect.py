@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -10,15 +10,26 @@ import psycopg
 from retention.errors import SchemaError
 from retention.ledger import migrations
 from retention.ledger.database import AWAY
+from retention.ledger.freezing import bounds
 from retention.ledger.grants import grants
+from retention.ledger.inspect_policies import Finding, policy_findings
 from retention.ledger.queries import query
-from retention.ledger.runs import SHOWN_DOUBLED, bounds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from retention.core.plan import Scope
     from retention.ledger.database import Database
+
+__all__ = [
+    "Finding",
+    "function_finding",
+    "inspect_database",
+    "require_ready",
+    "sequential_scans",
+    "view_finding",
+    "wallet_findings",
+]
 
 OLDEST_SERVER = 14
 
@@ -48,45 +59,24 @@ _NEVER_NULL = {"partner", "market", "user_id", "round_id", "opened_at"}
 _CASTS = {"timestamp with time zone": "timestamptz"}
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one look showed. A warning is no failure; a failure's message says how to mend it."""
+async def inspect_database(
+    database: Database,
+    policies: Sequence[tuple[str, Scope]],
+    limited: Mapping[str, Collection[str]] = MappingProxyType({}),
+) -> list[Finding]:
+    """Look at everything that runs need, and whether each policy's plan, and the claims, find their indexes.
 
-    name: str
-    ok: bool
-    message: str
-    warning: bool = False
-
-
-async def inspect_database(database: Database, policies: Sequence[tuple[str, Scope]]) -> list[Finding]:
-    """Look at everything that runs need, and whether each policy's plan, and the claims, find their indexes."""
+    `limited` has the currencies of each policy's max_amount.
+    """
     findings = await _needed(database)
     findings += wallet_findings(await database.rows("check_view", relation="wallet_refunds"))
     if all(finding.ok for finding in findings):
         as_of = (await database.row("now")).now
         for name, scope in policies:
-            finding = await _index_use(database, f"index use of policy {name}", "stale_rounds", bounds(scope, as_of))
-            findings.append(finding)
-            findings += await _doubled(database, name, bounds(scope, as_of))
+            values = bounds(scope, as_of)
+            findings.append(await _index_use(database, f"index use of policy {name}", "stale_rounds", values))
+            findings += await policy_findings(database, name, values, limited.get(name, ()))
     return findings
-
-
-async def _doubled(database: Database, policy: str, values: Mapping[str, Any]) -> list[Finding]:
-    """Name rounds that the view has more than once, as far as the server finds them soon."""
-    name = f"doubled rounds of policy {policy}"
-    try:
-        async with database.transaction() as transaction:
-            await transaction.rows("brief_statement")
-            rows = await transaction.rows("doubled_rounds", limit=SHOWN_DOUBLED, **values)
-    except psycopg.errors.QueryCanceled:
-        return [Finding(name, ok=True, message="not looked for: the view is too large for that; `retention plan` does")]
-    if not rows:
-        return []
-    rounds = ", ".join(f"{row.partner}/{row.round_id}" for row in rows)
-    message = (
-        f"retention.open_rounds has these more than once, and they are left out: {rounds}; make it give each round once"
-    )
-    return [Finding(name, ok=True, message=message, warning=True)]
 
 
 async def require_ready(database: Database) -> None:

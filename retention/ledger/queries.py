@@ -25,8 +25,7 @@ def folder() -> Traversable:
 def query(name: str) -> LiteralString:
     """The text of sql/queries/<name>.sql.
 
-    A line `-- include FILE` stands for that file's text, so that one rule is written once.
+    A line `-- include FILE` stands for that file's text, so that one rule is written once; it may have such lines.
     """
-    queries = folder() / "queries"
-    text = (queries / f"{name}.sql").read_text("utf-8")
-    return _INCLUDE.sub(lambda line: (queries / line[1]).read_text("utf-8"), text)
+    text = (folder() / "queries" / f"{name}.sql").read_text("utf-8")
+    return _INCLUDE.sub(lambda line: query(line[1].removesuffix(".sql")), text)

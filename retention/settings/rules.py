@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from retention.core.cron import fields_of, zone_of
 from retention.core.notice import signing_key
+from retention.core.rails import is_currency
 from retention.settings.durations import parse_duration
 from retention.settings.secret import Secret
 
@@ -164,6 +165,15 @@ def money(value: object) -> Decimal:
     if not _MONEY.fullmatch(text):
         raise ValueError('is no amount; write a string of digits, such as "50000" or "50000.00"')
     return Decimal(text)
+
+
+def currency(value: str) -> str:
+    """Accept a code as ISO 4217 has them: any other never meets a stake's, and its limit would limit nothing."""
+    if is_currency(value):
+        return value
+    code = value.strip().upper()
+    mend = f"write {code}" if is_currency(code) else "write three capital letters, such as EUR"
+    raise ValueError(f"is no currency code of ISO 4217; {mend}")
 
 
 def name(value: str) -> str:
