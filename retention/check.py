@@ -165,7 +165,8 @@ async def _database(settings: Settings, redact: Callable[[str], str]) -> list[Fi
     scopes = [(policy.name, scope_of(settings, policy)) for policy in settings.policies.values()]
     try:
         async with open_database(secret.reveal if secret else str, size=1) as database:
-            findings = await inspect_database(database, scopes)
+            limited = {policy.name: [*policy.max_amount] for policy in settings.policies.values()}
+            findings = await inspect_database(database, scopes, limited)
             if not all(finding.ok for finding in findings):
                 return [*findings, *secret_findings(settings, ())]
             findings += await inspect_names(database, scopes)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import psycopg
-
 from retention.core.echo import weakness
+from retention.ledger.database import BusyError
 from retention.ledger.finding import Finding
 from retention.settings import rules
 
@@ -29,7 +28,7 @@ async def sample_ids(database: Database) -> Sequence[Place]:
         async with database.transaction() as transaction:
             await transaction.rows("brief_statement")
             rows = await transaction.rows("check_ids", limit=SAMPLE)
-    except psycopg.errors.QueryCanceled:
+    except BusyError:
         return ()
     return [(row.relation, row.name, row.value) for row in rows]
 

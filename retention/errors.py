@@ -30,6 +30,10 @@ class SchemaError(RetentionError):
     exit_code = 2
 
 
+class ViewError(SchemaError):
+    """The operator's view cannot be read."""
+
+
 class DatabaseUnreachableError(RetentionError):
     """The database cannot be reached."""
 

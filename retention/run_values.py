@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
     from uuid import UUID
 
     from retention.core.plan import Plan
     from retention.core.summary import Exit, Summary
+    from retention.engine.engine import Ending
     from retention.settings.model import Policy
+
+
+class Work(Protocol):
+    """Sends and settles a run's plan: the engine, put together for it."""
+
+    async def __call__(self, run_id: UUID, policy: Policy, passed: Sequence[str]) -> Ending:
+        """Work on the run until it is over for this process."""
 
 
 @dataclass(frozen=True, slots=True)

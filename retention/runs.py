@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from retention.core.rails import Limits, check_plan
+from pydantic import ValidationError
+
+from retention.core.rails import check_plan
 from retention.core.stricter import stricter
 from retention.core.summary import exit_code
 from retention.errors import UsageError
-from retention.ledger.runs import RunRequest
+from retention.planning import Planning
 from retention.run_values import Finished, Planned, Stop
 from retention.settings.model import Policy
 
@@ -22,12 +23,11 @@ if TYPE_CHECKING:
 
     from retention.core.plan import Plan, Scope
     from retention.core.rails import Tripped
-    from retention.engine.engine import Ending
     from retention.engine.stats import Tally
     from retention.ledger.controls import Controls
     from retention.ledger.runs import RunLedger
     from retention.ledger.work import LaneTerms
-    from retention.run_values import Order
+    from retention.run_values import Order, Work
 
 STRICTER = "stricter"
 """What halts a run whose policy has become stricter, as a rail does."""
@@ -39,19 +39,12 @@ OVER = {"finished", "cancelled"}
 """What a run's status is when nothing can be done with it any more."""
 
 
-class Work(Protocol):
-    """Sends and settles a run's plan: the engine, put together for it."""
-
-    async def __call__(self, run_id: UUID, policy: Policy, passed: Sequence[str]) -> Ending:
-        """Work on the run until it is over for this process."""
-
-
 class Runs:
     """Makes runs.
 
     `replica` is this process's name. `able` raises UsageError where it could not carry out a policy's run; `signalled`
     tells the exit code of the signal that stopped it, if one did. `policy_now` gives a policy as it is configured, its
-    partners named; None where there is none.
+    partners named; None where there is none. `scope` tells which rounds a policy looks at, at the most so many.
     """
 
     def __init__(
@@ -65,32 +58,25 @@ class Runs:
         log: FilteringBoundLogger,
         signalled: Callable[[], int | None],
         policy_now: Callable[[str], Policy | None],
+        scope: Callable[[Policy, int | None], tuple[Scope, Sequence[LaneTerms]]],
     ) -> None:
         self._ledger = ledger
         self._policy_now = policy_now
+        self._planning = Planning(ledger, tally, log, scope)
         self._controls = controls
         self._replica = replica
         self._work = work
         self._able = able
-        self._tally = tally
         self._log = log
         self._signalled = signalled
 
     async def plan(self, policy: Policy, scope: Scope, terms: Sequence[LaneTerms], order: Order) -> Planned | None:
-        """Plan a run of the policy; None where its scheduled time has a run already, somebody else's."""
-        # The partners of this moment are the run's for good, whatever is configured when it is resumed.
-        policy = policy.model_copy(update={"partners": scope.partners})
-        record = policy.as_record() | ({} if scope.limit is None else {"limit": scope.limit})
-        request = RunRequest(
-            uuid.uuid4(), policy.name, policy.mode, order.requested_by, order.reason, record, order.scheduled_for
-        )
-        plan = await self._ledger.create(request, scope, terms)
-        if plan is None:
-            return None
-        self._tally.found(policy.name, ((group.market, group.rounds) for group in plan.groups))
-        log = self._bound(request.run_id, policy)
-        log.info("run.planned", mode=policy.mode, rounds=plan.rounds, left_out=plan.left_out() or None)
-        return Planned(request.run_id, policy, plan)
+        """Plan a run of the policy; None where its scheduled time has another one already, or none can be had.
+
+        Where the operator's view cannot be read, a scheduled run is on record as failed, so that people are told once;
+        whoever asks for a run is told by ViewError.
+        """
+        return await self._planning.plan(policy, scope, terms, order)
 
     async def carry_out(self, planned: Planned, confirm: Callable[[Plan], Awaitable[bool]] | None = None) -> Finished:
         """Carry a planned run out, within its rails.
@@ -99,7 +85,7 @@ class Runs:
         """
         run_id, policy, plan = planned.run_id, planned.policy, planned.plan
         log = self._bound(run_id, policy)
-        tripped = check_plan(plan.figures(), _limits(policy))
+        tripped = check_plan(plan.figures(), policy.limits)
         if policy.mode == "dry_run":
             warnings = tuple(f"an enforcing run would halt: {rail}" for rail in tripped)
             return self._tell(log, await self._finished(run_id, plan=plan, warnings=warnings))
@@ -135,15 +121,21 @@ class Runs:
             if override:
                 raise UsageError(f"run {run_id} is {row.status}: there is no rail to pass")
             return await self._finished(run_id)
+        if policy.mode == "dry_run":
+            raise UsageError(f"run {run_id} is a dry run that failed: there is nothing to go on with")
         self._able(policy)
         if words := self._stricter(policy):
             detail = "; ".join(words)
             log.warning("run.policy_stricter", detail=detail, requested_by=by)
             await self._ledger.override(run_id, STRICTER, detail, by)
+        plan = await self._planning.complete(row, policy, _passed(row), override=bool(override))
         tripped = await self._tripped(row, policy)
         if override:
             rails = [rail.rail for rail in tripped]
-            rails += [rail for rail in WHILE_RUNNING if (row.halt_reason or "").startswith(f"{rail}:")]
+            # These cannot be found again: replies and closings are past, and the plan may have become smaller.
+            halted_by = (row.halt_reason or "").partition(":")[0]
+            if halted_by in {"max_rounds", *WHILE_RUNNING} - {*rails}:
+                rails.append(halted_by)
             if not rails:
                 raise UsageError(
                     f"run {run_id} is not halted by a rail ({row.halt_reason or row.status}); resume it as it is"
@@ -152,7 +144,7 @@ class Runs:
                 await self._ledger.override(run_id, rail, override, by)
                 log.warning("run.overridden", rail=rail, requested_by=by, reason=override)
             row, tripped = await self._ledger.get(run_id), []
-        return await self._set_going(row, policy, log, tripped, again=True)
+        return await self._set_going(row, policy, log, tripped, plan, again=True)
 
     async def close(self, run_id: UUID, by: str, note: str) -> Any:
         """Call a run off for good; raises UsageError where there is none, or it is over. Returns what it came to."""
@@ -185,19 +177,31 @@ class Runs:
         row = await self._ledger.get(run_id)
         if row is None:
             raise UsageError(f"there is no run {run_id}; `retention runs list` shows the newest")
-        policy = Policy.model_validate({key: value for key, value in row.settings.items() if key != "limit"})
+        try:
+            policy = Policy.model_validate({key: value for key, value in row.settings.items() if key != "limit"})
+        except ValidationError:
+            raise UsageError(
+                f"run {run_id} keeps a policy that this version refuses; `retention runs close` calls it off"
+            ) from None
         return row, policy, self._bound(run_id, policy)
 
     async def _tripped(self, row: Any, policy: Policy) -> list[Tripped]:
         """The rails that the run's plan does not pass, and that nobody has passed it over."""
-        return check_plan(await self._ledger.figures(row.run_id), _limits(policy), _passed(row))
+        return check_plan(await self._ledger.figures(row.run_id), policy.limits, _passed(row))
 
     async def _set_going(
-        self, row: Any, policy: Policy, log: FilteringBoundLogger, tripped: Sequence[Tripped], *, again: bool = False
+        self,
+        row: Any,
+        policy: Policy,
+        log: FilteringBoundLogger,
+        tripped: Sequence[Tripped],
+        plan: Plan | None = None,
+        *,
+        again: bool = False,
     ) -> Finished:
         if stop := await self._stopped(tripped, policy):
-            return await self._halt(row.run_id, stop, log, None)
-        return await self._go(row.run_id, policy, _passed(row), log, None, again=again)
+            return await self._halt(row.run_id, stop, log, plan)
+        return await self._go(row.run_id, policy, _passed(row), log, plan, again=again)
 
     def _bound(self, run_id: UUID, policy: Policy) -> FilteringBoundLogger:
         return self._log.bind(run_id=str(run_id), policy=policy.name)
@@ -269,10 +273,6 @@ class Runs:
         summary = await self._ledger.summary(run_id)
         code = exit_code(summary, stopped_by=self._signalled() if stopped else None, unreachable=unreachable)
         return Finished(summary, code, plan, warnings)
-
-
-def _limits(policy: Policy) -> Limits:
-    return Limits(policy.max_rounds, policy.max_amount)
 
 
 def _passed(row: Any) -> list[str]:

@@ -24,6 +24,7 @@ def scope_of(settings: Settings, policy: Policy, limit: int | None = None) -> Sc
         games=policy.games,
         exclude_games=policy.exclude_games,
         limit=limit,
+        other_partners=tuple(name for name in settings.partners if name not in partners),
     )
 
 

@@ -28,6 +28,7 @@ from retention.log import Redactor
 from retention.partner_wiring import open_partner, terms_of
 from retention.progress import progress
 from retention.runs import Runs
+from retention.scope import scope_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
+    from retention.core.plan import Scope
     from retention.ledger.database import Database
     from retention.ledger.work import LaneTerms
     from retention.notify.herald import Herald
@@ -116,12 +118,17 @@ class House:
             self.log,
             lambda: place.code,
             self._policy_now,
+            self._scope,
         )
 
     def _policy_now(self, name: str) -> Policy | None:
         """A policy as it is configured now, with the partners that it speaks of."""
         policy = self.settings.policies.get(name)
         return policy and policy.model_copy(update={"partners": self.settings.partners_of(policy)})
+
+    def _scope(self, policy: Policy, limit: int | None) -> tuple[Scope, Sequence[LaneTerms]]:
+        scope = scope_of(self.settings, policy, limit)
+        return scope, self.terms(scope.partners)
 
     def _able(self, policy: Policy) -> None:
         """Raise UsageError unless every partner of the policy is configured here."""

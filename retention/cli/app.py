@@ -78,7 +78,7 @@ def options(
 
 
 # Registered by their modules, which import nothing heavy before they run.
-from retention.cli import controls, database, reports, runs, serve, vendor  # noqa: E402
+from retention.cli import controls, database, reports, reviews, runs, serve, vendor  # noqa: E402
 
-for module in (vendor, database, runs, serve, reports, controls):
+for module in (vendor, database, runs, serve, reports, reviews, controls):
     module.register(app)

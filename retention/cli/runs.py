@@ -49,6 +49,9 @@ def plan(
     older_than: OlderThan = None,
     limit: Limit = None,
     reason: Reason = None,
+    rounds: Annotated[
+        bool, typer.Option("--rounds", help="List the rounds too, left out ones with their reason.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what a run would do. Writes nothing, calls nobody."""
@@ -59,6 +62,7 @@ def plan(
     async def work(house: House, _signals: Signals) -> int:
         from retention.ledger.inspect import require_ready
         from retention.report import show
+        from retention.report.files import write_listed
         from retention.report.runs import plan_document
 
         wanted, scope = asked(house.settings)
@@ -67,7 +71,14 @@ def plan(
         found = await house.run_ledger.plan(scope)
         rates = {terms.partner: terms.cancels_per_second for terms in house.terms(scope.partners)}
         document = plan_document(wanted, found, rates)
-        emit_json(document) if as_json else show.print_plan(document)
+        if not rounds:
+            emit_json(document) if as_json else show.print_plan(document)
+            return 0
+        async with house.run_ledger.plan_rounds(scope, found.as_of) as listed:
+            if as_json:
+                await write_listed(document, listed, sys.stdout)
+            else:
+                await show.print_listed(document, listed)
         return 0
 
     in_house(context, work, asked=asked)

@@ -20,6 +20,9 @@ class Trouble(enum.Enum):
     """The client could not even ask. The next try fails as well."""
 
 
+READ_ONLY = "25006"
+"""The SQLSTATE of a server, or a session, that only reads."""
+
 _BY_SQLSTATE = {
     # Class 08 and those of 57 that end a session: the connection is gone, and `connected` says so.
     "08": Trouble.AWAY,
@@ -30,7 +33,7 @@ _BY_SQLSTATE = {
     "57P05": Trouble.AWAY,  # idle_session_timeout
     "25P03": Trouble.AWAY,  # idle_in_transaction_session_timeout
     "25P04": Trouble.AWAY,  # transaction_timeout
-    "25006": Trouble.AWAY,  # read_only_sql_transaction: a standby, until it is promoted
+    READ_ONLY: Trouble.AWAY,  # read_only_sql_transaction: a standby, until it is promoted
     "40": Trouble.BUSY,  # serialization failures and deadlocks
     "40002": Trouble.REFUSED,  # transaction_integrity_constraint_violation
     "55P03": Trouble.BUSY,  # lock_not_available

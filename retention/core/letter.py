@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from retention.core.model import State
+from retention.core.plan import VIEW
 from retention.core.text import decimal_text, time_text
 
 if TYPE_CHECKING:
@@ -107,7 +108,11 @@ def _next(event: Event, run: UntoldRun) -> str:
         case "run.halted":
             return f"retention run --resume {run.run_id} (--override TEXT --by WHO passes the rail)"
         case "run.failed":
-            return "once the vendor answers, a new `retention run`: what was not sent is planned again"
+            return (
+                f"retention check, until it can be read; then retention run {run.policy}"
+                if (run.halt_reason or "").startswith(VIEW)
+                else "once the vendor answers, a new `retention run`: what was not sent is planned again"
+            )
         case "run.awaiting_approval":
             return f"retention approve {run.run_id} --by WHO, or retention reject {run.run_id} --by WHO"
     return f"retention review list; retention report --all --run {run.run_id}"

@@ -86,18 +86,22 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class OpenRound:
-    """A round as the operator's view has it."""
+    """A round as the operator's view has it. `broken` names what no run could plan it with, as core.plan.BROKEN does.
+
+    A time that makes no sense is None, as one that is missing is.
+    """
 
     partner: str
-    market: str
+    market: str | None
     game_id: str | None
-    user_id: str
+    user_id: str | None
     round_id: str
-    opened_at: datetime
+    opened_at: datetime | None
     last_activity_at: datetime | None
     currency: str | None
     stake: Decimal | None
     bet_transaction_id: str | None
+    broken: str | None = None
 
 
 # One of each of the following is made for every request, and a tuple is made in a third of a frozen dataclass's time.

@@ -6,14 +6,33 @@ from dataclasses import dataclass
 from decimal import Context, Decimal, localcontext
 from typing import TYPE_CHECKING, NamedTuple
 
-from retention.core.rails import Figures
+from retention.core.rails import Figures, is_currency
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from datetime import datetime, timedelta
+
+VIEW = "retention.open_rounds"
+"""The operator's view that every plan reads."""
 
 DOUBLED = "doubled"
 """Stands against a round that the operator's view has more than once."""
+
+BROKEN: Mapping[str, str] = {
+    "no_partner": "no partner",
+    "unknown_partner": "a partner that is not configured",
+    "no_market": "no market",
+    "no_user_id": "no user_id",
+    "no_round_id": "no round_id",
+    "no_opened_at": "no opened_at",
+    "bad_user_id": "a user_id that the vendor cannot take: longer than 32, or with control characters",
+    "bad_round_id": "a round_id that the vendor cannot take: longer than 36, or with control characters",
+    "bad_game_id": "a game_id that the vendor cannot take: empty, longer than 32, or with control characters",
+    "bad_opened_at": "an opened_at that makes no sense: infinite, before 2000 or after 9000",
+    "bad_last_activity_at": "a last_activity_at that makes no sense: infinite, before 2000 or after 9000",
+    "bad_stake": "a stake that makes no sense: no number, or more than 20 digits before or 18 after the point",
+}
+"""Stands against rows of the operator's view that no run can plan, in words that follow on `with`."""
 
 EXACT = Context(prec=76)
 """For sums of money: the default of 28 digits is fewer than one amount may have."""
@@ -21,7 +40,10 @@ EXACT = Context(prec=76)
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which open rounds are stale for a run. `max_runs` goes with `partners`, one for each. None: no such limit."""
+    """Which open rounds are stale for a run. `max_runs` goes with `partners`, one for each. None: no such limit.
+
+    `other_partners` are configured too, and none of the run's: their rounds are not left out by mistake.
+    """
 
     partners: tuple[str, ...]
     max_runs: tuple[int, ...]
@@ -32,23 +54,26 @@ class Scope:
     games: tuple[str, ...] | None
     exclude_games: tuple[str, ...]
     limit: int | None = None
+    other_partners: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
     """Stale rounds that have all of this in common. `standing` is 'eligible', or what stands against planning them.
 
-    `stake` is their sum in units of `currency`, None where no stake is known.
+    Of eligible rounds alone there are games, currencies, ages and stakes. `stake` is their sum in units of `currency`,
+    None where no stake is known; `unjudged` counts those whose stake max_amount cannot judge.
     """
 
     standing: str
-    partner: str
-    market: str
+    partner: str | None
+    market: str | None
     game_id: str | None
     currency: str | None
+    oldest: datetime | None
     rounds: int
     stake: Decimal | None
-    oldest: datetime
+    unjudged: int = 0
 
 
 class Doubled(NamedTuple):
@@ -57,6 +82,23 @@ class Doubled(NamedTuple):
     partner: str
     round_id: str
     stale_rows: int
+
+
+class ListedRound(NamedTuple):
+    """A round of a plan, or one that is left out of it; `standing` says which, as in Group.
+
+    `opened_at` is text: ISO 8601 in UTC, or what the database says where the time makes no sense.
+    """
+
+    partner: str | None
+    market: str | None
+    game_id: str | None
+    user_id: str | None
+    round_id: str | None
+    opened_at: str | None
+    stake: Decimal | None
+    currency: str | None
+    standing: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +122,7 @@ class Plan:
     @property
     def oldest(self) -> datetime | None:
         """When the oldest planned round was opened."""
-        return min((group.oldest for group in self.eligible), default=None)
+        return min((group.oldest for group in self.eligible if group.oldest), default=None)
 
     def left_out(self) -> dict[str, int]:
         """How many stale rounds are not planned, by what stands against them."""
@@ -94,12 +136,19 @@ class Plan:
         """How many rounds are planned for each partner."""
         counts: dict[str, int] = {}
         for group in self.eligible:
-            counts[group.partner] = counts.get(group.partner, 0) + group.rounds
+            if group.partner is not None:
+                counts[group.partner] = counts.get(group.partner, 0) + group.rounds
         return counts
 
     def figures(self) -> Figures:
         """What the rails look at."""
-        return Figures(self.rounds, sum_stakes((group.currency, group.stake) for group in self.eligible))
+        stakes = sum_stakes((group.currency, group.stake) for group in self.eligible)
+        return Figures(self.rounds, stakes, sum(group.unjudged for group in self.eligible))
+
+    def unlimited(self, limited: Iterable[str]) -> list[str]:
+        """The currencies of planned stakes that max_amount, whose currencies are `limited`, has no limit for."""
+        staked = {group.currency for group in self.eligible if group.currency and is_currency(group.currency)}
+        return sorted(staked - {*limited}) if limited else []
 
 
 def sum_stakes(stakes: Iterable[tuple[str | None, Decimal | None]]) -> dict[str, Decimal]:

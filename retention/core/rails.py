@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,16 +12,23 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from decimal import Decimal
 
+_CURRENCY = re.compile("[A-Z]{3}")
+
 WINDOW_MINIMUM = 50
 """Replies before the failure ratio says anything."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What a plan holds: rounds, and sums of stakes in currency units, per currency."""
+    """What a plan holds: rounds, and sums of stakes in currency units, per currency.
+
+    `unjudged` counts the rounds whose stake max_amount cannot judge: none or a negative one, no currency or none of
+    ISO 4217.
+    """
 
     rounds: int
     stakes: Mapping[str, Decimal] = field(default_factory=dict)
+    unjudged: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +37,7 @@ class Limits:
 
     max_rounds: int
     max_amount: Mapping[str, Decimal] = field(default_factory=dict)
+    max_amount_unknown: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +65,10 @@ def check_plan(figures: Figures, limits: Limits, passed: Sequence[str] = ()) -> 
     ]
     if over:
         tripped.append(Tripped("max_amount", "stakes of " + "; ".join(over)))
+    if limits.max_amount and figures.unjudged > limits.max_amount_unknown:
+        what = "with a stake that max_amount cannot judge (none or a negative one, or no currency of ISO 4217)"
+        words = f"{figures.unjudged} rounds {what}, the policy allows {limits.max_amount_unknown}"
+        tripped.append(Tripped("max_amount_unknown", words))
     return [rail for rail in tripped if rail.rail not in passed]
 
 
@@ -80,3 +93,8 @@ def check_closings(refused: int, max_conflicts: int, passed: Sequence[str] = ())
         f" {max_conflicts}; `retention review list` says why, `retention review reclose` closes them once it is mended"
     )
     return Tripped("max_conflicts", words)
+
+
+def is_currency(code: str) -> bool:
+    """Tell whether a code has the form that ISO 4217 gives to all of them."""
+    return _CURRENCY.fullmatch(code) is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from retention.core.plan import BROKEN
 from retention.core.text import time_text
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def judge(policy: str, scope: Scope, found: OpenRound | None, standing: Standing
         reasons = ["it is not among the operator's open rounds"]
     else:
         reasons = [
+            *_broken(found),
             *_doubled(standing),
             *_out_of_scope(scope, found),
             *_too_young(scope, found, as_of),
@@ -62,6 +64,11 @@ def judge(policy: str, scope: Scope, found: OpenRound | None, standing: Standing
             *_in_ledger(scope, found, standing),
         ]
     return Verdict(policy, not reasons, tuple(reasons))
+
+
+def _broken(found: OpenRound) -> Iterator[str]:
+    if found.broken is not None:
+        yield f"the operator's view has it with {BROKEN[found.broken]}"
 
 
 def _doubled(standing: Standing) -> Iterator[str]:
@@ -72,7 +79,7 @@ def _doubled(standing: Standing) -> Iterator[str]:
 def _out_of_scope(scope: Scope, found: OpenRound) -> Iterator[str]:
     if found.partner not in scope.partners:
         yield f"partner {found.partner} is none of the policy's: {', '.join(scope.partners)}"
-    if scope.markets is not None and found.market not in scope.markets:
+    if scope.markets is not None and found.market is not None and found.market not in scope.markets:
         yield f"market {found.market} is none of the policy's: {', '.join(scope.markets)}"
     if found.market in scope.exclude_markets:
         yield f"market {found.market} is excluded"
@@ -84,7 +91,7 @@ def _out_of_scope(scope: Scope, found: OpenRound) -> Iterator[str]:
 
 
 def _too_young(scope: Scope, found: OpenRound, as_of: datetime) -> Iterator[str]:
-    if found.opened_at > as_of - scope.open_longer_than:
+    if found.opened_at is not None and found.opened_at > as_of - scope.open_longer_than:
         stale_at = found.opened_at + scope.open_longer_than
         yield f"opened at {time_text(found.opened_at)}, it becomes stale at {time_text(stale_at)}"
     idle, last = scope.idle_longer_than, found.last_activity_at

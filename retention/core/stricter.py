@@ -23,7 +23,9 @@ def stricter(before: Record, now: Record | None) -> list[str]:
     """
     if now is None:
         return ["the policy is not configured any more"]
-    found = [words for key, check in _CHECKS.items() if (words := check(key, before.get(key), now.get(key)))]
+    limited = bool(now.get("max_amount"))
+    checks = {key: check for key, check in _CHECKS.items() if limited or key != "max_amount_unknown"}
+    found = [words for key, check in checks.items() if (words := check(key, before.get(key), now.get(key)))]
     return [*found, *_amounts(before.get("max_amount") or {}, now.get("max_amount") or {})]
 
 
@@ -58,6 +60,7 @@ _CHECKS: Mapping[str, Callable[[str, Any, Any], str | None]] = {
     "exclude_markets": _wider,
     "exclude_games": _wider,
     "max_rounds": _lower,
+    "max_amount_unknown": _lower,
     "max_failure_ratio": _lower,
     "max_conflicts": _lower,
     "deadline": _lower,

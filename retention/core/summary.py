@@ -34,7 +34,8 @@ class Summary:
 
     `states` are the run's own rounds, `taken_up` the doubts of earlier runs; the other counts are over both.
     `to_review` counts rounds that were not called and need a person. `refunds` are sums in currency units, by currency,
-    as promised by the vendor. `ended_by`: the process that ended it.
+    as promised by the vendor. `ended_by`: the process that ended it. `unwritten` counts the rounds of a
+    plan that is not written, since the run may not carry it out.
     """
 
     run_id: UUID
@@ -51,11 +52,12 @@ class Summary:
     refunds: Mapping[str, Decimal] = field(default_factory=dict)
     finished_at: datetime | None = None
     ended_by: str | None = None
+    unwritten: int = 0
 
     @property
     def rounds(self) -> int:
         """How many rounds the run planned."""
-        return sum(self.states.values())
+        return sum(self.states.values()) + self.unwritten
 
     @property
     def needs_review(self) -> bool:

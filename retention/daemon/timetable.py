@@ -139,9 +139,11 @@ class Timetable:
             watch.problem = f"the database was away ({type(error).__name__})"
         except Exception as error:  # noqa: BLE001 - whatever it is, the other schedules go on, and it is told
             watch.retry_at = time.monotonic() + RETRY
-            watch.problem = self._redact(str(error).strip().partition("\n")[0])
+            problem = self._redact(str(error).strip().partition("\n")[0])
             ours = not isinstance(error, (RetentionError, psycopg.Error))
-            self._log.error("schedule.failed", policy=watch.policy.name, problem=watch.problem, exc_info=ours)
+            if problem != watch.problem:  # it is tried again and again, and told once
+                self._log.error("schedule.failed", policy=watch.policy.name, problem=problem, exc_info=ours)
+            watch.problem = problem
         finally:
             watch.busy = False
         return planned  # also where it could not be recorded yet: the run is ours, and need not wait for that

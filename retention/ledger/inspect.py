@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 
 from retention.errors import SchemaError
 from retention.ledger import migrations
-from retention.ledger.database import AWAY, BusyError
+from retention.ledger.database import AWAY
 from retention.ledger.durability import check_closing, check_durability
 from retention.ledger.finding import Finding
+from retention.ledger.freezing import bounds
 from retention.ledger.grants import grants
+from retention.ledger.inspect_policies import policy_findings
 from retention.ledger.queries import query
-from retention.ledger.runs import SHOWN_DOUBLED, bounds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from retention.core.plan import Scope
     from retention.ledger.database import Database
+
+__all__ = [
+    "Finding",
+    "function_finding",
+    "inspect_database",
+    "require_ready",
+    "sequential_scans",
+    "view_finding",
+    "wallet_findings",
+]
 
 OLDEST_SERVER = 14
 
@@ -49,8 +61,15 @@ _NEVER_NULL = {"partner", "market", "user_id", "round_id", "opened_at"}
 _CASTS = {"timestamp with time zone": "timestamptz"}
 
 
-async def inspect_database(database: Database, policies: Sequence[tuple[str, Scope]]) -> list[Finding]:
-    """Look at everything that runs need, and whether each policy's plan, and the claims, find their indexes."""
+async def inspect_database(
+    database: Database,
+    policies: Sequence[tuple[str, Scope]],
+    limited: Mapping[str, Collection[str]] = MappingProxyType({}),
+) -> list[Finding]:
+    """Look at everything that runs need, and whether each policy's plan, and the claims, find their indexes.
+
+    `limited` has the currencies of each policy's max_amount.
+    """
     findings = await _needed(database)
     if all(finding.ok for finding in findings):
         findings += [await check_closing(database), *await check_durability(database)]
@@ -58,28 +77,10 @@ async def inspect_database(database: Database, policies: Sequence[tuple[str, Sco
     if all(finding.ok for finding in findings):
         as_of = (await database.row("now")).now
         for name, scope in policies:
-            finding = await _index_use(database, f"index use of policy {name}", "stale_rounds", bounds(scope, as_of))
-            findings.append(finding)
-            findings += await _doubled(database, name, bounds(scope, as_of))
+            values = bounds(scope, as_of)
+            findings.append(await _index_use(database, f"index use of policy {name}", "stale_rounds", values))
+            findings += await policy_findings(database, name, values, limited.get(name, ()))
     return findings
-
-
-async def _doubled(database: Database, policy: str, values: Mapping[str, Any]) -> list[Finding]:
-    """Name rounds that the view has more than once, as far as the server finds them soon."""
-    name = f"doubled rounds of policy {policy}"
-    try:
-        async with database.transaction() as transaction:
-            await transaction.rows("brief_statement")
-            rows = await transaction.rows("doubled_rounds", limit=SHOWN_DOUBLED, **values)
-    except BusyError:
-        return [Finding(name, ok=True, message="not looked for: the view is too large for that; `retention plan` does")]
-    if not rows:
-        return []
-    rounds = ", ".join(f"{row.partner}/{row.round_id}" for row in rows)
-    message = (
-        f"retention.open_rounds has these more than once, and they are left out: {rounds}; make it give each round once"
-    )
-    return [Finding(name, ok=True, message=message, warning=True)]
 
 
 async def require_ready(database: Database) -> None:

@@ -25,7 +25,7 @@ def folder() -> Traversable:
 def query(name: str) -> LiteralString:
     """The text of sql/queries/<name>.sql.
 
-    A line `-- include FILE` stands for that file's text, so that one rule is written once.
+    A line `-- include FILE` stands for that file's text, so that one rule is written once; it may have such lines.
     """
     return _text(folder() / "queries", f"{name}.sql")
 

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import enum
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from psycopg.types.json import Jsonb
 
-from retention.core.backoff import BASE
 from retention.core.model import State
-from retention.core.plan import DOUBLED, Doubled, Group, Plan, sum_stakes
+from retention.core.plan import DOUBLED, Doubled, Group, ListedRound, Plan, sum_stakes
 from retention.core.rails import Figures
 from retention.core.summary import Summary
 from retention.ledger.closing import refused_closing
+from retention.ledger.freezing import as_record, bounds, freeze, write
+from retention.ledger.view import reading_the_view
 from retention.ledger.work import BEAT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -41,7 +44,8 @@ class Start(enum.Enum):
 class RunRequest:
     """A run that somebody asks for. `settings` is the policy as it is now, without secrets.
 
-    `scheduled_for` is the time of the policy's schedule that it is for; None where a person asks.
+    `scheduled_for` is the time of the policy's schedule that it is for; None where a person asks. A plan of more than
+    `max_rounds` is not written, None: any is.
     """
 
     run_id: UUID
@@ -51,6 +55,7 @@ class RunRequest:
     reason: str | None
     settings: Mapping[str, Any]
     scheduled_for: datetime | None = None
+    max_rounds: int | None = None
 
 
 class RunLedger:
@@ -66,83 +71,69 @@ class RunLedger:
         return (await self._database.row("now")).now  # type: ignore[no-any-return]
 
     async def plan(self, scope: Scope) -> Plan:
-        """What a run would plan now; writes nothing."""
+        """What a run would plan now; writes nothing. Raises ViewError."""
         as_of = await self.now()
-        rows = await self._database.rows("plan", limit=scope.limit, **bounds(scope, as_of))
-        plan = Plan(as_of, tuple(Group(*row) for row in rows))
-        if DOUBLED not in plan.left_out():
-            return plan
-        doubled = await self._database.rows("doubled_rounds", limit=SHOWN_DOUBLED, **bounds(scope, as_of))
+        with reading_the_view():
+            rows = await self._database.rows("plan", limit=scope.limit, **bounds(scope, as_of))
+            plan = Plan(as_of, tuple(Group(*row) for row in rows))
+            if DOUBLED not in plan.left_out():
+                return plan
+            doubled = await self._database.rows("doubled_rounds", limit=SHOWN_DOUBLED, **bounds(scope, as_of))
         return replace(plan, doubled=tuple(Doubled(*row) for row in doubled))
+
+    @asynccontextmanager
+    async def plan_rounds(self, scope: Scope, as_of: datetime) -> AsyncIterator[AsyncIterator[ListedRound]]:
+        """Open the rounds of such a plan, and what it leaves out; they can be read while it is open."""
+        async with self._database.transaction(snapshot=True) as transaction:
+            with reading_the_view():
+                rows = transaction.stream("plan_rounds", limit=scope.limit, **bounds(scope, as_of))
+                async with aclosing(rows), aclosing(_listed(rows)) as listed:
+                    yield listed
 
     async def create(self, request: RunRequest, scope: Scope, terms: Sequence[LaneTerms]) -> Plan | None:
         """Freeze a run's plan, all of it or nothing; None where its scheduled time has a run already.
 
         Earlier runs' doubts within its scope become this run's to settle. A dry run is finished with that: its rounds
-        stand in the ledger as not sent.
+        stand in the ledger as not sent. Raises ViewError.
         """
         dry_run = request.mode == "dry_run"
         async with self._database.transaction() as transaction:
             as_of = (await transaction.row("now")).now
-            limits = bounds(scope, as_of)
-            made = await transaction.row(
-                "insert_run",
-                run_id=request.run_id,
-                policy=request.policy,
-                trigger="on_demand" if request.scheduled_for is None else "schedule",
-                mode=request.mode,
-                scheduled_for=request.scheduled_for,
-                as_of=as_of,
-                requested_by=request.requested_by,
-                reason=request.reason,
-                settings=Jsonb(dict(request.settings)),
-                status="finished" if dry_run else "planned",
-            )
+            status = "finished" if dry_run else "planned"
+            made = await transaction.row("insert_run", **_run_values(request, as_of, status))
             if made is None:
                 return None
-            if not dry_run:
-                await transaction.rows(
-                    "ensure_partners",
-                    partners=[partner.partner for partner in terms],
-                )
-                abandoned = [row.run_id for row in await transaction.rows("abandoned", run_id=request.run_id)]
-                for partner in terms:
-                    await transaction.rows(
-                        "recover",
-                        partner=partner.partner,
-                        run_ids=abandoned,
-                        above=0,
-                        up_to=None,
-                        status_probe=partner.status_probe,
-                        max_attempts=partner.max_attempts,
-                        back_off=BASE,
-                        but=[],
-                    )
-                    await transaction.rows(
-                        "take_up",
-                        run_id=request.run_id,
-                        partner=partner.partner,
-                        markets=limits["markets"],
-                        games=limits["games"],
-                        exclude_markets=limits["exclude_markets"],
-                        exclude_games=limits["exclude_games"],
-                    )
-                if abandoned:
-                    await transaction.rows("supersede", run_id=str(request.run_id), limit=scope.limit, **limits)
-            rows = await transaction.rows(
-                "freeze",
-                run_id=request.run_id,
-                dry_run=dry_run,
-                limit=scope.limit,
-                **limits,
-            )
+            if dry_run:
+                plan = await write(transaction, request.run_id, scope, as_of, None, dry_run=True)
+            else:
+                plan = await freeze(transaction, request.run_id, scope, terms, as_of, request.max_rounds)
             await transaction.rows("planned", run_id=request.run_id, beat=BEAT)
-        return Plan(as_of, tuple(Group(*row) for row in rows))
+        return plan
+
+    async def write_plan(
+        self, run_id: UUID, scope: Scope, terms: Sequence[LaneTerms], max_rounds: int | None
+    ) -> Plan | None:
+        """Write the plan of a run that has none yet, of the rounds that were stale when it was made and are open still.
+
+        None where its plan is written, or the run is over. Raises ViewError.
+        """
+        async with self._database.transaction() as transaction:
+            begun = await transaction.row("begin_writing", run_id=run_id)
+            return None if begun is None else await freeze(transaction, run_id, scope, terms, begun.as_of, max_rounds)
+
+    async def record_failure(self, request: RunRequest, reason: str) -> bool:
+        """Put a run on record that could not be planned; whether this call did it."""
+        values = _run_values(request, await self.now(), "failed", reason, Figures(0))
+        return await self._database.row("insert_run", **values) is not None
 
     async def figures(self, run_id: UUID) -> Figures:
-        """What a frozen plan holds, for the rails."""
+        """What a plan holds, or came to where it is not written: for the rails."""
+        if (unwritten := (await self.get(run_id)).unwritten) is not None:
+            stakes = {currency: Decimal(stake) for currency, stake in unwritten["stakes"].items()}
+            return Figures(unwritten["rounds"], stakes, unwritten["unjudged"])
         rows = await self._database.rows("figures", run_id=run_id)
-        return Figures(sum(row.rounds for row in rows), sum_stakes((row.currency, row.stake) for row in rows))
+        stakes = sum_stakes((row.currency, row.stake) for row in rows)
+        return Figures(sum(row.rounds for row in rows), stakes, sum(row.unjudged for row in rows))
 
     async def start(self, run_id: UUID, deadline: float | None, *, again: bool = False) -> Start | None:
         """Set a run going, or join it; None where it is over. `deadline` in seconds from now.
@@ -206,19 +197,30 @@ class RunLedger:
             refunds={row.currency: row.amount for row in refunds},
             finished_at=run.finished_at,
             ended_by=run.ended_by,
+            unwritten=run.unwritten["rounds"] if run.unwritten is not None else 0,
         )
 
 
-def bounds(scope: Scope, as_of: datetime) -> dict[str, Any]:
-    """The values that sql/queries/stale_rounds.sql wants."""
+async def _listed(rows: AsyncIterator[Any]) -> AsyncGenerator[ListedRound, None]:
+    async for row in rows:
+        yield ListedRound(*row)
+
+
+def _run_values(
+    request: RunRequest, as_of: datetime, status: str, halt_reason: str | None = None, figures: Figures | None = None
+) -> dict[str, Any]:
+    """The values that sql/queries/insert_run.sql wants; `figures` of a plan that is not written."""
     return {
+        "run_id": request.run_id,
+        "policy": request.policy,
+        "trigger": "on_demand" if request.scheduled_for is None else "schedule",
+        "mode": request.mode,
+        "scheduled_for": request.scheduled_for,
         "as_of": as_of,
-        "partners": list(scope.partners),
-        "max_runs": list(scope.max_runs),
-        "open_longer_than": scope.open_longer_than.total_seconds(),
-        "idle_longer_than": scope.idle_longer_than.total_seconds() if scope.idle_longer_than else None,
-        "markets": list(scope.markets) if scope.markets is not None else None,
-        "games": list(scope.games) if scope.games is not None else None,
-        "exclude_markets": list(scope.exclude_markets),
-        "exclude_games": list(scope.exclude_games),
+        "requested_by": request.requested_by,
+        "reason": request.reason,
+        "settings": Jsonb(dict(request.settings)),
+        "status": status,
+        "halt_reason": halt_reason,
+        "unwritten": None if figures is None else Jsonb(as_record(figures)),
     }

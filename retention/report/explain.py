@@ -9,6 +9,7 @@ from retention.core.discrepancies import Money, discrepancies
 from retention.core.holds import Hold
 from retention.core.model import OpenRound, State
 from retention.core.selection import Holding, Standing, judge
+from retention.ledger.view import reading_the_view
 from retention.report.life import Attempt, Cancellation, Life
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ async def explain(database: Database, partner: str, round_id: str, policies: Seq
     key = {"partner": partner, "round_id": round_id}
     async with database.transaction(snapshot=True) as transaction:
         as_of = (await transaction.row("now")).now
-        open_rows = await transaction.rows("open_round", **key)
+        with reading_the_view():
+            open_rows = await transaction.rows("open_round", **key)
         rows = await transaction.rows("round_cancellations", as_of=as_of, **key)
         attempts = [Attempt(*row) for row in await transaction.rows("round_attempts", **key)]
         holds = tuple(Hold(*row) for row in await transaction.rows("round_holds", **key))

@@ -16,8 +16,10 @@ from retention.core.text import decimal_text, time_text
 from retention.report.model import COLUMNS
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from typing import TextIO
 
+    from retention.core.plan import ListedRound
     from retention.report.model import Report
 
 # What a spreadsheet takes for a formula: one of these signs, their full-width twins included, behind any blanks; or a
@@ -46,6 +48,16 @@ async def write_json(report: Report, file: TextIO) -> int:
     file.write(",".join("\n" + _line(total) for total in report.totals))
     file.write("\n]\n}\n")
     return count
+
+
+async def write_listed(document: Mapping[str, Any], rounds: AsyncIterator[ListedRound], file: TextIO) -> None:
+    """Write a plan's document as JSON, with its rounds under `listed`, a round to a line."""
+    file.write("{\n" + "".join(f'"{name}": {_line(value)},\n' for name, value in document.items()) + '"listed": [')
+    comma = "\n"
+    async for item in rounds:
+        file.write(comma + _line(item._asdict()))
+        comma = ",\n"
+    file.write("\n]\n}\n")
 
 
 async def write_csv(report: Report, file: TextIO) -> int:

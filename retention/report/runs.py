@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from retention.core.plan import eta_seconds
-from retention.core.rails import Limits, check_plan
+from retention.core.rails import check_plan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,14 +36,12 @@ def plan_document(policy: Policy, plan: Plan, rates: Mapping[str, float]) -> dic
                 "stake": group.stake,
                 "oldest": group.oldest,
             }
-            for group in sorted(plan.eligible, key=lambda group: (group.partner, group.market, group.game_id or ""))
+            for group in sorted(plan.eligible, key=lambda one: (one.partner or "", one.market or "", one.game_id or ""))
         ],
         "left_out": plan.left_out(),
         "doubled": [doubled._asdict() for doubled in plan.doubled],
-        "rails": [
-            {"rail": rail.rail, "words": rail.words}
-            for rail in check_plan(figures, Limits(policy.max_rounds, policy.max_amount))
-        ],
+        "rails": [{"rail": rail.rail, "words": rail.words} for rail in check_plan(figures, policy.limits)],
+        "unlimited": plan.unlimited(policy.max_amount),
     }
 
 
@@ -58,6 +56,7 @@ def run_document(finished: Finished) -> dict[str, Any]:
         "halt_reason": summary.halt_reason,
         "exit_code": int(finished.exit),
         "rounds": summary.rounds,
+        "left_out": finished.plan.left_out() if finished.plan else {},
         "states": {state.value: count for state, count in sorted(summary.states.items())},
         "taken_up": {state.value: count for state, count in sorted(summary.taken_up.items())},
         "refunds": dict(sorted(summary.refunds.items())),

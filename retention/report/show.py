@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from retention.core.plan import BROKEN
 from retention.report.grid import print_grid, print_lines
 from retention.report.values import moment, money
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import AsyncIterator, Iterator, Mapping
     from decimal import Decimal
+
+    from retention.core.plan import ListedRound
 
 _LEFT_OUT = {
     "held": "on hold",
     "in_ledger": "in the ledger already (live in another run, in doubt, or cancelled before)",
     "doubled": "in the view more than once: make retention.open_rounds give each round once",
     "given_up": "refused or already completed in max_runs runs (`retention review list`)",
+    **{broken: f"with {words} (`retention plan --rounds`)" for broken, words in BROKEN.items()},
 }
 
 _OPEN_ENDS = {
@@ -52,6 +56,16 @@ def print_plan(document: Mapping[str, Any]) -> None:
     print_lines(_plan_lines(document), None)
 
 
+async def print_listed(document: Mapping[str, Any], rounds: AsyncIterator[ListedRound]) -> None:
+    """Print what `plan` found, and each of its rounds as it comes: nobody knows how many these are."""
+    print_plan(document)
+    async for item in rounds:
+        stake = "no stake" if item.stake is None else money(item.stake)
+        words = [item.market, item.game_id, item.user_id, item.opened_at, stake, item.currency]
+        known = ", ".join(word for word in words if word)
+        print_lines([f"{item.standing}: {item.partner or '?'}/{item.round_id or '?'}, {known}"], None)
+
+
 def print_run(document: Mapping[str, Any]) -> None:
     """Print what a run came to, and what to do next."""
     print_lines(_run_lines(document), None)
@@ -62,13 +76,19 @@ def _plan_lines(document: Mapping[str, Any]) -> Iterator[str]:
     yield f"{document['rounds']} rounds to cancel, stakes {_sums(document['stakes'])}; {span} at the rate"
     if document["oldest"]:
         yield f"the oldest was opened at {moment(document['oldest'])}"
-    for standing, count in sorted(document["left_out"].items()):
-        yield f"left out: {count} {_LEFT_OUT[standing]}"
+    yield from _left_out(document)
     if document["doubled"]:
         names = [f"{one['partner']}/{one['round_id']}" for one in document["doubled"]]
         yield f"  doubled: {', '.join(names)}"
     for rail in document["rails"]:
         yield f"a run would halt: {rail['rail']}: {rail['words']}"
+    if document["unlimited"]:
+        yield f"max_amount has no limit for stakes in {', '.join(document['unlimited'])}"
+
+
+def _left_out(document: Mapping[str, Any]) -> Iterator[str]:
+    for standing, count in sorted(document["left_out"].items()):
+        yield f"left out: {count} {_LEFT_OUT[standing]}"
 
 
 def _run_lines(document: Mapping[str, Any]) -> Iterator[str]:
@@ -82,6 +102,7 @@ def _run_lines(document: Mapping[str, Any]) -> Iterator[str]:
         yield f"  {count:>8} {state} (doubts of earlier runs)"
     if not document["rounds"] and not document["taken_up"]:
         yield "  no stale rounds"
+    yield from _left_out(document)
     if document["refunds"]:
         yield f"refunds promised by the vendor: {_sums(document['refunds'])}"
     for name, words in _OPEN_ENDS.items():

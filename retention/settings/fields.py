@@ -29,7 +29,8 @@ AppriseUrl = Annotated[Secret, BeforeValidator(rules.secret(rules.check_apprise)
 Name = Annotated[str, AfterValidator(rules.name)]
 Words = Annotated[tuple[str, ...], AfterValidator(rules.words)]
 Codes = Mapping[Name, Annotated[Treatment, Field(strict=False)]]
-Amounts = Mapping[Name, Annotated[Decimal, BeforeValidator(rules.money)]]
+Currency = Annotated[str, AfterValidator(rules.currency)]
+Amounts = Mapping[Currency, Annotated[Decimal, BeforeValidator(rules.money)]]
 Cron = Annotated[str, AfterValidator(rules.schedule)]
 Zone = Annotated[str, AfterValidator(rules.timezone)]
 Duration = Annotated[timedelta, BeforeValidator(rules.duration), PlainSerializer(format_duration)]
@@ -45,6 +46,7 @@ def list_of(example: str, of: str, at_least: int = 0) -> Any:
 
 
 COUNT = "a whole number, 1 or more"
+COUNT_OR_NONE = "a whole number, 0 or more"
 SWITCH = "true or false"
 DURATION = "a duration"
 

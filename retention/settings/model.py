@@ -10,10 +10,12 @@ from pydantic import Field, ValidationInfo, field_validator
 from retention.core.cron import Schedule
 from retention.core.names import known_text, listed
 from retention.core.notice import EVENTS, Event
+from retention.core.rails import Limits
 from retention.errors import UsageError
 from retention.settings import rules
 from retention.settings.fields import (
     COUNT,
+    COUNT_OR_NONE,
     DURATION,
     SWITCH,
     Amounts,
@@ -66,6 +68,7 @@ class Policy(Table):
     max_amount: Annotated[Amounts, key('{ EUR = "50000" }', "a table of amounts by currency")] = Field(
         default_factory=dict
     )
+    max_amount_unknown: Annotated[int, key("0", COUNT_OR_NONE, ge=0)] = 0
     max_conflicts: Annotated[int, key("5", "a whole number, at least 0", ge=0)] = 5
     max_failure_ratio: Annotated[float, key("0.2", "a number above 0, at most 1", gt=0, le=1)] = 0.2
     winnings: Annotated[Literal["review", "cancel"], key('"review"', '"review" or "cancel"')] = "review"
@@ -92,6 +95,11 @@ class Policy(Table):
         if self.schedule is None or self.timezone is None:
             return None
         return Schedule(self.schedule, self.timezone)
+
+    @property
+    def limits(self) -> Limits:
+        """Its rails for a plan."""
+        return Limits(self.max_rounds, self.max_amount, self.max_amount_unknown)
 
     def as_record(self) -> dict[str, Any]:
         """Return what the ledger keeps of the policy: JSON, and `Policy.model_validate` reads it back."""

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from retention.core.cron import fields_of, zone_of
 from retention.core.notice import signing_key
+from retention.core.rails import is_currency
 from retention.core.words import is_blank
 from retention.settings.durations import parse_duration
 from retention.settings.secret import Secret
@@ -172,6 +173,15 @@ def words(value: tuple[str, ...]) -> tuple[str, ...]:
     if any(map(is_blank, value)):
         raise ValueError("has a blank name in it, which would match nothing; write the name, or take it out")
     return value
+
+
+def currency(value: str) -> str:
+    """Accept a code as ISO 4217 has them: any other never meets a stake's, and its limit would limit nothing."""
+    if is_currency(value):
+        return value
+    code = value.strip().upper()
+    mend = f"write {code}" if is_currency(code) else "write three capital letters, such as EUR"
+    raise ValueError(f"is no currency code of ISO 4217; {mend}")
 
 
 def name(value: str) -> str:

@@ -39,10 +39,10 @@ GRANT EXECUTE ON FUNCTION retention.refuse_closing(text) TO retention_job;
 
 GRANT SELECT ON retention.runs TO retention_job;
 GRANT INSERT (run_id, policy, trigger, mode, scheduled_for, as_of, requested_by, reason, settings, status, halt_reason,
-              started_at, finished_at, deadline_at, ended_by)
+              started_at, finished_at, deadline_at, ended_by, unwritten)
     ON retention.runs TO retention_job;
 GRANT UPDATE (status, halt_reason, overrides, started_at, finished_at, active_until, deadline_at, halted_partners, recent,
-              paused, told, ended_by, refused_closings)
+              paused, told, ended_by, refused_closings, unwritten)
     ON retention.runs TO retention_job;
 
 GRANT SELECT ON retention.cancellations TO retention_job;

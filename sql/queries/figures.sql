@@ -1,3 +1,6 @@
 -- What a run's plan holds, for the rails: rounds and stakes by currency.
-SELECT stake_currency AS currency, count(*) AS rounds, sum(stake) AS stake
-FROM retention.cancellations WHERE run_id = %(run_id)s GROUP BY stake_currency
+SELECT
+    currency,
+    -- include shared/stakes.sql
+FROM (SELECT stake_currency AS currency, stake FROM retention.cancellations WHERE run_id = %(run_id)s) planned
+GROUP BY currency

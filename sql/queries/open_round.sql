@@ -1,4 +1,13 @@
-SELECT partner, market, game_id, user_id, round_id, opened_at, last_activity_at, currency, stake, bet_transaction_id
-FROM retention.open_rounds
-WHERE partner = %(partner)s AND round_id = %(round_id)s
-ORDER BY opened_at, user_id, market
+-- A round as the operator's view has it, `broken` where a row of it makes no sense: times that no calendar has are NULL.
+SELECT
+    o.partner, o.market, o.game_id, o.user_id, o.round_id,
+    CASE WHEN o.opened_at >= timestamptz '2000-01-01 00:00:00+00'
+              AND o.opened_at < timestamptz '9001-01-01 00:00:00+00' THEN o.opened_at END AS opened_at,
+    CASE WHEN o.last_activity_at >= timestamptz '2000-01-01 00:00:00+00'
+              AND o.last_activity_at < timestamptz '9001-01-01 00:00:00+00' THEN o.last_activity_at END AS last_activity_at,
+    o.currency, o.stake, o.bet_transaction_id,
+    -- include shared/broken_row.sql
+    AS broken
+FROM retention.open_rounds o
+WHERE o.partner = %(partner)s AND o.round_id = %(round_id)s
+ORDER BY o.opened_at, o.user_id, o.market

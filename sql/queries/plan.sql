@@ -4,9 +4,11 @@ WITH stale AS (
 ), chosen AS (
     SELECT * FROM stale WHERE standing = 'eligible' ORDER BY opened_at, partner, round_id LIMIT %(limit)s::bigint
 )
-SELECT 'eligible' AS standing, partner, market, game_id, currency, count(*) AS rounds, sum(stake) AS stake,
-       min(opened_at) AS oldest
+SELECT
+    'eligible' AS standing, partner, market, game_id, currency, min(opened_at) AS oldest,
+    -- include shared/stakes.sql
 FROM chosen GROUP BY partner, market, game_id, currency
 UNION ALL
-SELECT standing, partner, market, game_id, currency, count(*), sum(stake), min(opened_at)
-FROM stale WHERE standing <> 'eligible' GROUP BY standing, partner, market, game_id, currency
+-- Of what is left out, numbers and times may make no sense.
+SELECT standing, partner, market, NULL, NULL, NULL, count(*), NULL, 0
+FROM stale WHERE standing <> 'eligible' GROUP BY standing, partner, market

@@ -59,7 +59,7 @@ async def test_max_rounds_halts_before_the_first_call(world: World) -> None:
     await world.seed(6)
     world.policy["max_rounds"] = 5
     done = await world.command("run", "--json")
-    assert (3, "halted", {"planned": 6}) == (done.code, done.json["status"], done.json["states"])
+    assert (3, "halted", 6, {}) == (done.code, done.json["status"], done.json["rounds"], done.json["states"])
     assert done.json["halt_reason"].startswith("max_rounds: 6 stale rounds, the policy allows 5")
     assert [] == world.vendor.requests
     run = done.json["run_id"]

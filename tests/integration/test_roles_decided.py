@@ -20,7 +20,7 @@ REFUSED = "42501"
 
 INSERTED_ONCE = {
     "runs": "run_id policy trigger mode scheduled_for as_of requested_by reason settings deadline_at status halt_reason"
-    " started_at finished_at ended_by",
+    " started_at finished_at ended_by unwritten",
     "cancellations": "run_id partner market game_id user_id round_id opened_at stake stake_currency bet_transaction_id"
     " state settled_at holds_round detail",
     "attempts": "uuid cancellation_id run_id kind replica claimed_at",
@@ -35,7 +35,7 @@ INSERTED_ONCE = {
 
 UPDATED = {
     "runs": "status halt_reason overrides started_at finished_at active_until deadline_at halted_partners recent paused"
-    " told ended_by refused_closings",
+    " told ended_by refused_closings unwritten",
     "cancellations": "state error_code description currency amount transaction_id conflict detail settled_at attempts"
     " resolved_as resolved_by resolved_note resolved_at resolved_from attempt_uuid lease_until tries probes due_at taken_up_by"
     " doubtful refused unsettled holds_round in_progress_at incomplete review",
@@ -72,11 +72,24 @@ HARMLESS: dict[str, Any] = {
     **dict.fromkeys(("by", "reason", "text", "rail", "note", "why", "replica", "requested_by", "problem"), "a trial"),
     **dict.fromkeys(("game_id", "user_id", "body", "event", "relation", "arguments", "timezone", "schedule"), "words"),
     **dict.fromkeys(("as_of", "start", "end", "created_at", "scheduled_for"), NOW),
-    **dict.fromkeys(("until", "close_error", "within", "deadline", "idle_longer_than", "server_started"), None),
+    **dict.fromkeys(
+        (
+            "until",
+            "close_error",
+            "within",
+            "deadline",
+            "idle_longer_than",
+            "max_rounds",
+            "unwritten",
+            "halt_reason",
+            "server_started",
+        ),
+        None,
+    ),
     **dict.fromkeys(("run_id", "notification_id"), UUID),
     **{key: [UUID] for key in ("run_ids", "uuids", "but")},
     **dict.fromkeys(("id", "hold_id", "after", "above", "up_to"), 0),
-    **dict.fromkeys(("batch", "new", "limit", "max_attempts", "tries", "large"), 1),
+    **dict.fromkeys(("batch", "new", "limit", "max_attempts", "tries", "large", "shown", "longest"), 1),
     **dict.fromkeys(
         (
             *(
@@ -110,7 +123,7 @@ HARMLESS: dict[str, Any] = {
         )
     },
     **{key: ["R-1"] for key in ("round_ids", "privileges", "relations", "columns", "schemas", "names")},
-    **{key: [] for key in ("exclude_markets", "exclude_games")},
+    **{key: [] for key in ("exclude_markets", "exclude_games", "other_partners")},
     "ids": [0],
     "max_runs": [3],
     "conflicts": [True],

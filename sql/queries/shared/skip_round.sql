@@ -1,19 +1,22 @@
 -- Settles the rounds of `looked` that are not to be called any more.
 UPDATE retention.cancellations c
 SET state = CASE
-        WHEN c.doubtful THEN 'in_doubt' WHEN l.why = 'held' THEN 'held' WHEN l.why = 'doubled' THEN 'not_sent'
+        WHEN c.doubtful THEN 'in_doubt' WHEN l.why = 'held' THEN 'held'
+        WHEN l.why IN ('doubled', 'broken') THEN 'not_sent'
         ELSE 'no_longer_open' END,
     due_at = CASE WHEN c.doubtful AND %(status_probe)s AND c.probes < %(max_attempts)s THEN statement_timestamp() END,
     settled_at = CASE WHEN NOT c.doubtful THEN statement_timestamp() END,
     holds_round = c.doubtful, unsettled = c.doubtful,
-    review = CASE WHEN l.why = 'doubled' AND NOT c.doubtful THEN 'finding' END,
+    review = CASE WHEN l.why IN ('doubled', 'broken') AND NOT c.doubtful THEN 'finding' END,
     detail = CASE l.why
         WHEN 'closed' THEN 'not in the operator''s view any more'
         WHEN 'doubled' THEN 'the operator''s view has this round ' || l.rows || ' times'
+        WHEN 'broken' THEN 'the operator''s view has this round with a value that makes no sense any more: ' || l.broken
         WHEN 'opened_again' THEN 'another round under this id, opened at '
-            || to_char(l.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+            || CASE WHEN isfinite(l.opened_at) THEN to_char(l.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+                    ELSE coalesce(l.opened_at::text, 'no time') END
         WHEN 'another_user' THEN 'another player''s round under this id'
-        WHEN 'another_market' THEN 'another round under this id, in market ' || l.market
+        WHEN 'another_market' THEN 'another round under this id, in market ' || coalesce(l.market, 'none')
         WHEN 'came_back' THEN 'the player came back at '
             || to_char(l.last_activity_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
         ELSE 'on hold' END

@@ -165,12 +165,14 @@ class House:
     async def forget(self, uuids: list[str]) -> int:
         """Lose the commits of these claims, as far as they were their rounds' first; how many those were."""
         rows = await self.sql(
-            "WITH lost AS (UPDATE retention.cancellations SET state = 'planned', attempt_uuid = NULL, lease_until = NULL,"
-            " attempts = 0, tries = 0, probes = 0 WHERE attempt_uuid = ANY (%(uuids)s::uuid[]) AND state = 'claimed'"
-            " AND NOT unsettled AND NOT doubtful AND attempts <= 1 AND probes <= 1 AND attempts + probes = 1"
-            " RETURNING id)"
-            " DELETE FROM retention.attempts a USING lost WHERE a.cancellation_id = lost.id AND a.uuid = ANY (%(uuids)s::uuid[])"
-            " RETURNING a.uuid",
+            "WITH gone AS ("
+            "    DELETE FROM retention.attempts a USING retention.cancellations c"
+            "    WHERE a.uuid = ANY (%(uuids)s::uuid[]) AND c.attempt_uuid = a.uuid AND c.state = 'claimed'"
+            "      AND NOT c.unsettled AND NOT c.doubtful"
+            "    RETURNING c.id, (a.kind = 'cancel')::integer AS cancel"
+            ") UPDATE retention.cancellations c SET state = 'planned', attempt_uuid = NULL, lease_until = NULL,"
+            " attempts = attempts - g.cancel, tries = tries - g.cancel, probes = probes - 1 + g.cancel"
+            " FROM gone g WHERE c.id = g.id RETURNING c.id",
             uuids=uuids,
         )
         return len(rows)

@@ -1,0 +1,46 @@
+"""What the operator's view says when it cannot be read: whose fault that is, and what the database said."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from retention.core.database_trouble import READ_ONLY, Trouble, trouble_of
+from retention.core.plan import VIEW
+from retention.errors import ViewError
+from retention.ledger.database import AWAY, first_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def reading_the_view() -> Iterator[None]:
+    """Raise ViewError where a statement that reads the view is refused, by whatever stands behind the view."""
+    try:
+        yield
+    except psycopg.Error as error:
+        if is_passing(error):
+            raise
+        raise ViewError(refusal(error)) from error
+
+
+def is_passing(error: psycopg.Error) -> bool:
+    """Tell whether the same statement may succeed later, without a person's doing.
+
+    A server that goes away says so as FATAL. What the view raises with the same SQLSTATE, as a foreign server
+    that is away does, is the view's own.
+    """
+    if isinstance(error, AWAY) or not error.sqlstate:
+        return True
+    trouble = trouble_of(error.sqlstate, connected=True, writable=False)
+    if trouble is Trouble.AWAY and error.sqlstate != READ_ONLY:
+        return error.diag.severity_nonlocalized != "ERROR"
+    return trouble is not Trouble.REFUSED
+
+
+def refusal(error: psycopg.Error) -> str:
+    """Say which view, and what the database said of it."""
+    return f"{VIEW} cannot be read: {first_line(error)}"

@@ -1,0 +1,93 @@
+"""Plans runs: writes down which rounds a run is about, or why it has none."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from retention.errors import ViewError
+from retention.ledger.runs import RunRequest
+from retention.run_values import Planned
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from structlog.typing import FilteringBoundLogger
+
+    from retention.core.plan import Plan, Scope
+    from retention.engine.stats import Tally
+    from retention.ledger.runs import RunLedger
+    from retention.ledger.work import LaneTerms
+    from retention.run_values import Order
+    from retention.settings.model import Policy
+
+
+class Planning:
+    """Makes the plans of runs. `scope` tells which rounds a policy looks at, at the most so many."""
+
+    def __init__(
+        self,
+        ledger: RunLedger,
+        tally: Tally,
+        log: FilteringBoundLogger,
+        scope: Callable[[Policy, int | None], tuple[Scope, Sequence[LaneTerms]]],
+    ) -> None:
+        self._ledger = ledger
+        self._tally = tally
+        self._log = log
+        self._scope = scope
+
+    async def plan(self, policy: Policy, scope: Scope, terms: Sequence[LaneTerms], order: Order) -> Planned | None:
+        """Plan a run; see Runs.plan."""
+        # The partners of this moment are the run's for good, whatever is configured when it is resumed.
+        policy = policy.model_copy(update={"partners": scope.partners})
+        record = policy.as_record() | ({} if scope.limit is None else {"limit": scope.limit})
+        request = RunRequest(
+            uuid.uuid4(),
+            policy.name,
+            policy.mode,
+            order.requested_by,
+            order.reason,
+            record,
+            order.scheduled_for,
+            policy.max_rounds,
+        )
+        try:
+            plan = await self._ledger.create(request, scope, terms)
+        except ViewError as error:
+            if order.scheduled_for is None:
+                raise
+            reason = str(error)
+        else:
+            if plan is None:
+                return None
+            self._tell(request.run_id, policy, plan)
+            return Planned(request.run_id, policy, plan)
+        if await self._ledger.record_failure(request, reason):
+            self._log.error("run.failed", run_id=str(request.run_id), policy=policy.name, halt_reason=reason)
+        return None
+
+    async def complete(self, row: Any, policy: Policy, passed: Sequence[str], *, override: bool) -> Plan | None:
+        """Write the plan of a run that was halted before it had one; None where it has one.
+
+        `override`: however many rounds it has, as where max_rounds is among the rails that a person `passed` before.
+        """
+        if row.unwritten is None:
+            return None
+        max_rounds = None if override or "max_rounds" in passed else policy.max_rounds
+        scope, terms = self._scope(policy, row.settings.get("limit"))
+        plan = await self._ledger.write_plan(row.run_id, scope, terms, max_rounds)
+        if plan is not None:
+            self._tell(row.run_id, policy, plan)
+        return plan
+
+    def _tell(self, run_id: uuid.UUID, policy: Policy, plan: Plan) -> None:
+        self._tally.found(policy.name, ((group.market or "", group.rounds) for group in plan.groups))
+        self._log.info(
+            "run.planned",
+            run_id=str(run_id),
+            policy=policy.name,
+            mode=policy.mode,
+            rounds=plan.rounds,
+            left_out=plan.left_out() or None,
+        )

@@ -1,0 +1,18 @@
+-- Why a row `o` of the operator's view cannot be a round to cancel, NULL where nothing is wrong with it: a value that the
+-- contract forbids, that the vendor cannot take, or that the ledger cannot keep exactly. ASCII alone counts as control
+-- characters: the bytes of a database without an encoding are letters.
+CASE
+    WHEN o.market IS NULL OR btrim(o.market) = '' THEN 'no_market'
+    WHEN o.user_id IS NULL OR btrim(o.user_id) = '' THEN 'no_user_id'
+    WHEN o.round_id IS NULL OR btrim(o.round_id) = '' THEN 'no_round_id'
+    WHEN o.opened_at IS NULL THEN 'no_opened_at'
+    WHEN char_length(o.user_id) > 32 OR o.user_id ~ '[\x01-\x1f\x7f]' THEN 'bad_user_id'
+    WHEN char_length(o.round_id) > 36 OR o.round_id ~ '[\x01-\x1f\x7f]' THEN 'bad_round_id'
+    WHEN char_length(o.game_id) > 32 OR btrim(o.game_id) = '' OR o.game_id ~ '[\x01-\x1f\x7f]' THEN 'bad_game_id'
+    WHEN o.opened_at < timestamptz '2000-01-01 00:00:00+00' OR o.opened_at >= timestamptz '9001-01-01 00:00:00+00'
+        THEN 'bad_opened_at'
+    WHEN o.last_activity_at < timestamptz '2000-01-01 00:00:00+00'
+         OR o.last_activity_at >= timestamptz '9001-01-01 00:00:00+00' THEN 'bad_last_activity_at'
+    -- NaN and infinity are greater than any number; a digit beyond the eighteenth would be rounded away.
+    WHEN abs(o.stake) >= 1e20 OR round(o.stake, 18) <> o.stake THEN 'bad_stake'
+END
