@@ -27,7 +27,8 @@ async def look(dsn: str, **keys: Any) -> list[Finding]:
     findings = await check.run_checks(configured, {})
     for secret in (TOKEN, LOGIN, "hidden"):
         assert secret not in check.text(findings)
-    return findings
+    # How careful the tests' own server is with its disk is not their matter.
+    return [finding for finding in findings if finding.name != "durability"]
 
 
 @pytest.mark.parametrize("below", [True, False], ids=["beside api_url", "without api_url"])

@@ -210,7 +210,12 @@ async def test_the_optional_view_is_looked_at_where_there_is_one(
     database_dsn: str, columns: str, problems: str
 ) -> None:
     """What the wallet's view lacks is found, and keeps no run from beginning."""
-    run(database_dsn, sample("roles"), f"CREATE VIEW retention.wallet_refunds AS SELECT {columns} FROM public.rounds")
+    run(
+        database_dsn,
+        sample("roles"),
+        "GRANT SELECT, UPDATE ON public.rounds TO retention_job",
+        f"CREATE VIEW retention.wallet_refunds AS SELECT {columns} FROM public.rounds",
+    )
     dsn = as_role(database_dsn, "retention_job")
 
     failure = Finding("wallet view", ok=False, message=f"retention.wallet_refunds: {problems}")

@@ -64,7 +64,7 @@ class Explaining(Database):
         """Whoever asks with patience is explained as well."""
         return self
 
-    prompt = at_work
+    prompt = durable = at_work
 
     async def rows(self, name: str, **values: Any) -> list[Any]:
         """Explain a statement instead of running it, but for the one that tells the time."""
