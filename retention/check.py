@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from retention.core import wire
+from retention.core.clock_check import shift
 from retention.core.model import Credentials, NotConnected, Reply, Treatment, Unclear
 from retention.core.overlap import overlap
 from retention.errors import RetentionError
+from retention.ledger.clocks import Clocks
 from retention.ledger.database import AWAY, open_database
 from retention.ledger.inspect import Finding, inspect_database
+from retention.ledger.runs import RunLedger
+from retention.report.show import vendor_pause
 from retention.scope import scope_of
 from retention.settings.durations import format_duration
 from retention.settings.partner import Call
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from retention.ledger.database import Database
     from retention.settings import Partner, Policy, Settings
 
 AUTO_CLOSING = timedelta(hours=24)
@@ -160,7 +165,9 @@ async def _database(settings: Settings, redact: Callable[[str], str]) -> list[Fi
     scopes = [(policy.name, scope_of(settings, policy)) for policy in settings.policies.values()]
     try:
         async with open_database(secret.reveal if secret else str, size=1) as database:
-            return await inspect_database(database, scopes)
+            clock = await _clock(database, settings)
+            findings = [clock, *await inspect_database(database, scopes)]
+            return findings + (await _vendor_pauses(database) if all(finding.ok for finding in findings) else [])
     except RetentionError as error:
         message = str(error)
     except AWAY as error:
@@ -168,6 +175,23 @@ async def _database(settings: Settings, redact: Callable[[str], str]) -> list[Fi
     except psycopg.Error as error:
         message = f"the database refused a statement: {_first_line(error)}"
     return [Finding("database", ok=False, message=redact(message))]
+
+
+async def _clock(database: Database, settings: Settings) -> Finding:
+    """Hold the database's clock against this process's: the policy with the least patience decides."""
+    clocks, limit = Clocks(), settings.clock_limit()
+    await clocks.read(database)
+    problem = clocks.problem(limit)
+    message = problem or f"the database's clock is {shift(clocks.difference)} this process's (limit {limit:.0f} s)"
+    return Finding("clock", ok=problem is None, message=message)
+
+
+async def _vendor_pauses(database: Database) -> list[Finding]:
+    pauses = await RunLedger(database).vendor_pauses(None)
+    return [
+        Finding(f"pause of {partner}", ok=True, message=vendor_pause(partner, until), warning=True)
+        for partner, until in pauses.items()
+    ]
 
 
 async def _vendor(partner: Partner, redact: Callable[[str], str]) -> Finding:

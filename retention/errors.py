@@ -30,6 +30,10 @@ class SchemaError(RetentionError):
     exit_code = 2
 
 
+class ClockError(SchemaError):
+    """The database's clock cannot be relied on."""
+
+
 class DatabaseUnreachableError(RetentionError):
     """The database cannot be reached."""
 

@@ -48,7 +48,7 @@ class Runs:
 
     `replica` is this process's name. `able` raises UsageError where it could not carry out a policy's run; `signalled`
     tells the exit code of the signal that stopped it, if one did. `policy_now` gives a policy as it is configured, its
-    partners named; None where there is none.
+    partners named; None where there is none. `clock_limit` tells, by policy, how many seconds clocks may be apart.
     """
 
     def __init__(
@@ -62,9 +62,11 @@ class Runs:
         log: FilteringBoundLogger,
         signalled: Callable[[], int | None],
         policy_now: Callable[[str], Policy | None],
+        clock_limit: Callable[[str], float],
     ) -> None:
         self._ledger = ledger
         self._policy_now = policy_now
+        self._clock_limit = clock_limit
         self._controls = controls
         self._replica = replica
         self._work = work
@@ -81,11 +83,16 @@ class Runs:
         request = RunRequest(
             uuid.uuid4(), policy.name, policy.mode, order.requested_by, order.reason, record, order.scheduled_for
         )
-        plan = await self._ledger.create(request, scope, terms)
+        limit, log = self._clock_limit(policy.name), self._bound(request.run_id, policy)
+        await self._ledger.checked_now(limit)
+        for correction in await self._ledger.correct_times(limit):
+            log.warning("clock.corrected", **correction.values())
+        plan = await self._ledger.create(
+            request, scope, terms, limit, lambda found: log.warning("clock.corrected", **found.values())
+        )
         if plan is None:
             return None
         self._tally.found(policy.name, ((group.market, group.rounds) for group in plan.groups))
-        log = self._bound(request.run_id, policy)
         log.info("run.planned", mode=policy.mode, rounds=plan.rounds, left_out=plan.left_out() or None)
         return Planned(request.run_id, policy, plan)
 
@@ -226,6 +233,7 @@ class Runs:
         again: bool = False,
     ) -> Finished:
         deadline = policy.deadline.total_seconds() if policy.deadline else None
+        await self._ledger.checked_now(self._clock_limit(policy.name))
         start = await self._ledger.start(run_id, deadline, again=again)
         if start is None:
             return await self._finished(run_id, plan=plan)

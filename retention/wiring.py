@@ -14,9 +14,11 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from retention.engine.clock_watch import ClockWatch
 from retention.engine.engine import Ending, Engine
 from retention.engine.stats import Stats, Tally
 from retention.errors import ConfigurationError
+from retention.ledger.clocks import Clocks
 from retention.ledger.controls import Controls
 from retention.ledger.database import AWAY, open_database
 from retention.ledger.notices import Notices
@@ -59,11 +61,12 @@ class House:
     redactor: Redactor
     replica: str
     tally: Tally
+    clocks: Clocks
 
     @property
     def run_ledger(self) -> RunLedger:
         """The ledger's runs."""
-        return RunLedger(self.database)
+        return RunLedger(self.database, self.clocks)
 
     @property
     def controls(self) -> Controls:
@@ -73,7 +76,7 @@ class House:
     @property
     def schedules(self) -> Schedules:
         """The ledger's schedules."""
-        return Schedules(self.database, self.replica)
+        return Schedules(self.database, self.replica, self.clocks)
 
     @asynccontextmanager
     async def herald(self, targets: Callable[[], Mapping[str, Target]] | None = None) -> AsyncIterator[Herald]:
@@ -116,6 +119,7 @@ class House:
             self.log,
             lambda: place.code,
             self._policy_now,
+            self.settings.clock_limit,
         )
 
     def _policy_now(self, name: str) -> Policy | None:
@@ -141,6 +145,7 @@ class House:
             self.replica,
             policy.idle_longer_than.total_seconds() if policy.idle_longer_than else None,
             time.monotonic,
+            self.clocks,
         )
         stats = Stats(policy.name, self.tally)
         async with AsyncExitStack() as stack:
@@ -148,15 +153,24 @@ class House:
                 await open_partner(stack, self.settings.partner(name), policy, self.redactor)
                 for name in self.settings.partners_of(policy)
             ]
+            log = self.log.bind(run_id=str(run_id), policy=policy.name)
             engine = Engine(
                 ledger,
                 partners,
                 stats,
-                self.log.bind(run_id=str(run_id), policy=policy.name),
+                log,
                 run_id=run_id,
                 max_failure_ratio=policy.max_failure_ratio,
                 passed=passed,
                 log_user_ids=self.settings.log_user_ids,
+                clock=ClockWatch(
+                    ledger,
+                    self.clocks,
+                    partners,
+                    log,
+                    limit=self.settings.clock_limit(policy.name),
+                    deadline=policy.deadline.total_seconds() if policy.deadline else None,
+                ),
             )
             with place.at_work(engine):
                 if not show:
@@ -173,7 +187,13 @@ async def open_house(
     """Connect to the database and put the parts together. Raises DatabaseUnreachableError."""
     secret = settings.database.dsn
     async with open_database(secret.reveal if secret else str, connections) as database:
-        yield House(settings, database, log, redactor, replica_name(), Tally())
+        clocks = Clocks(timeouts_of(settings))
+        yield House(settings, database, log, redactor, replica_name(), Tally(), clocks)
+
+
+def timeouts_of(settings: Settings) -> list[float]:
+    """How many seconds a request to each partner may take."""
+    return [partner.timeout.total_seconds() for partner in settings.partners.values()]
 
 
 def redactor_of(settings: Settings) -> Redactor:
@@ -236,6 +256,7 @@ async def serve(
         if settings.database.dsn != house.settings.database.dsn:
             raise ConfigurationError("database.dsn: cannot change while `serve` runs; restart it instead")
         house.redactor.follow(*_secrets_of(settings))
+        house.clocks.set_timeouts(timeouts_of(settings))
         current = dataclasses.replace(house, settings=settings)
         return current
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from retention.core.model import Kind, State
+from retention.engine.clock_watch import WaitLog
 from retention.engine.desk import Desk
 from retention.engine.dispatcher import Dispatcher
 from retention.engine.persist import persist
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
+    from retention.engine.clock_watch import ClockWatch
     from retention.engine.partner import Partner
     from retention.engine.stats import Stats
     from retention.ledger.work import WorkLedger
@@ -63,10 +65,14 @@ class Engine:
         max_failure_ratio: float,
         passed: Sequence[str],
         log_user_ids: bool,
+        clock: ClockWatch | None = None,
     ) -> None:
         self._ledger = ledger
         self._partners = partners
         self._log = log
+        self._clock = clock
+        self._agrees = clock.agrees if clock else lambda: True
+        self._waits = WaitLog(log)
         self._run_ids = [run_id]
         self._desk = Desk(
             ledger,
@@ -190,12 +196,14 @@ class Engine:
     async def _look(self) -> None:
         now = time.monotonic()
         sight = await self._ledger.watch([partner.name for partner in self._partners])
+        if self._clock is not None:
+            await self._clock.look()
+        overdue = sight.overdue and self._agrees()
         if held_up := self._desk.held_up:
             await self._ledger.keep(held_up)
+        self._waits.look(self._senders, sight, now, now + 2 * WATCH)
         for partner in self._partners:
             partner.halted = partner.halted or partner.name in sight.halted_partners
-            if partner.name in sight.throttled:
-                partner.throttle(now + 2 * WATCH)
             if partner.questions_lost:
                 await self._give_up(partner.name, "the status address could not be reached", doubts_only=True)
             if partner.lost_kinds and partner.name not in self._lost:
@@ -204,11 +212,11 @@ class Engine:
                 self._log.error("partner.unreachable", partner=partner.name)
         if sight.status == "running" and sight.paused:
             await self._ledger.halt(sight.paused, paused=True)
-        if sight.overdue:
+        if overdue:
             self._overdue = True
         if sight.status == "cancelled":
             self._called_off = sight.halt_reason
-        if sight.status != "running" or sight.paused or sight.overdue:
+        if sight.status != "running" or sight.paused or overdue:
             self._over.set()
 
     async def _give_up(self, partner: str | None, why: str, *, doubts_only: bool = False) -> None:
@@ -223,7 +231,11 @@ class Engine:
         recovered_at = clock()
         while not self._over.is_set():
             await asyncio.sleep(CONCLUDE)
+            if not self._agrees():  # no lease has run out, and no end has come
+                continue
             done = self._desk.empty and all(dispatcher.quiet for dispatcher in self._dispatchers)
+            if self._clock is not None:
+                await self._clock.correct(leases=done)
             if not done and clock() - recovered_at < RECOVER:
                 continue
             if self._desk.closed or self._desk.held_up:

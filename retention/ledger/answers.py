@@ -56,6 +56,15 @@ class GivenUp:
     rounds: int
 
 
+class Wait(NamedTuple):
+    """A partner that is not called for more than a moment: as its vendor asked, or for want of a slot."""
+
+    partner: str
+    lane: str
+    by_vendor: bool
+    until: str
+
+
 @dataclass(frozen=True, slots=True)
 class Sight:
     """What a look at the run showed."""
@@ -66,3 +75,4 @@ class Sight:
     overdue: bool
     paused: str | None
     throttled: frozenset[str]
+    waits: tuple[Wait, ...] = ()

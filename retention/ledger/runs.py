@@ -13,20 +13,25 @@ from retention.core.model import State
 from retention.core.plan import DOUBLED, Doubled, Group, Plan, sum_stakes
 from retention.core.rails import Figures
 from retention.core.summary import Summary
-from retention.ledger.work import BEAT
+from retention.ledger.clocks import BEAT, correct_leases, correct_times
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
     from retention.core.plan import Scope
-    from retention.ledger.database import Database
-    from retention.ledger.work import LaneTerms
+    from retention.ledger.clocks import Clocks, Correction
+    from retention.ledger.database import Database, Transaction
+    from retention.ledger.terms import LaneTerms
 
 
 SHOWN_DOUBLED = 20
 """Rounds that the view has more than once, of which a plan names so many at the most."""
+
+
+LENIENT = 60.0
+"""Seconds by which a time may lie ahead, where nothing else is said."""
 
 
 class Start(enum.Enum):
@@ -53,19 +58,38 @@ class RunRequest:
 
 
 class RunLedger:
-    """The ledger's runs."""
+    """The ledger's runs. Without `clocks` the database's clock is believed."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clocks: Clocks | None = None) -> None:
         self._database = database
         self._prompt = database.prompt()
+        self._clocks = clocks
 
     async def now(self) -> datetime:
         """The database's time, which decides what is stale."""
         return (await self._database.row("now")).now  # type: ignore[no-any-return]
 
-    async def plan(self, scope: Scope) -> Plan:
-        """What a run would plan now; writes nothing."""
-        as_of = await self.now()
+    async def checked_now(self, limit: float) -> datetime:
+        """The database's time. Raises ClockError where it cannot be relied on; `limit` in seconds."""
+        return await self._checked(self._prompt, limit)
+
+    async def _checked(self, database: Database | Transaction, limit: float | None) -> datetime:
+        if self._clocks is not None and limit is not None:
+            return await self._clocks.require(database, limit)
+        return (await database.row("now")).now  # type: ignore[no-any-return]
+
+    async def correct_times(self, limit: float) -> list[Correction]:
+        """Take back times of schedules, runs and deliveries that lie impossibly far ahead."""
+        return await correct_times(self._prompt, limit)
+
+    async def vendor_pauses(self, partners: Sequence[str] | None) -> dict[str, datetime]:
+        """Until when vendors want which of these partners (None: of all) to be left alone."""
+        names = None if partners is None else list(partners)
+        return {row.partner: row.until for row in await self._prompt.rows("vendor_pauses", partners=names)}
+
+    async def plan(self, scope: Scope, limit: float | None = None) -> Plan:
+        """What a run would plan now; writes nothing. `limit` as `create` has it."""
+        as_of = await self._checked(self._database, limit)
         rows = await self._database.rows("plan", limit=scope.limit, **bounds(scope, as_of))
         plan = Plan(as_of, tuple(Group(*row) for row in rows))
         if DOUBLED not in plan.left_out():
@@ -73,15 +97,23 @@ class RunLedger:
         doubled = await self._database.rows("doubled_rounds", limit=SHOWN_DOUBLED, **bounds(scope, as_of))
         return replace(plan, doubled=tuple(Doubled(*row) for row in doubled))
 
-    async def create(self, request: RunRequest, scope: Scope, terms: Sequence[LaneTerms]) -> Plan | None:
+    async def create(
+        self,
+        request: RunRequest,
+        scope: Scope,
+        terms: Sequence[LaneTerms],
+        limit: float | None = None,
+        corrected: Callable[[Correction], None] = lambda _: None,
+    ) -> Plan | None:
         """Freeze a run's plan, all of it or nothing; None where its scheduled time has a run already.
 
         Earlier runs' doubts within its scope become this run's to settle. A dry run is finished with that: its rounds
-        stand in the ledger as not sent.
+        stand in the ledger as not sent. Raises ClockError where the database's clock is off by more than `limit`
+        seconds, or jumps meanwhile: then nothing is written.
         """
         dry_run = request.mode == "dry_run"
         async with self._database.transaction() as transaction:
-            as_of = (await transaction.row("now")).now
+            as_of = await self._checked(transaction, limit)
             limits = bounds(scope, as_of)
             made = await transaction.row(
                 "insert_run",
@@ -105,8 +137,11 @@ class RunLedger:
                 )
                 abandoned = [row.run_id for row in await transaction.rows("abandoned", run_id=request.run_id)]
                 for partner in terms:
+                    for found in await correct_leases(transaction, limit or LENIENT, abandoned, partner):
+                        corrected(found)
                     await transaction.rows(
                         "recover",
+                        now=self._clocks and self._clocks.trusted_now(),
                         partner=partner.partner,
                         run_ids=abandoned,
                         above=0,
@@ -134,6 +169,7 @@ class RunLedger:
                 **limits,
             )
             await transaction.rows("planned", run_id=request.run_id, beat=BEAT)
+            await self._checked(transaction, limit)
         return Plan(as_of, tuple(Group(*row) for row in rows))
 
     async def figures(self, run_id: UUID) -> Figures:
