@@ -12,13 +12,17 @@ import psycopg
 
 from retention.check_secrets import sample_ids, secret_findings
 from retention.core import wire
+from retention.core.clock_check import shift
 from retention.core.model import Credentials, NotConnected, Reply, Treatment, Unclear
 from retention.core.overlap import overlap
 from retention.errors import RetentionError
+from retention.ledger.clocks import Clocks
 from retention.ledger.database import AWAY, open_database
 from retention.ledger.finding import Finding
 from retention.ledger.inspect import inspect_database
 from retention.ledger.inspect_names import inspect_names
+from retention.ledger.runs import RunLedger
+from retention.report.show import vendor_pause
 from retention.scope import scope_of
 from retention.settings.durations import format_duration
 from retention.settings.partner import Call
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from retention.ledger.database import Database
     from retention.log import Redactor
     from retention.settings import Partner, Policy, Settings
 
@@ -166,10 +171,10 @@ async def _database(settings: Settings, redact: Callable[[str], str]) -> list[Fi
     try:
         async with open_database(secret.reveal if secret else str, size=1) as database:
             limited = {policy.name: [*policy.max_amount] for policy in settings.policies.values()}
-            findings = await inspect_database(database, scopes, limited)
+            findings = [await _clock(database, settings), *await inspect_database(database, scopes, limited)]
             if not all(finding.ok for finding in findings):
                 return [*findings, *secret_findings(settings, ())]
-            findings += await inspect_names(database, scopes)
+            findings += [*await _vendor_pauses(database), *await inspect_names(database, scopes)]
             return [*findings, *secret_findings(settings, await sample_ids(database))]
     except RetentionError as error:
         message = str(error)
@@ -178,6 +183,23 @@ async def _database(settings: Settings, redact: Callable[[str], str]) -> list[Fi
     except psycopg.Error as error:
         message = f"the database refused a statement: {_first_line(error)}"
     return [Finding("database", ok=False, message=redact(message)), *secret_findings(settings, ())]
+
+
+async def _clock(database: Database, settings: Settings) -> Finding:
+    """Hold the database's clock against this process's: the policy with the least patience decides."""
+    clocks, limit = Clocks(), settings.clock_limit()
+    await clocks.read(database)
+    problem = clocks.problem(limit)
+    message = problem or f"the database's clock is {shift(clocks.difference)} this process's (limit {limit:.0f} s)"
+    return Finding("clock", ok=problem is None, message=message)
+
+
+async def _vendor_pauses(database: Database) -> list[Finding]:
+    pauses = await RunLedger(database).vendor_pauses(None)
+    return [
+        Finding(f"pause of {partner}", ok=True, message=vendor_pause(partner, until), warning=True)
+        for partner, until in pauses.items()
+    ]
 
 
 async def _vendor(partner: Partner, redactor: Redactor) -> Finding:

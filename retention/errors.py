@@ -34,6 +34,10 @@ class ViewError(SchemaError):
     """The operator's view cannot be read."""
 
 
+class ClockError(SchemaError):
+    """The database's clock cannot be relied on."""
+
+
 class DatabaseUnreachableError(RetentionError):
     """The database cannot be reached."""
 

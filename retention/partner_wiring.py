@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from retention.core.model import Credentials
 from retention.core.step import Treating
 from retention.engine.partner import Access, Partner
-from retention.ledger.work import LaneTerms
+from retention.ledger.terms import LaneTerms
 from retention.settings.partner import Call
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def terms_of(partner: PartnerSettings) -> LaneTerms:
         partner.status_probe,
         partner.asks_first,
         float(partner.questions_per_second),
+        partner.max_pause.total_seconds(),
     )
 
 
@@ -36,7 +37,7 @@ async def open_partner(stack: AsyncExitStack, settings: PartnerSettings, policy:
     """Make what calls a partner in a run of the policy; it is closed with the stack."""
     from retention.vendor.client import VendorClient  # noqa: PLC0415 - slow to import, and most commands call nobody
 
-    client = VendorClient(timeout=settings.timeout.total_seconds())
+    client = VendorClient(timeout=settings.timeout.total_seconds(), max_pause=settings.max_pause.total_seconds())
     return Partner(
         terms_of(settings),
         Treating(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from retention.core.plan import Plan, Scope
     from retention.engine.stats import Tally
+    from retention.ledger.clocks import Correction
     from retention.ledger.runs import RunLedger
     from retention.ledger.work import LaneTerms
     from retention.run_values import Order
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
 
 
 class Planning:
-    """Makes the plans of runs. `scope` tells which rounds a policy looks at, at the most so many."""
+    """Makes the plans of runs. `scope` tells which rounds a policy looks at, at the most so many.
+
+    `clock_limit` tells, by policy, how many seconds the database's clock may be apart from this process's.
+    """
 
     def __init__(
         self,
@@ -31,11 +35,13 @@ class Planning:
         tally: Tally,
         log: FilteringBoundLogger,
         scope: Callable[[Policy, int | None], tuple[Scope, Sequence[LaneTerms]]],
+        clock_limit: Callable[[str], float],
     ) -> None:
         self._ledger = ledger
         self._tally = tally
         self._log = log
         self._scope = scope
+        self._clock_limit = clock_limit
 
     async def plan(self, policy: Policy, scope: Scope, terms: Sequence[LaneTerms], order: Order) -> Planned | None:
         """Plan a run; see Runs.plan."""
@@ -52,8 +58,12 @@ class Planning:
             order.scheduled_for,
             policy.max_rounds,
         )
+        limit = self._clock_limit(policy.name)
+        await self._ledger.checked_now(limit)
+        for correction in await self._ledger.correct_times(limit):
+            self._correct(correction)
         try:
-            plan = await self._ledger.create(request, scope, terms)
+            plan = await self._ledger.create(request, scope, terms, limit, self._correct)
         except ViewError as error:
             if order.scheduled_for is None:
                 raise
@@ -76,10 +86,15 @@ class Planning:
             return None
         max_rounds = None if override or "max_rounds" in passed else policy.max_rounds
         scope, terms = self._scope(policy, row.settings.get("limit"))
-        plan = await self._ledger.write_plan(row.run_id, scope, terms, max_rounds)
+        plan = await self._ledger.write_plan(
+            row.run_id, scope, terms, max_rounds, self._clock_limit(policy.name), self._correct
+        )
         if plan is not None:
             self._tell(row.run_id, policy, plan)
         return plan
+
+    def _correct(self, correction: Correction) -> None:
+        self._log.warning("clock.corrected", **correction.values())
 
     def _tell(self, run_id: uuid.UUID, policy: Policy, plan: Plan) -> None:
         self._tally.found(policy.name, ((group.market or "", group.rounds) for group in plan.groups))

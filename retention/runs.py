@@ -45,6 +45,7 @@ class Runs:
     `replica` is this process's name. `able` raises UsageError where it could not carry out a policy's run; `signalled`
     tells the exit code of the signal that stopped it, if one did. `policy_now` gives a policy as it is configured, its
     partners named; None where there is none. `scope` tells which rounds a policy looks at, at the most so many.
+    `clock_limit` tells, by policy, how many seconds clocks may be apart.
     """
 
     def __init__(
@@ -59,10 +60,12 @@ class Runs:
         signalled: Callable[[], int | None],
         policy_now: Callable[[str], Policy | None],
         scope: Callable[[Policy, int | None], tuple[Scope, Sequence[LaneTerms]]],
+        clock_limit: Callable[[str], float],
     ) -> None:
         self._ledger = ledger
         self._policy_now = policy_now
-        self._planning = Planning(ledger, tally, log, scope)
+        self._planning = Planning(ledger, tally, log, scope, clock_limit)
+        self._clock_limit = clock_limit
         self._controls = controls
         self._replica = replica
         self._work = work
@@ -232,6 +235,7 @@ class Runs:
         again: bool = False,
     ) -> Finished:
         deadline = policy.deadline.total_seconds() if policy.deadline else None
+        await self._ledger.checked_now(self._clock_limit(policy.name))
         start = await self._ledger.start(run_id, deadline, again=again)
         if start is None:
             return await self._finished(run_id, plan=plan)

@@ -14,9 +14,11 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from retention.engine.clock_watch import ClockWatch
 from retention.engine.engine import Ending, Engine
 from retention.engine.stats import Stats, Tally
 from retention.errors import ConfigurationError
+from retention.ledger.clocks import Clocks
 from retention.ledger.controls import Controls
 from retention.ledger.database import AWAY, open_database
 from retention.ledger.notices import Notices
@@ -61,11 +63,12 @@ class House:
     redactor: Redactor
     replica: str
     tally: Tally
+    clocks: Clocks
 
     @property
     def run_ledger(self) -> RunLedger:
         """The ledger's runs."""
-        return RunLedger(self.database)
+        return RunLedger(self.database, self.clocks)
 
     @property
     def controls(self) -> Controls:
@@ -75,7 +78,7 @@ class House:
     @property
     def schedules(self) -> Schedules:
         """The ledger's schedules."""
-        return Schedules(self.database, self.replica)
+        return Schedules(self.database, self.replica, self.clocks)
 
     @asynccontextmanager
     async def herald(self, targets: Callable[[], Mapping[str, Target]] | None = None) -> AsyncIterator[Herald]:
@@ -119,6 +122,7 @@ class House:
             lambda: place.code,
             self._policy_now,
             self._scope,
+            self.settings.clock_limit,
         )
 
     def _policy_now(self, name: str) -> Policy | None:
@@ -148,6 +152,7 @@ class House:
             self.replica,
             policy.idle_longer_than.total_seconds() if policy.idle_longer_than else None,
             time.monotonic,
+            self.clocks,
         )
         stats = Stats(policy.name, self.tally)
         async with AsyncExitStack() as stack:
@@ -155,16 +160,25 @@ class House:
                 await open_partner(stack, self.settings.partner(name), policy, self.redactor)
                 for name in self.settings.partners_of(policy)
             ]
+            log = self.log.bind(run_id=str(run_id), policy=policy.name)
             engine = Engine(
                 ledger,
                 partners,
                 stats,
-                self.log.bind(run_id=str(run_id), policy=policy.name),
+                log,
                 run_id=run_id,
                 max_failure_ratio=policy.max_failure_ratio,
                 max_conflicts=policy.max_conflicts,
                 passed=passed,
                 log_user_ids=self.settings.log_user_ids,
+                clock=ClockWatch(
+                    ledger,
+                    self.clocks,
+                    partners,
+                    log,
+                    limit=self.settings.clock_limit(policy.name),
+                    deadline=policy.deadline.total_seconds() if policy.deadline else None,
+                ),
             )
             with place.at_work(engine):
                 if not show:
@@ -181,7 +195,13 @@ async def open_house(
     """Connect to the database and put the parts together. Raises DatabaseUnreachableError."""
     secret = settings.database.dsn
     async with open_database(secret.reveal if secret else str, connections) as database:
-        yield House(settings, database, log, redactor, replica_name(), Tally())
+        clocks = Clocks(timeouts_of(settings))
+        yield House(settings, database, log, redactor, replica_name(), Tally(), clocks)
+
+
+def timeouts_of(settings: Settings) -> list[float]:
+    """How many seconds a request to each partner may take."""
+    return [partner.timeout.total_seconds() for partner in settings.partners.values()]
 
 
 def redactor_of(settings: Settings) -> Redactor:
@@ -248,6 +268,7 @@ async def serve(
         if settings.database.dsn != house.settings.database.dsn:
             raise ConfigurationError("database.dsn: cannot change while `serve` runs; restart it instead")
         house.redactor.follow(*_secrets_of(settings))
+        house.clocks.set_timeouts(timeouts_of(settings))
         current = dataclasses.replace(house, settings=settings)
         return current
 

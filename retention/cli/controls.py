@@ -129,14 +129,19 @@ def pause(
 
 
 def resume(context: typer.Context, by: By, partner: Partner = None) -> None:
-    """End a pause. A scheduled run that it halted goes on by itself where `serve` is up, others with `run --resume`."""
+    """End a pause, also the vendor's. A scheduled run that it halted goes on by `serve`, others by `run --resume`."""
 
     async def work(house: House, _signals: Signals) -> int:
         # A partner may have left the configuration while it was paused.
         if partner is not None and partner not in {pause.partner for pause in await house.controls.pauses()}:
             require_partner(house.settings, partner)
-        await house.controls.resume(partner, who(by))
-        print(f"resumed: {partner or 'all partners'}")
+        by_person, by_vendor = await house.controls.resume(partner, who(by))
+        if by_person:
+            print(f"resumed: {partner or 'all partners'}")
+        if by_vendor:
+            names = ", ".join(by_vendor)
+            print(f"ended the pause that the vendor asked for: {names}")
+            house.log.warning("partner.resumed", partner=names, requested_by=who(by))
         return 0
 
     _on_ledger(context, work)

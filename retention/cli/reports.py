@@ -151,11 +151,21 @@ def runs_show(
     async def work(house: House, _signals: Signals) -> int:
         from retention.ledger import migrations
         from retention.report import table
+        from retention.report.grid import print_lines
+        from retention.report.runs import pauses_document
+        from retention.report.show import vendor_pause
 
         await migrations.require_current(house.database)
         row = await _run_row(house, run_id)
         summary = await house.run_ledger.summary(run_id)
-        emit_json(table.run_document(row, summary)) if as_json else table.print_run(row, summary)
+        unfinished = row.status in {"planned", "running", "halted"}
+        partners = row.settings.get("partners") or None
+        pauses = await house.run_ledger.vendor_pauses(partners) if unfinished else {}
+        if as_json:
+            emit_json(table.run_document(row, summary) | {"vendor_pauses": pauses_document(pauses)})
+            return 0
+        table.print_run(row, summary)
+        print_lines((vendor_pause(partner, until) for partner, until in pauses.items()), None)
         return 0
 
     in_house(context, work)

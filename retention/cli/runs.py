@@ -68,9 +68,10 @@ def plan(
         wanted, scope = asked(house.settings)
         await require_ready(house.database)
         await require_known(house, "--market", NameKind.MARKET, market or ())
-        found = await house.run_ledger.plan(scope)
+        found = await house.run_ledger.plan(scope, house.settings.clock_limit(wanted.name))
+        pauses = await house.run_ledger.vendor_pauses(scope.partners)
         rates = {terms.partner: terms.cancels_per_second for terms in house.terms(scope.partners)}
-        document = plan_document(wanted, found, rates)
+        document = plan_document(wanted, found, rates, pauses)
         if not rounds:
             emit_json(document) if as_json else show.print_plan(document)
             return 0

@@ -47,7 +47,10 @@ _USUAL = re.compile(
 
 _TEXT_LIMIT = 256  # the vendor's own limit for a description
 _CODE_LIMIT = 64
-_RETRY_AFTER_LIMIT = 366 * 86_400.0  # seconds; only keeps the arithmetic of timestamps in range
+_TWO_DIGIT_YEAR = re.compile(r"-[0-9]{2} ")
+_CENTURY_S = 100 * 365.2425 * 86_400
+MAX_PAUSE = 3600.0
+"""Seconds for which a Retry-After is obeyed at the most, where the configuration does not say otherwise."""
 
 
 def encode_cancel(claim: Claim, credentials: Credentials, *, send_game_id: bool) -> bytes:
@@ -81,13 +84,17 @@ def encode_health(credentials: Credentials, uuid: str) -> bytes:
     return ascii_json({"secureLogin": credentials.secure_login, "token": credentials.token, "uuid": uuid})
 
 
-def decode(status: int, headers: Mapping[str, str], body: bytes | None, now: datetime) -> Reply:
+def decode(
+    status: int, headers: Mapping[str, str], body: bytes | None, now: datetime, max_pause: float = MAX_PAUSE
+) -> Reply:
     """Understand a reply as far as it can be understood; never raises.
 
-    `headers` is looked up by `Retry-After` alone. `body` is None where it was longer than REPLY_LIMIT.
+    `headers` is looked up by `Retry-After` and `Date` alone; `max_pause` is the longest pause in seconds. `body` is
+    None where it was longer than REPLY_LIMIT.
     """
     if status not in SUCCESS:
-        return Reply(status, retry_after=_retry_after(headers.get("Retry-After"), now), problem=f"HTTP {status}")
+        pause = _retry_after(headers, now, max_pause)
+        return Reply(status, retry_after=pause, problem=f"HTTP {status}")
     if body is not None and (usual := _USUAL.fullmatch(body)):
         description, currency, amount, transaction_id = usual.groups()
         return Reply(
@@ -218,18 +225,28 @@ def _amount(value: object) -> Decimal | None:
     return value.copy_abs()  # -0 is 0; abs() would round to the context's 28 digits
 
 
-def _retry_after(value: str | None, now: datetime) -> float | None:
-    """Seconds from now, from either form of RFC 9110 section 10.2.3; None where there is none or it makes no sense."""
-    if value is None:
-        return None
-    value = value.strip()
+def _retry_after(headers: Mapping[str, str], now: datetime, longest: float) -> float | None:
+    """Seconds from now, from either form of RFC 9110 section 10.2.3; None where there is none or it makes no sense.
+
+    A date is the vendor's clock's, so it is counted from the reply's own Date. Without a Date that can be read, `now`
+    has to do.
+    """
+    value = (headers.get("Retry-After") or "").strip()
     if value.isascii() and value.isdigit():
-        seconds = float(value)
-    else:
-        try:
-            at = email.utils.parsedate_to_datetime(value)
-        except (ValueError, OverflowError):  # the latter where a number is too great to be a year, an hour or a zone
-            return None
+        return min(float(value), longest)
+    if (until := _http_date(value, now)) is None:
+        return None
+    sent = _http_date(headers.get("Date") or "", now) or now
+    return min(max((until - sent).total_seconds(), 0.0), longest)
+
+
+def _http_date(value: str, now: datetime) -> datetime | None:
+    """Read any of the three forms of RFC 9110 section 5.6.7; all of them are in GMT."""
+    try:
+        at = email.utils.parsedate_to_datetime(value.strip())
         at = at if at.tzinfo else at.replace(tzinfo=UTC)
-        seconds = (at - now).total_seconds()
-    return min(max(seconds, 0.0), _RETRY_AFTER_LIMIT)
+        if _TWO_DIGIT_YEAR.search(value) and (at - now).total_seconds() > _CENTURY_S / 2:
+            at = at.replace(year=at.year - 100)
+    except (ValueError, OverflowError):  # the latter where a number is too great to be a year, an hour or a zone
+        return None
+    return at

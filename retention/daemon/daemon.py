@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from retention.core.summary import exit_code
+from retention.daemon.clock_gate import ClockGate
 from retention.daemon.clockwork import Clockwork
 from retention.daemon.shift import Shift
 from retention.daemon.systemd import notify, watchdog_interval
@@ -74,6 +75,7 @@ class Daemon:
         self._clockwork = Clockwork(self._wake.set)
         self._schedules = house.schedules
         self._timetable = Timetable(self._schedules, house.tally, house.log, house.redactor.text)
+        self._clock = ClockGate(house.clocks, house.run_ledger, lambda: self._house.settings, house.log)
         self._planning = asyncio.Semaphore(PLANS)
         self._telling: asyncio.Task[None] | None = None
         self._away = False
@@ -125,7 +127,7 @@ class Daemon:
             return "the database cannot be reached"
         except RetentionError as error:
             return str(error)
-        return None
+        return self._clock.problem
 
     async def run(self) -> None:
         """Work until stopped, and drain."""
@@ -167,7 +169,10 @@ class Daemon:
         """Look, and set going what there is to do."""
         try:
             async with asyncio.timeout(PATIENCE):
-                await self._timetable.begin()
+                if await self._clock.correct():
+                    self._timetable.forget()
+                if self._clock.closed() is None:
+                    await self._timetable.begin()
                 look = await self._schedules.look([*self._house.settings.notify])
         except (TimeoutError, psycopg.Error) as error:  # one that refuses may be mended while this goes on
             if not self._away:
@@ -178,10 +183,18 @@ class Daemon:
             self._away = False
             self._log.info("database.back")
         self._looked = True
-        self._act(look)
+        if self._clock.tell():
+            self._timetable.forget()  # and what came meanwhile is decided about as usual
+        elif problem := self._clock.closed():
+            self._timetable.note(problem)
+        else:
+            self._act(look)
 
     def _act(self, look: Look) -> None:
         for watch in self._timetable.due(look.now):
+            if problem := self._clock.closed(watch.policy.name):
+                watch.problem = problem
+                continue
             watch.busy = True
             self._shift.begin(self._fire(watch, look.now))
         if self._reloaded:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from retention.engine.stats import Tally
+    from retention.ledger.clocks import Clocks
     from retention.ledger.database import Database
     from retention.ledger.runs import RunLedger
     from retention.ledger.schedules import Schedules
@@ -50,6 +51,10 @@ class House(Protocol):
     @property
     def run_ledger(self) -> RunLedger:
         """The ledger's runs."""
+
+    @property
+    def clocks(self) -> Clocks:
+        """The database's clock beside this process's."""
 
     def terms(self, names: Sequence[str]) -> list[LaneTerms]:
         """The terms on which those partners are called."""

@@ -59,8 +59,10 @@ class Watch:
 
     def begin(self, since: datetime, now: datetime) -> None:
         """Look after it from now on; what came after `since` is still to be decided."""
-        self.watched_since = now
+        self.watched_since = self.watched_since or now
+        problem = self.problem
         self.decided(since)
+        self.problem = problem if self.next is not None and self.next <= now else None
 
     def decided(self, until: datetime) -> None:
         """Go on to the times after this one."""
@@ -114,6 +116,17 @@ class Timetable:
         for watch in self._watches.values():
             if watch.since is None:
                 watch.begin(*await self._schedules.look_after(*watch.key))
+
+    def forget(self) -> None:
+        """Ask the ledger anew up to when each schedule's times are decided; who watched them, and what for, stays."""
+        for watch in self._watches.values():
+            if not watch.busy:
+                watch.since = watch.next = None
+
+    def note(self, problem: str) -> None:
+        """Remember why no time can be run just now: it is the reason, should one be missed."""
+        for watch in self._watches.values():
+            watch.problem = problem
 
     def due(self, now: datetime) -> list[Watch]:
         """List the schedules of which a time has come."""

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from retention.core.model import Kind, State
+from retention.core.model import Kind
+from retention.engine.clock_watch import WaitLog
 from retention.engine.desk import Desk
 from retention.engine.dispatcher import Dispatcher
 from retention.engine.lease_keeper import LeaseKeeper
 from retention.engine.persist import persist
+from retention.engine.recovery import Recovery
 from retention.engine.senders import Senders
 from retention.ledger.database import AWAY, first_line
-from retention.ledger.work import Window
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
+    from retention.engine.clock_watch import ClockWatch
     from retention.engine.partner import Partner
     from retention.engine.stats import Stats
     from retention.ledger.work import WorkLedger
@@ -36,9 +38,6 @@ CONCLUDE = 0.1
 
 REACHED = 60.0
 """Seconds within which another process must have reached a partner that this one cannot, or it is given up for all."""
-
-AHEAD = 10_000
-"""Rounds of the plan by which other processes' claims may be ahead of ours; what is farther is found at the end."""
 
 RECOVER = 5.0
 """Seconds between looks for claims whose process died, while there is other work."""
@@ -67,11 +66,14 @@ class Engine:
         max_conflicts: int,
         passed: Sequence[str],
         log_user_ids: bool,
+        clock: ClockWatch | None = None,
     ) -> None:
         self._ledger = ledger
         self._partners = partners
         self._log = log
-        self._run_ids = [run_id]
+        self._clock = clock
+        self._agrees = clock.agrees if clock else lambda: True
+        self._waits = WaitLog(log)
         self._desk = Desk(
             ledger,
             stats,
@@ -84,6 +86,7 @@ class Engine:
         self._keeper = LeaseKeeper(ledger.settlements, self._desk.in_hand, log)
         self._senders: list[Senders] = []
         self._dispatchers: list[Dispatcher] = []
+        self._recovery = Recovery(ledger, partners, self._dispatchers, self._desk.in_hand, [run_id], log)
         self._over = asyncio.Event()
         self._stopped = False
         self._failure: Exception | None = None
@@ -91,7 +94,6 @@ class Engine:
         self._unreached: tuple[str, ...] = ()
         self._overdue = False
         self._called_off: str | None = None
-        self._fronts: dict[str, int] = {}
 
     def stop(self) -> None:
         """Drain: nothing more is sent, what is in flight is settled, what is claimed is handed back."""
@@ -159,7 +161,7 @@ class Engine:
         """End a run whose deadline has come, once nobody's request is in flight; what a dead process had is a doubt."""
         while not self._stopped:
             try:
-                await self._recover()
+                await self._recovery.find()
                 await self._give_up(None, "the deadline came first")
                 if await self._ledger.finish("finished", None) or (await self._ledger.watch([])).status != "running":
                     return
@@ -203,12 +205,14 @@ class Engine:
     async def _look(self) -> None:
         now = time.monotonic()
         sight = await self._ledger.watch([partner.name for partner in self._partners])
+        if self._clock is not None:
+            await self._clock.look()
+        overdue = sight.overdue and self._agrees()
         if await self._keeper.keep(sight.server_started, now):
             self._desk.write_again()
+        self._waits.look(self._senders, sight, now, now + 2 * WATCH)
         for partner in self._partners:
             partner.halted = partner.halted or partner.name in sight.halted_partners
-            if partner.name in sight.throttled:
-                partner.throttle(now + 2 * WATCH)
             if partner.questions_lost:
                 await self._give_up(partner.name, "the status address could not be reached", doubts_only=True)
             if partner.lost_kinds and partner.name not in self._lost:
@@ -217,12 +221,12 @@ class Engine:
                 self._log.error("partner.unreachable", partner=partner.name)
         if sight.status == "running" and sight.paused:
             await self._ledger.halt(sight.paused, paused=True)
-        if sight.overdue:
+        if overdue:
             self._overdue = True
             self._desk.hurry(stopped=False)
         if sight.status == "cancelled":
             self._called_off = sight.halt_reason
-        if sight.status != "running" or sight.paused or sight.overdue:
+        if sight.status != "running" or sight.paused or overdue:
             self._over.set()
 
     async def _give_up(self, partner: str | None, why: str, *, doubts_only: bool = False) -> None:
@@ -237,49 +241,24 @@ class Engine:
         recovered_at = clock()
         while not self._over.is_set():
             await asyncio.sleep(CONCLUDE)
+            if not self._agrees():  # no lease has run out, and no end has come
+                continue
             done = self._desk.empty and all(dispatcher.quiet for dispatcher in self._dispatchers)
+            if self._clock is not None:
+                await self._clock.correct(leases=done)
             if not done and clock() - recovered_at < RECOVER:
                 continue
             if self._desk.blocked:
                 continue  # replies wait to be written
             started = clock()
             try:
-                found = await self._recover(whole=done)
+                found = await self._recovery.find(whole=done)
                 if done and not found and await self._finish():
                     self._over.set()
             except AWAY:
                 self._log.debug("database.away")
             recovered_at = clock()
             await asyncio.sleep(min(10 * (recovered_at - started), RECOVER))
-
-    async def _recover(self, *, whole: bool = True) -> int:
-        """Turn what dead processes had claimed into doubts; how many.
-
-        While there is other work, only where claims are being made: a look at the whole plan takes the longer the
-        larger that is. All that lies below the front is settled, or known to be unsettled.
-        """
-        found = 0
-        for partner in self._partners:
-            reached = max(part.reached for part in self._dispatchers if part.partner is partner)
-            front = self._fronts.get(partner.name)
-            window = None if whole or front is None else Window(front, reached + AHEAD)
-            rows = await self._ledger.recover(partner.terms, self._run_ids, window, but=self._desk.in_hand.uuids)
-            first = await self._ledger.front(partner.name, front or 0)
-            self._fronts[partner.name] = reached if first is None else first - 1
-            for row in rows:
-                found += 1
-                if row.state != State.IN_DOUBT:  # it was only asked about
-                    continue
-                self._log.warning(
-                    "round.in_doubt",
-                    run_id=str(row.run_id),
-                    partner=partner.name,
-                    market=row.market,
-                    round_id=row.round_id,
-                    uuid=str(row.attempt_uuid),
-                    detail="the process that claimed it never recorded a reply",
-                )
-        return found
 
     async def _finish(self) -> bool:
         halted = sorted(partner.name for partner in self._partners if partner.halted and partner.name not in self._lost)

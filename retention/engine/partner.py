@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from retention.core import wire
-from retention.core.backoff import outage_pause
 from retention.core.first_question import wrong_status_address
 from retention.core.model import Kind, Outcome, Reply, State
 from retention.core.outcome import classify, settle
 from retention.core.wire import SUCCESS
 from retention.engine.clean_reply import ReplyCleaner
+from retention.engine.reach import Reach
 from retention.engine.told_rounds import ToldRounds
 
 if TYPE_CHECKING:
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from retention.core.step import Treating
     from retention.ledger.work import LaneTerms
     from retention.vendor.client import Exchange, VendorClient
-
-STREAK = 3
-"""Connections in a row that could not be made before the partner counts as out of reach."""
 
 CALLABLE = frozenset({State.PLANNED, State.RETRYING})
 
@@ -47,35 +44,6 @@ class Access:
     status_url: str
     health_url: str
     credentials: Credentials
-
-
-@dataclass(slots=True)
-class Reach:
-    """What this process knows of an address being reachable; times in seconds on the monotonic clock."""
-
-    max_attempts: int
-    reached: bool = False
-    failed: bool = False
-    streak: int = 0
-    outages: int = 0
-    until: float = 0.0
-
-    def connected(self) -> None:
-        """A connection was made."""
-        self.reached, self.streak, self.outages, self.until = True, 0, 0, 0.0
-
-    def not_connected(self, now: float, fraction: float) -> None:
-        """None was. The failures of one burst count once: those behind the first find the pause set."""
-        self.failed = True
-        self.streak += 1
-        if self.streak >= STREAK and now >= self.until:
-            self.outages += 1
-            self.until = now + outage_pause(self.outages, fraction)
-
-    @property
-    def lost(self) -> bool:
-        """Whether it was tried as often as a round may be, with growing pauses, and never answered."""
-        return self.outages >= self.max_attempts
 
 
 class Partner:
@@ -99,6 +67,9 @@ class Partner:
         self.reach = {kind: Reach(treating.max_attempts) for kind in Kind}
         self.told = ToldRounds(terms.rate)
         self.halted = False
+        self.believes_clock: Callable[[], bool] = lambda: True
+        self.unrecorded = 0  # pauses that the vendor asked for and the ledger does not know yet
+        self._recorded_at = 0.0
         self._throttled_until = 0.0
         self._answers = False  # whether a question has been answered as the vendor answers it
         self._client = client
@@ -117,7 +88,8 @@ class Partner:
     def blocked(self, kind: Kind, now: float) -> bool:
         """Whether no request of this kind may leave for it just now."""
         checking = self._checking is not None and not self._checking.done()
-        return self.halted or checking or now < self._throttled_until or now < self.reach[kind].until
+        waiting = now < self._throttled_until or now < self.reach[kind].until
+        return self.halted or checking or waiting or not self.believes_clock()
 
     @property
     def callable_states(self) -> frozenset[State]:
@@ -127,6 +99,16 @@ class Partner:
     def throttle(self, until: float) -> None:
         """Send nothing before a moment of the monotonic clock."""
         self._throttled_until = max(self._throttled_until, until)
+
+    def recorded(self) -> None:
+        """The ledger knows of one more pause, and is where it ends."""
+        self.unrecorded -= 1
+        self._recorded_at = time.monotonic()
+
+    def not_throttled(self, asked: float) -> None:
+        """The ledger, asked at that moment, has no pause: none, or somebody has ended it."""
+        if not self.unrecorded and self._recorded_at < asked:
+            self._throttled_until = 0.0
 
     @property
     def lost_kinds(self) -> list[Kind]:

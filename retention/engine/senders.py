@@ -197,7 +197,9 @@ class Senders:
         pause = pause_for(item, exchange.answer)
         if pause is not None:
             self.partner.throttle(self._now() + pause)
+            self.partner.unrecorded += 1
             await self._desk.note_throttled(self.partner, pause)
+            self.partner.recorded()
         # Waits while too many replies are unwritten; the sender is parked with it.
         reply = (self.partner, item, now - exchange.sent_at, exchange.sent_at)
         if not self._desk.take(reply):

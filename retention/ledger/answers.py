@@ -72,6 +72,15 @@ class GivenUp:
     rounds: int
 
 
+class Wait(NamedTuple):
+    """A partner that is not called for more than a moment: as its vendor asked, or for want of a slot."""
+
+    partner: str
+    lane: str
+    by_vendor: bool
+    until: str
+
+
 @dataclass(frozen=True, slots=True)
 class Sight:
     """What a look at the run showed. `server_started`: a later server, or another one, began at another time."""
@@ -83,3 +92,4 @@ class Sight:
     paused: str | None
     throttled: frozenset[str]
     server_started: datetime
+    waits: tuple[Wait, ...] = ()

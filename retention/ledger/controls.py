@@ -51,11 +51,17 @@ class Controls:
         if not row.made:
             raise UsageError(f"{_whom(partner)} paused already, by {row.paused_by}: {row.reason}")
 
-    async def resume(self, partner: str | None, by: str) -> None:
-        """End that very pause. Raises UsageError where there is none."""
-        if await self._durable.row("resume", partner=partner, by=_said(by, "who resumes")) is None:
+    async def resume(self, partner: str | None, by: str) -> tuple[bool, list[str]]:
+        """End that very pause, and what the vendor asked for of the same partners.
+
+        Returns whether a person's pause has ended, and which partners' vendors had asked. Raises UsageError where there
+        is neither.
+        """
+        row = await self._durable.row("resume", partner=partner, by=_said(by, "who resumes"))
+        if not row.by_person and not row.by_vendor:
             others = ", ".join(pause.partner or "all partners" for pause in await self.pauses())
             raise UsageError(f"{_whom(partner)} not paused; paused: {others or 'nobody'}")
+        return row.by_person, list(row.by_vendor)
 
     async def hold_add(
         self,

@@ -9,6 +9,7 @@ from psycopg.types.json import Jsonb
 from retention.core.backoff import BASE
 from retention.core.plan import Group, Plan
 from retention.core.text import decimal_text
+from retention.ledger.clocks import correct_leases
 from retention.ledger.view import reading_the_view
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from retention.core.plan import Scope
     from retention.core.rails import Figures
+    from retention.ledger.clocks import ClockTerms
     from retention.ledger.database import Transaction
     from retention.ledger.work import LaneTerms
 
@@ -29,14 +31,18 @@ async def freeze(
     terms: Sequence[LaneTerms],
     as_of: datetime,
     max_rounds: int | None,
+    clock: ClockTerms,
 ) -> Plan:
     """Write an enforcing run's plan. Where there is too much of it, what earlier runs left stays theirs as well."""
     limits = bounds(scope, as_of)
     await transaction.rows("ensure_partners", partners=[partner.partner for partner in terms])
     abandoned = [row.run_id for row in await transaction.rows("abandoned", run_id=run_id)]
     for partner in terms:
+        for correction in await correct_leases(transaction, clock.limit, abandoned, partner):
+            clock.corrected(correction)
         await transaction.rows(
             "recover",
+            now=clock.trusted_now(),
             partner=partner.partner,
             run_ids=abandoned,
             above=0,

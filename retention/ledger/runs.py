@@ -14,23 +14,28 @@ from retention.core.model import State
 from retention.core.plan import DOUBLED, Doubled, Group, ListedRound, Plan, sum_stakes
 from retention.core.rails import Figures
 from retention.core.summary import Summary
+from retention.ledger.clocks import BEAT, ClockTerms, correct_times
 from retention.ledger.closing import refused_closing
 from retention.ledger.freezing import as_record, bounds, freeze, write
 from retention.ledger.view import reading_the_view
-from retention.ledger.work import BEAT
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
     from retention.core.plan import Scope
+    from retention.ledger.clocks import Clocks, Correction
     from retention.ledger.database import Database
-    from retention.ledger.work import LaneTerms
+    from retention.ledger.terms import LaneTerms
 
 
 SHOWN_DOUBLED = 20
 """Rounds that the view has more than once, of which a plan names so many at the most."""
+
+
+LENIENT = 60.0
+"""Seconds by which a time may lie ahead, where nothing else is said."""
 
 
 class Start(enum.Enum):
@@ -59,20 +64,37 @@ class RunRequest:
 
 
 class RunLedger:
-    """The ledger's runs."""
+    """The ledger's runs. Without `clocks` the database's clock is believed."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clocks: Clocks | None = None) -> None:
         self._database = database
         self._prompt = database.prompt()
         self._durable = database.prompt().durable()
+        self._clocks = clocks
 
     async def now(self) -> datetime:
         """The database's time, which decides what is stale."""
         return (await self._database.row("now")).now  # type: ignore[no-any-return]
 
-    async def plan(self, scope: Scope) -> Plan:
-        """What a run would plan now; writes nothing. Raises ViewError."""
-        as_of = await self.now()
+    async def checked_now(self, limit: float) -> datetime:
+        """The database's time. Raises ClockError where it cannot be relied on; `limit` in seconds."""
+        return await self._terms(limit).now(self._prompt)
+
+    def _terms(self, limit: float | None, corrected: Callable[[Correction], None] = lambda _: None) -> ClockTerms:
+        return ClockTerms(None if limit is None else self._clocks, limit or LENIENT, corrected)
+
+    async def correct_times(self, limit: float) -> list[Correction]:
+        """Take back times of schedules, runs and deliveries that lie impossibly far ahead."""
+        return await correct_times(self._prompt, limit)
+
+    async def vendor_pauses(self, partners: Sequence[str] | None) -> dict[str, datetime]:
+        """Until when vendors want which of these partners (None: of all) to be left alone."""
+        names = None if partners is None else list(partners)
+        return {row.partner: row.until for row in await self._prompt.rows("vendor_pauses", partners=names)}
+
+    async def plan(self, scope: Scope, limit: float | None = None) -> Plan:
+        """What a run would plan now; writes nothing. `limit` as `create` has it. Raises ViewError, ClockError."""
+        as_of = await self._terms(limit).now(self._database)
         with reading_the_view():
             rows = await self._database.rows("plan", limit=scope.limit, **bounds(scope, as_of))
             plan = Plan(as_of, tuple(Group(*row) for row in rows))
@@ -90,15 +112,23 @@ class RunLedger:
                 async with aclosing(rows), aclosing(_listed(rows)) as listed:
                     yield listed
 
-    async def create(self, request: RunRequest, scope: Scope, terms: Sequence[LaneTerms]) -> Plan | None:
+    async def create(
+        self,
+        request: RunRequest,
+        scope: Scope,
+        terms: Sequence[LaneTerms],
+        limit: float | None = None,
+        corrected: Callable[[Correction], None] = lambda _: None,
+    ) -> Plan | None:
         """Freeze a run's plan, all of it or nothing; None where its scheduled time has a run already.
 
         Earlier runs' doubts within its scope become this run's to settle. A dry run is finished with that: its rounds
-        stand in the ledger as not sent. Raises ViewError.
+        stand in the ledger as not sent. Raises ViewError; ClockError where the database's clock is off by more than
+        `limit` seconds, or jumps meanwhile: then nothing is written.
         """
-        dry_run = request.mode == "dry_run"
+        clock, dry_run = self._terms(limit, corrected), request.mode == "dry_run"
         async with self._database.transaction() as transaction:
-            as_of = (await transaction.row("now")).now
+            as_of = await clock.now(transaction)
             status = "finished" if dry_run else "planned"
             made = await transaction.row("insert_run", **_run_values(request, as_of, status))
             if made is None:
@@ -106,20 +136,31 @@ class RunLedger:
             if dry_run:
                 plan = await write(transaction, request.run_id, scope, as_of, None, dry_run=True)
             else:
-                plan = await freeze(transaction, request.run_id, scope, terms, as_of, request.max_rounds)
+                plan = await freeze(transaction, request.run_id, scope, terms, as_of, request.max_rounds, clock)
             await transaction.rows("planned", run_id=request.run_id, beat=BEAT)
+            await clock.now(transaction)
         return plan
 
     async def write_plan(
-        self, run_id: UUID, scope: Scope, terms: Sequence[LaneTerms], max_rounds: int | None
+        self,
+        run_id: UUID,
+        scope: Scope,
+        terms: Sequence[LaneTerms],
+        max_rounds: int | None,
+        limit: float | None = None,
+        corrected: Callable[[Correction], None] = lambda _: None,
     ) -> Plan | None:
         """Write the plan of a run that has none yet, of the rounds that were stale when it was made and are open still.
 
-        None where its plan is written, or the run is over. Raises ViewError.
+        None where its plan is written, or the run is over. `limit` as `create` has it. Raises ViewError, ClockError.
         """
+        clock = self._terms(limit, corrected)
         async with self._database.transaction() as transaction:
+            await clock.now(transaction)
             begun = await transaction.row("begin_writing", run_id=run_id)
-            return None if begun is None else await freeze(transaction, run_id, scope, terms, begun.as_of, max_rounds)
+            if begun is None:
+                return None
+            return await freeze(transaction, run_id, scope, terms, begun.as_of, max_rounds, clock)
 
     async def record_failure(self, request: RunRequest, reason: str) -> bool:
         """Put a run on record that could not be planned; whether this call did it."""

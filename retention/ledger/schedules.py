@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
+    from retention.ledger.clocks import Clocks
     from retention.ledger.database import Database
 
 REQUESTED_BY = "schedule"
@@ -30,13 +31,17 @@ class Look:
 class Schedules:
     """The ledger as a daemon sees it. All times are the database's."""
 
-    def __init__(self, database: Database, replica: str) -> None:
+    def __init__(self, database: Database, replica: str, clocks: Clocks | None = None) -> None:
         self._database = database.prompt()
         self._replica = replica
+        self._clocks = clocks
 
     async def look(self, targets: Sequence[str]) -> Look:
         """See what there is to do; `targets` are those whom this process can tell something."""
+        began = self._clocks and self._clocks.moment()
         row = await self._database.row("look", targets=list(targets))
+        if self._clocks and began:
+            self._clocks.observe(began, row.now)
         return Look(row.now, tuple(row.runs), row.untold)
 
     async def look_after(self, policy: str, schedule: str, timezone: str) -> tuple[datetime, datetime]:

@@ -9,14 +9,17 @@ from retention.core.backoff import BASE
 from retention.core.model import Claim, Kind, State
 from retention.core.pacing import HORIZON_S, LOOK_GOOD_S, SPACING, TOLD_GOOD_S, Clock
 from retention.errors import LostRunError
-from retention.ledger.answers import Claimed, Dropped, GivenUp, Sight
+from retention.ledger.answers import Claimed, Dropped, GivenUp, Sight, Wait
+from retention.ledger.clocks import BEAT, correct_leases, correct_work
 from retention.ledger.settlements import Settlements
+from retention.ledger.terms import LaneTerms as LaneTerms  # noqa: PLC0414, TC001 - others know it from here
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
     from uuid import UUID
 
+    from retention.ledger.clocks import Clocks, Correction
     from retention.ledger.database import Database
 
 NO_SLOT = "no_slot"
@@ -25,40 +28,8 @@ NO_SLOT = "no_slot"
 RECOVERY = 0.02
 """Share of the configured rate by which a throttled rate grows back each second."""
 
-SETTLE_MARGIN = 5.0
-"""Seconds that a lease reaches beyond slot and timeout, for the reply to be written."""
-
-BEAT = 10.0
-"""Seconds after its last sign of life when a run counts as abandoned."""
-
-
 RESTORING_S = 2.0
 """Seconds after a server has taken over in which nothing is claimed: each process records its lost claims again."""
-
-
-@dataclass(frozen=True, slots=True)
-class LaneTerms:
-    """One partner's terms for claims; rates in requests per second, `timeout` in seconds.
-
-    `ask_first`: a round is only claimed for a cancel soon after the vendor has said that it is in progress.
-    """
-
-    partner: str
-    rate: float
-    timeout: float
-    max_attempts: int
-    status_probe: bool
-    ask_first: bool = False
-    question_rate: float | None = None
-
-    @property
-    def cancels_per_second(self) -> float:
-        """How many rounds can be cancelled in a second, at the most."""
-        return min(self.rate, self.rate_of(Kind.STATUS)) if self.ask_first else self.rate
-
-    def rate_of(self, kind: Kind) -> float:
-        """The rate of requests of that kind."""
-        return self.rate if kind is Kind.CANCEL or self.question_rate is None else self.question_rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +50,7 @@ class WorkLedger:
         replica: str,
         idle_longer_than: float | None,
         monotonic: Callable[[], float],
+        clocks: Clocks | None = None,
     ) -> None:
         self._database = database.at_work()
         self._control = database.prompt()
@@ -88,6 +60,7 @@ class WorkLedger:
         self._idle_longer_than = idle_longer_than
         self._monotonic = monotonic
         self._clock = Clock()
+        self._clocks = clocks
         self._server_started: datetime | None = None
         self._server_seen: datetime | None = None
         self._server_seen_at = 0.0
@@ -108,7 +81,7 @@ class WorkLedger:
         `new`: of a question's claims, at most so many are for rounds that are not in doubt. `ids`: of cancel requests,
         these cancellations instead, of which the vendor has just said that they are in progress.
         """
-        asked = self._monotonic()
+        asked, began = self._monotonic(), self._clocks and self._clocks.moment()
         rows = await self._database.tuples(
             "claim" if kind is Kind.CANCEL else "claim_probes",
             run_id=self._run_id,
@@ -124,7 +97,7 @@ class WorkLedger:
             recovery=RECOVERY,
             horizon=HORIZON_S,
             head_start=self._clock.delay,
-            lease=terms.timeout + SETTLE_MARGIN,
+            lease=terms.lease,
             max_attempts=terms.max_attempts,
             status_probe=terms.status_probe,
             ask_first=terms.ask_first,
@@ -133,7 +106,7 @@ class WorkLedger:
             server_started=self._server_started,
         )
         read = self._monotonic()
-        lease = terms.timeout + SETTLE_MARGIN
+        lease = terms.lease
         claimed = Claimed()
         for (
             number, run_id, state, market, game_id, user_id, round_id, uuid, tries, probes, doubtful, refused, detail,
@@ -152,6 +125,8 @@ class WorkLedger:
                 continue
             if claimed.clock is None:
                 claimed.clock = self._clock.note(asked, at, read)
+                if self._clocks and began:  # a claim by a clock that has jumped is released: nothing is sent for it
+                    self._clocks.observe(began, at)
                 claimed.step = step
             slot = slot_at - claimed.clock
             claim = Claim(
@@ -180,14 +155,14 @@ class WorkLedger:
             recovery=RECOVERY,
             horizon=max(0.0, min(claim.leave_by for claim in claims) - self._monotonic() - LOOK_GOOD_S + HORIZON_S),
             head_start=self._clock.delay,
-            lease=terms.timeout + SETTLE_MARGIN,
+            lease=terms.lease,
         )
         if not rows:
             return []
         ahead = self._clock.note(asked, rows[0].at, self._monotonic())
         slots = {row.id: row.slot - ahead for row in rows}
         kept = [
-            claim._replace(slot=slot, expires=slot + terms.timeout + SETTLE_MARGIN)
+            claim._replace(slot=slot, expires=slot + terms.lease)
             for claim in claims
             if (slot := slots.get(claim.cancellation_id)) is not None
         ]
@@ -206,6 +181,7 @@ class WorkLedger:
         """
         return await self._database.rows(
             "recover",
+            now=self._clocks and self._clocks.trusted_now(),
             partner=terms.partner,
             run_ids=list(run_ids),
             above=window.above if window else 0,
@@ -223,6 +199,7 @@ class WorkLedger:
 
     async def watch(self, partners: Sequence[str]) -> Sight:
         """Give a sign of life and look what has become of the run."""
+        began = self._clocks and self._clocks.moment()
         row = await self._control.row("watch", run_id=self._run_id, beat=BEAT, partners=list(partners))
         if row is None:
             raise LostRunError(
@@ -230,6 +207,9 @@ class WorkLedger:
                 " or a standby that lagged behind took over; look at the log for what the vendor did, then run again"
             )
         self._note_server(row.server_started)
+        if self._clocks and began:
+            self._clocks.observe(began, row.now)
+        waits = tuple(Wait(*wait) for wait in row.waits or ())
         return Sight(
             row.status,
             row.halt_reason,
@@ -238,6 +218,22 @@ class WorkLedger:
             row.paused,
             frozenset(row.throttled),
             row.server_started,
+            waits,
+        )
+
+    async def correct(
+        self, limit: float, deadline: float | None, terms: Sequence[LaneTerms], *, leases: bool
+    ) -> list[Correction]:
+        """Take back times that lie impossibly far ahead; with `leases`, at the price of a look at the whole plan."""
+        found = await correct_work(self._control, limit, self._run_id, deadline, terms)
+        for one in terms if leases else ():
+            found += await correct_leases(self._control, limit, [self._run_id], one)
+        return found
+
+    async def renew_leases(self, terms: LaneTerms) -> int:
+        """Give this process's claims leases of this moment, after a jump of the database's clock; how many."""
+        return await self._control.count(
+            "renew_leases", run_id=self._run_id, replica=self._replica, partner=terms.partner, lease=terms.lease
         )
 
     def _note_server(self, started: datetime) -> None:

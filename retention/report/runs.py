@@ -9,14 +9,17 @@ from retention.core.rails import check_plan
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from retention.core.plan import Plan
     from retention.run_values import Finished
     from retention.settings.model import Policy
 
 
-def plan_document(policy: Policy, plan: Plan, rates: Mapping[str, float]) -> dict[str, Any]:
-    """A plan's figures; `rates` in requests per second."""
+def plan_document(
+    policy: Policy, plan: Plan, rates: Mapping[str, float], pauses: Mapping[str, datetime] | None = None
+) -> dict[str, Any]:
+    """A plan's figures; `rates` in requests per second, `pauses` as vendors asked for them, by partner."""
     figures = plan.figures()
     return {
         "policy": policy.name,
@@ -40,9 +43,15 @@ def plan_document(policy: Policy, plan: Plan, rates: Mapping[str, float]) -> dic
         ],
         "left_out": plan.left_out(),
         "doubled": [doubled._asdict() for doubled in plan.doubled],
+        "vendor_pauses": pauses_document(pauses or {}),
         "rails": [{"rail": rail.rail, "words": rail.words} for rail in check_plan(figures, policy.limits)],
         "unlimited": plan.unlimited(policy.max_amount),
     }
+
+
+def pauses_document(pauses: Mapping[str, datetime]) -> list[dict[str, Any]]:
+    """Which partners' vendors asked to be left alone, and until when."""
+    return [{"partner": partner, "until": until} for partner, until in pauses.items()]
 
 
 def run_document(finished: Finished) -> dict[str, Any]:

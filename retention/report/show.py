@@ -10,6 +10,7 @@ from retention.report.values import moment, money
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
+    from datetime import datetime
     from decimal import Decimal
 
     from retention.core.plan import ListedRound
@@ -80,6 +81,8 @@ def _plan_lines(document: Mapping[str, Any]) -> Iterator[str]:
     if document["doubled"]:
         names = [f"{one['partner']}/{one['round_id']}" for one in document["doubled"]]
         yield f"  doubled: {', '.join(names)}"
+    for pause in document["vendor_pauses"]:
+        yield vendor_pause(pause["partner"], pause["until"])
     for rail in document["rails"]:
         yield f"a run would halt: {rail['rail']}: {rail['words']}"
     if document["unlimited"]:
@@ -89,6 +92,12 @@ def _plan_lines(document: Mapping[str, Any]) -> Iterator[str]:
 def _left_out(document: Mapping[str, Any]) -> Iterator[str]:
     for standing, count in sorted(document["left_out"].items()):
         yield f"left out: {count} {_LEFT_OUT[standing]}"
+
+
+def vendor_pause(partner: str, until: datetime) -> str:
+    """Say who is paused by its vendor, until when, and what ends it."""
+    mend = f"`retention resume --partner {partner} --by WHO` ends it"
+    return f"{partner} is paused by the vendor until {moment(until)}; {mend}"
 
 
 def _run_lines(document: Mapping[str, Any]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping  # noqa: TC003 - pydantic reads the annotations
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -73,6 +74,7 @@ class Policy(Table):
     max_failure_ratio: Annotated[float, key("0.2", "a number above 0, at most 1", gt=0, le=1)] = 0.2
     winnings: Annotated[Literal["review", "cancel"], key('"review"', '"review" or "cancel"')] = "review"
     deadline: Annotated[Duration | None, key('"3h"', DURATION)] = None
+    max_clock_difference: Annotated[Duration | None, key('"60s"', DURATION)] = None
 
     @field_validator("exclude_markets", "exclude_games")
     @classmethod
@@ -147,6 +149,7 @@ class Settings(Table):
     policies: Mapping[Name, Policy] = Field(default_factory=dict, description="a table, [policies.NAME]")
     notify: Mapping[Name, Target] = Field(default_factory=dict, description="a table, [notify.NAME]")
     log_user_ids: Annotated[bool, key("false", SWITCH)] = False
+    max_clock_difference: Annotated[Duration, key('"60s"', DURATION)] = timedelta(seconds=60)
 
     def policy(self, name: str | None = None) -> Policy:
         """Return the policy of that name; without a name, the only one there is."""
@@ -164,6 +167,18 @@ class Settings(Table):
         if not names:
             raise UsageError("no partner is configured; add [partners.NAME] to the configuration")
         return names
+
+    def clock_limit(self, policy: str | None = None) -> float:
+        """Return how many seconds the database's clock may be off for a policy; without one, for every policy.
+
+        It is always today's: it is about the machines, and not about what was planned.
+        """
+        if policy is None:
+            return min(
+                (self.clock_limit(name) for name in self.policies), default=self.max_clock_difference.total_seconds()
+            )
+        known = self.policies.get(policy)
+        return ((known and known.max_clock_difference) or self.max_clock_difference).total_seconds()
 
     def every_secret(self) -> tuple[Secret, ...]:
         """Return all that no log may show."""

@@ -65,6 +65,7 @@ class Partner(Table):
     timeout: Annotated[Duration, key('"10s"', DURATION)] = timedelta(seconds=10)
     max_attempts: Annotated[int, key("5", COUNT, ge=1)] = 5
     max_runs: Annotated[int, key("3", COUNT, ge=1)] = 3
+    max_pause: Annotated[Duration, key('"1h"', DURATION)] = timedelta(hours=1)
     ask_first: Annotated[bool | None, key("true", SWITCH)] = None
     refund_in_reply: Annotated[bool, key("true", SWITCH)] = True
     send_game_id: Annotated[bool, key("true", SWITCH)] = True

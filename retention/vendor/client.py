@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 import aiohttp
 
 from retention.core.model import NotConnected, Unclear
-from retention.core.wire import REPLY_LIMIT, SUCCESS, decode
+from retention.core.wire import MAX_PAUSE, REPLY_LIMIT, SUCCESS, decode
 from retention.vendor.connections import Connections, receive, send
 from retention.vendor.deadlines import Deadlines
 from retention.vendor.problems import why_not_connected, why_unclear
@@ -39,11 +39,13 @@ class VendorClient:
     """Calls one partner's API. TLS is verified, no redirect is followed, and no proxy taken from the environment.
 
     `timeout` in seconds: for a connection to be made, and then for a request from its first byte to the reply's last.
+    `max_pause` is the longest pause that a reply may ask for, in seconds too.
     The errors' own words are never passed on: they name the address, which is a secret.
     """
 
-    def __init__(self, *, timeout: float) -> None:
+    def __init__(self, *, timeout: float, max_pause: float = MAX_PAUSE) -> None:
         self._seconds = timeout
+        self._max_pause = max_pause
         self._made: Connections | None = None
         self._timers: Deadlines | None = None
 
@@ -90,7 +92,7 @@ class VendorClient:
         try:
             with self._deadlines.running():
                 send(connection, url, body)
-                reply = await _read(await receive(connection))
+                reply = await _read(await receive(connection), self._max_pause)
         except _FAILURES as error:
             connection.close()
             return Exchange(Unclear(why_unclear(error)), sent_at, None)
@@ -121,13 +123,13 @@ class VendorClient:
         return self._timers
 
 
-async def _read(head: Head) -> Reply:
+async def _read(head: Head, max_pause: float) -> Reply:
     body: bytes | None = b""
     if head.status in SUCCESS:
         length = "" if "Transfer-Encoding" in head.headers else head.headers.get("Content-Length", "")
         known = length.isdecimal() and len(length) <= _LONGEST_LENGTH and int(length) <= REPLY_LIMIT
         body = await head.body.read() if known else await _bounded(head.body)
-    return decode(head.status, head.headers, body, datetime.now(UTC))
+    return decode(head.status, head.headers, body, datetime.now(UTC), max_pause)
 
 
 async def _bounded(content: StreamReader) -> bytes | None:

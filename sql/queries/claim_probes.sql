@@ -14,7 +14,8 @@ WITH durable AS MATERIALIZED (
       AND (c.state = 'in_doubt'
            OR (%(ask_first)s AND c.state = 'retrying' AND c.doubtful
                AND (c.in_progress_at IS NULL
-                    OR c.in_progress_at <= statement_timestamp() - make_interval(secs => %(told_within)s))))
+                    OR c.in_progress_at NOT BETWEEN statement_timestamp() - make_interval(secs => %(told_within)s)
+                                              AND statement_timestamp() + interval '2 seconds')))
     ORDER BY c.due_at LIMIT %(batch)s
     FOR UPDATE OF c SKIP LOCKED
 ), due AS (
@@ -33,7 +34,8 @@ WITH durable AS MATERIALIZED (
         WHERE EXISTS (SELECT FROM gate) AND %(ask_first)s
           AND c.run_id = %(run_id)s AND c.partner = %(partner)s AND c.id > %(after)s AND c.state = 'planned'
           AND (c.in_progress_at IS NULL
-               OR c.in_progress_at <= statement_timestamp() - make_interval(secs => %(told_within)s))
+               OR c.in_progress_at NOT BETWEEN statement_timestamp() - make_interval(secs => %(told_within)s)
+                                              AND statement_timestamp() + interval '2 seconds')
         ORDER BY c.id LIMIT %(new)s
         FOR UPDATE OF c SKIP LOCKED
     ) next

@@ -1,18 +1,20 @@
 -- Turns expired claims into doubts: their requests may have been sent. A question changes nothing, so a round that was only
 -- asked about is where it was before. First claims are searched between two ids (`above` exclusive, NULL = unbounded);
--- follow-up claims everywhere. The attempts of `but` are in the asking process's own hands.
+-- follow-up claims everywhere. The attempts of `but` are in the asking process's own hands. `now` is the time past a jump of
+-- the database's clock (NULL = unknown): a jump expires no claim.
 WITH straight AS (
     SELECT c.id, c.attempt_uuid, c.doubtful, c.refused
     FROM retention.cancellations c
     WHERE c.partner = %(partner)s AND c.run_id = ANY (%(run_ids)s::uuid[])
       AND c.id > %(above)s AND (%(up_to)s::bigint IS NULL OR c.id <= %(up_to)s)
-      AND c.state = 'claimed' AND c.lease_until < statement_timestamp() AND NOT c.unsettled
+      AND c.state = 'claimed' AND c.lease_until < least(statement_timestamp(), %(now)s::timestamptz) AND NOT c.unsettled
       AND c.attempt_uuid <> ALL (%(but)s::uuid[])
     FOR UPDATE OF c SKIP LOCKED
 ), astray AS (
     SELECT c.id, c.attempt_uuid, c.doubtful, c.refused
     FROM retention.cancellations c
-    WHERE c.partner = %(partner)s AND c.unsettled AND c.state = 'claimed' AND c.lease_until < statement_timestamp()
+    WHERE c.partner = %(partner)s AND c.unsettled AND c.state = 'claimed'
+      AND c.lease_until < least(statement_timestamp(), %(now)s::timestamptz)
       AND c.attempt_uuid <> ALL (%(but)s::uuid[])
     FOR UPDATE OF c SKIP LOCKED
 ), expired AS (

@@ -71,7 +71,7 @@ HARMLESS: dict[str, Any] = {
     **dict.fromkeys(("partner", "policy", "target", "round_id", "market"), "acme"),
     **dict.fromkeys(("by", "reason", "text", "rail", "note", "why", "replica", "requested_by", "problem"), "a trial"),
     **dict.fromkeys(("game_id", "user_id", "body", "event", "relation", "arguments", "timezone", "schedule"), "words"),
-    **dict.fromkeys(("as_of", "start", "end", "created_at", "scheduled_for"), NOW),
+    **dict.fromkeys(("as_of", "start", "end", "created_at", "scheduled_for", "now"), NOW),
     **dict.fromkeys(
         (
             "until",
@@ -104,7 +104,7 @@ HARMLESS: dict[str, Any] = {
                 "pause",
                 "beat",
             ),
-            *("patience", "back_off", "told_within"),
+            *("patience", "back_off", "told_within", "longest_retry"),
         ),
         1.0,
     ),
@@ -129,6 +129,7 @@ HARMLESS: dict[str, Any] = {
     "conflicts": [True],
     "details": ["words"],
     "lock_timeout": "5s",
+    **{key: [1.0] for key in ("rates", "question_rates", "max_pauses")},
     "leases": [1.0],
     "times": [NOW],
     "open_longer_than": 3600.0,

@@ -115,6 +115,9 @@ def test_codes_lie_over_the_vendors_table(tmp_path: Path) -> None:
     ("name", "value", "read"),
     [
         ("LOG_USER_IDS", "true", lambda s: s.log_user_ids is True),
+        ("MAX_CLOCK_DIFFERENCE", "5s", lambda s: s.clock_limit("nightly") == s.clock_limit() == 5),
+        ("POLICIES__NIGHTLY__MAX_CLOCK_DIFFERENCE", "2m", lambda s: s.clock_limit("nightly") == 120),
+        ("PARTNERS__BETA__MAX_PAUSE", "2m", lambda s: s.partners["beta"].max_pause == timedelta(minutes=2)),
         ("DATABASE__DSN", "host=h", lambda s: s.database.dsn.reveal() == "host=h"),
         ("PARTNERS__ACME_EU__TOKEN", "5", lambda s: s.partners["acme-eu"].token.reveal() == "5"),
         ("PARTNERS__acme_eu__rate", "1.5", lambda s: s.partners["acme-eu"].rate == 1.5),

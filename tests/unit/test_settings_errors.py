@@ -77,6 +77,7 @@ VENDOR = "write it exactly as the vendor gave it"
         ("max_attempts", "0", f"{COUNT} max_attempts = 5"),
         ("max_runs", "true", f"{COUNT} max_runs = 3"),
         ("timeout", "10", f"'10' {DURATION}"),
+        ("max_pause", "3600", f"'3600' {DURATION}"),
         *[(key, value, f"must be true or false; write {key} = true") for key in SWITCHES for value in ("1", '"yes"')],
         ("codes", '"61"', CODES),
         ("max_atempts", "5", "unknown key; did you mean max_attempts?"),

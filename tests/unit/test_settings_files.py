@@ -72,7 +72,10 @@ def test_no_configuration_says_how_to_begin(tmp_path: Path) -> None:
         ("partners = 5", "partners: must be a table, [partners.NAME]"),
         ("policies.nightly = 5", "policies.nightly: must be a table, [policies.NAME]"),
         ('database = "x"', "database: must be a table, [database]"),
-        ("[reports]", "reports: unknown key; known here: database, partners, policies, notify, log_user_ids"),
+        (
+            "[reports]",
+            "reports: unknown key; known here: database, partners, policies, notify, log_user_ids, max_clock_difference",
+        ),
         ("[polices.x]", "polices: unknown key; did you mean policies?"),
         ('[policies."a\\nb"]\nopen_longer_than="1d"\nmax_rounds=1', 'policies."a\\nb": is no name; write one'),
         ("= 5", "is not TOML: Invalid statement (at line 1, column 1); correct it there"),
@@ -112,13 +115,13 @@ def test_the_template_has_every_key(tmp_path: Path) -> None:
             if line.startswith("# ") and not key[1].endswith("_file") and table != "notify":
                 load(tmp_path, render_template().replace(line, line.removeprefix("# ")))
     expected = {
-        "": ["log_user_ids"],
+        "": ["log_user_ids", "max_clock_difference"],
         "database": sorted(keys_of(Database)),
         "partners": sorted(keys_of(Partner)),
         "policies": sorted(keys_of(Policy)),
         "notify": sorted(keys_of(Target)),
     }
-    assert {*expected, "log_user_ids"} == {*keys_of(Settings), ""}
+    assert {*expected, "log_user_ids", "max_clock_difference"} == {*keys_of(Settings), ""}
     assert expected == {name: sorted(keys) for name, keys in written.items()}
 
 

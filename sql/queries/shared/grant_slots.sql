@@ -10,7 +10,7 @@ locked AS (
         partner, lane, clock_timestamp() AS at, next_slot,
         -- After a 429 fewer than configured, and more again as time passes.
         least(%(rate)s::float8,
-              coalesce(rate, %(rate)s) + %(rate)s * %(recovery)s * extract(epoch FROM statement_timestamp() - rate_at)) AS rate
+              coalesce(rate, %(rate)s) + %(rate)s * %(recovery)s * greatest(0, extract(epoch FROM statement_timestamp() - rate_at))) AS rate
     FROM locked
 ), offered AS (
     SELECT p.*, 1 / (%(spacing)s * p.rate) AS step,

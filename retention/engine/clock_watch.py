@@ -1,0 +1,112 @@
+"""A run's eye on the database's clock, and the words for what a run waits for."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from retention.ledger.clocks import CORRECT
+from retention.ledger.database import AWAY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from structlog.typing import FilteringBoundLogger
+
+    from retention.engine.partner import Partner
+    from retention.engine.senders import Senders
+    from retention.ledger.answers import Sight, Wait
+    from retention.ledger.clocks import Clocks
+    from retention.ledger.work import WorkLedger
+
+
+class ClockWatch:
+    """While the database's clock cannot be relied on, nothing is sent, and neither deadlines nor leases are heeded.
+
+    `limit` and the policy's `deadline` are in seconds.
+    """
+
+    def __init__(
+        self,
+        ledger: WorkLedger,
+        clocks: Clocks,
+        partners: Sequence[Partner],
+        log: FilteringBoundLogger,
+        *,
+        limit: float,
+        deadline: float | None,
+    ) -> None:
+        self._ledger = ledger
+        self._clocks = clocks
+        self._terms = [partner.terms for partner in partners]
+        self._log = log
+        self._limit = limit
+        self._deadline = deadline
+        self._jumps = clocks.jumps
+        self._told = False
+        self._correct_at = 0.0
+        for partner in partners:
+            partner.believes_clock = self.agrees
+
+    def agrees(self) -> bool:
+        """Whether the run may go by the database's clock."""
+        return self._clocks.agree(self._limit)
+
+    async def look(self) -> None:
+        """After a look at the run: tell what has changed, and renew this process's leases after a jump."""
+        if (problem := self._clocks.problem(self._limit)) and not self._told:
+            self._told = True
+            difference = round(self._clocks.difference, 3)
+            self._log.error("clock.difference", detail=problem, difference_s=difference)
+        elif self._told and problem is None:
+            self._told = False
+            self._correct_at = 0.0
+            self._log.info("clock.agrees", difference_s=round(self._clocks.difference, 3))
+        if (jumps := self._clocks.jumps) != self._jumps:
+            for terms in self._terms:
+                await self._ledger.renew_leases(terms)
+            self._jumps = jumps
+
+    async def correct(self, *, leases: bool) -> None:
+        """Now and then, take back times that lie impossibly far ahead, and tell of each."""
+        if not self.agrees() or time.monotonic() < self._correct_at:
+            return
+        self._correct_at = time.monotonic() + CORRECT
+        try:
+            found = await self._ledger.correct(self._limit, self._deadline, self._terms, leases=leases)
+        except AWAY:
+            return
+        for correction in found:
+            self._log.warning("clock.corrected", **correction.values())
+
+
+class WaitLog:
+    """Heeds the partners' pauses, and tells once for what a run waits, for each partner and reason."""
+
+    def __init__(self, log: FilteringBoundLogger) -> None:
+        self._log = log
+        self._told: set[tuple[str, bool]] = set()
+
+    def look(self, every: Iterable[Senders], sight: Sight, asked: float, until: float) -> None:
+        """Heed what the ledger, asked at that moment, says of pauses; each is heeded `until` the next look is over."""
+        for senders in every:
+            partner = senders.partner
+            if partner.name in sight.throttled:
+                partner.throttle(until)
+            else:
+                partner.not_throttled(asked)
+            self._tell(partner.name, sight.waits, idle=not senders.places.in_flight.total())
+
+    def _tell(self, partner: str, waits: Iterable[Wait], *, idle: bool) -> None:
+        found = {wait.by_vendor: wait.until for wait in waits if wait.partner == partner}
+        if True not in found:
+            self._told.discard((partner, True))  # the vendor's next pause is told anew; for slots once is enough
+        for by_vendor, until in found.items() if idle else ():
+            if (partner, by_vendor) not in self._told:
+                self._told.add((partner, by_vendor))
+                why = (
+                    "its vendor asked to be left alone; `retention resume` ends that earlier"
+                    if by_vendor
+                    else "its next send slot is then"
+                )
+                self._log.warning("run.waiting", partner=partner, until=until, detail=why)
