@@ -177,7 +177,7 @@ async def test_a_drain_can_be_cut_short(world: World, how: str) -> None:
 
 async def test_a_pause_is_obeyed_and_its_end_goes_on_by_itself(world: World) -> None:
     """The kill switch halts the scheduled run; when it is released, the daemon goes on without being asked."""
-    world.partner["rate"] = 100
+    world.partner["rate"] = 40
     replica = await begun(world)
     assert 0 == (await world.command("pause", "--by", "tess", "--reason", "odd refunds")).code
     await until(lambda: world.sql("SELECT FROM retention.runs WHERE status = 'halted' AND paused"))
