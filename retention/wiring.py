@@ -93,6 +93,8 @@ class House:
 
     async def tell(self) -> None:
         """Tell people what has come up, as far as TELLING allows; a daemon, or the next run, goes on with the rest."""
+        if self.clocks.problem(self.settings.clock_limit()):
+            return  # what has been tried for long is given up, which a wrong clock must not decide
         try:
             async with asyncio.timeout(TELLING), self.herald() as herald:
                 await herald.once()

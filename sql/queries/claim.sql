@@ -21,8 +21,9 @@ WITH durable AS MATERIALIZED (
         FROM retention.cancellations c
         WHERE EXISTS (SELECT FROM gate) AND %(ids)s::bigint[] IS NULL
           AND c.run_id = %(run_id)s AND c.partner = %(partner)s AND c.id > %(after)s AND c.state = 'planned'
-          AND (NOT %(ask_first)s OR c.in_progress_at BETWEEN statement_timestamp() - make_interval(secs => %(told_within)s)
-                                                     AND statement_timestamp() + interval '2 seconds')
+          AND (NOT %(ask_first)s OR c.in_progress_at > statement_timestamp() - make_interval(secs => %(told_within)s))
+          -- What was told in the future, a wrong clock has written.
+          AND (NOT %(ask_first)s OR c.in_progress_at < statement_timestamp() + interval '2 seconds')
         ORDER BY c.id LIMIT %(batch)s
         FOR UPDATE OF c SKIP LOCKED
     ) next
@@ -35,8 +36,8 @@ WITH durable AS MATERIALIZED (
     WHERE EXISTS (SELECT FROM gate) AND c.id = ANY (%(ids)s::bigint[])
       AND c.partner = %(partner)s AND coalesce(c.taken_up_by, c.run_id) = %(run_id)s
       AND c.state IN ('planned', 'retrying')
-      AND c.in_progress_at BETWEEN statement_timestamp() - make_interval(secs => %(told_within)s)
-                                                     AND statement_timestamp() + interval '2 seconds'
+      AND c.in_progress_at < statement_timestamp() + interval '2 seconds'
+      AND c.in_progress_at > statement_timestamp() - make_interval(secs => %(told_within)s)
     ORDER BY c.id
     FOR UPDATE OF c SKIP LOCKED
 ), candidates AS (
