@@ -17,11 +17,12 @@ from retention.core.model import Credentials, NotConnected, Reply, Treatment, Un
 from retention.core.overlap import overlap
 from retention.errors import RetentionError
 from retention.ledger.clocks import Clocks
-from retention.ledger.database import AWAY, open_database
+from retention.ledger.database import open_database
 from retention.ledger.finding import Finding
 from retention.ledger.inspect import inspect_database
 from retention.ledger.inspect_names import inspect_names
 from retention.ledger.runs import RunLedger
+from retention.ledger.trouble import AWAY
 from retention.report.show import vendor_pause
 from retention.scope import scope_of
 from retention.settings.durations import format_duration

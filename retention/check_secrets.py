@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from retention.core.echo import weakness
-from retention.ledger.database import BusyError
 from retention.ledger.finding import Finding
+from retention.ledger.trouble import BusyError
 from retention.settings import rules
 
 if TYPE_CHECKING:

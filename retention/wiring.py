@@ -20,11 +20,12 @@ from retention.engine.stats import Stats, Tally
 from retention.errors import ConfigurationError
 from retention.ledger.clocks import Clocks
 from retention.ledger.controls import Controls
-from retention.ledger.database import AWAY, open_database
+from retention.ledger.database import open_database
 from retention.ledger.notices import Notices
 from retention.ledger.review import Review
 from retention.ledger.runs import RunLedger
 from retention.ledger.schedules import Schedules
+from retention.ledger.trouble import AWAY
 from retention.ledger.work import WorkLedger
 from retention.log import Redactor
 from retention.partner_wiring import open_partner, terms_of

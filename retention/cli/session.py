@@ -100,7 +100,7 @@ def run(work: Callable[[Signals], Awaitable[int]], redactor: Redactor, log: Filt
 
     import psycopg
 
-    from retention.ledger.database import AWAY
+    from retention.ledger.trouble import AWAY
     from retention.signals import Signals
 
     # What is imported stays, and requests leave next to no cycles: looking for them as often as Python does by itself

@@ -39,7 +39,7 @@ class Batch:
 
     `close_error`: the operator's function is not called, and this message is recorded. `again`: an earlier try may
     have been committed, its answer lost. `busy_since`: when others were first in the way, `due` when the next try is:
-    seconds on this process's monotonic clock.
+    seconds on this process's monotonic clock. `busy_with`: what the database said of them last.
     """
 
     items: Sequence[Settlement]
@@ -47,6 +47,7 @@ class Batch:
     again: bool = False
     tries: int = 0
     busy_since: float | None = None
+    busy_with: str | None = None
     due: float = 0.0
 
     def halves(self) -> tuple[Batch, Batch]:
@@ -54,10 +55,18 @@ class Batch:
         half = len(self.items) // 2
         return (replace(self, items=self.items[:half], tries=0), replace(self, items=self.items[half:], tries=0))
 
-    def waits(self, now: float) -> Batch:
+    def waits(self, now: float, message: str) -> Batch:
         """The same, to be tried again after a pause."""
         since = now if self.busy_since is None else self.busy_since
-        return replace(self, tries=self.tries + 1, busy_since=since, due=now + BUSY_PAUSE_S)
+        return replace(self, tries=self.tries + 1, busy_since=since, busy_with=message, due=now + BUSY_PAUSE_S)
+
+    def has_waited(self, now: float, patience_s: float) -> bool:
+        """Whether others have been in the way for so long that its rounds are settled without being closed."""
+        return self.busy_since is not None and self.close_error is None and now - self.busy_since >= patience_s
+
+    def without_closing(self, message: str) -> Batch:
+        """The ledger alone, with the database's message."""
+        return replace(self, close_error=f"close_rounds: {message}")
 
 
 def after_failure(batch: Batch, trouble: Trouble, *, now: float, patience_s: float) -> Next:

@@ -17,8 +17,8 @@ from retention.daemon.systemd import notify, watchdog_interval
 from retention.daemon.timetable import Timetable
 from retention.errors import ConfigurationError, RetentionError
 from retention.ledger import migrations
-from retention.ledger.database import AWAY
 from retention.ledger.schedules import REQUESTED_BY
+from retention.ledger.trouble import AWAY
 from retention.run_values import Order
 from retention.scope import scope_of
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from retention.daemon.crew import Crew
 from retention.errors import RetentionError
-from retention.ledger.database import AWAY
+from retention.ledger.trouble import AWAY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

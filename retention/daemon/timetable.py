@@ -11,7 +11,7 @@ import psycopg
 from retention.core.due import decide
 from retention.core.notice import MISSED
 from retention.errors import RetentionError
-from retention.ledger.database import AWAY
+from retention.ledger.trouble import AWAY
 from retention.settings.durations import format_duration
 
 if TYPE_CHECKING:

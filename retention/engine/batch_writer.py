@@ -13,7 +13,7 @@ import psycopg
 from retention.core.database_trouble import Trouble
 from retention.core.settling import BUSY_PAUSE_S, Next, after_failure
 from retention.engine.persist import persist
-from retention.ledger.database import BusyError, NoAnswerError, first_line
+from retention.ledger.trouble import AWAY, BusyError, EndedError, NoAnswerError, first_line
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -38,8 +38,15 @@ BUSY_STOPPED_S = 10.0
 PARKED_MOST = 10
 """Rounds that may wait for others before nothing more is sent."""
 
+ENDINGS = 3
+"""Sessions that a batch may end, of a server that answers others: then it is the batch that ends them."""
+
 MESSAGE = 500
 """Characters of the database's message that are kept."""
+
+
+class StubbornError(psycopg.OperationalError):
+    """A batch ends each session that tries it, of a server that answers others."""
 
 
 class BatchWriter:
@@ -75,11 +82,14 @@ class BatchWriter:
         return self._aborted
 
     def take_due(self) -> list[Batch]:
-        """Take out the parked batches that are to be tried again now."""
+        """Take out the parked batches that are to be tried again now, those that have waited long without closing."""
         now = time.monotonic()
         due = [batch for batch in self.parked if batch.due <= now]
         self.parked = [batch for batch in self.parked if batch.due > now]
-        return due
+        return [
+            batch.without_closing(batch.busy_with or "busy") if batch.has_waited(now, self.patience_s) else batch
+            for batch in due
+        ]
 
     async def write(self, first: Batch) -> AsyncIterator[tuple[Sequence[Settlement], Settled | None]]:
         """Write a batch; yields parts of it, each with what became of it, None for a row that cannot be written.
@@ -113,34 +123,54 @@ class BatchWriter:
 
     async def _settle(self, batch: Batch) -> Settled | None:
         tried = batch.again
+        endings = 0
 
         async def once() -> Settled:
-            nonlocal tried
+            nonlocal tried, endings
             again, tried = tried, True
-            return await self._settlements.settle(batch.items, batch.close_error, again=again)
+            try:
+                return await self._settlements.settle(batch.items, batch.close_error, again=again)
+            except (EndedError, NoAnswerError) as error:
+                self._note_away(error)
+                if not await self._answers():
+                    endings = 0
+                    raise
+                if isinstance(error, NoAnswerError):  # the function is slow, or waits for what has no lock_timeout
+                    raise BusyError(str(error)) from error
+                endings += 1
+                if endings < ENDINGS:
+                    raise
+                raise StubbornError(str(error)) from error
 
         settled = await persist(once, until=self._aborted, on_away=self._note_away, busy_tries=1)
-        if self._away and settled is not None:
-            self._away = False
-            self._log.info("database.back")
+        if settled is not None:
+            self._note_back()
         return settled
+
+    async def _answers(self) -> bool:
+        """Whether the server answers somebody else."""
+        try:
+            return await self._settlements.writable()
+        except AWAY:
+            return False
 
     def _after(self, batch: Batch, error: psycopg.Error, work: deque[Batch]) -> Batch | None:
         """Arrange what comes next; returns the batch where nothing does."""
+        self._note_back()
         now = time.monotonic()
         trouble = Trouble.BUSY if isinstance(error, BusyError) else Trouble.REFUSED
         message = first_line(error)[:MESSAGE]
         then = after_failure(batch, trouble, now=now, patience_s=self.patience_s)
         if trouble is Trouble.BUSY:
             self._note_busy(batch, message)
-            batch = batch.waits(now)
+            batch = batch.waits(now, message)
         match then:
             case Next.WAIT:
                 self.parked.append(batch)
             case Next.HALVE:
                 work.extendleft(reversed(batch.halves()))
             case Next.WITHOUT_CLOSING:
-                work.appendleft(replace(batch, close_error=f"close_rounds: {message}"))
+                work.appendleft(batch.without_closing(message))
             case Next.GIVE_UP:
                 claim = batch.items[0].claim
                 self._log.error(
@@ -189,6 +219,11 @@ class BatchWriter:
         if not self._away:
             self._away = True
             self._log.warning("database.away", problem=_named(error))
+
+    def _note_back(self) -> None:
+        if self._away:
+            self._away = False
+            self._log.info("database.back")
 
     def _note_busy(self, batch: Batch, message: str) -> None:
         if not self._busy:

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from retention.ledger.clocks import CORRECT
-from retention.ledger.database import AWAY
+from retention.ledger.trouble import AWAY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -14,7 +14,7 @@ from retention.engine.batch_writer import BUSY_OVERDUE_S, BUSY_STOPPED_S, BatchW
 from retention.engine.in_hand import InHand
 from retention.engine.persist import persist
 from retention.engine.told import is_left, told
-from retention.ledger.database import NoAnswerError
+from retention.ledger.trouble import NoAnswerError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -259,4 +259,4 @@ def _one_per_round(batch: Sequence[Settlement]) -> list[list[Settlement]]:
         if key in parts[-1]:
             parts.append({})
         parts[-1][key] = item
-    return [list(part.values()) for part in parts]
+    return [list(part.values()) for part in parts if part]

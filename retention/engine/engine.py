@@ -17,7 +17,7 @@ from retention.engine.lease_keeper import LeaseKeeper
 from retention.engine.persist import persist
 from retention.engine.recovery import Recovery
 from retention.engine.senders import Senders
-from retention.ledger.database import AWAY, first_line
+from retention.ledger.trouble import AWAY, first_line
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Sequence
@@ -129,7 +129,7 @@ class Engine:
             self._stop_sending()
             await asyncio.gather(*parts, *(partner.close() for partner in self._partners))
             for dispatcher in self._dispatchers:
-                await dispatcher.wind_up()
+                await self._guard(dispatcher.wind_up())
             self._desk.close()
             await desk
             watcher.cancel()

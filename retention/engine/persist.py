@@ -6,7 +6,7 @@ import asyncio
 import math
 from typing import TYPE_CHECKING, TypeVar
 
-from retention.ledger.database import AWAY, BusyError
+from retention.ledger.trouble import AWAY, BusyError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

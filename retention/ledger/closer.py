@@ -11,7 +11,8 @@ import psycopg
 from retention.core.closing import Look, refused, verdict
 from retention.core.database_trouble import Trouble
 from retention.core.model import State
-from retention.ledger.database import AwayError, BusyError, Transaction, first_line, trouble_with
+from retention.ledger.database import Transaction
+from retention.ledger.trouble import AwayError, BusyError, first_line, trouble_with
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,7 +66,9 @@ class Closer:
             try:
                 async with connection.transaction():
                     await Transaction(connection).rows("brief_locks", lock_timeout=LOCK_TIMEOUT)
-                    return next(iter(await _close(connection, [id], by)), None)
+                    closed = next(iter(await _close(connection, [id], by)), None)
+                    await connection.execute("SET CONSTRAINTS ALL IMMEDIATE")  # not only at the COMMIT
+                    return closed
             except psycopg.Error as error:
                 trouble = await trouble_with(error, connection)
                 if trouble is Trouble.AWAY:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from retention.ledger.database import AWAY, BusyError, first_line
+from retention.ledger.trouble import AWAY, BusyError, first_line
 
 if TYPE_CHECKING:
     from retention.ledger.database import Database

@@ -9,11 +9,21 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import namedtuple_row, tuple_row
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool
 
-from retention.core.database_trouble import Trouble, ask_whether_connected, trouble_of
+from retention.core.database_trouble import Trouble
 from retention.errors import ConfigurationError, DatabaseUnreachableError
 from retention.ledger.queries import load_queries, query
+from retention.ledger.trouble import (
+    ASK,
+    AwayError,
+    BusyError,
+    EndedError,
+    NoAnswerError,
+    first_line,
+    session_ended,
+    trouble_with,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -51,28 +61,6 @@ LONGEST = 600.0
 
 SPARE = 2
 """Connections that statements which may wait for others' locks leave to those which do not."""
-
-
-ASK_S = 2.0
-"""Seconds that a connection is given to show that it still answers."""
-
-_ASK = "SELECT NOT pg_is_in_recovery() AND NOT current_setting('transaction_read_only')::boolean"
-
-
-class AwayError(psycopg.OperationalError):
-    """The server is away; the same statement may succeed once it is back."""
-
-
-class NoAnswerError(AwayError):
-    """The server has not answered for too long, nor broken the connection."""
-
-
-class BusyError(psycopg.OperationalError):
-    """Others are in the way; the same statement may succeed once they are done."""
-
-
-AWAY = (AwayError, BusyError, PoolTimeout)
-"""The errors after which the same statement may succeed. Every other is a refusal of the server's, or a mistake."""
 
 
 class Patience:
@@ -151,6 +139,15 @@ class Database:
             await cursor.execute(query(name), values)
             return await cursor.fetchall()
 
+    async def foreign(self, name: str, **values: Any) -> list[tuple[Any, ...]]:
+        """As `tuples`, for a statement that calls the operator's function: whatever that sets is undone."""
+        async with self._for(name) as connection, connection.transaction():
+            async with connection.cursor(row_factory=tuple_row) as cursor:
+                await cursor.execute(query(name), values)
+                rows = await cursor.fetchall()
+            await connection.execute(query("reset_session"))
+            return rows
+
     async def row(self, name: str, **values: Any) -> Any:
         """Run one statement and return its only row, or None."""
         rows = await self.rows(name, **values)
@@ -166,6 +163,12 @@ class Database:
         """Run one statement, return its rows, and undo whatever it changed."""
         async with self._for(name) as connection, connection.transaction(force_rollback=True):
             return await (await connection.execute(query(name), values)).fetchall()
+
+    async def writable(self) -> bool:
+        """Whether the server answers, and may be written to. Raises one of AWAY."""
+        async with self._for("writable") as connection:
+            row = await (await connection.execute(ASK)).fetchone()
+        return bool(row and row[0])
 
     @asynccontextmanager
     async def transaction(self, *, snapshot: bool = False) -> AsyncIterator[Transaction]:
@@ -193,38 +196,12 @@ class Database:
                 if trouble is Trouble.AWAY:
                     # Another connection may lead to where the standby's primary is. Of one that sent bytes that are no
                     # message, what comes next may be the rest of an answer.
+                    ended = session_ended(error, connection)
                     await connection.close()
-                    raise AwayError(first_line(error)) from error
+                    raise (EndedError if ended else AwayError)(first_line(error)) from error
                 if trouble is Trouble.BUSY:
                     raise BusyError(first_line(error)) from error
                 raise
-
-
-async def trouble_with(error: psycopg.Error, connection: psycopg.AsyncConnection[Any]) -> Trouble:
-    """Class an error, by asking the connection where the error alone does not tell."""
-    # libpq could not read the answer: it is not known whether the statement ran.
-    garbled = type(error) in {psycopg.DatabaseError, psycopg.OperationalError} and not error.sqlstate
-    ended = connection.broken or connection.closed or error.diag.severity_nonlocalized in {"FATAL", "PANIC"}
-    if garbled or ended:
-        return Trouble.AWAY
-    connected, writable = True, True
-    if ask_whether_connected(error.sqlstate):
-        try:
-            async with asyncio.timeout(ASK_S):
-                row = await (await connection.execute(_ASK)).fetchone()
-            writable = bool(row and row[0])
-        except (psycopg.Error, TimeoutError):
-            connected = False
-    trouble = trouble_of(error.sqlstate, connected=connected, writable=writable)
-    if trouble is Trouble.SHORT:
-        # The operator's function may run into limits of its own, which are no reason to wait.
-        return Trouble.REFUSED if in_close_rounds(error) else Trouble.AWAY
-    return trouble
-
-
-def in_close_rounds(error: psycopg.Error) -> bool:
-    """Whether an error came from inside of the operator's function."""
-    return "close_rounds" in (error.diag.context or "")
 
 
 class Transaction:
@@ -278,8 +255,3 @@ async def open_database(dsn: Callable[[], str], size: int = 4) -> AsyncIterator[
     finally:
         # A server that does not answer must not hold up the end of the process.
         await asyncio.shield(pool.close(timeout=2))
-
-
-def first_line(error: Exception) -> str:
-    """What an error says, in one line."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

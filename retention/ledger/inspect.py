@@ -9,13 +9,13 @@ import psycopg
 
 from retention.errors import SchemaError
 from retention.ledger import migrations
-from retention.ledger.database import AWAY
 from retention.ledger.durability import check_closing, check_durability
 from retention.ledger.finding import Finding
 from retention.ledger.freezing import bounds
 from retention.ledger.grants import grants
 from retention.ledger.inspect_policies import policy_findings
 from retention.ledger.queries import query
+from retention.ledger.trouble import AWAY
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence

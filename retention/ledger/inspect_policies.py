@@ -9,9 +9,9 @@ import psycopg
 
 from retention.core.plan import BROKEN
 from retention.core.rails import is_currency
-from retention.ledger.database import BusyError
 from retention.ledger.finding import Finding
 from retention.ledger.runs import SHOWN_DOUBLED
+from retention.ledger.trouble import BusyError
 from retention.ledger.view import is_passing, refusal
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, LiteralString
@@ -41,6 +42,7 @@ class Standing:
     applied_at: datetime | None
 
 
+@functools.cache
 def migrations() -> list[Migration]:
     """All that this version knows, in order."""
     files = sorted((folder() / "migrations").iterdir(), key=lambda file: file.name)

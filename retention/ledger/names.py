@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import psycopg
 
 from retention.core.names import PUNCTUATION, NameKind, fold, spellings
-from retention.ledger.database import AWAY, BusyError
+from retention.ledger.trouble import AWAY, BusyError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -39,8 +39,9 @@ class Settlements:
 
         With `close_error` the operator's function is not called, and the words go to `detail`.
         """
-        rows = await self._database.tuples(
-            "settle",
+        rows = await self._database.foreign(
+            # Naming a function that is gone, or may not be called, is refused though it is not called.
+            "settle" if close_error is None else "settle_unclosed",
             run_id=self._run_id,
             close_error=close_error,
             again=again,
@@ -59,6 +60,10 @@ class Settlements:
             else:
                 newest, refused = recent, refused_closings
         return Settled(written, newest, refused, tuple(missing))
+
+    async def writable(self) -> bool:
+        """Whether another statement would be answered just now. Raises one of AWAY."""
+        return await self._control.writable()
 
     async def keep(self, claims: Sequence[Claim]) -> None:
         """Let nobody take these for lost: their requests are on their way, or their replies are not written yet."""

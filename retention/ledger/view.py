@@ -10,7 +10,7 @@ import psycopg
 from retention.core.database_trouble import READ_ONLY, Trouble, trouble_of
 from retention.core.plan import VIEW
 from retention.errors import ViewError
-from retention.ledger.database import AWAY, first_line
+from retention.ledger.trouble import AWAY, first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -62,7 +62,7 @@ async def test_a_round_that_is_refused_stands_alone(world: World) -> None:
         "SELECT round_id, detail FROM retention.cancellations WHERE conflict AND amount = 1.5 ORDER BY round_id"
     )
     assert [
-        ("r5", "close_rounds: did not return it, and the operator's view still has it open"),
+        ("r5", "close_rounds: did not return it, though the operator's view had it open"),
         ("r7", "close_rounds: ledger closed for r7"),
         ("r9", "close_rounds: division by zero"),
     ] == [(row.round_id, row.detail) for row in rows]
@@ -72,7 +72,7 @@ async def test_a_round_that_is_refused_stands_alone(world: World) -> None:
     assert [] == await violations(world)
     listed = {row["round_id"]: row["why"] for row in (await world.command("review", "list", "--json")).json}
     assert {
-        "r5": ["conflict: close_rounds: did not return it, and the operator's view still has it open"],
+        "r5": ["conflict: close_rounds: did not return it, though the operator's view had it open"],
         "r7": ["conflict: close_rounds: ledger closed for r7"],
         "r9": ["conflict: close_rounds: division by zero"],
     } == listed
@@ -273,4 +273,61 @@ async def test_a_run_that_was_halted_by_closings_is_made_whole(world: World) -> 
     assert 0 == closed.code, closed.err
     assert [] == await world.sql("SELECT FROM public.rounds WHERE status <> 2")
     assert [] == (await world.command("review", "list", "--json")).json
+    assert [] == await violations(world)
+
+
+async def test_a_function_that_is_gone_halts_and_is_made_up_for(world: World) -> None:
+    """Dropped while a run goes on: what the vendor did is on record all the same, and is closed once it is back."""
+    await world.seed(60)
+    world.partner["rate"] = 30
+    process = await world.start("run", "nightly", "--json")
+    await world.until_settled(3)
+    await world.sql(DROP)
+    done = await process.ended()
+    assert 3 == done.code, done.err
+    assert done.json["halt_reason"].startswith("max_conflicts: ")
+    assert len(world.cancels) == done.json["states"]["cancelled"]
+    await replace(world, "")
+    assert (
+        0
+        == (await world.command("run", "--resume", done.json["run_id"], "--override", "mended", "--by", "ann")).code % 4
+    )
+    assert 0 == (await world.command("review", "reclose", "--by", "ann")).code
+    assert [] == await world.sql("SELECT FROM public.rounds WHERE status <> 2")
+    assert [] == await violations(world)
+
+
+STUBBORN = {
+    "it ends its own session": "PERFORM pg_terminate_backend(pg_backend_pid());",
+    "the disk is full in a trigger": "RAISE EXCEPTION 'no room' USING ERRCODE = '53100';",
+}
+
+
+@pytest.mark.parametrize("kind", STUBBORN)
+async def test_one_round_that_passes_for_a_lost_server_stands_alone(world: World, kind: str) -> None:
+    """Whatever one round does to its session, the server answers others: that round is in conflict, and the run ends."""
+    await world.seed(12)
+    await replace(world, f"IF 'r3' = ANY (p_round_id) THEN {STUBBORN[kind]} END IF;")
+    done = await world.command("run", "--json")
+    assert (4, {"cancelled": 12}, 1) == (done.code, done.json["states"], done.json["conflicts"]), done.err
+    assert [("r3",)] == await world.sql("SELECT round_id FROM retention.cancellations WHERE conflict")
+    assert [] == await violations(world)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "statement_timeout = '1ms'",
+        "synchronous_commit = off",
+        "search_path = ''",
+        "datestyle = 'German'",
+    ],
+)
+async def test_what_the_function_sets_does_not_outlive_it(world: World, setting: str) -> None:
+    """A function that changes its session changes nothing for the statements that follow, nor for its own commit."""
+    await world.seed(40)
+    world.partner["rate"] = 200
+    await replace(world, f"SET {setting};")
+    done = await world.command("run", "--json")
+    assert (0, {"cancelled": 40}) == (done.code, done.json["states"]), done.err
     assert [] == await violations(world)

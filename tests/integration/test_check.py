@@ -12,9 +12,10 @@ from psycopg.conninfo import make_conninfo
 
 from retention import check
 from retention.errors import SchemaError
-from retention.ledger.database import AwayError, open_database
+from retention.ledger.database import open_database
 from retention.ledger.finding import Finding
 from retention.ledger.inspect import inspect_database, require_ready
+from retention.ledger.trouble import AwayError
 from retention.settings import Settings
 from retention.vendor.faults import Faults
 from retention.vendor.simulator import Simulator

@@ -12,7 +12,8 @@ from support.postgres import address
 from support.proxy import Link, Proxy, Trouble, Way, flipped
 
 from retention.ledger import database as module
-from retention.ledger.database import AWAY, Database, NoAnswerError, Patience, open_database
+from retention.ledger.database import Database, Patience, open_database
+from retention.ledger.trouble import AWAY, NoAnswerError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -53,7 +53,7 @@ def test_what_others_are_in_the_way_of_waits_and_is_then_tried_alone() -> None:
     """A busy batch is tried whole, then by halves; a single round waits until the patience is used up."""
     whole = batch(8)
     assert after_failure(whole, Trouble.BUSY, now=5.0, patience_s=600.0) is Next.WAIT
-    again = whole.waits(5.0)
+    again = whole.waits(5.0, "locked")
     assert (1, 5.0, True) == (again.tries, again.busy_since, again.due > 5.0)
     assert after_failure(again, Trouble.BUSY, now=6.0, patience_s=600.0) is Next.HALVE
     alone = batch(1, busy_since=5.0, tries=9)

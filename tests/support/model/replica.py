@@ -25,7 +25,7 @@ from retention.core.wire import decode
 from retention.engine.partner import CALLABLE
 from retention.engine.told_rounds import ToldRounds
 from retention.ledger.answers import Written
-from retention.ledger.database import first_line
+from retention.ledger.trouble import first_line
 from retention.ledger.work import LaneTerms, WorkLedger
 from support.model.house import PARTNER, START
 
