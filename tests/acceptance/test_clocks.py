@@ -137,17 +137,14 @@ async def test_times_far_ahead_are_taken_back_and_told(world: World) -> None:
     assert {"decided_until": 1, "next_slot": 2, "rate_at": 2, "paused_until": 2} == told
 
 
-async def test_an_abandoned_run_with_times_ahead_is_planned_again(world: World) -> None:
-    """A run whose sign of life, deadline and leases lie a year ahead counts as abandoned, and its rounds are cancelled."""
+async def test_a_run_with_leases_a_year_ahead_goes_on(world: World) -> None:
+    """A killed run whose leases lie a year ahead ends once it is resumed: no claim of the dead process stays for ever."""
     world.partner |= {"timeout": "1s", "rate": 5}
     await world.seed(30)
     first = await world.start("run")
     await first.until(world.vendor, lambda: len(world.cancels) > 4)
     first.signal(signal.SIGKILL)
     await first.ended()
-    await world.sql(
-        "UPDATE retention.runs SET active_until = now() + interval '1 year', deadline_at = now() + interval '1 year'"
-    )
     await world.sql(
         "UPDATE retention.cancellations SET lease_until = now() + interval '1 year' WHERE state = 'claimed'"
     )

@@ -159,7 +159,7 @@ async def _stop(scene: Scene, strike: Strike) -> AsyncIterator[None]:
 async def _clock(scene: Scene, strike: Strike) -> AsyncIterator[None]:
     """A clock that is set wrong while nothing runs: it shows in the next process, until there is another one."""
     post = strike.post(scene)
-    post.clock_off_by = random.Random(strike.seed).choice([-3600.0, 3600.0])
+    post.clock_off_by = random.Random(strike.seed).choice([-3600.0, -30.0, 30.0, 3600.0])
     post.signal(signal.SIGTERM)
     try:
         await asyncio.sleep(strike.seconds)
