@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, LiteralString
 
+import pytest
 from support.agreement import violations
 
 if TYPE_CHECKING:
@@ -71,6 +72,90 @@ async def test_max_rounds_halts_before_the_first_call(world: World) -> None:
     assert [("max_rounds", "checked with Ann", "tess")] == [
         (one["rail"], one["text"], one["by"]) for one in row.overrides
     ]
+
+
+async def test_a_plan_of_too_many_rounds_is_not_written(world: World) -> None:
+    """A run that max_rounds halts keeps figures alone; lists tell them, and a doubt of an earlier run stays where it was."""
+    await world.seed(6)
+    await world.sql(
+        "INSERT INTO retention.runs (run_id, policy, trigger, mode, as_of, requested_by, settings, status, finished_at)"
+        " SELECT gen_random_uuid(), 'nightly', 'on_demand', 'enforce', now(), 'ann', '{}', 'finished', now();"
+        "INSERT INTO retention.cancellations (run_id, partner, market, user_id, round_id, opened_at, state, unsettled)"
+        " SELECT run_id, 'acme', 'MT', 'user-d', 'd', now() - interval '9 days', 'in_doubt', true FROM retention.runs"
+    )
+    world.register(["d"])
+    world.policy["max_rounds"] = 5
+    for _ in range(2):
+        assert 3 == (await world.command("run")).code
+    done = await world.command("run", "--json")
+    run = done.json["run_id"]
+    assert [("d", None)] == await world.sql("SELECT round_id, taken_up_by FROM retention.cancellations")
+    (listed,) = (one for one in (await world.command("runs", "list", "--json")).json if one["run_id"] == run)
+    assert (6, "halted", True) == (listed["rounds"], listed["status"], "6 stale rounds" in listed["halt_reason"])
+    await world.sql("UPDATE public.rounds SET opened_at = now() WHERE round_id = 'r0'")
+    await world.seed(1, prefix="young", age=timedelta(hours=71, minutes=59, seconds=59))
+    assert 0 == (await world.command("hold", "add", "--round", "r1", "--reason", "complaint", "--by", "ann")).code
+    done = await world.command("run", "--resume", run, "--json")
+    expected = {"cancelled": 4}, {"no_longer_open": 1}  # the view never had it
+    assert (0, *expected) == (done.code, done.json["states"], done.json["taken_up"]), done.err[-2000:]
+    assert {"r2", "r3", "r4", "r5"} == {request.round_id for request in world.cancels}
+
+
+async def test_an_override_passes_as_many_rounds_as_there_are(world: World) -> None:
+    """The plan of a run that max_rounds halted is made when a person passes the rail, even if it fits by then."""
+    await world.seed(6)
+    world.policy["max_rounds"] = 5
+    run = (await world.command("run", "--json")).json["run_id"]
+    await world.sql("UPDATE public.rounds SET status = 1 WHERE round_id = 'r0'")
+    words = ["--resume", run, "--override", "checked", "--by", "tess", "--json"]
+    done = await world.command("run", *words)
+    assert (0, {"cancelled": 5}) == (done.code, done.json["states"]), done.err
+    (row,) = await world.sql("SELECT overrides, unwritten FROM retention.runs")
+    assert (["max_rounds"], None) == ([one["rail"] for one in row.overrides], row.unwritten)
+
+
+@pytest.mark.parametrize(
+    "value", ["stake = NULL", "stake = -1000", "currency = NULL", "currency = 'eur'", "currency = ''"]
+)
+async def test_what_max_amount_cannot_judge_halts(world: World, value: LiteralString) -> None:
+    """Stakes without a sensible amount or currency halt the run by name, as many as are not allowed, and lower no sum."""
+    await world.seed(3, stake="40")
+    await world.sql("UPDATE public.rounds SET " + value + " WHERE round_id = 'r1'")
+    world.policy["max_amount"] = {"EUR": "100"}
+    plan = await world.command("plan", "--json")
+    assert ["max_amount_unknown"] == [rail["rail"] for rail in plan.json["rails"]]
+    done = await world.command("run", "--json")
+    assert (3, True) == (done.code, done.json["halt_reason"].startswith("max_amount_unknown: 1 rounds"))
+    assert [] == world.cancels
+    run = done.json["run_id"]
+    assert 3 == (await world.command("run", "--resume", run)).code
+    words = ["--resume", run, "--override", "checked", "--by", "tess"]
+    assert [] == world.cancels
+    assert (await world.command("run", *words)).code in {0, 4}
+    assert 3 == len(world.cancels)
+
+
+async def test_unjudged_stakes_may_be_allowed(world: World) -> None:
+    """max_amount_unknown lets so many pass; without max_amount none of it matters; currencies without a limit are named."""
+    await world.seed(3, stake="40")
+    await world.seed(1, prefix="s", currency="SEK")
+    await world.sql("UPDATE public.rounds SET stake = -1000 WHERE round_id IN ('r1', 'r2')")
+    world.policy |= {"max_amount": {"EUR": "30"}, "max_amount_unknown": 2}
+    plan = await world.command("plan", "--json")
+    assert (["max_amount"], ["SEK"]) == ([rail["rail"] for rail in plan.json["rails"]], plan.json["unlimited"])
+    check = await world.command("check")
+    assert "max_amount of policy nightly: has no limit for stakes in SEK" in check.out
+    world.policy.pop("max_amount")
+    world.policy["max_amount_unknown"] = 0
+    assert [] == (await world.command("plan", "--json")).json["rails"]
+
+
+@pytest.mark.parametrize(("code", "mend"), [("eur", "write EUR"), ("EURO", "such as EUR"), (" EUR", "write EUR")])
+async def test_a_currency_that_no_stake_has_is_refused(world: World, code: str, mend: str) -> None:
+    """A limit under a code that ISO 4217 does not have would limit nothing."""
+    world.policy["max_amount"] = {code: "10"}
+    done = await world.command("plan")
+    assert (2, True, True) == (done.code, mend in done.err, "max_amount" in done.err), done.err
 
 
 async def test_max_amount_halts_by_currency(world: World) -> None:

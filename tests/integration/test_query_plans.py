@@ -149,6 +149,34 @@ async def test_plans_and_claims_go_by_the_sample_s_indexes(large: str) -> None:
     await assert_plans_go_by_the_indexes(large)
 
 
+async def test_holds_are_read_a_few_times_and_not_for_each_round(database: Database) -> None:
+    """Of 500 rounds with 400 holds of two kinds, a plan and a freeze read each hold a few times, as the server counts."""
+    async with database.connection() as connection:
+        await connection.execute(
+            "INSERT INTO public.rounds (partner, market, user_id, round_id, opened_at)"
+            " SELECT 'acme', 'MT', 'U', 'r' || i, now() - interval '5 days' FROM generate_series(1, 500) i"
+        )
+        await connection.execute(
+            "INSERT INTO retention.holds (round_id, user_id, reason, created_by)"
+            " SELECT 'x' || i, CASE WHEN i % 2 = 0 THEN 'V' END, 'r', 'ann' FROM generate_series(1, 400) i"
+        )
+        await connection.execute("ANALYZE")
+    explaining = Explaining(database)
+    await RunLedger(explaining).plan(SCOPE)
+    async with database.connection() as connection:
+        cursor = await connection.execute(
+            "EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) " + query("plan"), explaining.values["plan"]
+        )
+        [[[plan]]] = await cursor.fetchall()
+    assert 1 <= rows_read(plan["Plan"], "standing_holds") / 400 <= 3
+
+
+def rows_read(plan: Mapping[str, Any], cte: str) -> float:
+    """How many rows of a CTE a plan has read in all."""
+    here = plan["Actual Rows"] * plan["Actual Loops"] if plan.get("CTE Name") == cte else 0
+    return here + sum(rows_read(part, cte) for part in plan.get("Plans", ()))
+
+
 @pytest.mark.long
 @pytest.mark.timeout(900)
 async def test_plans_and_claims_go_by_the_sample_s_indexes_among_millions(huge: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retention.core.rails import WINDOW_MINIMUM, Figures, Limits, check_plan, check_replies
+from retention.core.rails import WINDOW_MINIMUM, Figures, Limits, check_plan, check_replies, is_currency
 
 LIMITS = Limits(100, {"EUR": Decimal("50.00"), "SEK": Decimal(500)})
 
@@ -115,3 +115,31 @@ def test_the_share_is_named_as_it_was_written() -> None:
     assert expected == str(check_replies(window, 0.005))
     assert str(check_replies("1" * 200, 0.29)).endswith("the policy allows 29%")
     assert check_replies(window, 0.005, ["max_failure_ratio"]) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "unjudged", "limits"),
+    [
+        ([], 1, Limits(100)),
+        ([], 3, Limits(100, {"EUR": Decimal(50)}, 3)),
+        (["4 rounds", "the policy allows 3"], 4, Limits(100, {"EUR": Decimal(50)}, 3)),
+        (["1 rounds", "the policy allows 0"], 1, Limits(100, {"EUR": Decimal(50)})),
+    ],
+)
+def test_stakes_that_nobody_can_judge_trip_a_rail(words: list[str], unjudged: int, limits: Limits) -> None:
+    """With max_amount, more stakes that it cannot judge than allowed stop the run; a person may pass that rail alone."""
+    figures = Figures(10, {"EUR": Decimal(1)}, unjudged)
+    found = tripped(figures, limits)
+    assert bool(words) == bool(found)
+    assert all(word in found[0] for word in words)
+    assert ["max_amount_unknown"] * len(found) == [rail.rail for rail in check_plan(figures, limits)]
+    assert [] == check_plan(figures, limits, ["max_amount_unknown"])
+
+
+@pytest.mark.parametrize(
+    ("is_one", "code"),
+    [(True, "EUR"), (False, "eur"), (False, "EURO"), (False, ""), (False, "EU"), (False, "EUR\n"), (False, "ÉUR")],
+)
+def test_a_currency_has_three_capital_letters(is_one: bool, code: str) -> None:
+    """Only codes in the form of ISO 4217 are any."""
+    assert is_one is is_currency(code)

@@ -22,6 +22,7 @@ POLICY: dict[str, Any] = {
     "mode": "enforce",
     "max_rounds": 100,
     "max_amount": {"EUR": Decimal(500)},
+    "max_amount_unknown": 2,
     "max_failure_ratio": 0.2,
     "winnings": "cancel",
     "deadline": 3 * HOUR,
@@ -42,6 +43,7 @@ POLICY: dict[str, Any] = {
         ({"max_rounds": 99}, "max_rounds was 100, is 99"),
         ({"max_amount": {"EUR": Decimal("499.99")}}, "max_amount of EUR was 500, is 499.99"),
         ({"max_amount": {"EUR": Decimal(500), "SEK": Decimal(1)}}, "max_amount of SEK was not set, is 1"),
+        ({"max_amount_unknown": 1}, "max_amount_unknown was 2, is 1"),
         ({"max_failure_ratio": 0.1}, "max_failure_ratio was 0.2, is 0.1"),
         ({"winnings": "review"}, "winnings was cancel, is review"),
         ({"deadline": HOUR}, "deadline was 3h, is 1h"),
@@ -58,6 +60,13 @@ def test_what_is_new_is_stricter_than_nothing() -> None:
     bare = POLICY | dict.fromkeys(("idle_longer_than", "deadline", "markets"))
     assert 3 == len(stricter(bare, POLICY))
     assert [] == stricter(POLICY, bare)
+
+
+def test_what_nobody_can_judge_is_no_matter_without_a_limit() -> None:
+    """Without max_amount, max_amount_unknown limits nothing; a limit that is new is told by itself."""
+    free = POLICY | {"max_amount": {}, "max_amount_unknown": 5}
+    assert [] == stricter(free, free | {"max_amount_unknown": 0})
+    assert "max_amount of EUR was not set, is 500" in stricter(free, POLICY)
 
 
 def test_the_same_policy_is_not_stricter() -> None:
