@@ -4,7 +4,7 @@ WITH far AS (
     SELECT c.id, c.lease_until AS was
     FROM retention.cancellations c
     WHERE c.partner = %(partner)s AND (c.run_id = ANY (%(run_ids)s::uuid[]) OR c.unsettled) AND c.state = 'claimed'
-      AND c.lease_until > statement_timestamp() + make_interval(secs => %(lease)s + %(limit)s)
+      AND c.lease_until > statement_timestamp() + make_interval(secs => %(lease)s::float8 + %(limit)s::float8)
     FOR UPDATE SKIP LOCKED
 )
 UPDATE retention.cancellations c

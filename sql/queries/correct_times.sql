@@ -19,7 +19,7 @@ WITH schedule AS (
     RETURNING 'run ' || r.run_id, 'active_until', w.was, r.active_until
 ), delivery AS (
     SELECT d.notification_id, d.target, d.due_at AS was FROM retention.deliveries d
-    WHERE d.due_at > statement_timestamp() + make_interval(secs => %(limit)s + %(longest_retry)s)
+    WHERE d.due_at > statement_timestamp() + make_interval(secs => %(limit)s::float8 + %(longest_retry)s::float8)
     FOR UPDATE SKIP LOCKED
 ), deliveries AS (
     UPDATE retention.deliveries d SET due_at = statement_timestamp() FROM delivery w

@@ -12,7 +12,7 @@ WITH terms AS (
 ), wrong AS (
     SELECT
         s.partner, s.lane, p.step,
-        CASE WHEN s.next_slot > statement_timestamp() + make_interval(secs => %(limit)s + %(horizon)s) + 2 * p.step
+        CASE WHEN s.next_slot > statement_timestamp() + make_interval(secs => %(limit)s::float8 + %(horizon)s::float8) + 2 * p.step
              THEN s.next_slot END AS slot,
         CASE WHEN s.paused_until > statement_timestamp() + make_interval(secs => p.max_pause + 1) THEN s.paused_until END AS pause,
         CASE WHEN s.rate_at > statement_timestamp() + make_interval(secs => %(limit)s) THEN s.rate_at END AS rated

@@ -63,8 +63,18 @@ async def test_a_schedule_goes_on_after_a_year_ahead(world: World) -> None:
         assert {"cancelled"} == {*(await world.states()).values()}
 
 
-@pytest.mark.parametrize("seconds", [30.0, 5 * DAY, -3600.0, -30.0])
-@pytest.mark.parametrize("lasting", [True, False])
+@pytest.mark.parametrize(
+    ("seconds", "lasting"),
+    [
+        (30.0, True),
+        *(
+            pytest.param(seconds, lasting, marks=pytest.mark.long)
+            for seconds in (30.0, 5 * DAY, -3600.0, -30.0)
+            for lasting in (True, False)
+            if (seconds, lasting) != (30.0, True)
+        ),
+    ],
+)
 async def test_a_jump_sends_nothing_twice(world: World, seconds: float, lasting: bool) -> None:
     """A jump of the database's clock while requests are in flight sends no round a second request, and the run ends."""
     world.partner |= {"timeout": "4s", "rate": 6, "status_probe": False}
@@ -93,7 +103,12 @@ async def test_a_jump_sends_nothing_twice(world: World, seconds: float, lasting:
 
 
 @pytest.mark.parametrize(
-    ("whose", "seconds"), [("database", 90.0), ("database", -DAY), ("process", 3600.0), ("process", -90.0)]
+    ("whose", "seconds"),
+    [
+        ("database", 90.0),
+        ("process", 3600.0),
+        *(pytest.param(*one, marks=pytest.mark.long) for one in (("database", -DAY), ("process", -90.0))),
+    ],
 )
 async def test_a_run_by_clocks_that_differ_is_refused(world: World, whose: str, seconds: float) -> None:
     """`plan`, `run` and `check` name the difference, whoever's clock is wrong, and nothing is written; a policy's key allows it."""

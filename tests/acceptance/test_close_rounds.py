@@ -156,7 +156,11 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("state", KINDS)
+SHORT = ("08001", "53100", "55000", "57P01", "P0001")
+"""Of these, the ones that the driver takes for a lost server, and the most usual."""
+
+
+@pytest.mark.parametrize("state", [pytest.param(one, marks=() if one in SHORT else pytest.mark.long) for one in KINDS])
 async def test_whatever_the_class_of_an_error_one_round_stands_alone(world: World, state: str) -> None:
     """An error of any class that the function raises for one round leaves that one in conflict, and no other."""
     await world.seed(6)
@@ -169,7 +173,16 @@ async def test_whatever_the_class_of_an_error_one_round_stands_alone(world: Worl
     assert [] == await violations(world)
 
 
-@pytest.mark.parametrize("state", ["08001", "22P02", "25006", "53100", "55000", "57P01", "P0001", "XX000"])
+@pytest.mark.parametrize(
+    "state",
+    [
+        "55000",
+        *(
+            pytest.param(one, marks=pytest.mark.long)
+            for one in ("08001", "22P02", "25006", "53100", "57P01", "P0001", "XX000")
+        ),
+    ],
+)
 async def test_a_function_that_refuses_every_round_halts_the_run(world: World, state: str) -> None:
     """An error of any class for every round halts the run after a few, with the database's words; reclosing is left."""
     await world.seed(60)

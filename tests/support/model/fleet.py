@@ -113,7 +113,7 @@ class Fleet:
             ]
         for one in filter(None, self.replicas):
             options += [(3, partial(self._crash, one)), (1, partial(self._stop, one))]
-            options += [(6, partial(self._fails_over, one))] if one.waiting else []
+            options += [(1, partial(self._fails_over, one))] if one.waiting else []
         if len(self.runs) < RUNS:
             options += [(2, self._plan)]
         return [*options, (1, self._kill_switch)]
