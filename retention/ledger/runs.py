@@ -95,12 +95,13 @@ class RunLedger:
     async def plan(self, scope: Scope, limit: float | None = None) -> Plan:
         """What a run would plan now; writes nothing. `limit` as `create` has it. Raises ViewError, ClockError."""
         as_of = await self._terms(limit).now(self._database)
-        with reading_the_view():
-            rows = await self._database.rows("plan", limit=scope.limit, **bounds(scope, as_of))
-            plan = Plan(as_of, tuple(Group(*row) for row in rows))
-            if DOUBLED not in plan.left_out():
-                return plan
-            doubled = await self._database.rows("doubled_rounds", limit=SHOWN_DOUBLED, **bounds(scope, as_of))
+        async with self._database.transaction() as transaction:  # it compiles no plans, as `create` does not
+            with reading_the_view():
+                rows = await transaction.rows("plan", limit=scope.limit, **bounds(scope, as_of))
+                plan = Plan(as_of, tuple(Group(*row) for row in rows))
+                if DOUBLED not in plan.left_out():
+                    return plan
+                doubled = await transaction.rows("doubled_rounds", limit=SHOWN_DOUBLED, **bounds(scope, as_of))
         return replace(plan, doubled=tuple(Doubled(*row) for row in doubled))
 
     @asynccontextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -20,7 +20,7 @@ from retention.ledger.runs import RunLedger
 from retention.ledger.work import WorkLedger
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import AsyncIterator, Iterator, Mapping
 
 BY_AGE = "game_rounds_open_by_age"
 BY_ROUND = "game_rounds_open_by_round"
@@ -77,6 +77,11 @@ class Explaining(Database):
         return []
 
     tuples = rows
+
+    @asynccontextmanager
+    async def transaction(self, *, snapshot: bool = False) -> AsyncIterator[Any]:  # noqa: ARG002 - as the real one's
+        """Several statements: each is explained by itself."""
+        yield self
 
 
 @contextmanager
