@@ -145,7 +145,7 @@ class Database:
             async with connection.cursor(row_factory=tuple_row) as cursor:
                 await cursor.execute(query(name), values)
                 rows = await cursor.fetchall()
-            await connection.execute(query("reset_session"))
+            await connection.execute(query("shared/reset_session"))
             return rows
 
     async def row(self, name: str, **values: Any) -> Any:

@@ -32,9 +32,11 @@ def query(name: str) -> LiteralString:
 
 def load_queries() -> None:
     """Read every statement now: the files may be gone, or be another version's, once something has to be settled."""
-    for file in (folder() / "queries").iterdir():
-        if file.name.endswith(".sql"):
-            query(file.name.removesuffix(".sql"))
+    queries = folder() / "queries"
+    for within, files in (("", queries), ("shared/", queries / "shared")):
+        for file in files.iterdir():
+            if file.name.endswith(".sql"):
+                query(within + file.name.removesuffix(".sql"))
 
 
 def _text(queries: Traversable, file: str) -> LiteralString:

@@ -28,9 +28,6 @@ NO_SLOT = "no_slot"
 RECOVERY = 0.02
 """Share of the configured rate by which a throttled rate grows back each second."""
 
-RESTORING_S = 2.0
-"""Seconds after a server has taken over in which nothing is claimed: each process records its lost claims again."""
-
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -103,7 +100,7 @@ class WorkLedger:
             ask_first=terms.ask_first,
             told_within=TOLD_GOOD_S,
             idle_longer_than=self._idle_longer_than,
-            server_started=self._server_started,
+            server_started=self._known_server(terms.lease),
         )
         read = self._monotonic()
         lease = terms.lease
@@ -206,7 +203,8 @@ class WorkLedger:
                 f"the ledger does not have run {self._run_id} any more: the database was restored from an older copy,"
                 " or a standby that lagged behind took over; look at the log for what the vendor did, then run again"
             )
-        self._note_server(row.server_started)
+        if row.server_started != self._server_seen:
+            self._server_seen, self._server_seen_at = row.server_started, self._monotonic()
         if self._clocks and began:
             self._clocks.observe(began, row.now)
         waits = tuple(Wait(*wait) for wait in row.waits or ())
@@ -236,13 +234,15 @@ class WorkLedger:
             "renew_leases", run_id=self._run_id, replica=self._replica, partner=terms.partner, lease=terms.lease
         )
 
-    def _note_server(self, started: datetime) -> None:
-        """Claim nothing on a server that has just taken over: other processes record their lost claims first."""
-        now = self._monotonic()
-        if started != self._server_seen:
-            self._server_seen, self._server_seen_at = started, now
-        if self._server_started is None or now - self._server_seen_at >= RESTORING_S:
-            self._server_started = started
+    def _known_server(self, lease: float) -> datetime | None:
+        """When the server started that claims may be made on; None before the first look at one.
+
+        On one that has just taken over, nothing is claimed for a lease's length: each process records its lost claims
+        again, and no request from before is in flight after that.
+        """
+        if self._server_started is None or self._monotonic() - self._server_seen_at >= lease:
+            self._server_started = self._server_seen
+        return self._server_started
 
     async def throttle(self, terms: LaneTerms, pause: float) -> None:
         """Let every replica leave the partner alone for `pause` seconds."""

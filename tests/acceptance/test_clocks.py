@@ -152,6 +152,7 @@ async def test_times_far_ahead_are_taken_back_and_told(world: World) -> None:
     assert {"decided_until": 1, "next_slot": 2, "rate_at": 2, "paused_until": 2} == told
 
 
+@pytest.mark.long
 async def test_a_run_with_leases_a_year_ahead_goes_on(world: World) -> None:
     """A killed run whose leases lie a year ahead ends once it is resumed: no claim of the dead process stays for ever."""
     world.partner |= {"timeout": "1s", "rate": 5}

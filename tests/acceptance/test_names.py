@@ -173,6 +173,7 @@ async def test_what_the_configuration_alone_decides_is_refused_before_connecting
     assert 5 == away.code
 
 
+@pytest.mark.long
 async def test_what_is_known_by_one_of_the_three_is_taken(world: World) -> None:
     """Open rounds, the ledger or the configuration: each makes a market, a policy or a partner known by itself."""
     await world.seed(12, prefix="mt")
@@ -209,6 +210,7 @@ async def test_a_pause_outlives_its_partner_s_configuration(world: World) -> Non
     assert (2, True) == (again.code, "--partner old: not in the configuration, which has acme" in again.err)
 
 
+@pytest.mark.long
 async def test_a_database_that_does_not_tell_soon_holds_up_no_hold(world: World) -> None:
     """Where the operator's table is locked, a hold stands all the same, and says what it could not find out."""
     await seed(world)

@@ -78,7 +78,13 @@ async def poison_all(world: World) -> dict[str, int]:
     return {kind: len(changes) for kind, changes in KINDS.items()}
 
 
-@pytest.mark.parametrize("policy", [{}, {"idle_longer_than": "1h", "markets": ["MT"], "exclude_markets": ["GB"]}])
+@pytest.mark.parametrize(
+    "policy",
+    [
+        pytest.param({}, marks=pytest.mark.long),
+        {"idle_longer_than": "1h", "markets": ["MT"], "exclude_markets": ["GB"]},
+    ],
+)
 async def test_poisoned_rows_stop_nobody_else(world: World, policy: dict[str, object]) -> None:
     """Whatever is wrong with other rows, all that is well is cancelled, and these are counted, listed and never called."""
     await world.seed(3)
@@ -125,7 +131,9 @@ async def test_other_partners_rows_are_not_left_out(world: World) -> None:
     assert {"unknown_partner": 2} == plan.json["left_out"]
 
 
-@pytest.mark.parametrize("policy", [{}, {"markets": ["MT"]}], ids=["every market", "one market"])
+@pytest.mark.parametrize(
+    "policy", [pytest.param({}, marks=pytest.mark.long), {"markets": ["MT"]}], ids=["every market", "one market"]
+)
 async def test_explain_says_what_is_wrong(world: World, policy: dict[str, object]) -> None:
     """Of a row with a key, `explain` gives the reason for which a plan leaves it out."""
     await poison_all(world)
@@ -186,6 +194,9 @@ RAISING = {
 }
 
 
+LONG_BUT_ONE = [pytest.param(words, marks=pytest.mark.long if number else ()) for number, words in enumerate(RAISING)]
+
+
 async def break_view(world: World, words: str) -> None:
     """Let the view raise."""
     if words == "has not been populated":
@@ -201,7 +212,7 @@ async def break_view(world: World, words: str) -> None:
     )
 
 
-@pytest.mark.parametrize("words", [*RAISING])
+@pytest.mark.parametrize("words", LONG_BUT_ONE)
 async def test_a_view_that_raises_is_named(world: World, words: str) -> None:
     """One-shot commands end with 2, and say which view and what the database said, in one line."""
     await world.seed(3)
@@ -219,7 +230,7 @@ async def test_a_view_that_raises_is_named(world: World, words: str) -> None:
     assert [] == world.cancels
 
 
-@pytest.mark.parametrize("words", [*RAISING])
+@pytest.mark.parametrize("words", LONG_BUT_ONE)
 async def test_serve_tells_of_a_view_that_raises_once(world: World, words: str) -> None:
     """A scheduled run that cannot be planned is on record as failed, told once by its event, and can be resumed."""
     await world.seed(3)

@@ -71,12 +71,12 @@ async def rows(world: World) -> dict[str, Any]:
 
 async def test_all_are_closed_once_the_function_is_mended(world: World) -> None:
     """Without IDs all of them are closed, with the vendor's amounts and times; the ledger says by whom and when."""
-    await conflicts(world, 250)
+    await conflicts(world, 60)
     before = await rows(world)
     await function(world)
     done = await world.command("review", "reclose", *BY)
     assert (0, "") == (done.code, done.err)
-    assert 250 == done.out.count(" closed")
+    assert 60 == done.out.count(" closed")
     assert {2} == set((await statuses(world)).values())
     for name, row in (await rows(world)).items():
         assert (False, "cancelled", before[name].settled_at) == (row.conflict, row.state, row.settled_at)
@@ -117,6 +117,7 @@ async def test_what_cannot_be_closed_stays_listed_with_its_reason(world: World) 
     assert "close_rounds: no such wallet" == (await rows(world))["r1"].detail
 
 
+@pytest.mark.long
 async def test_a_function_that_closes_others_changes_nothing(world: World) -> None:
     """Rounds returned without having been asked for, or twice, undo the transaction: in both tables all stays as it was."""
     ids = await conflicts(world, 2)
@@ -135,6 +136,7 @@ async def test_a_function_that_closes_others_changes_nothing(world: World) -> No
     assert {0} == set((await statuses(world)).values())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("state", ["40P01", "40001", "55P03"])
 async def test_what_passes_is_tried_again(world: World, state: str) -> None:
     """A deadlock, a failed serialization or a lock that was not to be had is no refusal: the next try closes."""
@@ -145,6 +147,7 @@ async def test_what_passes_is_tried_again(world: World, state: str) -> None:
     assert (0, {2}) == (done.code, set((await statuses(world)).values())), done.out
 
 
+@pytest.mark.long
 async def test_an_error_of_the_class_of_a_lost_connection_is_a_refusal(world: World) -> None:
     """55000, which the driver calls operational, is told of its round alone, and nothing hangs."""
     await conflicts(world, 5)
@@ -157,6 +160,7 @@ async def test_an_error_of_the_class_of_a_lost_connection_is_a_refusal(world: Wo
     assert {"r1": "no identity"} == {row["round_id"]: row["why"] for row in done.json if row["why"]}
 
 
+@pytest.mark.long
 async def test_a_lock_that_is_never_had_is_told(world: World) -> None:
     """While somebody has one round locked, the others are closed and that one stays listed."""
     await conflicts(world, 5)
@@ -260,6 +264,7 @@ async def test_resolved_and_still_open_stays_listed(world: World, how: str) -> N
     assert ("resolved", "already_cancelled", False) == (kept.state, kept.resolved_as, kept.conflict)
 
 
+@pytest.mark.long
 async def test_what_is_resolved_and_closed_by_others_needs_nobody(world: World) -> None:
     """A conflict whose round the operator has closed is resolved with a word; a resolved one is cleared by a look."""
     ids = await conflicts(world, 2, condition="false")
@@ -273,6 +278,7 @@ async def test_what_is_resolved_and_closed_by_others_needs_nobody(world: World) 
     assert [] == await listed(world)
 
 
+@pytest.mark.long
 async def test_a_word_that_was_wrong_can_be_taken_back(world: World) -> None:
     """Resolved as cancelled and still open, it may be resolved as another thing, and is planned again."""
     ids = await in_doubt(world, 1)

@@ -24,10 +24,10 @@ async def close(world: World, run_id: str, note: str = "the wrong age") -> Done:
 
 async def halted(world: World) -> str:
     """Plan a run that a rail halts before its first call; returns its id."""
-    world.policy["max_rounds"] = 1
+    world.policy["max_amount"] = {"EUR": "1"}
     done = await world.command("run", "--json")
     assert 3 == done.code, done.err
-    world.policy["max_rounds"] = 100
+    del world.policy["max_amount"]
     run_id: str = done.json["run_id"]
     return run_id
 
