@@ -38,7 +38,7 @@ class Wiretap:
             _shape(query(path.name.removesuffix(".sql"))): path.name.removesuffix(".sql")
             for path in (folder() / "queries").iterdir()
             if path.is_file()
-        }
+        } | {_shape(query("shared/reset_session")): "reset_session"}
 
     async def __aenter__(self) -> Self:
         self._listener = await asyncio.start_server(self._connected, "127.0.0.1", 0)
