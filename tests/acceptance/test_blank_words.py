@@ -8,6 +8,7 @@ from itertools import cycle
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import pytest
 import typer.main
 from psycopg.conninfo import make_conninfo
 
@@ -49,11 +50,13 @@ def said(param: Any, value: str) -> list[str]:
     return [name, value] if name.startswith("-") else [value]
 
 
-async def test_no_command_takes_a_blank(world: World) -> None:
+@pytest.mark.parametrize("share", [4, pytest.param(1, marks=pytest.mark.long)], ids=["some", "all"])
+async def test_no_command_takes_a_blank(world: World, share: int) -> None:
     """Whatever the option and whichever the blank: exit 2, and the option is named, with the database away."""
     world.dsn = make_conninfo(world.dsn, host="127.0.0.1", port=1)
     cases = list(text_options())
     assert {("run", "--by"), ("hold", "--user"), ("report", "--market")} <= {(words[0], words[-2]) for words in cases}
+    cases = cases[::share]
     turn = asyncio.Semaphore(4)
 
     async def ask(words: tuple[str, ...]) -> tuple[int, bool]:

@@ -40,7 +40,7 @@ END $$
 
 
 @pytest.mark.parametrize("ask_first", [True, False], ids=["asked first", "not asked"])
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("processes", [pytest.param(1, marks=pytest.mark.long), 2])
 async def test_claims_that_are_lost_are_recorded_again(world: World, ask_first: bool, processes: int) -> None:
     """Requests whose claims the database lost while they were in flight are settled by their replies, and not repeated."""
     async with await psycopg.AsyncConnection.connect(world.direct, autocommit=True) as connection:

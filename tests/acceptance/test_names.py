@@ -241,6 +241,7 @@ async def test_a_view_that_raises_holds_up_no_hold(world: World) -> None:
     assert 2 == done.err.count("warning: ")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("role", ["retention_job", "retention_report"])
 async def test_the_restricted_roles_are_told_as_well(world: World, role: str) -> None:
     """Those who report see no open round: the ledger and the configuration say what is known, without an error."""

@@ -175,6 +175,7 @@ async def test_a_lock_that_is_never_had_is_told(world: World) -> None:
     assert 0 == (await world.command("review", "reclose", *BY)).code
 
 
+@pytest.mark.long
 async def test_unsuitable_ids_are_named_and_nothing_is_done(world: World) -> None:
     """Unknown, uncancelled and closed cancellations are each refused by name, before anything is closed."""
     ids = await conflicts(world, 2)
@@ -237,7 +238,9 @@ async def test_resolved_as_cancelled_closes_the_round(world: World) -> None:
     assert ["r1"] == [one["round_id"] for one in await listed(world)]
 
 
-@pytest.mark.parametrize("how", ["raises", "leaves it out", "is missing"])
+@pytest.mark.parametrize(
+    "how", ["raises", *(pytest.param(one, marks=pytest.mark.long) for one in ("leaves it out", "is missing"))]
+)
 async def test_resolved_and_still_open_stays_listed(world: World, how: str) -> None:
     """A round that cannot be closed is resolved and stays listed, for reclose to close it; then nobody needs to look."""
     ids = await in_doubt(world, 1)

@@ -36,7 +36,16 @@ async def closed_with(world: World) -> None:
     )
 
 
-@pytest.mark.parametrize(("login", "token"), [(SHORT, TOKEN), (SECURE_LOGIN, SHORT), ("casino-malta-prod-1", TOKEN)])
+@pytest.mark.parametrize(
+    ("login", "token"),
+    [
+        (SHORT, TOKEN),
+        *(
+            pytest.param(*one, marks=pytest.mark.long)
+            for one in ((SECURE_LOGIN, SHORT), ("casino-malta-prod-1", TOKEN))
+        ),
+    ],
+)
 async def test_a_secret_inside_of_an_identifier_alters_nothing(world: World, login: str, token: str) -> None:
     """Ledger, close_rounds, report, review, explain and log have transaction, amount, code and ids as they came."""
     known_as(world, login, token)
@@ -108,7 +117,9 @@ ECHOES: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("echo", ECHOES)
+@pytest.mark.parametrize(
+    "echo", [pytest.param(one, marks=pytest.mark.long if number else ()) for number, one in enumerate(ECHOES)]
+)
 async def test_an_echo_is_no_identifier(world: World, echo: str) -> None:
     """A transaction that repeats a secret is NULL as a whole, is told, and is listed for review; nothing shows it."""
     said = ECHOES[echo]

@@ -25,7 +25,7 @@ def copy(folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("stop", [False, True], ids=["to its end", "stopped"])
+@pytest.mark.parametrize("stop", [False, pytest.param(True, marks=pytest.mark.long)], ids=["to its end", "stopped"])
 async def test_a_run_whose_package_is_gone_settles(world: World, tmp_path: Path, stop: bool) -> None:
     """Everything that a run needs to its end is loaded before its first request: no file is missed, no reply is lost."""
     await world.seed(60)

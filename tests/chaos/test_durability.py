@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.mark.parametrize("ask_first", [True, False], ids=["asked first", "not asked"])
+@pytest.mark.parametrize(
+    "ask_first", [pytest.param(True, marks=pytest.mark.long), False], ids=["asked first", "not asked"]
+)
 async def test_a_crash_loses_no_request_though_commits_are_not_waited_for(tmp_path: Path, ask_first: bool) -> None:
     """With synchronous_commit off, server and process are killed: each request that the vendor saw is on record."""
     async with cluster() as servers:
