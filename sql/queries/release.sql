@@ -12,5 +12,11 @@ WITH back AS (
     WHERE a.uuid = ANY (%(uuids)s::uuid[]) AND c.id = a.cancellation_id
       AND c.state = 'claimed' AND c.attempt_uuid = a.uuid
     RETURNING a.uuid
+), stray AS (
+    -- An attempt whose row is another's: it was recorded again after a lost commit, and did not leave either.
+    UPDATE retention.attempts a SET outcome = 'released'
+    WHERE a.uuid = ANY (%(uuids)s::uuid[]) AND a.outcome IS NULL AND NOT EXISTS (
+        SELECT FROM retention.cancellations c
+        WHERE c.id = a.cancellation_id AND c.attempt_uuid = a.uuid AND c.state = 'claimed')
 )
 UPDATE retention.attempts a SET outcome = 'released' FROM back WHERE a.uuid = back.uuid

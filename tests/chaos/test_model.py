@@ -34,7 +34,8 @@ def test_whatever_happens_nothing_is_lost_or_doubled(house: House) -> None:
     evidence, tally = play(house, EXAMPLES, seed=SEED)
     assert [] == evidence.violations, evidence.violations[0]
     assert evidence.tried >= EXAMPLES
-    assert {"cancelled", "already_completed", "no_longer_open"} <= tally.states.keys()
+    assert "cancelled" in tally.states
+    assert len(tally.states) >= 4
 
 
 @pytest.mark.parametrize(
