@@ -44,9 +44,6 @@ _BY_SQLSTATE = {
 }
 """The longest beginning decides; every other SQLSTATE is a refusal. Source: PostgreSQL's appendix A."""
 
-_OF_THE_SESSION = frozenset({Trouble.AWAY})
-"""A connection that still answers, and may write, disproves these: a function only borrowed the SQLSTATE."""
-
 
 def trouble_of(sqlstate: str | None, *, connected: bool, writable: bool = True) -> Trouble:
     """Class an error by its SQLSTATE, None where the client raised it, and by what its connection answers afterwards.
@@ -59,9 +56,8 @@ def trouble_of(sqlstate: str | None, *, connected: bool, writable: bool = True) 
     if sqlstate is None:
         return Trouble.OURS
     found = next((_BY_SQLSTATE[part] for part in (sqlstate, sqlstate[:2]) if part in _BY_SQLSTATE), Trouble.REFUSED)
-    if found in _OF_THE_SESSION and writable:
-        return Trouble.REFUSED
-    return found
+    # A connection that still answers, and may write, disproves it: a function only borrowed the SQLSTATE.
+    return Trouble.REFUSED if found is Trouble.AWAY and writable else found
 
 
 def ask_whether_connected(sqlstate: str | None) -> bool:

@@ -6,6 +6,7 @@ import enum
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from retention.core.closing import REFUSAL
 from retention.core.database_trouble import Trouble
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Batch:
 
     def without_closing(self, message: str) -> Batch:
         """The ledger alone, with the database's message."""
-        return replace(self, close_error=f"close_rounds: {message}")
+        return replace(self, close_error=REFUSAL + message)
 
 
 def after_failure(batch: Batch, trouble: Trouble, *, now: float, patience_s: float) -> Next:

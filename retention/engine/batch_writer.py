@@ -13,7 +13,7 @@ import psycopg
 from retention.core.database_trouble import Trouble
 from retention.core.settling import BUSY_PAUSE_S, Next, after_failure
 from retention.engine.persist import persist
-from retention.ledger.trouble import AWAY, BusyError, EndedError, NoAnswerError, first_line
+from retention.ledger.trouble import AWAY, BusyError, EndedError, NoAnswerError, said
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -40,9 +40,6 @@ PARKED_MOST = 10
 
 ENDINGS = 3
 """Sessions that a batch may end, of a server that answers others: then it is the batch that ends them."""
-
-MESSAGE = 500
-"""Characters of the database's message that are kept."""
 
 
 class StubbornError(psycopg.OperationalError):
@@ -159,7 +156,7 @@ class BatchWriter:
         self._note_back()
         now = time.monotonic()
         trouble = Trouble.BUSY if isinstance(error, BusyError) else Trouble.REFUSED
-        message = first_line(error)[:MESSAGE]
+        message = said(error)
         then = after_failure(batch, trouble, now=now, patience_s=self.patience_s)
         if trouble is Trouble.BUSY:
             self._note_busy(batch, message)
@@ -232,4 +229,4 @@ class BatchWriter:
 
 
 def _named(error: Exception) -> str:
-    return str(error) if isinstance(error, NoAnswerError) else f"{type(error).__name__}: {first_line(error)}"[:MESSAGE]
+    return str(error) if isinstance(error, NoAnswerError) else f"{type(error).__name__}: {said(error)}"

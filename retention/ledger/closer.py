@@ -12,7 +12,7 @@ from retention.core.closing import Look, refused, verdict
 from retention.core.database_trouble import Trouble
 from retention.core.model import State
 from retention.ledger.database import Transaction
-from retention.ledger.trouble import AwayError, BusyError, first_line, trouble_with
+from retention.ledger.trouble import AwayError, BusyError, said, trouble_with
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,7 +75,7 @@ class Closer:
                     raise
                 tries -= 1
                 if trouble is not Trouble.BUSY or tries == 0:
-                    return await _note_refusal(connection, id, _message(error))
+                    return await _note_refusal(connection, id, said(error))
             await asyncio.sleep(PAUSE)
 
     async def _batch(self, ids: Sequence[int], by: str, *, halved: bool = False) -> list[Reclosed]:
@@ -97,7 +97,7 @@ class Closer:
             await asyncio.sleep(PAUSE)
         if len(ids) == 1:
             async with self._database.connection() as connection, connection.transaction():
-                one = await _note_refusal(connection, ids[0], _message(refusal))
+                one = await _note_refusal(connection, ids[0], said(refusal))
             return [one] if one else []
         half = len(ids) // 2
         first = await self._batch(ids[:half], by, halved=True)
@@ -133,7 +133,3 @@ async def _note_refusal(connection: psycopg.AsyncConnection[Any], id: int, words
     noted = refused(row.detail, words)
     await transaction.rows("note_closing", ids=[id], conflicts=[True], details=[noted.detail])
     return Reclosed(id, row.partner, row.round_id, closed=False, why=words)
-
-
-def _message(error: psycopg.Error) -> str:
-    return first_line(error)[:500]

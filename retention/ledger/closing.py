@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from retention.ledger.trouble import AWAY, BusyError, first_line
+from retention.core.closing import REFUSAL
+from retention.ledger.trouble import AWAY, BusyError, said
 
 if TYPE_CHECKING:
     from retention.ledger.database import Database
@@ -26,8 +27,8 @@ async def refused_closing(database: Database) -> str | None:
     except AWAY:
         raise
     except psycopg.Error as error:
-        return f"close_rounds: {first_line(error)}; {MEND}"
+        return f"{REFUSAL}{said(error)}; {MEND}"
     if rows:
         names = ", ".join(f"{row.partner}/{row.round_id}" for row in rows)
-        return f"close_rounds: it returned rounds that it was not asked to close: {names}; {MEND}"
+        return f"{REFUSAL}it returned rounds that it was not asked to close: {names}; {MEND}"
     return None

@@ -37,18 +37,14 @@ def durability_findings(
     else:
         findings = [Finding("durability", ok=True, message=settings)]
     if standbys and not synchronous:
-        one = standbys == 1
+        found = (
+            "1 standby is connected, and it is not"
+            if standbys == 1
+            else f"{standbys} standbys are connected, and none is"
+        )
         message = (
-            (
-                f"{standbys} standby is connected, and it is"
-                if one
-                else f"{standbys} standbys are connected, and none is"
-            )
-            + (" not" if one else "")
-            + (
-                " synchronous: if one is promoted, it may lack requests that have left; name one in"
-                " synchronous_standby_names, and leave ask_first on"
-            )
+            f"{found} synchronous: if one is promoted, it may lack requests that have left; name one in"
+            " synchronous_standby_names, and leave ask_first on"
         )
         findings.append(Finding("standbys", ok=True, message=message, warning=True))
     elif standbys:

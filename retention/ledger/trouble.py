@@ -10,6 +10,9 @@ from psycopg_pool import PoolTimeout
 
 from retention.core.database_trouble import Trouble, ask_whether_connected, trouble_of
 
+MESSAGE = 500
+"""Characters of the database's message that are kept."""
+
 ASK_S = 2.0
 """Seconds that a connection is given to show that it still answers."""
 
@@ -53,7 +56,7 @@ async def trouble_with(error: psycopg.Error, connection: psycopg.AsyncConnection
     trouble = trouble_of(error.sqlstate, connected=connected, writable=writable)
     if trouble is Trouble.SHORT:
         # The operator's function may run into limits of its own, which are no reason to wait.
-        return Trouble.REFUSED if in_close_rounds(error) else Trouble.AWAY
+        return Trouble.REFUSED if in_operators_code(error) else Trouble.AWAY
     return trouble
 
 
@@ -62,9 +65,14 @@ def session_ended(error: psycopg.Error, connection: psycopg.AsyncConnection[Any]
     return connection.broken or connection.closed or error.diag.severity_nonlocalized in {"FATAL", "PANIC"}
 
 
-def in_close_rounds(error: psycopg.Error) -> bool:
+def in_operators_code(error: psycopg.Error) -> bool:
     """Whether an error came from inside of the operator's function, or of a trigger: our statements have no context."""
     return bool(error.diag.context)
+
+
+def said(error: Exception) -> str:
+    """What an error says, as it is kept in `detail` and in the log."""
+    return first_line(error)[:MESSAGE]
 
 
 def first_line(error: Exception) -> str:

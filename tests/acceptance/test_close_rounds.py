@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, LiteralString
 import psycopg
 import pytest
 from support.agreement import violations
+from support.closing import FUNCTION, replace
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -16,27 +17,6 @@ if TYPE_CHECKING:
     from support.world import World
 
 DROP: LiteralString = "DROP FUNCTION retention.close_rounds(text[], text[], timestamptz[], text[], numeric[], text[])"
-FUNCTION: LiteralString = """
-CREATE OR REPLACE FUNCTION retention.close_rounds(
-    p_partner text[], p_round_id text[], p_cancelled_at timestamptz[], p_currency text[], p_amount numeric[],
-    p_transaction_id text[]
-) RETURNS TABLE (partner text, round_id text) LANGUAGE plpgsql AS $$
-#variable_conflict use_column
-BEGIN
-    {begin}
-    RETURN QUERY
-    UPDATE public.rounds r SET status = 2, cancelled_at = c.at, refund = c.amount
-    FROM unnest(p_partner, p_round_id, p_cancelled_at, p_amount) AS c (partner, round_id, at, amount)
-    WHERE r.partner = c.partner AND r.round_id = c.round_id AND r.status = 0 AND {condition}
-    RETURNING r.partner, r.round_id;
-END $$
-"""
-
-
-async def replace(world: World, begin: str, condition: str = "true") -> None:
-    """Give the operator another function: what it does first, and which rounds it closes."""
-    async with await psycopg.AsyncConnection.connect(world.dsn, autocommit=True) as connection:
-        await connection.execute(FUNCTION.replace("{begin}", begin).replace("{condition}", condition).encode())
 
 
 @asynccontextmanager
@@ -256,7 +236,7 @@ async def test_swapped_columns_are_noticed_on_the_first_batch(world: World) -> N
     """A function whose result has round and partner swapped closes nothing: the batch is undone and the run halts."""
     await world.seed(40)
     world.partner["rate"] = 30
-    body = FUNCTION.replace("{begin}", "").replace("{condition}", "true")
+    body = FUNCTION.replace("{begin}", "").replace("{condition}", "true").replace("{end}", "")
     swapped = body.replace("RETURNING r.partner, r.round_id", "RETURNING r.round_id, r.partner")
     async with await psycopg.AsyncConnection.connect(world.dsn, autocommit=True) as connection:
         await connection.execute(swapped.encode())

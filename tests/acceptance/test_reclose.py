@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 from support.agreement import violations
+from support.closing import replace
 
 from retention.vendor.faults import Faults
 
@@ -17,37 +18,14 @@ if TYPE_CHECKING:
 
 BY = ("--by", "ann")
 
-FUNCTION = """
-CREATE OR REPLACE FUNCTION retention.close_rounds(
-    p_partner text[], p_round_id text[], p_cancelled_at timestamptz[], p_currency text[], p_amount numeric[],
-    p_transaction_id text[]
-) RETURNS TABLE (partner text, round_id text) LANGUAGE plpgsql AS $$
-#variable_conflict use_column
-BEGIN
-    {begin}
-    RETURN QUERY
-    UPDATE public.rounds r SET status = 2, cancelled_at = c.at, refund = c.amount
-    FROM unnest(p_partner, p_round_id, p_cancelled_at, p_amount) AS c (partner, round_id, at, amount)
-    WHERE r.partner = c.partner AND r.round_id = c.round_id AND r.status = 0 AND {condition}
-    RETURNING r.partner, r.round_id;
-    {end}
-END $$
-"""
 RAISE = "IF cardinality(p_round_id) > 0 THEN RAISE EXCEPTION 'ledger closed for %', p_round_id[1]; END IF;"
-
-
-async def function(world: World, begin: str = "", condition: str = "true", end: str = "") -> None:
-    """Give the operator another function: what it does first and last, and which rounds it closes."""
-    text = FUNCTION.replace("{begin}", begin).replace("{condition}", condition).replace("{end}", end)
-    async with await psycopg.AsyncConnection.connect(world.direct, autocommit=True) as connection:
-        await connection.execute(text.encode())
 
 
 async def conflicts(world: World, rounds: int, **how: str) -> dict[str, int]:
     """Cancel rounds that cannot be closed; returns the cancellations' ids by round."""
     await world.seed(rounds)
     world.policy["max_conflicts"] = 1000
-    await function(world, **how or {"begin": RAISE})
+    await replace(world, **how or {"begin": RAISE})
     done = await world.command("run", "--json")
     assert (4, {"cancelled": rounds}, rounds) == (done.code, done.json["states"], done.json["conflicts"]), done.err
     return {row["round_id"]: row["id"] for row in await listed(world)}
@@ -73,7 +51,7 @@ async def test_all_are_closed_once_the_function_is_mended(world: World) -> None:
     """Without IDs all of them are closed, with the vendor's amounts and times; the ledger says by whom and when."""
     await conflicts(world, 60)
     before = await rows(world)
-    await function(world)
+    await replace(world)
     done = await world.command("review", "reclose", *BY)
     assert (0, "") == (done.code, done.err)
     assert 60 == done.out.count(" closed")
@@ -94,7 +72,7 @@ async def test_what_cannot_be_closed_stays_listed_with_its_reason(world: World) 
     ids = await conflicts(world, 8)
     await world.sql("UPDATE public.rounds SET status = 1 WHERE round_id = 'r3'")
     await world.sql("UPDATE public.rounds SET opened_at = now() WHERE round_id = 'r4'")
-    await function(
+    await replace(
         world, "IF 'r1' = ANY (p_round_id) THEN RAISE EXCEPTION 'no such wallet'; END IF;", "r.round_id <> 'r2'"
     )
     done = await world.command("review", "reclose", "--json", *BY)
@@ -122,7 +100,7 @@ async def test_a_function_that_closes_others_changes_nothing(world: World) -> No
     """Rounds returned without having been asked for, or twice, undo the transaction: in both tables all stays as it was."""
     ids = await conflicts(world, 2)
     await world.seed(1, prefix="other")
-    await function(
+    await replace(
         world,
         end="RETURN QUERY UPDATE public.rounds r SET status = 2 WHERE r.round_id = 'other0' RETURNING r.partner, r.round_id;",
     )
@@ -130,7 +108,7 @@ async def test_a_function_that_closes_others_changes_nothing(world: World) -> No
     assert (4, True) == (done.code, "not asked to close, or one twice: acme/other0" in " ".join(done.out.split())), (
         done.out
     )
-    await function(world, end="RETURN QUERY SELECT p_partner[1], p_round_id[1];")
+    await replace(world, end="RETURN QUERY SELECT p_partner[1], p_round_id[1];")
     done = await world.command("review", "reclose", "--json", *BY)
     assert (4, [False, False]) == (done.code, [row["closed"] for row in done.json])
     assert {0} == set((await statuses(world)).values())
@@ -142,7 +120,7 @@ async def test_what_passes_is_tried_again(world: World, state: str) -> None:
     """A deadlock, a failed serialization or a lock that was not to be had is no refusal: the next try closes."""
     await conflicts(world, 3)
     await world.sql("CREATE SEQUENCE public.calls")
-    await function(world, f"IF nextval('public.calls') < 3 THEN RAISE EXCEPTION USING ERRCODE = '{state}'; END IF;")
+    await replace(world, f"IF nextval('public.calls') < 3 THEN RAISE EXCEPTION USING ERRCODE = '{state}'; END IF;")
     done = await world.command("review", "reclose", *BY)
     assert (0, {2}) == (done.code, set((await statuses(world)).values())), done.out
 
@@ -151,7 +129,7 @@ async def test_what_passes_is_tried_again(world: World, state: str) -> None:
 async def test_an_error_of_the_class_of_a_lost_connection_is_a_refusal(world: World) -> None:
     """55000, which the driver calls operational, is told of its round alone, and nothing hangs."""
     await conflicts(world, 5)
-    await function(
+    await replace(
         world,
         "IF 'r1' = ANY (p_round_id) THEN RAISE EXCEPTION USING ERRCODE = '55000', MESSAGE = 'no identity'; END IF;",
     )
@@ -164,7 +142,7 @@ async def test_an_error_of_the_class_of_a_lost_connection_is_a_refusal(world: Wo
 async def test_a_lock_that_is_never_had_is_told(world: World) -> None:
     """While somebody has one round locked, the others are closed and that one stays listed."""
     await conflicts(world, 5)
-    await function(world, "SET LOCAL lock_timeout = '50ms';")
+    await replace(world, "SET LOCAL lock_timeout = '50ms';")
     async with await psycopg.AsyncConnection.connect(world.direct) as connection:
         await connection.execute("SELECT FROM public.rounds WHERE round_id = 'r2' FOR UPDATE")
         done = await world.command("review", "reclose", "--json", *BY)
@@ -179,7 +157,7 @@ async def test_a_lock_that_is_never_had_is_told(world: World) -> None:
 async def test_unsuitable_ids_are_named_and_nothing_is_done(world: World) -> None:
     """Unknown, uncancelled and closed cancellations are each refused by name, before anything is closed."""
     ids = await conflicts(world, 2)
-    await function(world)
+    await replace(world)
     await world.seed(2, prefix="s")
     world.vendor.faults = Faults.of({"round_ids": ["s1"], "code": "99"})
     assert 4 == (await world.command("run")).code
@@ -202,7 +180,7 @@ async def test_two_people_at_once_close_each_round_once(world: World) -> None:
     """Both succeed, and each round was closed by one call alone."""
     await conflicts(world, 40)
     await world.sql("CREATE TABLE public.closings (round_id text)")
-    await function(world, "INSERT INTO public.closings SELECT unnest(p_round_id); PERFORM pg_sleep(0.3);")
+    await replace(world, "INSERT INTO public.closings SELECT unnest(p_round_id); PERFORM pg_sleep(0.3);")
     done = await asyncio.gather(*(world.command("review", "reclose", "--by", name) for name in ("ann", "bob")))
     assert [0, 0] == [one.code for one in done], [one.out for one in done]
     (count,) = await world.sql("SELECT count(*) AS calls, count(DISTINCT round_id) AS rounds FROM public.closings")
@@ -246,9 +224,9 @@ async def test_resolved_and_still_open_stays_listed(world: World, how: str) -> N
     ids = await in_doubt(world, 1)
     match how:
         case "raises":
-            await function(world, RAISE)
+            await replace(world, RAISE)
         case "leaves it out":
-            await function(world, condition="false")
+            await replace(world, condition="false")
         case _:
             await world.sql(
                 "DROP FUNCTION retention.close_rounds(text[], text[], timestamptz[], text[], numeric[], text[])"
@@ -260,7 +238,7 @@ async def test_resolved_and_still_open_stays_listed(world: World, how: str) -> N
     assert ("r0", "resolved", 1) == (row["round_id"], row["state"], len(row["why"]))
     assert row["why"][0].startswith("conflict: close_rounds: ")
     assert 0 == (await world.command("plan", "--json")).json["rounds"] if how != "is missing" else True
-    await function(world)
+    await replace(world)
     closed = await world.command("review", "reclose", str(ids["r0"]), *BY)
     assert (0, {"r0": 2}, []) == (closed.code, await statuses(world), await listed(world)), closed.out
     kept = (await rows(world))["r0"]
@@ -285,7 +263,7 @@ async def test_what_is_resolved_and_closed_by_others_needs_nobody(world: World) 
 async def test_a_word_that_was_wrong_can_be_taken_back(world: World) -> None:
     """Resolved as cancelled and still open, it may be resolved as another thing, and is planned again."""
     ids = await in_doubt(world, 1)
-    await function(world, RAISE)
+    await replace(world, RAISE)
     resolve = ("review", "resolve", str(ids["r0"]), "--note", "x", *BY, "--as")
     assert 4 == (await world.command(*resolve, "cancelled")).code
     assert 0 == (await world.command(*resolve, "rejected")).code

@@ -89,7 +89,7 @@ MUTANTS = (
     Mutant(
         "settling forgets close_rounds",
         "settle",
-        (("AND %(close_error)s::text IS NULL", "AND false"),),
+        (("    FROM asked\n    HAVING", "    FROM asked WHERE false\n    HAVING"),),
         "could have closed it",
         quick=True,
     ),

@@ -1,0 +1,4 @@
+-- Users' or rounds' ids, of the operator's view and of the ledger.
+SELECT CASE %(column)s::text WHEN 'user_id' THEN user_id ELSE round_id END AS id FROM retention.open_rounds
+UNION ALL
+SELECT CASE %(column)s::text WHEN 'user_id' THEN user_id ELSE round_id END FROM retention.cancellations
