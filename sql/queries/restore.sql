@@ -22,6 +22,7 @@ WITH durable AS MATERIALIZED (
     SELECT uuid, coalesce(id, 0), %(run_id)s, kind, %(replica)s, to_timestamp(claimed_at)
     FROM target
     ON CONFLICT (uuid) DO NOTHING
+    RETURNING uuid
 ), claimed AS (
     UPDATE retention.cancellations c
     SET state = 'claimed',
@@ -31,7 +32,8 @@ WITH durable AS MATERIALIZED (
         due_at = NULL, doubtful = c.doubtful OR (c.state = 'claimed' AND t.kind = 'cancel'),
         attempts = c.attempts + (t.kind = 'cancel')::integer, tries = c.tries + (t.kind = 'cancel')::integer,
         probes = c.probes + (t.kind = 'status')::integer
-    FROM target t
+    -- What another look has just recorded is claimed and counted by that.
+    FROM target t JOIN recorded r ON r.uuid = t.uuid
     WHERE c.id = t.id AND c.state IN ('planned', 'claimed', 'retrying', 'in_doubt')
 )
 SELECT uuid::text, id FROM target

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, LiteralString
 from uuid import uuid4
 
+import psycopg
 import pytest
 from support.bare import SCOPE, TERMS, begin, cancelled
 
@@ -163,3 +164,25 @@ async def test_new_slots_come_at_the_rate_of_the_moment_and_no_more_than_are_use
     quickly = await planned.work.reserve(kind, TERMS, claims)
     assert 20 == len(quickly)
     assert pytest.approx(19 / (SPACING * TERMS.rate), rel=0.001) == quickly[-1].slot - quickly[0].slot
+
+
+async def test_a_claim_that_two_restore_at_once_is_counted_once(world: World, database: Database) -> None:
+    """An attempt that somebody else records just now is recorded, claimed and counted by whoever comes first alone."""
+    await world.seed(1)
+    planned = await begin(database)
+    (claim,) = (await planned.work.claim(Kind.CANCEL, TERMS, after=0, batch=1)).claims
+    await world.sql("DELETE FROM retention.attempts")
+    await world.sql(
+        "UPDATE retention.cancellations SET state = 'planned', attempt_uuid = NULL, lease_until = NULL, attempts = 0"
+    )
+    async with await psycopg.AsyncConnection.connect(world.direct) as first:
+        await first.execute(
+            "INSERT INTO retention.attempts (uuid, cancellation_id, run_id, kind, replica, claimed_at)"
+            " VALUES (%s, %s, %s, 'cancel', 'another', now())",
+            [claim.uuid, claim.cancellation_id, claim.run_id],
+        )
+        second = asyncio.create_task(planned.work.settlements.restore([claim]))
+        await world.until_waiting()
+    assert {claim.uuid: claim.cancellation_id} == await second
+    assert [(0,)] == await world.sql("SELECT attempts FROM retention.cancellations")
+    assert [(1,)] == await world.sql("SELECT count(*) FROM retention.attempts")
