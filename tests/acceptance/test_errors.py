@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import sys
 from typing import TYPE_CHECKING, Any, LiteralString
 
 import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from support.bare import as_role
+from support.forked import start_command
 from support.replica import free_port
-from support.world import Done
+from support.world import Running
 
 from retention.ledger.queries import folder
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from support.world import World
+    from support.world import Done, World
 
 MIGRATIONS = sorted(file.name.removesuffix(".sql") for file in (folder() / "migrations").iterdir())
 """Every migration there is, by name."""
@@ -43,17 +43,8 @@ max_rounds = 5
 async def retention(folder: Path, *words: str, environ: Mapping[str, str] | None = None) -> Done:
     """Run a command in a folder, with nothing of ours in its environment but what is given."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("RETENTION_", "PG"))}
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "retention", *words),
-        cwd=folder,
-        env={**inherited, **(environ or {})},
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    out, err = await process.communicate()
-    assert process.returncode is not None
-    return Done(process.returncode, out.decode(), err.decode())
+    process = await start_command(*words, folder=folder, environ={**inherited, **(environ or {})})
+    return await Running(process).ended()
 
 
 def faults_of(done: Done, code: int, *fragments: str, lines: int = 1) -> list[str]:

@@ -88,20 +88,20 @@ def _take_terminal() -> None:
 
 async def test_a_terminal_shows_progress(world: World) -> None:
     """On a terminal a run shows how many rounds are done, at which rate, how long it takes and what came of them."""
-    await world.seed(80)
+    await world.seed(160)
     world.partner["rate"] = 40
     world.vendor.faults = Faults.of({"round_ids": ["r1"], "code": "61"})
     terminal = await on_terminal(world, "run", "--yes")
     code, out = await terminal.ended()
     assert 0 == code, terminal.screen
     shown = terminal.screen
-    counts = {int(count) for count in re.findall(r"(\d+)/80", shown)}
+    counts = {int(count) for count in re.findall(r"(\d+)/160", shown)}
     assert len(counts) > 3, shown
     assert re.search(r"\b\d\d/s", shown), shown
     assert re.search(r"left 0:00:0\d", shown), shown
     assert re.search(r"cancelled \d+, already_cancelled 1", shown), shown
     assert "{" not in shown, shown
-    assert "79 cancelled" in out
+    assert "159 cancelled" in out
     assert "cancelling" not in out
 
 

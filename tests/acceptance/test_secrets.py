@@ -16,6 +16,8 @@ from support.replica import schedule, serve, until
 from support.world import TOKEN
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from support.world import Done, World
 
 
@@ -26,9 +28,9 @@ class Hunt:
         self.written: dict[str, str] = {}
         self._world = world
 
-    async def command(self, *words: str) -> Done:
-        """Run a command that tells all it can."""
-        done = await self._world.command("--log-level", "debug", *words)
+    async def command(self, *words: str, under: Sequence[str] = ()) -> Done:
+        """Run a command that tells all it can; `under` another one, its words are in the list of processes."""
+        done = await (await self._world.start("--log-level", "debug", *words, under=under)).ended()
         name = " ".join(words)
         self.written |= {f"{name}: stdout": done.out, f"{name}: stderr": done.err}
         return done
@@ -63,7 +65,7 @@ async def hunt_for_secrets(world: World, receiver: Receiver) -> None:
     await world.seed(10)
     world.vendor.latency = 0.4
     world.vendor.faults = gossip(world)
-    running = asyncio.create_task(hunt.command("run", "--json"))
+    running = asyncio.create_task(hunt.command("run", "--json", under=("env",)))
     await world.vendor.until(lambda: len(world.vendor.requests) > 0)
     processes = [" ".join(process.cmdline()) for process in psutil.Process().children(recursive=True)]
     assert any("retention" in line for line in processes)

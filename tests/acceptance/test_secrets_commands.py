@@ -6,6 +6,7 @@ import base64
 import html
 import itertools
 import json
+import os
 import uuid
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -14,18 +15,17 @@ from urllib.parse import quote
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
-from support.forked import forking
+from support.forked import start_command
 from support.gossip import ADDRESSES, PASSWORD, arm, gossip, hunted, ledger_of, told
 from support.hunt import found
 from support.postgres import only_on_our_own
 from support.receiver import Receiver
 from support.reference import command_names
-from support.world import SECURE_LOGIN, TOKEN
+from support.world import SECURE_LOGIN, TOKEN, Running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from support.forked import Forked
     from support.world import Done, World
 
 RUN = "RUN_ID"
@@ -111,13 +111,13 @@ def test_the_hunt_finds_what_there_is_to_find(dress: str, before: str) -> None:
 
 async def test_no_command_writes_a_secret(world: World) -> None:
     """Whatever the commands are asked, and wherever their secrets come from, no output, file, table or message has one."""
-    async with Receiver() as receiver, forking(world.folder) as forked:
+    async with Receiver() as receiver:
         world.extra = told(receiver.address)
         plain = world.direct
         arm(world)
         await world.seed(10)
         world.vendor.faults = gossip(world)
-        hunt = Hunt(world, forked)
+        hunt = Hunt(world)
         run = json.loads((await hunt.command("run", "--json", code=4)).out)["run_id"]
         await world.seed(3, prefix="t")
         for name, asked in COMMANDS.items():
@@ -146,11 +146,10 @@ async def test_no_command_writes_a_secret(world: World) -> None:
 class Hunt:
     """Asks commands, each with its secrets from another place than the one before, and keeps what they write."""
 
-    def __init__(self, world: World, forked: Forked) -> None:
+    def __init__(self, world: World) -> None:
         self.written: dict[str, str] = {}
         self.environ: dict[str, str] = {}
         self._folder = world.folder
-        self._forked = forked
         self._sources = itertools.cycle([*sources(world)])
         self._known = {path for path in world.folder.rglob("*") if path.is_file()}
         self._temporary = world.folder / "temporary"
@@ -161,10 +160,12 @@ class Hunt:
         """Ask one that logs all it can; `code`: what it has to end with, and never with that of a bug."""
         path, environ = next(self._sources)
         form = next(self._formats)
-        done = await self._forked.command(
+        process = await start_command(
             *("--config", config or path, "--log-level", "debug", "--log-format", form, *words),
-            environ={**environ, **self.environ, "TMPDIR": str(self._temporary)},
+            folder=self._folder,
+            environ={**os.environ, **environ, **self.environ, "TMPDIR": str(self._temporary)},
         )
+        done = await Running(process).ended()
         name = f"{len(self.written)}: {path}: {' '.join(words)}"
         self.written |= {f"{name}: stdout": done.out, f"{name}: stderr": done.err}
         assert code in {None, done.code}, f"{name}: {done}"

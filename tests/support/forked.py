@@ -1,108 +1,209 @@
-"""Many commands for the price of one start: each is a process of its own, forked from one that has imported everything.
+"""Commands without the price of a start: each is a process of its own, forked from one that has imported everything.
 
-As a program, it reads `{"words": [...], "environ": {...}}` line by line and answers `{"code": ..., "out": ..., "err": ...}`.
+As a program, this is that one: it takes what to run, with the files to run it with, from its standard input.
 """
 
 from __future__ import annotations
 
 import asyncio
+import atexit
+import functools
+import gc
+import importlib
 import json
 import os
+import select
+import signal
+import socket
+import subprocess
 import sys
 import tempfile
-from contextlib import asynccontextmanager
+import time
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-# What commands import when they run: here it is imported once.
-import retention.check
-import retention.daemon.daemon
-import retention.demo.story
-import retention.vendor.client
-import retention.wiring  # noqa: F401
-from retention.cli import app as _app  # noqa: F401
-from retention.cli import main as retention_command
-from support.world import Done
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import Mapping, Sequence
 
-_LINE = 2**24
-"""Bytes that an answer may have."""
+_LONGEST = 2**17
+"""Bytes of a request, at the most."""
+
+_READ_LATE = ("RETENTION_", "PG", "TMPDIR", "PYTEST_")
+"""Variables of the environment that nothing reads while it is imported."""
+
+
+_IMPORTED = (
+    *("retention.check", "retention.cli.app", "retention.daemon.daemon", "retention.demo.story", "retention.report"),
+    *("retention.vendor.client", "retention.wiring"),
+)
+"""What commands import when they run."""
 
 
 class Forked:
-    """Runs commands in a folder, one after the other."""
+    """A command that runs, with what the tests use of asyncio's own `Process`. Not thread-safe."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-        self._turn = asyncio.Lock()
+    def __init__(self, pid: int, out: int, err: int, status: int) -> None:
+        self.pid = pid
+        self.returncode: int | None = None
+        self._out, self._err, self._status = out, err, status
 
-    async def command(self, *words: str, environ: Mapping[str, str] | None = None) -> Done:
-        """Run a command to its end."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        async with self._turn:
-            self._process.stdin.write(json.dumps({"words": words, "environ": environ or {}}).encode() + b"\n")
-            told = json.loads(await self._process.stdout.readline())
-        return Done(told["code"], told["out"], told["err"])
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal; raises ProcessLookupError where it is known to have ended."""
+        if self.returncode is not None:
+            raise ProcessLookupError
+        with suppress(ProcessLookupError):  # it has ended just now
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """Kill it."""
+        self.send_signal(signal.SIGKILL)
+
+    async def communicate(self) -> tuple[bytes, bytes]:
+        """Read all that it writes, until it has ended."""
+        out, err, _ = await asyncio.gather(_all_of(self._out), _all_of(self._err), self._end())
+        return out, err
+
+    async def _end(self) -> None:
+        self.returncode = int(await _all_of(self._status))
 
 
-@asynccontextmanager
-async def forking(folder: Path) -> AsyncIterator[Forked]:
-    """Yield what runs commands in that folder."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "support.forked"),
+async def _all_of(descriptor: int) -> bytes:
+    """Read a pipe to its end, and close it."""
+    reader = asyncio.StreamReader()
+    with os.fdopen(descriptor, "rb", buffering=0) as pipe:
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), pipe
+        )
+        try:
+            return await reader.read()
+        finally:
+            transport.close()
+
+
+class Forker:
+    """The process that commands are forked from."""
+
+    def __init__(self) -> None:
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "support.forked"],
+                env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+                stdin=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
+            )
+
+    def start(self, words: Sequence[str], folder: Path, environ: Mapping[str, str]) -> Forked:
+        """Start `retention` with these words, in this folder; `environ` is the whole environment."""
+        asked = json.dumps({"words": [*words], "folder": str(folder), "environ": dict(environ)}).encode()
+        ends = [os.pipe() for _ in range(3)]
+        socket.send_fds(self._control, [asked], [written for _, written in ends])
+        for _, written in ends:
+            os.close(written)
+        return Forked(int(self._control.recv(64)), *(read for read, _ in ends))
+
+    def close(self) -> None:
+        """Fork nothing more."""
+        self._control.close()
+        self._process.wait()
+
+
+@functools.cache
+def forker() -> Forker:
+    """Return this process's own, which ends with it."""
+    made = Forker()
+    atexit.register(made.close)
+    return made
+
+
+async def start_command(
+    *words: str, folder: Path, environ: Mapping[str, str], under: Sequence[str] = ()
+) -> asyncio.subprocess.Process | Forked:
+    """Start `retention`, `under` another command that takes it as its last words; `environ` is the whole environment.
+
+    It is forked, unless its environment differs in what the interpreter or a library reads when it is imported.
+    """
+    if not under and all(name.startswith(_READ_LATE) for name, _ in environ.items() ^ os.environ.items()):
+        return forker().start(words, folder, environ)
+    return await asyncio.create_subprocess_exec(
+        *(*under, sys.executable, "-m", "retention", *words),
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
-        stdin=asyncio.subprocess.PIPE,
+        env=environ,
+        stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
-        limit=_LINE,
+        stderr=asyncio.subprocess.PIPE,
     )
-    try:
-        yield Forked(process)
-    finally:
-        assert process.stdin is not None
-        process.stdin.close()
-        await process.wait()
+
+
+def _serve(control: socket.socket) -> list[str]:
+    """Fork for each request; returns in each child, with the words that it is asked."""
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    signal.set_wakeup_fd(wake)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    statuses: dict[int, int] = {}
+    while True:
+        ready, _, _ = select.select([control.fileno(), woken], [], [])
+        if woken in ready:
+            os.read(woken, 4096)
+            _tell_ended(statuses)
+        if control.fileno() not in ready:
+            continue
+        message, files, _, _ = socket.recv_fds(control, _LONGEST, 3)
+        if not message:
+            sys.exit()
+        pid = os.fork()
+        if pid == 0:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            return _prepare(json.loads(message), files, [woken, wake, *statuses.values()])
+        control.send(str(pid).encode())
+        out, err, statuses[pid] = files
+        os.close(out)
+        os.close(err)
+
+
+def _tell_ended(statuses: dict[int, int]) -> None:
+    """Tell those who wait for children that have ended."""
+    while statuses:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if pid == 0:
+            return
+        with os.fdopen(statuses.pop(pid), "w") as told:
+            told.write(str(os.waitstatus_to_exitcode(status)))
+
+
+def _prepare(asked: dict[str, object], files: Sequence[int], others: Sequence[int]) -> list[str]:
+    """Make this process what one is that has just been started."""
+    out, err, status = files
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for number, descriptor in enumerate((nothing, out, err)):
+        os.dup2(descriptor, number)
+    for descriptor in (nothing, out, err, status, *others):
+        os.close(descriptor)
+    # Those of before know of other files whether they can seek.
+    sys.stdout = os.fdopen(1, "w", encoding=sys.stdout.encoding, closefd=False)
+    sys.stderr = os.fdopen(2, "w", encoding=sys.stderr.encoding, errors="backslashreplace", buffering=1, closefd=False)
+    os.chdir(str(asked["folder"]))
+    environ, words = asked["environ"], asked["words"]
+    assert isinstance(environ, dict)
+    assert isinstance(words, list)
+    os.environ.clear()
+    os.environ.update(environ)
+    time.tzset()
+    tempfile.tempdir = None  # what was found out while the environment was another
+    return words
 
 
 def main() -> None:
-    """Answer until there is no more to do."""
-    for line in sys.stdin:
-        asked = json.loads(line)
-        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-            child = os.fork()
-            if child == 0:
-                _be(asked, out.fileno(), err.fileno())
-            _, status = os.waitpid(child, 0)
-            written = []
-            for file in (out, err):
-                file.seek(0)
-                written.append(file.read().decode())
-        answer = {"code": os.waitstatus_to_exitcode(status), "out": written[0], "err": written[1]}
-        sys.stdout.write(json.dumps(answer) + "\n")
-        sys.stdout.flush()
-
-
-def _be(asked: dict[str, Any], out: int, err: int) -> None:
-    """Be the command."""
-    code = 1
-    try:
-        for number, file in ((0, os.open(os.devnull, os.O_RDONLY)), (1, out), (2, err)):
-            os.dup2(file, number)
-        os.environ.update(asked["environ"])
-        tempfile.tempdir = None  # what was found out before the environment was this one
-        sys.argv = ["retention", *asked["words"]]
-        retention_command()
-    except SystemExit as leaving:
-        code = leaving.code if isinstance(leaving.code, int) else 0
-    except BaseException:  # noqa: BLE001 - it goes where Python itself would write it
-        sys.excepthook(*sys.exc_info())
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+    """Answer until there is no more to do; in each child, be the command."""
+    for name in _IMPORTED:
+        importlib.import_module(name)
+    gc.collect()
+    gc.freeze()
+    sys.argv = ["retention", *_serve(socket.socket(fileno=os.dup(0)))]
+    importlib.import_module("retention.cli").main()
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import sys
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -19,6 +18,7 @@ import pytest
 from psycopg.rows import namedtuple_row
 
 from retention.vendor.simulator import Round, Simulator
+from support.forked import forker, start_command
 
 if TYPE_CHECKING:
     import signal
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from retention.vendor.truth import Request
+    from support.forked import Forked
 
 SECURE_LOGIN = "login-5f0c2a"
 TOKEN = "token-9d41c7b2e6"
@@ -56,7 +57,7 @@ class Done:
 class Running:
     """A command that runs. Its output is read all the while: a full pipe would stop it."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: asyncio.subprocess.Process | Forked) -> None:
         self._process = process
         self._output = asyncio.create_task(process.communicate())
 
@@ -233,21 +234,14 @@ class World:
 
     async def start(self, *words: str, environ: Mapping[str, str] | None = None, under: Sequence[str] = ()) -> Running:
         """Start a command, `under` another one that takes it as its last words."""
-        process = await asyncio.create_subprocess_exec(
-            *under,
-            sys.executable,
-            "-m",
-            "retention",
-            "--config",
-            str(self.configure()),
-            *words,
-            cwd=self.folder,
-            env={**os.environ, **(environ or {})},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
+        running = Running(
+            await start_command(
+                *("--config", str(self.configure()), *words),
+                folder=self.folder,
+                environ={**os.environ, **(environ or {})},
+                under=under,
+            )
         )
-        running = Running(process)
         self.started.append(running)
         return running
 
@@ -259,6 +253,7 @@ class World:
 @asynccontextmanager
 async def make_world(dsn: str, folder: Path, direct: str | None = None) -> AsyncIterator[World]:
     """Yield a world whose vendor is up. `direct` is the way of the test's own statements, if it is another."""
+    await asyncio.to_thread(forker)  # to start it takes a while
     async with Simulator(secure_login=SECURE_LOGIN, token=TOKEN) as vendor:
         world = World(dsn, vendor, folder, direct or dsn)
         try:
