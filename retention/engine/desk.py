@@ -11,7 +11,7 @@ from retention.core.model import LIVE_STATES, Outcome
 from retention.core.rails import check_closings, check_replies
 from retention.core.settling import BUSY_PAUSE_S, Batch
 from retention.engine.batch_writer import BUSY_OVERDUE_S, BUSY_STOPPED_S, BatchWriter
-from retention.engine.in_hand import InHand
+from retention.engine.in_hand import RECENT, RECENT_S, InHand
 from retention.engine.persist import persist
 from retention.engine.told import is_left, told
 from retention.ledger.trouble import NoAnswerError
@@ -41,12 +41,6 @@ BREATH = 50
 
 ENOUGH = 200
 """Replies that are written without waiting for more."""
-
-RECENT_S = 30.0
-"""Seconds for which a written reply is remembered: a standby that takes over may lack it."""
-
-RECENT = 20_000
-"""Written replies that are remembered, at the most."""
 
 LINGER = 0.03
 """Seconds for which fewer may gather."""

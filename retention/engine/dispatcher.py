@@ -215,6 +215,8 @@ class Dispatcher:
         released = await persist(lambda: self._ledger.release(claims), until=self._stopping)
         if released is None:  # their leases run out, and another process finds them
             self._desk.log.warning("round.release_failed", partner=self.partner.name, rounds=len(claims))
+        else:
+            self._desk.in_hand.remember_released(claims, time.monotonic())
         told = self.partner.told
         for claim in claims:
             if claim.doubtful:

@@ -83,7 +83,7 @@ class Engine:
             passed=passed,
             log_user_ids=log_user_ids,
         )
-        self._keeper = LeaseKeeper(ledger.settlements, self._desk.in_hand, log)
+        self._keeper = LeaseKeeper(ledger, self._desk.in_hand, log)
         self._senders: list[Senders] = []
         self._dispatchers: list[Dispatcher] = []
         self._recovery = Recovery(ledger, partners, self._dispatchers, self._desk.in_hand, [run_id], log)

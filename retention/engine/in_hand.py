@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from retention.core.model import Claim
+
+RECENT_S = 30.0
+"""Seconds for which a committed release or settlement is remembered: a standby that takes over may lack it."""
+
+RECENT = 20_000
+"""Releases, and settlements, that are remembered, at the most."""
 
 
 class InHand:
@@ -18,6 +25,7 @@ class InHand:
         self._claims: dict[str, Claim] = {}
         self._rounds: dict[int, str] = {}
         self._sent: set[str] = set()
+        self._released: deque[tuple[float, Claim]] = deque(maxlen=RECENT)
 
     def add(self, claims: Iterable[Claim]) -> None:
         """Take claims, or the newer form of claims, in hand."""
@@ -40,6 +48,14 @@ class InHand:
         if self._rounds.get(claim.cancellation_id) == claim.uuid:
             del self._rounds[claim.cancellation_id]
 
+    def remember_released(self, claims: Iterable[Claim], now: float) -> None:
+        """The release of these claims is committed; `now` in seconds on the monotonic clock."""
+        self._released.extend((now, claim) for claim in claims)
+
+    def released_since(self, moment: float) -> list[Claim]:
+        """The claims whose release was committed after a moment of the monotonic clock, in seconds."""
+        return [claim for at, claim in self._released if at > moment]
+
     def has_other(self, claim: Claim) -> bool:
         """Whether the round of a new claim is in hand already: then the database has lost the older claim."""
         return self._rounds.get(claim.cancellation_id, claim.uuid) != claim.uuid
@@ -48,6 +64,11 @@ class InHand:
     def sent(self) -> list[Claim]:
         """Those whose requests may have left."""
         return [claim for claim in self._claims.values() if claim.uuid in self._sent]
+
+    @property
+    def claims(self) -> list[Claim]:
+        """All of them."""
+        return [*self._claims.values()]
 
     @property
     def uuids(self) -> list[str]:

@@ -1,9 +1,10 @@
-"""Keeps the claims of this process: their leases, and that the database has them at all."""
+"""Keeps the claims of this process: their leases, and that the database has them, and their releases, at all."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from retention.engine.in_hand import RECENT_S
 from retention.ledger.settlements import KEPT
 
 if TYPE_CHECKING:
@@ -12,14 +13,14 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from retention.engine.in_hand import InHand
-    from retention.ledger.settlements import Settlements
+    from retention.ledger.work import WorkLedger
 
 
 class LeaseKeeper:
-    """Extends leases that are about to end, and records lost claims again."""
+    """Extends leases that are about to end, and records lost claims and lost releases again."""
 
-    def __init__(self, settlements: Settlements, in_hand: InHand, log: FilteringBoundLogger) -> None:
-        self._settlements = settlements
+    def __init__(self, ledger: WorkLedger, in_hand: InHand, log: FilteringBoundLogger) -> None:
+        self._ledger = ledger
         self._in_hand = in_hand
         self._log = log
         self._server_started: datetime | None = None
@@ -32,12 +33,19 @@ class LeaseKeeper:
         """
         changed = self._server_started not in {None, server_started}
         self._in_hand.doubted = self._in_hand.doubted or changed
+        settlements = self._ledger.settlements
+        expiring = self._in_hand.expiring(now + KEPT)
+        if changed:
+            # Before the claims: a round that was claimed anew after its release is not another's then.
+            await self._ledger.release(self._in_hand.released_since(now - RECENT_S))
         if self._in_hand.doubted:
-            restored = await self._settlements.restore(self._in_hand.sent)
-            self._in_hand.doubted = False
+            restored = await settlements.restore(self._in_hand.sent)
             if restored:
                 self._log.warning("attempts.restored", rounds=len(restored))
-        if expiring := self._in_hand.expiring(now + KEPT):
-            await self._settlements.keep(expiring)
+            # A lease may be that of an older slot: a later one, which this process knows, may be lost.
+            expiring = self._in_hand.claims
+            self._in_hand.doubted = False
+        if expiring:
+            await settlements.keep(expiring)
         self._server_started = server_started
         return changed

@@ -2,7 +2,9 @@
 WITH back AS (
     UPDATE retention.cancellations c
     SET state = CASE WHEN c.doubtful OR c.refused THEN 'in_doubt' WHEN c.unsettled THEN 'retrying' ELSE 'planned' END,
-        due_at = CASE WHEN c.unsettled THEN statement_timestamp() END,
+        due_at = CASE WHEN c.unsettled OR c.doubtful OR c.refused THEN statement_timestamp() END,
+        -- A round that was planned is doubtful where a lost claim of another process was recorded again meanwhile.
+        unsettled = c.unsettled OR c.doubtful OR c.refused,
         -- A doubt is asked about anew.
         in_progress_at = CASE WHEN NOT (c.doubtful OR c.refused) THEN c.in_progress_at END,
         lease_until = NULL, attempt_uuid = NULL,

@@ -10,6 +10,8 @@ import psycopg
 import pytest
 from support.agreement import violations
 
+from retention.vendor.faults import Faults
+
 if TYPE_CHECKING:
     from support.world import World
 
@@ -37,6 +39,49 @@ DO $$ BEGIN
 END $$
 """
 """The function that tells when the server started, with a table of the test's own behind it."""
+
+
+LOSE_RELEASES: LiteralString = """
+WITH unreleased AS (
+    UPDATE retention.attempts SET outcome = NULL WHERE outcome = 'released' RETURNING uuid, cancellation_id, kind
+), lost AS (
+    DELETE FROM retention.attempts a USING unreleased u
+    WHERE a.cancellation_id = u.cancellation_id AND a.uuid <> u.uuid AND a.outcome IS NULL
+), claimed AS (
+    UPDATE retention.cancellations c
+    SET state = 'claimed', attempt_uuid = u.uuid, lease_until = now() + interval '1 s', attempts = 1, tries = 1
+    FROM unreleased u WHERE c.id = u.cancellation_id AND c.state IN ('planned', 'claimed')
+    RETURNING c.id
+)
+UPDATE taken_over.server SET started = now() WHERE EXISTS (SELECT FROM claimed) RETURNING (SELECT count(*) FROM claimed)
+"""
+"""What a standby that lagged behind does not have, releases, and the claims that followed them."""
+
+
+@pytest.mark.parametrize("pause", ["6", "1"], ids=["released", "claimed anew"])
+async def test_a_release_that_is_lost_is_repeated(world: World, pause: str) -> None:
+    """Claims whose release the database lost become no doubts, and nobody is asked about their rounds."""
+    async with await psycopg.AsyncConnection.connect(world.direct, autocommit=True) as connection:
+        await connection.execute(SERVER)
+    await world.seed(60)
+    world.vendor.latency = 1.0
+    world.vendor.faults = Faults.of({"round_ids": ["r1"], "status": 429, "headers": {"Retry-After": pause}, "first": 1})
+    world.partner |= {"ask_first": False, "rate": 40, "concurrency": 60}
+    process = await world.start("run", "nightly", "--json")
+    while not await world.sql("SELECT FROM retention.attempts WHERE outcome = 'released' HAVING count(*) > 3"):
+        assert not process.over, await process.ended()
+        await asyncio.sleep(0.01)
+    if pause == "1":
+        before = len(world.cancels)
+        await process.until(world.vendor, lambda: len(world.cancels) > before + 3)
+    ((lost,),) = await world.sql(LOSE_RELEASES)
+    assert lost > 3
+    done = await process.ended()
+    assert {"cancelled": 60} == done.json["states"], done.err
+    assert 61 == len(world.cancels)
+    assert "round.in_doubt" not in {event["event"] for event in done.events}
+    assert [] == world.vendor.asked("GetRoundStatus")
+    assert [] == await violations(world)
 
 
 @pytest.mark.parametrize("ask_first", [True, False], ids=["asked first", "not asked"])
