@@ -24,15 +24,16 @@ async def progress(stats: Stats, planned: int) -> AsyncIterator[None]:
         return
     from rich.console import Console  # noqa: PLC0415 - not needed where nobody looks
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+    from rich.table import Column  # noqa: PLC0415
 
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=20),
         MofNCompleteColumn(),
         TextColumn("{task.fields[speed]}"),
         TextColumn("left"),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[outcomes]}"),
+        TextColumn("{task.fields[outcomes]}", table_column=Column()),  # on a narrow terminal this alone is wrapped
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as display:
         task = display.add_task("cancelling", total=planned, speed="", outcomes="")
