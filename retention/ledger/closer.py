@@ -12,7 +12,7 @@ from retention.core.closing import Look, refused, verdict
 from retention.core.database_trouble import Trouble
 from retention.core.model import State
 from retention.ledger.database import Transaction
-from retention.ledger.trouble import AwayError, BusyError, said, trouble_with
+from retention.ledger.trouble import AwayError, BusyError, EndedError, said, trouble_with
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,7 +75,7 @@ class Closer:
                     raise
                 tries -= 1
                 if trouble is not Trouble.BUSY or tries == 0:
-                    return await _note_refusal(connection, id, said(error))
+                    return await note_refusal(connection, id, said(error))
             await asyncio.sleep(PAUSE)
 
     async def _batch(self, ids: Sequence[int], by: str, *, halved: bool = False) -> list[Reclosed]:
@@ -88,16 +88,18 @@ class Closer:
                     await Transaction(connection).rows("brief_locks", lock_timeout=timeout)
                     return await _close(connection, ids, by)
             except psycopg.Error as error:
-                if isinstance(error, AwayError):
+                # Where the server answers others, it may be the function that ends the session.
+                ended = isinstance(error, EndedError) and await self._database.prompt().writable()
+                if isinstance(error, AwayError) and not ended:
                     raise
                 tries -= 1
-                if not isinstance(error, BusyError) or tries == 0:
+                if not (ended or isinstance(error, BusyError)) or tries == 0:
                     refusal = error
                     break
             await asyncio.sleep(PAUSE)
         if len(ids) == 1:
             async with self._database.connection() as connection, connection.transaction():
-                one = await _note_refusal(connection, ids[0], said(refusal))
+                one = await note_refusal(connection, ids[0], said(refusal))
             return [one] if one else []
         half = len(ids) // 2
         first = await self._batch(ids[:half], by, halved=True)
@@ -124,7 +126,7 @@ async def _close(connection: psycopg.AsyncConnection[Any], ids: Sequence[int], b
     return [Reclosed(row.id, row.partner, row.round_id, row.closed, noted.why) for row, noted in found]
 
 
-async def _note_refusal(connection: psycopg.AsyncConnection[Any], id: int, words: str) -> Reclosed | None:  # noqa: A002
+async def note_refusal(connection: psycopg.AsyncConnection[Any], id: int, words: str) -> Reclosed | None:  # noqa: A002
     """Keep one listed that the function raises for, with the database's words; None where others have closed it."""
     transaction = Transaction(connection)
     row = await transaction.row("close_candidates", ids=[id])

@@ -12,8 +12,9 @@ from retention.core.model import LIVE_STATES, State
 from retention.core.model import Review as Reason
 from retention.core.words import is_blank
 from retention.errors import UsageError
-from retention.ledger.closer import NO_LOCK_TIMEOUT, Closer, Reclosed
+from retention.ledger.closer import NO_LOCK_TIMEOUT, Closer, Reclosed, note_refusal
 from retention.ledger.database import Transaction
+from retention.ledger.trouble import EndedError, said
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -74,22 +75,41 @@ class Review:
         if is_blank(by) or is_blank(note):
             raise UsageError("who resolves and the note must not be blank: they are kept with the cancellation")
         try:
-            async with self._database.connection() as connection, connection.transaction():
-                transaction = Transaction(connection)
-                await transaction.rows("raise_durability")
-                await transaction.rows("brief_locks", lock_timeout=NO_LOCK_TIMEOUT)
-                row = await transaction.row("resolve", id=id, as_state=str(as_state), by=by, note=note)
-                closing = row is not None and row.done and as_state in CANCELLED_STATES
-                closed = await Closer(self._database).close_within(connection, id, by) if closing else None
+            row, closed = await self._resolve(id, as_state, by, note)
         except psycopg.errors.UniqueViolation:
             raise UsageError(
                 f"cancellation {id} cannot be {as_state}: another row of its round is live or cancelled"
             ) from None
+        except EndedError as error:
+            if not await self._database.prompt().writable():
+                raise
+            # The server answers others: the operator's function ends the session, and is not called again.
+            row, closed = await self._resolve(id, as_state, by, note, refusal=said(error))
         if row is None:
             raise UsageError(f"there is no cancellation {id}; `retention review list` shows what needs a person")
         if not row.done:
             raise UsageError(f"cancellation {id} {_refusal(row)}")
         return closed
+
+    async def _resolve(
+        self,
+        id: int,  # noqa: A002 - the contract's word
+        as_state: str,
+        by: str,
+        note: str,
+        refusal: str | None = None,
+    ) -> tuple[Any, Reclosed | None]:
+        """Resolve and close; with `refusal`, the words for which it cannot be closed, the function is not called."""
+        async with self._database.connection() as connection, connection.transaction():
+            transaction = Transaction(connection)
+            await transaction.rows("raise_durability")
+            await transaction.rows("brief_locks", lock_timeout=NO_LOCK_TIMEOUT)
+            row = await transaction.row("resolve", id=id, as_state=str(as_state), by=by, note=note)
+            if row is None or not row.done or as_state not in CANCELLED_STATES:
+                return row, None
+            if refusal is not None:
+                return row, await note_refusal(connection, id, refusal)
+            return row, await Closer(self._database).close_within(connection, id, by)
 
     async def reclose(self, ids: Sequence[int] | None, by: str) -> Sequence[Reclosed]:
         """Call the operator's function again for what was cancelled and could not be closed: these, or all of them.

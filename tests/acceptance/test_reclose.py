@@ -20,6 +20,8 @@ BY = ("--by", "ann")
 
 RAISE = "IF cardinality(p_round_id) > 0 THEN RAISE EXCEPTION 'ledger closed for %', p_round_id[1]; END IF;"
 
+ENDS = "IF 'r0' = ANY (p_round_id) THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF;"
+
 
 async def conflicts(world: World, rounds: int, **how: str) -> dict[str, int]:
     """Cancel rounds that cannot be closed; returns the cancellations' ids by round."""
@@ -93,6 +95,19 @@ async def test_what_cannot_be_closed_stays_listed_with_its_reason(world: World) 
     once_more = await world.command("review", "reclose", str(ids["r1"]), *BY)
     assert (4, True) == (once_more.code, "no such wallet" in once_more.out)
     assert "close_rounds: no such wallet" == (await rows(world))["r1"].detail
+
+
+async def test_a_round_that_ends_its_own_session_stays_listed_alone(world: World) -> None:
+    """A round at which the function ends its session is kept listed, and the others of its batch are closed."""
+    await conflicts(world, 5)
+    await replace(world, ENDS)
+    done = await world.command("review", "reclose", "--json", *BY)
+    assert 4 == done.code, done.err
+    assert {"r0": False, **{f"r{nth}": True for nth in range(1, 5)}} == {
+        row["round_id"]: row["closed"] for row in done.json
+    }
+    assert {"r0": 0, **{f"r{nth}": 2 for nth in range(1, 5)}} == await statuses(world)
+    assert ["r0"] == [row["round_id"] for row in await listed(world)]
 
 
 @pytest.mark.long
@@ -217,7 +232,12 @@ async def test_resolved_as_cancelled_closes_the_round(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "how", ["raises", *(pytest.param(one, marks=pytest.mark.long) for one in ("leaves it out", "is missing"))]
+    "how",
+    [
+        "raises",
+        "ends its session",
+        *(pytest.param(one, marks=pytest.mark.long) for one in ("leaves it out", "is missing")),
+    ],
 )
 async def test_resolved_and_still_open_stays_listed(world: World, how: str) -> None:
     """A round that cannot be closed is resolved and stays listed, for reclose to close it; then nobody needs to look."""
@@ -225,6 +245,8 @@ async def test_resolved_and_still_open_stays_listed(world: World, how: str) -> N
     match how:
         case "raises":
             await replace(world, RAISE)
+        case "ends its session":
+            await replace(world, ENDS)
         case "leaves it out":
             await replace(world, condition="false")
         case _:
