@@ -7,14 +7,16 @@ WITH
     FROM locked WHERE state IN ('cancelled', 'already_cancelled')
 ),
 -- include shared/close_asked.sql
-, left_open AS (
+, left_open AS MATERIALIZED (
     -- The function did not return them. Where the view still has them open, it refused, and said nothing.
     SELECT r.id, coalesce((
         -- By the key: with EXISTS the planner may read the whole view.
         SELECT true FROM retention.open_rounds o WHERE o.partner = r.partner AND o.round_id = r.round_id LIMIT 1
     ), false) AS refused
     FROM asked r
-    WHERE NOT EXISTS (SELECT FROM closed k WHERE k.partner = r.partner AND k.round_id = r.round_id)
+    -- One hash for all: the planner expects one round, and would go through `closed` for each.
+    WHERE (r.partner, r.round_id) NOT IN (
+        SELECT k.partner, k.round_id FROM closed k WHERE k.partner IS NOT NULL AND k.round_id IS NOT NULL)
 ),
 -- include shared/settle_rows.sql
 UNION ALL

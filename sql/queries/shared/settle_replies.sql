@@ -15,10 +15,12 @@ settings AS MATERIALIZED (
     RETURNING a.uuid
 ), locked AS (
     SELECT r.*, c.partner, c.round_id
-    FROM reply r JOIN noted n ON n.uuid = r.uuid JOIN retention.cancellations c ON c.id = r.id
-    -- Whoever holds the claim decides. A reply that comes after its lease is heeded only where it is certain.
-    WHERE (c.state = 'claimed' AND c.attempt_uuid = r.uuid)
-       OR (r.state IN ('cancelled', 'already_cancelled', 'already_completed')
-           AND c.state IN ('planned', 'claimed', 'retrying', 'in_doubt'))
+    FROM reply r JOIN retention.cancellations c ON c.id = r.id
+    -- One hash of `noted`: a join reads it once for each reply, where the planner expects one.
+    WHERE (r.uuid IN (SELECT n.uuid FROM noted n)) IS TRUE
+      -- Whoever holds the claim decides. A reply that comes after its lease is heeded only where it is certain.
+      AND ((c.state = 'claimed' AND c.attempt_uuid = r.uuid)
+           OR (r.state IN ('cancelled', 'already_cancelled', 'already_completed')
+               AND c.state IN ('planned', 'claimed', 'retrying', 'in_doubt')))
     ORDER BY c.id FOR UPDATE OF c
 )
