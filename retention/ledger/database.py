@@ -36,7 +36,7 @@ IDLE_MS = 20_000
 
 # Every statement stands alone (autocommit) or in an explicit transaction, none is prepared by name, and nothing is
 # kept in a session: so all of it works through PgBouncer in transaction mode.
-_OPTIONS: dict[str, Any] = {
+CONNECTION_OPTIONS: dict[str, Any] = {
     "autocommit": True,
     "prepare_threshold": None,
     "row_factory": namedtuple_row,
@@ -243,12 +243,14 @@ async def open_database(dsn: Callable[[], str], size: int = 4) -> AsyncIterator[
             "database.dsn: not a PostgreSQL connection string; write postgresql://USER@HOST/DATABASE",
         ) from None
     try:
-        connection = await psycopg.AsyncConnection.connect(dsn(), **_OPTIONS)
+        connection = await psycopg.AsyncConnection.connect(dsn(), **CONNECTION_OPTIONS)
         await connection.close()
     except psycopg.OperationalError as error:
         raise DatabaseUnreachableError(f"the database cannot be reached: {first_line(error)}") from None
     load_queries()  # the package may be replaced while this process runs
-    pool = AsyncConnectionPool(dsn, kwargs=_OPTIONS, min_size=1, max_size=size, timeout=CONNECT_TIMEOUT, open=False)
+    pool = AsyncConnectionPool(
+        dsn, kwargs=CONNECTION_OPTIONS, min_size=1, max_size=size, timeout=CONNECT_TIMEOUT, open=False
+    )
     await pool.open()
     try:
         yield Database(pool, asyncio.Semaphore(max(1, size - SPARE)))

@@ -32,8 +32,8 @@ WITH durable AS MATERIALIZED (
         due_at = NULL, doubtful = c.doubtful OR (c.state = 'claimed' AND t.kind = 'cancel'),
         attempts = c.attempts + (t.kind = 'cancel')::integer, tries = c.tries + (t.kind = 'cancel')::integer,
         probes = c.probes + (t.kind = 'status')::integer
-    -- What another look has just recorded is claimed and counted by that.
-    FROM target t JOIN recorded r ON r.uuid = t.uuid
-    WHERE c.id = t.id AND c.state IN ('planned', 'claimed', 'retrying', 'in_doubt')
+    FROM target t
+    -- What another look has just recorded is claimed and counted by that. One hash of `recorded` for all.
+    WHERE (t.uuid IN (SELECT r.uuid FROM recorded r)) IS TRUE AND c.id = t.id AND c.state IN ('planned', 'claimed', 'retrying', 'in_doubt')
 )
 SELECT uuid::text, id FROM target

@@ -1,0 +1,53 @@
+"""The statements of a batch do four times the work for four times the rounds, whatever the planner expects."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from support.bare import SCOPE, TERMS, begin, cancelled
+from support.explaining import Explaining, explaining
+
+from retention.core.model import Kind
+from retention.ledger.closer import Closer
+
+if TYPE_CHECKING:
+    from support.world import World
+
+FEW, MANY = 100, 400
+
+FAST = replace(TERMS, rate=1e6)
+
+
+async def work_of(world: World, rounds: int, prefix: str) -> Counter[str]:
+    """Plan, claim, ask, release, restore, keep, settle and close again so many rounds; the work of each statement."""
+    await world.seed(rounds, prefix=prefix, at_vendor=False)
+    await world.sql("ANALYZE public.rounds")
+    async with explaining(world.direct) as database:
+        planned = await begin(database, SCOPE)
+        work = planned.work
+        asked = await work.claim(Kind.STATUS, replace(FAST, ask_first=True), after=0, batch=rounds)
+        assert rounds == await work.release(asked.claims)
+        claims = (await work.claim(Kind.CANCEL, FAST, after=0, batch=rounds)).claims
+        assert rounds == len(await work.reserve(Kind.CANCEL, FAST, claims))
+        await work.settlements.keep(claims)
+        assert {} == await work.settlements.restore(claims)
+        assert [] == await work.recover(FAST, [planned.run_id], but=[claim.uuid for claim in claims])
+        await world.sql("DELETE FROM retention.attempts WHERE outcome IS NULL")
+        assert rounds == len(await work.settlements.restore(claims))
+        half = rounds // 2
+        for part, close_error in ((claims[:half], None), (claims[half:], "not called")):
+            settled = await work.settlements.settle(cancelled(part), close_error)
+            assert half == len(settled.written)
+        closed = await Closer(database).close([claim.cancellation_id for claim in claims[half:]], "ann")
+        assert half == len(closed)
+        assert await work.finish("finished", None)
+    return Counter(Explaining.work)
+
+
+async def test_no_statement_grows_faster_than_its_batch(world: World) -> None:
+    """For four times the rounds no statement goes through more than six times the rows."""
+    few, many = await work_of(world, FEW, "few"), await work_of(world, MANY, "many")
+    grown = {name: (few[name], work) for name, work in many.items() if work > 6 * max(few[name], 10 * FEW)}
+    assert {} == grown
