@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retention.cli.session import emit_json, in_house, who
+from retention.core.model import RESOLUTIONS
 
 if TYPE_CHECKING:
     from retention.settings import Settings
     from retention.signals import Signals
     from retention.wiring import House
+
+_STATES = ", ".join(RESOLUTIONS)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -43,14 +46,16 @@ def review_list(context: typer.Context, as_json: AsJson = False) -> None:
 def review_resolve(
     context: typer.Context,
     cancellation_id: Annotated[int, typer.Argument(metavar="ID", help="The cancellation's, from `review list`.")],
-    as_state: Annotated[str, typer.Option("--as", metavar="STATE", help="What the round turned out to be.")],
+    as_state: Annotated[
+        str, typer.Option("--as", metavar="STATE", help=f"What the round turned out to be: {', '.join(RESOLUTIONS)}.")
+    ],
     by: Annotated[str, typer.Option(metavar="WHO", help="Who answers for it.")],
     note: Annotated[str, typer.Option(metavar="TEXT", help="What was found out; kept with the cancellation.")],
 ) -> None:
     """Close a cancellation with what a person found out. What the vendor said stays on record.
 
     Resolved as cancelled, its round is closed in the operator's table too. Where that fails it stays listed (exit code
-    4).
+    4). Resolved as anything else, the round is planned again while it is stale.
     """
 
     def asked(_settings: Settings) -> None:

@@ -37,6 +37,9 @@ class State(enum.StrEnum):
 
 LIVE_STATES = frozenset({State.PLANNED, State.CLAIMED, State.RETRYING, State.IN_DOUBT})
 
+RESOLUTIONS = tuple(state for state in State if state not in LIVE_STATES and state is not State.RESOLVED)
+"""What a person may say that became of a cancellation."""
+
 
 class Treatment(enum.StrEnum):
     """What the vendor's code of a 2xx reply means to us; configurable per partner."""

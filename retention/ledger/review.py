@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from retention.core.discrepancies import Money, discrepancies
-from retention.core.model import LIVE_STATES, State
+from retention.core.model import RESOLUTIONS, State
 from retention.core.model import Review as Reason
 from retention.core.words import is_blank
 from retention.errors import UsageError
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
 CANCELLED_STATES = (State.CANCELLED, State.ALREADY_CANCELLED)
 """What a round is called that the vendor has cancelled."""
-
-RESOLUTIONS = tuple(state for state in State if state not in LIVE_STATES and state is not State.RESOLVED)
-"""What a person may say that became of a cancellation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +179,10 @@ def _refusal(row: Any) -> str:
     if row.mode == "dry_run":
         return "belongs to a dry run: nothing was done that could be resolved"
     if row.state == State.RESOLVED:
-        return f"is resolved already, as {row.resolved_as} by {row.resolved_by}"
+        said_already = f"is resolved already, as {row.resolved_as} by {row.resolved_by}"
+        return f"{said_already}; `retention review reclose` closes its round" if row.conflict else said_already
+    if (row.resolved_from or row.state) in CANCELLED_STATES:
+        return "is confirmed by the vendor: it is resolved as cancelled or already_cancelled, as nothing else"
     if row.state == State.CLAIMED:
         return "is being worked on by a run just now; see what becomes of it"
     if row.state in {State.PLANNED, State.RETRYING}:

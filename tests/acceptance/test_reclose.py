@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -281,15 +282,34 @@ async def test_what_is_resolved_and_closed_by_others_needs_nobody(world: World) 
     assert [] == await listed(world)
 
 
+async def test_what_the_vendor_confirmed_is_resolved_as_cancelled_alone(world: World) -> None:
+    """No person frees a round to be cancelled again that the vendor has confirmed as cancelled, closed or not."""
+    ids = await conflicts(world, 1)
+    resolve = ("review", "resolve", str(ids["r0"]), "--note", "x", *BY, "--as")
+    for state in ("not_sent", "already_completed", "rejected"):
+        refused = await world.command(*resolve, state)
+        assert (2, True) == (refused.code, "is confirmed by the vendor" in refused.err), refused.err
+    assert 4 == (await world.command(*resolve, "cancelled")).code
+    assert 2 == (await world.command(*resolve, "not_sent")).code
+    await replace(world)
+    assert 0 == (await world.command("review", "reclose", *BY)).code
+    refused = await world.command(*resolve, "not_sent")
+    assert (2, True) == (refused.code, "is resolved already" in refused.err), refused.err
+    assert 0 == (await world.command("plan", "--json")).json["rounds"]
+
+
 @pytest.mark.long
 async def test_a_word_that_was_wrong_can_be_taken_back(world: World) -> None:
-    """Resolved as cancelled and still open, it may be resolved as another thing, and is planned again."""
+    """Resolved as cancelled and still open, it may be resolved as another thing, and is planned again; both are on record."""
     ids = await in_doubt(world, 1)
     await replace(world, RAISE)
     resolve = ("review", "resolve", str(ids["r0"]), "--note", "x", *BY, "--as")
     assert 4 == (await world.command(*resolve, "cancelled")).code
+    again = await world.command(*resolve, "already_cancelled")
+    assert (2, True) == (again.code, "`retention review reclose` closes its round" in again.err), again.err
     assert 0 == (await world.command(*resolve, "rejected")).code
     assert ([], 1) == (await listed(world), (await world.command("plan", "--json")).json["rounds"])
     row = (await rows(world))["r0"]
     assert ("rejected", "in_doubt", False) == (row.resolved_as, row.resolved_from, row.conflict)
+    assert re.fullmatch(r"x; before: cancelled by ann at 20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ: x", row.resolved_note)
     assert isinstance(row.resolved_at, datetime)

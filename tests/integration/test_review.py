@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.ledger import SETTLED
 
+from retention.core.model import RESOLUTIONS
 from retention.errors import UsageError
-from retention.ledger.review import RESOLUTIONS, Review
+from retention.ledger.review import Review
 
 if TYPE_CHECKING:
     from support.ledger import Book
