@@ -36,6 +36,8 @@ class Verdict:
 
 def verdict(look: Look, detail: str | None, by: str, at: datetime, *, resolved: bool) -> Verdict:
     """Decide whether a cancellation stays listed; `resolved`: a person has said that it is cancelled."""
+    if look.closed and look.still_open:
+        return refused(detail, "it returned the round, which the operator's view still has open")
     if look.closed:
         return Verdict(_joined(detail, f"closed at the operator's by {by} at {time_text(at)}"))
     if look.another:

@@ -37,6 +37,9 @@ class State(enum.StrEnum):
 
 LIVE_STATES = frozenset({State.PLANNED, State.CLAIMED, State.RETRYING, State.IN_DOUBT})
 
+CANCELLED_STATES = frozenset({State.CANCELLED, State.ALREADY_CANCELLED})
+"""What a round is called that the vendor has cancelled."""
+
 RESOLUTIONS = tuple(state for state in State if state not in LIVE_STATES and state is not State.RESOLVED)
 """What a person may say that became of a cancellation."""
 

@@ -110,9 +110,8 @@ async def _close(connection: psycopg.AsyncConnection[Any], ids: Sequence[int], b
     """Close rounds and note down what came of each; one that is in no conflict any more is left out."""
     transaction = Transaction(connection)
     rows = await transaction.rows("close_again", ids=list(ids))
-    left = [row.id for row in rows if not row.closed]
     # A statement of its own, so that it sees what has just been closed, by the function or by somebody else.
-    open_ids = {row.id for row in await transaction.rows("still_open", ids=left)} if left else set()
+    open_ids = {row.id for row in await transaction.rows("still_open", ids=[row.id for row in rows])}
     found = []
     for row in rows:
         look = Look(row.closed, row.another, row.id in open_ids)
@@ -123,7 +122,9 @@ async def _close(connection: psycopg.AsyncConnection[Any], ids: Sequence[int], b
         conflicts=[noted.why is not None for _, noted in found],
         details=[noted.detail for _, noted in found],
     )
-    return [Reclosed(row.id, row.partner, row.round_id, row.closed, noted.why) for row, noted in found]
+    return [
+        Reclosed(row.id, row.partner, row.round_id, row.closed and noted.why is None, noted.why) for row, noted in found
+    ]
 
 
 async def note_refusal(connection: psycopg.AsyncConnection[Any], id: int, words: str) -> Reclosed | None:  # noqa: A002

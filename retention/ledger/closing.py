@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from retention.core.closing import REFUSAL
+from retention.ledger.database import Transaction
 from retention.ledger.trouble import AWAY, BusyError, said
 
 if TYPE_CHECKING:
@@ -15,13 +16,26 @@ if TYPE_CHECKING:
 MEND = "mend the function `retention.close_rounds`; it must take empty arrays, close nothing and return no row"
 
 
+LOCK_TIMEOUT = "1s"
+"""How long the function waits for a lock while it is only tried."""
+
+
 async def refused_closing(database: Database) -> str | None:
     """Have the function close no round at all, and undo it; what the database says against that, None for nothing.
 
-    A lock in its way is no refusal. Raises one of AWAY where the database is away.
+    A lock in its way is no refusal; taking longer than five seconds is one. Raises one of AWAY where the database is
+    away.
     """
     try:
-        rows = await database.tried("try_closing")
+        async with database.connection() as connection:
+            try:
+                async with connection.transaction(force_rollback=True):
+                    transaction = Transaction(connection)
+                    await transaction.rows("brief_locks", lock_timeout=LOCK_TIMEOUT)
+                    await transaction.rows("brief_statement")
+                    rows = await transaction.rows("try_closing")
+            except psycopg.errors.QueryCanceled:
+                return f"{REFUSAL}it takes longer than 5 s to close nothing; {MEND}"
     except BusyError:
         return None
     except AWAY:

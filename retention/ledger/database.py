@@ -139,14 +139,18 @@ class Database:
             await cursor.execute(query(name), values)
             return await cursor.fetchall()
 
-    async def foreign(self, name: str, **values: Any) -> list[tuple[Any, ...]]:
-        """As `tuples`, for a statement that calls the operator's function: whatever that sets is undone."""
+    @asynccontextmanager
+    async def foreign(self, name: str, **values: Any) -> AsyncIterator[tuple[list[tuple[Any, ...]], Transaction]]:
+        """As `tuples`, for a statement that calls the operator's function: whatever that sets is undone.
+
+        Yields the rows, and the transaction, which is committed after the block.
+        """
         async with self._for(name) as connection, connection.transaction():
             async with connection.cursor(row_factory=tuple_row) as cursor:
                 await cursor.execute(query(name), values)
                 rows = await cursor.fetchall()
             await connection.execute(query("shared/reset_session"))
-            return rows
+            yield rows, Transaction(connection)
 
     async def row(self, name: str, **values: Any) -> Any:
         """Run one statement and return its only row, or None."""
@@ -158,11 +162,6 @@ class Database:
         async with self._for(name) as connection:
             cursor: psycopg.AsyncCursor[Any] = await connection.execute(query(name), values)
             return cursor.rowcount
-
-    async def tried(self, name: str, **values: Any) -> list[Any]:
-        """Run one statement, return its rows, and undo whatever it changed."""
-        async with self._for(name) as connection, connection.transaction(force_rollback=True):
-            return await (await connection.execute(query(name), values)).fetchall()
 
     async def writable(self) -> bool:
         """Whether the server answers, and may be written to. Raises one of AWAY."""

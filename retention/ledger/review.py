@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from retention.core.discrepancies import Money, discrepancies
-from retention.core.model import RESOLUTIONS, State
+from retention.core.model import CANCELLED_STATES, RESOLUTIONS, State
 from retention.core.model import Review as Reason
 from retention.core.words import is_blank
 from retention.errors import UsageError
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from retention.ledger.database import Database
-
-CANCELLED_STATES = (State.CANCELLED, State.ALREADY_CANCELLED)
-"""What a round is called that the vendor has cancelled."""
 
 
 @dataclass(frozen=True, slots=True)

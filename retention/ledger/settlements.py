@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from retention.core.discrepancies import Money
+from retention.core.model import CANCELLED_STATES
 from retention.core.pacing import LOOK_GOOD_S
 from retention.ledger.answers import Settled, Written
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from uuid import UUID
 
     from retention.core.model import Claim, Settlement
@@ -39,27 +40,20 @@ class Settlements:
 
         With `close_error` the operator's function is not called, and the words go to `detail`.
         """
-        rows = await self._database.foreign(
+        async with self._database.foreign(
             # Naming a function that is gone, or may not be called, is refused though it is not called.
             "settle" if close_error is None else "settle_unclosed",
             run_id=self._run_id,
             close_error=close_error,
             again=again,
             replies=orjson.dumps([settlement_row(item) for item in batch], default=str).decode(),
-        )
-        by_uuid = {item.claim.uuid: item for item in batch}
-        written: dict[str, Written] = {}
-        missing: list[str] = []
-        newest, refused = None, None
-        for number, uuid, conflict, stake, currency, bet_transaction_id, recent, refused_closings in rows:
-            if number is not None:
-                staked = Money(stake, currency, bet_transaction_id)
-                written[uuid] = Written(conflict, promised(by_uuid[uuid]).differs_from(staked))
-            elif uuid is not None:
-                missing.append(uuid)
-            else:
-                newest, refused = recent, refused_closings
-        return Settled(written, newest, refused, tuple(missing))
+        ) as (rows, transaction):
+            settled = _settled(rows, {item.claim.uuid: item for item in batch})
+            if close_error is not None or not (closed := _closed(settled, batch)):
+                return settled
+            # A statement of its own, so that it sees what the function has done.
+            left_open = await transaction.rows("note_left_open", run_id=self._run_id, ids=closed)
+        return settled if not left_open else _with_left_open(settled, left_open)
 
     async def writable(self) -> bool:
         """Whether another statement would be answered just now. Raises one of AWAY."""
@@ -85,6 +79,40 @@ class Settlements:
             kept=KEPT,
         )
         return dict(rows)
+
+
+def _settled(rows: Sequence[tuple[Any, ...]], by_uuid: Mapping[str, Settlement]) -> Settled:
+    written: dict[str, Written] = {}
+    missing: list[str] = []
+    newest, refused = None, None
+    for number, uuid, conflict, stake, currency, bet_transaction_id, recent, refused_closings in rows:
+        if number is not None:
+            staked = Money(stake, currency, bet_transaction_id)
+            written[uuid] = Written(conflict, promised(by_uuid[uuid]).differs_from(staked))
+        elif uuid is not None:
+            missing.append(uuid)
+        else:
+            newest, refused = recent, refused_closings
+    return Settled(written, newest, refused, tuple(missing))
+
+
+def _closed(settled: Settled, batch: Sequence[Settlement]) -> list[int]:
+    """The cancellations whose rounds the function says it has closed."""
+    return [
+        item.claim.cancellation_id
+        for item in batch
+        if item.state in CANCELLED_STATES
+        and (done := settled.written.get(item.claim.uuid)) is not None
+        and not done.conflict
+    ]
+
+
+def _with_left_open(settled: Settled, left_open: Sequence[Any]) -> Settled:
+    """The same, where the operator's view still has rounds that the function has returned."""
+    written = settled.written | {
+        row.uuid: settled.written[row.uuid]._replace(conflict=True) for row in left_open if row.uuid in settled.written
+    }
+    return settled._replace(written=written, refused_closings=left_open[0].refused_closings)
 
 
 def _claim_row(claim: Claim, clock_offset_s: float) -> dict[str, object]:

@@ -115,6 +115,55 @@ async def test_a_lock_that_passes_leaves_no_conflict(world: World) -> None:
     assert [] == await violations(world)
 
 
+async def test_a_lock_that_is_there_before_the_run_is_waited_for(world: World) -> None:
+    """Where the operator's table is locked when the run starts, the run waits for it, and closes what it cancels."""
+    await world.seed(10)
+    async with world.locked("public.rounds", "SHARE"):
+        process = await world.start("run", "nightly", "--json")
+        await process.until(world.vendor, lambda: bool(world.cancels))
+    done = await process.ended()
+    assert (0, {"cancelled": 10}, 0) == (done.code, done.json["states"], done.json["conflicts"]), done.err
+    assert [] == await violations(world)
+
+
+ASSERTED = "RETURN QUERY SELECT * FROM unnest(p_partner, p_round_id); RETURN;"
+"""A function that returns all that it is asked to close, and closes nothing."""
+
+LEFT_OPEN = "it returned the round, which the operator's view still has open"
+
+
+async def test_a_function_that_only_says_so_halts_the_run(world: World) -> None:
+    """What the function returns and the view still has open is a conflict, for reclose too, until it is closed indeed."""
+    await world.seed(200)
+    world.partner["rate"] = 100
+    await replace(world, ASSERTED)
+    done = await world.command("run", "--json")
+    assert 3 == done.code, done.err
+    assert done.json["halt_reason"].startswith("max_conflicts: ")
+    assert len(world.cancels) == done.json["conflicts"] < 100
+    again = await world.command("review", "reclose", "--by", "ann", "--json")
+    assert (4, {(False, LEFT_OPEN)}) == (again.code, {(row["closed"], row["why"]) for row in again.json})
+    assert {(f"conflict: close_rounds: {LEFT_OPEN}",)} == {
+        tuple(row["why"]) for row in (await world.command("review", "list", "--json")).json
+    }
+    await replace(world)
+    assert 0 == (await world.command("review", "reclose", "--by", "ann")).code
+    assert [] == (await world.command("review", "list", "--json")).json
+    assert len(world.cancels) == len(await world.sql("SELECT FROM public.rounds WHERE status = 2"))
+
+
+async def test_a_round_that_the_function_only_says_it_closed_is_listed(world: World) -> None:
+    """One round of many that the function returns without closing it is a conflict; the others are closed."""
+    await world.seed(30)
+    said = "RETURN QUERY SELECT * FROM unnest(p_partner, p_round_id) AS u (p, r) WHERE u.r = 'r3';"
+    await replace(world, condition="r.round_id <> 'r3'", end=said)
+    done = await world.command("run", "--json")
+    assert (4, {"cancelled": 30}, 1) == (done.code, done.json["states"], done.json["conflicts"]), done.err
+    (row,) = (await world.command("review", "list", "--json")).json
+    assert ("r3", [f"conflict: close_rounds: {LEFT_OPEN}"]) == (row["round_id"], row["why"])
+    assert [] == await violations(world)
+
+
 KINDS = {
     "08001": "sqlclient_unable_to_establish_sqlconnection",
     "0A000": "feature_not_supported",
@@ -211,10 +260,13 @@ BROKEN = {
         "RETURN QUERY SELECT 'acme', 'r1';",
         "close_rounds: it returned rounds that it was not asked to close: acme/r1",
     ),
+    "it sleeps": ("PERFORM pg_sleep(60);", "close_rounds: it takes longer than 5 s to close nothing"),
 }
 
 
-@pytest.mark.parametrize("kind", BROKEN)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=pytest.mark.long) if kind == "it sleeps" else kind for kind in BROKEN]
+)
 async def test_a_broken_function_halts_before_the_first_call(world: World, kind: str) -> None:
     """The function is tried without a round: `check` fails, and a run halts before anything is sent, and can be resumed."""
     await world.seed(5)

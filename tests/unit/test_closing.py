@@ -20,7 +20,7 @@ def look(*, closed: bool = False, another: bool = False, still_open: bool = Fals
 @pytest.mark.parametrize("detail", [None, "close_rounds: no such wallet", "asked twice; close_rounds: a; b"])
 def test_what_was_there_before_is_kept_once_it_is_closed(detail: str | None, resolved: bool) -> None:
     """Closed, it needs nobody; who closed it when stands behind all that stood there."""
-    told = verdict(look(closed=True, still_open=True), detail, "ann", AT, resolved=resolved)
+    told = verdict(look(closed=True), detail, "ann", AT, resolved=resolved)
     words = "closed at the operator's by ann at 2026-03-01T00:00:00Z"
     assert Verdict(f"{detail}; {words}" if detail else words) == told
 
@@ -28,7 +28,8 @@ def test_what_was_there_before_is_kept_once_it_is_closed(detail: str | None, res
 @pytest.mark.parametrize("resolved", [True, False])
 def test_what_may_be_open_stays_listed(resolved: bool) -> None:
     """While the view has the round, or another under its id, it stays listed, resolved or not."""
-    for seen in (look(still_open=True), look(another=True), look(another=True, still_open=True)):
+    seen_open = (look(still_open=True), look(another=True), look(another=True, still_open=True))
+    for seen in (*seen_open, look(closed=True, still_open=True)):
         assert verdict(seen, None, "ann", AT, resolved=resolved).why
 
 
