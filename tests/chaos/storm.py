@@ -22,14 +22,18 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 from support.agreement import violations
 from support.cluster import JOB, cluster
+from support.database_clock import CLOCK, TRUE
 from support.evidence import Evidence, table
 from support.fleet import dsn_through, fleet
+from support.losses import Lost, orphans
 from support.proxy import Proxy
 from support.replica import until
-from support.strikes import KINDS, Scene, command, plan, resume
+from support.strikes import JUMPS, KINDS, Scene, command, plan, resume
 from support.traffic import Traffic
+from support.true_times import WITNESS
 from support.world import make_world
 
 if TYPE_CHECKING:
@@ -73,6 +77,13 @@ class Storm:
     def left(self) -> Mapping[str, datetime]:
         """When rounds were not to be called any more: a moment after COMMIT, in UTC, by round id."""
         return {**self.scene.traffic.left, **self.scene.traffic.returned}
+
+    @property
+    def lost(self) -> Lost:
+        """What the database has lost."""
+        losses = self.scene.cluster.losses
+        lone = {uuid for post in self.scene.fleet.posts for uuid in orphans(post.tap.seen, post.lives, losses)}
+        return Lost(losses, frozenset(lone), self.scene.traffic.lapses)
 
     async def rage(self, strikes: Sequence[Strike], seconds: float, *, first: int, rounds: int = 80) -> None:
         """Let all of them strike within so many `seconds`, while players open `rounds` each two of them, `first` beforehand."""
@@ -121,6 +132,7 @@ class Storm:
     async def settle(self) -> None:
         """Have what is left done, everybody leave, and find out whether every promise was kept."""
         say("all is mended; what is left is being done")
+        await self.scene.stand()
         await resume(self.world)
         await asyncio.gather(*(post.until_ready() for post in self.scene.fleet.posts))
         await until(self._nothing_going)
@@ -133,7 +145,10 @@ class Storm:
             if not await self._live() and not await self._forgotten():
                 break
         await self.scene.fleet.close()
-        self.found += [*await violations(self.world, left=self.left), *await self._live(), *await self._forgotten()]
+        self.found += await violations(
+            self.world, left=self.left, lost=self.lost, shifts=[timedelta(seconds=shift) for shift in (0.0, *JUMPS)]
+        )
+        self.found += [*await self._live(), *await self._forgotten()]
         self.found += [words for post in self.scene.fleet.posts for words in post.wrong]
 
     async def _live(self) -> list[str]:
@@ -156,9 +171,9 @@ class Storm:
     async def evidence(self) -> str:
         """What it came to, as a table."""
         settled = [
-            row.settled_at
+            row.at
             for row in await self.world.sql(
-                "SELECT settled_at FROM retention.cancellations WHERE settled_at IS NOT NULL AND attempts > 0"
+                "SELECT s.at FROM retention.cancellations c JOIN fake.settled s ON s.id = c.id WHERE c.attempts > 0"
             )
         ]
         asked = [request.at for request in self.world.vendor.requests]
@@ -191,7 +206,9 @@ async def storm(folder: Path, *, rate: int, seed: int = 0) -> AsyncIterator[Stor
         posts = []
         async with (
             cluster(moved) as servers,
-            make_world(dsn_through(calm, JOB), folder, dsn_through(calm, "postgres")) as world,
+            make_world(
+                dsn_through(calm, JOB), folder, make_conninfo(dsn_through(calm, "postgres"), options=TRUE)
+            ) as world,
             fleet(world, REPLICAS, calm.upstream) as replicas,
         ):
             posts = replicas.posts
@@ -201,6 +218,7 @@ async def storm(folder: Path, *, rate: int, seed: int = 0) -> AsyncIterator[Stor
             world.policy |= {"idle_longer_than": "24h", "max_failure_ratio": 1.0}
             world.policy |= {"schedule": "* * * * *", "timezone": "Europe/Malta", "catch_up": "6h"}
             await servers.primary.sql(UNKIND.read_text("utf-8"))
+            await servers.primary.sql(CLOCK + WITNESS)
             world.policy["max_conflicts"] = 1_000_000  # a halted run would wait for a person
             await world.sql(
                 "INSERT INTO retention.schedules"

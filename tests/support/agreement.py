@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from retention.vendor.truth import RoundStatus, worst_second
 from support.causes import causes
 from support.history import read
+from support.losses import Lost
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from support.history import Cancellation, History
@@ -43,9 +44,14 @@ async def violations(
     stopped: datetime | None = None,
     rate: float | None = None,
     at_rest: bool = False,
+    lost: Lost | None = None,
+    shifts: Sequence[timedelta] = (),
 ) -> list[str]:
-    """Name every promise that was not kept; the arguments are History's."""
-    return broken(await read(world, left=left or {}, stopped=stopped, rate=rate, at_rest=at_rest))
+    """Name every promise that was not kept; the arguments are those of History, and of its reading."""
+    lost = lost or Lost()
+    return broken(
+        await read(world, shifts=shifts, left=left or {}, stopped=stopped, rate=rate, at_rest=at_rest, lost=lost)
+    )
 
 
 def broken(history: History) -> list[str]:
@@ -54,13 +60,21 @@ def broken(history: History) -> list[str]:
 
 
 def on_record(history: History) -> Iterator[str]:
-    """Every request that the vendor saw has an attempt in the ledger, for that round and of that kind."""
+    """Every request that the vendor saw has an attempt in the ledger, for that round and of that kind.
+
+    Where the database has lost an attempt, its process records it again, if it lives; and without its row, where the
+    database has lost that too.
+    """
     attempts = {str(one.uuid): one for one in history.attempts}
     rounds = {row.id: row.round_id for row in history.cancellations}
     for request in history.about_rounds():
         attempt = attempts.get(request.uuid)
         if attempt is None:
-            yield f"{request.call} {request.round_id} left without a trace"
+            if request.uuid not in history.lost.orphans:
+                yield f"{request.call} {request.round_id} left without a trace ({request.uuid} at {request.at})"
+        elif attempt.cancellation_id not in rounds:
+            if attempt.kind != _KINDS[request.call] or not history.lost.claimed(attempt.claimed_at):
+                yield f"{request.call} {request.round_id} stands in the ledger without its round ({request.uuid})"
         elif (rounds[attempt.cancellation_id], attempt.kind) != (request.round_id, _KINDS[request.call]):
             yield f"{request.call} {request.round_id} stands in the ledger as something else"
 
@@ -145,10 +159,13 @@ def asked_before_again(history: History) -> Iterator[str]:
 
 
 def not_after_leaving(history: History) -> Iterator[str]:
-    """No cancel request leaves for a round that was closed, held, or played again more than a second before."""
+    """No cancel request leaves for a round that was closed, held, or played again more than a second before.
+
+    While the database has lost that, nobody can know it.
+    """
     for name, uuid, at in history.departures():
         left = history.left.get(name)
-        if left is not None and at > left + LOOK_GOOD:
+        if left is not None and at > left + LOOK_GOOD and not history.lost.lapsed(name, at - LOOK_GOOD):
             yield f"round {name} was called at {at} ({uuid}), and had been left at {left}"
 
 
@@ -160,10 +177,17 @@ def not_after_stop(history: History) -> Iterator[str]:
 
 
 def asked_first(history: History) -> Iterator[str]:
-    """Each cancel request follows, within a minute, a question that the vendor answered with: in progress."""
+    """Each cancel request follows, within a minute, a question that the vendor answered with: in progress.
+
+    A question that the ledger has lost, with a process that is gone, is known to the vendor.
+    """
     if not history.asks_first:
         return
     departed = {uuid: at for _, uuid, at in history.departures()}
+    lost = defaultdict(list)
+    for request in history.about_rounds():
+        if request.call == "GetRoundStatus" and request.code == "0" and request.uuid in history.lost.orphans:
+            lost[request.round_id].append(request.at)
     for name, attempts in history.attempts_by_round().items():
         told = None
         for attempt in attempts:
@@ -173,6 +197,7 @@ def asked_first(history: History) -> Iterator[str]:
             at = departed.get(str(attempt.uuid))
             if at is None:  # it was released, and the vendor's word still stands
                 continue
+            told = max(filter(None, [told, *(asked for asked in lost.get(name, ()) if asked < at)]), default=None)
             if told is None or at - told > TOLD_GOOD:
                 yield f"round {name} was called at {at}, and the vendor had said that it is in progress at {told}"
             told = None

@@ -21,20 +21,27 @@ def causes(history: History) -> dict[int, str]:
         if attempt.cancellation_id in by_row:
             by_row[attempt.cancellation_id].append(attempt)
     asked = history.requests_by_uuid()
+    orphans = {
+        one.round_id for uuid, one in asked.items() if one.call == "CancelRound" and uuid in history.lost.orphans
+    }
     closed_at = {one.round_id: one.cancelled_at for one in history.operator if one.status == 2}
     found = {}
     for row in history.cancellations:
         if row.id in history.listed:
             closed = row.round_id in closed_at and closed_at[row.round_id] == row.settled_at
-            reason = next(_reasons(row, by_row[row.id], asked.get(str(row.attempt_uuid)), closed=closed), None)
+            reply = asked.get(str(row.attempt_uuid))
+            orphaned = row.round_id in orphans
+            reason = next(_reasons(row, by_row[row.id], reply, closed=closed, orphaned=orphaned), None)
             if reason is not None:
                 found[row.id] = reason
     return found
 
 
-def _reasons(row: Cancellation, attempts: Sequence[Attempt], reply: Request | None, *, closed: bool) -> Iterator[str]:
+def _reasons(
+    row: Cancellation, attempts: Sequence[Attempt], reply: Request | None, *, closed: bool, orphaned: bool
+) -> Iterator[str]:
     cancels = [one for one in attempts if one.kind == "cancel"]
-    lost = any(one.outcome in _UNCLEAR for one in cancels)
+    lost = orphaned or any(one.outcome in _UNCLEAR for one in cancels)
     # A certain reply settles its row. Where something else did, it came, or could be written, only afterwards.
     late = any(one.outcome in _CLEAR and one.uuid != row.attempt_uuid for one in cancels)
     struck = reply is not None and reply.fault is not None

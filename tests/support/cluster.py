@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -11,6 +12,7 @@ import psycopg
 from retention.ledger.database import open_database
 from retention.ledger.migrations import migrate
 from support.bare import sample
+from support.losses import Loss
 from support.node import Node, installed
 from support.postgres import OPERATOR
 
@@ -22,13 +24,17 @@ JOB = "retention_job"
 
 
 class Cluster:
-    """`primary` is whoever is that now. `moved` is told the path of its socket whenever that changes; None: nobody."""
+    """`primary` is whoever is that now. `moved` is told the path of its socket whenever that changes; None: nobody.
+
+    `losses`: when it lost commits that it had reported.
+    """
 
     def __init__(self, moved: Callable[[str | None], None]) -> None:
         self._programs = installed()
         self._moved = moved
         self.primary = Node(*self._programs)
         self.standby: Node | None = None
+        self.losses: list[Loss] = []
 
     async def make(self) -> None:
         """Start it: our schema, an operator's rounds table, both empty, and the job's role."""
@@ -58,7 +64,7 @@ class Cluster:
         `lagging`: no COMMIT waits for the standby, and what the last so many seconds brought is lost with the primary.
         """
         await self._caught_up()
-        old, new = self.primary, self.standby
+        old, new, since = self.primary, self.standby, datetime.now(UTC)
         assert new is not None
         if lagging is not None:
             await old.sql("ALTER SYSTEM RESET synchronous_standby_names")
@@ -70,6 +76,8 @@ class Cluster:
             await asyncio.sleep(lagging)
         self._moved(None)
         await old.stop()  # two that take each other's clients would be two truths
+        if lagging is not None:
+            self.losses.append(Loss(since, datetime.now(UTC)))
         await new.promote()
         self.primary, self.standby = new, None
         # Until it has a standby itself, nobody else has to have what it commits: it may not be lost until then.

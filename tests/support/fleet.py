@@ -7,12 +7,14 @@ import os
 import signal
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from psycopg.conninfo import make_conninfo
 
 from support.cluster import JOB
+from support.losses import Tap
 from support.proxy import Address, Proxy
 from support.replica import Replica, free_port
 
@@ -44,14 +46,19 @@ def clock_off_by(seconds: float) -> dict[str, str]:
 
 @dataclass(slots=True)
 class Post:
-    """One replica's place. `ended` counts how its processes ended, by exit code; `wrong`: what none may end with."""
+    """One replica's place. `ended` counts how its processes ended, by exit code; `wrong`: what none may end with.
+
+    `lives`: from when until when each process was there, in UTC; `tap`: what it asked the vendor.
+    """
 
     world: World
     database: Proxy
     vendor: Proxy
     number: int
+    tap: Tap
     ended: dict[int, int] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
+    lives: list[tuple[datetime, datetime]] = field(default_factory=list)
     clock_off_by: float = 0.0
     replica: Replica | None = None
     _asked: set[int] = field(default_factory=set)
@@ -62,11 +69,13 @@ class Post:
         while not self._closing.is_set():
             port = free_port()
             self._asked = set()
+            began = datetime.now(UTC)
             running = await self.world.start(
                 "serve", "--http", f"127.0.0.1:{port}", "--drain-timeout", "10s", environ=self._environ()
             )
             self.replica = Replica(running, f"http://127.0.0.1:{port}")
             done = await asyncio.shield(running.ended())  # it is the world's to end, if need be
+            self.lives.append((began, datetime.now(UTC)))
             self.world.started.remove(running)
             self._judge(done)
             await asyncio.sleep(0 if self._closing.is_set() else AGAIN)
@@ -141,9 +150,12 @@ async def fleet(world: World, size: int, database: Address | None) -> AsyncItera
                 await stack.enter_async_context(Proxy(database, postgres=True)),
                 await stack.enter_async_context(Proxy(vendor)),
                 number,
+                Tap(),
             )
             for number in range(size)
         ]
+        for post in posts:
+            stack.enter_context(post.vendor.trouble(post.tap))
         made = Fleet(posts)
         stack.callback(made.abandon)
         yield made

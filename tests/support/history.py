@@ -9,10 +9,12 @@ import psycopg
 from psycopg.rows import class_row
 
 from retention.ledger.queries import query
+from support.losses import Lost
+from support.true_times import TrueTimes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from datetime import datetime
+    from datetime import datetime, timedelta
     from decimal import Decimal
     from uuid import UUID
 
@@ -81,6 +83,7 @@ class History:
     with a moment when that had been committed; `stopped`: when all was stopped. `timeout`: seconds per request. `rate`: requests per second that the
     vendor may see; None where nobody looks. `probes`: the vendor may be asked; `asks_first`: it is, before each cancel;
     `cancels_winnings`: a round with winnings is cancelled all the same. `at_rest`: nothing is left to be done.
+    `lost`: what the database has lost.
     """
 
     requests: Sequence[Request]
@@ -98,13 +101,22 @@ class History:
     cancels_winnings: bool = False
     stopped: datetime | None = None
     at_rest: bool = False
+    lost: Lost = field(default_factory=Lost)
+
+    def rounds_of_attempts(self) -> dict[str, str]:
+        """The round of each attempt, by uuid; of one whose row was lost, as the vendor was asked about it."""
+        rounds = {row.id: row.round_id for row in self.cancellations}
+        asked = {request.uuid: request.round_id for request in self.about_rounds()}
+        found = {str(one.uuid): rounds.get(one.cancellation_id, asked.get(str(one.uuid))) for one in self.attempts}
+        return {uuid: name for uuid, name in found.items() if name is not None}
 
     def attempts_by_round(self) -> dict[str, list[Attempt]]:
         """Each round's attempts, over all runs, in the order of their claims."""
-        rounds = {row.id: row.round_id for row in self.cancellations}
+        rounds = self.rounds_of_attempts()
         found: dict[str, list[Attempt]] = {row.round_id: [] for row in self.cancellations}
         for attempt in sorted(self.attempts, key=lambda one: one.claimed_at):
-            found[rounds[attempt.cancellation_id]].append(attempt)
+            if (name := rounds.get(str(attempt.uuid))) is not None:
+                found.setdefault(name, []).append(attempt)
         return found
 
     def departures(self) -> Iterator[tuple[str, str, datetime]]:
@@ -113,12 +125,13 @@ class History:
         The moment is the sender's own, where it lived to write it down, else when the vendor got the request. The vendor's
         is taken where it is the earlier one: nothing arrives before it leaves.
         """
-        rounds = {row.id: row.round_id for row in self.cancellations}
+        rounds = self.rounds_of_attempts()
         arrived = {uuid: request.at for uuid, request in self.requests_by_uuid().items()}
         for attempt in self.attempts:
             moments = [at for at in (attempt.sent_at, arrived.get(str(attempt.uuid))) if at is not None]
-            if attempt.kind == "cancel" and moments:
-                yield rounds[attempt.cancellation_id], str(attempt.uuid), min(moments)
+            name = rounds.get(str(attempt.uuid))
+            if attempt.kind == "cancel" and moments and name is not None:
+                yield name, str(attempt.uuid), min(moments)
 
     def requests_by_uuid(self) -> dict[str, Request]:
         """Requests that are about a round, by their uuid."""
@@ -129,8 +142,11 @@ class History:
         return [request for request in self.requests if request.call in {"CancelRound", "GetRoundStatus"}]
 
 
-async def read(world: World, **more: Any) -> History:
-    """Read it from where it is. `more`: fields of History that only the test knows."""
+async def read(world: World, *, shifts: Sequence[timedelta] = (), **more: Any) -> History:
+    """Read it from where it is. `more`: fields of History that only the test knows.
+
+    `shifts`: by what the database's clock was off at times, where triggers have noted down the true times.
+    """
     max_runs = world.partner.get("max_runs", 3)
     async with await psycopg.AsyncConnection.connect(world.direct) as connection:
         await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
@@ -141,13 +157,22 @@ async def read(world: World, **more: Any) -> History:
             return await (await cursor.execute(f"SELECT {columns} FROM {table}".encode())).fetchall()
 
         listed = await connection.execute(query("review"), {"partners": ["acme"], "max_runs": [max_runs]})
+        cancellations = await rows(Cancellation, "retention.cancellations")
+        attempts = await rows(Attempt, "retention.attempts")
+        operator = await rows(Kept, "public.rounds")
+        if shifts:
+            written = await connection.execute("SELECT uuid::text, at FROM fake.written")
+            settled = await connection.execute("SELECT id, at FROM fake.settled")
+            times = TrueTimes(dict(await written.fetchall()), dict(await settled.fetchall()), shifts)
+            operator = times.operator(operator, cancellations)
+            attempts, cancellations = times.attempts(attempts), times.cancellations(cancellations)
         return History(
             requests=tuple(world.vendor.requests),
             truths=tuple(replace(one) for one in world.vendor.rounds.values()),
             runs=await rows(Run, "retention.runs"),
-            cancellations=await rows(Cancellation, "retention.cancellations"),
-            attempts=await rows(Attempt, "retention.attempts"),
-            operator=await rows(Kept, "public.rounds"),
+            cancellations=cancellations,
+            attempts=attempts,
+            operator=operator,
             listed=frozenset(row[0] for row in await listed.fetchall()),
             timeout=float(str(world.partner.get("timeout", "2s")).removesuffix("s")),
             probes=(probes := bool(world.partner.get("status_probe", True))),

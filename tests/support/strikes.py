@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from retention.vendor.faults import Faults
+from support.database_clock import SET
 from support.proxy import BreakFraming, CorruptReplies, Cut, HalfOpen, ReplyLost, Slow, Way
 from support.traffic import again
 
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from support.world import World
 
 
+JUMPS = (45.0, -45.0, 3600.0, -3600.0, 5 * 86_400.0, -86_400.0)
+"""Seconds by which the database's clock jumps: farther apart than any request is from its claim."""
+
+
 @dataclass(slots=True)
 class Scene:
     """Everything that can be struck."""
@@ -35,6 +40,25 @@ class Scene:
     traffic: Traffic
     tables: list[dict[str, object]] = field(default_factory=list)
     """The vendor's own faults of this moment."""
+    closing: list[dict[str, object]] = field(default_factory=list)
+    """What the operator's function raises at this moment: a `state`, for one round in `every`."""
+    clock_off_by: float = 0.0
+    """By how many seconds the database's clock is off at this moment."""
+
+    async def stand(self) -> None:
+        """Have the database say of clock and function what is the case: it may have lost that."""
+        await again(lambda: self.world.sql(SET, seconds=self.clock_off_by))
+        await again(lambda: self.world.sql("DELETE FROM public.closing_trouble"))
+        for row in self.closing:
+            await again(
+                partial(self.world.sql, "INSERT INTO public.closing_trouble VALUES (%(state)s, %(every)s)", **row)
+            )
+
+    async def lose(self, seconds: float) -> None:
+        """Lose what the last so many seconds brought; the operator does its own part of it again."""
+        await self.cluster.fail_over(lagging=seconds)
+        await self.stand()
+        await self.traffic.repeat(self.cluster.losses[-1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +205,30 @@ async def _fail_over(scene: Scene, _strike: Strike) -> AsyncIterator[None]:
     yield
 
 
+def _loses(least: float, most: float) -> Any:
+    """A standby takes over that lacks what the last seconds brought, so many of them."""
+
+    @asynccontextmanager
+    async def act(scene: Scene, strike: Strike) -> AsyncIterator[None]:
+        await scene.lose(random.Random(strike.seed).uniform(least, most))
+        yield
+
+    return act
+
+
+@asynccontextmanager
+async def _database_clock(scene: Scene, strike: Strike) -> AsyncIterator[None]:
+    """The database's clock jumps, and jumps back."""
+    scene.clock_off_by = random.Random(strike.seed).choice(JUMPS)
+    await scene.stand()
+    try:
+        await asyncio.sleep(strike.seconds)
+        yield
+    finally:
+        scene.clock_off_by = 0.0
+        await scene.stand()
+
+
 @asynccontextmanager
 async def _full_disk(scene: Scene, strike: Strike) -> AsyncIterator[None]:
     async with scene.cluster.full_disk():
@@ -212,17 +260,14 @@ def _closing(*states: str, every: int) -> Any:
 
     @asynccontextmanager
     async def act(scene: Scene, strike: Strike) -> AsyncIterator[None]:
-        state = random.Random(strike.seed).choice(states)
-        await again(
-            lambda: scene.world.sql(
-                "INSERT INTO public.closing_trouble VALUES (%(state)s, %(every)s)", state=state, every=every
-            )
-        )
+        scene.closing = [{"state": random.Random(strike.seed).choice(states), "every": every}]
+        await scene.stand()
         try:
             await asyncio.sleep(strike.seconds)
             yield
         finally:
-            await again(lambda: scene.world.sql("DELETE FROM public.closing_trouble"))
+            scene.closing = []
+            await scene.stand()
 
     return act
 
@@ -263,8 +308,11 @@ KINDS: dict[str, Kind] = {
     "clock": Kind("replicas", (15, 30), _clock),
     "crash": Kind("database", (0, 0), _crash),
     "fail-over": Kind("database", (0, 0), _fail_over),
+    "fail-over-lagging": Kind("database", (0, 0), _loses(0.1, 1.0)),
+    "copy-restored": Kind("database", (0, 0), _loses(3.0, 8.0)),
     "full-disk": Kind("database", (3, 8), _full_disk),
     "connections": Kind("database", (4, 12), _connections),
+    "db-clock": Kind("clock of the database", (2, 12), _database_clock),
     "db-cut": Kind("way to the database", (0.1, 5), _network(_database, lambda _: Cut())),
     "db-half-open": Kind("way to the database", (3, 20), _network(_database, _half_open)),
     "db-silent": Kind("way to the database", (30, 60), _network(_database, lambda _: HalfOpen(), all_=True)),
@@ -301,7 +349,7 @@ KINDS: dict[str, Kind] = {
 """Every kind of fault, by its name."""
 
 
-_REST = {"kill switch": (30, 90)}
+_REST = {"kill switch": (30, 90), "clock of the database": (30, 90)}
 """Seconds between two faults of a lane, from and to: with the others, about two are on at a time."""
 
 
