@@ -17,6 +17,7 @@ from retention.engine.lease_keeper import LeaseKeeper
 from retention.engine.persist import persist
 from retention.engine.recovery import Recovery
 from retention.engine.senders import Senders
+from retention.errors import LostRunError
 from retention.ledger.trouble import AWAY, first_line
 
 if TYPE_CHECKING:
@@ -200,6 +201,9 @@ class Engine:
                 await self._look()
             except AWAY:
                 self._log.debug("database.away")
+            except LostRunError:
+                self._desk.write_again()  # what was asked is on record all the same, without its run
+                raise
             await asyncio.sleep(WATCH)
 
     async def _look(self) -> None:

@@ -124,12 +124,12 @@ async def test_a_row_that_cannot_be_written_fails_alone(world: World) -> None:
 
 
 async def test_a_lost_run_ends_its_process(world: World) -> None:
-    """A run that the ledger does not have any more is told by name; each reply that came is in the log, and on record."""
+    """A run that the ledger does not have any more is told by name; each reply that came is in the log, and each request on record."""
     await world.seed(60)
     world.vendor.latency = 1.0
     world.partner |= {"ask_first": False, "rate": 40}
     process = await world.start("run", "nightly", "--json")
-    await process.until(world.vendor, lambda: len(world.cancels) > 10)
+    await world.until_settled(5)
     await world.sql(
         "TRUNCATE retention.runs, retention.cancellations, retention.attempts, retention.notifications CASCADE"
     )
@@ -142,3 +142,4 @@ async def test_a_lost_run_ends_its_process(world: World) -> None:
     lost = [event["uuid"] for event in done.events if event["event"] == "round.unrecorded"]
     assert lost
     assert {*lost} <= recorded
+    assert {request.uuid for request in world.cancels} <= recorded
