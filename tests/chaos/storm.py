@@ -213,7 +213,8 @@ async def storm(folder: Path, *, rate: int, seed: int = 0) -> AsyncIterator[Stor
         ):
             posts = replicas.posts
             world.vendor.latency = 0.05
-            world.partner |= {"rate": rate, "timeout": "2s"}
+            # What a clock that was hours ahead has put off is taken back where it lies beyond the longest pause.
+            world.partner |= {"rate": rate, "timeout": "2s", "max_pause": "1m"}
             # A player who came back is away for longer than any storm lasts before his round is stale again.
             world.policy |= {"idle_longer_than": "24h", "max_failure_ratio": 1.0}
             world.policy |= {"schedule": "* * * * *", "timezone": "Europe/Malta", "catch_up": "6h"}
@@ -234,6 +235,7 @@ async def main() -> int:
     parser.add_argument("--minutes", type=float, default=5.0)
     parser.add_argument("--faults", default=",".join(KINDS), help="some of: " + ", ".join(KINDS))
     parser.add_argument("--no-ask-first", action="store_true", help="cancel without asking first")
+    parser.add_argument("--logs", type=Path, help="a folder that keeps the logs of all processes")
     parser.add_argument("--plan", action="store_true", help="only print what would strike when")
     asked = parser.parse_args()
     kinds = asked.faults.split(",")
@@ -247,6 +249,8 @@ async def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         async with storm(Path(folder), rate=60, seed=asked.seed) as raging:
             raging.world.partner["ask_first"] = not asked.no_ask_first
+            for post in raging.scene.fleet.posts:
+                post.logs = asked.logs
             await raging.rage(strikes, asked.minutes * 60, first=2000)
             await raging.settle()
             ended = [post.ended for post in raging.scene.fleet.posts]

@@ -58,6 +58,8 @@ def _reasons(
             yield "the vendor tells winnings"
         case "not_sent" if any(one.kind == "status" for one in attempts):
             yield "the vendor did not answer what the round is"
+        case "not_sent" if row.detail is not None and row.detail.endswith("makes no sense any more: bad_stake"):
+            yield "the operator's view has a row that makes no sense"
         case "not_sent" if row.detail is not None and "times" in row.detail:
             yield "the operator's view has the round more than once"
         case "cancelled" | "already_cancelled":

@@ -48,7 +48,8 @@ def clock_off_by(seconds: float) -> dict[str, str]:
 class Post:
     """One replica's place. `ended` counts how its processes ended, by exit code; `wrong`: what none may end with.
 
-    `lives`: from when until when each process was there, in UTC; `tap`: what it asked the vendor.
+    `lives`: from when until when each process was there, in UTC; `tap`: what it asked the vendor; `logs`: where what
+    each process has logged is kept, None for nowhere.
     """
 
     world: World
@@ -60,6 +61,7 @@ class Post:
     wrong: list[str] = field(default_factory=list)
     lives: list[tuple[datetime, datetime]] = field(default_factory=list)
     clock_off_by: float = 0.0
+    logs: Path | None = None
     replica: Replica | None = None
     _asked: set[int] = field(default_factory=set)
     _closing: asyncio.Event = field(default_factory=asyncio.Event)
@@ -82,6 +84,8 @@ class Post:
 
     def _judge(self, done: Done) -> None:
         self.ended[done.code] = self.ended.get(done.code, 0) + 1
+        if self.logs is not None:
+            (self.logs / f"{self.number}-{len(self.lives)}.log").write_text(done.err, "utf-8")
         fitting = self._asked | (set() if self._closing.is_set() else {NO_DATABASE})
         if "serve.started" not in done.err:  # before it listens for signals, they end it as they end any process
             fitting.add(-signal.SIGTERM)
