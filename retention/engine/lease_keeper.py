@@ -39,9 +39,12 @@ class LeaseKeeper:
             # Before the claims: a round that was claimed anew after its release is not another's then.
             await self._ledger.release(self._in_hand.released_since(now - RECENT_S))
         if self._in_hand.doubted:
-            restored = await settlements.restore(self._in_hand.sent)
+            # Not those alone whose requests have left: the others leave within a second.
+            restored = await settlements.restore(self._in_hand.claims)
             if restored:
                 self._log.warning("attempts.restored", rounds=len(restored))
+                released = self._in_hand.released_since(now - RECENT_S)
+                await self._ledger.release([claim for claim in released if claim.uuid in restored])
             # A lease may be that of an older slot: a later one, which this process knows, may be lost.
             expiring = self._in_hand.claims
             self._in_hand.doubted = False

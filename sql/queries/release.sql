@@ -20,5 +20,16 @@ WITH back AS (
     WHERE a.uuid = ANY (%(uuids)s::uuid[]) AND a.outcome IS NULL AND NOT EXISTS (
         SELECT FROM retention.cancellations c
         WHERE c.id = a.cancellation_id AND c.attempt_uuid = a.uuid AND c.state = 'claimed')
+    RETURNING a.cancellation_id, a.kind
+), uncounted AS (
+    UPDATE retention.cancellations c
+    SET attempts = greatest(c.attempts - s.cancels, 0), tries = greatest(c.tries - s.cancels, 0),
+        probes = greatest(c.probes - s.questions, 0)
+    FROM (SELECT cancellation_id, (count(*) FILTER (WHERE kind = 'cancel'))::integer AS cancels,
+                 (count(*) FILTER (WHERE kind = 'status'))::integer AS questions
+          FROM stray GROUP BY cancellation_id) s
+    -- A row is changed once by a statement.
+    WHERE c.id = s.cancellation_id AND NOT EXISTS (
+        SELECT FROM retention.attempts a WHERE a.uuid = ANY (%(uuids)s::uuid[]) AND a.uuid = c.attempt_uuid)
 )
 UPDATE retention.attempts a SET outcome = 'released' FROM back WHERE a.uuid = back.uuid

@@ -23,17 +23,34 @@ WITH durable AS MATERIALIZED (
     FROM target
     ON CONFLICT (uuid) DO NOTHING
     RETURNING uuid
+), ours AS (
+    -- `own`: the older claim of this very process that holds the row. The process is done with that one, and what it wrote
+    -- down of it is lost: the row is free.
+    SELECT t.uuid, t.kind, t.id, (
+        SELECT a.uuid FROM retention.attempts a
+        WHERE a.uuid = c.attempt_uuid AND a.replica = %(replica)s AND a.claimed_at < to_timestamp(t.claimed_at)) AS own
+    FROM target t JOIN retention.cancellations c ON c.id = t.id
+    -- What another look has just recorded is claimed and counted by that. One hash of `recorded` for all.
+    WHERE (t.uuid IN (SELECT r.uuid FROM recorded r)) IS TRUE
 ), claimed AS (
     UPDATE retention.cancellations c
+    -- Whether somebody else has it is read from the row as it is now: it may have been claimed meanwhile.
     SET state = 'claimed',
-        attempt_uuid = CASE WHEN c.state = 'claimed' THEN c.attempt_uuid ELSE t.uuid END,
-        lease_until = CASE WHEN c.state = 'claimed' THEN c.lease_until
-                           ELSE statement_timestamp() + make_interval(secs => %(kept)s) END,
-        due_at = NULL, doubtful = c.doubtful OR (c.state = 'claimed' AND t.kind = 'cancel'),
+        attempt_uuid = CASE WHEN c.state = 'claimed' AND c.attempt_uuid IS DISTINCT FROM t.own
+                            THEN c.attempt_uuid ELSE t.uuid END,
+        lease_until = CASE WHEN c.state = 'claimed' AND c.attempt_uuid IS DISTINCT FROM t.own
+                           THEN c.lease_until ELSE statement_timestamp() + make_interval(secs => %(kept)s) END,
+        due_at = NULL,
+        doubtful = c.doubtful
+            OR (t.kind = 'cancel' AND c.state = 'claimed' AND c.attempt_uuid IS DISTINCT FROM t.own),
         attempts = c.attempts + (t.kind = 'cancel')::integer, tries = c.tries + (t.kind = 'cancel')::integer,
         probes = c.probes + (t.kind = 'status')::integer
-    FROM target t
-    -- What another look has just recorded is claimed and counted by that. One hash of `recorded` for all.
-    WHERE (t.uuid IN (SELECT r.uuid FROM recorded r)) IS TRUE AND c.id = t.id AND c.state IN ('planned', 'claimed', 'retrying', 'in_doubt')
+    FROM ours t
+    WHERE c.id = t.id AND c.state IN ('planned', 'claimed', 'retrying', 'in_doubt')
+), counted AS (
+    -- Of a row that was settled meanwhile the request counts all the same.
+    UPDATE retention.cancellations c SET attempts = c.attempts + 1
+    FROM ours t
+    WHERE c.id = t.id AND t.kind = 'cancel' AND c.state NOT IN ('planned', 'claimed', 'retrying', 'in_doubt')
 )
 SELECT uuid::text, id FROM target
