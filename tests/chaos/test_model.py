@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.model.house import House
-from support.model.mutants import AT_ONCE, MUTANTS, Mutant, broken_by
+from support.model.mutants import AT_ONCE, IDLE, MUTANTS, Idle, Mutant, broken_by
 from support.model.play import play
 from support.model.turns import take_turns
 
@@ -40,10 +40,13 @@ def test_whatever_happens_nothing_is_lost_or_doubled(house: House) -> None:
 
 @pytest.mark.parametrize(
     "mutant",
-    [pytest.param(mutant, id=mutant.name, marks=() if mutant.quick else pytest.mark.long) for mutant in MUTANTS],
+    [
+        pytest.param(mutant, id=mutant.name, marks=() if mutant.quick else pytest.mark.long)
+        for mutant in (*MUTANTS, *IDLE)
+    ],
 )
-def test_a_broken_ledger_is_found(house: House, mutant: Mutant) -> None:
-    """A statement of which one promise is taken out breaks it before the model's eyes."""
+def test_a_broken_ledger_is_found(house: House, mutant: Mutant | Idle) -> None:
+    """A statement of which one promise is taken out, or a method that does nothing, breaks it before the model's eyes."""
     with broken_by(mutant):
         evidence, _ = play(house, 5 * EXAMPLES, seed=SEED, shorten=False)
     assert [True] == [mutant.promise in story for story in evidence.violations]

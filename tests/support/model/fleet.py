@@ -22,14 +22,17 @@ if TYPE_CHECKING:
 IN_HAND = 3
 """Claims that a replica has before it claims no more."""
 
+BEHIND = 4.0
+"""Seconds by which a standby is behind, at the most: less than a lease."""
+
 RUNS = 4
 """Runs of one example, at the most, beside the last one."""
 
 
 class Fleet:
-    """Everybody who takes part in one example."""
+    """Everybody who takes part in one example. `losses`: how often the database loses commits, at the most."""
 
-    def __init__(self, house: House, terms: LaneTerms, rounds: int, replicas: int) -> None:
+    def __init__(self, house: House, terms: LaneTerms, rounds: int, replicas: int, losses: int = 0) -> None:
         self.names = [f"r{number}" for number in range(rounds)]
         self.house = house
         self.terms = terms
@@ -39,6 +42,14 @@ class Fleet:
         self._leases: list[float] = []
         self._unseen: set[int] = set()
         self._over: set[int] = set()
+        self._losses_left = losses
+        self._copied_at: float | None = None
+        self._to_lose = False
+        """Whether anything has been committed that the standby lacks."""
+        self._unrepaired: set[int] = set()
+        """Replicas that have not yet recorded again what a fail-over took."""
+        self._looked: set[int] = set()
+        """Those of them that know of it."""
         self.tell = self.promises.tell
 
     async def begin(self) -> None:
@@ -65,6 +76,10 @@ class Fleet:
                 ]
         if not any(self.replicas) and len(self.runs) < RUNS:
             options += [(2, self._plan)]
+        if self._copied_at is not None:
+            options += [(4, self._fails_over)] if self._to_lose else []
+        elif self._losses_left and not self._unrepaired and any(self.replicas):
+            options += [(4, self._falls_behind)]
         return [*options, (1, self._pass_time)]
 
     def _work_of(self, one: Replica) -> list[Option]:
@@ -83,8 +98,9 @@ class Fleet:
         if self._leases and min(self._leases) < self.house.now and not one.closed:
             options += [(4, partial(self._recover, one))]
         if one.number in self._unseen:
-            options += [(1, partial(self._look, one))]
-        return [*options, (1, partial(self._conclude, one))] if one.done else options
+            options += [(6 if one.number in self._unrepaired else 1, partial(self._look, one))]
+        ends = one.done and one.number not in self._unrepaired
+        return [*options, (1, partial(self._conclude, one))] if ends else options
 
     def _lure(self, kind: Kind) -> int:
         """How likely a claim is: only just, where there is nothing to be had."""
@@ -112,8 +128,9 @@ class Fleet:
                 (1, partial(self._raises, name)),
             ]
         for one in filter(None, self.replicas):
-            options += [(3, partial(self._crash, one)), (1, partial(self._stop, one))]
-            options += [(1, partial(self._fails_over, one))] if one.waiting else []
+            # What a process does not live to record again, nobody knows.
+            options += [(3, partial(self._crash, one))] if one.number not in self._unrepaired else []
+            options += [(1, partial(self._stop, one))]
         if len(self.runs) < RUNS:
             options += [(2, self._plan)]
         return [*options, (1, self._kill_switch)]
@@ -128,6 +145,7 @@ class Fleet:
             self.tell(f"    {claim.round_id} {self.promises.number(claim)}")
         self.promises.claimed(claims)
         self._leases += [claim.expires for claim in claims]
+        self._to_lose = self._to_lose or bool(claims)
 
     async def _send(self, replica: Replica, chance: Chance) -> None:
         claim = replica.claims[0]
@@ -162,9 +180,11 @@ class Fleet:
             self.tell(f"    {item.claim.round_id}: {item.outcome.value}, so {item.state.value}: {went}")
         self.promises.written(results)
         self._news()
+        self._note_repaired(replica)
 
     async def _hand_back(self, replica: Replica, _: Chance) -> None:
         self.tell(f"{replica.name} hands back")
+        self._to_lose = True
         for claim in await replica.hand_back():
             self.promises.past[claim.round_id].known[claim.uuid] = Outcome.RELEASED
 
@@ -176,12 +196,32 @@ class Fleet:
         self._leases = [lease for lease in self._leases if lease >= self.house.now]
         self.tell(f"{replica.name} finds {await replica.recover()} claims whose leases have run out")
 
-    async def _look(self, replica: Replica, _: Chance) -> None:
+    async def _look(self, replica: Replica, _: Chance | None) -> None:
         self._unseen.discard(replica.number)
+        left = replica.left
         await replica.look()
         self.tell(f"{replica.name} looks at the run{': it is to stop' if replica.stopping else ''}")
+        if replica.number in self._unrepaired:
+            await self.promises.repaired(replica.name, left, replica.released)
+            self._looked.add(replica.number)
+            self._note_repaired(replica)
+
+    def _note_repaired(self, replica: Replica) -> None:
+        if replica.number in self._looked and not replica.repairing:
+            self._unrepaired.discard(replica.number)
+            self._looked.discard(replica.number)
+
+    async def repair(self) -> None:
+        """Let everybody who lives record again what a fail-over took."""
+        for replica in [one for one in self.replicas if one is not None and one.number in self._unrepaired]:
+            if replica.number not in self._looked:
+                await self._look(replica, None)
+            while replica.repairing:
+                self.promises.written(await replica.write())
+            self._note_repaired(replica)
 
     async def _conclude(self, replica: Replica, _: Chance) -> None:
+        self._catches_up()
         ended = await replica.conclude()
         self.tell(f"{replica.name} {'ends the run' if ended else 'finds that the run is not over'}")
         self._news()
@@ -212,8 +252,11 @@ class Fleet:
         self.tell(f"lost on the way: {lost.claim.kind.value} {lost.claim.round_id} {self.promises.number(lost.claim)}")
 
     async def _pass_time(self, chance: Chance) -> None:
-        self.tell(f"{chance.seconds:g} s pass")
-        await self.house.pass_time(chance.seconds)
+        seconds = min(chance.seconds, 1.0) if self._unrepaired else chance.seconds  # each looks several times a second
+        self.tell(f"{seconds:g} s pass")
+        await self.house.pass_time(seconds)
+        if self._copied_at is not None and self.house.now > self._copied_at + BEHIND:
+            self._catches_up()
         self._news()
 
     def _news(self) -> None:
@@ -224,14 +267,33 @@ class Fleet:
                 replica.wake()
 
     async def _crash(self, replica: Replica, _: Chance) -> None:
+        self._catches_up()
         self.tell(f"{replica.name} crashes")
         self.replicas[replica.number] = None
 
-    async def _fails_over(self, replica: Replica, _: Chance) -> None:
-        """A standby that lagged behind takes over: it lacks the newest claims, which their process records again."""
-        forgotten = await self.house.forget([*replica.waiting])
-        self.tell(f"the database fails over, and lacks {forgotten} claims of {replica.name}, which records them again")
-        await replica.restore()
+    async def _falls_behind(self, _: Chance) -> None:
+        """The standby gets nothing more, until it takes over or is up to date again."""
+        await self.house.copy()
+        self._to_lose = False
+        self.promises.copied()
+        self._copied_at = self.house.now
+        self.tell("the standby falls behind")
+
+    def _catches_up(self) -> None:
+        """It does so before a process is gone that could not record again what is lost, and before runs come."""
+        if self._copied_at is not None:
+            self._copied_at = None
+            self.tell("the standby is up to date again")
+
+    async def _fails_over(self, _: Chance) -> None:
+        """The standby takes over, as it is: whoever lives records again what it lacks."""
+        await self.house.fail_over()
+        self._copied_at = None
+        self._losses_left -= 1
+        self._unrepaired = {one.number for one in self.replicas if one is not None}
+        self._looked.clear()
+        self.tell(f"the standby takes over: {await self.promises.failed_over()} attempts are lost")
+        self._news()
 
     async def _stop(self, replica: Replica, _: Chance) -> None:
         self.tell(f"{replica.name} is told to stop")
@@ -243,12 +305,15 @@ class Fleet:
         await self._join(number, run, deadline, again=again)
 
     async def _join(self, number: int, run: int, deadline: float | None, *, again: bool = False) -> None:
+        self._catches_up()
         if await self.house.runs.start(self.runs[run], deadline, again=again) is not None:
-            self.replicas[number] = Replica(number, self.house, self.terms, self.runs[run])
+            self.replicas[number] = one = Replica(number, self.house, self.terms, self.runs[run])
+            await one.look()
         elif again:
             self._over.add(run)
 
     async def _plan(self, _: Chance | None = None) -> None:
+        self._catches_up()
         self.tell(f"run {len(self.runs)} is planned")
         run_id = await self.house.plan(self.terms)
         self.promises.as_of[str(run_id)] = self.house.now

@@ -22,7 +22,7 @@ from retention.ledger.database import open_database
 from retention.ledger.runs import RunLedger, RunRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Iterable
     from types import TracebackType
     from uuid import UUID
 
@@ -40,6 +40,11 @@ CREATE TABLE model.clock (at timestamptz NOT NULL);
 INSERT INTO model.clock VALUES ('infinity');
 CREATE FUNCTION model.statement_timestamp() RETURNS timestamptz LANGUAGE sql STABLE AS 'SELECT at FROM model.clock';
 CREATE FUNCTION model.clock_timestamp() RETURNS timestamptz LANGUAGE sql STABLE AS 'SELECT at FROM model.clock';
+-- When the server started: another one that takes over did at another time.
+CREATE TABLE model.server (started timestamptz NOT NULL);
+INSERT INTO model.server VALUES ('epoch');
+CREATE FUNCTION model.pg_postmaster_start_time() RETURNS timestamptz LANGUAGE sql STABLE AS
+    'SELECT started FROM model.server';
 -- Rounds for which the operator's function raises.
 CREATE TABLE model.refusing (round_id text PRIMARY KEY);
 ALTER FUNCTION retention.close_rounds RENAME TO close_rounds_well;
@@ -54,6 +59,29 @@ BEGIN
     RETURN QUERY SELECT * FROM retention.close_rounds_well($1, $2, $3, $4, $5, $6);
 END $$;
 """
+
+_KEPT = (
+    "public.rounds",
+    *(f"retention.{name}" for name in ("runs", "cancellations", "attempts", "holds", "pauses", "partner_state")),
+)
+"""What a standby has, each after what it refers to."""
+
+
+def _standby(table: str) -> str:
+    return table.replace(".", "_")
+
+
+_STANDBY = "CREATE SCHEMA standby;" + "".join(f"CREATE TABLE standby.{_standby(one)} (LIKE {one});" for one in _KEPT)
+
+_COPY = "".join(
+    f"DELETE FROM standby.{_standby(one)}; INSERT INTO standby.{_standby(one)} SELECT * FROM {one};" for one in _KEPT
+)
+
+_PUT_BACK = (
+    "".join(f"DELETE FROM {one};" for one in reversed(_KEPT))
+    + "".join(f"INSERT INTO {one} OVERRIDING SYSTEM VALUE SELECT * FROM standby.{_standby(one)};" for one in _KEPT)
+    + "UPDATE model.server SET started = started + interval '1 s';"
+)
 
 _CLEAR = """
 TRUNCATE retention.runs, retention.cancellations, retention.attempts, retention.holds, retention.pauses,
@@ -73,6 +101,7 @@ class House:
     def __enter__(self) -> Self:
         with psycopg.connect(self._dsn, autocommit=True) as connection:
             connection.execute(_INSTALL)
+            connection.execute(_STANDBY.encode())
             name = psycopg.sql.Identifier(str(conninfo_to_dict(self._dsn)["dbname"]))
             connection.execute(
                 psycopg.sql.SQL("ALTER DATABASE {} SET search_path = model, pg_catalog, public").format(name)
@@ -162,20 +191,25 @@ class House:
         if refuse:
             await self.sql("INSERT INTO model.refusing VALUES (%(name)s)", name=name)
 
-    async def forget(self, uuids: list[str]) -> int:
-        """Lose the commits of these claims, as far as they were their rounds' first; how many those were."""
+    async def copy(self) -> None:
+        """Have a standby that is like this at this moment, and falls behind from now on."""
+        await self._script(_COPY)
+
+    async def fail_over(self) -> None:
+        """Lose all commits since the copy: the standby takes over."""
+        await self._script(_PUT_BACK)
+
+    async def _script(self, script: str) -> None:
+        async with self.database.connection() as connection, connection.transaction():
+            await connection.execute(script.encode())
+
+    async def open_attempts(self, uuids: Iterable[str]) -> dict[str, bool]:
+        """Which of these attempts are on record, and whether the ledger waits for what becomes of them."""
         rows = await self.sql(
-            "WITH gone AS ("
-            "    DELETE FROM retention.attempts a USING retention.cancellations c"
-            "    WHERE a.uuid = ANY (%(uuids)s::uuid[]) AND c.attempt_uuid = a.uuid AND c.state = 'claimed'"
-            "      AND NOT c.unsettled AND NOT c.doubtful"
-            "    RETURNING c.id, (a.kind = 'cancel')::integer AS cancel"
-            ") UPDATE retention.cancellations c SET state = 'planned', attempt_uuid = NULL, lease_until = NULL,"
-            " attempts = attempts - g.cancel, tries = tries - g.cancel, probes = probes - 1 + g.cancel"
-            " FROM gone g WHERE c.id = g.id RETURNING c.id",
-            uuids=uuids,
+            "SELECT uuid::text, outcome IS NULL AS open FROM retention.attempts WHERE uuid = ANY (%(uuids)s::uuid[])",
+            uuids=[*uuids],
         )
-        return len(rows)
+        return {row.uuid: row.open for row in rows}
 
     async def toggle_pause(self) -> bool:
         """Throw the kill switch for everybody, or release it; whether it is thrown then."""

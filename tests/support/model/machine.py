@@ -68,6 +68,7 @@ class Machine(RuleBasedStateMachine):
         replicas=st.integers(2, 3),
         status_probe=st.sampled_from([True, True, False]),
         ask_first=st.booleans(),
+        losses=st.sampled_from([0, 0, 1, 2]),
         troubles=st.integers(0, 5),
         early=st.lists(st.tuples(PICK, CHANCES), max_size=2),
     )
@@ -78,11 +79,12 @@ class Machine(RuleBasedStateMachine):
         *,
         status_probe: bool,
         ask_first: bool,
+        losses: int,
         troubles: int,
         early: list[tuple[int, Chance]],
     ) -> None:
         """A run is planned, and all replicas are at work on it."""
-        self.fleet = Fleet(self.house, terms(status_probe=status_probe, ask_first=ask_first), rounds, replicas)
+        self.fleet = Fleet(self.house, terms(status_probe=status_probe, ask_first=ask_first), rounds, replicas, losses)
         self.troubles = troubles
         self.house.run(self.fleet.begin())
         for pick, chance in early:  # between the plan and the first claim
@@ -120,6 +122,7 @@ class Machine(RuleBasedStateMachine):
         if self.fleet is None:
             return
         promises = self.fleet.promises
+        self.house.run(self.fleet.repair())
         states = self.house.run(bring_to_an_end(promises, self.fleet.terms, self.fleet.runs))
         self.evidence.tried += 1
         self.evidence.rounds += len(self.fleet.names)

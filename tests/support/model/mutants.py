@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, LiteralString
 from unittest.mock import patch
 
+from retention.engine.in_hand import InHand
 from retention.ledger import database
 from retention.ledger.queries import query
+from retention.ledger.settlements import Settlements
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,15 +110,77 @@ MUTANTS = (
         ),
         "may have cancelled it",
     ),
+    Mutant(
+        "a lost claim is not recorded again",
+        "restore",
+        (("FROM given g WHERE NOT EXISTS", "FROM given g WHERE false AND NOT EXISTS"),),
+        "is not on record after a fail-over",
+        quick=True,
+    ),
+    Mutant(
+        "a lost claim is recorded again, and its round is free",
+        "restore",
+        (("WHERE c.id = t.id AND c.state IN", "WHERE false AND c.id = t.id AND c.state IN"),),
+        "may have cancelled it",
+        quick=True,
+    ),
+    Mutant(
+        "a release is not repeated",
+        "release",
+        (("AND c.state = 'claimed' AND c.attempt_uuid = a.uuid\n    RETURNING", "AND false\n    RETURNING"),),
+        "what it had released stands as a request",
+        quick=True,
+    ),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """A method of the engine's or the ledger's that does nothing: this stands in its place. `promise` as in a Mutant."""
+
+    name: str
+    owner: type
+    method: str
+    instead: Callable[..., object]
+    promise: str
+    quick: bool = False
+
+
+async def _restores_nothing(*_: object) -> dict[str, int | None]:
+    return {}
+
+
+IDLE = (
+    Idle(
+        "a process that lives does not record its claims again",
+        Settlements,
+        "restore",
+        _restores_nothing,
+        "is not on record after a fail-over",
+        quick=True,
+    ),
+    Idle(
+        "a process that lives does not repeat its releases",
+        InHand,
+        "released_since",
+        lambda *_: [],
+        "what it had released stands as a request",
+        quick=True,
+    ),
+)
+"""What the ledger's statements do not decide."""
 
 AT_ONCE = Mutant("a claim locks nothing", "claim", (("FOR UPDATE OF c SKIP LOCKED", ""),), "BROKEN")
 """What takes two replicas in the midst of each other's statements."""
 
 
 @contextmanager
-def broken_by(mutant: Mutant) -> Iterator[None]:
-    """Let the ledger use the changed statement."""
+def broken_by(mutant: Mutant | Idle) -> Iterator[None]:
+    """Let the ledger use the changed statement, or the method that does nothing."""
+    if isinstance(mutant, Idle):
+        with patch.object(mutant.owner, mutant.method, mutant.instead):
+            yield
+        return
 
     def changed(name: str) -> LiteralString:
         text = query(name)

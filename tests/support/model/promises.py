@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass, field
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from retention.core.model import Kind, Outcome
@@ -72,6 +73,16 @@ class Past:
         ]
 
 
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What the database knew at a moment: what was written of each round's requests, and what people had decided."""
+
+    operator: dict[str, Operator]
+    past: dict[str, Past]
+    paused_at: float | None
+    final: dict[int, str]
+
+
 class Promises:
     """The past of one example, and what it has to keep to."""
 
@@ -93,6 +104,10 @@ class Promises:
         self.states: set[str] = set()
         self._numbers: dict[str, int] = {}
         self._final: dict[int, str] = {}
+        self._copy: Knowledge | None = None
+        self._made: set[str] = set()
+        self.lost: set[str] = set()
+        """Attempts that a fail-over has taken, and that nobody has recorded again yet."""
 
     def tell(self, what: str) -> None:
         """Note down what happens next."""
@@ -110,6 +125,7 @@ class Promises:
     def claimed(self, claims: Iterable[Claim]) -> None:
         """A claim is only to be had for a round that may be cancelled at this moment."""
         for claim in claims:
+            self._made.add(claim.uuid)
             known = self.operator[claim.round_id]
             if claim.kind is Kind.STATUS:
                 continue
@@ -121,6 +137,37 @@ class Promises:
             if known.came_back_at > self.as_of[claim.run_id]:
                 raise self.broken(f"{claim.round_id} was claimed, and its player had come back")
 
+    def copied(self) -> None:
+        """Remember what the database knows: a standby will know no more."""
+        past = {name: replace(one, sent={}, known={**one.known}, claimed=set()) for name, one in self.past.items()}
+        self._copy = Knowledge(deepcopy(self.operator), past, self.paused_at, {**self._final})
+
+    async def failed_over(self) -> int:
+        """The database knows what it knew when it was copied. Returns how many requests it has lost.
+
+        What was released stays so, and what the vendor has told: whoever did or heard it says it again.
+        """
+        assert self._copy is not None
+        for name, known in self._copy.operator.items():
+            now = self.operator[name]
+            self.operator[name] = replace(known, raises=now.raises, was_closed=now.was_closed or known.was_closed)
+        for name, past in self._copy.past.items():
+            now_past = self.past[name]
+            released = {uuid: what for uuid, what in now_past.known.items() if what is Outcome.RELEASED}
+            now_past.known = {**past.known, **released}
+        self.paused_at, self._final = self._copy.paused_at, {**self._copy.final}
+        self.lost = self._made - (await self.house.open_attempts(self._made)).keys()
+        return len(self.lost)
+
+    async def repaired(self, name: str, left: Iterable[str], released: Iterable[str]) -> None:
+        """A process that lives has looked at the server that took over: what it knows is on record again."""
+        found = await self.house.open_attempts(left)
+        if any(uuid not in found for uuid in left):
+            raise self.broken(f"{name} lives, and its request is not on record after a fail-over")
+        self.lost -= found.keys()
+        if any((await self.house.open_attempts(released)).values()):
+            raise self.broken(f"{name} lives, and what it had released stands as a request after a fail-over")
+
     async def sending(self, replica: int, claim: Claim) -> Sent:
         """A request is on record before it leaves, and in order: nobody knows of one that may have done it already."""
         past = self.past[claim.round_id]
@@ -130,7 +177,8 @@ class Promises:
             " FROM retention.attempts a JOIN retention.cancellations c ON c.id = a.cancellation_id WHERE a.uuid = %(uuid)s",
             uuid=claim.uuid,
         )
-        if [(claim.kind, claim.round_id)] != [(row.kind, row.round_id) for row in rows]:
+        on_record = [(row.kind, row.round_id) for row in rows]
+        if on_record != [(claim.kind, claim.round_id)] and not (claim.uuid in self.lost and not rows):
             raise self.broken(f"a {claim.kind} request for {claim.round_id} left without a trace")
         if claim.uuid in past.sent:
             raise self.broken(f"two requests for {claim.round_id} have one uuid")
@@ -138,7 +186,7 @@ class Promises:
             self._still_to_be_called(claim)
             if past.unclear() and self.status_probe:
                 raise self.broken(f"{claim.round_id} was called again, and an earlier request may have cancelled it")
-            if rows[0].done:
+            if rows and rows[0].done:
                 # Settled since it was claimed, by a late reply to an earlier request, which the vendor had denied.
                 if not any(sent.claim.kind is Kind.CANCEL for sent in past.sent.values()):
                     raise self.broken(f"{claim.round_id} was called, and the ledger has it as cancelled")
@@ -183,6 +231,7 @@ class Promises:
             if done is None:
                 continue
             past = self.past[claim.round_id]
+            self.lost.discard(claim.uuid)
             past.known[claim.uuid] = item.outcome
             if item.outcome is Outcome.IN_PROGRESS:
                 past.denied = max(past.denied, past.sent[claim.uuid].at)
@@ -237,6 +286,9 @@ class Promises:
         """
         await self.look()
         listed = {row.id: row for row in await self.house.database.rows("review", partners=[PARTNER], max_runs=[3])}
+        sent = {uuid for past in self.past.values() for uuid in past.sent}
+        if missing := sent - (await self.house.open_attempts(sent)).keys():
+            raise self.broken(f"{len(missing)} requests that left are not on record in the end")
         rows = await self.house.sql("SELECT * FROM retention.cancellations ORDER BY id")
         newest = {row.round_id: row for row in rows}
         for name, row in newest.items():

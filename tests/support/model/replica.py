@@ -8,8 +8,9 @@ to let it crash. Only one thing is not to be come between: that a request leaves
 from __future__ import annotations
 
 import enum
+from collections import deque
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import psycopg
 
@@ -22,6 +23,8 @@ from retention.core.send_check import Check, check_send
 from retention.core.settling import Batch, Next, after_failure
 from retention.core.step import Treating
 from retention.core.wire import decode
+from retention.engine.in_hand import RECENT_S, InHand
+from retention.engine.lease_keeper import LeaseKeeper
 from retention.engine.partner import CALLABLE
 from retention.engine.told_rounds import ToldRounds
 from retention.ledger.answers import Written
@@ -30,7 +33,10 @@ from retention.ledger.work import LaneTerms, WorkLedger
 from support.model.house import PARTNER, START
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from uuid import UUID
+
+    from structlog.typing import FilteringBoundLogger
 
     from retention.core.model import Answer, Claim, Settlement
     from retention.ledger.database import Database
@@ -50,10 +56,18 @@ class Fate(enum.Enum):
 
 @dataclass(slots=True)
 class Unwritten:
-    """A reply that waits to be written; `tried`: its settlement may have been written already."""
+    """A reply that waits to be written; `tried`: its settlement may have been written already, `again`: it was."""
 
     item: Settlement
     tried: bool = False
+    again: bool = False
+
+
+class _NoLog:
+    """Where log lines go."""
+
+    def warning(self, event: str, **values: object) -> None:
+        """Drop it."""
 
 
 class Replica:
@@ -80,6 +94,11 @@ class Replica:
         self._treating = Treating(CODES, terms.max_attempts, terms.status_probe, ask_first=terms.ask_first)
         self._told = ToldRounds(terms.rate)
         self.ledger = WorkLedger(database or house.database, run_id, self.name, None, lambda: house.now)
+        self.released: list[str] = []
+        """All attempts that it has handed back."""
+        self.in_hand = InHand()
+        self._keeper = LeaseKeeper(self.ledger, self.in_hand, cast("FilteringBoundLogger", _NoLog()))
+        self._recent: deque[tuple[float, Settlement]] = deque()
 
     @property
     def idle(self) -> bool:
@@ -117,7 +136,12 @@ class Replica:
         if claimed.open and not claimed.claims and not claimed.dropped:
             self._after = 0
             self._quiet.add(kind)
-        self.claims += claimed.claims
+        lost = [claim for claim in claimed.claims if self.in_hand.has_other(claim)]
+        self.in_hand.doubted = self.in_hand.doubted or bool(lost)
+        self.unsent += lost
+        mine = [claim for claim in claimed.claims if claim not in lost]
+        self.in_hand.add(mine)
+        self.claims += mine
         return [*claimed.claims]
 
     async def check(self, claim: Claim) -> Check:
@@ -128,6 +152,8 @@ class Replica:
         check = check_send(claim, self._house.now, allowed=not self.blocked, connected=True, budget=self._budget)
         if check is not Check.SEND:
             (self.late if check is Check.NEW_SLOT else self.unsent).append(claim)
+        else:
+            self.in_hand.sends(claim)
         return check
 
     async def hear(self, claim: Claim, reply: Wire | None, why: str = "") -> Settlement:
@@ -173,12 +199,15 @@ class Replica:
         items = [entry.item for entry in batch.values()]
         written = await self._settle(items, None, again=again)
         if fate is Fate.DONE and self._terms.ask_first:
-            for item in items:
+            for item in [entry.item for entry in batch.values() if not entry.again]:
                 called = item.outcome is Outcome.IN_PROGRESS and item.state in CALLABLE and item.claim.uuid in written
                 if called and item.sent_at is not None:
                     self._told.add(item.claim.cancellation_id, (item.sent_at - START).total_seconds())
         if fate is Fate.DONE:
             self.unwritten = [entry for entry in self.unwritten if entry not in batch.values()]
+            for item in items:
+                self.in_hand.drop(item.claim)
+                self._recent.append((self._house.now, item))
             if any(item.outcome is Outcome.UNAUTHORIZED for item in items):
                 self.halted = True
                 await self.ledger.halt_partner(PARTNER)
@@ -189,9 +218,10 @@ class Replica:
         while work:
             batch = work.pop()
             try:
-                written |= (
-                    await self.ledger.settlements.settle(batch.items, batch.close_error, again=batch.again)
-                ).written
+                settled = await self.ledger.settlements.settle(batch.items, batch.close_error, again=batch.again)
+                written |= settled.written
+                if settled.missing and (items := await self._put_on_record(batch, settled.missing)):
+                    work.append(replace(batch, items=items))
             except psycopg.Error as raised:
                 match after_failure(batch, Trouble.REFUSED, now=self._house.now, patience_s=0.0):
                     case Next.HALVE:
@@ -201,6 +231,18 @@ class Replica:
                     case _:
                         raise
         return written
+
+    async def _put_on_record(self, batch: Batch, missing: Sequence[str]) -> list[Settlement]:
+        """Put lost attempts on record again; the settlements that can be written then."""
+        lost = [item for item in batch.items if item.claim.uuid in missing]
+        found = await self.ledger.settlements.restore([item.claim for item in lost])
+        self.in_hand.doubted = True
+        rows = {item.claim.uuid: found.get(item.claim.uuid) for item in lost}
+        return [
+            item._replace(claim=item.claim._replace(cancellation_id=row))
+            for item in lost
+            if (row := rows[item.claim.uuid]) is not None
+        ]
 
     async def hand_back(self) -> list[Claim]:
         """Hand back what is not to be sent, and get new slots for what missed its own; returns what was taken back."""
@@ -212,28 +254,47 @@ class Replica:
         released = 0
         if unsent:
             released = await self.ledger.release(unsent)
+            self.in_hand.remember_released(unsent, self._house.now)
+            self.released += [claim.uuid for claim in unsent]
+            for claim in unsent:
+                if not self.in_hand.has_other(claim):
+                    self.in_hand.drop(claim)
             self._told.put_back([claim.cancellation_id for claim in unsent if not claim.doubtful])
             self._after = min([self._after, *(claim.cancellation_id - 1 for claim in unsent)])
         for kind in Kind:
             if missed := [claim for claim in late if claim.kind is kind]:
-                self.claims += await self.ledger.reserve(kind, self._terms, missed)
+                kept = await self.ledger.reserve(kind, self._terms, missed)
+                self.in_hand.add(kept)
+                self.claims += kept
+                ours = {claim.uuid for claim in kept}
+                self.unsent += [claim for claim in missed if claim.uuid not in ours]
         return unsent if released == len(unsent) else []
 
     async def keep(self) -> None:
         """Let nobody take for lost what is about to be written."""
         await self.ledger.settlements.keep([entry.item.claim for entry in self.unwritten])
 
-    async def restore(self) -> None:
-        """Record again what is under way, where the database has lost it."""
-        await self.ledger.settlements.restore([sent.claim for sent in self.waiting.values()])
+    @property
+    def repairing(self) -> bool:
+        """Whether it still writes again what it had written to a server that is gone."""
+        return any(entry.again for entry in self.unwritten)
+
+    @property
+    def left(self) -> list[str]:
+        """The attempts whose requests have left, and whose replies are not written."""
+        return [*self.waiting, *(entry.item.claim.uuid for entry in self.unwritten if not entry.again)]
 
     async def recover(self) -> int:
         """Find the run's claims whose leases have run out; how many there were."""
-        return len(await self.ledger.recover(self._terms, [self.run_id]))
+        return len(await self.ledger.recover(self._terms, [self.run_id], but=self.in_hand.uuids))
 
     async def look(self) -> None:
         """Look what others have decided about the run, and obey."""
         sight = await self.ledger.watch([PARTNER])
+        if await self._keeper.keep(sight.server_started, self._house.now):
+            since = self._house.now - RECENT_S
+            self.unwritten += [Unwritten(item, tried=True, again=True) for at, item in self._recent if at > since]
+            self._recent.clear()
         self.halted = self.halted or PARTNER in sight.halted_partners
         if PARTNER in sight.throttled:
             self._throttled_until = max(self._throttled_until, self._house.now + 0.8)
