@@ -147,7 +147,7 @@ async def test_the_database_is_asked_by_the_batch(place: Callable[[int], Place])
         assert 1 == asked.count("freeze")
         growth = Counter(asked)
         growth.subtract(few)
-        assert {"claim", "settle", "BEGIN", "COMMIT", "reset_session"} >= {
+        assert {"claim", "settle", "BEGIN", "COMMIT", "reset_session", "note_left_open"} >= {
             name for name, more in growth.items() if more
         } - BY_THE_CLOCK
         least = min(least, growth["claim"] + growth["settle"])

@@ -15,7 +15,7 @@ from retention.core.model import Kind
 from retention.core.pacing import HORIZON_S, SPACING
 from retention.ledger import runs as module
 from retention.ledger.runs import RunLedger, RunRequest, Start
-from retention.ledger.work import Window
+from retention.ledger.work import Window, WorkLedger
 
 if TYPE_CHECKING:
     from support.world import World
@@ -186,3 +186,49 @@ async def test_a_claim_that_two_restore_at_once_is_counted_once(world: World, da
     assert {claim.uuid: claim.cancellation_id} == await second
     assert [(0,)] == await world.sql("SELECT attempts FROM retention.cancellations")
     assert [(1,)] == await world.sql("SELECT count(*) FROM retention.attempts")
+
+
+LOSE_NEWEST: LiteralString = """
+WITH lost AS (DELETE FROM retention.attempts WHERE uuid = %(uuid)s::uuid)
+UPDATE retention.cancellations SET state = %(state)s, attempt_uuid = %(before)s::uuid, attempts = %(attempts)s, tries = %(attempts)s,
+    lease_until = CASE WHEN %(state)s = 'claimed' THEN now() + interval '1 s' END
+"""
+"""The newest claim of the only round is lost; the row is as it was before."""
+
+
+async def test_a_restored_claim_takes_the_row_of_an_older_one(world: World, database: Database) -> None:
+    """Where the release of a process's first claim is lost, its second one has the row, in no doubt, and is counted alone."""
+    await world.seed(1)
+    planned = await begin(database)
+    (first,) = (await planned.work.claim(Kind.CANCEL, TERMS, after=0, batch=1)).claims
+    await planned.work.release([first])
+    (second,) = (await planned.work.claim(Kind.CANCEL, TERMS, after=0, batch=1)).claims
+    await world.sql(LOSE_NEWEST, uuid=second.uuid, before=first.uuid, state="claimed", attempts=1)
+    await world.sql("UPDATE retention.attempts SET outcome = NULL")
+    await planned.work.settlements.restore([second])
+    assert [(second.uuid, False, 2)] == await world.sql(
+        "SELECT attempt_uuid::text, doubtful, attempts FROM retention.cancellations"
+    )
+    await planned.work.release([first])
+    assert [(1, 1)] == await world.sql("SELECT attempts, tries FROM retention.cancellations")
+    assert {first.uuid: "released", second.uuid: None} == dict(
+        await world.sql("SELECT uuid::text, outcome FROM retention.attempts")
+    )
+
+
+async def test_a_claim_that_is_restored_to_a_settled_row_counts_until_its_release(
+    world: World, database: Database
+) -> None:
+    """Another process has settled the round meanwhile: the lost request counts there, and no more once it did not leave."""
+    await world.seed(1)
+    planned = await begin(database)
+    other = WorkLedger(database, planned.run_id, "another", None, asyncio.get_running_loop().time)
+    (lost,) = (await planned.work.claim(Kind.CANCEL, TERMS, after=0, batch=1)).claims
+    await world.sql(LOSE_NEWEST, uuid=lost.uuid, before=None, state="planned", attempts=0)
+    (theirs,) = (await other.claim(Kind.CANCEL, TERMS, after=0, batch=1)).claims
+    await other.settlements.settle(cancelled([theirs]))
+    await planned.work.settlements.restore([lost])
+    counted = "SELECT state, attempt_uuid::text, attempts FROM retention.cancellations"
+    assert [("cancelled", theirs.uuid, 2)] == await world.sql(counted)
+    await planned.work.release([lost])
+    assert [("cancelled", theirs.uuid, 1)] == await world.sql(counted)
