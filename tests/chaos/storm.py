@@ -245,6 +245,8 @@ async def main() -> int:
     if asked.plan:
         sys.stdout.writelines(f"{strike}\n" for strike in strikes)
         return 0
+    if asked.logs:
+        asked.logs.mkdir(parents=True, exist_ok=True)  # a post that cannot write a log would start no other process
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         async with storm(Path(folder), rate=60, seed=asked.seed) as raging:
