@@ -21,6 +21,7 @@ from retention.errors import ConfigurationError
 from retention.ledger.clocks import Clocks
 from retention.ledger.controls import Controls
 from retention.ledger.database import open_database
+from retention.ledger.known_server import KnownServer
 from retention.ledger.notices import Notices
 from retention.ledger.review import Review
 from retention.ledger.runs import RunLedger
@@ -65,6 +66,7 @@ class House:
     replica: str
     tally: Tally
     clocks: Clocks
+    server: KnownServer
 
     @property
     def run_ledger(self) -> RunLedger:
@@ -156,6 +158,7 @@ class House:
             policy.idle_longer_than.total_seconds() if policy.idle_longer_than else None,
             time.monotonic,
             self.clocks,
+            self.server,
         )
         stats = Stats(policy.name, self.tally)
         async with AsyncExitStack() as stack:
@@ -199,7 +202,7 @@ async def open_house(
     secret = settings.database.dsn
     async with open_database(secret.reveal if secret else str, connections) as database:
         clocks = Clocks(timeouts_of(settings))
-        yield House(settings, database, log, redactor, replica_name(), Tally(), clocks)
+        yield House(settings, database, log, redactor, replica_name(), Tally(), clocks, KnownServer())
 
 
 def timeouts_of(settings: Settings) -> list[float]:

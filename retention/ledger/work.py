@@ -11,12 +11,12 @@ from retention.core.pacing import HORIZON_S, LOOK_GOOD_S, SPACING, TOLD_GOOD_S, 
 from retention.errors import LostRunError
 from retention.ledger.answers import Claimed, Dropped, GivenUp, Sight, Wait
 from retention.ledger.clocks import BEAT, correct_leases, correct_work
+from retention.ledger.known_server import KnownServer
 from retention.ledger.settlements import Settlements
 from retention.ledger.terms import LaneTerms as LaneTerms  # noqa: PLC0414, TC001 - others know it from here
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import datetime
     from uuid import UUID
 
     from retention.ledger.clocks import Clocks, Correction
@@ -48,6 +48,7 @@ class WorkLedger:
         idle_longer_than: float | None,
         monotonic: Callable[[], float],
         clocks: Clocks | None = None,
+        server: KnownServer | None = None,
     ) -> None:
         self._database = database.at_work()
         self._control = database.prompt()
@@ -58,9 +59,7 @@ class WorkLedger:
         self._monotonic = monotonic
         self._clock = Clock()
         self._clocks = clocks
-        self._server_started: datetime | None = None
-        self._server_seen: datetime | None = None
-        self._server_seen_at = 0.0
+        self._server = server or KnownServer()
         self.settlements = Settlements(database, run_id, replica, self._clock)
 
     async def claim(
@@ -100,7 +99,7 @@ class WorkLedger:
             ask_first=terms.ask_first,
             told_within=TOLD_GOOD_S,
             idle_longer_than=self._idle_longer_than,
-            server_started=self._known_server(terms.lease),
+            server_started=self._server.for_claims(terms.lease, self._monotonic()),
         )
         read = self._monotonic()
         lease = terms.lease
@@ -203,8 +202,7 @@ class WorkLedger:
                 f"the ledger does not have run {self._run_id} any more: the database was restored from an older copy,"
                 " or a standby that lagged behind took over; look at the log for what the vendor did, then run again"
             )
-        if row.server_started != self._server_seen:
-            self._server_seen, self._server_seen_at = row.server_started, self._monotonic()
+        self._server.note(row.server_started, self._monotonic())
         if self._clocks and began:
             self._clocks.observe(began, row.now)
         waits = tuple(Wait(*wait) for wait in row.waits or ())
@@ -233,16 +231,6 @@ class WorkLedger:
         return await self._control.count(
             "renew_leases", run_id=self._run_id, replica=self._replica, partner=terms.partner, lease=terms.lease
         )
-
-    def _known_server(self, lease: float) -> datetime | None:
-        """When the server started that claims may be made on; None before the first look at one.
-
-        On one that has just taken over, nothing is claimed for a lease's length: each process records its lost claims
-        again, and no request from before is in flight after that.
-        """
-        if self._server_started is None or self._monotonic() - self._server_seen_at >= lease:
-            self._server_started = self._server_seen
-        return self._server_started
 
     async def throttle(self, terms: LaneTerms, pause: float) -> None:
         """Let every replica leave the partner alone for `pause` seconds."""

@@ -23,8 +23,13 @@ WITH back AS (
     RETURNING a.cancellation_id, a.kind
 ), uncounted AS (
     UPDATE retention.cancellations c
-    SET attempts = greatest(c.attempts - s.cancels, 0), tries = greatest(c.tries - s.cancels, 0),
-        probes = greatest(c.probes - s.questions, 0)
+    -- What is settled was asked: its last count stays, whatever was lost of the others.
+    SET attempts = greatest(c.attempts - s.cancels, (
+            c.state IN ('cancelled', 'rejected')
+            OR (c.state IN ('already_cancelled', 'already_completed') AND c.probes = 0))::integer),
+        tries = greatest(c.tries - s.cancels, 0),
+        probes = CASE WHEN c.state IN ('planned', 'claimed', 'retrying', 'in_doubt')
+                      THEN greatest(c.probes - s.questions, 0) ELSE c.probes END
     FROM (SELECT cancellation_id, (count(*) FILTER (WHERE kind = 'cancel'))::integer AS cancels,
                  (count(*) FILTER (WHERE kind = 'status'))::integer AS questions
           FROM stray GROUP BY cancellation_id) s
