@@ -232,3 +232,21 @@ async def test_a_claim_that_is_restored_to_a_settled_row_counts_until_its_releas
     assert [("cancelled", theirs.uuid, 2)] == await world.sql(counted)
     await planned.work.release([lost])
     assert [("cancelled", theirs.uuid, 1)] == await world.sql(counted)
+
+
+async def test_a_settled_row_keeps_its_last_count(world: World, database: Database) -> None:
+    """Where the count of the request that settled a row is lost, the release of another takes nothing from it."""
+    await world.seed(1)
+    planned = await begin(database)
+    (lost,) = (await planned.work.claim(Kind.CANCEL, TERMS, after=0, batch=1)).claims
+    await world.sql("UPDATE retention.attempts SET claimed_at = claimed_at - interval '1 s'")
+    await world.sql(
+        "UPDATE retention.cancellations SET state = 'planned', attempt_uuid = NULL, lease_until = NULL, attempts = 0, tries = 0"
+    )
+    (other,) = (await planned.work.claim(Kind.CANCEL, TERMS, after=0, batch=1)).claims
+    await planned.work.settlements.settle(cancelled([other]))
+    await planned.work.release([lost])
+    assert [("cancelled", 1)] == await world.sql("SELECT state, attempts FROM retention.cancellations")
+    assert {lost.uuid: "released", other.uuid: "cancelled"} == dict(
+        await world.sql("SELECT uuid::text, outcome FROM retention.attempts")
+    )
