@@ -202,7 +202,7 @@ class Engine:
             except AWAY:
                 self._log.debug("database.away")
             except LostRunError:
-                self._desk.write_again()  # what was asked is on record all the same, without its run
+                self._desk.write_again()  # the attempts go on record, though the ledger has lost their run
                 raise
             await asyncio.sleep(WATCH)
 

@@ -24,7 +24,6 @@ class InHand:
         self.doubted = False
         self._claims: dict[str, Claim] = {}
         self._rounds: dict[int, str] = {}
-        self._sent: set[str] = set()
         self._released: deque[tuple[float, Claim]] = deque(maxlen=RECENT)
 
     def add(self, claims: Iterable[Claim]) -> None:
@@ -33,18 +32,9 @@ class InHand:
             self._claims[claim.uuid] = claim
             self._rounds[claim.cancellation_id] = claim.uuid
 
-    def sends(self, claim: Claim) -> None:
-        """The request of this claim may leave from now on."""
-        self._sent.add(claim.uuid)
-
-    def keeps(self, claim: Claim) -> None:
-        """The request of this claim has not left after all."""
-        self._sent.discard(claim.uuid)
-
     def drop(self, claim: Claim) -> None:
         """This claim is released, or its reply is written."""
         self._claims.pop(claim.uuid, None)
-        self._sent.discard(claim.uuid)
         if self._rounds.get(claim.cancellation_id) == claim.uuid:
             del self._rounds[claim.cancellation_id]
 
@@ -59,11 +49,6 @@ class InHand:
     def has_other(self, claim: Claim) -> bool:
         """Whether the round of a new claim is in hand already: then the database has lost the older claim."""
         return self._rounds.get(claim.cancellation_id, claim.uuid) != claim.uuid
-
-    @property
-    def sent(self) -> list[Claim]:
-        """Those whose requests may have left."""
-        return [claim for claim in self._claims.values() if claim.uuid in self._sent]
 
     @property
     def claims(self) -> list[Claim]:

@@ -184,10 +184,8 @@ class Senders:
         return None
 
     async def _send(self, claim: Claim, connection: Connection) -> None:
-        self._desk.in_hand.sends(claim)
         exchange = await self.partner.call(claim, connection)
         if exchange.sent_at is None:  # this process stood still between its last look and the write
-            self._desk.in_hand.keeps(claim)
             self.unsent[claim.kind].append(claim)
             return
         now = self._now()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from retention.core.model import LIVE_STATES, State
+from retention.core.model import RESOLUTIONS, State
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -13,10 +13,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
     from uuid import UUID
 
-CANCELLED = (State.CANCELLED, State.ALREADY_CANCELLED)
-"""The outcomes that a report is about unless all are asked for."""
-
-OUTCOMES = (State.IN_DOUBT, *(state for state in State if state not in LIVE_STATES and state is not State.RESOLVED))
+OUTCOMES = (State.IN_DOUBT, *RESOLUTIONS)
 """All that may have become of a round; a resolved one counts as what it was resolved as."""
 
 

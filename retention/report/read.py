@@ -8,10 +8,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from retention.core.discrepancies import Money, discrepancies
-from retention.core.model import State
+from retention.core.model import CANCELLED_STATES, State
 from retention.core.text import time_text
 from retention.errors import UsageError
-from retention.report.model import CANCELLED, OUTCOMES, Report, ReportRound, Total
+from retention.report.model import OUTCOMES, Report, ReportRound, Total
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
@@ -33,7 +33,7 @@ _AGAIN_S = 0.05
 async def read_report(database: Database, selection: Selection) -> AsyncIterator[Report]:
     """Open a report. Its rounds can be read while it is open, and are those that its totals count."""
     values = {
-        "outcomes": [str(outcome) for outcome in (OUTCOMES if selection.all_outcomes else CANCELLED)],
+        "outcomes": [str(outcome) for outcome in (OUTCOMES if selection.all_outcomes else CANCELLED_STATES)],
         "start": selection.start,
         "end": selection.end,
         "market": selection.market,
@@ -91,7 +91,7 @@ def _round(row: Any) -> ReportRound:
         round_id=row.round_id,
         opened_at=row.opened_at,
         outcome=row.outcome,
-        cancelled_at=row.at if row.outcome in CANCELLED else None,
+        cancelled_at=row.at if row.outcome in CANCELLED_STATES else None,
         currency=row.currency,
         amount=row.amount,
         stake_currency=row.stake_currency,

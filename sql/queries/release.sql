@@ -23,7 +23,7 @@ WITH back AS (
     RETURNING a.cancellation_id, a.kind
 ), uncounted AS (
     UPDATE retention.cancellations c
-    -- What is settled was asked: its last count stays, whatever was lost of the others.
+    -- A settled row keeps one count: some request or question has settled it, though its own count may be lost.
     SET attempts = greatest(c.attempts - s.cancels, (
             c.state IN ('cancelled', 'rejected')
             OR (c.state IN ('already_cancelled', 'already_completed') AND c.probes = 0))::integer),

@@ -34,7 +34,7 @@ WITH durable AS MATERIALIZED (
     WHERE (t.uuid IN (SELECT r.uuid FROM recorded r)) IS TRUE
 ), claimed AS (
     UPDATE retention.cancellations c
-    -- Whether somebody else has it is read from the row as it is now: it may have been claimed meanwhile.
+    -- The row of this moment tells whether another process has it: that one may have claimed it since the look.
     SET state = 'claimed',
         attempt_uuid = CASE WHEN c.state = 'claimed' AND c.attempt_uuid IS DISTINCT FROM t.own
                             THEN c.attempt_uuid ELSE t.uuid END,

@@ -1,4 +1,4 @@
-"""Commands that the tests fork are like those that they start."""
+"""A forked command is like one that has been started."""
 
 from __future__ import annotations
 

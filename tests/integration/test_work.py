@@ -166,15 +166,19 @@ async def test_new_slots_come_at_the_rate_of_the_moment_and_no_more_than_are_use
     assert pytest.approx(19 / (SPACING * TERMS.rate), rel=0.001) == quickly[-1].slot - quickly[0].slot
 
 
+REPLAN: LiteralString = """
+UPDATE retention.cancellations SET state = 'planned', attempt_uuid = NULL, lease_until = NULL, attempts = 0, tries = 0
+"""
+"""The claim of the only round is lost, and its count with it."""
+
+
 async def test_a_claim_that_two_restore_at_once_is_counted_once(world: World, database: Database) -> None:
     """An attempt that somebody else records just now is recorded, claimed and counted by whoever comes first alone."""
     await world.seed(1)
     planned = await begin(database)
     (claim,) = (await planned.work.claim(Kind.CANCEL, TERMS, after=0, batch=1)).claims
     await world.sql("DELETE FROM retention.attempts")
-    await world.sql(
-        "UPDATE retention.cancellations SET state = 'planned', attempt_uuid = NULL, lease_until = NULL, attempts = 0"
-    )
+    await world.sql(REPLAN)
     async with await psycopg.AsyncConnection.connect(world.direct) as first:
         await first.execute(
             "INSERT INTO retention.attempts (uuid, cancellation_id, run_id, kind, replica, claimed_at)"
@@ -190,10 +194,9 @@ async def test_a_claim_that_two_restore_at_once_is_counted_once(world: World, da
 
 LOSE_NEWEST: LiteralString = """
 WITH lost AS (DELETE FROM retention.attempts WHERE uuid = %(uuid)s::uuid)
-UPDATE retention.cancellations SET state = %(state)s, attempt_uuid = %(before)s::uuid, attempts = %(attempts)s, tries = %(attempts)s,
-    lease_until = CASE WHEN %(state)s = 'claimed' THEN now() + interval '1 s' END
+UPDATE retention.cancellations SET attempt_uuid = %(before)s::uuid, attempts = 1, tries = 1
 """
-"""The newest claim of the only round is lost; the row is as it was before."""
+"""The second claim of the only round is lost: the row is the first one's, as it was before."""
 
 
 async def test_a_restored_claim_takes_the_row_of_an_older_one(world: World, database: Database) -> None:
@@ -203,7 +206,7 @@ async def test_a_restored_claim_takes_the_row_of_an_older_one(world: World, data
     (first,) = (await planned.work.claim(Kind.CANCEL, TERMS, after=0, batch=1)).claims
     await planned.work.release([first])
     (second,) = (await planned.work.claim(Kind.CANCEL, TERMS, after=0, batch=1)).claims
-    await world.sql(LOSE_NEWEST, uuid=second.uuid, before=first.uuid, state="claimed", attempts=1)
+    await world.sql(LOSE_NEWEST, uuid=second.uuid, before=first.uuid)
     await world.sql("UPDATE retention.attempts SET outcome = NULL")
     await planned.work.settlements.restore([second])
     assert [(second.uuid, False, 2)] == await world.sql(
@@ -224,7 +227,8 @@ async def test_a_claim_that_is_restored_to_a_settled_row_counts_until_its_releas
     planned = await begin(database)
     other = WorkLedger(database, planned.run_id, "another", None, asyncio.get_running_loop().time)
     (lost,) = (await planned.work.claim(Kind.CANCEL, TERMS, after=0, batch=1)).claims
-    await world.sql(LOSE_NEWEST, uuid=lost.uuid, before=None, state="planned", attempts=0)
+    await world.sql("DELETE FROM retention.attempts")
+    await world.sql(REPLAN)
     (theirs,) = (await other.claim(Kind.CANCEL, TERMS, after=0, batch=1)).claims
     await other.settlements.settle(cancelled([theirs]))
     await planned.work.settlements.restore([lost])
@@ -239,10 +243,7 @@ async def test_a_settled_row_keeps_its_last_count(world: World, database: Databa
     await world.seed(1)
     planned = await begin(database)
     (lost,) = (await planned.work.claim(Kind.CANCEL, TERMS, after=0, batch=1)).claims
-    await world.sql("UPDATE retention.attempts SET claimed_at = claimed_at - interval '1 s'")
-    await world.sql(
-        "UPDATE retention.cancellations SET state = 'planned', attempt_uuid = NULL, lease_until = NULL, attempts = 0, tries = 0"
-    )
+    await world.sql(REPLAN)
     (other,) = (await planned.work.claim(Kind.CANCEL, TERMS, after=0, batch=1)).claims
     await planned.work.settlements.settle(cancelled([other]))
     await planned.work.release([lost])

@@ -152,8 +152,6 @@ class Replica:
         check = check_send(claim, self._house.now, allowed=not self.blocked, connected=True, budget=self._budget)
         if check is not Check.SEND:
             (self.late if check is Check.NEW_SLOT else self.unsent).append(claim)
-        else:
-            self.in_hand.sends(claim)
         return check
 
     async def hear(self, claim: Claim, reply: Wire | None, why: str = "") -> Settlement:
