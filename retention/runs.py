@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from retention.core.pauses import pause_of_all
 from retention.core.rails import check_plan
 from retention.core.stricter import stricter
 from retention.core.summary import exit_code
@@ -213,8 +214,9 @@ class Runs:
         """What keeps a run from its first call, if anything does."""
         if tripped:
             return Stop("; ".join(map(str, tripped)))
-        paused = await self._controls.paused(policy.partners or ())
-        return Stop(paused, paused=True) if paused else None
+        partners = policy.partners or ()
+        pause = pause_of_all(await self._controls.paused(partners), partners)
+        return Stop(pause, paused_for=partners) if pause else None
 
     async def _confirmed(self, run_id: UUID, plan: Plan, confirm: Callable[[Plan], Awaitable[bool]]) -> bool:
         try:
@@ -261,7 +263,7 @@ class Runs:
         return finished
 
     async def _halt(self, run_id: UUID, stop: Stop, log: FilteringBoundLogger, plan: Plan | None) -> Finished:
-        await self._ledger.halt(run_id, self._replica, stop.reason, paused=stop.paused)
+        await self._ledger.halt(run_id, self._replica, stop.reason, paused_for=stop.paused_for)
         log.warning("run.halted", halt_reason=stop.reason)
         return await self._finished(run_id, plan=plan)
 

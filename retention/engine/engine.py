@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from retention.core.model import Kind
+from retention.core.pauses import pause_of_all, paused_partners
 from retention.engine.clock_watch import WaitLog
 from retention.engine.desk import Desk
 from retention.engine.dispatcher import Dispatcher
 from retention.engine.lease_keeper import LeaseKeeper
 from retention.engine.persist import persist
 from retention.engine.recovery import Recovery
+from retention.engine.run_end import RunEnd
 from retention.engine.senders import Senders
 from retention.errors import LostRunError
 from retention.ledger.trouble import AWAY, first_line
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
+    from retention.core.pauses import Paused
     from retention.engine.clock_watch import ClockWatch
     from retention.engine.partner import Partner
     from retention.engine.stats import Stats
@@ -36,9 +39,6 @@ WATCH = 0.4
 
 CONCLUDE = 0.1
 """Seconds between looks whether the run is done, once this process has nothing to do."""
-
-REACHED = 60.0
-"""Seconds within which another process must have reached a partner that this one cannot, or it is given up for all."""
 
 RECOVER = 5.0
 """Seconds between looks for claims whose process died, while there is other work."""
@@ -89,10 +89,9 @@ class Engine:
         self._dispatchers: list[Dispatcher] = []
         self._recovery = Recovery(ledger, partners, self._dispatchers, self._desk.in_hand, [run_id], log)
         self._over = asyncio.Event()
+        self._end = RunEnd(ledger, partners, self._desk, log, self._over)
         self._stopped = False
         self._failure: Exception | None = None
-        self._lost: set[str] = set()
-        self._unreached: tuple[str, ...] = ()
         self._overdue = False
         self._called_off: str | None = None
 
@@ -142,8 +141,8 @@ class Engine:
         elif self._overdue:
             await self._wind_up()
         elif self._called_off is not None:
-            await self._give_up(None, self._called_off)  # what was in this process's hands at that moment
-        return Ending(self._stopped, self._unreached)
+            await self._end.give_up(None, self._called_off)  # what was in this process's hands at that moment
+        return Ending(self._stopped, self._end.unreached)
 
     def _set_up(self, partner: Partner) -> None:
         senders = Senders(partner, self._desk)
@@ -163,22 +162,12 @@ class Engine:
         while not self._stopped:
             try:
                 await self._recovery.find()
-                await self._give_up(None, "the deadline came first")
+                await self._end.give_up(None, "the deadline came first")
                 if await self._ledger.finish("finished", None) or (await self._ledger.watch([])).status != "running":
                     return
             except AWAY:
                 self._log.debug("database.away")
             await asyncio.sleep(WATCH)
-
-    async def _find_unreached(self) -> tuple[str, ...]:
-        """The partners that have not answered for long, and those that never did: not this process, nor any other."""
-        found = []
-        for partner in sorted(self._partners, key=lambda partner: partner.name):
-            lost = partner.name in self._lost
-            kinds = partner.lost_kinds if lost else [*Kind] if partner.never_reached else []
-            if kinds and not await self._ledger.reached(partner.name, kinds, REACHED if lost else None):
-                found.append(partner.name)
-        return tuple(found)
 
     async def _guard(self, part: Coroutine[Any, Any, None]) -> None:
         """Let a part that fails end the work, not cut off what is in flight."""
@@ -215,29 +204,35 @@ class Engine:
         if await self._keeper.keep(sight.server_started, now):
             self._desk.write_again()
         self._waits.look(self._senders, sight, now, now + 2 * WATCH)
+        paused = self._note_pauses(sight.pauses)
         for partner in self._partners:
             partner.halted = partner.halted or partner.name in sight.halted_partners
             if partner.questions_lost:
-                await self._give_up(partner.name, "the status address could not be reached", doubts_only=True)
-            if partner.lost_kinds and partner.name not in self._lost:
+                await self._end.give_up(partner.name, "the status address could not be reached", doubts_only=True)
+            if partner.lost_kinds and partner.name not in self._end.lost:
                 partner.halted = True
-                self._lost.add(partner.name)
+                self._end.lost.add(partner.name)
                 self._log.error("partner.unreachable", partner=partner.name)
-        if sight.status == "running" and sight.paused:
-            await self._ledger.halt(sight.paused, paused=True)
+        if sight.status == "running" and paused:
+            await self._ledger.halt(paused, paused_for=[*self._end.paused])
         if overdue:
             self._overdue = True
             self._desk.hurry(stopped=False)
         if sight.status == "cancelled":
             self._called_off = sight.halt_reason
-        if sight.status != "running" or sight.paused or overdue:
+        if sight.status != "running" or paused or overdue:
             self._over.set()
 
-    async def _give_up(self, partner: str | None, why: str, *, doubts_only: bool = False) -> None:
-        given_up = await persist(lambda: self._ledger.give_up(partner, why, doubts_only=doubts_only), until=self._over)
-        if given_up:
-            self._desk.note_given_up(given_up)
-            self._log.warning("run.given_up", partner=partner, rounds=sum(g.rounds for g in given_up), detail=why)
+    def _note_pauses(self, pauses: Sequence[Paused]) -> str | None:
+        """Stop the calls to those partners alone that are paused; returns the words where these are all."""
+        names = [partner.name for partner in self._partners]
+        self._end.paused = paused_partners(pauses, names)
+        for partner in self._partners:
+            was, partner.paused = partner.paused, partner.name in self._end.paused
+            if was != partner.paused:
+                event = "partner.paused" if partner.paused else "partner.resumed"
+                self._log.warning(event, partner=partner.name, detail=self._end.paused.get(partner.name))
+        return pause_of_all(self._end.paused, names)
 
     async def _conclude(self) -> None:
         """Find what dead processes left, and the end of the run; no more often than it is cheap."""
@@ -257,24 +252,9 @@ class Engine:
             started = clock()
             try:
                 found = await self._recovery.find(whole=done)
-                if done and not found and await self._finish():
+                if done and not found and await self._end.finish():
                     self._over.set()
             except AWAY:
                 self._log.debug("database.away")
             recovered_at = clock()
             await asyncio.sleep(min(10 * (recovered_at - started), RECOVER))
-
-    async def _finish(self) -> bool:
-        halted = sorted(partner.name for partner in self._partners if partner.halted and partner.name not in self._lost)
-        if halted:
-            return await self._ledger.finish("halted", f"unauthorized: {', '.join(halted)} refused our credentials")
-        self._unreached = await self._find_unreached()
-        for name in self._lost.intersection(self._unreached):
-            await self._give_up(name, "the partner could not be reached")
-        if not self._unreached:
-            return await self._ledger.finish("finished", None)
-        ended = await self._ledger.finish("failed", f"unreachable: {', '.join(self._unreached)}")
-        if ended:
-            for name in {*self._unreached} - self._lost:  # too few rounds to tell before
-                self._log.error("partner.unreachable", partner=name)
-        return ended

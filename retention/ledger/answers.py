@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from retention.core.model import Claim, State
+    from retention.core.pauses import Paused
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +53,14 @@ class Settled(NamedTuple):
     """What became of a batch of settlements.
 
     `written` by attempt. `recent`: the run's newest replies, for the failure-ratio rail; None where it was not touched.
+    `recent_again`: the same of the rounds that an earlier run has tried.
     `refused_closings`: how many closings the operator's database has refused in the run, None where the batch held
     neither. `missing`: attempts that are not on record any more, and whose settlements changed nothing.
     """
 
     written: dict[str, Written]
     recent: str | None = None
+    recent_again: str | None = None
     refused_closings: int | None = None
     missing: tuple[str, ...] = ()
 
@@ -89,7 +92,7 @@ class Sight:
     halt_reason: str | None
     halted_partners: frozenset[str]
     overdue: bool
-    paused: str | None
+    pauses: tuple[Paused, ...]
     throttled: frozenset[str]
     server_started: datetime
     waits: tuple[Wait, ...] = ()

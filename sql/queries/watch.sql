@@ -10,10 +10,9 @@ WITH alive AS (
 SELECT
     statement_timestamp() AS now,
     r.status, r.halt_reason, r.halted_partners, r.deadline_at <= statement_timestamp() AS overdue,
-    (SELECT 'paused by ' || p.paused_by || ': ' || p.reason || coalesce(' (' || p.partner || ')', '')
+    (SELECT json_agg(json_build_array(p.partner, p.paused_by, p.reason) ORDER BY p.pause_id)
      FROM retention.pauses p
-     WHERE p.resumed_at IS NULL AND (p.partner IS NULL OR p.partner = ANY (%(partners)s::text[]))
-     ORDER BY p.pause_id LIMIT 1) AS paused,
+     WHERE p.resumed_at IS NULL AND (p.partner IS NULL OR p.partner = ANY (%(partners)s::text[]))) AS pauses,
     ARRAY(SELECT DISTINCT s.partner FROM retention.partner_state s
           WHERE s.partner = ANY (%(partners)s::text[]) AND s.paused_until > statement_timestamp()) AS throttled,
     pg_postmaster_start_time() AS server_started,
