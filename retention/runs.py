@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from retention.engine.stats import Tally
     from retention.ledger.controls import Controls
     from retention.ledger.runs import RunLedger
+    from retention.ledger.stalls import Stalls
     from retention.ledger.work import LaneTerms
     from retention.run_values import Order, Work
 
@@ -52,6 +53,7 @@ class Runs:
     def __init__(
         self,
         ledger: RunLedger,
+        stalls: Stalls,
         controls: Controls,
         replica: str,
         work: Work,
@@ -65,7 +67,7 @@ class Runs:
     ) -> None:
         self._ledger = ledger
         self._policy_now = policy_now
-        self._planning = Planning(ledger, tally, log, scope, clock_limit)
+        self._planning = Planning(ledger, stalls, tally, log, scope, clock_limit)
         self._clock_limit = clock_limit
         self._controls = controls
         self._replica = replica
@@ -277,7 +279,12 @@ class Runs:
         stopped: bool = False,
     ) -> Finished:
         summary = await self._ledger.summary(run_id)
-        code = exit_code(summary, stopped_by=self._signalled() if stopped else None, unreachable=unreachable)
+        code = exit_code(
+            summary,
+            stopped_by=self._signalled() if stopped else None,
+            unreachable=unreachable,
+            stuck=plan is not None and any(other.stuck for other in plan.elsewhere),
+        )
         return Finished(summary, code, plan, warnings)
 
 

@@ -23,7 +23,7 @@ from retention.errors import LostRunError
 from retention.ledger.trouble import AWAY, first_line
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
     from uuid import UUID
 
     from structlog.typing import FilteringBoundLogger
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from retention.engine.clock_watch import ClockWatch
     from retention.engine.partner import Partner
     from retention.engine.stats import Stats
+    from retention.ledger.answers import Sight
     from retention.ledger.work import WorkLedger
 
 WATCH = 0.4
@@ -53,7 +54,10 @@ class Ending:
 
 
 class Engine:
-    """Sends and settles what is planned, until the run is over or somebody says stop."""
+    """Sends and settles what is planned, until the run is over or somebody says stop.
+
+    `stalled` marks the run as one that makes no progress, and tells people.
+    """
 
     def __init__(
         self,
@@ -68,8 +72,13 @@ class Engine:
         passed: Sequence[str],
         log_user_ids: bool,
         clock: ClockWatch | None = None,
+        stalled: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._ledger = ledger
+        self._stats = stats
+        self._done = -1  # rounds that were done at the last look
+        self._stalled = stalled
+        self._telling: asyncio.Future[None] | None = None
         self._partners = partners
         self._log = log
         self._clock = clock
@@ -133,6 +142,8 @@ class Engine:
             self._desk.close()
             await desk
             watcher.cancel()
+            if self._telling is not None:
+                self._telling.cancel()
             concluder.cancel()
         if self._failure is not None:
             raise self._failure
@@ -197,7 +208,7 @@ class Engine:
 
     async def _look(self) -> None:
         now = time.monotonic()
-        sight = await self._ledger.watch([partner.name for partner in self._partners])
+        sight = await self._sign_of_life()
         if self._clock is not None:
             await self._clock.look()
         overdue = sight.overdue and self._agrees()
@@ -222,6 +233,17 @@ class Engine:
             self._called_off = sight.halt_reason
         if sight.status != "running" or paused or overdue:
             self._over.set()
+
+    async def _sign_of_life(self) -> Sight:
+        """Look at the run; where it makes no progress, people are told beside the work."""
+        done = self._stats.done
+        progressed = done > self._done >= 0
+        sight = await self._ledger.watch([partner.name for partner in self._partners], progressed=progressed)
+        self._done = done
+        telling = self._telling is not None and not self._telling.done()
+        if sight.stalled and self._stalled is not None and not telling and self._agrees():
+            self._telling = asyncio.ensure_future(self._stalled())
+        return sight
 
     def _note_pauses(self, pauses: Sequence[Paused]) -> str | None:
         """Stop the calls to those partners alone that are paused; returns the words where these are all."""

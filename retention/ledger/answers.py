@@ -86,7 +86,10 @@ class Wait(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What a look at the run showed. `server_started`: a later server, or another one, began at another time."""
+    """What a look at the run showed. `server_started`: a later server, or another one, began at another time.
+
+    `stalled`: it has made no progress for as long as its policy says, and nobody has noticed so far.
+    """
 
     status: str
     halt_reason: str | None
@@ -96,3 +99,4 @@ class Sight:
     throttled: frozenset[str]
     server_started: datetime
     waits: tuple[Wait, ...] = ()
+    stalled: bool = False

@@ -201,10 +201,12 @@ class WorkLedger:
         row = await self._database.row("front", run_id=self._run_id, partner=partner, above=above)
         return row.id if row else None
 
-    async def watch(self, partners: Sequence[str]) -> Sight:
-        """Give a sign of life and look what has become of the run."""
+    async def watch(self, partners: Sequence[str], *, progressed: bool = True) -> Sight:
+        """Give a sign of life, say whether the run has `progressed` since the last, and look what has become of it."""
         began = self._clocks and self._clocks.moment()
-        row = await self._control.row("watch", run_id=self._run_id, beat=BEAT, partners=list(partners))
+        row = await self._control.row(
+            "watch", run_id=self._run_id, beat=BEAT, partners=list(partners), progressed=progressed
+        )
         if row is None:
             raise LostRunError(
                 f"the ledger does not have run {self._run_id} any more: the database was restored from an older copy,"
@@ -223,6 +225,7 @@ class WorkLedger:
             frozenset(row.throttled),
             row.server_started,
             waits,
+            row.stalled,
         )
 
     async def correct(

@@ -15,7 +15,8 @@ SELECT
         ORDER BY r.as_of) AS runs,
     EXISTS (
         SELECT FROM retention.runs r
-        WHERE NOT r.told AND r.status IN ('halted', 'failed', 'finished', 'cancelled', 'awaiting_approval'))
+        WHERE NOT r.told AND (r.status IN ('halted', 'failed', 'finished', 'cancelled', 'awaiting_approval')
+                              OR (r.status IN ('planned', 'running') AND r.stalled_at IS NOT NULL)))
     OR EXISTS (
         SELECT FROM retention.deliveries d
         WHERE d.due_at <= statement_timestamp() AND d.target = ANY (%(targets)s::text[])) AS untold

@@ -17,7 +17,9 @@ SET status = 'running', halt_reason = NULL, paused = false, paused_for = '{}', t
     started_at = coalesce(r.started_at, statement_timestamp()), finished_at = NULL,
     deadline_at = CASE WHEN b.going THEN r.deadline_at
                        ELSE coalesce(statement_timestamp() + make_interval(secs => %(deadline)s::float8), 'infinity') END,
-    active_until = statement_timestamp() + make_interval(secs => %(beat)s)
+    active_until = statement_timestamp() + make_interval(secs => %(beat)s),
+    progressed_at = CASE WHEN b.going THEN r.progressed_at ELSE statement_timestamp() END,
+    stalled_at = CASE WHEN b.going THEN r.stalled_at END
 FROM before b
 WHERE r.run_id = b.run_id
 RETURNING b.going

@@ -67,7 +67,18 @@ UUID = uuid.UUID(int=4711)
 
 HARMLESS: dict[str, Any] = {
     **dict.fromkeys(
-        ("again", "dry_run", "status_probe", "ask_first", "doubts_only", "leave_tried", "tried_only", "due_first"),
+        (
+            "again",
+            "dry_run",
+            "status_probe",
+            "ask_first",
+            "doubts_only",
+            "leave_tried",
+            "tried_only",
+            "due_first",
+            "progressed",
+            "scheduled",
+        ),
         False,
     ),
     **dict.fromkeys(("ended", "paused"), True),
