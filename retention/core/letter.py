@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from retention.core.model import State
-from retention.core.plan import VIEW
+from retention.core.next_steps import next_steps
 from retention.core.text import decimal_text, time_text
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ _TITLES: Mapping[Event, str] = {
     "run.halted": "run halted",
     "run.failed": "run failed",
     "run.review": "a run needs review",
-    "run.awaiting_approval": "a run awaits approval",
     "schedule.missed": "scheduled times missed",
 }
 
@@ -32,7 +32,6 @@ _TITLES: Mapping[Event, str] = {
 def run_letter(event: Event, run: UntoldRun, summary: Summary, redact: Callable[[str], str]) -> dict[str, Any]:
     """What is told of a run. Amounts are exact, times in UTC, and no player is named."""
     reason = None if run.halt_reason is None else redact(run.halt_reason)
-    asker = redact(run.requested_by)
     return {
         "run": {
             "run_id": str(run.run_id),
@@ -40,7 +39,7 @@ def run_letter(event: Event, run: UntoldRun, summary: Summary, redact: Callable[
             "trigger": run.trigger,
             "mode": run.mode,
             "scheduled_for": time_text(run.scheduled_for) if run.scheduled_for else None,
-            "requested_by": asker,
+            "requested_by": redact(run.requested_by),
             "status": run.status,
             "halt_reason": reason,
             "rounds": summary.rounds,
@@ -51,8 +50,8 @@ def run_letter(event: Event, run: UntoldRun, summary: Summary, redact: Callable[
             "discrepancies": summary.discrepancies,
             "incomplete": summary.incomplete,
         },
-        "text": f"Run {run.run_id} of policy {run.policy} {_what(event, reason or '', asker, summary)}. "
-        f"Next: {_next(event, run)}",
+        "text": f"Run {run.run_id} of policy {run.policy} {_what(event, reason or '', summary)}. "
+        f"Next: {_next(run, summary)}",
     }
 
 
@@ -80,42 +79,21 @@ def chat_message(event: Event, body: str) -> tuple[str, str]:
     return f"retention, policy {policy}: {_TITLES[event]}", letter["text"]
 
 
-def _what(event: Event, reason: str, asker: str, summary: Summary) -> str:
+def _what(event: Event, reason: str, summary: Summary) -> str:
     short = reason if len(reason) <= _LONGEST else f"{reason[:_LONGEST]}…"
     match event:
         case "run.halted":
             return f"was halted: {short}"
         case "run.failed":
             return f"failed: {short}"
-        case "run.awaiting_approval":
-            noun = "round" if summary.rounds == 1 else "rounds"
-            return f"awaits approval: {summary.rounds} {noun}, asked for by {asker}"
     return f"is finished and needs a person: {', '.join(_open_ends(summary))}"
 
 
-def _next(event: Event, run: UntoldRun) -> str:
-    match event:
-        case "run.halted" if run.paused:
-            by_itself = (
-                "the run then goes on by itself"
-                if run.trigger == "schedule"
-                else f"retention run --resume {run.run_id}"
-            )
-            return f"retention resume --by WHO (--partner P where one is paused); {by_itself}"
-        case "run.halted" if (run.halt_reason or "").startswith("stricter: "):
-            run_id = run.run_id
-            return f"retention run --resume {run_id} goes on as planned, retention runs close {run_id} calls it off"
-        case "run.halted":
-            return f"retention run --resume {run.run_id} (--override TEXT --by WHO passes the rail)"
-        case "run.failed":
-            return (
-                f"retention check, until it can be read; then retention run {run.policy}"
-                if (run.halt_reason or "").startswith(VIEW)
-                else "once the vendor answers, a new `retention run`: what was not sent is planned again"
-            )
-        case "run.awaiting_approval":
-            return f"retention approve {run.run_id} --by WHO, or retention reject {run.run_id} --by WHO"
-    return f"retention review list; retention report --all --run {run.run_id}"
+def _next(run: UntoldRun, summary: Summary) -> str:
+    ended = replace(
+        summary, status=run.status, halt_reason=run.halt_reason, paused=run.paused, trigger=run.trigger, mode=run.mode
+    )
+    return "; ".join(f"{step.command} ({step.does})" for step in next_steps(ended))
 
 
 def _open_ends(summary: Summary) -> Iterator[str]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from retention.core.summary import Summary
 
-Event = Literal["run.halted", "run.failed", "run.review", "run.awaiting_approval", "schedule.missed"]
+Event = Literal["run.halted", "run.failed", "run.review", "schedule.missed"]
 
 EVENTS: tuple[Event, ...] = get_args(Event)
 
@@ -33,7 +33,7 @@ PATIENCE = 3 * 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class UntoldRun:
-    """A run that was halted, is over, or waits, and nobody has been told. `paused`: halted by the kill switch."""
+    """A run that was halted or is over, and nobody has been told. `paused`: halted by the kill switch."""
 
     run_id: UUID
     policy: str
@@ -53,8 +53,6 @@ def candidate(run: UntoldRun) -> Event | None:
             return "run.halted"
         case "failed":
             return "run.failed"
-        case "awaiting_approval":
-            return "run.awaiting_approval"
         case "finished" if run.mode == "enforce":
             return "run.review"
         case "cancelled" if run.trigger == "schedule" and (run.halt_reason or "").startswith(MISSED):

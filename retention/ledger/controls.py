@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from retention.core.holds import NOTHING_HELD, Hold
+from retention.core.next_steps import pause_words
 from retention.core.text import time_text
 from retention.core.words import is_blank
 from retention.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
 
     from retention.ledger.database import Database
@@ -36,13 +37,14 @@ class Controls:
         self._durable = database.durable()
 
     async def paused(self, partners: Sequence[str]) -> str | None:
-        """Say which pause covers one of the partners, or all of them; None where none does."""
+        """Say which pause covers one of the partners, or all of them, and what ends it; None where none does."""
         row = await self._database.row("paused", partners=list(partners))
-        return row.paused if row else None
+        return pause_words(row.paused_by, row.reason, row.partner) if row else None
 
-    async def pauses(self) -> list[Pause]:
-        """List the pauses that are on, oldest first."""
-        return [Pause(*row) for row in await self._database.rows("pauses")]
+    async def pauses(self, partners: Collection[str] | None = None) -> list[Pause]:
+        """List the pauses that are on, oldest first; with `partners` those that cover one of them."""
+        pauses = [Pause(*row) for row in await self._database.rows("pauses")]
+        return [one for one in pauses if partners is None or one.partner is None or one.partner in partners]
 
     async def pause(self, partner: str | None, by: str, reason: str) -> None:
         """Stop the calls to one partner or (None) to all. Raises UsageError where they are stopped already."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from retention.core.backoff import BASE
 from retention.core.model import Claim, Kind, State
+from retention.core.next_steps import pause_words
 from retention.core.pacing import HORIZON_S, LOOK_GOOD_S, SPACING, TOLD_GOOD_S, Clock
 from retention.errors import LostRunError
 from retention.ledger.answers import Claimed, Dropped, GivenUp, Sight, Wait
@@ -211,7 +212,7 @@ class WorkLedger:
             row.halt_reason,
             frozenset(row.halted_partners),
             row.overdue,
-            row.paused,
+            pause_words(*row.paused) if row.paused else None,
             frozenset(row.throttled),
             row.server_started,
             waits,

@@ -10,7 +10,7 @@ WITH alive AS (
 SELECT
     statement_timestamp() AS now,
     r.status, r.halt_reason, r.halted_partners, r.deadline_at <= statement_timestamp() AS overdue,
-    (SELECT 'paused by ' || p.paused_by || ': ' || p.reason || coalesce(' (' || p.partner || ')', '')
+    (SELECT ARRAY[p.paused_by, p.reason, p.partner]
      FROM retention.pauses p
      WHERE p.resumed_at IS NULL AND (p.partner IS NULL OR p.partner = ANY (%(partners)s::text[]))
      ORDER BY p.pause_id LIMIT 1) AS paused,
