@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from retention.run_values import Planned
 
 
@@ -23,13 +21,14 @@ async def ask(planned: Planned, doubts: int) -> bool:
     """Show a plan, and ask. No answer, or no terminal any more, is a no."""
     from retention.report.question import question
 
-    _show(f"{question(planned, doubts)}\nCancel them? [y/N]: ")
-    answer = ""
-    try:
-        answer = await _typed()
-    finally:
-        if not answer.endswith("\n"):
-            _show("\n")  # what comes next begins a line
+    answer, line = "", _Line()
+    with line:
+        _show(f"{question(planned, doubts)}\nCancel them? [y/N]: ")
+        try:
+            answer = await line.typed()
+        finally:
+            if not answer.endswith("\n"):
+                _show("\n")  # what comes next begins a line
     return answer.strip().lower() in {"y", "yes"}
 
 
@@ -38,36 +37,39 @@ def _show(text: str) -> None:
         print(text, end="", file=sys.stderr, flush=True)
 
 
-async def _typed() -> str:
-    """A line from the terminal; waiting for it can be cut short, which a thread that reads could not be."""
-    loop = asyncio.get_running_loop()
-    readable, gone = asyncio.Event(), asyncio.Event()
+class _Line:
+    """A line from the terminal; waiting for it can be cut short, which a thread that reads could not be.
 
-    def hung_up() -> None:
-        gone.set()
-        readable.set()
+    A terminal that hangs up does not end the process, from then on, with the plan still standing.
+    """
 
-    with _on_hangup(hung_up):
-        loop.add_reader(sys.stdin, readable.set)
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._readable = asyncio.Event()
+        self._hung_up = False
+        self._listens = signal.getsignal(signal.SIGHUP) is signal.SIG_DFL  # not so under nohup
+
+    def __enter__(self) -> None:
+        if self._listens:
+            self._loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+
+    def __exit__(self, *_: object) -> None:
+        # Both kernel and shell say that a terminal is gone.
+        if self._listens and not self._hung_up:
+            self._loop.remove_signal_handler(signal.SIGHUP)
+
+    async def typed(self) -> str:
+        """Wait for the line; empty where there is no terminal any more."""
+        self._loop.add_reader(sys.stdin, self._readable.set)
         try:
-            await readable.wait()
+            await self._readable.wait()
         finally:
-            loop.remove_reader(sys.stdin)
+            self._loop.remove_reader(sys.stdin)
         try:
-            return "" if gone.is_set() else sys.stdin.readline()
+            return "" if self._hung_up else sys.stdin.readline()
         except (OSError, ValueError):  # the terminal is gone, or what was typed is no text
             return ""
 
-
-@contextmanager
-def _on_hangup(act: Callable[[], None]) -> Iterator[None]:
-    """Do this where the terminal hangs up, instead of dying with the plan still standing."""
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_DFL:  # as under nohup
-        yield
-        return
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGHUP, act)
-    try:
-        yield
-    finally:
-        loop.remove_signal_handler(signal.SIGHUP)
+    def _hang_up(self) -> None:
+        self._hung_up = True
+        self._readable.set()

@@ -179,7 +179,8 @@ async def test_nobody_is_asked_about_nothing(world: World) -> None:
     """Where no round is stale, a run at a terminal ends without a question."""
     terminal = await on_terminal(world, "run")
     code, out = await terminal.ended()
-    assert (0, "") == (code, terminal.screen.strip())
+    assert 0 == code
+    assert "[y/N]" not in terminal.screen
     assert "no stale rounds" in out
 
 
@@ -235,5 +236,8 @@ async def test_elsewhere_each_transition_is_a_line_of_json(world: World) -> None
         (event["round_id"], event["outcome"], event["error_code"]) for event in heard["round.settled"]
     ]
     assert ["r3"] == [event["round_id"] for event in heard["round.rejected"]]
+    # A plain refusal is asked about once, and no doubt meanwhile.
+    assert {"r2"} == {event["round_id"] for event in heard["round.in_doubt"]}
+    assert [("r3", "99")] == [(event["round_id"], event["error_code"]) for event in heard["round.refused"]]
     assert "unauthorized: acme refused our credentials" == heard["run.halted"][0]["halt_reason"]
     assert ["info", "info"] == [event["level"] for event in heard["run.finished"]]
