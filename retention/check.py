@@ -172,8 +172,8 @@ async def _database(settings: Settings, redact: Callable[[str], str]) -> list[Fi
     scopes = [(policy.name, scope_of(settings, policy)) for policy in settings.policies.values()]
     try:
         async with open_database(secret.reveal if secret else str, size=1) as database:
-            limited = {policy.name: [*policy.max_amount] for policy in settings.policies.values()}
-            findings = [await _clock(database, settings), *await inspect_database(database, scopes, limited)]
+            limits = {policy.name: policy.limits for policy in settings.policies.values()}
+            findings = [await _clock(database, settings), *await inspect_database(database, scopes, limits)]
             if not all(finding.ok for finding in findings):
                 return [*findings, *secret_findings(settings, ())]
             findings += [*await _pauses(database), *await inspect_names(database, scopes)]

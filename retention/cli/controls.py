@@ -11,6 +11,7 @@ from retention.cli.times import moment
 from retention.cli.words import require_known, require_partner, warn, warn_of_no_match
 from retention.core.holds import NOTHING_HELD
 from retention.core.names import NameKind
+from retention.core.next_steps import resume_command
 from retention.errors import UsageError
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def hold_add(
             await warn_of_no_match(house, fields)
         return 0
 
-    _on_ledger(context, work, asked=asked)
+    _on_ledger(context, "hold add", work, asked=asked)
 
 
 def hold_list(
@@ -94,7 +95,7 @@ def hold_list(
         emit_json(table.documents(rows)) if as_json else table.print_holds(rows)
         return 0
 
-    _on_ledger(context, work)
+    _on_ledger(context, "hold list", work)
 
 
 def hold_release(
@@ -109,7 +110,7 @@ def hold_release(
         print(f"hold {hold_id} is released")
         return 0
 
-    _on_ledger(context, work)
+    _on_ledger(context, "hold release", work)
 
 
 def pause(
@@ -122,10 +123,10 @@ def pause(
 
     async def work(house: House, _signals: Signals) -> int:
         await house.controls.pause(partner, who(by), reason)
-        print(f"paused: {partner or 'all partners'}; `retention resume` ends it")
+        print(f"paused: {partner or 'all partners'}; `{resume_command(partner)}` ends it")
         return 0
 
-    _on_ledger(context, work, asked=lambda settings: require_partner(settings, partner))
+    _on_ledger(context, "pause", work, asked=lambda settings: require_partner(settings, partner))
 
 
 def resume(context: typer.Context, by: By, partner: Partner = None) -> None:
@@ -144,16 +145,18 @@ def resume(context: typer.Context, by: By, partner: Partner = None) -> None:
             house.log.warning("partner.resumed", partner=names, requested_by=who(by))
         return 0
 
-    _on_ledger(context, work)
+    _on_ledger(context, "resume", work)
 
 
-def _on_ledger(context: typer.Context, work: Work, *, asked: Callable[[Settings], object] | None = None) -> None:
-    """Run a command that writes to or reads from our tables, which have to be there."""
+def _on_ledger(
+    context: typer.Context, command: str, work: Work, *, asked: Callable[[Settings], object] | None = None
+) -> None:
+    """Run a command that writes to or reads from our tables, which have to be there, and open to it."""
 
     async def ready(house: House, signals: Signals) -> int:
-        from retention.ledger import migrations
+        from retention.ledger.inspect import require_ready
 
-        await migrations.require_current(house.database)
+        await require_ready(house.database, command)
         return await work(house, signals)
 
     in_house(context, ready, asked=asked)

@@ -67,7 +67,7 @@ def plan(
         from retention.report.runs import plan_document
 
         wanted, scope = asked(house.settings)
-        await require_ready(house.database)
+        await require_ready(house.database, "plan")
         await require_known(house, "--market", NameKind.MARKET, market or ())
         found = await house.run_ledger.plan(scope, house.settings.clock_limit(wanted.name))
         by_vendors = await house.run_ledger.vendor_pauses(scope.partners)
