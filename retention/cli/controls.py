@@ -69,11 +69,12 @@ def hold_add(
             await require_known(house, option, kind, [name] if name is not None else ())
         number = await house.controls.hold_add(partner, market, game, user, round_, reason, who(by), end)
         print(f"hold {number} stands", end="", flush=True)  # whatever comes of the count
-        matched = await Names(house.database).matched(fields)
+        names = Names(house.database)
+        matched = await names.matched(fields)
         rounds = f"{matched} open round{'' if matched == 1 else 's'}"
         print(f"; it matches {rounds} now" if matched is not None else "", flush=True)
         if matched is None:
-            warn(house, "how many open rounds the hold matches was not found out within 5 seconds")
+            warn(house, f"how many open rounds the hold matches was not found out{names.why_not}")
         elif matched == 0:
             await warn_of_no_match(house, fields)
         return 0

@@ -26,14 +26,14 @@ def privilege_finding(server: Any, lacking: Sequence[Lack], command: str | None)
     if not lacking:
         return Finding("privileges", ok=True, message="all that the job needs")
     role, statements = server.role, "; ".join(lack.grant for lack in lacking)
-    job = f"connect as {ROLE}" if server.has_job else f"let {SCRIPT} make {ROLE}, and connect as that"
+    job = f"connect as {ROLE}" if server.has_job else f"run {SCRIPT} and connect as {ROLE}"
     if role == ROLE or (role == REPORT_ROLE and command is not None and {*needs(command)[0]} <= {*grants(role)}):
         mend = f"run {SCRIPT} again, or {statements}"
     elif command is None and role == REPORT_ROLE:
         mend = job  # with all of that it would be another role
     else:
         mend = f"{job}, or {statements}"
-    what = f"{role} lacks privileges" + (f" for `retention {command}`" if command is not None else " that runs need")
+    what = f"{role} lacks privileges" + (f" for `retention {command}`" if command is not None else "")
     return Finding("privileges", ok=False, message=f"{what}; {mend}")
 
 
@@ -42,6 +42,6 @@ def role_finding(server: Any) -> Finding:
     if not server.may_delete:
         return Finding("role", ok=True, message=f"{server.role}, who may delete nothing from the ledger")
     standing = ", a superuser," if server.superuser else ", who owns the ledger," if server.owner else ""
-    job = f"use {ROLE} in database.dsn" if server.has_job else f"let {SCRIPT} make {ROLE}, and use it in database.dsn"
+    job = f"use {ROLE} in database.dsn" if server.has_job else f"run {SCRIPT}, and use {ROLE} in database.dsn"
     message = f"connected as {server.role}{standing} who may delete evidence: {job}"
     return Finding("role", ok=True, message=message, warning=True)

@@ -9,4 +9,7 @@ SELECT
     EXISTS (
         SELECT FROM pg_catalog.pg_class r JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace
         WHERE n.nspname = 'retention' AND r.relkind IN ('r', 'p') AND has_table_privilege(r.oid, 'DELETE')) AS may_delete,
-    EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'retention_job') AS has_job
+    -- Roles are the whole server's; in this database it may have nothing.
+    EXISTS (
+        SELECT FROM pg_catalog.pg_roles j, pg_catalog.pg_namespace n
+        WHERE j.rolname = 'retention_job' AND n.nspname = 'retention' AND has_schema_privilege(j.oid, n.oid, 'USAGE')) AS has_job

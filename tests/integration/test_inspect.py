@@ -288,7 +288,11 @@ async def test_a_large_table_without_its_index_is_warned_about_until_it_has_one(
     assert {"index use of policy nightly": reads_all} == await warned()
     run(database_dsn, "CREATE INDEX ON public.rounds (opened_at) WHERE status = 0")
     assert {} == await warned()
-    run(database_dsn, "UPDATE public.rounds SET status = 0, opened_at = now() - interval '9 days'", "ANALYZE public.rounds")
+    run(
+        database_dsn,
+        "UPDATE public.rounds SET status = 0, opened_at = now() - interval '9 days'",
+        "ANALYZE public.rounds",
+    )
     (said,) = [finding for finding in await look(database_dsn) if finding.name == "index use of policy nightly"]
     assert not said.warning  # what `db sample` prints is there
     assert said.message.startswith("reads all of public.rounds (about 120,000 rows), as PostgreSQL finds that quicker")
