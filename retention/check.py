@@ -17,13 +17,14 @@ from retention.core.model import Credentials, NotConnected, Reply, Treatment, Un
 from retention.core.overlap import overlap
 from retention.errors import RetentionError
 from retention.ledger.clocks import Clocks
+from retention.ledger.controls import Controls
 from retention.ledger.database import open_database
 from retention.ledger.finding import Finding
 from retention.ledger.inspect import inspect_database
 from retention.ledger.inspect_names import inspect_names
 from retention.ledger.runs import RunLedger
 from retention.ledger.trouble import AWAY
-from retention.report.show import vendor_pause
+from retention.report.show import person_pause, vendor_pause
 from retention.scope import scope_of
 from retention.settings.durations import format_duration
 from retention.settings.partner import Call
@@ -171,11 +172,11 @@ async def _database(settings: Settings, redact: Callable[[str], str]) -> list[Fi
     scopes = [(policy.name, scope_of(settings, policy)) for policy in settings.policies.values()]
     try:
         async with open_database(secret.reveal if secret else str, size=1) as database:
-            limited = {policy.name: [*policy.max_amount] for policy in settings.policies.values()}
-            findings = [await _clock(database, settings), *await inspect_database(database, scopes, limited)]
+            limits = {policy.name: policy.limits for policy in settings.policies.values()}
+            findings = [await _clock(database, settings), *await inspect_database(database, scopes, limits)]
             if not all(finding.ok for finding in findings):
                 return [*findings, *secret_findings(settings, ())]
-            findings += [*await _vendor_pauses(database), *await inspect_names(database, scopes)]
+            findings += [*await _pauses(database), *await inspect_names(database, scopes)]
             return [*findings, *secret_findings(settings, await sample_ids(database))]
     except RetentionError as error:
         message = str(error)
@@ -195,12 +196,14 @@ async def _clock(database: Database, settings: Settings) -> Finding:
     return Finding("clock", ok=problem is None, message=message)
 
 
-async def _vendor_pauses(database: Database) -> list[Finding]:
-    pauses = await RunLedger(database).vendor_pauses(None)
-    return [
-        Finding(f"pause of {partner}", ok=True, message=vendor_pause(partner, until), warning=True)
-        for partner, until in pauses.items()
-    ]
+async def _pauses(database: Database) -> list[Finding]:
+    by_people = {
+        one.partner or "all partners": person_pause(one.partner, one.paused_by, one.paused_at, one.reason)
+        for one in await Controls(database).pauses()
+    }
+    by_vendors = await RunLedger(database).vendor_pauses(None)
+    told = [*by_people.items(), *((partner, vendor_pause(partner, until)) for partner, until in by_vendors.items())]
+    return [Finding(f"pause of {whom}", ok=True, message=words, warning=True) for whom, words in told]
 
 
 async def _vendor(partner: Partner, redactor: Redactor) -> Finding:

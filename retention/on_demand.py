@@ -16,6 +16,21 @@ if TYPE_CHECKING:
     from retention.settings.model import Policy
 
 
+CONFIGURED = "configured"
+"""In a run's settings: the policy's own values, where a person has chosen others for the run."""
+
+BESIDES = {"limit", CONFIGURED}
+"""What a run's settings hold beside the policy."""
+
+
+def chosen(policy: Policy, configured: Policy | None) -> dict[str, Any]:
+    """What the configuration had, where a person has chosen another mode or age for this run."""
+    if configured is None:
+        return {}
+    before, record = configured.as_record(), policy.as_record()
+    return {key: before[key] for key in ("mode", "open_longer_than") if before[key] != record[key]}
+
+
 def narrowed(
     policy: Policy,
     *,

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from retention.core.text import time_text
 from retention.errors import ViewError
 from retention.ledger.runs import RunRequest
+from retention.on_demand import CONFIGURED
 from retention.run_values import Planned
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from structlog.typing import FilteringBoundLogger
 
@@ -49,11 +50,14 @@ class Planning:
         self._scope = scope
         self._clock_limit = clock_limit
 
-    async def plan(self, policy: Policy, scope: Scope, terms: Sequence[LaneTerms], order: Order) -> Planned | None:
-        """Plan a run; see Runs.plan."""
+    async def plan(
+        self, policy: Policy, scope: Scope, terms: Sequence[LaneTerms], order: Order, chosen: Mapping[str, Any]
+    ) -> Planned | None:
+        """Plan a run; see Runs.plan. `chosen`: what the configuration has, where a person chose otherwise."""
         # The partners of this moment are the run's for good, whatever is configured when it is resumed.
         policy = policy.model_copy(update={"partners": scope.partners})
         record = policy.as_record() | ({} if scope.limit is None else {"limit": scope.limit})
+        record |= {CONFIGURED: dict(chosen)} if chosen else {}
         request = RunRequest(
             uuid.uuid4(),
             policy.name,

@@ -23,6 +23,13 @@ class Work(Protocol):
         """Work on the run until it is over for this process."""
 
 
+class Confirm(Protocol):
+    """Asks a person."""
+
+    async def __call__(self, planned: Planned, doubts: int) -> bool:
+        """Whether the plan is to be carried out, and so many `doubts` of earlier runs are to be settled."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finished:
     """What became of a run, and the exit code that tells it."""

@@ -5,19 +5,17 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
 from retention.core.pauses import pause_of_all
 from retention.core.rails import check_plan
-from retention.core.stricter import stricter
-from retention.core.summary import exit_code
+from retention.core.summary import NOT_CONFIRMED, Exit, exit_code
 from retention.errors import UsageError
+from retention.on_demand import chosen
 from retention.planning import Planning
 from retention.run_values import Finished, Planned, Stop
-from retention.settings.model import Policy
+from retention.stored_policy import stored_policy, stricter_now
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Callable, Sequence
     from uuid import UUID
 
     from structlog.typing import FilteringBoundLogger
@@ -29,7 +27,8 @@ if TYPE_CHECKING:
     from retention.ledger.runs import RunLedger
     from retention.ledger.stalls import Stalls
     from retention.ledger.work import LaneTerms
-    from retention.run_values import Order, Work
+    from retention.run_values import Confirm, Order, Work
+    from retention.settings.model import Policy
 
 STRICTER = "stricter"
 """What halts a run whose policy has become stricter, as a rail does."""
@@ -82,12 +81,13 @@ class Runs:
         Where the operator's view cannot be read, a scheduled run is on record as failed, so that people are told once;
         whoever asks for a run is told by ViewError.
         """
-        return await self._planning.plan(policy, scope, terms, order)
+        configured = self._policy_now(policy.name) if order.scheduled_for is None else None
+        return await self._planning.plan(policy, scope, terms, order, chosen(policy, configured))
 
-    async def carry_out(self, planned: Planned, confirm: Callable[[Plan], Awaitable[bool]] | None = None) -> Finished:
+    async def carry_out(self, planned: Planned, confirm: Confirm | None = None) -> Finished:
         """Carry a planned run out, within its rails.
 
-        `confirm` may still call it off now that the plan is known; the run is halted then, and can be resumed.
+        `confirm` may still call it off now that the plan is known: the next run has its rounds then.
         """
         run_id, policy, plan = planned.run_id, planned.policy, planned.plan
         log = self._bound(run_id, policy)
@@ -97,8 +97,8 @@ class Runs:
             return self._tell(log, await self._finished(run_id, plan=plan, warnings=warnings))
         if stop := await self._stopped(tripped, policy):
             return await self._halt(run_id, stop, log, plan)
-        if confirm is not None and not await self._confirmed(run_id, plan, confirm):
-            return await self._halt(run_id, Stop("not confirmed"), log, plan)
+        if confirm is not None and not await self._confirmed(planned, confirm):
+            return await self._call_off(run_id, log, plan)
         return await self._go(run_id, policy, (), log, plan)
 
     async def join(self, run_id: UUID) -> Finished:
@@ -130,7 +130,7 @@ class Runs:
         if policy.mode == "dry_run":
             raise UsageError(f"run {run_id} is a dry run that failed: there is nothing to go on with")
         self._able(policy)
-        if words := self._stricter(policy):
+        if words := self._stricter(row, policy):
             detail = "; ".join(words)
             log.warning("run.policy_stricter", detail=detail, requested_by=by)
             await self._ledger.override(run_id, STRICTER, detail, by)
@@ -154,7 +154,7 @@ class Runs:
 
     async def close(self, run_id: UUID, by: str, note: str) -> Any:
         """Call a run off for good; raises UsageError where there is none, or it is over. Returns what it came to."""
-        row = await self._ledger.close(run_id, self._replica, by, note)
+        row = await self._ledger.close(run_id, self._replica, f"closed by {by}: {note}")
         if row is None:
             raise UsageError(f"there is no run {run_id}; `retention runs list` shows the newest")
         if not row.done:
@@ -164,13 +164,12 @@ class Runs:
         )
         return row
 
-    def _stricter(self, policy: Policy) -> list[str]:
-        now = self._policy_now(policy.name)
-        return stricter(dict(policy), dict(now) if now is not None else None)
+    def _stricter(self, row: Any, policy: Policy) -> list[str]:
+        return stricter_now(row.settings, policy, self._policy_now(policy.name))
 
     async def _hold_to_policy(self, row: Any, policy: Policy, log: FilteringBoundLogger) -> bool:
         # Replicas may be reloaded one after the other: the one with the stricter policy decides for all.
-        words = "; ".join(self._stricter(policy))
+        words = "; ".join(self._stricter(row, policy))
         if not words or any((one["rail"], one["text"]) == (STRICTER, words) for one in row.overrides):
             return False  # a person who resumed it has said so
         reason = f"{STRICTER}: {words}"
@@ -183,12 +182,7 @@ class Runs:
         row = await self._ledger.get(run_id)
         if row is None:
             raise UsageError(f"there is no run {run_id}; `retention runs list` shows the newest")
-        try:
-            policy = Policy.model_validate({key: value for key, value in row.settings.items() if key != "limit"})
-        except ValidationError:
-            raise UsageError(
-                f"run {run_id} keeps a policy that this version refuses; `retention runs close` calls it off"
-            ) from None
+        policy = stored_policy(run_id, row.settings)
         return row, policy, self._bound(run_id, policy)
 
     async def _tripped(self, row: Any, policy: Policy) -> list[Tripped]:
@@ -220,13 +214,25 @@ class Runs:
         pause = pause_of_all(await self._controls.paused(partners), partners)
         return Stop(pause, paused_for=partners) if pause else None
 
-    async def _confirmed(self, run_id: UUID, plan: Plan, confirm: Callable[[Plan], Awaitable[bool]]) -> bool:
+    async def _confirmed(self, planned: Planned, confirm: Confirm) -> bool:
+        """Whether somebody says yes to the plan; a signal is a no. Where there is nothing to do, nobody is asked."""
+        doubts = sum((await self._ledger.summary(planned.run_id)).taken_up.values())
+        if not planned.plan.rounds and not doubts:
+            return True
         try:
-            return await confirm(plan)
+            return await confirm(planned, doubts)
         except asyncio.CancelledError:
-            # The next run may have its rounds.
-            await self._ledger.halt(run_id, self._replica, "interrupted before it was confirmed")
-            raise
+            task = asyncio.current_task()
+            if self._signalled() is None or task is None:
+                raise
+            task.uncancel()
+            return False
+
+    async def _call_off(self, run_id: UUID, log: FilteringBoundLogger, plan: Plan) -> Finished:
+        await self._ledger.close(run_id, self._replica, NOT_CONFIRMED)
+        log.info("run.closed", reason=NOT_CONFIRMED)
+        # A person's own no is no failure.
+        return Finished(await self._ledger.summary(run_id), Exit(self._signalled() or Exit.DONE), plan)
 
     async def _go(
         self,

@@ -11,6 +11,7 @@ from retention.cli.times import moment
 from retention.cli.words import require_known, require_partner, warn, warn_of_no_match
 from retention.core.holds import NOTHING_HELD
 from retention.core.names import NameKind
+from retention.core.next_steps import resume_command
 from retention.errors import UsageError
 
 if TYPE_CHECKING:
@@ -68,16 +69,17 @@ def hold_add(
             await require_known(house, option, kind, [name] if name is not None else ())
         number = await house.controls.hold_add(partner, market, game, user, round_, reason, who(by), end)
         print(f"hold {number} stands", end="", flush=True)  # whatever comes of the count
-        matched = await Names(house.database).matched(fields)
+        names = Names(house.database)
+        matched = await names.matched(fields)
         rounds = f"{matched} open round{'' if matched == 1 else 's'}"
         print(f"; it matches {rounds} now" if matched is not None else "", flush=True)
         if matched is None:
-            warn(house, "how many open rounds the hold matches was not found out within 5 seconds")
+            warn(house, f"how many open rounds the hold matches was not found out{names.why_not}")
         elif matched == 0:
             await warn_of_no_match(house, fields)
         return 0
 
-    _on_ledger(context, work, asked=asked)
+    _on_ledger(context, "hold add", work, asked=asked)
 
 
 def hold_list(
@@ -94,7 +96,7 @@ def hold_list(
         emit_json(table.documents(rows)) if as_json else table.print_holds(rows)
         return 0
 
-    _on_ledger(context, work)
+    _on_ledger(context, "hold list", work)
 
 
 def hold_release(
@@ -109,7 +111,7 @@ def hold_release(
         print(f"hold {hold_id} is released")
         return 0
 
-    _on_ledger(context, work)
+    _on_ledger(context, "hold release", work)
 
 
 def pause(
@@ -122,10 +124,10 @@ def pause(
 
     async def work(house: House, _signals: Signals) -> int:
         await house.controls.pause(partner, who(by), reason)
-        print(f"paused: {partner or 'all partners'}; `retention resume` ends it")
+        print(f"paused: {partner or 'all partners'}; `{resume_command(partner)}` ends it")
         return 0
 
-    _on_ledger(context, work, asked=lambda settings: require_partner(settings, partner))
+    _on_ledger(context, "pause", work, asked=lambda settings: require_partner(settings, partner))
 
 
 def resume(context: typer.Context, by: By, partner: Partner = None) -> None:
@@ -144,16 +146,18 @@ def resume(context: typer.Context, by: By, partner: Partner = None) -> None:
             house.log.warning("partner.resumed", partner=names, requested_by=who(by))
         return 0
 
-    _on_ledger(context, work)
+    _on_ledger(context, "resume", work)
 
 
-def _on_ledger(context: typer.Context, work: Work, *, asked: Callable[[Settings], object] | None = None) -> None:
-    """Run a command that writes to or reads from our tables, which have to be there."""
+def _on_ledger(
+    context: typer.Context, command: str, work: Work, *, asked: Callable[[Settings], object] | None = None
+) -> None:
+    """Run a command that writes to or reads from our tables, which have to be there, and open to it."""
 
     async def ready(house: House, signals: Signals) -> int:
-        from retention.ledger import migrations
+        from retention.ledger.inspect import require_ready
 
-        await migrations.require_current(house.database)
+        await require_ready(house.database, command)
         return await work(house, signals)
 
     in_house(context, ready, asked=asked)

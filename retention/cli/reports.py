@@ -77,13 +77,13 @@ def report(
         return start, end
 
     async def work(house: House, _signals: Signals) -> int:
-        from retention.ledger import migrations
+        from retention.ledger.inspect import require_ready
         from retention.report import files, table
         from retention.report.model import Selection
         from retention.report.read import read_report
 
         start, end = asked(house.settings)
-        await migrations.require_current(house.database)
+        await require_ready(house.database, "report")
         for option, kind, name in (("--market", NameKind.MARKET, market), ("--policy", NameKind.POLICY, policy)):
             await require_known(house, option, kind, [name] if name is not None else ())
         if run is not None:
@@ -112,7 +112,7 @@ def explain(
         from retention.report import table
         from retention.scope import scope_of
 
-        await require_ready(house.database)
+        await require_ready(house.database, "explain")
         await require_known(house, "--partner", NameKind.PARTNER, [partner])
         policies = [(name, scope_of(house.settings, policy)) for name, policy in house.settings.policies.items()]
         life = await explaining.explain(house.database, partner, round_, policies)
@@ -130,10 +130,10 @@ def runs_list(
     """List the newest runs with their counts."""
 
     async def work(house: House, _signals: Signals) -> int:
-        from retention.ledger import migrations
+        from retention.ledger.inspect import require_ready
         from retention.report import table
 
-        await migrations.require_current(house.database)
+        await require_ready(house.database, "runs list")
         found = await house.run_ledger.list(limit)
         emit_json(table.documents(found)) if as_json else table.print_runs(found)
         return 0
@@ -149,13 +149,13 @@ def runs_show(
     """Show one run: who asked for it, under which settings, and what it came to."""
 
     async def work(house: House, _signals: Signals) -> int:
-        from retention.ledger import migrations
+        from retention.ledger.inspect import require_ready
         from retention.report import table
         from retention.report.grid import print_lines
         from retention.report.runs import pauses_document
         from retention.report.show import vendor_pause
 
-        await migrations.require_current(house.database)
+        await require_ready(house.database, "runs show")
         row = await _run_row(house, run_id)
         summary = await house.run_ledger.summary(run_id)
         unfinished = row.status in {"planned", "running", "halted"}
@@ -180,9 +180,9 @@ def runs_close(
     """Call a run off for good: what was not sent is not sent any more, doubts stay."""
 
     async def work(house: House, signals: Signals) -> int:
-        from retention.ledger import migrations
+        from retention.ledger.inspect import require_ready
 
-        await migrations.require_current(house.database)
+        await require_ready(house.database, "runs close")
         found = await house.runs(signals).close(run_id, who(by), note)
         print(f"run {run_id} is closed: {found.not_sent} not sent, {found.in_doubt} left in doubt")
         if found.claimed:

@@ -32,10 +32,10 @@ def review_list(context: typer.Context, as_json: AsJson = False) -> None:
     """List what needs a person: doubts, conflicts, discrepancies, incomplete replies, refusals."""
 
     async def work(house: House, _signals: Signals) -> int:
-        from retention.ledger import migrations
+        from retention.ledger.inspect import require_ready
         from retention.report import table
 
-        await migrations.require_current(house.database)
+        await require_ready(house.database, "review list")
         items = await house.review.list({name: partner.max_runs for name, partner in house.settings.partners.items()})
         emit_json(table.documents(items)) if as_json else table.print_reviews(items)
         return 0
@@ -64,9 +64,9 @@ def review_resolve(
         require_resolution(as_state)
 
     async def work(house: House, _signals: Signals) -> int:
-        from retention.ledger import migrations
+        from retention.ledger.inspect import require_ready
 
-        await migrations.require_current(house.database)
+        await require_ready(house.database, "review resolve")
         closed = await house.review.resolve(cancellation_id, as_state, who(by), note)
         print(f"cancellation {cancellation_id} is resolved as {as_state}")
         if closed is None or closed.why is None:
@@ -97,7 +97,7 @@ def review_reclose(
         from retention.ledger.inspect import require_ready
         from retention.report import table
 
-        await require_ready(house.database)
+        await require_ready(house.database, "review reclose")
         done = await house.review.reclose(cancellation_ids or None, who(by))
         emit_json(table.documents(done)) if as_json else table.print_reclosed(done)
         return 4 if any(one.why for one in done) else 0

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import typer
 
+from retention.cli.confirm import ask, at_a_terminal
 from retention.cli.measured import measuring
 from retention.cli.session import emit_json, in_house, who
 from retention.cli.times import duration
@@ -18,7 +19,7 @@ from retention.core.names import NameKind
 from retention.errors import UsageError
 
 if TYPE_CHECKING:
-    from retention.core.plan import Plan, Scope
+    from retention.core.plan import Scope
     from retention.settings import Settings
     from retention.settings.model import Policy
     from retention.signals import Signals
@@ -67,14 +68,15 @@ def plan(
         from retention.report.runs import plan_document
 
         wanted, scope = asked(house.settings)
-        await require_ready(house.database)
+        await require_ready(house.database, "plan")
         await require_known(house, "--market", NameKind.MARKET, market or ())
         found = await house.run_ledger.plan(scope, house.settings.clock_limit(wanted.name))
         elsewhere = await house.stalls.other_runs(wanted.name, scope, found.as_of)
         found = replace(found, elsewhere=elsewhere)
-        pauses = await house.run_ledger.vendor_pauses(scope.partners)
+        by_vendors = await house.run_ledger.vendor_pauses(scope.partners)
+        by_people = await house.controls.pauses(scope.partners)
         rates = {terms.partner: terms.cancels_per_second for terms in house.terms(scope.partners)}
-        document = plan_document(wanted, found, rates, pauses)
+        document = plan_document(wanted, found, rates, by_vendors, by_people)
         if not rounds:
             emit_json(document) if as_json else show.print_plan(document)
             return 0
@@ -138,7 +140,7 @@ def run(
             await require_known(house, "--market", NameKind.MARKET, market or ())
             planned = await runs.plan(wanted, scope, house.terms(scope.partners), Order(who(by), reason))
             assert planned is not None  # only a scheduled time can have a run already
-            finished = await runs.carry_out(planned, _ask if _at_a_terminal() and not yes else None)
+            finished = await runs.carry_out(planned, ask if at_a_terminal() and not yes else None)
         measured.finished = finished
         document = run_document(finished)
         emit_json(document) if as_json else show.print_run(document)
@@ -178,29 +180,3 @@ def _asked(
         reason=reason,
     )
     return wanted, scope_of(settings, wanted, limit)
-
-
-def _at_a_terminal() -> bool:
-    return sys.stdin.isatty() and sys.stderr.isatty()
-
-
-async def _ask(plan: Plan) -> bool:
-    from retention.core.text import money_text
-
-    stakes = ", ".join(money_text(amount, currency) for currency, amount in sorted(plan.figures().stakes.items()))
-    print(f"Cancel {plan.rounds} rounds, stakes {stakes or 'unknown'}? [y/N]: ", end="", file=sys.stderr, flush=True)
-    return (await _typed()).strip().lower() in {"y", "yes"}
-
-
-async def _typed() -> str:
-    """A line from the terminal; waiting for it can be cut short, which a thread that reads could not be."""
-    import asyncio
-
-    loop = asyncio.get_running_loop()
-    readable = asyncio.Event()
-    loop.add_reader(sys.stdin, readable.set)
-    try:
-        await readable.wait()
-    finally:
-        loop.remove_reader(sys.stdin)
-    return sys.stdin.readline()

@@ -122,6 +122,12 @@ def run(work: Callable[[Signals], Awaitable[int]], redactor: Redactor, log: Filt
         code = _fail(redactor.own_words(str(error)), error.exit_code)
     except AWAY as error:
         code = _fail(f"the database went away: {redactor.text(_first_line(error))}", 5)
+    except (
+        psycopg.errors.InsufficientPrivilege
+    ) as error:  # of a view's or a function's owner: ours are looked at before
+        code = _fail(
+            f"{redactor.text(_first_line(error))}; grant it to the role that needs it: `retention check` looks", 2
+        )
     except psycopg.Error as error:
         code = _fail(f"the database refused a statement: {redactor.text(_first_line(error))}", 2)
     except BrokenPipeError:

@@ -57,7 +57,7 @@ async def require_known(house: House, option: str, kind: NameKind, given: Collec
     if strange is None:
         return
     if not found.certain:
-        warn(house, f"{option} {strange}: whether there is such a {kind} was not found out within 5 seconds")
+        warn(house, f"{option} {strange}: whether there is such a {kind} was not found out{found.why_not}")
         return
     known = configured | (await Names(house.database).all(kind)).names
     where = "the configuration and the ledger" if kind is NameKind.POLICY else "configuration, ledger and open rounds"
@@ -83,7 +83,7 @@ async def warn_of_no_match(house: House, fields: Mapping[str, str | None]) -> No
             continue
         others = await names.spelt_otherwise(column, given)
         if others is None:
-            hints.append(f"other spellings of {given} were not looked for within 5 seconds")
+            hints.append(f"whether {given} is known in another spelling was not found out{names.why_not}")
         elif others:
             hints.append(f"{column} {given} is known in another spelling: did you mean {' or '.join(others)}?")
     warn(house, "; ".join(["the hold matches no round that is open now", *hints]))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from retention.core.model import LIVE_STATES, State
-from retention.core.plan import VIEW
-from retention.core.stalled import INTERRUPTED
+from retention.core.next_steps import next_steps, while_stalled
 from retention.core.text import decimal_text, time_text
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ _TITLES: Mapping[Event, str] = {
 def run_letter(event: Event, run: UntoldRun, summary: Summary, redact: Callable[[str], str]) -> dict[str, Any]:
     """What is told of a run. Amounts are exact, times in UTC, and no player is named."""
     reason = None if run.halt_reason is None else redact(run.halt_reason)
-    asker = redact(run.requested_by)
     return {
         "run": {
             "run_id": str(run.run_id),
@@ -42,7 +41,7 @@ def run_letter(event: Event, run: UntoldRun, summary: Summary, redact: Callable[
             "trigger": run.trigger,
             "mode": run.mode,
             "scheduled_for": time_text(run.scheduled_for) if run.scheduled_for else None,
-            "requested_by": asker,
+            "requested_by": redact(run.requested_by),
             "status": run.status,
             "halt_reason": reason,
             "rounds": summary.rounds,
@@ -53,8 +52,8 @@ def run_letter(event: Event, run: UntoldRun, summary: Summary, redact: Callable[
             "discrepancies": summary.discrepancies,
             "incomplete": summary.incomplete,
         },
-        "text": f"Run {run.run_id} of policy {run.policy} {_what(event, reason or '', asker, summary)}. "
-        f"Next: {_next(event, run)}",
+        "text": f"Run {run.run_id} of policy {run.policy} {_what(event, reason or '', summary)}. "
+        f"Next: {_next(run, summary)}",
     }
 
 
@@ -82,7 +81,7 @@ def chat_message(event: Event, body: str) -> tuple[str, str]:
     return f"retention, policy {policy}: {_TITLES[event]}", letter["text"]
 
 
-def _what(event: Event, reason: str, asker: str, summary: Summary) -> str:
+def _what(event: Event, reason: str, summary: Summary) -> str:
     short = reason if len(reason) <= _LONGEST else f"{reason[:_LONGEST]}…"
     match event:
         case "run.halted":
@@ -93,41 +92,16 @@ def _what(event: Event, reason: str, asker: str, summary: Summary) -> str:
             return f"makes no progress: {_live(summary)} still to be done"
         case "run.awaiting_approval":
             noun = "round" if summary.rounds == 1 else "rounds"
-            return f"awaits approval: {summary.rounds} {noun}, asked for by {asker}"
+            return f"awaits approval: {summary.rounds} {noun}"
     return f"is finished and needs a person: {', '.join(_open_ends(summary))}"
 
 
-def _next(event: Event, run: UntoldRun) -> str:
-    match event:
-        case "run.halted":
-            return _after_halt(run)
-        case "run.failed":
-            return _after_failure(run)
-        case "run.stalled":
-            run_id = run.run_id
-            return f"retention runs show {run_id}, and retention check; retention runs close {run_id} calls it off"
-        case "run.awaiting_approval":
-            return f"retention approve {run.run_id} --by WHO, or retention reject {run.run_id} --by WHO"
-    return f"retention review list; retention report --all --run {run.run_id}"
-
-
-def _after_halt(run: UntoldRun) -> str:
-    again = f"retention run --resume {run.run_id}"
-    if run.paused:
-        by_itself = "the run then goes on by itself" if run.trigger == "schedule" else again
-        return f"retention resume --by WHO (--partner P where one is paused); {by_itself}"
-    if (run.halt_reason or "").startswith("stricter: "):
-        return f"{again} goes on as planned, retention runs close {run.run_id} calls it off"
-    return f"{again} (--override TEXT --by WHO passes the rail)"
-
-
-def _after_failure(run: UntoldRun) -> str:
-    reason = run.halt_reason or ""
-    if reason.startswith(INTERRUPTED):
-        return f"retention run --resume {run.run_id} goes on with it, or a new `retention run` plans its rounds again"
-    if reason.startswith(VIEW):
-        return f"retention check, until it can be read; then retention run {run.policy}"
-    return "once the vendor answers, a new `retention run`: what was not sent is planned again"
+def _next(run: UntoldRun, summary: Summary) -> str:
+    ended = replace(
+        summary, status=run.status, halt_reason=run.halt_reason, paused=run.paused, trigger=run.trigger, mode=run.mode
+    )
+    steps = while_stalled(ended) if run.status in {"planned", "running"} else next_steps(ended)
+    return "; ".join(f"{step.command} ({step.does})" for step in steps)
 
 
 def _live(summary: Summary) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from retention.core.next_steps import pause_words
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
@@ -16,8 +18,7 @@ class Paused(NamedTuple):
     reason: str
 
     def __str__(self) -> str:
-        which, option = (f" ({self.partner})", f" --partner {self.partner}") if self.partner is not None else ("", "")
-        return f"paused by {self.by}: {self.reason}{which}; `retention resume{option} --by WHO` ends it"
+        return pause_words(self.by, self.reason, self.partner)
 
 
 def paused_partners(pauses: Iterable[Paused], partners: Iterable[str]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from retention.core.model import State
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from decimal import Decimal
     from uuid import UUID
@@ -28,6 +28,10 @@ class Exit(enum.IntEnum):
     SIGTERM = 143
 
 
+NOT_CONFIRMED = "not confirmed"
+"""Why a run is called off that nobody has said yes to."""
+
+
 @dataclass(frozen=True, slots=True)
 class Summary:
     """A run as the ledger has it. Counts are of rounds.
@@ -35,7 +39,9 @@ class Summary:
     `states` are the run's own rounds, `taken_up` the doubts of earlier runs; the other counts are over both.
     `to_review` counts rounds that were not called and need a person. `refunds` are sums in currency units, by currency,
     as promised by the vendor. `ended_by`: the process that ended it. `unwritten` counts the rounds of a
-    plan that is not written, since the run may not carry it out.
+    plan that is not written, since the run may not carry it out. `unsent`: why rounds were not sent that nobody has to
+    look at, and how many. `paused`: halted by the kill switch; `pauses` are those that stand now, each a partner or
+    (None) all of them.
     """
 
     run_id: UUID
@@ -53,6 +59,10 @@ class Summary:
     finished_at: datetime | None = None
     ended_by: str | None = None
     unwritten: int = 0
+    trigger: str = "on_demand"
+    unsent: Mapping[str, int] = field(default_factory=dict)
+    paused: bool = False
+    pauses: Sequence[str | None] = ()
 
     @property
     def rounds(self) -> int:
@@ -61,15 +71,23 @@ class Summary:
 
     @property
     def needs_review(self) -> bool:
-        """Whether something is left that a person has to look at."""
-        open_ends = (State.IN_DOUBT, State.REJECTED, State.NOT_SENT)
+        """Whether something is left that a person has to look at, or was left undone."""
+        return self.mode == "enforce" and (self.is_listed or self._has(State.NOT_SENT))
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether `review list` has something of it."""
         return self.mode == "enforce" and bool(
             self.conflicts
             or self.incomplete
             or self.discrepancies
             or self.to_review
-            or any(counts.get(state, 0) for counts in (self.states, self.taken_up) for state in open_ends)
+            or self._has(State.IN_DOUBT)
+            or self._has(State.REJECTED)
         )
+
+    def _has(self, state: State) -> bool:
+        return any(counts.get(state, 0) for counts in (self.states, self.taken_up))
 
 
 def exit_code(

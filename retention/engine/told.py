@@ -57,4 +57,6 @@ def _event(item: Settlement, written: Written | None) -> tuple[str, str]:
         return "round.asked", "debug"  # its cancel is next, and told
     if is_left(item):
         return "round.in_doubt", "warning"  # it needs a person
+    if item.state is State.IN_DOUBT and item.refused and not item.doubtful:
+        return "round.refused", "info"  # no doubt: it is asked about once, and its end is told
     return _EVENTS.get(item.state, ("round.settled", "info"))

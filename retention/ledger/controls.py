@@ -12,7 +12,7 @@ from retention.core.words import is_blank
 from retention.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
 
     from retention.ledger.database import Database
@@ -41,9 +41,10 @@ class Controls:
         rows = await self._database.rows("paused", partners=list(partners))
         return paused_partners([Paused(*row) for row in rows], partners)
 
-    async def pauses(self) -> list[Pause]:
-        """List the pauses that are on, oldest first."""
-        return [Pause(*row) for row in await self._database.rows("pauses")]
+    async def pauses(self, partners: Collection[str] | None = None) -> list[Pause]:
+        """List the pauses that are on, oldest first; with `partners` those that cover one of them."""
+        pauses = [Pause(*row) for row in await self._database.rows("pauses")]
+        return [one for one in pauses if partners is None or one.partner is None or one.partner in partners]
 
     async def pause(self, partner: str | None, by: str, reason: str) -> None:
         """Stop the calls to one partner or (None) to all. Raises UsageError where they are stopped already."""

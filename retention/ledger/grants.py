@@ -1,4 +1,4 @@
-"""What the job's role is to be granted, as sql/operator/roles.sql says it: that file is the only list there is."""
+"""What each role is to be granted, as sql/operator/roles.sql says it: that file is the only list there is."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ from typing import NamedTuple
 from retention.ledger.queries import folder
 
 ROLE = "retention_job"
+"""Does the work."""
+
+REPORT_ROLE = "retention_report"
+"""Reads."""
 
 _GRANT = re.compile(
     r"^GRANT (?P<privileges>[A-Z, ]+?)\s*(?:\((?P<columns>[^)]*)\))?"
-    rf"\s+ON (?P<relations>retention\.[^;]*?)\s+TO {ROLE};",
+    r"\s+ON (?P<relations>retention\.[^;]*?)\s+TO (?P<role>\w+);",
     re.MULTILINE,
 )
 
@@ -26,12 +30,13 @@ class Grant(NamedTuple):
 
 
 @functools.cache
-def grants() -> tuple[Grant, ...]:
-    """Every privilege of the job's role on tables and views, one for each column where it is granted by column."""
+def grants(role: str = ROLE) -> tuple[Grant, ...]:
+    """Every privilege of a role on tables and views, one for each column where it is granted by column."""
     text = (folder() / "operator" / "roles.sql").read_text("utf-8")
     return tuple(
         Grant(privilege, relation.removeprefix("retention."), column)
         for grant in _GRANT.finditer(text)
+        if grant["role"] == role
         for relation in _words(grant["relations"])
         for privilege in _words(grant["privileges"])
         for column in _words(grant["columns"]) or (None,)

@@ -5,22 +5,21 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-import psycopg
-
 from retention.errors import SchemaError
 from retention.ledger import migrations
 from retention.ledger.durability import check_closing, check_durability
 from retention.ledger.finding import Finding
 from retention.ledger.freezing import bounds
-from retention.ledger.grants import grants
+from retention.ledger.inspect_indexes import claim_index_use, plan_index_use, sequential_scans
 from retention.ledger.inspect_policies import policy_findings
-from retention.ledger.queries import query
-from retention.ledger.trouble import AWAY
+from retention.ledger.inspect_role import Lack, privilege_finding, role_finding
+from retention.ledger.needs import ARGUMENTS, closes_rounds, needs, reads_the_view
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from retention.core.plan import Scope
+    from retention.core.rails import Limits
     from retention.ledger.database import Database
 
 __all__ = [
@@ -37,11 +36,6 @@ OLDEST_SERVER = 14
 
 ENCODINGS = {"UTF8", "SQL_ASCII"}
 """Of a database: any other lacks letters that a vendor may use, and a reply that cannot be written would be lost."""
-
-LARGE = 100_000
-"""Rows; a relation of the operator's that is larger than this is not to be read from end to end."""
-
-ARGUMENTS = "text[], text[], timestamp with time zone[], text[], numeric[], text[]"
 
 _TEXT = ("text", "character varying")
 _TIME = ("timestamp with time zone",)
@@ -64,51 +58,54 @@ _CASTS = {"timestamp with time zone": "timestamptz"}
 async def inspect_database(
     database: Database,
     policies: Sequence[tuple[str, Scope]],
-    limited: Mapping[str, Collection[str]] = MappingProxyType({}),
+    limits: Mapping[str, Limits] = MappingProxyType({}),
 ) -> list[Finding]:
     """Look at everything that runs need, and whether each policy's plan, and the claims, find their indexes.
 
-    `limited` has the currencies of each policy's max_amount.
+    `limits` are each policy's rails, which its next run may meet.
     """
     findings = await _needed(database)
     if all(finding.ok for finding in findings):
+        findings.append(role_finding(await database.row("check_server")))
         findings += [await check_closing(database), *await check_durability(database)]
     findings += wallet_findings(await database.rows("check_view", relation="wallet_refunds"))
     if all(finding.ok for finding in findings):
         as_of = (await database.row("now")).now
         for name, scope in policies:
             values = bounds(scope, as_of)
-            findings.append(await _index_use(database, f"index use of policy {name}", "stale_rounds", values))
-            findings += await policy_findings(database, name, values, limited.get(name, ()))
+            findings.append(await plan_index_use(database, name, values))
+            findings += await policy_findings(database, name, values, limits.get(name))
     return findings
 
 
-async def require_ready(database: Database) -> None:
-    """Raise SchemaError unless runs have what they need; its message is all that is wrong with the first such thing."""
-    for finding in await _needed(database):
+async def require_ready(database: Database, command: str | None = None) -> None:
+    """Raise SchemaError unless a command, or (None) a run, has what it needs.
+
+    Its message is all that is wrong with the first such thing.
+    """
+    for finding in await _needed(database, command):
         if not finding.ok:
             raise SchemaError(finding.message)
 
 
-async def _needed(database: Database) -> list[Finding]:
+async def _needed(database: Database, command: str | None = None) -> list[Finding]:
     server = await database.row("check_server")
     findings = [_server(server)]
     if not server.has_schema:
         missing = "there is no schema `retention`; run `retention db migrate`"
         return [*findings, Finding("schema", ok=False, message=missing)]
-    lacking = await _lacking(database, server.role)
+    lacking = await _lacking(database, server.role, command)
     # Without these two nobody can tell which migrations are applied.
-    unread = [grant for object_, grant in lacking if object_ in {"SCHEMA retention", "retention.schema_migrations"}]
-    findings += [
-        await _schema(database, unread),
-        view_finding(await database.rows("check_view", relation="open_rounds")),
-        function_finding(await database.rows("check_function")),
-        _privileges(server.role, [grant for _, grant in lacking if grant not in unread]),
-    ]
-    if all(finding.ok for finding in findings):
-        keys = ["?"] * 20
-        values = {"partners": keys, "round_ids": keys}
-        findings.append(await _index_use(database, "index use of claims", "check_lookup", values))
+    unread = [lack.grant for lack in lacking if lack.object in {"SCHEMA retention", "retention.schema_migrations"}]
+    findings.append(await _schema(database, unread))
+    if reads_the_view(command):
+        findings.append(view_finding(await database.rows("check_view", relation="open_rounds")))
+    if closes_rounds(command):
+        findings.append(function_finding(await database.rows("check_function")))
+    others = [lack for lack in lacking if lack.grant not in unread]
+    findings.append(privilege_finding(server, others, command))
+    if command is None and all(finding.ok for finding in findings):
+        findings.append(await claim_index_use(database))
     return findings
 
 
@@ -132,28 +129,23 @@ async def _schema(database: Database, unread: list[str]) -> Finding:
     return Finding("schema", ok=True, message="current")
 
 
-async def _lacking(database: Database, role: str) -> list[tuple[str, str]]:
-    """What is lacking to this role, and the GRANT that mends it, object by object."""
-    wanted = grants()
+async def _lacking(database: Database, role: str, command: str | None) -> list[Lack]:
+    """What is lacking to this role, object by object."""
+    wanted, functions = needs(command)
     rows = await database.rows(
         "check_privileges",
         privileges=[grant.privilege for grant in wanted],
         relations=[grant.relation for grant in wanted],
         columns=[grant.column for grant in wanted],
-        arguments=ARGUMENTS,
+        functions=list(functions),
     )
-    return [(row.object, f"GRANT {row.privilege}{_in_brackets(row.columns)} ON {row.object} TO {role}") for row in rows]
+    return [
+        Lack(row.object, f"GRANT {row.privilege}{_in_brackets(row.columns)} ON {row.object} TO {role}") for row in rows
+    ]
 
 
 def _in_brackets(columns: Sequence[str] | None) -> str:
     return f" ({', '.join(columns)})" if columns else ""
-
-
-def _privileges(role: str, lacking: list[str]) -> Finding:
-    if lacking:
-        message = f"{role} lacks privileges; run sql/operator/roles.sql, or {'; '.join(lacking)}"
-        return Finding("privileges", ok=False, message=message)
-    return Finding("privileges", ok=True, message="all that the job needs")
 
 
 def view_finding(rows: Sequence[Any]) -> Finding:
@@ -214,42 +206,3 @@ def function_finding(rows: Sequence[Any]) -> Finding:
     else:
         return Finding("function", ok=True, message="retention.close_rounds takes and returns what it should")
     return Finding("function", ok=True, message=f"retention.close_rounds {warning}", warning=True)
-
-
-async def _index_use(database: Database, name: str, statement: str, values: Mapping[str, Any]) -> Finding:
-    """Explain a statement and look for large relations of the operator's that it would read from end to end."""
-    try:
-        async with database.connection() as connection:
-            cursor = await connection.execute("EXPLAIN (VERBOSE, FORMAT JSON) " + query(statement), values)
-            row = await cursor.fetchone()
-    except AWAY:
-        raise
-    except psycopg.errors.InsufficientPrivilege as error:
-        message = (
-            f"retention.open_rounds cannot be read: {error.diag.message_primary}; grant SELECT to the view's owner, "
-            "and leave security_invoker out"
-        )
-        return Finding(name, ok=False, message=message)
-    except psycopg.Error as error:
-        return Finding(name, ok=False, message=f"retention.open_rounds cannot be read: {error.diag.message_primary}")
-    assert row is not None
-    scanned = sorted(set(sequential_scans(row[0][0]["Plan"])))
-    large = await _large(database, scanned) if scanned else []
-    if large:
-        tables = " and ".join(f"{table.relation} (about {table.rows:,} rows)" for table in large)
-        message = f"reads all of {tables}; `retention db sample` prints the indexes that are wanted"
-        return Finding(name, ok=True, message=message, warning=True)
-    return Finding(name, ok=True, message="no large table is read from end to end")
-
-
-async def _large(database: Database, relations: Sequence[tuple[str, str]]) -> list[Any]:
-    schemas, names = zip(*relations, strict=True)
-    return await database.rows("check_sizes", schemas=list(schemas), names=list(names), large=LARGE)
-
-
-def sequential_scans(plan: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Schema and name of every relation that a plan, or a part of it, reads sequentially."""
-    if plan["Node Type"] == "Seq Scan":
-        yield plan["Schema"], plan["Relation Name"]
-    for part in plan.get("Plans", ()):
-        yield from sequential_scans(part)

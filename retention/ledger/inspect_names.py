@@ -23,14 +23,15 @@ async def inspect_names(database: Database, policies: Sequence[tuple[str, Scope]
     names = Names(database)
     unseen: dict[NameKind, set[str]] = {}
     known: dict[NameKind, frozenset[str]] = {}
-    certain = True
+    certain, why_not = True, ""
     for kind in KINDS:
         given = sorted({name for _, scope in policies for _, name in _given(kind, scope)})
         found = await names.found(kind, given) if given else Found(frozenset(), certain=True)
         unseen[kind] = set(given) - found.names
         # What could not be found out soon is not asked for once more.
         known[kind] = (await names.all(kind)).names if unseen[kind] and found.certain else frozenset()
-        certain = certain and (found.certain or not unseen[kind])
+        if unseen[kind] and not found.certain:
+            certain, why_not = False, found.why_not
     findings = []
     for policy, scope in policies:
         strange: list[str] = []
@@ -39,7 +40,7 @@ async def inspect_names(database: Database, policies: Sequence[tuple[str, Scope]
             strange += (f"{key} {printable(name)}{_meant(name, known[kind])}" for key, name in of_kind)
             strange += [f"known {kind}s: {listed(known[kind])}"] if of_kind and certain else []
         if strange:
-            findings.append(_finding(policy, strange, certain=certain))
+            findings.append(_finding(policy, strange, why_not))
     return findings
 
 
@@ -48,11 +49,11 @@ def _meant(name: str, known: frozenset[str]) -> str:
     return f" (did you mean {printable(meant)}?)" if meant is not None else ""
 
 
-def _finding(policy: str, strange: Sequence[str], *, certain: bool) -> Finding:
-    if certain:
+def _finding(policy: str, strange: Sequence[str], why_not: str) -> Finding:
+    if not why_not:
         message = f"neither the open rounds nor the ledger have ever shown {'; '.join(strange)}"
     else:
-        message = f"not found within 5 seconds, and not looked up any longer: {'; '.join(strange)}"
+        message = f"{'; '.join(strange)}: whether there are such names was not found out{why_not}"
     return Finding(f"names in policy {policy}", ok=True, message=message, warning=True)
 
 

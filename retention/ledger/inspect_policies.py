@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from retention.core.plan import BROKEN
-from retention.core.rails import is_currency
+from retention.core.plan import BROKEN, Group, Plan
+from retention.core.rails import check_plan
 from retention.ledger.finding import Finding
 from retention.ledger.runs import SHOWN_DOUBLED
 from retention.ledger.trouble import BusyError
 from retention.ledger.view import is_passing, refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
 
+    from retention.core.rails import Limits
     from retention.ledger.database import Database
 
 SHOWN_ROUNDS = 3
@@ -25,16 +27,22 @@ SHOWN_ROUNDS = 3
 LONGEST_ID = 60
 """Characters of an id that are shown: one that is left out may be of any length."""
 
+TOO_LONG = "not found within 5 seconds; `retention plan` takes its time"
+
 
 async def policy_findings(
-    database: Database, policy: str, values: Mapping[str, Any], limited: Collection[str]
+    database: Database, policy: str, values: Mapping[str, Any], limits: Limits | None
 ) -> list[Finding]:
-    """Look at a policy's stale rounds; `values` are stale_rounds.sql's, `limited` the currencies of max_amount."""
+    """Look at a policy's stale rounds; `values` are stale_rounds.sql's, `limits` the rails, where they matter."""
     findings = await _look(database, f"doubled rounds of policy {policy}", _doubled, "doubled_rounds", values)
     findings += await _look(database, f"left out rounds of policy {policy}", _broken, "broken_rounds", values)
-    if limited:
-        unlimited = partial(_unlimited, limited)
-        findings += await _look(database, f"max_amount of policy {policy}", unlimited, "staked_currencies", values)
+    if limits is not None:
+        halts = partial(_halts, limits, values["as_of"])
+        findings += await _look(database, f"rails of policy {policy}", halts, "plan", values, limit=None)
+        # Where the one look took too long, the other would as well.
+        if not findings or findings[-1].message != TOO_LONG:
+            unlimited = partial(_unlimited, limits, values["as_of"])
+            findings += await _look(database, f"max_amount of policy {policy}", unlimited, "plan", values, limit=None)
     return findings
 
 
@@ -44,15 +52,16 @@ async def _look(
     told: Callable[[Sequence[Any]], str],
     statement: str,
     values: Mapping[str, Any],
+    limit: int | None = SHOWN_DOUBLED,
 ) -> list[Finding]:
     """Warn of what a policy's stale rounds show, as far as the server finds it soon: `told` of rows, in words."""
     try:
         async with database.transaction() as transaction:
             await transaction.rows("brief_statement")
-            shown = {"limit": SHOWN_DOUBLED, "shown": SHOWN_ROUNDS, "longest": LONGEST_ID}
+            shown = {"limit": limit, "shown": SHOWN_ROUNDS, "longest": LONGEST_ID}
             rows = await transaction.rows(statement, **shown, **values)
     except BusyError:
-        return [Finding(name, ok=True, message="not looked for: the view is too large for that; `retention plan` does")]
+        return [Finding(name, ok=True, message=TOO_LONG)]
     except psycopg.Error as error:
         if is_passing(error):
             raise
@@ -82,6 +91,12 @@ def _broken(rows: Sequence[Any]) -> str:
     )
 
 
-def _unlimited(limited: Collection[str], rows: Sequence[Any]) -> str:
-    codes = [row.currency for row in rows if is_currency(row.currency) and row.currency not in limited]
+def _halts(limits: Limits, as_of: datetime, rows: Sequence[Any]) -> str:
+    """Name the rails that a run of these rounds would not pass."""
+    tripped = check_plan(Plan(as_of, tuple(Group(*row) for row in rows)).figures(), limits)
+    return f"a run would halt now: {'; '.join(map(str, tripped))}" if tripped else ""
+
+
+def _unlimited(limits: Limits, as_of: datetime, rows: Sequence[Any]) -> str:
+    codes = Plan(as_of, tuple(Group(*row) for row in rows)).unlimited(limits.max_amount)
     return f"has no limit for stakes in {', '.join(codes)}, which are open now; add one for each" if codes else ""

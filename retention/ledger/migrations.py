@@ -100,15 +100,16 @@ CREATE TABLE IF NOT EXISTS retention.schema_migrations (
 
 async def _status(connection: psycopg.AsyncConnection[object]) -> list[Standing]:
     known = migrations()
-    row = await (
-        await connection.execute("SELECT to_regclass('retention.schema_migrations') IS NOT NULL AS there")
-    ).fetchone()
-    if not getattr(row, "there", False):
-        return [Standing(migration, None) for migration in known]
     try:
+        row = await (
+            await connection.execute("SELECT to_regclass('retention.schema_migrations') IS NOT NULL AS there")
+        ).fetchone()
+        if not getattr(row, "there", False):
+            return [Standing(migration, None) for migration in known]
         cursor = await connection.execute("SELECT number, name, checksum, applied_at FROM retention.schema_migrations")
     except psycopg.errors.InsufficientPrivilege as error:
-        raise SchemaError(f"{error.diag.message_primary}; grant what `sql/operator/roles.sql` grants") from None
+        mend = "GRANT USAGE ON SCHEMA retention and SELECT ON retention.schema_migrations to this role"
+        raise SchemaError(f"{error.diag.message_primary}; {mend}: sql/operator/roles.sql does") from None
     applied = {getattr(item, "number"): item for item in await cursor.fetchall()}  # noqa: B009 - rows are named tuples
     numbers = {migration.number for migration in known}
     unknown = sorted(number for number in applied if number not in numbers)

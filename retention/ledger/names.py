@@ -13,11 +13,14 @@ import psycopg
 
 from retention.core.names import PUNCTUATION, NameKind, fold, spellings
 from retention.ledger.trouble import AWAY, BusyError
+from retention.ledger.view import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from retention.ledger.database import Database
+
+TOO_LONG = " within 5 seconds"
 
 MOST = 10_000
 """Names of a kind that are looked through."""
@@ -25,16 +28,21 @@ MOST = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Names that are there; not `certain`, the others may be there as well."""
+    """Names that are there; not `certain`, the others may be there as well, and `why_not` says why nobody knows."""
 
     names: frozenset[str]
     certain: bool
+    why_not: str = ""
 
 
 class Names:
-    """The names in the operator's view and in the ledger."""
+    """The names in the operator's view and in the ledger.
+
+    `why_not` says why the newest look told nothing: it follows on "was not found out".
+    """
 
     def __init__(self, database: Database) -> None:
+        self.why_not = TOO_LONG
         self._database = database
 
     async def found(self, kind: NameKind, names: Collection[str]) -> Found:
@@ -70,18 +78,21 @@ class Names:
             rows = await self._briefly(statement, kind=str(kind), **values)
             found |= {row.name for row in rows or ()}
             certain = certain and rows is not None
-        return Found(frozenset(found), certain)
+        return Found(frozenset(found), certain, "" if certain else self.why_not)
 
     async def _briefly(self, name: str, **values: Any) -> list[Any] | None:
         try:
             async with self._database.transaction(snapshot=True) as transaction:
                 await transaction.rows("brief_statement")
                 return await transaction.rows(name, **values)
-        except (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedTable):
-            return []  # a role that reports has no view, and what it may not read tells it nothing
+        except (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedTable) as error:
+            self.why_not = f": {refusal(error)}"
+            return []  # a role that reports may have no view, and what it may not read tells it nothing
         except BusyError:
+            self.why_not = TOO_LONG
             return None
         except AWAY:
             raise
-        except psycopg.Error:  # the operator's view raises
+        except psycopg.Error as error:  # the operator's view raises
+            self.why_not = f": {refusal(error)}"
             return None

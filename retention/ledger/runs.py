@@ -34,6 +34,9 @@ SHOWN_DOUBLED = 20
 """Rounds that the view has more than once, of which a plan names so many at the most."""
 
 
+SHOWN_REASONS = 5
+"""Of the reasons why rounds of a run were not sent, the most frequent ones are told."""
+
 LENIENT = 60.0
 """Seconds by which a time may lie ahead, where nothing else is said."""
 
@@ -202,12 +205,12 @@ class RunLedger:
         """
         return await refused_closing(self._prompt)
 
-    async def close(self, run_id: UUID, replica: str, by: str, note: str) -> Any:
+    async def close(self, run_id: UUID, replica: str, reason: str) -> Any:
         """Call a run off for good: its status before, whether this call did it, and what became of its rounds.
 
         None where there is no such run.
         """
-        return await self._database.durable().row("close_run", run_id=run_id, replica=replica, by=by, note=note)
+        return await self._database.durable().row("close_run", run_id=run_id, replica=replica, reason=reason)
 
     async def override(self, run_id: UUID, rail: str, text: str, by: str) -> None:
         """Record who passed which rail, when, and with what words."""
@@ -226,6 +229,10 @@ class RunLedger:
         run = await self.get(run_id)
         counts = await self._database.rows("run_counts", run_id=run_id)
         refunds = await self._database.rows("run_refunds", run_id=run_id)
+        unsent = any(row.state == State.NOT_SENT for row in counts) and run.mode == "enforce"
+        reasons = await self._database.rows("run_unsent", run_id=run_id, limit=SHOWN_REASONS) if unsent else ()
+        pauses = await self._database.rows("pauses") if run.paused else ()
+        partners = run.settings.get("partners") or ()
         return Summary(
             run.run_id,
             run.policy,
@@ -242,6 +249,10 @@ class RunLedger:
             finished_at=run.finished_at,
             ended_by=run.ended_by,
             unwritten=run.unwritten["rounds"] if run.unwritten is not None else 0,
+            trigger=run.trigger,
+            unsent={row.why: row.rounds for row in reasons},
+            paused=run.paused,
+            pauses=[row.partner for row in pauses if row.partner is None or row.partner in partners],
         )
 
 

@@ -42,5 +42,10 @@ def is_passing(error: psycopg.Error) -> bool:
 
 
 def refusal(error: psycopg.Error) -> str:
-    """Say which view, and what the database said of it."""
-    return f"{VIEW} cannot be read: {first_line(error)}"
+    """Say which view, what the database said of it, and what mends a want of privileges."""
+    words = f"{VIEW} cannot be read: {first_line(error)}"
+    if not isinstance(error, psycopg.errors.InsufficientPrivilege):
+        return words
+    if f"view {VIEW.rpartition('.')[2]}" in first_line(error):
+        return f"{words}; GRANT SELECT ON {VIEW} TO this role, or run sql/operator/roles.sql again"
+    return f"{words}; grant SELECT to the view's owner, and leave security_invoker out"

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from retention.core.next_steps import next_steps
 from retention.core.plan import eta_seconds
 from retention.core.rails import check_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from retention.core.plan import Plan
+    from retention.ledger.controls import Pause
     from retention.run_values import Finished
     from retention.settings.model import Policy
 
 
 def plan_document(
-    policy: Policy, plan: Plan, rates: Mapping[str, float], pauses: Mapping[str, datetime] | None = None
+    policy: Policy,
+    plan: Plan,
+    rates: Mapping[str, float],
+    by_vendors: Mapping[str, datetime] | None = None,
+    by_people: Sequence[Pause] = (),
 ) -> dict[str, Any]:
-    """A plan's figures; `rates` in requests per second, `pauses` as vendors asked for them, by partner."""
+    """A plan's figures, and the pauses in its way; `rates` in requests per second, `by_vendors` by partner."""
     figures = plan.figures()
     return {
         "policy": policy.name,
@@ -44,7 +50,16 @@ def plan_document(
         "left_out": plan.left_out(),
         "elsewhere": _elsewhere(plan),
         "doubled": [doubled._asdict() for doubled in plan.doubled],
-        "vendor_pauses": pauses_document(pauses or {}),
+        "pauses": [
+            {
+                "partner": pause.partner,
+                "reason": pause.reason,
+                "paused_by": pause.paused_by,
+                "paused_at": pause.paused_at,
+            }
+            for pause in by_people
+        ],
+        "vendor_pauses": pauses_document(by_vendors or {}),
         "rails": [{"rail": rail.rail, "words": rail.words} for rail in check_plan(figures, policy.limits)],
         "unlimited": plan.unlimited(policy.max_amount),
     }
@@ -80,5 +95,7 @@ def run_document(finished: Finished) -> dict[str, Any]:
         "discrepancies": summary.discrepancies,
         "incomplete": summary.incomplete,
         "to_review": summary.to_review,
+        "unsent": dict(summary.unsent),
         "warnings": list(finished.warnings),
+        "next": [step._asdict() for step in next_steps(summary)],
     }

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from retention.core.next_steps import resume_command
 from retention.core.plan import BROKEN
+from retention.core.summary import NOT_CONFIRMED
 from retention.report.grid import print_grid, print_lines
 from retention.report.values import moment, money
 
@@ -81,6 +83,8 @@ def _plan_lines(document: Mapping[str, Any]) -> Iterator[str]:
     if document["doubled"]:
         names = [f"{one['partner']}/{one['round_id']}" for one in document["doubled"]]
         yield f"  doubled: {', '.join(names)}"
+    for pause in document["pauses"]:
+        yield person_pause(pause["partner"], pause["paused_by"], pause["paused_at"], pause["reason"])
     for pause in document["vendor_pauses"]:
         yield vendor_pause(pause["partner"], pause["until"])
     for rail in document["rails"]:
@@ -96,13 +100,21 @@ def _left_out(document: Mapping[str, Any]) -> Iterator[str]:
         yield other["words"]
 
 
+def person_pause(partner: str | None, by: str, since: datetime, reason: str) -> str:
+    """Say who is paused, by whom, since when and why, and what ends it."""
+    whom = f"{partner} is" if partner is not None else "all partners are"
+    return f"{whom} paused by {by} since {moment(since)}: {reason}; `{resume_command(partner)}` ends it"
+
+
 def vendor_pause(partner: str, until: datetime) -> str:
     """Say who is paused by its vendor, until when, and what ends it."""
-    mend = f"`retention resume --partner {partner} --by WHO` ends it"
-    return f"{partner} is paused by the vendor until {moment(until)}; {mend}"
+    return f"{partner} is paused by the vendor until {moment(until)}; `{resume_command(partner)}` ends it"
 
 
 def _run_lines(document: Mapping[str, Any]) -> Iterator[str]:
+    if (document["status"], document["halt_reason"]) == ("cancelled", NOT_CONFIRMED):
+        yield f"nothing was cancelled: run {document['run_id']} is not confirmed, and the next run has its rounds"
+        return
     dry = ", dry run: nobody was called" if document["mode"] == "dry_run" else ""
     yield f"run {document['run_id']} of policy {document['policy']}: {document['status']}{dry}"
     if document["halt_reason"]:
@@ -111,6 +123,8 @@ def _run_lines(document: Mapping[str, Any]) -> Iterator[str]:
         yield f"  {count:>8} {state}"
     for state, count in document["taken_up"].items():
         yield f"  {count:>8} {state} (doubts of earlier runs)"
+    for why, count in document["unsent"].items():
+        yield f"  not sent: {count}, {why}"
     if not document["rounds"] and not document["taken_up"]:
         yield "  no stale rounds" + (" but those of other runs" if document["elsewhere"] else "")
     yield from _left_out(document)
@@ -123,24 +137,9 @@ def _run_lines(document: Mapping[str, Any]) -> Iterator[str]:
     yield from _next_steps(document)
 
 
-def _next_steps(document: Mapping[str, Any]) -> list[str]:
-    run = document["run_id"]
-    match document["exit_code"]:
-        case 3 if (document["halt_reason"] or "").startswith("stricter: "):
-            return [
-                f"next: retention run --resume {run}  goes on as planned",
-                f"      retention runs close {run} --by WHO --note TEXT  calls it off",
-            ]
-        case 3:
-            return [f"next: retention run --resume {run}  (--override TEXT --by WHO passes the rail)"]
-        case 4:
-            return [f"next: retention review list; retention report --all --run {run}"]
-        case 5 if document["status"] == "failed":
-            return ["next: once the vendor answers, a new `retention run`: what was not sent is planned again"]
-        case 5 | 130 | 143:
-            return [f"next: retention run --resume {run}"]
-        case _:
-            return []
+def _next_steps(document: Mapping[str, Any]) -> Iterator[str]:
+    for nth, step in enumerate(document["next"]):
+        yield f"{'      ' if nth else 'next: '}{step['command']}  ({step['does']})"
 
 
 def _sums(amounts: Mapping[str, Decimal]) -> str:

@@ -3,7 +3,7 @@
 -- `retention` and all that is in it. Running it once more changes nothing.
 --
 --   retention_job     does the work: `retention run`, `hold`, `pause`, `review` ...
---   retention_report  reads the ledger: `retention report`, `runs`
+--   retention_report  reads, and changes nothing: `retention report`, `runs`, `explain`, `plan`, `hold list`, `review list`
 --
 -- Neither has a password. Give them a way in (\password retention_job, or a line of pg_hba.conf), or let a login of your
 -- own have their rights: GRANT retention_job TO nightly. For other names, replace these throughout.
@@ -83,7 +83,9 @@ GRANT UPDATE (tries, due_at, delivered_at, problem) ON retention.deliveries TO r
 -- Those who report.
 GRANT USAGE ON SCHEMA retention TO retention_report;
 GRANT SELECT ON retention.schema_migrations, retention.runs, retention.cancellations, retention.attempts, retention.holds,
-    retention.pauses TO retention_report;
+    retention.pauses, retention.partner_state TO retention_report;
+-- Which rounds are open: `plan` and `explain` tell of them. Leave it out where those who report are not to see that.
+GRANT SELECT ON retention.open_rounds TO retention_report;
 
 -- What the wallet has given back, where there is such a view.
 DO $$

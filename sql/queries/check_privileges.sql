@@ -14,8 +14,8 @@ WHERE CASE
 END
 GROUP BY r.relname, w.privilege
 UNION ALL
-SELECT 'EXECUTE', 'FUNCTION retention.close_rounds(' || oidvectortypes(p.proargtypes) || ')', NULL
+SELECT 'EXECUTE', 'FUNCTION retention.' || p.proname || '(' || oidvectortypes(p.proargtypes) || ')', NULL
 FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
-WHERE n.nspname = 'retention' AND p.proname = 'close_rounds' AND oidvectortypes(p.proargtypes) = %(arguments)s
+WHERE n.nspname = 'retention' AND p.proname || '(' || oidvectortypes(p.proargtypes) || ')' = ANY (%(functions)s::text[])
   AND NOT has_function_privilege(p.oid, 'EXECUTE')
 ORDER BY object, privilege

@@ -4,7 +4,7 @@ WITH before AS (
     SELECT run_id, status FROM retention.runs WHERE run_id = %(run_id)s FOR UPDATE
 ), closed AS (
     UPDATE retention.runs r
-    SET status = 'cancelled', halt_reason = 'closed by ' || %(by)s::text || ': ' || %(note)s::text,
+    SET status = 'cancelled', halt_reason = %(reason)s,
         finished_at = statement_timestamp(), paused = false, paused_for = '{}', told = false, ended_by = %(replica)s
     FROM before b
     WHERE r.run_id = b.run_id AND b.status NOT IN ('finished', 'cancelled')

@@ -11,8 +11,6 @@ from support.agreement import violations
 if TYPE_CHECKING:
     from support.world import Done, World
 
-HALTED = "paused by tess: odd refunds; `retention resume --by WHO` ends it"
-
 OTHER = """
 [partners.other]
 secure_login = "login-81b7d0"
@@ -25,6 +23,9 @@ open_longer_than = "72h"
 mode = "enforce"
 max_rounds = 100
 """
+
+PAUSED = "paused by tess: odd refunds; `retention resume --by WHO` ends it"
+PAUSED_OTHER = "paused by tess: odd refunds (other); `retention resume --partner other --by WHO` ends it"
 
 
 async def pause(world: World, *words: str) -> Done:
@@ -49,7 +50,7 @@ async def test_every_process_stops_within_a_second(world: World) -> None:
     assert (0, "") == (paused.code, paused.err)
     ends = []
     for done in await asyncio.gather(first.ended(), second.ended()):
-        assert (3, "halted", HALTED) == (
+        assert (3, "halted", PAUSED) == (
             done.code,
             done.json["status"],
             done.json["halt_reason"],
@@ -59,7 +60,7 @@ async def test_every_process_stops_within_a_second(world: World) -> None:
             for event in done.events
             if event["event"] in {"run.halted", "run.left"}
         ]
-    assert [(event, HALTED) for event in ("run.halted", "run.left")] == sorted(ends)
+    assert [(event, PAUSED) for event in ("run.halted", "run.left")] == sorted(ends)
     (thrown,) = await world.sql("SELECT paused_at FROM retention.pauses")
     assert max(request.at for request in world.vendor.requests) <= thrown.paused_at + timedelta(seconds=1)
     states = [*(await world.states()).values()]
@@ -75,7 +76,7 @@ async def test_nobody_passes_the_switch(world: World) -> None:
     assert 0 == (await pause(world)).code
     twice, halted = await asyncio.gather(pause(world), world.command("run", "--json"))
     assert (2, "error: all partners are paused already, by tess: odd refunds\n") == (twice.code, twice.err)
-    assert (3, HALTED, {"planned": 5}) == (
+    assert (3, PAUSED, {"planned": 5}) == (
         halted.code,
         halted.json["halt_reason"],
         halted.json["states"],
@@ -86,7 +87,10 @@ async def test_nobody_passes_the_switch(world: World) -> None:
         world.command(*resumption, "--override", "it is urgent", "--by", "ann"),
     )
     assert (3, 2) == (resumed.code, overridden.code)
-    assert "paused by tess: odd refunds" in resumed.out
+    assert PAUSED in resumed.out
+    assert (
+        f"next: retention resume --by WHO  (ends the pause)\n      retention {' '.join(resumption)}  (" in resumed.out
+    )
     assert "not halted by a rail" in overridden.err
     assert [] == world.vendor.requests
     ended = await world.command("resume", "--by", "tess")
@@ -115,8 +119,7 @@ async def test_one_partners_pause_leaves_the_others_run_alone(world: World) -> N
         world.command("resume", "--partner", "acme", "--by", "tess"),
     )
     assert (0, {"cancelled": 3}) == (mine.code, mine.json["states"]), mine.err
-    why = "paused by tess: odd refunds (other); `retention resume --partner other --by WHO` ends it"
-    assert (3, why) == (theirs.code, theirs.json["halt_reason"])
+    assert (3, PAUSED_OTHER) == (theirs.code, theirs.json["halt_reason"])
     assert (2, "error: acme is not paused; paused: other\n") == (elsewhere.code, elsewhere.err)
     assert {"r0", "r1", "r2"} == {request.round_id for request in world.vendor.requests}
     assert [] == await violations(world)

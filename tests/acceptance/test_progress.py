@@ -50,6 +50,12 @@ class Terminal:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._news.wait(), 0.2)
 
+    def hang_up(self) -> None:
+        """Take the terminal away."""
+        asyncio.get_running_loop().remove_reader(self._master)
+        os.close(self._master)
+        self._master = -1
+
     def type(self, keys: str) -> None:
         """Press keys."""
         os.write(self._master, keys.encode())
@@ -57,8 +63,8 @@ class Terminal:
     async def ended(self) -> tuple[int, str]:
         """Wait for the end: exit code and stdout."""
         out, _ = await self._out
-        asyncio.get_running_loop().remove_reader(self._master)
-        os.close(self._master)
+        if self._master >= 0:
+            self.hang_up()
         assert self._process.returncode is not None
         return self._process.returncode, out.decode()
 
@@ -108,30 +114,74 @@ async def test_a_terminal_shows_progress(world: World) -> None:
     assert "cancelling" not in out
 
 
-ANSWERS: dict[str, tuple[str, int, str | None]] = {
-    # what is typed; exit code; why the run is halted
-    "no": ("n\n", 3, "not confirmed"),
-    "end of input": ("\x04", 3, "not confirmed"),
-    "interrupt": ("\x03", 130, "interrupted before it was confirmed"),
-    "yes": ("y\n", 0, None),
+ANSWERS: dict[str, tuple[str | None, int]] = {
+    # what is typed, None: the terminal hangs up; exit code
+    "no": ("n\n", 0),
+    "end of input": ("\x04", 0),
+    "interrupt": ("\x03", 130),
+    "hangup": (None, 0),
 }
+
+NOTIFY = """
+[notify.ops]
+webhook = "{url}/ops"
+signing_key = "{key}"
+"""
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
-async def test_a_person_is_asked(world: World, answer: str) -> None:
-    """At a terminal the plan's figures are shown and asked about; nobody is called before the answer is yes."""
-    keys, code, halted = ANSWERS[answer]
+async def test_a_no_calls_the_plan_off(world: World, answer: str) -> None:
+    """Whatever is no yes leaves one line: no run is halted, nobody is told, and the next run has the rounds at once."""
+    keys, code = ANSWERS[answer]
     await world.seed(3)
+    world.extra = NOTIFY.format(url=world.vendor.url, key="x" * 32)
     terminal = await on_terminal(world, "run")
     await terminal.until(lambda: "[y/N]" in terminal.screen)
-    assert "Cancel 3 rounds, stakes 4.5 EUR? [y/N]" in terminal.screen
     assert [] == world.vendor.requests
-    terminal.type(keys)
-    assert code == (await terminal.ended())[0], terminal.screen
+    terminal.hang_up() if keys is None else terminal.type(keys)
+    ended, out = await terminal.ended()
+    assert code == ended, terminal.screen
+    (run,) = await world.sql("SELECT run_id, status, halt_reason, finished_at FROM retention.runs")
+    assert ("cancelled", "not confirmed") == (run.status, run.halt_reason)
+    assert run.finished_at is not None
+    line = f"nothing was cancelled: run {run.run_id} is not confirmed, and the next run has its rounds\n"
+    assert line == out
     assert "Traceback" not in terminal.screen
-    assert (3 if code == 0 else 0) == len(world.cancels)
-    (run,) = await world.sql("SELECT halt_reason FROM retention.runs")
-    assert halted == run.halt_reason
+    assert [] == await world.sql("SELECT FROM retention.notifications")
+    assert {"not_sent"} == set((await world.states()).values())
+    world.extra = ""
+    done = await world.command("run", "--json")
+    assert (0, {"cancelled": 3}) == (done.code, done.json["states"]), done.err
+
+
+async def test_a_person_is_asked_about_all_that_matters(world: World) -> None:
+    """The question names policy, partners, markets, count, sums and age, in 80 columns; nobody is called before a yes."""
+    await world.seed(2)
+    await world.seed(1, prefix="s", market="SE", stake="12.5", currency="SEK")
+    await world.seed(1, prefix="unknown", market="GB")
+    await world.sql("UPDATE public.rounds SET stake = NULL WHERE market = 'GB'")
+    (oldest,) = await world.sql("SELECT min(opened_at) AS at FROM public.rounds")
+    terminal = await on_terminal(world, "run")
+    await terminal.until(lambda: "[y/N]" in terminal.screen)
+    shown = terminal.screen.splitlines()
+    assert 80 >= max(map(len, shown))
+    assert shown[0] == "policy nightly, partner acme, markets GB, MT, SE"
+    assert shown[1] == f"4 rounds to cancel, the oldest opened at {oldest.at:%Y-%m-%d %H:%M:%S}Z"
+    assert re.fullmatch(r"stakes 3(\.00)? EUR, 12\.50? SEK; 1 round without a usable stake", shown[2])
+    assert shown[3] == "Cancel them? [y/N]: "
+    assert [] == world.vendor.requests
+    terminal.type("y\n")
+    assert 0 == (await terminal.ended())[0], terminal.screen
+    assert 4 == len(world.cancels)
+
+
+async def test_nobody_is_asked_about_nothing(world: World) -> None:
+    """Where no round is stale, a run at a terminal ends without a question."""
+    terminal = await on_terminal(world, "run")
+    code, out = await terminal.ended()
+    assert 0 == code
+    assert "[y/N]" not in terminal.screen
+    assert "no stale rounds" in out
 
 
 RUN = {"run_id", "policy"}
@@ -186,5 +236,8 @@ async def test_elsewhere_each_transition_is_a_line_of_json(world: World) -> None
         (event["round_id"], event["outcome"], event["error_code"]) for event in heard["round.settled"]
     ]
     assert ["r3"] == [event["round_id"] for event in heard["round.rejected"]]
+    # A plain refusal is asked about once, and no doubt meanwhile.
+    assert {"r2"} == {event["round_id"] for event in heard["round.in_doubt"]}
+    assert [("r3", "99")] == [(event["round_id"], event["error_code"]) for event in heard["round.refused"]]
     assert "unauthorized: acme refused our credentials" == heard["run.halted"][0]["halt_reason"]
     assert ["info", "info"] == [event["level"] for event in heard["run.finished"]]

@@ -63,4 +63,4 @@ async def test_a_view_that_does_not_tell_soon_is_said(database: Database, book: 
     with psycopg.connect(direct_dsn) as connection:
         connection.execute("LOCK TABLE public.rounds IN ACCESS EXCLUSIVE MODE")
         found = await inspect_names(database, [("known", scope(markets=("SE",))), ("other", scope(markets=("se",)))])
-    assert [warning("other", "not found within 5 seconds, and not looked up any longer: markets se")] == found
+    assert [warning("other", "markets se: whether there are such names was not found out within 5 seconds")] == found

@@ -98,7 +98,6 @@ async def test_what_needs_a_person_is_made_a_notification_once(book: Book, notic
     """Every kind of event is found in the ledger, missed times of a policy are one, and quiet ends are marked only."""
     await book.run(policy="halted", status="halted", halt_reason="max_rounds: 7", paused=False)
     await book.run(policy="failed", status="failed", halt_reason="unreachable: acme")
-    await book.run(policy="waiting", status="awaiting_approval")
     doubtful = await book.run(policy="doubtful")
     await book.row(doubtful, "R-1", "in_doubt")
     await book.row(doubtful, "R-2", "cancelled")
@@ -117,7 +116,6 @@ async def test_what_needs_a_person_is_made_a_notification_once(book: Book, notic
     assert {
         ("run.halted", "halted", ("ops",)): 1,
         ("run.failed", "failed", ("ops",)): 1,
-        ("run.awaiting_approval", "waiting", ("ops",)): 1,
         ("run.review", "doubtful", ("ops",)): 1,
         ("schedule.missed", "nightly", ("ops",)): 1,
         ("schedule.missed", "weekly", ("ops",)): 1,
@@ -130,7 +128,7 @@ async def test_what_needs_a_person_is_made_a_notification_once(book: Book, notic
     ]
     assert ["going"] == [row.policy for row in await book.all("SELECT policy FROM retention.runs WHERE NOT told")]
     assert [] == await notices.collect(ALL)
-    assert 6 == len(await deliveries(book))
+    assert 5 == len(await deliveries(book))
 
 
 async def test_where_nobody_is_to_be_told_nothing_is_kept_for_later(book: Book, notices: Notices) -> None:

@@ -57,7 +57,7 @@ NEVER = {
 }
 """What the job neither makes nor changes, beside what UPDATED does not have."""
 
-REPORTED = {"schema_migrations", "runs", "cancellations", "attempts", "holds", "pauses"}
+REPORTED = {"schema_migrations", "runs", "cancellations", "attempts", "holds", "pauses", "partner_state"}
 """The tables that the second role reads; it does nothing else."""
 
 TABLES = sorted({*INSERTED_ONCE, *UPDATED, *NEVER})
@@ -137,7 +137,7 @@ HARMLESS: dict[str, Any] = {
             "paused_for",
         )
     },
-    **{key: ["R-1"] for key in ("round_ids", "privileges", "relations", "columns", "schemas", "names")},
+    **{key: ["R-1"] for key in ("round_ids", "privileges", "relations", "columns", "schemas", "names", "functions")},
     **{key: [] for key in ("exclude_markets", "exclude_games", "other_partners")},
     "ids": [0],
     "max_runs": [3],

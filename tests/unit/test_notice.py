@@ -54,8 +54,8 @@ def summary(**changes: Any) -> Summary:
     return Summary(NAME, "nightly", halt_reason=None, **{**values, **changes})
 
 
-PAUSED = "was halted: paused by ann: why. Next: retention resume --by WHO (--partner P where one is paused);"
-WAITS = "awaits approval: 1 round, asked for by ann. Next:"
+PASS = f"retention run --resume {NAME} --override TEXT --by WHO (passes the rail)"
+CLOSE = f"retention runs close {NAME} --by WHO --note TEXT (calls it off)"
 DOUBT = {State.CANCELLED: 1, State.IN_DOUBT: 1}
 MISSED = {"status": "cancelled", "trigger": "schedule", "scheduled_for": THREE, "halt_reason": "missed: nobody was up"}
 
@@ -65,7 +65,6 @@ MISSED = {"status": "cancelled", "trigger": "schedule", "scheduled_for": THREE, 
     [
         ("run.halted", run(status="halted", halt_reason="max_rounds: 7"), summary()),
         ("run.failed", run(status="failed", halt_reason="unreachable: acme"), summary()),
-        ("run.awaiting_approval", run(status="awaiting_approval"), summary()),
         ("run.review", run(), summary(states=DOUBT)),
         ("run.review", run(), summary(conflicts=1)),
         ("schedule.missed", run(**MISSED), summary(states={})),
@@ -137,7 +136,8 @@ def test_a_notification_tells_all_of_a_run_but_its_players_and_secrets() -> None
             "incomplete": 6,
         },
         "text": f"Run {NAME} of policy nightly is finished and needs a person: 3 in_doubt, 1 rejected, 4 conflicts,"
-        f" 5 discrepancies, 6 incomplete. Next: retention review list; retention report --all --run {NAME}",
+        f" 5 discrepancies, 6 incomplete. Next: retention review list (shows what needs a person);"
+        f" retention report --all --run {NAME} (lists its rounds)",
     } == written("run.review", scheduled, counted)
 
 
@@ -145,29 +145,14 @@ def test_a_notification_tells_all_of_a_run_but_its_players_and_secrets() -> None
     ("text", "event", "run"),
     [
         (
-            f"was halted: max_rounds: 7. Next: retention run --resume {NAME} (--override TEXT --by WHO passes the rail)",
+            f"was halted: max_rounds: 7. Next: {PASS}; {CLOSE}",
             "run.halted",
             run(status="halted", halt_reason="max_rounds: 7"),
         ),
         (
-            f"{PAUSED} retention run --resume {NAME}",
-            "run.halted",
-            run(status="halted", halt_reason="paused by ann: why", paused=True),
-        ),
-        (
-            f"{PAUSED} the run then goes on by itself",
-            "run.halted",
-            run(status="halted", halt_reason="paused by ann: why", paused=True, trigger="schedule"),
-        ),
-        (
-            "failed: *** broke. Next: once the vendor answers, a new `retention run`: what was not sent is planned again",
+            "failed: *** broke. Next: retention run nightly (once the vendor answers: what was not sent is planned again)",
             "run.failed",
             run(status="failed", halt_reason="hush broke"),
-        ),
-        (
-            f"{WAITS} retention approve {NAME} --by WHO, or retention reject {NAME} --by WHO",
-            "run.awaiting_approval",
-            run(status="awaiting_approval"),
         ),
     ],
 )
@@ -184,14 +169,6 @@ def test_a_long_reason_is_cut_in_the_text_alone() -> None:
     assert f"was halted: {'x' * 500}…. Next" in told["text"]
     whole = written("run.halted", run(status="halted", halt_reason="x" * 500), summary())
     assert f"was halted: {'x' * 500}. Next" in whole["text"]
-
-
-def test_several_rounds_are_told_as_several() -> None:
-    """Whoever is to approve reads how many rounds there are, and of one as of one."""
-    waiting = run(status="awaiting_approval")
-    for count, words in ((1, "1 round,"), (2, "2 rounds,")):
-        told = written("run.awaiting_approval", waiting, summary(states={State.PLANNED: count}))
-        assert f"awaits approval: {words} asked for by ann" in told["text"]
 
 
 def test_what_is_signed_has_no_blank_to_lose() -> None:

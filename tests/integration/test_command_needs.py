@@ -1,0 +1,139 @@
+"""What each command may need of the database: the advice of an error is enough for it, and no more than that."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from support.bare import as_role, run, sample
+from support.guarded import guarded_database, logged_in
+
+from retention.errors import SchemaError
+from retention.ledger.database import open_database
+from retention.ledger.grants import REPORT_ROLE, ROLE, grants
+from retention.ledger.inspect import inspect_database, require_ready
+from retention.ledger.needs import STATEMENTS, needs
+from retention.ledger.queries import query
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from retention.ledger.grants import Grant
+
+READING = {"plan", "explain", "report", "runs list", "runs show", "review list", "hold list"}
+CLOSING = {"review resolve", "review reclose"}
+
+
+@pytest.fixture(scope="module")
+def owned(postgres: str) -> Iterator[str]:
+    with guarded_database(postgres) as dsn:
+        yield dsn
+
+
+@pytest.fixture
+def stripped(owned: str) -> Iterator[str]:
+    """The database, in which the second role has nothing at all for the length of a test."""
+    run(owned, f"REVOKE ALL ON ALL TABLES IN SCHEMA retention FROM {REPORT_ROLE}")
+    run(owned, f"REVOKE ALL ON SCHEMA retention FROM {REPORT_ROLE}")
+    yield owned
+    run(owned, f"REVOKE ALL ON ALL FUNCTIONS IN SCHEMA retention FROM {REPORT_ROLE}", sample("roles"))
+
+
+def refused(connection: psycopg.Connection[Any], command: str) -> list[str]:
+    """Which statements of a command PostgreSQL would not let this role run; to explain one takes the same privileges."""
+    nothing: defaultdict[str, Any] = defaultdict(lambda: None)
+    found = []
+    for name in STATEMENTS[command]:
+        try:
+            connection.execute("EXPLAIN " + query(name), nothing)
+        except psycopg.errors.InsufficientPrivilege as error:
+            found.append(f"{name}: {error.diag.message_primary}")
+        connection.rollback()
+    return found
+
+
+def written(grant: Grant) -> str:
+    """A privilege as GRANT has it."""
+    return f"{grant.privilege}{f' ({grant.column})' if grant.column else ''} ON retention.{grant.relation}"
+
+
+async def advice(dsn: str, command: str) -> str:
+    """What a command says to the second role, empty where it is content."""
+    async with open_database(lambda: as_role(dsn, REPORT_ROLE), size=1) as database:
+        try:
+            await require_ready(database, command)
+        except SchemaError as error:
+            return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("command", STATEMENTS)
+async def test_the_advice_is_what_the_command_needs_and_no_more(stripped: str, command: str) -> None:
+    """The GRANTs of the message, once followed, let the command run; without any single one of them it would not."""
+    for _ in range(2):  # what may not even be seen comes first
+        if message := await advice(stripped, command):
+            assert "lacks privileges for" in message or "cannot be read" in message
+            statements = re.findall(rf"GRANT .*? TO {REPORT_ROLE}", message)
+            assert statements, message
+            run(stripped, *statements)
+    assert "" == await advice(stripped, command)
+    wanted, _ = needs(command)
+    spare = []
+    with logged_in(stripped, REPORT_ROLE) as connection:
+        assert [] == refused(connection, command)
+        for grant in wanted:
+            run(stripped, f"REVOKE {written(grant)} FROM {REPORT_ROLE}")
+            if not refused(connection, command):
+                spare.append(written(grant))
+            run(stripped, f"GRANT {written(grant)} TO {REPORT_ROLE}")
+    assert ["SELECT ON retention.schema_migrations"] == spare  # read by the migrations, which have no file of their own
+
+
+@pytest.mark.parametrize("command", STATEMENTS)
+async def test_those_who_report_read_and_are_told_what_else_it_takes(owned: str, command: str) -> None:
+    """With roles.sql the second role has all that reading takes; what writes names the job's role and one way around."""
+    message = await advice(owned, command)
+    if command in READING:
+        assert "" == message
+        return
+    start = f"{REPORT_ROLE} lacks privileges for `retention {command}`; connect as {ROLE}, or GRANT "
+    assert message.startswith(start)
+    assert "SELECT" not in message
+    assert (command in CLOSING) == ("EXECUTE" in message)
+
+
+async def test_a_grant_that_roles_gives_is_advised_with_it(stripped: str) -> None:
+    """Where roles.sql gives a role what it lacks, that is said first."""
+    run(stripped, sample("roles"), f"REVOKE SELECT ON retention.holds FROM {REPORT_ROLE}")
+    assert await advice(stripped, "hold list") == (
+        f"{REPORT_ROLE} lacks privileges for `retention hold list`; run sql/operator/roles.sql again,"
+        f" or GRANT SELECT ON retention.holds TO {REPORT_ROLE}"
+    )
+
+
+async def test_the_reporting_role_is_not_made_the_job(owned: str) -> None:
+    """Nobody is advised to give those who report what runs need."""
+    async with open_database(lambda: as_role(owned, REPORT_ROLE), size=1) as database:
+        with pytest.raises(SchemaError) as refusal:
+            await require_ready(database)
+    assert f"{REPORT_ROLE} lacks privileges; connect as {ROLE}" == str(refusal.value)
+
+
+@pytest.mark.parametrize("role", [None, ROLE])
+async def test_check_says_who_could_delete_evidence(owned: str, role: str | None) -> None:
+    """The ledger's owner is warned of, with the role to use instead; that role itself is well."""
+    dsn = as_role(owned, role) if role else owned
+    async with open_database(lambda: dsn, size=1) as database:
+        (found,) = [one for one in await inspect_database(database, []) if one.name == "role"]
+    assert (role is None) == found.warning
+    if role is None:
+        assert found.message.endswith(f", a superuser, who may delete evidence: use {ROLE} in database.dsn")
+
+
+def test_each_role_is_told_apart() -> None:
+    """What is granted to the one is not taken for the other's."""
+    assert {grant.privilege for grant in grants(REPORT_ROLE)} == {"SELECT"}
+    assert {grant.privilege for grant in grants(ROLE)} == {"SELECT", "INSERT", "UPDATE"}

@@ -1,0 +1,106 @@
+"""What a person is told to do about a run: for each way in which it can end."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from retention.core.model import State
+from retention.core.next_steps import next_steps, pause_words
+from retention.core.summary import Summary
+
+RUN = UUID(int=7)
+RESUME, CLOSE = f"retention run --resume {RUN}", f"retention runs close {RUN} --by WHO --note TEXT"
+REVIEW, REPORT = "retention review list", f"retention report --all --run {RUN}"
+PASS = f"{RESUME} --override TEXT --by WHO"
+UNSENT = "lists its rounds; what was not sent is planned again by the next run"
+
+ENDS: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "all is done": ({}, []),
+    "a dry run": ({"mode": "dry_run", "states": {State.NOT_SENT: 3}}, []),
+    "max_rounds": ({"status": "halted", "halt_reason": "max_rounds: 9"}, [PASS, CLOSE]),
+    "max_amount": ({"status": "halted", "halt_reason": "max_amount: stakes of 9 EUR"}, [PASS, CLOSE]),
+    "max_amount_unknown": ({"status": "halted", "halt_reason": "max_amount_unknown: 1"}, [PASS, CLOSE]),
+    "max_failure_ratio": (
+        {"status": "halted", "halt_reason": "max_failure_ratio: 9", "states": {State.REJECTED: 9}},
+        [RESUME, REVIEW],
+    ),
+    "max_conflicts": (
+        {"status": "halted", "halt_reason": "max_conflicts: 9", "conflicts": 9},
+        ["retention review reclose --by WHO", RESUME, REVIEW],
+    ),
+    "paused": (
+        {"status": "halted", "halt_reason": "paused by ann: why", "paused": True, "pauses": [None, "b c"]},
+        ["retention resume --by WHO", "retention resume --partner 'b c' --by WHO", RESUME],
+    ),
+    "paused, and resumed meanwhile": (
+        {"status": "halted", "halt_reason": "paused by ann: why", "paused": True},
+        [RESUME],
+    ),
+    "unauthorized": ({"status": "halted", "halt_reason": "unauthorized: acme"}, ["retention check", RESUME]),
+    "wrong status address": ({"status": "halted", "halt_reason": "status_url: 404"}, [RESUME, CLOSE]),
+    "close_rounds refused": ({"status": "halted", "halt_reason": "close_rounds: no"}, ["retention check", RESUME]),
+    "the database refused": ({"status": "halted", "halt_reason": "database: no"}, ["retention check", RESUME]),
+    "stricter": ({"status": "halted", "halt_reason": "stricter: mode was"}, [RESUME, CLOSE]),
+    "unreachable": (
+        {"status": "failed", "halt_reason": "unreachable: acme", "states": {State.NOT_SENT: 3}},
+        ["retention run nightly"],
+    ),
+    "the view cannot be read": (
+        {"status": "failed", "halt_reason": "retention.open_rounds cannot be read: no"},
+        ["retention check", "retention run nightly"],
+    ),
+    "a signal": ({"status": "running", "states": {State.PLANNED: 3}}, [RESUME]),
+    "a signal before it began": ({"status": "planned", "states": {State.PLANNED: 3}}, [RESUME]),
+    "the deadline": ({"states": {State.NOT_SENT: 3}, "unsent": {"the deadline came first": 3}}, [REPORT]),
+    "in doubt": ({"states": {State.IN_DOUBT: 1}}, [REVIEW, REPORT]),
+    "a doubt of an earlier run": ({"taken_up": {State.IN_DOUBT: 1}}, [REVIEW, REPORT]),
+    "not asked": ({"states": {State.NOT_SENT: 1}, "to_review": 1}, [REVIEW, REPORT]),
+    "called off": ({"status": "cancelled", "halt_reason": "closed by ann", "states": {State.NOT_SENT: 3}}, [REPORT]),
+}
+
+
+def ended(**changes: Any) -> Summary:
+    """What a run has come to."""
+    values: dict[str, Any] = {"mode": "enforce", "status": "finished", "halt_reason": None}
+    return Summary(RUN, "nightly", **{**values, **changes})
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_each_end_has_its_next_commands(end: str) -> None:
+    """The commands are those that lead on from there, in their order, and no others."""
+    changes, commands = ENDS[end]
+    assert commands == [step.command for step in next_steps(ended(**changes))]
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_the_list_is_named_where_it_has_something(end: str) -> None:
+    """`review list` is named exactly where it has a round of the run: exit code 4 never leads to an empty list."""
+    summary = ended(**ENDS[end][0])
+    assert summary.is_listed == (REVIEW in ENDS[end][1])
+    if summary.status == "finished":
+        assert summary.needs_review == bool(ENDS[end][1])
+
+
+def test_what_was_not_sent_is_said_to_come_again() -> None:
+    """Nobody has to decide about rounds that were only not sent; of those for review, nobody is told so."""
+    (step,) = next_steps(ended(states={State.NOT_SENT: 3}))
+    assert UNSENT == step.does
+    assert "lists its rounds" == next_steps(ended(states={State.NOT_SENT: 3}, to_review=3))[-1].does
+
+
+def test_a_scheduled_run_goes_on_by_itself() -> None:
+    """After a pause `serve` goes on with a scheduled run, and whoever runs none does."""
+    paused = {"status": "halted", "halt_reason": "paused", "paused": True}
+    assert "serve" in next_steps(ended(trigger="schedule", **paused))[-1].does
+    assert "serve" not in next_steps(ended(**paused))[-1].does
+
+
+def test_a_pause_names_the_command_that_ends_it() -> None:
+    """A partner's pause is ended with its name, as a shell takes it."""
+    assert "paused by ann: why; `retention resume --by WHO` ends it" == pause_words("ann", "why", None)
+    assert "paused by ann: why (a b); `retention resume --partner 'a b' --by WHO` ends it" == pause_words(
+        "ann", "why", "a b"
+    )

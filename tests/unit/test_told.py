@@ -1,0 +1,61 @@
+"""Which event the log has for an attempt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from retention.core.model import Claim, Kind, Outcome, Settlement, State
+from retention.engine.told import told
+from retention.ledger.answers import Written
+
+CASES: dict[str, tuple[dict[str, Any], tuple[str, str]]] = {
+    "a refusal that is asked about": (
+        {"outcome": Outcome.REJECTED, "state": State.IN_DOUBT, "due_in": 0.0, "refused": True},
+        ("round.refused", "info"),
+    ),
+    "its question is turned away": (
+        {"outcome": Outcome.THROTTLED, "state": State.IN_DOUBT, "due_in": 1.0, "refused": True},
+        ("round.refused", "info"),
+    ),
+    "a refusal that stands": ({"outcome": Outcome.IN_PROGRESS, "state": State.REJECTED}, ("round.rejected", "warning")),
+    "a refusal after a doubt": (
+        {"outcome": Outcome.REJECTED, "state": State.IN_DOUBT, "due_in": 0.0, "refused": True, "doubtful": True},
+        ("round.in_doubt", "info"),
+    ),
+    "a doubt that is asked about": (
+        {"outcome": Outcome.IN_DOUBT, "state": State.IN_DOUBT, "due_in": 1.0, "doubtful": True},
+        ("round.in_doubt", "info"),
+    ),
+    "a doubt that stays": (
+        {"outcome": Outcome.IN_DOUBT, "state": State.IN_DOUBT, "doubtful": True},
+        ("round.in_doubt", "warning"),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_only_a_doubt_is_told_as_one(case: str) -> None:
+    """A plain refusal is no doubt while it is asked about, and is told as rejected once it is settled."""
+    changes, expected = CASES[case]
+    claim = Claim(
+        cancellation_id=1,
+        run_id="run",
+        uuid="uuid",
+        kind=Kind.CANCEL,
+        partner="acme",
+        market="MT",
+        game_id=None,
+        user_id="U-1",
+        round_id="R-1",
+        tries=1,
+        probes=0,
+        doubtful=False,
+        refused=False,
+        slot=0.0,
+        leave_by=0.0,
+        expires=0.0,
+    )
+    item = Settlement(claim, sent_at=None, replied_at=None, **changes)
+    assert expected == told(item, None, Written(conflict=False, discrepant=False), with_user=False)[:2]
