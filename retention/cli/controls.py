@@ -94,7 +94,7 @@ def hold_list(
         emit_json(table.documents(rows)) if as_json else table.print_holds(rows)
         return 0
 
-    _on_ledger(context, work)
+    _on_ledger(context, work, prints=True)
 
 
 def hold_release(
@@ -147,7 +147,9 @@ def resume(context: typer.Context, by: By, partner: Partner = None) -> None:
     _on_ledger(context, work)
 
 
-def _on_ledger(context: typer.Context, work: Work, *, asked: Callable[[Settings], object] | None = None) -> None:
+def _on_ledger(
+    context: typer.Context, work: Work, *, asked: Callable[[Settings], object] | None = None, prints: bool = False
+) -> None:
     """Run a command that writes to or reads from our tables, which have to be there."""
 
     async def ready(house: House, signals: Signals) -> int:
@@ -156,4 +158,4 @@ def _on_ledger(context: typer.Context, work: Work, *, asked: Callable[[Settings]
         await migrations.require_current(house.database)
         return await work(house, signals)
 
-    in_house(context, ready, asked=asked)
+    in_house(context, ready, asked=asked, prints=prints)

@@ -10,6 +10,7 @@ import typer
 
 from retention.cli.session import emit_json, globals_of, in_house, run
 from retention.errors import UsageError
+from retention.surroundings import work_comes_first
 
 if TYPE_CHECKING:
     from retention.signals import Signals
@@ -42,6 +43,7 @@ def init(context: typer.Context) -> None:
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}; name another file with --config") from None
     path.chmod(0o600)  # secrets are going to stand in it
+    work_comes_first(machine=False)
     print(f"{path} is written; edit it, then `retention db migrate`, `retention check`, `retention plan`")
 
 
@@ -85,7 +87,7 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
             print("the schema is current" if current else "run `retention db migrate`")
         return 0 if current else 2
 
-    in_house(context, work)
+    in_house(context, work, prints=True)
 
 
 def sample() -> None:
@@ -115,4 +117,4 @@ def check(context: typer.Context, as_json: AsJson = False) -> None:
             print(checks.text(findings))
         return checks.exit_code(findings)
 
-    run(work, redactor, options.log(redactor))
+    run(context, work, redactor, options.log(redactor), prints=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ import typer
 
 from retention.cli.session import globals_of
 from retention.errors import UsageError
+from retention.surroundings import tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,4 +62,4 @@ def _write(path: Path, measured: Measured, code: int) -> None:
     try:
         metrics.write(path)
     except OSError as error:  # what the run came to counts for more
-        print(f"error: --metrics-file {path}: {error.strerror}", file=sys.stderr)
+        tell(f"error: --metrics-file {path}: {error.strerror}")

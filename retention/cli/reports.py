@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import io
 import os
 import stat
 import sys
@@ -95,7 +94,7 @@ def report(
                 await write[Format.JSON if as_json else format_](found, file)
         return 0
 
-    in_house(context, work, asked=asked)
+    in_house(context, work, asked=asked, prints=True)
 
 
 def explain(
@@ -119,7 +118,7 @@ def explain(
         emit_json(life) if as_json else table.print_life(life)
         return 0
 
-    in_house(context, work)
+    in_house(context, work, prints=True)
 
 
 def runs_list(
@@ -138,7 +137,7 @@ def runs_list(
         emit_json(table.documents(found)) if as_json else table.print_runs(found)
         return 0
 
-    in_house(context, work)
+    in_house(context, work, prints=True)
 
 
 def runs_show(
@@ -168,7 +167,7 @@ def runs_show(
         print_lines((vendor_pause(partner, until) for partner, until in pauses.items()), None)
         return 0
 
-    in_house(context, work)
+    in_house(context, work, prints=True)
 
 
 def runs_close(
@@ -207,8 +206,6 @@ def _written(path: Path | None) -> Iterator[TextIO]:
     import tempfile
 
     if path is None:
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(newline="")  # RFC 4180 has line ends of its own
         yield sys.stdout
         return
     place, beside = Path(os.path.realpath(path)), None

@@ -40,7 +40,7 @@ def review_list(context: typer.Context, as_json: AsJson = False) -> None:
         emit_json(table.documents(items)) if as_json else table.print_reviews(items)
         return 0
 
-    in_house(context, work)
+    in_house(context, work, prints=True)
 
 
 def review_resolve(

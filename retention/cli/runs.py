@@ -82,7 +82,7 @@ def plan(
                 await show.print_listed(document, listed)
         return 0
 
-    in_house(context, work, asked=asked)
+    in_house(context, work, asked=asked, prints=True)
 
 
 def run(

@@ -40,7 +40,7 @@ def demo(
     async def work(signals: Signals) -> int:
         return await demonstrate(options.log, signals, rounds=rounds, keep=keep)
 
-    run(work, redactor, log)
+    run(context, work, redactor, log)
 
 
 def simulate(
@@ -66,7 +66,7 @@ def simulate(
             signals, host, port, faults, journal, lambda url: print(f"simulated vendor on {url}", flush=True)
         )
 
-    run(work, redactor, log)
+    run(context, work, redactor, log)
 
 
 def _as_it_stands(text: str) -> str:

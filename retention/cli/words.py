@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Literal
 
 from retention.core.names import NameKind, hint, known_text, listed
 from retention.core.words import is_blank
 from retention.errors import UsageError
+from retention.surroundings import tell
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -93,7 +93,7 @@ def warn(house: House, text: str) -> None:
     """Tell on stderr what whoever asked should know."""
     from retention.core.text import printable_lines
 
-    print(f"warning: {printable_lines(house.redactor.text(text))}", file=sys.stderr)
+    tell(f"warning: {printable_lines(house.redactor.text(text))}")
 
 
 def _is_utf8(word: str) -> bool:

@@ -1,0 +1,266 @@
+"""Standard output and standard error, whatever they are connected to.
+
+A stream writes UTF-8 and never lets its reader decide what becomes of the work: nobody there, no space left, or a
+reader that does not read. While a command works, no write waits. Descriptors stay as they were inherited, since other
+processes share them: a pipe or a terminal is opened once more for writes that do not wait.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import select
+import socket
+import stat
+import threading
+import time
+from collections import deque
+from functools import partial
+from typing import TYPE_CHECKING
+
+from retention.errors import UnprintedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CHUNK = 64 * 1024
+"""Characters of a result that are collected before they are written."""
+
+LIMIT = 1024 * 1024
+"""Bytes of log that wait for a reader; what comes while they wait is dropped and counted."""
+
+PATIENCE = 5.0
+"""Seconds that a command waits at its end for the readers of its log and of its result."""
+
+GONE = {errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN}
+"""Errors of a stream whose reader went away."""
+
+_FOR_GOOD = GONE | {errno.EBADF, errno.EIO, errno.ESHUTDOWN}
+"""Errors after which a stream is not tried again."""
+
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+class Stream(io.TextIOBase):
+    """A standard stream for text. Never raises while a command works; before that, UnprintedError, once.
+
+    `limit`: bytes that may wait for a reader; None: all of them. `by_line`: written at each end of a line.
+    `notice` words a line that tells how many lines were dropped.
+    """
+
+    def __init__(self, descriptor: int, name: str, *, closed: bool, limit: int | None, by_line: bool) -> None:
+        self.name = name
+        self.problem: OSError | None = None
+        self.lost = 0
+        self.notice: Callable[[int], str] | None = None
+        self.waits = False
+        self._descriptor = descriptor
+        self._limit = limit
+        self._by_line = by_line or os.isatty(descriptor)
+        self._texts: list[str] = []
+        self._length = 0
+        self._held: deque[bytes] = deque()
+        self._size = 0
+        self._drain: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._torn = False
+        self._dead = False
+        self._put = _closed if closed else _writer(descriptor)
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """Always UTF-8: what is on record is not changed by where it is shown."""
+        return "utf-8"
+
+    @property
+    def errors(self) -> str:  # type: ignore[override]
+        """What is no text, such as a lone surrogate, is shown as an escape."""
+        return "backslashreplace"
+
+    def fileno(self) -> int:
+        """Return the descriptor."""
+        return self._descriptor
+
+    def isatty(self) -> bool:
+        """Tell whether a person looks."""
+        return os.isatty(self._descriptor)
+
+    def writable(self) -> bool:
+        """Text can be written."""
+        return True
+
+    def write(self, text: str) -> int:
+        """Write text, or keep it until a line or enough of it is there."""
+        line = text.endswith("\n")  # refuses bytes with TypeError, as click expects it
+        if self._texts or not (line and self._by_line):
+            self._texts.append(text)
+            self._length += len(text)
+            if self._length >= CHUNK or (self._by_line and "\n" in text):
+                self.flush()
+        else:
+            self._send(text.encode("utf-8", "backslashreplace"))
+        return len(text)
+
+    def flush(self) -> None:
+        """Write what was kept."""
+        if self._texts:
+            data = "".join(self._texts).encode("utf-8", "backslashreplace")
+            self._texts, self._length = [], 0
+            self._send(data)
+
+    def finish(self, seconds: float) -> None:
+        """Write what is left, and wait so long for the reader; what it has not taken by then is lost."""
+        self.flush()
+        drain = self._drain
+        if drain is not None:
+            drain.join(seconds)
+        with self._lock:
+            if self._held:
+                self._fail(TimeoutError(errno.ETIMEDOUT, "nobody reads it"), b"")
+                self._dead = True
+
+    def _send(self, data: bytes) -> None:
+        if self._dead or self._drain is not None:
+            with self._lock:
+                if self._dead:
+                    self.lost += _lines(data)
+                    return
+                if self._drain is not None:
+                    self._hold(data)
+                    return
+        whole = self._told() + data if self.lost or self._torn else data
+        try:
+            written = self._put(whole)
+        except BlockingIOError:
+            written = 0
+        except OSError as error:
+            self._fail(error, data)
+            return
+        self.lost, self._torn = 0, 0 < written < len(whole)
+        if written < len(whole):
+            self._wait(whole[written:])
+
+    def _wait(self, data: bytes) -> None:
+        """Have data written as its reader takes it: here and now where that is the work, else by a thread."""
+        with self._lock:
+            self._hold(data)
+            if self.waits or self._drain is not None:
+                drain = None
+            else:
+                drain = self._drain = threading.Thread(target=self._write_held, daemon=True)
+        try:
+            if drain is not None:
+                drain.start()
+            elif self.waits:
+                self._write_held()
+        except RuntimeError:  # no thread can be had
+            with self._lock:
+                self._drain = None
+                self._fail(BlockingIOError(errno.EAGAIN, "nobody reads it"), b"")
+
+    def _hold(self, data: bytes) -> None:
+        """Keep data for the reader. Once some was dropped, all is: the line that says so stands in its place."""
+        if self.lost or (self._held and self._limit is not None and self._size + len(data) > self._limit):
+            self.lost += _lines(data)
+        else:
+            self._held.append(data)
+            self._size += len(data)
+
+    def _write_held(self) -> None:
+        """Write what waits, however long that takes."""
+        poll = select.poll()
+        poll.register(self._descriptor, select.POLLOUT)
+        while True:
+            poll.poll()
+            with self._lock:
+                if not self._held:  # all is written, or was given up
+                    self._drain = None
+                    return
+                data = self._held[0]
+            try:
+                written = self._put(data)
+            except BlockingIOError:  # where others write as well, there may be no room after all
+                time.sleep(0.02)
+                continue
+            except OSError as error:
+                with self._lock:
+                    self._drain = None
+                    self._fail(error, b"")
+                return
+            with self._lock:
+                self._taken(data, written)
+
+    def _taken(self, data: bytes, written: int) -> None:
+        if not self._held:
+            return
+        self._size -= written
+        self._torn = written < len(data)
+        if self._torn:
+            self._held[0] = data[written:]
+            return
+        self._held.popleft()
+        if not self._held and self.lost and (notice := self._told()):
+            self._held.append(notice)
+            self._size, self.lost = len(notice), 0
+
+    def _told(self) -> bytes:
+        """Return what comes before the next line: how many are missing, on a line of its own."""
+        text = self.notice(self.lost) if self.notice and self.lost else ""
+        return (f"\n{text}" if self._torn else text).encode()
+
+    def _fail(self, error: OSError, data: bytes) -> None:
+        self.lost += _lines(data) + sum(map(_lines, self._held))
+        self._held.clear()
+        self._size = 0
+        first, self.problem = self.problem is None, self.problem or error
+        # A result with a hole in it is none. A log may go on when there is space again.
+        self._dead = self._limit is None or error.errno in _FOR_GOOD
+        if self.waits and first:
+            raise UnprintedError(f"{self.name}: {told(error)}")
+
+
+def problem_text(error: OSError) -> str:
+    """Say what is wrong with a stream."""
+    return "not open for writing" if error.errno == errno.EBADF else error.strerror or type(error).__name__
+
+
+def told(error: OSError) -> str:
+    """Say what is wrong with a stream, and how to mend it."""
+    mend = "free some space there, or print elsewhere" if error.errno in _FULL else "print elsewhere"
+    return f"{problem_text(error)}; {mend}"
+
+
+def _lines(data: bytes) -> int:
+    return data.count(b"\n") or 1
+
+
+def _writer(descriptor: int) -> Callable[[bytes], int]:
+    """Return what writes to a descriptor, as much as there is room for, and raises BlockingIOError where there is none.
+
+    Files and devices other than terminals have no reader to wait for.
+    """
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISSOCK(mode):
+        connection = socket.socket(fileno=os.dup(descriptor))
+        return lambda data: connection.send(data, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
+    if not stat.S_ISFIFO(mode) and not os.isatty(descriptor):
+        return partial(os.write, descriptor)
+    try:
+        # O_NONBLOCK belongs to what was opened, not to the descriptor: setting it would set it for all who share it.
+        path = f"/proc/self/fd/{descriptor}"
+        return partial(os.write, os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:  # no /proc, another user's pipe or terminal, or nobody reads it
+        return partial(_write_if_ready, descriptor)
+
+
+def _write_if_ready(descriptor: int, data: bytes) -> int:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLOUT)
+    if not poll.poll(0):
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+    return os.write(descriptor, data[: select.PIPE_BUF])
+
+
+def _closed(_data: bytes) -> int:
+    raise OSError(errno.EBADF, os.strerror(errno.EBADF))
