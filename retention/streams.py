@@ -66,6 +66,7 @@ class Stream(io.TextIOBase):
         self._lock = threading.Lock()
         self._torn = False
         self._dead = False
+        self._smooth = False
         self._put = _closed if closed else _writer(descriptor)
 
     @property
@@ -93,7 +94,17 @@ class Stream(io.TextIOBase):
     def write(self, text: str) -> int:
         """Write text, or keep it until a line or enough of it is there."""
         line = text.endswith("\n")  # refuses bytes with TypeError, as click expects it
-        if self._texts or not (line and self._by_line):
+        if line and self._smooth:  # as nearly every line of a log: this costs as little as it can
+            data = text.encode("utf-8", "backslashreplace")
+            try:
+                written = self._put(data)
+            except OSError as error:
+                self._refused(error, data, data)
+            else:
+                if written < len(data):
+                    self._short(data, written)
+        elif self._texts or not (line and self._by_line):
+            self._smooth = False
             self._texts.append(text)
             self._length += len(text)
             if self._length >= CHUNK or (self._by_line and "\n" in text):
@@ -132,14 +143,23 @@ class Stream(io.TextIOBase):
         whole = self._told() + data if self.lost or self._torn else data
         try:
             written = self._put(whole)
-        except BlockingIOError:
-            written = 0
         except OSError as error:
-            self._fail(error, data)
+            self._refused(error, whole, data)
             return
-        self.lost, self._torn = 0, 0 < written < len(whole)
         if written < len(whole):
-            self._wait(whole[written:])
+            self._short(whole, written)
+        else:
+            self.lost, self._torn, self._smooth = 0, False, self._by_line
+
+    def _refused(self, error: OSError, whole: bytes, data: bytes) -> None:
+        if isinstance(error, BlockingIOError):
+            self._short(whole, 0)
+        else:
+            self._fail(error, data)
+
+    def _short(self, whole: bytes, written: int) -> None:
+        self.lost, self._torn, self._smooth = 0, written > 0, False
+        self._wait(whole[written:])
 
     def _wait(self, data: bytes) -> None:
         """Have data written as its reader takes it: here and now where that is the work, else by a thread."""
@@ -213,6 +233,7 @@ class Stream(io.TextIOBase):
         self.lost += _lines(data) + sum(map(_lines, self._held))
         self._held.clear()
         self._size = 0
+        self._smooth = False
         first, self.problem = self.problem is None, self.problem or error
         # A result with a hole in it is none. A log may go on when there is space again.
         self._dead = self._limit is None or error.errno in _FOR_GOOD
