@@ -11,14 +11,12 @@ import errno
 import io
 import os
 import select
-import socket
-import stat
 import threading
 import time
 from collections import deque
-from functools import partial
 from typing import TYPE_CHECKING
 
+from retention import writers
 from retention.errors import UnprintedError
 
 if TYPE_CHECKING:
@@ -30,7 +28,7 @@ CHUNK = 64 * 1024
 LIMIT = 1024 * 1024
 """Bytes of log that wait for a reader; what comes while they wait is dropped and counted."""
 
-PATIENCE = 5.0
+PATIENCE = 3.0
 """Seconds that a command waits at its end for the readers of its log and of its result."""
 
 GONE = {errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN}
@@ -39,7 +37,8 @@ GONE = {errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN}
 _FOR_GOOD = GONE | {errno.EBADF, errno.EIO, errno.ESHUTDOWN}
 """Errors after which a stream is not tried again."""
 
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""Errors of a place that has no room for what is written."""
 
 
 class Stream(io.TextIOBase):
@@ -67,7 +66,7 @@ class Stream(io.TextIOBase):
         self._torn = False
         self._dead = False
         self._smooth = False
-        self._put = _closed if closed else _writer(descriptor)
+        self._put, self._release = (writers.closed, writers.nothing) if closed else writers.writer(descriptor)
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
@@ -130,6 +129,12 @@ class Stream(io.TextIOBase):
             if self._held:
                 self._fail(TimeoutError(errno.ETIMEDOUT, "nobody reads it"), b"")
                 self._dead = True
+
+    def close(self) -> None:
+        """Write what is left, and let go of what was opened besides the descriptor, which stays open."""
+        if not self.closed:
+            super().close()
+            self._release()
 
     def _send(self, data: bytes) -> None:
         if self._dead or self._drain is not None:
@@ -248,40 +253,9 @@ def problem_text(error: OSError) -> str:
 
 def told(error: OSError) -> str:
     """Say what is wrong with a stream, and how to mend it."""
-    mend = "free some space there, or print elsewhere" if error.errno in _FULL else "print elsewhere"
+    mend = "free some space there, or print elsewhere" if error.errno in FULL else "print elsewhere"
     return f"{problem_text(error)}; {mend}"
 
 
 def _lines(data: bytes) -> int:
-    return data.count(b"\n") or 1
-
-
-def _writer(descriptor: int) -> Callable[[bytes], int]:
-    """Return what writes to a descriptor, as much as there is room for, and raises BlockingIOError where there is none.
-
-    Files and devices other than terminals have no reader to wait for.
-    """
-    mode = os.fstat(descriptor).st_mode
-    if stat.S_ISSOCK(mode):
-        connection = socket.socket(fileno=os.dup(descriptor))
-        return lambda data: connection.send(data, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
-    if not stat.S_ISFIFO(mode) and not os.isatty(descriptor):
-        return partial(os.write, descriptor)
-    try:
-        # O_NONBLOCK belongs to what was opened, not to the descriptor: setting it would set it for all who share it.
-        path = f"/proc/self/fd/{descriptor}"
-        return partial(os.write, os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC))
-    except OSError:  # no /proc, another user's pipe or terminal, or nobody reads it
-        return partial(_write_if_ready, descriptor)
-
-
-def _write_if_ready(descriptor: int, data: bytes) -> int:
-    poll = select.poll()
-    poll.register(descriptor, select.POLLOUT)
-    if not poll.poll(0):
-        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-    return os.write(descriptor, data[: select.PIPE_BUF])
-
-
-def _closed(_data: bytes) -> int:
-    raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    return data.count(b"\n") or (1 if data else 0)

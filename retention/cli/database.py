@@ -10,6 +10,7 @@ import typer
 
 from retention.cli.session import emit_json, globals_of, in_house, run
 from retention.errors import UsageError
+from retention.streams import FULL
 from retention.surroundings import work_comes_first
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ def init(context: typer.Context) -> None:
     except FileExistsError:
         raise UsageError(f"{path} is there already; it is left as it is") from None
     except OSError as error:
+        if error.errno in FULL:
+            path.unlink(missing_ok=True)  # half of a file would be found, and refused, by the next command
         raise UsageError(f"{path}: {error.strerror}; name another file with --config") from None
     path.chmod(0o600)  # secrets are going to stand in it
     work_comes_first(machine=False)

@@ -18,6 +18,7 @@ from retention.cli.times import moment
 from retention.cli.words import require_known
 from retention.core.names import NameKind
 from retention.errors import UsageError
+from retention.streams import FULL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -223,7 +224,9 @@ def _written(path: Path | None) -> Iterator[TextIO]:
             yield file
         beside.replace(place)
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}; name a file in a folder that can be written to") from None
+        full = "free some space there, or name another file"
+        mend = full if error.errno in FULL else "name a file in a folder that can be written to"
+        raise UsageError(f"{path}: {error.strerror}; {mend}") from None
     finally:
         if beside is not None:
             beside.unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
@@ -200,4 +201,6 @@ async def _typed() -> str:
         await readable.wait()
     finally:
         loop.remove_reader(sys.stdin)
-    return sys.stdin.readline()
+    with suppress(OSError):  # the terminal is gone
+        return sys.stdin.readline()
+    return ""
