@@ -8,7 +8,7 @@ import typer
 
 from retention.cli.session import emit_json, in_house, who
 from retention.cli.times import moment
-from retention.cli.words import require_known, require_partner, warn, warn_of_no_match
+from retention.cli.words import HIGHEST, require_known, require_partner, warn, warn_of_no_match
 from retention.core.holds import NOTHING_HELD
 from retention.core.names import NameKind
 from retention.errors import UsageError
@@ -99,7 +99,7 @@ def hold_list(
 
 def hold_release(
     context: typer.Context,
-    hold_id: Annotated[int, typer.Argument(metavar="HOLD_ID")],
+    hold_id: Annotated[int, typer.Argument(min=1, max=HIGHEST, metavar="HOLD_ID")],
     by: By,
 ) -> None:
     """Release a hold."""

@@ -39,8 +39,11 @@ def measuring(context: typer.Context, path: Path | None, policy: str | None, *, 
     if path is None:
         yield Measured(policy)
         return
-    if path.is_dir():
-        raise UsageError(f"--metrics-file {path}: is a directory; name a file in it")
+    try:
+        if path.is_dir():
+            raise UsageError(f"--metrics-file {path}: is a directory; name a file in it")
+    except OSError as error:
+        raise UsageError(f"--metrics-file {path}: {error.strerror}; name another file") from None
     if not os.access(path.parent, os.W_OK):
         raise UsageError(f"--metrics-file {path}: there is no such folder to write to; name another file")
     measured = Measured(None if resumed else globals_of(context).settings().policy(policy).name)

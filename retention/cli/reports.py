@@ -15,7 +15,7 @@ import typer
 
 from retention.cli.session import emit_json, in_house, who
 from retention.cli.times import moment
-from retention.cli.words import require_known
+from retention.cli.words import MOST, require_known
 from retention.core.names import NameKind
 from retention.errors import UsageError
 from retention.streams import FULL
@@ -74,6 +74,8 @@ def report(
         end = moment("--to", to) if to is not None else None
         if start and end and start >= end:
             raise UsageError("--from must be before --to")
+        if output is not None:
+            _require_place(output)
         return start, end
 
     async def work(house: House, _signals: Signals) -> int:
@@ -124,7 +126,7 @@ def explain(
 
 def runs_list(
     context: typer.Context,
-    limit: Annotated[int, typer.Option(min=1, metavar="N", help="The newest N.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=MOST, metavar="N", help="The newest N.")] = 20,
     as_json: AsJson = False,
 ) -> None:
     """List the newest runs with their counts."""
@@ -199,6 +201,17 @@ async def _run_row(house: House, run_id: UUID) -> Any:
     if row is None:
         raise UsageError(f"there is no run {run_id}; `retention runs list` shows the newest")
     return row
+
+
+def _require_place(path: Path) -> None:
+    """Raise UsageError where a file could not be made: better now than once everything is read."""
+    place = Path(os.path.realpath(path))
+    try:
+        fits = place.parent.is_dir() and not place.is_dir()
+    except OSError:  # a name that is too long, for instance
+        fits = False
+    if not fits:
+        raise UsageError(f"-o {path}: no place for a file; name a file in a folder that is there")
 
 
 @contextmanager

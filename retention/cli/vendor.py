@@ -53,11 +53,12 @@ def simulate(
     journal: Annotated[Path | None, typer.Option(metavar="FILE", help="Append each request as a JSON line.")] = None,
 ) -> None:
     """Run the simulated vendor as a server of its own, for staging. Any credentials are taken, any round is open."""
-    from retention.cli.words import refuse_blanks
+    from retention.cli.words import refuse_blanks, require_host
     from retention.log import Redactor
     from retention.vendor.staging import serve
 
     refuse_blanks(context)
+    require_host("--host", host)
     redactor = Redactor(list, set)
     log = globals_of(context).log(redactor)
 
