@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,13 +10,12 @@ import typer
 from retention.cli.session import emit_json, in_house, who
 from retention.cli.times import moment
 from retention.cli.words import HIGHEST, require_known, require_partner, warn, warn_of_no_match
-from retention.core.holds import NOTHING_HELD
+from retention.core.holds import NOTHING_HELD, ended_before
 from retention.core.names import NameKind
 from retention.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
 
     from retention.cli.session import Work
     from retention.settings import Settings
@@ -58,7 +58,10 @@ def hold_add(
         if set(fields.values()) == {None}:
             raise UsageError(NOTHING_HELD)
         require_partner(settings, partner)
-        return moment("--until", until) if until is not None else None
+        end = moment("--until", until) if until is not None else None
+        if end is not None and end <= datetime.now(UTC) - settings.max_clock_difference:  # on the database's clock too
+            raise UsageError(ended_before(end))
+        return end
 
     async def work(house: House, _signals: Signals) -> int:
         from retention.ledger.names import Names

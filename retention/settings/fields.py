@@ -45,8 +45,11 @@ def list_of(example: str, of: str, at_least: int = 0) -> Any:
     return key(example, must_be, min_length=at_least, strict=False)
 
 
-COUNT = "a whole number, 1 or more"
-COUNT_OR_NONE = "a whole number, 0 or more"
+MOST = 1_000_000_000
+"""The highest count: a higher one is not meant, and the database could not take it."""
+
+COUNT = f"a whole number from 1 to {MOST}"
+COUNT_OR_NONE = f"a whole number from 0 to {MOST}"
 SWITCH = "true or false"
 DURATION = "a duration"
 
