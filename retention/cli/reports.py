@@ -211,7 +211,7 @@ def _require_place(path: Path) -> None:
     except OSError:  # a name that is too long, for instance
         fits = False
     if not fits:
-        raise UsageError(f"-o {path}: no place for a file; name a file in a folder that is there")
+        raise UsageError(f"-o {path}: no place for a file; name a file in a folder that can be written to")
 
 
 @contextmanager

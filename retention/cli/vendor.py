@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retention.cli.session import globals_of, run
+from retention.errors import UsageError
 from retention.vendor.faults_format import FORMAT
 
 if TYPE_CHECKING:
@@ -30,9 +31,15 @@ def demo(
     ] = False,
 ) -> None:
     """See the whole job: an embedded PostgreSQL, a simulated vendor, plan, run, report. Needs no set-up."""
+    import tempfile
+
     from retention.demo import demonstrate
     from retention.log import Redactor
 
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:
+        raise UsageError("no folder takes temporary files; set TMPDIR to one that can be written to") from None
     redactor = Redactor(list, set)
     options = globals_of(context)
     log = options.log(redactor)
