@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 from contextlib import suppress
@@ -10,13 +11,16 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import TextIO
 
-from retention.errors import UnprintedError
+from retention.errors import UnprintedError, UsageError
 from retention.streams import GONE, LIMIT, PATIENCE, Stream, problem_text, told
 
 STDIN, STDOUT, STDERR = range(3)
 
 FILES = 4096
 """Descriptors that the process may have open, where the system allows it: connections, and a few more."""
+
+FEWEST_FILES = 32
+"""With fewer, a run does not get along."""
 
 _errors: list[str] = []
 """What was told on stderr, for the case that it does not work."""
@@ -118,11 +122,14 @@ def _read_arguments_as_utf8() -> None:
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606 - itself
 
 
+def require_files() -> None:
+    """Raise UsageError where too few files may be open: a connection that fails for that looks like a dead partner."""
+    may = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if may != resource.RLIM_INFINITY and may < FEWEST_FILES:
+        raise UsageError(f"only {may} files may be open at once; allow {FEWEST_FILES} or more with `ulimit -n`")
+
+
 def _allow_files() -> None:
-    try:
-        import resource  # noqa: PLC0415 - not on every platform
-    except ImportError:
-        return
     with suppress(OSError, ValueError):
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
     from retention.engine.stats import Tally
     from retention.run_values import Finished
+
+
+READABLE = 0o644
+"""The mode of a new file: nothing in it is secret."""
 
 
 @dataclass(slots=True)
@@ -63,6 +68,8 @@ def _write(path: Path, measured: Measured, code: int) -> None:
     if policy := summary.policy if summary else measured.policy:
         metrics.run_ended(policy, code, summary.finished_at if summary else None)
     try:
+        mode = path.stat().st_mode if path.exists() else READABLE
         metrics.write(path)
+        path.chmod(stat.S_IMODE(mode))  # whoever collects it is another user, whatever the umask
     except OSError as error:  # what the run came to counts for more
         tell(f"error: --metrics-file {path}: {error.strerror}")

@@ -82,6 +82,7 @@ def in_house(
     from retention.wiring import CONNECTIONS, open_house, redactor_of
 
     refuse_blanks(context)
+    surroundings.require_files()
     options = globals_of(context)
     settings = options.settings()
     redactor = redactor_of(settings)

@@ -124,17 +124,23 @@ async def test_real_processes_with_closed_descriptors(world: World) -> None:
     await world.seed(2)
     pipeline = (*SHELL, '"$0" "$@" | true; exit ${PIPESTATUS[0]}')
     started = {
-        "0": world.command("run", "--yes", under=(*SHELL, 'exec "$0" "$@" <&-')),
+        "0": world.command("run", "--yes", "--metrics-file", "m", under=(*SHELL, 'umask 777; exec "$0" "$@" <&-')),
         "all": world.command("check", under=(*SHELL, 'exec "$0" "$@" <&- >&- 2>&-')),
         "pipe": world.command("runs", "list", under=pipeline),
         "bare": world.command(
             "plan", under=(*SHELL, 'trap "" INT TERM HUP CHLD; ulimit -n 40; umask 777; exec env -i "$0" "$@"')
         ),
     }
+    started["few files"] = world.command("plan", under=(*SHELL, 'ulimit -n 14; exec "$0" "$@"'))
     ended = dict(zip(started, await asyncio.gather(*started.values()), strict=True))
-    assert {"0": 0, "all": 2, "pipe": 0, "bare": 0} == {name: done.code for name, done in ended.items()}, ended
+    assert {"0": 0, "all": 2, "pipe": 0, "bare": 0, "few files": 2} == {
+        name: done.code for name, done in ended.items()
+    }, ended
     assert ["", ""] == [ended[name].err for name in ("pipe", "bare")]
+    few = "error: only 14 files may be open at once; allow 32 or more with `ulimit -n`\n"
+    assert few == ended["few files"].err
     assert {"cancelled"} == {*(await world.states()).values()}
+    assert 0o644 == (world.folder / "m").stat().st_mode & 0o777
 
 
 @pytest.mark.parametrize(
