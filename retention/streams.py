@@ -29,7 +29,7 @@ LIMIT = 1024 * 1024
 """Bytes of log that wait for a reader; what comes while they wait is dropped and counted."""
 
 PATIENCE = 3.0
-"""Seconds that a command waits at its end for the readers of its log and of its result."""
+"""Seconds that a command waits at its end for a reader of its log or of its result that takes nothing of it."""
 
 GONE = {errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN}
 """Errors of a stream whose reader went away."""
@@ -120,10 +120,11 @@ class Stream(io.TextIOBase):
             self._send(data)
 
     def finish(self, seconds: float) -> None:
-        """Write what is left, and wait so long for the reader; what it has not taken by then is lost."""
+        """Write what is left. Once the reader takes nothing for so long, the rest is lost."""
         self.flush()
-        drain = self._drain
-        if drain is not None:
+        drain, size = self._drain, -1
+        while drain is not None and drain.is_alive() and size != self._size:
+            size = self._size
             drain.join(seconds)
         with self._lock:
             if self._held:

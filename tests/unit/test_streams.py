@@ -6,6 +6,7 @@ import os
 import resource
 import socket
 import termios
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -147,6 +148,22 @@ def test_nobody_reads_until_the_end() -> None:
     while b"more" not in (data := os.read(read, 65536)) and len(data) == 65536:
         pass
     assert b"more" not in data
+    os.close(read)
+    os.close(write)
+
+
+def test_a_slow_reader_gets_all_of_it() -> None:
+    """At the end a reader is waited for as long as it takes something, however slowly."""
+    read, write = os.pipe()
+    stream = log_to(write)
+    stream.writelines(LINES)
+    slow = threading.Thread(target=stream.finish, args=(0.5,))
+    slow.start()
+    found = b""
+    while len(found) < len("".join(LINES)):
+        found += os.read(read, 4096 if len(found) < 65536 else 65536)
+    slow.join()
+    assert ("".join(LINES), 0) == (found.decode(), stream.lost)
     os.close(read)
     os.close(write)
 
