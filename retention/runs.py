@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from retention.core.pauses import pause_of_all
 from retention.core.rails import check_plan
 from retention.core.stricter import stricter
 from retention.core.summary import exit_code
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from retention.engine.stats import Tally
     from retention.ledger.controls import Controls
     from retention.ledger.runs import RunLedger
+    from retention.ledger.stalls import Stalls
     from retention.ledger.work import LaneTerms
     from retention.run_values import Order, Work
 
@@ -51,6 +53,7 @@ class Runs:
     def __init__(
         self,
         ledger: RunLedger,
+        stalls: Stalls,
         controls: Controls,
         replica: str,
         work: Work,
@@ -64,7 +67,7 @@ class Runs:
     ) -> None:
         self._ledger = ledger
         self._policy_now = policy_now
-        self._planning = Planning(ledger, tally, log, scope, clock_limit)
+        self._planning = Planning(ledger, stalls, tally, log, scope, clock_limit)
         self._clock_limit = clock_limit
         self._controls = controls
         self._replica = replica
@@ -213,8 +216,9 @@ class Runs:
         """What keeps a run from its first call, if anything does."""
         if tripped:
             return Stop("; ".join(map(str, tripped)))
-        paused = await self._controls.paused(policy.partners or ())
-        return Stop(paused, paused=True) if paused else None
+        partners = policy.partners or ()
+        pause = pause_of_all(await self._controls.paused(partners), partners)
+        return Stop(pause, paused_for=partners) if pause else None
 
     async def _confirmed(self, run_id: UUID, plan: Plan, confirm: Callable[[Plan], Awaitable[bool]]) -> bool:
         try:
@@ -261,7 +265,7 @@ class Runs:
         return finished
 
     async def _halt(self, run_id: UUID, stop: Stop, log: FilteringBoundLogger, plan: Plan | None) -> Finished:
-        await self._ledger.halt(run_id, self._replica, stop.reason, paused=stop.paused)
+        await self._ledger.halt(run_id, self._replica, stop.reason, paused_for=stop.paused_for)
         log.warning("run.halted", halt_reason=stop.reason)
         return await self._finished(run_id, plan=plan)
 
@@ -275,7 +279,12 @@ class Runs:
         stopped: bool = False,
     ) -> Finished:
         summary = await self._ledger.summary(run_id)
-        code = exit_code(summary, stopped_by=self._signalled() if stopped else None, unreachable=unreachable)
+        code = exit_code(
+            summary,
+            stopped_by=self._signalled() if stopped else None,
+            unreachable=unreachable,
+            stuck=plan is not None and any(other.stuck for other in plan.elsewhere),
+        )
         return Finished(summary, code, plan, warnings)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
@@ -72,6 +73,8 @@ def plan(
         await require_ready(house.database)
         await require_known(house, "--market", NameKind.MARKET, market or ())
         found = await house.run_ledger.plan(scope, house.settings.clock_limit(wanted.name))
+        elsewhere = await house.stalls.other_runs(wanted.name, scope, found.as_of)
+        found = replace(found, elsewhere=elsewhere)
         pauses = await house.run_ledger.vendor_pauses(scope.partners)
         rates = {terms.partner: terms.cancels_per_second for terms in house.terms(scope.partners)}
         document = plan_document(wanted, found, rates, pauses)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from retention.core.model import State
+from retention.core.model import LIVE_STATES, State
 from retention.core.plan import VIEW
+from retention.core.stalled import INTERRUPTED
 from retention.core.text import decimal_text, time_text
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ _TITLES: Mapping[Event, str] = {
     "run.halted": "run halted",
     "run.failed": "run failed",
     "run.review": "a run needs review",
+    "run.stalled": "a run has stalled",
     "run.awaiting_approval": "a run awaits approval",
     "schedule.missed": "scheduled times missed",
 }
@@ -87,6 +89,8 @@ def _what(event: Event, reason: str, asker: str, summary: Summary) -> str:
             return f"was halted: {short}"
         case "run.failed":
             return f"failed: {short}"
+        case "run.stalled":
+            return f"makes no progress: {_live(summary)} still to be done"
         case "run.awaiting_approval":
             noun = "round" if summary.rounds == 1 else "rounds"
             return f"awaits approval: {summary.rounds} {noun}, asked for by {asker}"
@@ -95,27 +99,40 @@ def _what(event: Event, reason: str, asker: str, summary: Summary) -> str:
 
 def _next(event: Event, run: UntoldRun) -> str:
     match event:
-        case "run.halted" if run.paused:
-            by_itself = (
-                "the run then goes on by itself"
-                if run.trigger == "schedule"
-                else f"retention run --resume {run.run_id}"
-            )
-            return f"retention resume --by WHO (--partner P where one is paused); {by_itself}"
-        case "run.halted" if (run.halt_reason or "").startswith("stricter: "):
-            run_id = run.run_id
-            return f"retention run --resume {run_id} goes on as planned, retention runs close {run_id} calls it off"
         case "run.halted":
-            return f"retention run --resume {run.run_id} (--override TEXT --by WHO passes the rail)"
+            return _after_halt(run)
         case "run.failed":
-            return (
-                f"retention check, until it can be read; then retention run {run.policy}"
-                if (run.halt_reason or "").startswith(VIEW)
-                else "once the vendor answers, a new `retention run`: what was not sent is planned again"
-            )
+            return _after_failure(run)
+        case "run.stalled":
+            run_id = run.run_id
+            return f"retention runs show {run_id}, and retention check; retention runs close {run_id} calls it off"
         case "run.awaiting_approval":
             return f"retention approve {run.run_id} --by WHO, or retention reject {run.run_id} --by WHO"
     return f"retention review list; retention report --all --run {run.run_id}"
+
+
+def _after_halt(run: UntoldRun) -> str:
+    again = f"retention run --resume {run.run_id}"
+    if run.paused:
+        by_itself = "the run then goes on by itself" if run.trigger == "schedule" else again
+        return f"retention resume --by WHO (--partner P where one is paused); {by_itself}"
+    if (run.halt_reason or "").startswith("stricter: "):
+        return f"{again} goes on as planned, retention runs close {run.run_id} calls it off"
+    return f"{again} (--override TEXT --by WHO passes the rail)"
+
+
+def _after_failure(run: UntoldRun) -> str:
+    reason = run.halt_reason or ""
+    if reason.startswith(INTERRUPTED):
+        return f"retention run --resume {run.run_id} goes on with it, or a new `retention run` plans its rounds again"
+    if reason.startswith(VIEW):
+        return f"retention check, until it can be read; then retention run {run.policy}"
+    return "once the vendor answers, a new `retention run`: what was not sent is planned again"
+
+
+def _live(summary: Summary) -> str:
+    count = sum(counts.get(state, 0) for counts in (summary.states, summary.taken_up) for state in LIVE_STATES)
+    return "1 round is" if count == 1 else f"{count} rounds are"
 
 
 def _open_ends(summary: Summary) -> Iterator[str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from retention.core.holds import NOTHING_HELD, Hold, ended_before
+from retention.core.pauses import Paused, paused_partners
 from retention.core.words import is_blank
 from retention.errors import UsageError
 
@@ -34,10 +35,10 @@ class Controls:
         self._database = database
         self._durable = database.durable()
 
-    async def paused(self, partners: Sequence[str]) -> str | None:
-        """Say which pause covers one of the partners, or all of them; None where none does."""
-        row = await self._database.row("paused", partners=list(partners))
-        return row.paused if row else None
+    async def paused(self, partners: Sequence[str]) -> dict[str, str]:
+        """Say which of the partners are paused, and the words of the pause that covers each."""
+        rows = await self._database.rows("paused", partners=list(partners))
+        return paused_partners([Paused(*row) for row in rows], partners)
 
     async def pauses(self) -> list[Pause]:
         """List the pauses that are on, oldest first."""

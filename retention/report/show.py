@@ -92,6 +92,8 @@ def _plan_lines(document: Mapping[str, Any]) -> Iterator[str]:
 def _left_out(document: Mapping[str, Any]) -> Iterator[str]:
     for standing, count in sorted(document["left_out"].items()):
         yield f"left out: {count} {_LEFT_OUT[standing]}"
+    for other in document["elsewhere"]:
+        yield other["words"]
 
 
 def vendor_pause(partner: str, until: datetime) -> str:
@@ -110,7 +112,7 @@ def _run_lines(document: Mapping[str, Any]) -> Iterator[str]:
     for state, count in document["taken_up"].items():
         yield f"  {count:>8} {state} (doubts of earlier runs)"
     if not document["rounds"] and not document["taken_up"]:
-        yield "  no stale rounds"
+        yield "  no stale rounds" + (" but those of other runs" if document["elsewhere"] else "")
     yield from _left_out(document)
     if document["refunds"]:
         yield f"refunds promised by the vendor: {_sums(document['refunds'])}"

@@ -45,11 +45,11 @@ def list_of(example: str, of: str, at_least: int = 0) -> Any:
     return key(example, must_be, min_length=at_least, strict=False)
 
 
-MOST = 1_000_000_000
-"""The highest count: a higher one is not meant, and the database could not take it."""
+MANY = 1_000_000_000
+"""More than there ever are; what is larger does not fit into the ledger's numbers."""
 
-COUNT = f"a whole number from 1 to {MOST}"
-COUNT_OR_NONE = f"a whole number from 0 to {MOST}"
+COUNT = f"a whole number from 1 to {MANY}"
+COUNT_OR_NONE = f"a whole number from 0 to {MANY}"
 SWITCH = "true or false"
 DURATION = "a duration"
 

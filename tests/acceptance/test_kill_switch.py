@@ -11,6 +11,8 @@ from support.agreement import violations
 if TYPE_CHECKING:
     from support.world import Done, World
 
+HALTED = "paused by tess: odd refunds; `retention resume --by WHO` ends it"
+
 OTHER = """
 [partners.other]
 secure_login = "login-81b7d0"
@@ -47,7 +49,7 @@ async def test_every_process_stops_within_a_second(world: World) -> None:
     assert (0, "") == (paused.code, paused.err)
     ends = []
     for done in await asyncio.gather(first.ended(), second.ended()):
-        assert (3, "halted", "paused by tess: odd refunds") == (
+        assert (3, "halted", HALTED) == (
             done.code,
             done.json["status"],
             done.json["halt_reason"],
@@ -57,7 +59,7 @@ async def test_every_process_stops_within_a_second(world: World) -> None:
             for event in done.events
             if event["event"] in {"run.halted", "run.left"}
         ]
-    assert [(event, "paused by tess: odd refunds") for event in ("run.halted", "run.left")] == sorted(ends)
+    assert [(event, HALTED) for event in ("run.halted", "run.left")] == sorted(ends)
     (thrown,) = await world.sql("SELECT paused_at FROM retention.pauses")
     assert max(request.at for request in world.vendor.requests) <= thrown.paused_at + timedelta(seconds=1)
     states = [*(await world.states()).values()]
@@ -73,7 +75,7 @@ async def test_nobody_passes_the_switch(world: World) -> None:
     assert 0 == (await pause(world)).code
     twice, halted = await asyncio.gather(pause(world), world.command("run", "--json"))
     assert (2, "error: all partners are paused already, by tess: odd refunds\n") == (twice.code, twice.err)
-    assert (3, "paused by tess: odd refunds", {"planned": 5}) == (
+    assert (3, HALTED, {"planned": 5}) == (
         halted.code,
         halted.json["halt_reason"],
         halted.json["states"],
@@ -113,7 +115,8 @@ async def test_one_partners_pause_leaves_the_others_run_alone(world: World) -> N
         world.command("resume", "--partner", "acme", "--by", "tess"),
     )
     assert (0, {"cancelled": 3}) == (mine.code, mine.json["states"]), mine.err
-    assert (3, "paused by tess: odd refunds (other)") == (theirs.code, theirs.json["halt_reason"])
+    why = "paused by tess: odd refunds (other); `retention resume --partner other --by WHO` ends it"
+    assert (3, why) == (theirs.code, theirs.json["halt_reason"])
     assert (2, "error: acme is not paused; paused: other\n") == (elsewhere.code, elsewhere.err)
     assert {"r0", "r1", "r2"} == {request.round_id for request in world.vendor.requests}
     assert [] == await violations(world)
