@@ -119,7 +119,7 @@ def _read_arguments_as_utf8() -> None:
     with suppress(UnicodeDecodeError, OSError):  # of another encoding after all, which the locale knows better
         for word in words:
             word.decode()
-        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606 - itself
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606 - this very program, with its own words
 
 
 def require_files() -> None:
