@@ -24,6 +24,12 @@ class ConfigurationError(UsageError):
     """The configuration cannot be used."""
 
 
+class UnprintedError(RetentionError):
+    """What was to be printed cannot be."""
+
+    exit_code = 2
+
+
 class SchemaError(RetentionError):
     """The database is not as it has to be: a migration, an object of the contract or a privilege is missing."""
 

@@ -20,6 +20,7 @@ import structlog
 from retention.core.ascii_json import ascii_json
 from retention.core.echo import echoed_alone, echoed_within, weakness
 from retention.core.text import printable, printable_lines
+from retention.streams import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, MutableMapping
@@ -215,15 +216,12 @@ def _any_of(forms: set[str]) -> re.Pattern[str] | None:
 class _Lines:
     """Writes lines to whatever stderr is at the moment: a progress display puts itself in its place, and lines above.
 
-    A log that nobody reads any more (a closed pipe, a full disk) stops no run: the evidence is the ledger.
+    A log that nobody reads (`Stream`) stops no run: the evidence is the ledger.
     """
 
     def msg(self, line: str) -> None:
-        """Write a line in one piece; Python flushes it at its end."""
-        try:  # noqa: SIM105 - a context manager costs as much as the line
-            sys.stderr.write(line + "\n")
-        except OSError:
-            pass
+        """Write a line in one piece, which a stream writes at once."""
+        sys.stderr.write(line + "\n")
 
     debug = info = warning = error = critical = msg
 
@@ -258,6 +256,16 @@ def configure(log_format: str, level: str, redactor: Redactor) -> FilteringBound
         redactor,  # after everything that makes text, so that a traceback is read by it as well
         *([_for_people, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())] if console else [_as_json]),
     ]
+    if isinstance(sys.stderr, Stream):
+        form = processors[2:]
+
+        def dropped(count: int) -> str:
+            event: Any = {"event": "log.dropped", "lines": count}
+            for step in (_stamped, *form):  # nothing of it is secret
+                event = step(None, "warning", event)
+            return f"{event}\n"
+
+        sys.stderr.notice = dropped
     # Other libraries log through the standard library, which would write their warnings to stderr unredacted. None of
     # theirs is worth a secret.
     logging.basicConfig(handlers=[logging.NullHandler()])

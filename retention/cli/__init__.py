@@ -4,29 +4,45 @@ from __future__ import annotations
 
 import sys
 
-from retention.errors import RetentionError
+from retention import surroundings
+from retention.errors import RetentionError, UnprintedError
 
 
 def main() -> None:
     """Entry point of the `retention` command."""
+    surroundings.settle()  # before anything is opened
+    try:
+        code = _outcome()
+    except Exception:  # noqa: BLE001 - a bug, told as far as it can be
+        import traceback
+
+        surroundings.tell(traceback.format_exc().rstrip())
+        code = 1
+    except KeyboardInterrupt:
+        code = 130
+    sys.exit(surroundings.finish(code))
+
+
+def _outcome() -> int:
+    """Run the command that the arguments name; returns its exit code."""
     from retention.cli.app import app
     from retention.core.text import printable_lines
 
     try:
-        sys.exit(app(prog_name="retention", standalone_mode=False))
+        return app(prog_name="retention", standalone_mode=False) or 0
+    except UnprintedError:  # told at the end
+        return 0
     except RetentionError as error:
-        print(f"error: {printable_lines(str(error))}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(130)
+        surroundings.tell(f"error: {printable_lines(str(error))}")
+        return error.exit_code
     except Exception as error:
         # What typer says of a command line that it does not understand has no base class with a public name.
         words, context = getattr(error, "format_message", None), getattr(error, "ctx", None)
         if words is None:
             raise
         complaint = _complaint(words(), context.command_path if context else "retention")
-        print(printable_lines(complaint), file=sys.stderr)
-        sys.exit(2)
+        surroundings.tell(printable_lines(complaint))
+        return 2
 
 
 def _complaint(words: str, command: str) -> str:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from retention.cli.session import emit_json, in_house, who
 from retention.cli.times import moment
-from retention.cli.words import require_known, require_partner, warn, warn_of_no_match
-from retention.core.holds import NOTHING_HELD
+from retention.cli.words import HIGHEST, require_known, require_partner, warn, warn_of_no_match
+from retention.core.holds import NOTHING_HELD, ended_before
 from retention.core.names import NameKind
 from retention.core.next_steps import resume_command
 from retention.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from datetime import datetime
 
     from retention.cli.session import Work
     from retention.settings import Settings
@@ -59,7 +59,10 @@ def hold_add(
         if set(fields.values()) == {None}:
             raise UsageError(NOTHING_HELD)
         require_partner(settings, partner)
-        return moment("--until", until) if until is not None else None
+        end = moment("--until", until) if until is not None else None
+        if end is not None and end <= datetime.now(UTC) - settings.max_clock_difference:  # on the database's clock too
+            raise UsageError(ended_before(end))
+        return end
 
     async def work(house: House, _signals: Signals) -> int:
         from retention.ledger.names import Names
@@ -96,12 +99,12 @@ def hold_list(
         emit_json(table.documents(rows)) if as_json else table.print_holds(rows)
         return 0
 
-    _on_ledger(context, "hold list", work)
+    _on_ledger(context, "hold list", work, prints=True)
 
 
 def hold_release(
     context: typer.Context,
-    hold_id: Annotated[int, typer.Argument(metavar="HOLD_ID")],
+    hold_id: Annotated[int, typer.Argument(min=1, max=HIGHEST, metavar="HOLD_ID")],
     by: By,
 ) -> None:
     """Release a hold."""
@@ -150,7 +153,12 @@ def resume(context: typer.Context, by: By, partner: Partner = None) -> None:
 
 
 def _on_ledger(
-    context: typer.Context, command: str, work: Work, *, asked: Callable[[Settings], object] | None = None
+    context: typer.Context,
+    command: str,
+    work: Work,
+    *,
+    asked: Callable[[Settings], object] | None = None,
+    prints: bool = False,
 ) -> None:
     """Run a command that writes to or reads from our tables, which have to be there, and open to it."""
 
@@ -160,4 +168,4 @@ def _on_ledger(
         await require_ready(house.database, command)
         return await work(house, signals)
 
-    in_house(context, ready, asked=asked)
+    in_house(context, ready, asked=asked, prints=prints)

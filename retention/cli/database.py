@@ -10,6 +10,8 @@ import typer
 
 from retention.cli.session import emit_json, globals_of, in_house, run
 from retention.errors import UsageError
+from retention.streams import FULL
+from retention.surroundings import work_comes_first
 
 if TYPE_CHECKING:
     from retention.signals import Signals
@@ -40,8 +42,11 @@ def init(context: typer.Context) -> None:
     except FileExistsError:
         raise UsageError(f"{path} is there already; it is left as it is") from None
     except OSError as error:
+        if error.errno in FULL:
+            path.unlink(missing_ok=True)  # half of a file would be found, and refused, by the next command
         raise UsageError(f"{path}: {error.strerror}; name another file with --config") from None
     path.chmod(0o600)  # secrets are going to stand in it
+    work_comes_first(machine=False)
     print(f"{path} is written; edit it, then `retention db migrate`, `retention check`, `retention plan`")
 
 
@@ -85,7 +90,7 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
             print("the schema is current" if current else "run `retention db migrate`")
         return 0 if current else 2
 
-    in_house(context, work)
+    in_house(context, work, prints=True)
 
 
 def sample() -> None:
@@ -115,4 +120,4 @@ def check(context: typer.Context, as_json: AsJson = False) -> None:
             print(checks.text(findings))
         return checks.exit_code(findings)
 
-    run(work, redactor, options.log(redactor))
+    run(context, work, redactor, options.log(redactor), prints=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import sys
+import stat
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ import typer
 
 from retention.cli.session import globals_of
 from retention.errors import UsageError
+from retention.surroundings import tell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
     from retention.engine.stats import Tally
     from retention.run_values import Finished
+
+
+READABLE = 0o644
+"""The mode of a new file: nothing in it is secret."""
 
 
 @dataclass(slots=True)
@@ -39,8 +44,11 @@ def measuring(context: typer.Context, path: Path | None, policy: str | None, *, 
     if path is None:
         yield Measured(policy)
         return
-    if path.is_dir():
-        raise UsageError(f"--metrics-file {path}: is a directory; name a file in it")
+    try:
+        if path.is_dir():
+            raise UsageError(f"--metrics-file {path}: is a directory; name a file in it")
+    except OSError as error:
+        raise UsageError(f"--metrics-file {path}: {error.strerror}; name another file") from None
     if not os.access(path.parent, os.W_OK):
         raise UsageError(f"--metrics-file {path}: there is no such folder to write to; name another file")
     measured = Measured(None if resumed else globals_of(context).settings().policy(policy).name)
@@ -60,6 +68,8 @@ def _write(path: Path, measured: Measured, code: int) -> None:
     if policy := summary.policy if summary else measured.policy:
         metrics.run_ended(policy, code, summary.finished_at if summary else None)
     try:
+        mode = path.stat().st_mode if path.exists() else READABLE
         metrics.write(path)
+        path.chmod(stat.S_IMODE(mode))  # whoever collects it is another user, whatever the umask
     except OSError as error:  # what the run came to counts for more
-        print(f"error: --metrics-file {path}: {error.strerror}", file=sys.stderr)
+        tell(f"error: --metrics-file {path}: {error.strerror}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import io
 import os
 import stat
 import sys
@@ -16,9 +15,10 @@ import typer
 
 from retention.cli.session import emit_json, in_house, who
 from retention.cli.times import moment
-from retention.cli.words import require_known
+from retention.cli.words import MOST, require_known
 from retention.core.names import NameKind
 from retention.errors import UsageError
+from retention.streams import FULL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,6 +74,8 @@ def report(
         end = moment("--to", to) if to is not None else None
         if start and end and start >= end:
             raise UsageError("--from must be before --to")
+        if output is not None:
+            _require_place(output)
         return start, end
 
     async def work(house: House, _signals: Signals) -> int:
@@ -95,7 +97,7 @@ def report(
                 await write[Format.JSON if as_json else format_](found, file)
         return 0
 
-    in_house(context, work, asked=asked)
+    in_house(context, work, asked=asked, prints=True)
 
 
 def explain(
@@ -119,12 +121,12 @@ def explain(
         emit_json(life) if as_json else table.print_life(life)
         return 0
 
-    in_house(context, work)
+    in_house(context, work, prints=True)
 
 
 def runs_list(
     context: typer.Context,
-    limit: Annotated[int, typer.Option(min=1, metavar="N", help="The newest N.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=MOST, metavar="N", help="The newest N.")] = 20,
     as_json: AsJson = False,
 ) -> None:
     """List the newest runs with their counts."""
@@ -138,7 +140,7 @@ def runs_list(
         emit_json(table.documents(found)) if as_json else table.print_runs(found)
         return 0
 
-    in_house(context, work)
+    in_house(context, work, prints=True)
 
 
 def runs_show(
@@ -168,7 +170,7 @@ def runs_show(
         print_lines((vendor_pause(partner, until) for partner, until in pauses.items()), None)
         return 0
 
-    in_house(context, work)
+    in_house(context, work, prints=True)
 
 
 def runs_close(
@@ -201,14 +203,23 @@ async def _run_row(house: House, run_id: UUID) -> Any:
     return row
 
 
+def _require_place(path: Path) -> None:
+    """Raise UsageError where a file could not be made: better now than once everything is read."""
+    place = Path(os.path.realpath(path))
+    try:
+        fits = place.parent.is_dir() and not place.is_dir()
+    except OSError:  # a name that is too long, for instance
+        fits = False
+    if not fits:
+        raise UsageError(f"-o {path}: no place for a file; name a file in a folder that can be written to")
+
+
 @contextmanager
 def _written(path: Path | None) -> Iterator[TextIO]:
     """Stdout, or a file that appears whole or not at all: its owner's alone, unless the one before it was not."""
     import tempfile
 
     if path is None:
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(newline="")  # RFC 4180 has line ends of its own
         yield sys.stdout
         return
     place, beside = Path(os.path.realpath(path)), None
@@ -226,7 +237,9 @@ def _written(path: Path | None) -> Iterator[TextIO]:
             yield file
         beside.replace(place)
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}; name a file in a folder that can be written to") from None
+        full = "free some space there, or name another file"
+        mend = full if error.errno in FULL else "name a file in a folder that can be written to"
+        raise UsageError(f"{path}: {error.strerror}; {mend}") from None
     finally:
         if beside is not None:
             beside.unlink(missing_ok=True)

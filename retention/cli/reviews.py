@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retention.cli.session import emit_json, in_house, who
+from retention.cli.words import HIGHEST
 from retention.core.model import RESOLUTIONS
 
 if TYPE_CHECKING:
@@ -40,12 +41,14 @@ def review_list(context: typer.Context, as_json: AsJson = False) -> None:
         emit_json(table.documents(items)) if as_json else table.print_reviews(items)
         return 0
 
-    in_house(context, work)
+    in_house(context, work, prints=True)
 
 
 def review_resolve(
     context: typer.Context,
-    cancellation_id: Annotated[int, typer.Argument(metavar="ID", help="The cancellation's, from `review list`.")],
+    cancellation_id: Annotated[
+        int, typer.Argument(min=1, max=HIGHEST, metavar="ID", help="The cancellation's, from `review list`.")
+    ],
     as_state: Annotated[
         str, typer.Option("--as", metavar="STATE", help=f"What the round turned out to be: {', '.join(RESOLUTIONS)}.")
     ],
@@ -84,7 +87,8 @@ def review_reclose(
     context: typer.Context,
     by: Annotated[str, typer.Option(metavar="WHO", help="Who answers for it; kept with the cancellation.")],
     cancellation_ids: Annotated[
-        list[int] | None, typer.Argument(metavar="ID", help="Cancellations, from `review list`; without: all.")
+        list[int] | None,
+        typer.Argument(min=1, max=HIGHEST, metavar="ID", help="Cancellations, from `review list`; without: all."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

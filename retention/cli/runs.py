@@ -14,7 +14,7 @@ from retention.cli.confirm import ask, at_a_terminal
 from retention.cli.measured import measuring
 from retention.cli.session import emit_json, in_house, who
 from retention.cli.times import duration
-from retention.cli.words import require_known
+from retention.cli.words import MOST, require_known
 from retention.core.names import NameKind
 from retention.errors import UsageError
 
@@ -33,7 +33,9 @@ OlderThan = Annotated[
     str | None,
     typer.Option(metavar="D", help="Another age than the policy's, such as 96h; a lower one needs --reason."),
 ]
-Limit = Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the oldest N; the rails look at those.")]
+Limit = Annotated[
+    int | None, typer.Option(min=1, max=MOST, metavar="N", help="Only the oldest N; the rails look at those.")
+]
 Reason = Annotated[str | None, typer.Option(metavar="TEXT", help="Why; kept with the run.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -87,7 +89,7 @@ def plan(
                 await show.print_listed(document, listed)
         return 0
 
-    in_house(context, work, asked=asked)
+    in_house(context, work, asked=asked, prints=True)
 
 
 def run(

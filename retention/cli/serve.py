@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from retention.cli.session import globals_of, in_house
 from retention.cli.times import duration
+from retention.cli.words import require_host
 from retention.errors import UsageError
 
 if TYPE_CHECKING:
     from retention.signals import Signals
     from retention.wiring import House
+
+_PORT = re.compile("[0-9]{1,5}")
 
 CONNECTIONS = 10
 """To the database, at the most: several runs at once, two of them being planned, and the look around."""
@@ -54,6 +58,8 @@ def serve(
 
 def _address(text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
-    if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004
+    bare = host[1:-1] if host[:1] == "[" and host[-1:] == "]" else host
+    if not colon or not _PORT.fullmatch(port) or int(port) > 65535 or not bare or set("[] ") & {*bare}:  # noqa: PLR2004
         raise UsageError(f"--http {text!r}: no address; write HOST:PORT, such as 127.0.0.1:8901 or [::1]:8901")
-    return host.removeprefix("[").removesuffix("]"), int(port)
+    require_host("--http", bare)
+    return bare, int(port)

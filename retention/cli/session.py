@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from retention import surroundings
 from retention.core.words import is_blank, stripped
-from retention.errors import RetentionError
+from retention.errors import RetentionError, UnprintedError
 
 if TYPE_CHECKING:
     import asyncio
@@ -40,7 +41,11 @@ class Globals:
         """Read the configuration. Raises ConfigurationError."""
         from retention.settings import load_settings
 
-        return load_settings(self.config, os.environ, Path.cwd())
+        try:
+            here = Path.cwd()
+        except OSError:  # it was deleted, or may not be seen: names that begin at the root do all the same
+            here = Path()
+        return load_settings(self.config, os.environ, here)
 
     def log(self, redactor: Redactor, *, quiet: bool = True) -> FilteringBoundLogger:
         """Open the log. With `quiet`, only warnings on a terminal: what a command shows there tells the rest."""
@@ -65,17 +70,19 @@ def in_house(
     asked: Callable[[Settings], object] | None = None,
     connections: int | None = None,
     quiet: bool = True,
+    prints: bool = False,
 ) -> None:
     """Run a command that works on the database, and leave with the exit code that it returns.
 
     `asked` raises UsageError for words of the command that the configuration alone decides, before there is any
     connection. `connections`: how many to the database at the most, where the usual number does not do. `quiet`: as
-    the log has it.
+    the log has it. `prints`: what it prints is all that it does.
     """
     from retention.cli.words import refuse_blanks
     from retention.wiring import CONNECTIONS, open_house, redactor_of
 
     refuse_blanks(context)
+    surroundings.require_files()
     options = globals_of(context)
     settings = options.settings()
     redactor = redactor_of(settings)
@@ -90,11 +97,21 @@ def in_house(
         async with open_house(settings, log, redactor, connections or CONNECTIONS) as house:
             return await work(house, signals)
 
-    run(opened, redactor, log)
+    run(context, opened, redactor, log, prints=prints)
 
 
-def run(work: Callable[[Signals], Awaitable[int]], redactor: Redactor, log: FilteringBoundLogger) -> None:
-    """Run an asynchronous command and leave with its exit code; what goes wrong is told without a secret."""
+def run(
+    context: typer.Context,
+    work: Callable[[Signals], Awaitable[int]],
+    redactor: Redactor,
+    log: FilteringBoundLogger,
+    *,
+    prints: bool = False,
+) -> None:
+    """Run an asynchronous command and leave with its exit code; what goes wrong is told without a secret.
+
+    `prints`: what it prints is all that it does. Any other command goes on with its work where it cannot print.
+    """
     import asyncio
     import gc
 
@@ -108,6 +125,8 @@ def run(work: Callable[[Signals], Awaitable[int]], redactor: Redactor, log: Filt
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
     signals = Signals()
+    if not prints:
+        surroundings.work_comes_first(machine=bool(context.params.get("as_json")))
 
     async def handled() -> int:
         with signals:
@@ -118,6 +137,8 @@ def run(work: Callable[[Signals], Awaitable[int]], redactor: Redactor, log: Filt
             code = runner.run(handled())
     except asyncio.CancelledError:
         code = signals.code or 1
+    except UnprintedError:
+        raise
     except RetentionError as error:
         code = _fail(redactor.own_words(str(error)), error.exit_code)
     except AWAY as error:
@@ -130,8 +151,6 @@ def run(work: Callable[[Signals], Awaitable[int]], redactor: Redactor, log: Filt
         )
     except psycopg.Error as error:
         code = _fail(f"the database refused a statement: {redactor.text(_first_line(error))}", 2)
-    except BrokenPipeError:
-        raise
     except Exception:
         log.exception("bug")
         code = 1
@@ -159,7 +178,7 @@ def emit_json(document: Any) -> None:
 def _fail(message: str, code: int) -> int:
     from retention.core.text import printable_lines
 
-    print(f"error: {printable_lines(message)}", file=sys.stderr)
+    surroundings.tell(f"error: {printable_lines(message)}")
     return code
 
 

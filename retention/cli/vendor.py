@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retention.cli.session import globals_of, run
+from retention.errors import UsageError
 from retention.vendor.faults_format import FORMAT
 
 if TYPE_CHECKING:
@@ -30,9 +31,15 @@ def demo(
     ] = False,
 ) -> None:
     """See the whole job: an embedded PostgreSQL, a simulated vendor, plan, run, report. Needs no set-up."""
+    import tempfile
+
     from retention.demo import demonstrate
     from retention.log import Redactor
 
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:
+        raise UsageError("no folder takes temporary files; set TMPDIR to one that can be written to") from None
     redactor = Redactor(list, set)
     options = globals_of(context)
     log = options.log(redactor)
@@ -40,7 +47,7 @@ def demo(
     async def work(signals: Signals) -> int:
         return await demonstrate(options.log, signals, rounds=rounds, keep=keep)
 
-    run(work, redactor, log)
+    run(context, work, redactor, log)
 
 
 def simulate(
@@ -53,11 +60,12 @@ def simulate(
     journal: Annotated[Path | None, typer.Option(metavar="FILE", help="Append each request as a JSON line.")] = None,
 ) -> None:
     """Run the simulated vendor as a server of its own, for staging. Any credentials are taken, any round is open."""
-    from retention.cli.words import refuse_blanks
+    from retention.cli.words import refuse_blanks, require_host
     from retention.log import Redactor
     from retention.vendor.staging import serve
 
     refuse_blanks(context)
+    require_host("--host", host)
     redactor = Redactor(list, set)
     log = globals_of(context).log(redactor)
 
@@ -66,7 +74,7 @@ def simulate(
             signals, host, port, faults, journal, lambda url: print(f"simulated vendor on {url}", flush=True)
         )
 
-    run(work, redactor, log)
+    run(context, work, redactor, log)
 
 
 def _as_it_stands(text: str) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Literal
 
 from retention.core.names import NameKind, hint, known_text, listed
 from retention.core.words import is_blank
 from retention.errors import UsageError
+from retention.surroundings import tell
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -18,8 +18,21 @@ if TYPE_CHECKING:
     from retention.wiring import House
 
 
+HIGHEST = 2**63 - 1
+"""The highest number that an id can have: bigint's."""
+
+MOST = 1_000_000_000
+"""Rounds or runs that a command may be limited to."""
+
+LONGEST = 2000
+"""Characters of a word on the command line; a longer one is not what was meant."""
+
+
 def refuse_blanks(context: typer.Context) -> None:
-    """Raise UsageError where a word of the command shows nothing: it would stand for nobody, or for everything."""
+    """Raise UsageError for a word of the command that cannot be read: by anybody, as text, or to its end.
+
+    A blank one would stand for nobody, or for everything.
+    """
     for param in context.command.params:
         value = context.params.get(param.name or "")
         for word in value if isinstance(value, list | tuple) else (value,):
@@ -31,6 +44,8 @@ def refuse_blanks(context: typer.Context) -> None:
                 raise UsageError(f"{name} is not UTF-8; write it in that encoding")
             if is_blank(word):
                 raise UsageError(f"{name} must not be blank: write what can be read, or leave it out where it may be")
+            if len(word) > LONGEST:
+                raise UsageError(f"{name} has {len(word)} characters; write at most {LONGEST}")
 
 
 def require_partner(settings: Settings, partner: str | None) -> None:
@@ -38,6 +53,16 @@ def require_partner(settings: Settings, partner: str | None) -> None:
     has = list(settings.partners)
     if partner is not None and partner not in has:
         raise UsageError(f"--partner {partner}: not in the configuration, which has {listed(has)}{hint(partner, has)}")
+
+
+def require_host(option: str, host: str) -> None:
+    """Raise UsageError for what cannot be the name or the address of a host."""
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        host = ""
+    if is_blank(host):
+        raise UsageError(f"{option}: no name or address of a host; write one such as 127.0.0.1 or ::1")
 
 
 async def require_known(house: House, option: str, kind: NameKind, given: Collection[str]) -> None:
@@ -93,7 +118,7 @@ def warn(house: House, text: str) -> None:
     """Tell on stderr what whoever asked should know."""
     from retention.core.text import printable_lines
 
-    print(f"warning: {printable_lines(house.redactor.text(text))}", file=sys.stderr)
+    tell(f"warning: {printable_lines(house.redactor.text(text))}")
 
 
 def _is_utf8(word: str) -> bool:

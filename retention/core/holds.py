@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from retention.core.text import time_text
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -13,6 +15,11 @@ if TYPE_CHECKING:
 
 NOTHING_HELD = "a hold on nothing; name a partner, market, game, user or round, or several of them"
 """What is said of a hold without a field."""
+
+
+def ended_before(until: datetime) -> str:
+    """Say what is wrong with a hold that ends before it begins."""
+    return f"the hold would have ended at {time_text(until)}, which is past"
 
 
 @dataclass(frozen=True, slots=True)

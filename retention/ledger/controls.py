@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from retention.core.holds import NOTHING_HELD, Hold
+from retention.core.holds import NOTHING_HELD, Hold, ended_before
 from retention.core.pauses import Paused, paused_partners
-from retention.core.text import time_text
 from retention.core.words import is_blank
 from retention.errors import UsageError
 
@@ -88,7 +87,7 @@ class Controls:
         row = await self._durable.row("add_hold", until=until, **(dict.fromkeys(fields) | given | words))
         if row is None:
             assert until is not None  # a hold without an end always stands
-            raise UsageError(f"the hold would have ended at {time_text(until)}, which is past")
+            raise UsageError(ended_before(until))
         return cast("int", row.hold_id)
 
     async def hold_list(self, all: bool = False) -> list[Hold]:  # noqa: A002 - the contract's word

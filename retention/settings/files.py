@@ -53,6 +53,8 @@ def read_document(path: Path, shown: str) -> dict[str, Any]:
         problem = f"cannot be read ({error.strerror}); name a file that this process may read"
     except UnicodeDecodeError as error:
         problem = f"is not UTF-8 text (byte {error.start}); save it as UTF-8"
+    except RecursionError:
+        problem = "is not TOML: values are nested too deep; correct it there"
     except ValueError as error:  # TOMLDecodeError, or a number too long for Python
         problem = f"is not TOML: {error}; correct it there"
     raise ConfigurationError(f"{shown}: {problem}")

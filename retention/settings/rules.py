@@ -172,6 +172,8 @@ def words(value: tuple[str, ...]) -> tuple[str, ...]:
     """Accept names of the operator's or the vendor's as they are, if there is anything of each to be seen."""
     if any(map(is_blank, value)):
         raise ValueError("has a blank name in it, which would match nothing; write the name, or take it out")
+    if any("\0" in word for word in value):
+        raise ValueError("has a name with a NUL character in it, which no database has; write the name alone")
     return value
 
 

@@ -241,3 +241,15 @@ async def test_elsewhere_each_transition_is_a_line_of_json(world: World) -> None
     assert [("r3", "99")] == [(event["round_id"], event["error_code"]) for event in heard["round.refused"]]
     assert "unauthorized: acme refused our credentials" == heard["run.halted"][0]["halt_reason"]
     assert ["info", "info"] == [event["level"] for event in heard["run.finished"]]
+
+
+async def test_a_stopped_terminal_stops_no_run(world: World) -> None:
+    """While ^S keeps the terminal from showing anything, rounds are cancelled and the run ends with its own code."""
+    world.partner["rate"] = 60
+    await world.seed(90)
+    terminal = await on_terminal(world, "run", "--yes")
+    await terminal.until(lambda: "cancelling" in terminal.screen)
+    terminal.type("\x13")
+    await world.vendor.until(lambda: len(world.cancels) == 90)
+    code, out = await terminal.ended()
+    assert (0, True) == (code, "cancelled" in out)

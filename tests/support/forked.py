@@ -94,9 +94,16 @@ class Forker:
                 stdout=subprocess.DEVNULL,
             )
 
-    def start(self, words: Sequence[str], folder: Path, environ: Mapping[str, str]) -> Forked:
-        """Start `retention` with these words, in this folder; `environ` is the whole environment."""
-        asked = json.dumps({"words": [*words], "folder": str(folder), "environ": dict(environ)}).encode()
+    def start(
+        self, words: Sequence[str], folder: Path, environ: Mapping[str, str], instead: Mapping[int, str] | None = None
+    ) -> Forked:
+        """Start `retention` with these words, in this folder; `environ` is the whole environment.
+
+        `instead`: what descriptors are, other than what is read here; a file's path, or as `_replace` has it.
+        """
+        asked = json.dumps(
+            {"words": [*words], "folder": str(folder), "environ": dict(environ), "instead": instead or {}}
+        ).encode()
         ends = [os.pipe() for _ in range(3)]
         socket.send_fds(self._control, [asked], [written for _, written in ends])
         for _, written in ends:
@@ -118,14 +125,20 @@ def forker() -> Forker:
 
 
 async def start_command(
-    *words: str, folder: Path, environ: Mapping[str, str], under: Sequence[str] = ()
+    *words: str,
+    folder: Path,
+    environ: Mapping[str, str],
+    under: Sequence[str] = (),
+    instead: Mapping[int, str] | None = None,
 ) -> asyncio.subprocess.Process | Forked:
     """Start `retention`, `under` another command that takes it as its last words; `environ` is the whole environment.
 
     It is forked, unless its environment differs in what the interpreter or a library reads when it is imported.
+    `instead`: as `Forker.start` has it, for what is forked.
     """
     if not under and all(name.startswith(_READ_LATE) for name, _ in environ.items() ^ os.environ.items()):
-        return forker().start(words, folder, environ)
+        return forker().start(words, folder, environ, instead)
+    assert not instead
     return await asyncio.create_subprocess_exec(
         *(*under, sys.executable, "-m", "retention", *words),
         cwd=folder,
@@ -186,7 +199,10 @@ def _prepare(asked: dict[str, object], files: Sequence[int], others: Sequence[in
     sys.stdout = os.fdopen(1, "w", encoding=sys.stdout.encoding, closefd=False)
     sys.stderr = os.fdopen(2, "w", encoding=sys.stderr.encoding, errors="backslashreplace", buffering=1, closefd=False)
     os.chdir(str(asked["folder"]))
-    environ, words = asked["environ"], asked["words"]
+    environ, words, instead = asked["environ"], asked["words"], asked["instead"]
+    assert isinstance(instead, dict)
+    for number, what in instead.items():
+        _replace(int(number), what)
     assert isinstance(environ, dict)
     assert isinstance(words, list)
     os.environ.clear()
@@ -194,6 +210,27 @@ def _prepare(asked: dict[str, object], files: Sequence[int], others: Sequence[in
     time.tzset()
     tempfile.tempdir = None  # what was found out while the environment was another
     return words
+
+
+def _replace(number: int, what: str) -> None:
+    """Make a descriptor `closed`, a `dead` pipe, one that is `stuck` because nobody reads it, or a file."""
+    if what == "closed":
+        os.close(number)
+        return
+    if what in {"dead", "stuck"}:
+        read, opened = os.pipe()
+        if what == "dead":
+            os.close(read)
+        else:
+            os.set_blocking(opened, False)
+            with suppress(BlockingIOError):
+                while True:
+                    os.write(opened, bytes(select.PIPE_BUF))
+            os.set_blocking(opened, True)
+    else:
+        opened = os.open(what, os.O_RDWR)
+    os.dup2(opened, number)
+    os.close(opened)
 
 
 def main() -> None:

@@ -232,22 +232,35 @@ class World:
             path.write_text(text, "utf-8")
         return path
 
-    async def start(self, *words: str, environ: Mapping[str, str] | None = None, under: Sequence[str] = ()) -> Running:
-        """Start a command, `under` another one that takes it as its last words."""
+    async def start(
+        self,
+        *words: str,
+        environ: Mapping[str, str] | None = None,
+        under: Sequence[str] = (),
+        instead: Mapping[int, str] | None = None,
+    ) -> Running:
+        """Start a command, `under` another one that takes it as its last words; `instead` as `Forker.start` has it."""
         running = Running(
             await start_command(
                 *("--config", str(self.configure()), *words),
                 folder=self.folder,
                 environ={**os.environ, **(environ or {})},
                 under=under,
+                instead=instead,
             )
         )
         self.started.append(running)
         return running
 
-    async def command(self, *words: str, environ: Mapping[str, str] | None = None) -> Done:
+    async def command(
+        self,
+        *words: str,
+        environ: Mapping[str, str] | None = None,
+        under: Sequence[str] = (),
+        instead: Mapping[int, str] | None = None,
+    ) -> Done:
         """Run a command to its end."""
-        return await (await self.start(*words, environ=environ)).ended()
+        return await (await self.start(*words, environ=environ, under=under, instead=instead)).ended()
 
 
 @asynccontextmanager

@@ -20,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retention.log import MASK, SHORTEST, Redactor, configure
+from retention.streams import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -53,6 +54,29 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     written = capsys.readouterr()
     assert "" == written.out
     return [json.loads(line, parse_constant=refuse) for line in written.err.splitlines()]
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_what_was_dropped_is_an_event(monkeypatch: pytest.MonkeyPatch, form: str) -> None:
+    """How many lines nobody took is told as any other event is, in the log's own form."""
+    stream = Stream(os.open(os.devnull, os.O_WRONLY), "stderr", closed=False, limit=1, by_line=True)
+    monkeypatch.setattr("sys.stderr", stream)
+    configure(form, "info", redactor())
+    assert stream.notice is not None
+    line = stream.notice(7)
+    assert line.endswith("\n")
+    if form == "json":
+        event = json.loads(line)
+        assert ("log.dropped", 7, "warning", "Z") == (
+            event["event"],
+            event["lines"],
+            event["level"],
+            event["timestamp"][-1],
+        )
+    else:
+        assert "log.dropped" in line
+        assert "lines=7" in line
+    os.close(stream.fileno())
 
 
 @pytest.mark.parametrize(

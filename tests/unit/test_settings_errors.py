@@ -47,14 +47,14 @@ def refusal(directory: Path, text: str, environ: Mapping[str, str] | None = None
 
 DURATION = 'is no duration; write whole numbers with s, m, h or d, such as "90s", "15m", "72h" or "3d"'
 AMOUNT = 'is no amount; write a string of digits, such as "50000" or "50000.00"'
-RATE = "must be a number of requests per second, above 0; write rate = 20"
-QUESTIONS = "must be a number of requests per second, above 0; write question_rate = 20"
+RATE = "must be a number of requests per second, from 0.000001 to 100000; write rate = 20"
+QUESTIONS = "must be a number of requests per second, from 0.000001 to 100000; write question_rate = 20"
 SWITCHES = ("status_probe", "ask_first", "refund_in_reply", "send_game_id")
 WINNINGS = 'must be "review" or "cancel"; write winnings = "review"'
 CONCURRENCY = "must be a whole number from 1 to 1000; write concurrency = 50"
 TREATMENTS = "cancelled, already_cancelled, already_completed, retry, rejected, unauthorized"
 CODES = f"must be a table of vendor codes, each one of {TREATMENTS}; write codes = " + '{ "61" = "already_cancelled" }'
-COUNT = "must be a whole number, 1 or more; write"
+COUNT = "must be a whole number from 1 to 1000000000; write"
 RATIO = "must be a number above 0, at most 1; write max_failure_ratio = 0.2"
 BLANK = "has a blank name in it, which would match nothing; write the name, or take it out"
 MARKETS = 'must be a list of markets, not empty: without the key it is all of them; write markets = ["MT", "SE"]'
@@ -72,10 +72,11 @@ VENDOR = "write it exactly as the vendor gave it"
         ("token", "", 'missing; write token = "the-token-of-this-partner", or token_file = "PATH"'),
         ("secure_login", "", 'missing; write secure_login = "acme"'),
         *[("rate", value, RATE) for value in ("0", "-1", "inf", "nan", "true", '"20"', "[20]")],
+        *[("rate", value, RATE) for value in ("1e308", "1e-300", "99999999999999999999")],
         *[("question_rate", value, QUESTIONS) for value in ("0", "-2", "inf", "false", '"2"')],
         *[("concurrency", value, CONCURRENCY) for value in ("0", "1001", "5.0", "true")],
         ("max_attempts", "0", f"{COUNT} max_attempts = 5"),
-        ("max_runs", "true", f"{COUNT} max_runs = 3"),
+        *[("max_runs", value, f"{COUNT} max_runs = 3") for value in ("true", "2147483648")],
         ("timeout", "10", f"'10' {DURATION}"),
         ("max_pause", "3600", f"'3600' {DURATION}"),
         *[(key, value, f"must be true or false; write {key} = true") for key in SWITCHES for value in ("1", '"yes"')],
@@ -101,6 +102,12 @@ def test_a_partners_keys_are_checked(tmp_path: Path, key: str, value: str, probl
         ("idle_longer_than", "true", f"'True' {DURATION}"),
         ("deadline", '"-3h"', f"'-3h' {DURATION}"),
         *[("max_rounds", value, f"{COUNT} max_rounds = 5000") for value in ("0", "-1", "1.5", '"5"', "true")],
+        ("max_rounds", "9223372036854775808", f"{COUNT} max_rounds = 5000"),
+        (
+            "markets",
+            r'["M\u0000"]',
+            "has a name with a NUL character in it, which no database has; write the name alone",
+        ),
         *[("max_failure_ratio", value, RATIO) for value in ("0", "1.01", "nan", '"0.2"')],
         *[("markets", value, MARKETS) for value in ("[]", '"MT"', "[1]")],
         *[
