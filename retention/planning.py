@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from retention.core.text import time_text
 from retention.errors import ViewError
 from retention.ledger.runs import RunRequest
 from retention.on_demand import CONFIGURED
 from retention.run_values import Planned
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from structlog.typing import FilteringBoundLogger
 
     from retention.core.plan import Plan, Scope
+    from retention.core.stalled import Stalled
     from retention.engine.stats import Tally
     from retention.ledger.clocks import Correction
     from retention.ledger.runs import RunLedger
+    from retention.ledger.stalls import Stalls
     from retention.ledger.work import LaneTerms
     from retention.run_values import Order
     from retention.settings.model import Policy
@@ -33,12 +37,14 @@ class Planning:
     def __init__(
         self,
         ledger: RunLedger,
+        stalls: Stalls,
         tally: Tally,
         log: FilteringBoundLogger,
         scope: Callable[[Policy, int | None], tuple[Scope, Sequence[LaneTerms]]],
         clock_limit: Callable[[str], float],
     ) -> None:
         self._ledger = ledger
+        self._stalls = stalls
         self._tally = tally
         self._log = log
         self._scope = scope
@@ -66,6 +72,7 @@ class Planning:
         await self._ledger.checked_now(limit)
         for correction in await self._ledger.correct_times(limit):
             self._correct(correction)
+        tell_stalled(self._log, await self._stalls.find())
         try:
             plan = await self._ledger.create(request, scope, terms, limit, self._correct)
         except ViewError as error:
@@ -75,6 +82,9 @@ class Planning:
         else:
             if plan is None:
                 return None
+            tell_stalled(self._log, await self._stalls.end_interrupted())
+            elsewhere = await self._stalls.other_runs(policy.name, scope, plan.as_of, request.run_id)
+            plan = replace(plan, elsewhere=elsewhere)
             self._tell(request.run_id, policy, plan)
             return Planned(request.run_id, policy, plan)
         if await self._ledger.record_failure(request, reason):
@@ -109,4 +119,24 @@ class Planning:
             mode=policy.mode,
             rounds=plan.rounds,
             left_out=plan.left_out() or None,
+        )
+        for other in plan.elsewhere:
+            self._log.warning(
+                "run.rounds_elsewhere",
+                run_id=str(run_id),
+                policy=policy.name,
+                other_run_id=str(other.run_id),
+                rounds=other.rounds,
+                detail=str(other),
+            )
+
+
+def tell_stalled(log: FilteringBoundLogger, found: Iterable[Stalled]) -> None:
+    """Log the runs that have been found to make no progress."""
+    for one in found:
+        log.warning(
+            "run.interrupted" if one.interrupted else "run.stalled",
+            run_id=str(one.run_id),
+            policy=one.policy,
+            progressed_at=time_text(one.progressed_at),
         )

@@ -60,7 +60,7 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Why a run is halted before its first call; `paused`: by the kill switch, so that it may go on by itself."""
+    """Why a run is halted before its first call; `paused_for`: the partners whose pause does it, until that ends."""
 
     reason: str
-    paused: bool = False
+    paused_for: tuple[str, ...] = ()

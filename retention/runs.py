@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
+from retention.core.pauses import pause_of_all
 from retention.core.rails import check_plan
-from retention.core.stricter import stricter
 from retention.core.summary import NOT_CONFIRMED, Exit, exit_code
 from retention.errors import UsageError
-from retention.on_demand import BESIDES, CONFIGURED, chosen
+from retention.on_demand import chosen
 from retention.planning import Planning
 from retention.run_values import Finished, Planned, Stop
-from retention.settings.model import Policy
+from retention.stored_policy import stored_policy, stricter_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,8 +25,10 @@ if TYPE_CHECKING:
     from retention.engine.stats import Tally
     from retention.ledger.controls import Controls
     from retention.ledger.runs import RunLedger
+    from retention.ledger.stalls import Stalls
     from retention.ledger.work import LaneTerms
     from retention.run_values import Confirm, Order, Work
+    from retention.settings.model import Policy
 
 STRICTER = "stricter"
 """What halts a run whose policy has become stricter, as a rail does."""
@@ -52,6 +52,7 @@ class Runs:
     def __init__(
         self,
         ledger: RunLedger,
+        stalls: Stalls,
         controls: Controls,
         replica: str,
         work: Work,
@@ -65,7 +66,7 @@ class Runs:
     ) -> None:
         self._ledger = ledger
         self._policy_now = policy_now
-        self._planning = Planning(ledger, tally, log, scope, clock_limit)
+        self._planning = Planning(ledger, stalls, tally, log, scope, clock_limit)
         self._clock_limit = clock_limit
         self._controls = controls
         self._replica = replica
@@ -164,10 +165,7 @@ class Runs:
         return row
 
     def _stricter(self, row: Any, policy: Policy) -> list[str]:
-        """Hold the policy as it is configured now against what it was; what a person chose for this run stands."""
-        now = self._policy_now(policy.name)
-        before = policy.as_record() | row.settings.get(CONFIGURED, {})
-        return stricter(dict(Policy.model_validate(before)), dict(now) if now is not None else None)
+        return stricter_now(row.settings, policy, self._policy_now(policy.name))
 
     async def _hold_to_policy(self, row: Any, policy: Policy, log: FilteringBoundLogger) -> bool:
         # Replicas may be reloaded one after the other: the one with the stricter policy decides for all.
@@ -184,12 +182,7 @@ class Runs:
         row = await self._ledger.get(run_id)
         if row is None:
             raise UsageError(f"there is no run {run_id}; `retention runs list` shows the newest")
-        try:
-            policy = Policy.model_validate({key: value for key, value in row.settings.items() if key not in BESIDES})
-        except ValidationError:
-            raise UsageError(
-                f"run {run_id} keeps a policy that this version refuses; `retention runs close` calls it off"
-            ) from None
+        policy = stored_policy(run_id, row.settings)
         return row, policy, self._bound(run_id, policy)
 
     async def _tripped(self, row: Any, policy: Policy) -> list[Tripped]:
@@ -217,8 +210,9 @@ class Runs:
         """What keeps a run from its first call, if anything does."""
         if tripped:
             return Stop("; ".join(map(str, tripped)))
-        paused = await self._controls.paused(policy.partners or ())
-        return Stop(paused, paused=True) if paused else None
+        partners = policy.partners or ()
+        pause = pause_of_all(await self._controls.paused(partners), partners)
+        return Stop(pause, paused_for=partners) if pause else None
 
     async def _confirmed(self, planned: Planned, confirm: Confirm) -> bool:
         """Whether somebody says yes to the plan; a signal is a no. Where there is nothing to do, nobody is asked."""
@@ -277,7 +271,7 @@ class Runs:
         return finished
 
     async def _halt(self, run_id: UUID, stop: Stop, log: FilteringBoundLogger, plan: Plan | None) -> Finished:
-        await self._ledger.halt(run_id, self._replica, stop.reason, paused=stop.paused)
+        await self._ledger.halt(run_id, self._replica, stop.reason, paused_for=stop.paused_for)
         log.warning("run.halted", halt_reason=stop.reason)
         return await self._finished(run_id, plan=plan)
 
@@ -291,7 +285,12 @@ class Runs:
         stopped: bool = False,
     ) -> Finished:
         summary = await self._ledger.summary(run_id)
-        code = exit_code(summary, stopped_by=self._signalled() if stopped else None, unreachable=unreachable)
+        code = exit_code(
+            summary,
+            stopped_by=self._signalled() if stopped else None,
+            unreachable=unreachable,
+            stuck=plan is not None and any(other.stuck for other in plan.elsewhere),
+        )
         return Finished(summary, code, plan, warnings)
 
 

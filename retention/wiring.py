@@ -6,7 +6,6 @@ import asyncio
 import dataclasses
 import os
 import socket
-import time
 import uuid
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -14,9 +13,8 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from retention.engine.clock_watch import ClockWatch
-from retention.engine.engine import Ending, Engine
-from retention.engine.stats import Stats, Tally
+from retention.engine.stats import Tally
+from retention.engine_wiring import work_on
 from retention.errors import ConfigurationError
 from retention.ledger.clocks import Clocks
 from retention.ledger.controls import Controls
@@ -26,17 +24,15 @@ from retention.ledger.notices import Notices
 from retention.ledger.review import Review
 from retention.ledger.runs import RunLedger
 from retention.ledger.schedules import Schedules
+from retention.ledger.stalls import Stalls
 from retention.ledger.trouble import AWAY
-from retention.ledger.work import WorkLedger
 from retention.log import Redactor
-from retention.partner_wiring import open_partner, terms_of
-from retention.progress import progress
+from retention.partner_wiring import terms_of
 from retention.runs import Runs
 from retention.scope import scope_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-    from uuid import UUID
 
     from structlog.typing import FilteringBoundLogger
 
@@ -72,6 +68,11 @@ class House:
     def run_ledger(self) -> RunLedger:
         """The ledger's runs."""
         return RunLedger(self.database, self.clocks)
+
+    @property
+    def stalls(self) -> Stalls:
+        """Runs that stand still."""
+        return Stalls(self.database, self.replica)
 
     @property
     def controls(self) -> Controls:
@@ -115,9 +116,10 @@ class House:
 
     def runs(self, place: Workplace, *, show: bool = False) -> Runs:
         """Makes runs, whose engines work at that place; `show` their progress where stderr is a terminal."""
-        work = partial(self._work, place, show)
+        work = partial(work_on, self, place, show)
         return Runs(
             self.run_ledger,
+            self.stalls,
             self.controls,
             self.replica,
             work,
@@ -142,56 +144,6 @@ class House:
     def _able(self, policy: Policy) -> None:
         """Raise UsageError unless every partner of the policy is configured here."""
         self.terms(self.settings.partners_of(policy))
-
-    async def _work(
-        self,
-        place: Workplace,
-        show: bool,
-        run_id: UUID,
-        policy: Policy,
-        passed: Sequence[str],
-    ) -> Ending:
-        ledger = WorkLedger(
-            self.database,
-            run_id,
-            self.replica,
-            policy.idle_longer_than.total_seconds() if policy.idle_longer_than else None,
-            time.monotonic,
-            self.clocks,
-            self.server,
-        )
-        stats = Stats(policy.name, self.tally)
-        async with AsyncExitStack() as stack:
-            partners = [
-                await open_partner(stack, self.settings.partner(name), policy, self.redactor)
-                for name in self.settings.partners_of(policy)
-            ]
-            log = self.log.bind(run_id=str(run_id), policy=policy.name)
-            engine = Engine(
-                ledger,
-                partners,
-                stats,
-                log,
-                run_id=run_id,
-                max_failure_ratio=policy.max_failure_ratio,
-                max_conflicts=policy.max_conflicts,
-                passed=passed,
-                log_user_ids=self.settings.log_user_ids,
-                clock=ClockWatch(
-                    ledger,
-                    self.clocks,
-                    partners,
-                    log,
-                    limit=self.settings.clock_limit(policy.name),
-                    deadline=policy.deadline.total_seconds() if policy.deadline else None,
-                ),
-            )
-            with place.at_work(engine):
-                if not show:
-                    return await engine.run()
-                planned = (await self.run_ledger.figures(run_id)).rounds
-                async with progress(stats, planned):
-                    return await engine.run()
 
 
 @asynccontextmanager

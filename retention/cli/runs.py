@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
@@ -70,6 +71,8 @@ def plan(
         await require_ready(house.database, "plan")
         await require_known(house, "--market", NameKind.MARKET, market or ())
         found = await house.run_ledger.plan(scope, house.settings.clock_limit(wanted.name))
+        elsewhere = await house.stalls.other_runs(wanted.name, scope, found.as_of)
+        found = replace(found, elsewhere=elsewhere)
         by_vendors = await house.run_ledger.vendor_pauses(scope.partners)
         by_people = await house.controls.pauses(scope.partners)
         rates = {terms.partner: terms.cancels_per_second for terms in house.terms(scope.partners)}

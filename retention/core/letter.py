@@ -6,8 +6,8 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from retention.core.model import State
-from retention.core.next_steps import next_steps
+from retention.core.model import LIVE_STATES, State
+from retention.core.next_steps import next_steps, while_stalled
 from retention.core.text import decimal_text, time_text
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ _TITLES: Mapping[Event, str] = {
     "run.halted": "run halted",
     "run.failed": "run failed",
     "run.review": "a run needs review",
+    "run.stalled": "a run has stalled",
+    "run.awaiting_approval": "a run awaits approval",
     "schedule.missed": "scheduled times missed",
 }
 
@@ -86,6 +88,11 @@ def _what(event: Event, reason: str, summary: Summary) -> str:
             return f"was halted: {short}"
         case "run.failed":
             return f"failed: {short}"
+        case "run.stalled":
+            return f"makes no progress: {_live(summary)} still to be done"
+        case "run.awaiting_approval":
+            noun = "round" if summary.rounds == 1 else "rounds"
+            return f"awaits approval: {summary.rounds} {noun}"
     return f"is finished and needs a person: {', '.join(_open_ends(summary))}"
 
 
@@ -93,7 +100,13 @@ def _next(run: UntoldRun, summary: Summary) -> str:
     ended = replace(
         summary, status=run.status, halt_reason=run.halt_reason, paused=run.paused, trigger=run.trigger, mode=run.mode
     )
-    return "; ".join(f"{step.command} ({step.does})" for step in next_steps(ended))
+    steps = while_stalled(ended) if run.status in {"planned", "running"} else next_steps(ended)
+    return "; ".join(f"{step.command} ({step.does})" for step in steps)
+
+
+def _live(summary: Summary) -> str:
+    count = sum(counts.get(state, 0) for counts in (summary.states, summary.taken_up) for state in LIVE_STATES)
+    return "1 round is" if count == 1 else f"{count} rounds are"
 
 
 def _open_ends(summary: Summary) -> Iterator[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from retention.core.model import State
 from retention.core.plan import VIEW
+from retention.core.stalled import INTERRUPTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,12 +35,27 @@ def next_steps(summary: Summary) -> list[NextStep]:
                 NextStep("retention check", "until the view can be read"),
                 NextStep(f"retention run {summary.policy}", "plans anew"),
             ]
+        case "failed" if (summary.halt_reason or "").startswith(INTERRUPTED):
+            return [
+                _resume(summary, "goes on with it"),
+                NextStep(f"retention run {summary.policy}", "plans its rounds again"),
+                *_reviews(summary),
+            ]
         case "failed":
             again = "once the vendor answers: what was not sent is planned again"
             return [NextStep(f"retention run {summary.policy}", again), *_reviews(summary)]
         case "planned" | "running":
             return [_resume(summary, "goes on with it"), *_reviews(summary)]
     return [*_reviews(summary), *_report(summary)]
+
+
+def while_stalled(summary: Summary) -> list[NextStep]:
+    """Name what can be done about a run that goes on and makes no progress."""
+    return [
+        NextStep(f"retention runs show {summary.run_id}", "tells what it has come to"),
+        NextStep("retention check", "tells whether vendor and database are well"),
+        _close(summary),
+    ]
 
 
 def resume_command(partner: str | None) -> str:

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
     from uuid import UUID
 
     from retention.core.summary import Summary
 
-Event = Literal["run.halted", "run.failed", "run.review", "schedule.missed"]
+Event = Literal["run.halted", "run.failed", "run.review", "run.stalled", "run.awaiting_approval", "schedule.missed"]
 
 EVENTS: tuple[Event, ...] = get_args(Event)
 
@@ -31,9 +32,22 @@ PATIENCE = 3 * 86_400.0
 """Seconds: what nobody has taken for so long is given up."""
 
 
+_EVENTS: Mapping[str, Event] = {
+    "planned": "run.stalled",
+    "running": "run.stalled",
+    "awaiting_approval": "run.awaiting_approval",
+    "halted": "run.halted",
+    "failed": "run.failed",
+}
+"""What a run is told as, by its status, where that alone says it."""
+
+
 @dataclass(frozen=True, slots=True)
 class UntoldRun:
-    """A run that was halted or is over, and nobody has been told. `paused`: halted by the kill switch."""
+    """A run that was halted, is over, has stalled, or waits, and nobody has been told.
+
+    `paused`: halted by the kill switch.
+    """
 
     run_id: UUID
     policy: str
@@ -48,16 +62,12 @@ class UntoldRun:
 
 def candidate(run: UntoldRun) -> Event | None:
     """Return what the run may be told as; whether a finished one is worth it, only its rounds can say."""
-    match run.status:
-        case "halted":
-            return "run.halted"
-        case "failed":
-            return "run.failed"
-        case "finished" if run.mode == "enforce":
-            return "run.review"
-        case "cancelled" if run.trigger == "schedule" and (run.halt_reason or "").startswith(MISSED):
-            return "schedule.missed"
-    return None
+    if run.status == "finished":
+        return "run.review" if run.mode == "enforce" else None
+    if run.status == "cancelled":
+        missed = run.trigger == "schedule" and (run.halt_reason or "").startswith(MISSED)
+        return "schedule.missed" if missed else None
+    return _EVENTS.get(run.status)
 
 
 def worth_telling(run: UntoldRun, summary: Summary) -> Event | None:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime, timedelta
 
+    from retention.core.stalled import OtherRun
+
 VIEW = "retention.open_rounds"
 """The operator's view that every plan reads."""
 
@@ -103,11 +105,15 @@ class ListedRound(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The stale rounds of a moment, in groups. `doubled` names the first of those that the view has more than once."""
+    """The stale rounds of a moment, in groups. `doubled` names the first of those that the view has more than once.
+
+    `elsewhere`: the other runs that have such rounds in hand, or have stalled.
+    """
 
     as_of: datetime
     groups: tuple[Group, ...]
     doubled: tuple[Doubled, ...] = ()
+    elsewhere: tuple[OtherRun, ...] = ()
 
     @property
     def eligible(self) -> tuple[Group, ...]:

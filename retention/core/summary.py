@@ -90,12 +90,17 @@ class Summary:
         return any(counts.get(state, 0) for counts in (self.states, self.taken_up))
 
 
-def exit_code(summary: Summary, *, stopped_by: int | None = None, unreachable: bool = False) -> Exit:
-    """The contract's exit code; `stopped_by` is 128 plus the signal's number."""
+def exit_code(
+    summary: Summary, *, stopped_by: int | None = None, unreachable: bool = False, stuck: bool = False
+) -> Exit:
+    """The contract's exit code; `stopped_by` is 128 plus the signal's number.
+
+    `stuck`: rounds that this run would have planned are in the hands of a run that does not get done with them.
+    """
     if stopped_by is not None:
         return Exit(stopped_by)
     if summary.status == "halted":
         return Exit.HALTED
     if unreachable or summary.status == "failed":
         return Exit.UNREACHABLE
-    return Exit.REVIEW if summary.needs_review else Exit.DONE
+    return Exit.REVIEW if stuck or summary.needs_review else Exit.DONE

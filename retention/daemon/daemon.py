@@ -13,6 +13,7 @@ from retention.core.summary import exit_code
 from retention.daemon.clock_gate import ClockGate
 from retention.daemon.clockwork import Clockwork
 from retention.daemon.shift import Shift
+from retention.daemon.stall_watch import StallWatch
 from retention.daemon.systemd import notify, watchdog_interval
 from retention.daemon.timetable import Timetable
 from retention.errors import ConfigurationError, RetentionError
@@ -76,6 +77,7 @@ class Daemon:
         self._schedules = house.schedules
         self._timetable = Timetable(self._schedules, house.tally, house.log, house.redactor.text)
         self._clock = ClockGate(house.clocks, house.run_ledger, lambda: self._house.settings, house.log)
+        self._stall_watch = StallWatch(house.stalls, house.log)
         self._planning = asyncio.Semaphore(PLANS)
         self._telling: asyncio.Task[None] | None = None
         self._away = False
@@ -173,6 +175,7 @@ class Daemon:
                     self._timetable.forget()
                 if self._clock.closed() is None:
                     await self._timetable.begin()
+                    await self._stall_watch.look()
                 look = await self._schedules.look([*self._house.settings.notify])
         except (TimeoutError, psycopg.Error) as error:  # one that refuses may be mended while this goes on
             if not self._away:

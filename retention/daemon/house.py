@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from retention.ledger.database import Database
     from retention.ledger.runs import RunLedger
     from retention.ledger.schedules import Schedules
+    from retention.ledger.stalls import Stalls
     from retention.ledger.work import LaneTerms
     from retention.log import Redactor
     from retention.runs import Runs
@@ -51,6 +52,10 @@ class House(Protocol):
     @property
     def run_ledger(self) -> RunLedger:
         """The ledger's runs."""
+
+    @property
+    def stalls(self) -> Stalls:
+        """Runs that stand still."""
 
     @property
     def clocks(self) -> Clocks:

@@ -77,6 +77,8 @@ class Desk:
         self._recent: deque[tuple[float, Settlement]] = deque(maxlen=RECENT)
         self._again: list[Settlement] = []
         self._halted = False
+        self.leaves_tried: str | None = None
+        """Why this run leaves the rounds that an earlier run has tried, where it does."""
 
     @property
     def blocked(self) -> bool:
@@ -186,6 +188,11 @@ class Desk:
 
     async def _check(self, settled: Settled) -> None:
         tripped = None
+        if settled.recent_again is not None and self.leaves_tried is None:
+            again = check_replies(settled.recent_again, self._max_failure_ratio, self._passed)
+            if again is not None:
+                self.leaves_tried = f"tried before, and left to a later run: {again.words}"
+                self.log.warning("run.tried_rounds_left", detail=again.words)
         if settled.recent is not None:
             tripped = check_replies(settled.recent, self._max_failure_ratio, self._passed)
         if settled.refused_closings is not None:

@@ -60,11 +60,12 @@ class Dispatcher:
         self._step = 1 / self.partner.terms.rate_of(kind)
         self._cursor = 0
         self._too_slow = False
+        self._due_first = False  # whether what is due again has the first turn, or what is new
 
     @property
     def quiet(self) -> bool:
         """Whether there was nothing to claim at the last look, and nothing is in hand."""
-        waiting = self._asker is not None and len(self.partner.told) and not self.partner.halted
+        waiting = self._asker is not None and len(self.partner.told) and not self.partner.stopped
         return self.idle and not self._senders.holding[self._kind] and not waiting
 
     def stop(self) -> None:
@@ -93,7 +94,7 @@ class Dispatcher:
         await self._release()
         if blocked:
             self._batch = 1  # it may be called more slowly when this is over
-            self.idle = self.partner.halted
+            self.idle = self.partner.stopped
             return await self._pause(POLL_S)
         await self._reserve_late()
         told = self._ready(now)
@@ -135,6 +136,7 @@ class Dispatcher:
         new = None
         if self._kind is Kind.STATUS:
             new = self.partner.told.room(started, self._senders.holding[Kind.STATUS])
+        self._due_first = not self._due_first
         self._senders.waiting[self._kind] += batch
         claimed = await persist(
             lambda: self._ledger.claim(
@@ -144,6 +146,8 @@ class Dispatcher:
                 batch=batch,
                 new=new,
                 ids=None if told is None else taken,
+                due_first=self._due_first,
+                leave_tried=self._desk.leaves_tried is not None,
             ),
             until=self._stopping,
             on_away=self._desk.note_silence,

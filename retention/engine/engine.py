@@ -10,25 +10,29 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from retention.core.model import Kind
+from retention.core.pauses import pause_of_all, paused_partners
 from retention.engine.clock_watch import WaitLog
 from retention.engine.desk import Desk
 from retention.engine.dispatcher import Dispatcher
 from retention.engine.lease_keeper import LeaseKeeper
 from retention.engine.persist import persist
 from retention.engine.recovery import Recovery
+from retention.engine.run_end import RunEnd
 from retention.engine.senders import Senders
 from retention.errors import LostRunError
 from retention.ledger.trouble import AWAY, first_line
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
     from uuid import UUID
 
     from structlog.typing import FilteringBoundLogger
 
+    from retention.core.pauses import Paused
     from retention.engine.clock_watch import ClockWatch
     from retention.engine.partner import Partner
     from retention.engine.stats import Stats
+    from retention.ledger.answers import Sight
     from retention.ledger.work import WorkLedger
 
 WATCH = 0.4
@@ -36,9 +40,6 @@ WATCH = 0.4
 
 CONCLUDE = 0.1
 """Seconds between looks whether the run is done, once this process has nothing to do."""
-
-REACHED = 60.0
-"""Seconds within which another process must have reached a partner that this one cannot, or it is given up for all."""
 
 RECOVER = 5.0
 """Seconds between looks for claims whose process died, while there is other work."""
@@ -53,7 +54,10 @@ class Ending:
 
 
 class Engine:
-    """Sends and settles what is planned, until the run is over or somebody says stop."""
+    """Sends and settles what is planned, until the run is over or somebody says stop.
+
+    `stalled` marks the run as one that makes no progress, and tells people.
+    """
 
     def __init__(
         self,
@@ -68,8 +72,13 @@ class Engine:
         passed: Sequence[str],
         log_user_ids: bool,
         clock: ClockWatch | None = None,
+        stalled: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._ledger = ledger
+        self._stats = stats
+        self._done = -1  # rounds that were done at the last look
+        self._stalled = stalled
+        self._telling: asyncio.Future[None] | None = None
         self._partners = partners
         self._log = log
         self._clock = clock
@@ -89,10 +98,9 @@ class Engine:
         self._dispatchers: list[Dispatcher] = []
         self._recovery = Recovery(ledger, partners, self._dispatchers, self._desk.in_hand, [run_id], log)
         self._over = asyncio.Event()
+        self._end = RunEnd(ledger, partners, self._desk, log, self._over)
         self._stopped = False
         self._failure: Exception | None = None
-        self._lost: set[str] = set()
-        self._unreached: tuple[str, ...] = ()
         self._overdue = False
         self._called_off: str | None = None
 
@@ -134,6 +142,8 @@ class Engine:
             self._desk.close()
             await desk
             watcher.cancel()
+            if self._telling is not None:
+                self._telling.cancel()
             concluder.cancel()
         if self._failure is not None:
             raise self._failure
@@ -142,8 +152,8 @@ class Engine:
         elif self._overdue:
             await self._wind_up()
         elif self._called_off is not None:
-            await self._give_up(None, self._called_off)  # what was in this process's hands at that moment
-        return Ending(self._stopped, self._unreached)
+            await self._end.give_up(None, self._called_off)  # what was in this process's hands at that moment
+        return Ending(self._stopped, self._end.unreached)
 
     def _set_up(self, partner: Partner) -> None:
         senders = Senders(partner, self._desk)
@@ -163,22 +173,12 @@ class Engine:
         while not self._stopped:
             try:
                 await self._recovery.find()
-                await self._give_up(None, "the deadline came first")
+                await self._end.give_up(None, "the deadline came first")
                 if await self._ledger.finish("finished", None) or (await self._ledger.watch([])).status != "running":
                     return
             except AWAY:
                 self._log.debug("database.away")
             await asyncio.sleep(WATCH)
-
-    async def _find_unreached(self) -> tuple[str, ...]:
-        """The partners that have not answered for long, and those that never did: not this process, nor any other."""
-        found = []
-        for partner in sorted(self._partners, key=lambda partner: partner.name):
-            lost = partner.name in self._lost
-            kinds = partner.lost_kinds if lost else [*Kind] if partner.never_reached else []
-            if kinds and not await self._ledger.reached(partner.name, kinds, REACHED if lost else None):
-                found.append(partner.name)
-        return tuple(found)
 
     async def _guard(self, part: Coroutine[Any, Any, None]) -> None:
         """Let a part that fails end the work, not cut off what is in flight."""
@@ -208,36 +208,53 @@ class Engine:
 
     async def _look(self) -> None:
         now = time.monotonic()
-        sight = await self._ledger.watch([partner.name for partner in self._partners])
+        sight = await self._sign_of_life()
         if self._clock is not None:
             await self._clock.look()
         overdue = sight.overdue and self._agrees()
         if await self._keeper.keep(sight.server_started, now):
             self._desk.write_again()
         self._waits.look(self._senders, sight, now, now + 2 * WATCH)
+        paused = self._note_pauses(sight.pauses)
         for partner in self._partners:
             partner.halted = partner.halted or partner.name in sight.halted_partners
             if partner.questions_lost:
-                await self._give_up(partner.name, "the status address could not be reached", doubts_only=True)
-            if partner.lost_kinds and partner.name not in self._lost:
+                await self._end.give_up(partner.name, "the status address could not be reached", doubts_only=True)
+            if partner.lost_kinds and partner.name not in self._end.lost:
                 partner.halted = True
-                self._lost.add(partner.name)
+                self._end.lost.add(partner.name)
                 self._log.error("partner.unreachable", partner=partner.name)
-        if sight.status == "running" and sight.paused:
-            await self._ledger.halt(sight.paused, paused=True)
+        if sight.status == "running" and paused:
+            await self._ledger.halt(paused, paused_for=[*self._end.paused])
         if overdue:
             self._overdue = True
             self._desk.hurry(stopped=False)
         if sight.status == "cancelled":
             self._called_off = sight.halt_reason
-        if sight.status != "running" or sight.paused or overdue:
+        if sight.status != "running" or paused or overdue:
             self._over.set()
 
-    async def _give_up(self, partner: str | None, why: str, *, doubts_only: bool = False) -> None:
-        given_up = await persist(lambda: self._ledger.give_up(partner, why, doubts_only=doubts_only), until=self._over)
-        if given_up:
-            self._desk.note_given_up(given_up)
-            self._log.warning("run.given_up", partner=partner, rounds=sum(g.rounds for g in given_up), detail=why)
+    async def _sign_of_life(self) -> Sight:
+        """Look at the run; where it makes no progress, people are told beside the work."""
+        done = self._stats.done
+        progressed = done > self._done >= 0
+        sight = await self._ledger.watch([partner.name for partner in self._partners], progressed=progressed)
+        self._done = done
+        telling = self._telling is not None and not self._telling.done()
+        if sight.stalled and self._stalled is not None and not telling and self._agrees():
+            self._telling = asyncio.ensure_future(self._stalled())
+        return sight
+
+    def _note_pauses(self, pauses: Sequence[Paused]) -> str | None:
+        """Stop the calls to those partners alone that are paused; returns the words where these are all."""
+        names = [partner.name for partner in self._partners]
+        self._end.paused = paused_partners(pauses, names)
+        for partner in self._partners:
+            was, partner.paused = partner.paused, partner.name in self._end.paused
+            if was != partner.paused:
+                event = "partner.paused" if partner.paused else "partner.resumed"
+                self._log.warning(event, partner=partner.name, detail=self._end.paused.get(partner.name))
+        return pause_of_all(self._end.paused, names)
 
     async def _conclude(self) -> None:
         """Find what dead processes left, and the end of the run; no more often than it is cheap."""
@@ -257,24 +274,9 @@ class Engine:
             started = clock()
             try:
                 found = await self._recovery.find(whole=done)
-                if done and not found and await self._finish():
+                if done and not found and await self._end.finish():
                     self._over.set()
             except AWAY:
                 self._log.debug("database.away")
             recovered_at = clock()
             await asyncio.sleep(min(10 * (recovered_at - started), RECOVER))
-
-    async def _finish(self) -> bool:
-        halted = sorted(partner.name for partner in self._partners if partner.halted and partner.name not in self._lost)
-        if halted:
-            return await self._ledger.finish("halted", f"unauthorized: {', '.join(halted)} refused our credentials")
-        self._unreached = await self._find_unreached()
-        for name in self._lost.intersection(self._unreached):
-            await self._give_up(name, "the partner could not be reached")
-        if not self._unreached:
-            return await self._ledger.finish("finished", None)
-        ended = await self._ledger.finish("failed", f"unreachable: {', '.join(self._unreached)}")
-        if ended:
-            for name in {*self._unreached} - self._lost:  # too few rounds to tell before
-                self._log.error("partner.unreachable", partner=name)
-        return ended

@@ -67,6 +67,7 @@ class Partner:
         self.reach = {kind: Reach(treating.max_attempts) for kind in Kind}
         self.told = ToldRounds(terms.rate)
         self.halted = False
+        self.paused = False
         self.believes_clock: Callable[[], bool] = lambda: True
         self.unrecorded = 0  # pauses that the vendor asked for and the ledger does not know yet
         self._recorded_at = 0.0
@@ -89,7 +90,12 @@ class Partner:
         """Whether no request of this kind may leave for it just now."""
         checking = self._checking is not None and not self._checking.done()
         waiting = now < self._throttled_until or now < self.reach[kind].until
-        return self.halted or checking or waiting or not self.believes_clock()
+        return self.stopped or checking or waiting or not self.believes_clock()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it is not called until a person has decided something."""
+        return self.halted or self.paused
 
     @property
     def callable_states(self) -> frozenset[State]:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from retention.core.model import Claim, State
+    from retention.core.pauses import Paused
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +53,14 @@ class Settled(NamedTuple):
     """What became of a batch of settlements.
 
     `written` by attempt. `recent`: the run's newest replies, for the failure-ratio rail; None where it was not touched.
+    `recent_again`: the same of the rounds that an earlier run has tried.
     `refused_closings`: how many closings the operator's database has refused in the run, None where the batch held
     neither. `missing`: attempts that are not on record any more, and whose settlements changed nothing.
     """
 
     written: dict[str, Written]
     recent: str | None = None
+    recent_again: str | None = None
     refused_closings: int | None = None
     missing: tuple[str, ...] = ()
 
@@ -83,13 +86,17 @@ class Wait(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What a look at the run showed. `server_started`: a later server, or another one, began at another time."""
+    """What a look at the run showed. `server_started`: a later server, or another one, began at another time.
+
+    `stalled`: it has made no progress for as long as its policy says, and nobody has noticed so far.
+    """
 
     status: str
     halt_reason: str | None
     halted_partners: frozenset[str]
     overdue: bool
-    paused: str | None
+    pauses: tuple[Paused, ...]
     throttled: frozenset[str]
     server_started: datetime
     waits: tuple[Wait, ...] = ()
+    stalled: bool = False

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from retention.core.holds import NOTHING_HELD, Hold
-from retention.core.next_steps import pause_words
+from retention.core.pauses import Paused, paused_partners
 from retention.core.text import time_text
 from retention.core.words import is_blank
 from retention.errors import UsageError
@@ -36,10 +36,10 @@ class Controls:
         self._database = database
         self._durable = database.durable()
 
-    async def paused(self, partners: Sequence[str]) -> str | None:
-        """Say which pause covers one of the partners, or all of them, and what ends it; None where none does."""
-        row = await self._database.row("paused", partners=list(partners))
-        return pause_words(row.paused_by, row.reason, row.partner) if row else None
+    async def paused(self, partners: Sequence[str]) -> dict[str, str]:
+        """Say which of the partners are paused, and the words of the pause that covers each."""
+        rows = await self._database.rows("paused", partners=list(partners))
+        return paused_partners([Paused(*row) for row in rows], partners)
 
     async def pauses(self, partners: Collection[str] | None = None) -> list[Pause]:
         """List the pauses that are on, oldest first; with `partners` those that cover one of them."""

@@ -188,9 +188,11 @@ class RunLedger:
         row = await self._durable.row("start_run", run_id=run_id, deadline=deadline, again=again, beat=BEAT)
         return None if row is None else Start.JOINED if row.going else Start.STARTED
 
-    async def halt(self, run_id: UUID, replica: str, reason: str, *, paused: bool = False) -> None:
-        """Stop a run before its first call; `paused`: by the kill switch."""
-        await self._durable.count("halt_run", run_id=run_id, replica=replica, reason=reason, paused=paused)
+    async def halt(self, run_id: UUID, replica: str, reason: str, *, paused_for: Sequence[str] = ()) -> None:
+        """Stop a run before its first call, by the kill switch where it is `paused_for` partners."""
+        await self._durable.count(
+            "halt_run", run_id=run_id, replica=replica, reason=reason, paused_for=list(paused_for)
+        )
 
     async def halt_stricter(self, run_id: UUID, replica: str, reason: str) -> bool:
         """Stop a run whose policy has become stricter; whether this call did it."""

@@ -84,16 +84,16 @@ class Settlements:
 def _settled(rows: Sequence[tuple[Any, ...]], by_uuid: Mapping[str, Settlement]) -> Settled:
     written: dict[str, Written] = {}
     missing: list[str] = []
-    newest, refused = None, None
-    for number, uuid, conflict, stake, currency, bet_transaction_id, recent, refused_closings in rows:
+    recent, recent_again, refused_closings = None, None, None
+    for number, uuid, conflict, stake, currency, bet_transaction_id, *counts in rows:
         if number is not None:
             staked = Money(stake, currency, bet_transaction_id)
             written[uuid] = Written(conflict, promised(by_uuid[uuid]).differs_from(staked))
         elif uuid is not None:
             missing.append(uuid)
         else:
-            newest, refused = recent, refused_closings
-    return Settled(written, newest, refused, tuple(missing))
+            recent, recent_again, refused_closings = counts
+    return Settled(written, recent, recent_again, refused_closings, tuple(missing))
 
 
 def _closed(settled: Settled, batch: Sequence[Settlement]) -> list[int]:

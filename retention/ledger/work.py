@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from retention.core.backoff import BASE
 from retention.core.model import Claim, Kind, State
-from retention.core.next_steps import pause_words
 from retention.core.pacing import HORIZON_S, LOOK_GOOD_S, SPACING, TOLD_GOOD_S, Clock
+from retention.core.pauses import Paused
 from retention.errors import LostRunError
 from retention.ledger.answers import Claimed, Dropped, GivenUp, Sight, Wait
 from retention.ledger.clocks import BEAT, correct_leases, correct_work
@@ -72,11 +72,15 @@ class WorkLedger:
         batch: int,
         new: int | None = None,
         ids: Sequence[int] | None = None,
+        due_first: bool = True,
+        leave_tried: bool = False,
     ) -> Claimed:
-        """Claim up to `batch` rounds whose id is beyond `after`, due retries first.
+        """Claim up to `batch` rounds: new ones whose id is beyond `after`, and those that are due again.
 
-        `new`: of a question's claims, at most so many are for rounds that are not in doubt. `ids`: of cancel requests,
-        these cancellations instead, of which the vendor has just said that they are in progress.
+        These take turns: `due_first` says who begins. `leave_tried`: not those that an earlier run has tried.
+        `new`: of a question's claims, at most so many are for rounds that are not in doubt.
+        `ids`: of cancel requests, these cancellations instead, of which the vendor has just said that they are in
+        progress.
         """
         asked, began = self._monotonic(), self._clocks and self._clocks.moment()
         rows = await self._database.tuples(
@@ -89,6 +93,8 @@ class WorkLedger:
             batch=batch,
             new=batch if new is None else min(new, batch),
             ids=None if ids is None else list(ids),
+            due_first=due_first,
+            leave_tried=leave_tried,
             rate=terms.rate_of(kind),
             spacing=SPACING,
             recovery=RECOVERY,
@@ -131,8 +137,9 @@ class WorkLedger:
                 refused, slot, asked + LOOK_GOOD_S, slot + lease,
             )  # fmt: skip
             claimed.claims.append(claim)
-        if claimed.unslotted:
-            claimed.last_id = min(claimed.last_id, min(claimed.unslotted) - 1)
+        # What is due again lies behind, and is found without the cursor.
+        if new_unslotted := [number for number in claimed.unslotted if number > after]:
+            claimed.last_id = min(claimed.last_id, min(new_unslotted) - 1)
         return claimed
 
     async def reserve(self, kind: Kind, terms: LaneTerms, claims: Sequence[Claim]) -> list[Claim]:
@@ -194,10 +201,12 @@ class WorkLedger:
         row = await self._database.row("front", run_id=self._run_id, partner=partner, above=above)
         return row.id if row else None
 
-    async def watch(self, partners: Sequence[str]) -> Sight:
-        """Give a sign of life and look what has become of the run."""
+    async def watch(self, partners: Sequence[str], *, progressed: bool = True) -> Sight:
+        """Give a sign of life, say whether the run has `progressed` since the last, and look what has become of it."""
         began = self._clocks and self._clocks.moment()
-        row = await self._control.row("watch", run_id=self._run_id, beat=BEAT, partners=list(partners))
+        row = await self._control.row(
+            "watch", run_id=self._run_id, beat=BEAT, partners=list(partners), progressed=progressed
+        )
         if row is None:
             raise LostRunError(
                 f"the ledger does not have run {self._run_id} any more: the database was restored from an older copy,"
@@ -212,10 +221,11 @@ class WorkLedger:
             row.halt_reason,
             frozenset(row.halted_partners),
             row.overdue,
-            pause_words(*row.paused) if row.paused else None,
+            tuple(Paused(*pause) for pause in row.pauses or ()),
             frozenset(row.throttled),
             row.server_started,
             waits,
+            row.stalled,
         )
 
     async def correct(
@@ -238,10 +248,10 @@ class WorkLedger:
         rates = {"rate": terms.rate, "question_rate": terms.rate_of(Kind.STATUS)}
         await self._control.count("throttle", partner=terms.partner, pause=pause, **rates)
 
-    async def halt(self, reason: str, *, paused: bool = False) -> bool:
-        """Stop the run for all replicas, `paused` by the kill switch; whether this call did it."""
+    async def halt(self, reason: str, *, paused_for: Sequence[str] = ()) -> bool:
+        """Stop the run for all replicas; `paused_for`: until these partners' pauses end. Whether this call did it."""
         halted = await self._durable.count(
-            "halt_run", run_id=self._run_id, replica=self._replica, reason=reason, paused=paused
+            "halt_run", run_id=self._run_id, replica=self._replica, reason=reason, paused_for=list(paused_for)
         )
         return halted > 0
 
@@ -249,10 +259,20 @@ class WorkLedger:
         """Stop calling one partner in this run; whether this process was the first to say so."""
         return await self._durable.count("halt_partner", run_id=self._run_id, partner=partner) > 0
 
-    async def give_up(self, partner: str | None, why: str, *, doubts_only: bool = False) -> list[GivenUp]:
-        """Send nothing more, to one partner or to all, or ask nothing; what that ends, by partner, market and state."""
+    async def give_up(
+        self, partner: str | None, why: str, *, doubts_only: bool = False, tried_only: bool = False
+    ) -> list[GivenUp]:
+        """Send nothing more, to one partner or to all, or ask nothing; what that ends, by partner, market and state.
+
+        `tried_only`: about the rounds that an earlier run has tried.
+        """
         rows = await self._database.rows(
-            "give_up", run_id=self._run_id, partner=partner, why=why, doubts_only=doubts_only
+            "give_up",
+            run_id=self._run_id,
+            partner=partner,
+            why=why,
+            doubts_only=doubts_only,
+            tried_only=tried_only,
         )
         return [GivenUp(row.partner, row.market, State(row.state), row.rounds) for row in rows]
 
@@ -263,10 +283,15 @@ class WorkLedger:
         )
         return bool(row.reached)
 
-    async def finish(self, status: str, reason: str | None) -> bool:
-        """End the run if nothing is left to do; whether this call did it."""
+    async def finish(self, status: str, reason: str | None, *, paused_for: Sequence[str] = ()) -> bool:
+        """End the run if nothing is left to do, but for what is `paused_for` partners; whether this call did it."""
         ended = await self._database.row(
-            "finish_run", run_id=self._run_id, replica=self._replica, status=status, reason=reason
+            "finish_run",
+            run_id=self._run_id,
+            replica=self._replica,
+            status=status,
+            reason=reason,
+            paused_for=list(paused_for),
         )
         return ended is not None
 

@@ -48,6 +48,7 @@ def plan_document(
             for group in sorted(plan.eligible, key=lambda one: (one.partner or "", one.market or "", one.game_id or ""))
         ],
         "left_out": plan.left_out(),
+        "elsewhere": _elsewhere(plan),
         "doubled": [doubled._asdict() for doubled in plan.doubled],
         "pauses": [
             {
@@ -69,6 +70,11 @@ def pauses_document(pauses: Mapping[str, datetime]) -> list[dict[str, Any]]:
     return [{"partner": partner, "until": until} for partner, until in pauses.items()]
 
 
+def _elsewhere(plan: Plan) -> list[dict[str, Any]]:
+    """The other runs that have rounds of the plan's scope in hand, or have stalled."""
+    return [other._asdict() | {"run_id": str(other.run_id), "words": str(other)} for other in plan.elsewhere]
+
+
 def run_document(finished: Finished) -> dict[str, Any]:
     """What a run came to."""
     summary = finished.summary
@@ -81,6 +87,7 @@ def run_document(finished: Finished) -> dict[str, Any]:
         "exit_code": int(finished.exit),
         "rounds": summary.rounds,
         "left_out": finished.plan.left_out() if finished.plan else {},
+        "elsewhere": _elsewhere(finished.plan) if finished.plan else [],
         "states": {state.value: count for state, count in sorted(summary.states.items())},
         "taken_up": {state.value: count for state, count in sorted(summary.taken_up.items())},
         "refunds": dict(sorted(summary.refunds.items())),

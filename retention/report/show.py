@@ -96,6 +96,8 @@ def _plan_lines(document: Mapping[str, Any]) -> Iterator[str]:
 def _left_out(document: Mapping[str, Any]) -> Iterator[str]:
     for standing, count in sorted(document["left_out"].items()):
         yield f"left out: {count} {_LEFT_OUT[standing]}"
+    for other in document["elsewhere"]:
+        yield other["words"]
 
 
 def person_pause(partner: str | None, by: str, since: datetime, reason: str) -> str:
@@ -124,7 +126,7 @@ def _run_lines(document: Mapping[str, Any]) -> Iterator[str]:
     for why, count in document["unsent"].items():
         yield f"  not sent: {count}, {why}"
     if not document["rounds"] and not document["taken_up"]:
-        yield "  no stale rounds"
+        yield "  no stale rounds" + (" but those of other runs" if document["elsewhere"] else "")
     yield from _left_out(document)
     if document["refunds"]:
         yield f"refunds promised by the vendor: {_sums(document['refunds'])}"

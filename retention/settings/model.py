@@ -73,6 +73,7 @@ class Policy(Table):
     max_conflicts: Annotated[int, key("5", "a whole number, at least 0", ge=0)] = 5
     max_failure_ratio: Annotated[float, key("0.2", "a number above 0, at most 1", gt=0, le=1)] = 0.2
     winnings: Annotated[Literal["review", "cancel"], key('"review"', '"review" or "cancel"')] = "review"
+    stalled_after: Annotated[Duration, key('"30m"', DURATION)] = timedelta(minutes=30)
     deadline: Annotated[Duration | None, key('"3h"', DURATION)] = None
     max_clock_difference: Annotated[Duration | None, key('"60s"', DURATION)] = None
 

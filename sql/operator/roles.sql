@@ -42,12 +42,12 @@ GRANT INSERT (run_id, policy, trigger, mode, scheduled_for, as_of, requested_by,
               started_at, finished_at, deadline_at, ended_by, unwritten)
     ON retention.runs TO retention_job;
 GRANT UPDATE (status, halt_reason, overrides, started_at, finished_at, active_until, deadline_at, halted_partners, recent,
-              paused, told, ended_by, refused_closings, unwritten)
+              paused, paused_for, told, ended_by, refused_closings, unwritten, progressed_at, stalled_at, recent_again)
     ON retention.runs TO retention_job;
 
 GRANT SELECT ON retention.cancellations TO retention_job;
 GRANT INSERT (run_id, partner, market, game_id, user_id, round_id, opened_at, stake, stake_currency, bet_transaction_id,
-              state, settled_at, holds_round, detail)
+              state, settled_at, holds_round, detail, tried_before)
     ON retention.cancellations TO retention_job;
 GRANT UPDATE (state, error_code, description, currency, amount, transaction_id, conflict, detail, settled_at, attempts,
               resolved_as, resolved_by, resolved_note, resolved_at, resolved_from, attempt_uuid, lease_until, tries,

@@ -5,7 +5,7 @@ WITH before AS (
 ), closed AS (
     UPDATE retention.runs r
     SET status = 'cancelled', halt_reason = %(reason)s,
-        finished_at = statement_timestamp(), paused = false, ended_by = %(replica)s
+        finished_at = statement_timestamp(), paused = false, paused_for = '{}', told = false, ended_by = %(replica)s
     FROM before b
     WHERE r.run_id = b.run_id AND b.status NOT IN ('finished', 'cancelled')
     RETURNING r.run_id, r.halt_reason

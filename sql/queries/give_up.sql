@@ -8,6 +8,7 @@ WITH ended AS (
         detail = coalesce(c.detail || '; ', '') || %(why)s
     WHERE ((c.run_id = %(run_id)s AND c.taken_up_by IS NULL) OR c.taken_up_by = %(run_id)s)
       AND (%(partner)s::text IS NULL OR c.partner = %(partner)s)
+      AND (NOT %(tried_only)s OR c.tried_before OR c.run_id <> %(run_id)s)
       AND ((c.state IN ('planned', 'retrying') AND NOT %(doubts_only)s)
            OR (c.state = 'in_doubt' AND c.due_at IS NOT NULL))
     RETURNING c.partner, c.market, c.state

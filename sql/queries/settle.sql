@@ -20,5 +20,5 @@ WITH
 ),
 -- include shared/settle_rows.sql
 UNION ALL
-SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 -- include shared/refuse_unasked.sql

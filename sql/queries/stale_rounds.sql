@@ -51,11 +51,16 @@ SELECT
               AND NOT (c.state IN ('planned', 'retrying') AND NOT c.doubtful
                        AND (r.status IN ('halted', 'failed', 'cancelled') OR r.active_until < statement_timestamp()))
         ) THEN 'in_ledger'
-        WHEN f.max_runs <= (
-            SELECT count(*) FROM retention.cancellations c
-            WHERE c.partner = f.partner AND c.round_id = f.round_id AND c.state IN ('rejected', 'already_completed')
-        ) THEN 'given_up'
+        WHEN f.max_runs <= t.refused THEN 'given_up'
         ELSE 'eligible'
-    END AS standing
+    END AS standing,
+    t.tried > 0 AS tried_before
 FROM stale f
 LEFT JOIN doubled d ON d.partner = f.partner AND d.round_id = f.round_id
+-- What earlier runs came to with the round.
+CROSS JOIN LATERAL (
+    SELECT count(*) FILTER (WHERE c.state IN ('rejected', 'already_completed')) AS refused,
+           count(*) FILTER (WHERE c.state = 'rejected' OR c.resolved_from IN ('rejected', 'in_doubt')
+                                  OR c.review = 'not_asked') AS tried
+    FROM retention.cancellations c WHERE c.partner = f.partner AND c.round_id = f.round_id
+) t

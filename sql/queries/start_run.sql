@@ -9,14 +9,17 @@ WITH before AS (
     FOR UPDATE
 )
 UPDATE retention.runs r
-SET status = 'running', halt_reason = NULL, paused = false, told = false, ended_by = NULL,
+SET status = 'running', halt_reason = NULL, paused = false, paused_for = '{}', told = false, ended_by = NULL,
     halted_partners = CASE WHEN b.goes_on THEN r.halted_partners ELSE '{}' END,
     recent = CASE WHEN b.goes_on THEN r.recent ELSE '' END,
+    recent_again = CASE WHEN b.goes_on THEN r.recent_again ELSE '' END,
     refused_closings = CASE WHEN b.goes_on THEN r.refused_closings ELSE 0 END,
     started_at = coalesce(r.started_at, statement_timestamp()), finished_at = NULL,
     deadline_at = CASE WHEN b.going THEN r.deadline_at
                        ELSE coalesce(statement_timestamp() + make_interval(secs => %(deadline)s::float8), 'infinity') END,
-    active_until = statement_timestamp() + make_interval(secs => %(beat)s)
+    active_until = statement_timestamp() + make_interval(secs => %(beat)s),
+    progressed_at = CASE WHEN b.going THEN r.progressed_at ELSE statement_timestamp() END,
+    stalled_at = CASE WHEN b.going THEN r.stalled_at END
 FROM before b
 WHERE r.run_id = b.run_id
 RETURNING b.going

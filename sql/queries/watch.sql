@@ -3,17 +3,21 @@
 WITH alive AS (
     UPDATE retention.runs
     SET active_until = least(greatest(active_until, statement_timestamp() + make_interval(secs => %(beat)s)),
-                             statement_timestamp() + make_interval(secs => 2 * %(beat)s))
+                             statement_timestamp() + make_interval(secs => 2 * %(beat)s)),
+        progressed_at = CASE WHEN %(progressed)s THEN statement_timestamp() ELSE progressed_at END,
+        stalled_at = CASE WHEN NOT %(progressed)s THEN stalled_at END
     WHERE run_id = %(run_id)s AND status = 'running'
     RETURNING run_id
 )
 SELECT
     statement_timestamp() AS now,
+    r.stalled_at IS NULL AND NOT %(progressed)s AND
+        -- include shared/stalled.sql
+        AS stalled,
     r.status, r.halt_reason, r.halted_partners, r.deadline_at <= statement_timestamp() AS overdue,
-    (SELECT ARRAY[p.paused_by, p.reason, p.partner]
+    (SELECT json_agg(json_build_array(p.partner, p.paused_by, p.reason) ORDER BY p.pause_id)
      FROM retention.pauses p
-     WHERE p.resumed_at IS NULL AND (p.partner IS NULL OR p.partner = ANY (%(partners)s::text[]))
-     ORDER BY p.pause_id LIMIT 1) AS paused,
+     WHERE p.resumed_at IS NULL AND (p.partner IS NULL OR p.partner = ANY (%(partners)s::text[]))) AS pauses,
     ARRAY(SELECT DISTINCT s.partner FROM retention.partner_state s
           WHERE s.partner = ANY (%(partners)s::text[]) AND s.paused_until > statement_timestamp()) AS throttled,
     pg_postmaster_start_time() AS server_started,

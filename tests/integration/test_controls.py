@@ -39,9 +39,9 @@ async def test_a_pause_covers_its_partner_alone(controls: Controls) -> None:
     """A partner's pause stops runs that call it, in words that name who, why and what ends it, and no others."""
     await controls.pause("acme", "ann", "the vendor is down")
 
-    assert await controls.paused(["other"]) is None
-    assert await controls.paused([]) is None
-    assert await controls.paused(["other", "acme"]) == DOWN
+    assert await controls.paused(["other"]) == {}
+    assert await controls.paused([]) == {}
+    assert await controls.paused(["other", "acme"]) == {"acme": DOWN}
 
 
 async def test_a_pause_of_all_covers_everybody(controls: Controls) -> None:
@@ -49,7 +49,7 @@ async def test_a_pause_of_all_covers_everybody(controls: Controls) -> None:
     await controls.pause(None, "ann", "incident 4")
     await controls.pause("acme", "bob", "the vendor is down")
 
-    assert await controls.paused(["acme"]) == "paused by ann: incident 4; `retention resume --by WHO` ends it"
+    assert await controls.paused(["acme"]) == {"acme": "paused by ann: incident 4; `retention resume --by WHO` ends it"}
     assert [(None, "ann"), ("acme", "bob")] == [(p.partner, p.paused_by) for p in await controls.pauses()]
 
 
@@ -69,13 +69,13 @@ async def test_resuming_ends_that_pause_alone(controls: Controls) -> None:
     await controls.pause("acme", "ann", "the vendor is down")
     await controls.resume(None, "bob")
 
-    assert await controls.paused(["acme"]) == DOWN
+    assert await controls.paused(["acme"]) == {"acme": DOWN}
     with pytest.raises(UsageError, match="all partners are not paused; paused: acme"):
         await controls.resume(None, "bob")
     await controls.resume("acme", "bob")
     assert await controls.pauses() == []
     await controls.pause("acme", "ann", "down again")
-    assert await controls.paused(["acme"]) == DOWN.replace("the vendor is down", "down again")
+    assert await controls.paused(["acme"]) == {"acme": DOWN.replace("the vendor is down", "down again")}
 
 
 async def test_resuming_what_goes_is_refused(controls: Controls) -> None:

@@ -22,7 +22,7 @@ INSERTED_ONCE = {
     "runs": "run_id policy trigger mode scheduled_for as_of requested_by reason settings deadline_at status halt_reason"
     " started_at finished_at ended_by unwritten",
     "cancellations": "run_id partner market game_id user_id round_id opened_at stake stake_currency bet_transaction_id"
-    " state settled_at holds_round detail",
+    " state settled_at holds_round detail tried_before",
     "attempts": "uuid cancellation_id run_id kind replica claimed_at",
     "holds": "partner market game_id user_id round_id reason created_by created_at until",
     "pauses": "partner reason paused_by paused_at",
@@ -35,7 +35,7 @@ INSERTED_ONCE = {
 
 UPDATED = {
     "runs": "status halt_reason overrides started_at finished_at active_until deadline_at halted_partners recent paused"
-    " told ended_by refused_closings unwritten",
+    " paused_for told ended_by refused_closings unwritten progressed_at stalled_at recent_again",
     "cancellations": "state error_code description currency amount transaction_id conflict detail settled_at attempts"
     " resolved_as resolved_by resolved_note resolved_at resolved_from attempt_uuid lease_until tries probes due_at taken_up_by"
     " doubtful refused unsettled holds_round in_progress_at incomplete review",
@@ -66,7 +66,21 @@ NOW = datetime.now(UTC)
 UUID = uuid.UUID(int=4711)
 
 HARMLESS: dict[str, Any] = {
-    **dict.fromkeys(("again", "dry_run", "status_probe", "ask_first", "doubts_only"), False),
+    **dict.fromkeys(
+        (
+            "again",
+            "dry_run",
+            "status_probe",
+            "ask_first",
+            "doubts_only",
+            "leave_tried",
+            "tried_only",
+            "due_first",
+            "progressed",
+            "scheduled",
+        ),
+        False,
+    ),
     **dict.fromkeys(("ended", "paused"), True),
     **dict.fromkeys(("partner", "policy", "target", "round_id", "market"), "acme"),
     **dict.fromkeys(("by", "reason", "text", "rail", "note", "why", "replica", "requested_by", "problem"), "a trial"),
@@ -120,6 +134,7 @@ HARMLESS: dict[str, Any] = {
             "outcomes",
             "policies",
             "kinds",
+            "paused_for",
         )
     },
     **{key: ["R-1"] for key in ("round_ids", "privileges", "relations", "columns", "schemas", "names", "functions")},

@@ -30,7 +30,7 @@ async def test_what_halted_a_run_stands_until_a_person_says_otherwise(world: Wor
     assert await planned.work.halt("max_failure_ratio: too many")
     assert await runs.start(planned.run_id, None) is None
     assert await runs.start(planned.run_id, None, again=True) is Start.STARTED
-    assert await planned.work.halt("paused by tess", paused=True)
+    assert await planned.work.halt("paused by tess", paused_for=["acme"])
     assert await runs.start(planned.run_id, None) is Start.STARTED
 
 

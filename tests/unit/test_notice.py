@@ -74,20 +74,20 @@ MISSED = {"status": "cancelled", "trigger": "schedule", "scheduled_for": THREE, 
         (None, run(status="cancelled", halt_reason="rejected by bob"), summary()),
         (None, run(status="cancelled", halt_reason="missed: so bob says"), summary()),
         (None, run(status="cancelled"), summary()),
-        (None, run(status="running"), summary(states=DOUBT)),
-        (None, run(status="planned"), summary(states=DOUBT)),
+        ("run.stalled", run(status="running"), summary(states=DOUBT)),
+        ("run.stalled", run(status="planned"), summary(states=DOUBT)),
     ],
 )
 def test_people_are_told_what_needs_them_and_nothing_else(
     event: Event | None, run: UntoldRun, summary: Summary
 ) -> None:
-    """A halt, a failure and a missed time are told; an end only where something is left to people."""
+    """A halt, a failure, a standstill, a question and a missed time are told; an end only where something is left to people."""
     assert event == worth_telling(run, summary)
 
 
 def test_all_that_can_be_told_has_a_name_to_ask_for_it_by() -> None:
-    """The names that a configuration may list are those of the four things that are told."""
-    expected = ("run.halted", "run.failed", "run.review", "schedule.missed")
+    """The names that a configuration may list are those of the six things that are told."""
+    expected = ("run.halted", "run.failed", "run.review", "run.stalled", "run.awaiting_approval", "schedule.missed")
     assert expected == EVENTS
 
 
@@ -210,6 +210,8 @@ TITLES: dict[Event, str] = {
     "run.halted": "run halted",
     "run.failed": "run failed",
     "run.review": "a run needs review",
+    "run.stalled": "a run has stalled",
+    "run.awaiting_approval": "a run awaits approval",
     "schedule.missed": "scheduled times missed",
 }
 

@@ -14,7 +14,7 @@ settings AS MATERIALIZED (
     FROM reply r WHERE a.uuid = r.uuid
     RETURNING a.uuid
 ), locked AS (
-    SELECT r.*, c.partner, c.round_id
+    SELECT r.*, c.partner, c.round_id, c.run_id <> %(run_id)s OR c.tried_before AS tried_before
     FROM reply r JOIN retention.cancellations c ON c.id = r.id
     -- One hash of `noted`: a join reads it once for each reply, where the planner expects one.
     WHERE (r.uuid IN (SELECT n.uuid FROM noted n)) IS TRUE

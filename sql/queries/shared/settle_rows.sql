@@ -34,26 +34,30 @@ settled AS (
         LEFT JOIN left_open o ON o.id = l.id
     ) r
     WHERE c.id = r.id
-    RETURNING c.id, r.uuid::text, c.conflict, c.stake, c.stake_currency, c.bet_transaction_id, r.refuses
+    RETURNING c.id, r.uuid::text, c.conflict, c.stake, c.stake_currency, c.bet_transaction_id, r.refuses, r.tried_before
 ), counted AS (
     SELECT
-        coalesce(string_agg(r.failed::integer::text, '' ORDER BY r.replied_at, r.id) FILTER (WHERE r.failed IS NOT NULL),
-                 '') AS marks,
+        coalesce(string_agg(r.failed::integer::text, '' ORDER BY r.replied_at, r.id)
+                     FILTER (WHERE r.failed IS NOT NULL AND NOT s.tried_before), '') AS marks,
+        coalesce(string_agg(r.failed::integer::text, '' ORDER BY r.replied_at, r.id)
+                     FILTER (WHERE r.failed IS NOT NULL AND s.tried_before), '') AS marks_again,
         count(*) FILTER (WHERE s.refuses) AS refused
     FROM reply r JOIN settled s ON s.id = r.id
 ), seen AS (
     UPDATE retention.runs
-    SET recent = right(recent || counted.marks, 200), refused_closings = refused_closings + counted.refused
-    FROM counted WHERE run_id = %(run_id)s AND (counted.marks <> '' OR counted.refused > 0)
-    RETURNING recent, refused_closings
+    SET recent = right(recent || counted.marks, 200), recent_again = right(recent_again || counted.marks_again, 200),
+        refused_closings = refused_closings + counted.refused
+    FROM counted WHERE run_id = %(run_id)s AND (counted.marks <> '' OR counted.marks_again <> '' OR counted.refused > 0)
+    RETURNING recent, recent_again, refused_closings
 )
-SELECT s.id, s.uuid, s.conflict, s.stake, s.stake_currency, s.bet_transaction_id, w.recent, w.refused_closings
+SELECT s.id, s.uuid, s.conflict, s.stake, s.stake_currency, s.bet_transaction_id, w.recent, w.recent_again,
+       w.refused_closings
 FROM settled s FULL JOIN seen w ON false
 UNION ALL
 -- What an earlier try wrote whose answer was lost.
-SELECT c.id, c.attempt_uuid::text, c.conflict, c.stake, c.stake_currency, c.bet_transaction_id, NULL, NULL
+SELECT c.id, c.attempt_uuid::text, c.conflict, c.stake, c.stake_currency, c.bet_transaction_id, NULL, NULL, NULL
 FROM reply r JOIN retention.cancellations c ON c.id = r.id AND c.attempt_uuid = r.uuid AND c.state = r.state
 WHERE %(again)s
 UNION ALL
-SELECT NULL, r.uuid::text, NULL, NULL, NULL, NULL, NULL, NULL
+SELECT NULL, r.uuid::text, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 FROM reply r WHERE NOT EXISTS (SELECT FROM noted n WHERE n.uuid = r.uuid)

@@ -19,6 +19,7 @@ from retention.core.database_trouble import Trouble
 from retention.core.model import Kind, NotConnected, Outcome, Treatment, Unclear
 from retention.core.outcome import pause_for, settle
 from retention.core.pacing import LateBudget
+from retention.core.pauses import pause_of_all, paused_partners
 from retention.core.send_check import Check, check_send
 from retention.core.settling import Batch, Next, after_failure
 from retention.core.step import Treating
@@ -296,10 +297,12 @@ class Replica:
         self.halted = self.halted or PARTNER in sight.halted_partners
         if PARTNER in sight.throttled:
             self._throttled_until = max(self._throttled_until, self._house.now + 0.8)
-        if sight.status == "running" and sight.paused:
-            await self.ledger.halt(sight.paused, paused=True)
+        partners = [self._terms.partner]
+        paused = pause_of_all(paused_partners(sight.pauses, partners), partners)
+        if sight.status == "running" and paused:
+            await self.ledger.halt(paused, paused_for=partners)
         self.overdue = self.overdue or sight.overdue
-        self.stopping = self.stopping or sight.status != "running" or sight.paused is not None or sight.overdue
+        self.stopping = self.stopping or sight.status != "running" or paused is not None or sight.overdue
 
     async def conclude(self) -> bool:
         """With nothing in hand: find what dead processes left, and the end of the run; whether this has been it."""

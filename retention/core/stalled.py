@@ -1,0 +1,63 @@
+"""Runs that stand still, and the rounds that other runs have in hand: what is said of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from retention.core.text import time_text
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+INTERRUPTED = "interrupted: no process has worked on it any more"
+"""The halt_reason of a run whose processes are gone, and that nobody went on with."""
+
+
+class Stalled(NamedTuple):
+    """A run that has made no progress for as long as its policy says; `interrupted`: no process works on it."""
+
+    run_id: UUID
+    policy: str
+    progressed_at: datetime
+    interrupted: bool
+
+
+class OtherRun(NamedTuple):
+    """A run with so many `rounds` of another run's scope in hand.
+
+    `at_work`: some process works on it. `stalled`: it has made no progress for as long as its policy says.
+    """
+
+    run_id: UUID
+    policy: str
+    status: str
+    progressed_at: datetime
+    at_work: bool
+    stalled: bool
+    rounds: int
+
+    @property
+    def stuck(self) -> bool:
+        """Whether nobody can count on it to get done with its rounds."""
+        return self.stalled or not self.at_work
+
+    def __str__(self) -> str:
+        noun = "round is" if self.rounds == 1 else "rounds are"
+        since = f"it has made no progress since {time_text(self.progressed_at)}"
+        if not self.at_work:
+            state = f"no process works on it, and {since}; `retention run --resume {self.run_id}` goes on with it"
+        elif self.stalled:
+            state = f"{since}; `retention runs show {self.run_id}` tells more"
+        else:
+            state = "it goes on"
+        return f"{self.rounds} stale {noun} in the hands of run {self.run_id} of policy {self.policy}: {state}"
+
+
+def standing(status: str, *, at_work: bool, stalled: bool) -> str:
+    """A run's status in words for a list."""
+    if status not in {"planned", "running"}:
+        return status
+    if not at_work:
+        return "interrupted"
+    return f"{status}, stalled" if stalled else status

@@ -1,0 +1,93 @@
+"""How a run ends once this process finds nothing left to do, and what is given up before that."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from retention.core.model import Kind
+from retention.core.pauses import words_of
+from retention.engine.persist import persist
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Sequence
+
+    from structlog.typing import FilteringBoundLogger
+
+    from retention.engine.desk import Desk
+    from retention.engine.partner import Partner
+    from retention.ledger.work import WorkLedger
+
+REACHED = 60.0
+"""Seconds within which another process must have reached a partner that this one cannot, or it is given up for all."""
+
+
+class RunEnd:
+    """Ends one run. `over` is set once this process has no part in it any more.
+
+    `lost` names the partners that this process has not reached for long, `unreached` those that nobody could reach when
+    the run ended, and `paused` those that a person has paused, with the words of the pause.
+    """
+
+    def __init__(
+        self,
+        ledger: WorkLedger,
+        partners: Sequence[Partner],
+        desk: Desk,
+        log: FilteringBoundLogger,
+        over: asyncio.Event,
+    ) -> None:
+        self._ledger = ledger
+        self._partners = partners
+        self._desk = desk
+        self._log = log
+        self._over = over
+        self.lost: set[str] = set()
+        self.unreached: tuple[str, ...] = ()
+        self.paused: dict[str, str] = {}
+
+    async def give_up(
+        self, partner: str | None, why: str, *, doubts_only: bool = False, tried_only: bool = False
+    ) -> None:
+        """Send nothing more about these rounds, and count what that ends."""
+        given_up = await persist(
+            lambda: self._ledger.give_up(partner, why, doubts_only=doubts_only, tried_only=tried_only),
+            until=self._over,
+        )
+        if given_up:
+            self._desk.note_given_up(given_up)
+            self._log.warning("run.given_up", partner=partner, rounds=sum(g.rounds for g in given_up), detail=why)
+
+    async def _find_unreached(self) -> tuple[str, ...]:
+        """The partners that have not answered for long, and those that never did: not this process, nor any other."""
+        found = []
+        for partner in sorted(self._partners, key=lambda partner: partner.name):
+            lost = partner.name in self.lost
+            kinds = partner.lost_kinds if lost else [*Kind] if partner.never_reached else []
+            if kinds and not await self._ledger.reached(partner.name, kinds, REACHED if lost else None):
+                found.append(partner.name)
+        return tuple(found)
+
+    async def finish(self) -> bool:
+        """End the run if nothing is left to do, in the way that the partners' states say; whether this call did it."""
+        if self._desk.leaves_tried is not None:
+            await self.give_up(None, self._desk.leaves_tried, tried_only=True)
+        halted = sorted(partner.name for partner in self._partners if partner.halted and partner.name not in self.lost)
+        if halted:
+            return await self._halt(f"unauthorized: {', '.join(halted)} refused our credentials")
+        self.unreached = await self._find_unreached()
+        for name in self.lost.intersection(self.unreached):
+            await self.give_up(name, "the partner could not be reached")
+        reason = f"unreachable: {', '.join(self.unreached)}" if self.unreached else None
+        ended = await self._ledger.finish("failed" if reason else "finished", reason)
+        if not ended and self.paused:
+            ended = await self._halt(reason)
+        if ended:
+            for name in {*self.unreached} - self.lost:  # too few rounds to tell before
+                self._log.error("partner.unreachable", partner=name)
+        return ended
+
+    async def _halt(self, reason: str | None) -> bool:
+        """Halt the run if nothing is left to do but for the partners that are halted or paused."""
+        words = "; ".join(part for part in (reason, words_of(self.paused)) if part)
+        return await self._ledger.finish("halted", words, paused_for=[*self.paused])
