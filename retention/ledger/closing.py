@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 MEND = "mend the function `retention.close_rounds`; it must take empty arrays, close nothing and return no row"
 
+GRANT = "grant it to whose rights the function has: its owner's where it is SECURITY DEFINER, else this role's"
 
 LOCK_TIMEOUT = "1s"
 """How long the function waits for a lock while it is only tried."""
@@ -40,6 +41,8 @@ async def refused_closing(database: Database) -> str | None:
         return None
     except AWAY:
         raise
+    except psycopg.errors.InsufficientPrivilege as error:
+        return f"{REFUSAL}{said(error)}; {GRANT}"
     except psycopg.Error as error:
         return f"{REFUSAL}{said(error)}; {MEND}"
     if rows:

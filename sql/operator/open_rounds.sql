@@ -52,7 +52,8 @@ SELECT
 FROM casino.game_rounds r
 WHERE r.state = 'open';
 
--- Optional: what your wallet has given back for cancelled rounds. Reports compare it with what the vendor promised.
+-- Optional: what your wallet has given back for cancelled rounds. No command reads it yet; `retention check` looks at its
+-- columns.
 --
 -- CREATE OR REPLACE VIEW retention.wallet_refunds AS
 -- SELECT t.account AS partner, t.vendor_round_id AS round_id, t.currency, t.amount, t.booked_at AS refunded_at
