@@ -30,7 +30,7 @@ from retention.ledger.trouble import AWAY
 from retention.ledger.work import WorkLedger
 from retention.log import Redactor
 from retention.partner_wiring import open_partner, terms_of
-from retention.progress import progress
+from retention.progress import is_watched, progress
 from retention.runs import Runs
 from retention.scope import scope_of
 
@@ -187,10 +187,10 @@ class House:
                 ),
             )
             with place.at_work(engine):
-                if not show:
+                if not (show and is_watched()):
                     return await engine.run()
-                planned = (await self.run_ledger.figures(run_id)).rounds
-                async with progress(stats, planned):
+                summary = await self.run_ledger.summary(run_id)
+                async with progress(stats, summary.rounds, summary.done):
                     return await engine.run()
 
 

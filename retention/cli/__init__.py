@@ -10,6 +10,7 @@ from retention.errors import RetentionError
 def main() -> None:
     """Entry point of the `retention` command."""
     from retention.cli.app import app
+    from retention.cli.complaints import complaint
     from retention.core.text import printable_lines
 
     try:
@@ -21,14 +22,7 @@ def main() -> None:
         sys.exit(130)
     except Exception as error:
         # What typer says of a command line that it does not understand has no base class with a public name.
-        words, context = getattr(error, "format_message", None), getattr(error, "ctx", None)
-        if words is None:
+        if not hasattr(error, "format_message"):
             raise
-        complaint = _complaint(words(), context.command_path if context else "retention")
-        print(printable_lines(complaint), file=sys.stderr)
+        print(printable_lines(complaint(error)), file=sys.stderr)
         sys.exit(2)
-
-
-def _complaint(words: str, command: str) -> str:
-    """Tell it in one line, as every other error is told; the help that comes where no command was given stays help."""
-    return words if words.startswith("Usage:") else f"error: {words.rstrip('.')}; `{command} --help` tells more"

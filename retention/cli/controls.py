@@ -8,6 +8,7 @@ import typer
 
 from retention.cli.session import emit_json, in_house, who
 from retention.cli.times import moment
+from retention.cli.whole_help import WholeHelp
 from retention.cli.words import require_known, require_partner, warn, warn_of_no_match
 from retention.core.holds import NOTHING_HELD
 from retention.core.names import NameKind
@@ -29,7 +30,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
-    holds = typer.Typer(help="Exempt rounds from cancellation.", no_args_is_help=True)
+    holds = typer.Typer(cls=WholeHelp, help="Exempt rounds from cancellation.", no_args_is_help=True)
     holds.command("add")(hold_add)
     holds.command("list")(hold_list)
     holds.command("release")(hold_release)

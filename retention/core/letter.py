@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from retention.core.model import State
 from retention.core.plan import VIEW
-from retention.core.text import decimal_text, time_text
+from retention.core.text import counted, decimal_text, time_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -59,7 +59,11 @@ def run_letter(event: Event, run: UntoldRun, summary: Summary, redact: Callable[
 def missed_letter(policy: str, times: Sequence[datetime]) -> dict[str, Any]:
     """What is told of scheduled times that passed without a run, given the oldest first."""
     count, oldest, newest = len(times), time_text(times[0]), time_text(times[-1])
-    when = f"{count} scheduled times, from {oldest} to {newest}" if count > 1 else f"the scheduled time {oldest}"
+    when = (
+        f"{counted(count, 'scheduled time')}, from {oldest} to {newest}"
+        if count > 1
+        else f"the scheduled time {oldest}"
+    )
     return {
         "policy": policy,
         "missed": {"count": count, "oldest": oldest, "newest": newest},
@@ -88,8 +92,7 @@ def _what(event: Event, reason: str, asker: str, summary: Summary) -> str:
         case "run.failed":
             return f"failed: {short}"
         case "run.awaiting_approval":
-            noun = "round" if summary.rounds == 1 else "rounds"
-            return f"awaits approval: {summary.rounds} {noun}, asked for by {asker}"
+            return f"awaits approval: {counted(summary.rounds, 'round')}, asked for by {asker}"
     return f"is finished and needs a person: {', '.join(_open_ends(summary))}"
 
 
@@ -122,9 +125,12 @@ def _open_ends(summary: Summary) -> Iterator[str]:
     for state in (State.IN_DOUBT, State.REJECTED, State.NOT_SENT):
         if count := summary.states.get(state, 0) + summary.taken_up.get(state, 0):
             yield f"{count} {state.value}"
-    for name in ("conflicts", "discrepancies", "incomplete"):
-        if count := getattr(summary, name):
-            yield f"{count} {name}"
+    if summary.conflicts:
+        yield counted(summary.conflicts, "conflict")
+    if summary.discrepancies:
+        yield counted(summary.discrepancies, "discrepancy", "discrepancies")
+    if summary.incomplete:
+        yield f"{summary.incomplete} incomplete"
     if summary.to_review:
         yield f"{summary.to_review} not called"
 
