@@ -1,8 +1,8 @@
 """Tables and lines that fit the terminal: no id, no amount and no word is ever broken or cut.
 
 A table that is too wide keeps the columns of the lowest ranks; what its other columns hold follows below each row,
-with their names. A reader that is no terminal gets tables laid out for `USUAL` columns, and no text is wrapped for it,
-unless the variable COLUMNS says how wide it is.
+with their names. A reader that is no terminal gets tables laid out for `USUAL` columns, or as many as COLUMNS says, and
+no text is wrapped for it: programs look for words that stand beside each other.
 """
 
 from __future__ import annotations
@@ -47,13 +47,11 @@ class Column(NamedTuple):
     prose: bool = False
 
 
-def width_of(file: TextIO) -> int | None:
-    """Tell how many columns there are; None where nobody says, and nothing is to be wrapped."""
+def width_of(file: TextIO) -> int:
+    """Tell how many columns there are: what COLUMNS says, else the terminal, else the usual number."""
     told = os.environ.get("COLUMNS", "")
     if told.isascii() and told.isdigit() and int(told) > 0:
         return int(told)
-    if not file.isatty():
-        return None
     try:
         return os.get_terminal_size(file.fileno()).columns or USUAL
     except OSError:
@@ -64,13 +62,13 @@ def print_grid(columns: Sequence[Column], rows: Iterable[Row], file: TextIO | No
     """Print rows under their columns, or in several lines each where that is too wide. Nothing is ever cut."""
     file = file or sys.stdout
     cells = [[printable(value) for value in row] for row in rows]
-    file.writelines(f"{line}\n" for line in _laid_out(columns, cells, width_of(file)))
+    file.writelines(f"{line}\n" for line in _laid_out(columns, cells, width_of(file), wrap=file.isatty()))
 
 
 def print_lines(lines: Iterable[str], file: TextIO | None = None, *, hang: int = INDENT) -> None:
     """Print lines; what does not fit goes on below, `hang` blanks farther to the right than the line began."""
     file = file or sys.stdout
-    width = width_of(file)
+    width = width_of(file) if file.isatty() else None
     for line in lines:
         file.writelines(f"{part}\n" for part in wrapped(printable(line), width, hang))
 
@@ -102,23 +100,23 @@ def cells_of(text: str) -> int:
     )
 
 
-def _laid_out(columns: Sequence[Column], cells: Sequence[Sequence[str]], width: int | None) -> Iterator[str]:
+def _laid_out(columns: Sequence[Column], cells: Sequence[Sequence[str]], width: int, *, wrap: bool) -> Iterator[str]:
     widths = [
         max(cells_of(text) for text in (column.name, *(row[index] for row in cells)))
         for index, column in enumerate(columns)
     ]
     every = list(range(len(columns)))
-    if _total(widths, every) <= (width or USUAL):
+    if _total(widths, every) <= width:
         yield from (_line(columns, widths, row, every) for row in (_names(columns), *cells))
         return
     filled = [index for index in every if any(row[index] for row in cells)]
-    head = _head(columns, widths, filled, width or USUAL)
+    head = _head(columns, widths, filled, width)
     below = [index for index in filled if index not in head]
     below.sort(key=lambda index: columns[index].prose)
     yield _line(columns, widths, _names(columns), head)
     for row in cells:
         yield _line(columns, widths, row, head)
-        yield from _below([(columns[index], row[index]) for index in below if row[index]], width)
+        yield from _below([(columns[index], row[index]) for index in below if row[index]], width, wrap=wrap)
 
 
 def _names(columns: Sequence[Column]) -> list[str]:
@@ -147,15 +145,15 @@ def _line(columns: Sequence[Column], widths: Sequence[int], row: Sequence[str], 
     return GAP.join(padded).rstrip()
 
 
-def _below(pairs: Sequence[tuple[Column, str]], width: int | None) -> Iterator[str]:
+def _below(pairs: Sequence[tuple[Column, str]], width: int, *, wrap: bool) -> Iterator[str]:
     """Tell what did not fit, name by name: as many to a line as it holds, prose on lines of its own."""
-    line = ""
+    line, limit = "", width if wrap else None
     for column, text in pairs:
         told = f"{column.name}: {text}"
         longer = f"{line}{BETWEEN}{told}" if line else told
-        if line and (column.prose or INDENT + cells_of(longer) > (width or USUAL)):
-            yield from wrapped(" " * INDENT + line, width, 2)
+        if line and (column.prose or INDENT + cells_of(longer) > width):
+            yield from wrapped(" " * INDENT + line, limit, 2)
             longer = told
         line = longer
     if line:
-        yield from wrapped(" " * INDENT + line, width, 2)
+        yield from wrapped(" " * INDENT + line, limit, 2)

@@ -45,8 +45,11 @@ def list_of(example: str, of: str, at_least: int = 0) -> Any:
     return key(example, must_be, min_length=at_least, strict=False)
 
 
-COUNT = "a whole number, 1 or more"
-COUNT_OR_NONE = "a whole number, 0 or more"
+MANY = 1_000_000_000
+"""More than there ever are; what is larger does not fit into the ledger's numbers."""
+
+COUNT = f"a whole number from 1 to {MANY}"
+COUNT_OR_NONE = f"a whole number from 0 to {MANY}"
 SWITCH = "true or false"
 DURATION = "a duration"
 

@@ -18,6 +18,7 @@ from retention.settings.fields import (
     COUNT,
     COUNT_OR_NONE,
     DURATION,
+    MANY,
     SWITCH,
     Amounts,
     AppriseUrl,
@@ -65,12 +66,12 @@ class Policy(Table):
     timezone: Annotated[Zone | None, key('"Europe/Malta"', "the name of a time zone", validate_default=True)] = None
     catch_up: Annotated[Duration | None, key('"6h"', DURATION)] = None
     mode: Annotated[Literal["dry_run", "enforce"], key('"dry_run"', '"dry_run" or "enforce"')] = "dry_run"
-    max_rounds: Annotated[int, key("5000", COUNT, ge=1)]
+    max_rounds: Annotated[int, key("5000", COUNT, ge=1, le=MANY)]
     max_amount: Annotated[Amounts, key('{ EUR = "50000" }', "a table of amounts by currency")] = Field(
         default_factory=dict
     )
-    max_amount_unknown: Annotated[int, key("0", COUNT_OR_NONE, ge=0)] = 0
-    max_conflicts: Annotated[int, key("5", "a whole number, at least 0", ge=0)] = 5
+    max_amount_unknown: Annotated[int, key("0", COUNT_OR_NONE, ge=0, le=MANY)] = 0
+    max_conflicts: Annotated[int, key("5", COUNT_OR_NONE, ge=0, le=MANY)] = 5
     max_failure_ratio: Annotated[float, key("0.2", "a number above 0, at most 1", gt=0, le=1)] = 0.2
     winnings: Annotated[Literal["review", "cancel"], key('"review"', '"review" or "cancel"')] = "review"
     deadline: Annotated[Duration | None, key('"3h"', DURATION)] = None

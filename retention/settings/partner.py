@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from retention.core.codes import DEFAULT_CODES
 from retention.core.model import Treatment
-from retention.settings.fields import COUNT, DURATION, SWITCH, Codes, Duration, Login, Table, Token, Url, key
+from retention.settings.fields import COUNT, DURATION, MANY, SWITCH, Codes, Duration, Login, Table, Token, Url, key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +41,7 @@ def _address(call: Call) -> Any:
     return key(f'"https://api.example.com{call.path}"', "an https address")
 
 
-_PER_SECOND = key("20", "a number of requests per second, above 0", gt=0, allow_inf_nan=False)
+_PER_SECOND = key("20", "a number of requests per second, 0.000001 or more", ge=0.000_001, allow_inf_nan=False)
 _LOGIN = key('"acme"', "a string")
 _TOKEN = key('"the-token-of-this-partner"', "a string")
 _TREATMENTS = "a table of vendor codes, each one of " + ", ".join(Treatment)
@@ -63,8 +63,8 @@ class Partner(Table):
     question_rate: Annotated[float | None, _PER_SECOND] = None
     concurrency: Annotated[int, key("50", "a whole number from 1 to 1000", ge=1, le=1000)] = 50
     timeout: Annotated[Duration, key('"10s"', DURATION)] = timedelta(seconds=10)
-    max_attempts: Annotated[int, key("5", COUNT, ge=1)] = 5
-    max_runs: Annotated[int, key("3", COUNT, ge=1)] = 3
+    max_attempts: Annotated[int, key("5", COUNT, ge=1, le=MANY)] = 5
+    max_runs: Annotated[int, key("3", COUNT, ge=1, le=MANY)] = 3
     max_pause: Annotated[Duration, key('"1h"', DURATION)] = timedelta(hours=1)
     ask_first: Annotated[bool | None, key("true", SWITCH)] = None
     refund_in_reply: Annotated[bool, key("true", SWITCH)] = True

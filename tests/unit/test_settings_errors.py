@@ -47,14 +47,14 @@ def refusal(directory: Path, text: str, environ: Mapping[str, str] | None = None
 
 DURATION = 'is no duration; write whole numbers with s, m, h or d, such as "90s", "15m", "72h" or "3d"'
 AMOUNT = 'is no amount; write a string of digits, such as "50000" or "50000.00"'
-RATE = "must be a number of requests per second, above 0; write rate = 20"
-QUESTIONS = "must be a number of requests per second, above 0; write question_rate = 20"
+RATE = "must be a number of requests per second, 0.000001 or more; write rate = 20"
+QUESTIONS = "must be a number of requests per second, 0.000001 or more; write question_rate = 20"
 SWITCHES = ("status_probe", "ask_first", "refund_in_reply", "send_game_id")
 WINNINGS = 'must be "review" or "cancel"; write winnings = "review"'
 CONCURRENCY = "must be a whole number from 1 to 1000; write concurrency = 50"
 TREATMENTS = "cancelled, already_cancelled, already_completed, retry, rejected, unauthorized"
 CODES = f"must be a table of vendor codes, each one of {TREATMENTS}; write codes = " + '{ "61" = "already_cancelled" }'
-COUNT = "must be a whole number, 1 or more; write"
+COUNT = "must be a whole number from 1 to 1000000000; write"
 RATIO = "must be a number above 0, at most 1; write max_failure_ratio = 0.2"
 BLANK = "has a blank name in it, which would match nothing; write the name, or take it out"
 MARKETS = 'must be a list of markets, not empty: without the key it is all of them; write markets = ["MT", "SE"]'
@@ -71,7 +71,7 @@ VENDOR = "write it exactly as the vendor gave it"
         ("rate", "", "missing; write rate = 20"),
         ("token", "", 'missing; write token = "the-token-of-this-partner", or token_file = "PATH"'),
         ("secure_login", "", 'missing; write secure_login = "acme"'),
-        *[("rate", value, RATE) for value in ("0", "-1", "inf", "nan", "true", '"20"', "[20]")],
+        *[("rate", value, RATE) for value in ("0", "-1", "1e-300", "inf", "nan", "true", '"20"', "[20]")],
         *[("question_rate", value, QUESTIONS) for value in ("0", "-2", "inf", "false", '"2"')],
         *[("concurrency", value, CONCURRENCY) for value in ("0", "1001", "5.0", "true")],
         ("max_attempts", "0", f"{COUNT} max_attempts = 5"),
@@ -79,6 +79,7 @@ VENDOR = "write it exactly as the vendor gave it"
         ("timeout", "10", f"'10' {DURATION}"),
         ("max_pause", "3600", f"'3600' {DURATION}"),
         *[(key, value, f"must be true or false; write {key} = true") for key in SWITCHES for value in ("1", '"yes"')],
+        ("max_runs", "2147483648", f"{COUNT} max_runs = 3"),
         ("codes", '"61"', CODES),
         ("max_atempts", "5", "unknown key; did you mean max_attempts?"),
         ("secure_login_file", '"x"', "unknown key; did you mean secure_login?"),
@@ -98,9 +99,12 @@ def test_a_partners_keys_are_checked(tmp_path: Path, key: str, value: str, probl
         ("open_longer_than", "", 'missing; write open_longer_than = "72h"'),
         ("open_longer_than", '"72 hours"', f"'72 hours' {DURATION}"),
         ("open_longer_than", '"0s"', '\'0s\' is no time at all; write a duration above zero, such as "90s" or "72h"'),
-        ("idle_longer_than", "true", f"'True' {DURATION}"),
+        ("idle_longer_than", "true", f"'true' {DURATION}"),
         ("deadline", '"-3h"', f"'-3h' {DURATION}"),
-        *[("max_rounds", value, f"{COUNT} max_rounds = 5000") for value in ("0", "-1", "1.5", '"5"', "true")],
+        *[
+            ("max_rounds", value, f"{COUNT} max_rounds = 5000")
+            for value in ("0", "-1", "1.5", '"5"', "true", "9999999999999999999999")
+        ],
         *[("max_failure_ratio", value, RATIO) for value in ("0", "1.01", "nan", '"0.2"')],
         *[("markets", value, MARKETS) for value in ("[]", '"MT"', "[1]")],
         *[
@@ -308,3 +312,31 @@ def test_what_an_error_tells_people_to_write_loads(tmp_path: Path, table: tuple[
                 )
             )
             load_settings(None, {}, tmp_path)
+
+
+TYPES = ("5", "-1", "1.5", "true", '"x"', '""', '"  "', "[]", '[""]', "[1]", "{}", "{ a = 1 }", "nan", "2026-01-01")
+LIBRARY = re.compile(
+    r"Input should|Value error|Extra inputs|Field required|validation error|[a-z]+_(type|parsing)\b|True|False|None"
+    r"|Decimal|datetime|Traceback"
+)
+
+
+@pytest.mark.parametrize("table", [(), ("database",), ("partners", "acme"), ("policies", "nightly"), ("notify", "ops")])
+def test_no_problem_is_told_in_a_librarys_words(tmp_path: Path, table: tuple[str, ...]) -> None:
+    """Whatever stands at whichever key: it is taken, or refused by its place with a mend, in words of our own."""
+    for key in keys_of(table_at(table) or Settings):
+        for value in TYPES:
+            header = f"[{'.'.join(table)}]\n" if table else ""
+            (tmp_path / "retention.toml").write_text(f"{header}{key} = {value}\n")
+            try:
+                load_settings(None, {}, tmp_path)
+            except ConfigurationError as error:
+                for line in str(error).splitlines():
+                    assert not LIBRARY.search(line), line
+                    assert re.match(r"retention.toml: \S+: .+", line), line
+
+
+def test_one_code_is_refused_by_what_one_may_be(tmp_path: Path) -> None:
+    """A bad treatment of one code is told by its own key, and not as if the whole table were wrong."""
+    expected = f'retention.toml: partners.acme.codes.61: must be one of {TREATMENTS}; write 61 = "rejected"'
+    assert [expected] == refusal(tmp_path, configuration({"codes": "{ 61 = 5 }"}, {}))
