@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import date, time
+from decimal import Decimal
 
 
 def toml_text(value: object, *, bare: bool = False) -> str:
@@ -20,6 +21,8 @@ def toml_text(value: object, *, bare: bool = False) -> str:
             return f"{{ {pairs} }}" if pairs else "{}"
         case date() | time():
             return value.isoformat()
+        case float() | Decimal():
+            return str(value).lower().replace("infinity", "inf")
     return str(value)
 
 

@@ -45,7 +45,7 @@ def test_no_refusal_is_in_pythons_words(tmp_path: Path) -> None:
     [
         ("seed = 1.5", "seed = 1.5 cannot be used: give a whole number or a word"),
         ('"" = 1', '"": unknown key: the keys are seed, '),
-        ("[[fault]]\ndelay = 1e30", "fault 1: delay = 1E+30 cannot be used: give seconds, or a text"),
+        ("[[fault]]\ndelay = 1e30", "fault 1: delay = 1e+30 cannot be used: give seconds, or a text"),
         ('[[fault]]\ndelay = "999999999h"', 'fault 1: delay = "999999999h" cannot be used: give seconds, or a text'),
         ("[[fault]]\ncut = 2026-01-01", "fault 1: cut = 2026-01-01 cannot be used: give one of before, after, middle"),
         ("[[fault]]\nrepeat = { a = [true] }", "fault 1: repeat = { a = [true] } cannot be used: give true"),
