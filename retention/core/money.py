@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from retention.core.text import decimal_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from decimal import Decimal
 
 UNKNOWN = "unknown"
 """Stands for an amount, or a currency, that nobody knows."""
@@ -23,6 +24,10 @@ _OTHERS = {
 """Currencies of ISO 4217 whose minor units are not hundredths, by digits after the point."""
 
 _DIGITS = {currency: digits for digits, currencies in _OTHERS.items() for currency in currencies.split()}
+
+
+_AMOUNT = re.compile(r"\b(amount|stake|betAmount|winAmount|winnings) (-?\d+(?:\.\d+)?) ([A-Z]{3})\b")
+"""As discrepancies and what is known of a reply have them."""
 
 
 def minor_digits(currency: str | None) -> int:
@@ -46,6 +51,11 @@ def shown_money(amount: Decimal | None, currency: str | None) -> str:
     if amount is None:
         return f"{UNKNOWN} {currency}" if currency else ""
     return f"{digits_text(amount, currency)} {currency or UNKNOWN}"
+
+
+def shown_words(text: str | None) -> str | None:
+    """Give the amounts in a sentence of our own the digits of their currency; it was written for programs too."""
+    return text and _AMOUNT.sub(lambda found: f"{found[1]} {shown_money(Decimal(found[2]), found[3])}", text)
 
 
 def shown_sums(amounts: Mapping[str, Decimal]) -> list[str]:

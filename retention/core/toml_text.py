@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 from datetime import date, time
-from decimal import Decimal
 
 
 def toml_text(value: object, *, bare: bool = False) -> str:
     """Write a value as TOML does, in one line; `bare`: a text without its quotes."""
     match value:
-        case bool():
-            return "true" if value else "false"
         case str():
             return value if bare else json.dumps(value, ensure_ascii=False)
         case list() | tuple():
@@ -21,9 +18,7 @@ def toml_text(value: object, *, bare: bool = False) -> str:
             return f"{{ {pairs} }}" if pairs else "{}"
         case date() | time():
             return value.isoformat()
-        case float() | Decimal():
-            return str(value).lower().replace("infinity", "inf")
-    return str(value)
+    return str(value).lower().replace("infinity", "inf")
 
 
 def key_text(key: str) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from retention.core.model import LIVE_STATES
-from retention.core.money import shown_money
+from retention.core.money import shown_money, shown_words
 from retention.core.text import printable, time_text
 
 if TYPE_CHECKING:
@@ -167,9 +167,9 @@ def _outcome(item: Cancellation) -> str:
         item.description,
         _say("refund", shown_money(item.amount, item.currency)),
         _say("transaction", item.transaction_id),
-        item.detail,
+        shown_words(item.detail),
     )
-    return "; ".join(filter(None, (said, *item.discrepancies)))
+    return "; ".join(filter(None, (said, *map(shown_words, item.discrepancies))))
 
 
 def _attempt(attempt: Attempt) -> str:
@@ -179,7 +179,7 @@ def _attempt(attempt: Attempt) -> str:
         _say("HTTP", attempt.http_status),
         _say("code", attempt.error_code),
         attempt.outcome or "no outcome on record",
-        attempt.detail,
+        shown_words(attempt.detail),
     )
     return f"{attempt.kind} request {attempt.uuid} claimed by {attempt.replica}: {told}"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from retention.core.money import UNKNOWN, digits_text, shown_money
+from retention.core.money import UNKNOWN, digits_text, shown_money, shown_words
 from retention.core.run_ids import shown_run_id
 from retention.report.grid import Column, print_grid, print_lines
 from retention.report.life import lines
@@ -77,7 +77,7 @@ def _round(item: ReportRound) -> tuple[object, ...]:
         moment(item.cancelled_at),
         shown_money(item.amount, item.currency),
         shown_money(item.stake, item.stake_currency),
-        "; ".join(item.discrepancies),
+        shown_words("; ".join(item.discrepancies)),
     )
 
 
@@ -165,8 +165,8 @@ def print_reviews(items: Sequence[ReviewItem], file: TextIO | None = None) -> No
             item.market,
             item.round_id,
             item.state,
-            "; ".join(item.why),
-            ", ".join(filter(None, (item.error_code and f"code {item.error_code}", item.description, item.detail))),
+            shown_words("; ".join(item.why)),
+            _said(item),
             shown_money(item.amount, item.currency),
             shown_money(item.stake, item.stake_currency),
             moment(item.settled_at),
@@ -175,6 +175,12 @@ def print_reviews(items: Sequence[ReviewItem], file: TextIO | None = None) -> No
         for item in items
     ]
     _print_list(columns, rows, "nothing needs a person", file)
+
+
+def _said(item: ReviewItem) -> str:
+    """Tell what the vendor said, and what else is known of it."""
+    code = item.error_code and f"code {item.error_code}"
+    return ", ".join(filter(None, (code, item.description, shown_words(item.detail))))
 
 
 def print_reclosed(items: Sequence[Reclosed], file: TextIO | None = None) -> None:
@@ -217,7 +223,7 @@ def print_runs(runs: Sequence[Any], digits: Mapping[UUID, int], file: TextIO | N
             moment(run.as_of),
             run.requested_by,
             run.trigger if run.scheduled_for is None else f"{run.trigger} {moment(run.scheduled_for)}",
-            ", ".join(f"{name} {count}" for name in _COUNTS if (count := getattr(run, name))),
+            ", ".join(f"{name} {count}" for name in COUNTS if (count := getattr(run, name))),
             run.halt_reason,
         )
         for run in runs
@@ -225,7 +231,7 @@ def print_runs(runs: Sequence[Any], digits: Mapping[UUID, int], file: TextIO | N
     _print_list(columns, rows, "no runs", file)
 
 
-_COUNTS = (
+COUNTS = (
     "cancelled",
     "already_cancelled",
     "already_completed",
@@ -237,6 +243,7 @@ _COUNTS = (
     "resolved",
     "unfinished",
 )
+"""What may have become of a run's rounds, as the list of runs counts them."""
 
 
 def _print_list(columns: Sequence[Column], rows: Sequence[Sequence[object]], nothing: str, file: TextIO | None) -> None:

@@ -80,7 +80,7 @@ async def test_a_report_tells_every_round_exactly(world: World) -> None:
     assert (LARGE, "'=user", "", "'-1, order 17") == tuple(
         told["large0"][name] for name in ("amount", "user_id", "evidence", "reason")
     )
-    assert all(word in table.out for word in ("large0", LARGE, "4.99 SEK", "amount 4.99 SEK, stake 5 SEK"))
+    assert all(word in table.out for word in ("large0", LARGE, "4.99 SEK", "amount 4.99 SEK, stake 5.00 SEK"))
 
 
 async def test_a_report_is_about_what_was_asked_for(world: World) -> None:

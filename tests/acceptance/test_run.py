@@ -125,7 +125,7 @@ async def test_what_max_amount_cannot_judge_halts(world: World, value: LiteralSt
     plan = await world.command("plan", "--json")
     assert ["max_amount_unknown"] == [rail["rail"] for rail in plan.json["rails"]]
     done = await world.command("run", "--json")
-    assert (3, True) == (done.code, done.json["halt_reason"].startswith("max_amount_unknown: 1 rounds"))
+    assert (3, True) == (done.code, done.json["halt_reason"].startswith("max_amount_unknown: 1 round with"))
     assert [] == world.cancels
     run = done.json["run_id"]
     assert 3 == (await world.command("run", "--resume", run)).code
