@@ -12,6 +12,7 @@ from retention.cli.whole_help import WholeHelp
 from retention.cli.words import require_known, require_partner, warn, warn_of_no_match
 from retention.core.holds import NOTHING_HELD
 from retention.core.names import NameKind
+from retention.core.text import counted
 from retention.errors import UsageError
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def hold_add(
         number = await house.controls.hold_add(partner, market, game, user, round_, reason, who(by), end)
         print(f"hold {number} stands", end="", flush=True)  # whatever comes of the count
         matched = await Names(house.database).matched(fields)
-        rounds = f"{matched} open round{'' if matched == 1 else 's'}"
+        rounds = counted(matched or 0, "open round")
         print(f"; it matches {rounds} now" if matched is not None else "", flush=True)
         if matched is None:
             warn(house, "how many open rounds the hold matches was not found out within 5 seconds")
