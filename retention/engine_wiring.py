@@ -12,7 +12,7 @@ from retention.engine.stats import Stats
 from retention.ledger.work import WorkLedger
 from retention.partner_wiring import open_partner
 from retention.planning import tell_stalled
-from retention.progress import progress
+from retention.progress import is_watched, progress
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,8 +75,8 @@ async def work_on(
             stalled=stalled,
         )
         with place.at_work(engine):
-            if not show:
+            if not (show and is_watched()):
                 return await engine.run()
-            planned = (await house.run_ledger.figures(run_id)).rounds
-            async with progress(stats, planned):
+            summary = await house.run_ledger.summary(run_id)
+            async with progress(stats, summary.rounds, summary.done):
                 return await engine.run()

@@ -26,6 +26,7 @@ def main() -> None:
 def _outcome() -> int:
     """Run the command that the arguments name; returns its exit code."""
     from retention.cli.app import app
+    from retention.cli.complaints import complaint
     from retention.core.text import printable_lines
 
     try:
@@ -37,14 +38,7 @@ def _outcome() -> int:
         return error.exit_code
     except Exception as error:
         # What typer says of a command line that it does not understand has no base class with a public name.
-        words, context = getattr(error, "format_message", None), getattr(error, "ctx", None)
-        if words is None:
+        if not hasattr(error, "format_message"):
             raise
-        complaint = _complaint(words(), context.command_path if context else "retention")
-        surroundings.tell(printable_lines(complaint))
+        surroundings.tell(printable_lines(complaint(error)))
         return 2
-
-
-def _complaint(words: str, command: str) -> str:
-    """Tell it in one line, as every other error is told; the help that comes where no command was given stays help."""
-    return words if words.startswith("Usage:") else f"error: {words.rstrip('.')}; `{command} --help` tells more"

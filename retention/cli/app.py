@@ -9,9 +9,11 @@ from typing import Annotated
 import typer
 
 from retention.cli.session import Globals
+from retention.cli.whole_help import WholeHelp
 
 app = typer.Typer(
     name="retention",
+    cls=WholeHelp,
     help="Cancels stale game rounds at the vendor, once each, with evidence.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -9,10 +9,12 @@ import typer
 
 from retention.cli.session import emit_json, in_house, who
 from retention.cli.times import moment
+from retention.cli.whole_help import WholeHelp
 from retention.cli.words import HIGHEST, require_known, require_partner, warn, warn_of_no_match
 from retention.core.holds import NOTHING_HELD, ended_before
 from retention.core.names import NameKind
 from retention.core.next_steps import resume_command
+from retention.core.text import counted
 from retention.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
-    holds = typer.Typer(help="Exempt rounds from cancellation.", no_args_is_help=True)
+    holds = typer.Typer(cls=WholeHelp, help="Exempt rounds from cancellation.", no_args_is_help=True)
     holds.command("add")(hold_add)
     holds.command("list")(hold_list)
     holds.command("release")(hold_release)
@@ -74,7 +76,7 @@ def hold_add(
         print(f"hold {number} stands", end="", flush=True)  # whatever comes of the count
         names = Names(house.database)
         matched = await names.matched(fields)
-        rounds = f"{matched} open round{'' if matched == 1 else 's'}"
+        rounds = counted(matched or 0, "open round")
         print(f"; it matches {rounds} now" if matched is not None else "", flush=True)
         if matched is None:
             warn(house, f"how many open rounds the hold matches was not found out{names.why_not}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retention.cli.session import emit_json, globals_of, in_house, run
+from retention.cli.whole_help import WholeHelp
 from retention.errors import UsageError
 from retention.streams import FULL
 from retention.surroundings import work_comes_first
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from retention.signals import Signals
     from retention.wiring import House
 
+CHECK_MARK = 6
+"""Columns that a check's mark takes; what goes on below stands behind it."""
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -24,7 +28,7 @@ def register(app: typer.Typer) -> None:
     """Add this module's commands."""
     app.command("init")(init)
     app.command("check")(check)
-    db = typer.Typer(help="Our schema, and the operator's two objects in it.", no_args_is_help=True)
+    db = typer.Typer(cls=WholeHelp, help="Our schema, and the operator's two objects in it.", no_args_is_help=True)
     db.command("migrate")(migrate)
     db.command("status")(status)
     db.command("sample")(sample)
@@ -71,6 +75,7 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
 
     async def work(house: House, _signals: Signals) -> int:
         from retention.ledger import migrations
+        from retention.report.values import moment
 
         standings = await migrations.status(house.database)
         current = all(standing.applied_at for standing in standings)
@@ -85,7 +90,7 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
             )
         else:
             for standing in standings:
-                when = f"applied {standing.applied_at:%Y-%m-%d %H:%M:%S %Z}" if standing.applied_at else "pending"
+                when = f"applied {moment(standing.applied_at)}" if standing.applied_at else "pending"
                 print(f"{standing.migration.name}  {when}")
             print("the schema is current" if current else "run `retention db migrate`")
         return 0 if current else 2
@@ -98,7 +103,7 @@ def sample() -> None:
     from retention.ledger.queries import folder
 
     for name in ("open_rounds", "close_rounds", "indexes", "roles"):
-        print(f"-- {name}.sql {'-' * (100 - len(name))}")
+        print(f"-- {name}.sql {'-' * (73 - len(name))}")
         print((folder() / "operator" / f"{name}.sql").read_text("utf-8"))
 
 
@@ -112,12 +117,14 @@ def check(context: typer.Context, as_json: AsJson = False) -> None:
     redactor = redactor_of(settings)
 
     async def work(_signals: Signals) -> int:
+        from retention.report.grid import print_lines
+
         schedules = checks.next_times(settings, datetime.now(UTC))
         findings = await checks.run_checks(settings, schedules)
         if as_json:
             emit_json(checks.document(findings, schedules))
         else:
-            print(checks.text(findings))
+            print_lines(checks.text(findings).split("\n"), hang=CHECK_MARK)
         return checks.exit_code(findings)
 
     run(context, work, redactor, options.log(redactor), prints=True)

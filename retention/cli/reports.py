@@ -7,14 +7,16 @@ import os
 import stat
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-from uuid import UUID
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from retention.cli.run_ids import OnlyRun, RunId, known_run
 from retention.cli.session import emit_json, in_house, who
 from retention.cli.times import moment
+from retention.cli.whole_help import WholeHelp
 from retention.cli.words import MOST, require_known
 from retention.core.names import NameKind
 from retention.errors import UsageError
@@ -44,7 +46,7 @@ def register(app: typer.Typer) -> None:
     """Add this module's commands."""
     app.command("report")(report)
     app.command("explain")(explain)
-    runs = typer.Typer(help="Runs and what they came to.", no_args_is_help=True)
+    runs = typer.Typer(cls=WholeHelp, help="Runs and what they came to.", no_args_is_help=True)
     runs.command("list")(runs_list)
     runs.command("show")(runs_show)
     runs.command("close")(runs_close)
@@ -60,7 +62,7 @@ def report(
     to: Annotated[str | None, typer.Option(metavar="T", help="Settled before.")] = None,
     market: Annotated[str | None, typer.Option(metavar="M", help="Only this market.")] = None,
     policy: Annotated[str | None, typer.Option(metavar="P", help="Only runs of this policy.")] = None,
-    run: Annotated[UUID | None, typer.Option(metavar="ID", help="Only this run.")] = None,
+    run: OnlyRun = None,
     format_: Annotated[
         Format, typer.Option("--format", metavar="table|csv|json", help="How it is written.")
     ] = Format.TABLE,
@@ -88,10 +90,9 @@ def report(
         await require_ready(house.database, "report")
         for option, kind, name in (("--market", NameKind.MARKET, market), ("--policy", NameKind.POLICY, policy)):
             await require_known(house, option, kind, [name] if name is not None else ())
-        if run is not None:
-            await _run_row(house, run)
+        run_id = await known_run(house, run) if run is not None else None
         write = {Format.TABLE: table.print_report, Format.CSV: files.write_csv, Format.JSON: files.write_json}
-        selection = Selection(start, end, market, policy, run, all_)
+        selection = Selection(start, end, market, policy, run_id, all_)
         with _written(output) as file:
             async with read_report(house.database, selection) as found:
                 await write[Format.JSON if as_json else format_](found, file)
@@ -110,6 +111,7 @@ def explain(
 
     async def work(house: House, _signals: Signals) -> int:
         from retention.ledger.inspect import require_ready
+        from retention.ledger.names import Names
         from retention.report import explain as explaining
         from retention.report import table
         from retention.scope import scope_of
@@ -118,6 +120,8 @@ def explain(
         await require_known(house, "--partner", NameKind.PARTNER, [partner])
         policies = [(name, scope_of(house.settings, policy)) for name, policy in house.settings.policies.items()]
         life = await explaining.explain(house.database, partner, round_, policies)
+        if not life.seen:
+            life = replace(life, alike=tuple(await Names(house.database).alike(round_) or ()))
         emit_json(life) if as_json else table.print_life(life)
         return 0
 
@@ -137,7 +141,10 @@ def runs_list(
 
         await require_ready(house.database, "runs list")
         found = await house.run_ledger.list(limit)
-        emit_json(table.documents(found)) if as_json else table.print_runs(found)
+        if as_json:
+            emit_json(table.documents(found))
+            return 0
+        table.print_runs(found, await house.run_ledger.digits([row.run_id for row in found]))
         return 0
 
     in_house(context, work, prints=True)
@@ -145,28 +152,29 @@ def runs_list(
 
 def runs_show(
     context: typer.Context,
-    run_id: Annotated[UUID, typer.Argument(metavar="RUN_ID")],
+    run: RunId,
     as_json: AsJson = False,
 ) -> None:
     """Show one run: who asked for it, under which settings, and what it came to."""
 
     async def work(house: House, _signals: Signals) -> int:
         from retention.ledger.inspect import require_ready
-        from retention.report import table
         from retention.report.grid import print_lines
+        from retention.report.run_view import print_run, run_document
         from retention.report.runs import pauses_document
         from retention.report.show import vendor_pause
 
         await require_ready(house.database, "runs show")
-        row = await _run_row(house, run_id)
+        run_id = await known_run(house, run)
+        row = await house.run_ledger.get(run_id)
         summary = await house.run_ledger.summary(run_id)
         unfinished = row.status in {"planned", "running", "halted"}
         partners = row.settings.get("partners") or None
         pauses = await house.run_ledger.vendor_pauses(partners) if unfinished else {}
         if as_json:
-            emit_json(table.run_document(row, summary) | {"vendor_pauses": pauses_document(pauses)})
+            emit_json(run_document(row, summary) | {"vendor_pauses": pauses_document(pauses)})
             return 0
-        table.print_run(row, summary)
+        print_run(row, summary)
         print_lines((vendor_pause(partner, until) for partner, until in pauses.items()), None)
         return 0
 
@@ -175,7 +183,7 @@ def runs_show(
 
 def runs_close(
     context: typer.Context,
-    run_id: Annotated[UUID, typer.Argument(metavar="RUN_ID")],
+    run: RunId,
     by: Annotated[str, typer.Option(metavar="WHO", help="Who answers for it.")],
     note: Annotated[str, typer.Option(metavar="TEXT", help="Why; kept with the run.")],
 ) -> None:
@@ -185,22 +193,15 @@ def runs_close(
         from retention.ledger.inspect import require_ready
 
         await require_ready(house.database, "runs close")
+        run_id = await known_run(house, run)
         found = await house.runs(signals).close(run_id, who(by), note)
         print(f"run {run_id} is closed: {found.not_sent} not sent, {found.in_doubt} left in doubt")
         if found.claimed:
-            print(
-                f"  {found.claimed} in the hands of a process just now: `retention runs show {run_id}` tells their end"
-            )
+            print(f"  {found.claimed} in the hands of a process just now: what becomes of them,")
+            print(f"  `retention runs show {run_id}` tells")
         return 0
 
     in_house(context, work)
-
-
-async def _run_row(house: House, run_id: UUID) -> Any:
-    row = await house.run_ledger.get(run_id)
-    if row is None:
-        raise UsageError(f"there is no run {run_id}; `retention runs list` shows the newest")
-    return row
 
 
 def _require_place(path: Path) -> None:

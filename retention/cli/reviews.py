@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retention.cli.session import emit_json, in_house, who
+from retention.cli.whole_help import WholeHelp
 from retention.cli.words import HIGHEST
 from retention.core.model import RESOLUTIONS
 
@@ -22,7 +23,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
-    review = typer.Typer(help="What needs a person.", no_args_is_help=True)
+    review = typer.Typer(cls=WholeHelp, help="What needs a person.", no_args_is_help=True)
     review.command("list")(review_list)
     review.command("resolve")(review_resolve)
     review.command("reclose")(review_reclose)

@@ -6,12 +6,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-from uuid import UUID
 
 import typer
 
 from retention.cli.confirm import ask, at_a_terminal
 from retention.cli.measured import measuring
+from retention.cli.run_ids import ResumedRun, known_run
 from retention.cli.session import emit_json, in_house, who
 from retention.cli.times import duration
 from retention.cli.words import MOST, require_known
@@ -103,7 +103,7 @@ def run(
     by: Annotated[str | None, typer.Option(metavar="WHO", help="Who answers for it; else the user's name.")] = None,
     reason: Reason = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask on a terminal.")] = False,
-    resume: Annotated[UUID | None, typer.Option(metavar="RUN_ID", help="Go on with a run, or help with it.")] = None,
+    resume: ResumedRun = None,
     override: Annotated[str | None, typer.Option(metavar="TEXT", help="Pass the rail that halted it; why.")] = None,
     metrics_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write metrics for Prometheus's textfile collector.")
@@ -135,7 +135,7 @@ def run(
         runs = house.runs(signals, show=True)
         if resume is not None:
             await require_ready(house.database)
-            finished = await runs.resume(resume, override=override, by=who(by))
+            finished = await runs.resume(await known_run(house, resume), override=override, by=who(by))
         else:
             wanted, scope = asked(house.settings)
             await require_ready(house.database)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from retention.core.model import LIVE_STATES, State
 from retention.core.next_steps import next_steps, while_stalled
-from retention.core.text import decimal_text, time_text
+from retention.core.text import counted, decimal_text, time_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -60,7 +60,11 @@ def run_letter(event: Event, run: UntoldRun, summary: Summary, redact: Callable[
 def missed_letter(policy: str, times: Sequence[datetime]) -> dict[str, Any]:
     """What is told of scheduled times that passed without a run, given the oldest first."""
     count, oldest, newest = len(times), time_text(times[0]), time_text(times[-1])
-    when = f"{count} scheduled times, from {oldest} to {newest}" if count > 1 else f"the scheduled time {oldest}"
+    when = (
+        f"{counted(count, 'scheduled time')}, from {oldest} to {newest}"
+        if count > 1
+        else f"the scheduled time {oldest}"
+    )
     return {
         "policy": policy,
         "missed": {"count": count, "oldest": oldest, "newest": newest},
@@ -91,8 +95,7 @@ def _what(event: Event, reason: str, summary: Summary) -> str:
         case "run.stalled":
             return f"makes no progress: {_live(summary)} still to be done"
         case "run.awaiting_approval":
-            noun = "round" if summary.rounds == 1 else "rounds"
-            return f"awaits approval: {summary.rounds} {noun}"
+            return f"awaits approval: {counted(summary.rounds, 'round')}"
     return f"is finished and needs a person: {', '.join(_open_ends(summary))}"
 
 
@@ -106,16 +109,19 @@ def _next(run: UntoldRun, summary: Summary) -> str:
 
 def _live(summary: Summary) -> str:
     count = sum(counts.get(state, 0) for counts in (summary.states, summary.taken_up) for state in LIVE_STATES)
-    return "1 round is" if count == 1 else f"{count} rounds are"
+    return f"{counted(count, 'round')} {'is' if count == 1 else 'are'}"
 
 
 def _open_ends(summary: Summary) -> Iterator[str]:
     for state in (State.IN_DOUBT, State.REJECTED, State.NOT_SENT):
         if count := summary.states.get(state, 0) + summary.taken_up.get(state, 0):
             yield f"{count} {state.value}"
-    for name in ("conflicts", "discrepancies", "incomplete"):
-        if count := getattr(summary, name):
-            yield f"{count} {name}"
+    if summary.conflicts:
+        yield counted(summary.conflicts, "conflict")
+    if summary.discrepancies:
+        yield counted(summary.discrepancies, "discrepancy", "discrepancies")
+    if summary.incomplete:
+        yield f"{summary.incomplete} incomplete"
     if summary.to_review:
         yield f"{summary.to_review} not called"
 

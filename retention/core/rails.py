@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from retention.core.text import decimal_text
+from retention.core.money import digits_text, shown_money
+from retention.core.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,10 +57,10 @@ def check_plan(figures: Figures, limits: Limits, passed: Sequence[str] = ()) -> 
     tripped = []
     if figures.rounds > limits.max_rounds:
         tripped.append(
-            Tripped("max_rounds", f"{figures.rounds} stale rounds, the policy allows {limits.max_rounds}"),
+            Tripped("max_rounds", f"{counted(figures.rounds, 'stale round')}, the policy allows {limits.max_rounds}"),
         )
     over = [
-        f"{decimal_text(figures.stakes[currency])} {currency}, the policy allows {decimal_text(limit)}"
+        f"{shown_money(figures.stakes[currency], currency)}, the policy allows {digits_text(limit, currency)}"
         for currency, limit in sorted(limits.max_amount.items())
         if figures.stakes.get(currency, 0) > limit
     ]
@@ -67,7 +68,7 @@ def check_plan(figures: Figures, limits: Limits, passed: Sequence[str] = ()) -> 
         tripped.append(Tripped("max_amount", "stakes of " + "; ".join(over)))
     if limits.max_amount and figures.unjudged > limits.max_amount_unknown:
         what = "with a stake that max_amount cannot judge (none or a negative one, or no currency of ISO 4217)"
-        words = f"{figures.unjudged} rounds {what}, the policy allows {limits.max_amount_unknown}"
+        words = f"{counted(figures.unjudged, 'round')} {what}, the policy allows {limits.max_amount_unknown}"
         tripped.append(Tripped("max_amount_unknown", words))
     return [rail for rail in tripped if rail.rail not in passed]
 
@@ -80,7 +81,8 @@ def check_replies(window: str, max_failure_ratio: float, passed: Sequence[str] =
     if failed / len(window) <= max_failure_ratio:  # not multiplied: 0.29 * 200 is less than 58
         return None
     allowed = f"the policy allows {max_failure_ratio * 100:g}%"
-    words = f"{failed} of the last {len(window)} replies were refused or in doubt, {allowed}"
+    were = "was" if failed == 1 else "were"
+    words = f"{failed} of the last {len(window)} replies {were} refused or in doubt, {allowed}"
     return Tripped("max_failure_ratio", words)
 
 
@@ -88,8 +90,9 @@ def check_closings(refused: int, max_conflicts: int, passed: Sequence[str] = ())
     """The rail over closings that the operator's database refused in a run."""
     if refused <= max_conflicts or "max_conflicts" in passed:
         return None
+    rounds = counted(refused, "round")
     words = (
-        f"the operator's database refused to close {refused} rounds that the vendor had cancelled, the policy allows"
+        f"the operator's database refused to close {rounds} that the vendor had cancelled, the policy allows"
         f" {max_conflicts}; `retention review list` says why, `retention review reclose` closes them once it is mended"
     )
     return Tripped("max_conflicts", words)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from retention.core.plan import BROKEN
-from retention.core.text import time_text
+from retention.core.text import counted, time_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -112,6 +112,7 @@ def _in_ledger(scope: Scope, found: OpenRound, standing: Standing) -> Iterator[s
     max_runs = dict(zip(scope.partners, scope.max_runs, strict=True)).get(found.partner)
     if max_runs is not None and standing.endings >= max_runs:
         yield (
-            f"given up: rejected or already completed in {standing.endings} runs, and max_runs is {max_runs};"
+            f"given up: rejected or already completed in {counted(standing.endings, 'run')},"
+            f" and max_runs is {max_runs};"
             " `retention review resolve` lets it be planned again"
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from retention.core.text import time_text
+from retention.core.text import counted, time_text
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -43,7 +43,7 @@ class OtherRun(NamedTuple):
         return self.stalled or not self.at_work
 
     def __str__(self) -> str:
-        noun = "round is" if self.rounds == 1 else "rounds are"
+        rounds = f"{counted(self.rounds, 'stale round')} {'is' if self.rounds == 1 else 'are'}"
         since = f"it has made no progress since {time_text(self.progressed_at)}"
         if not self.at_work:
             state = f"no process works on it, and {since}; `retention run --resume {self.run_id}` goes on with it"
@@ -51,7 +51,7 @@ class OtherRun(NamedTuple):
             state = f"{since}; `retention runs show {self.run_id}` tells more"
         else:
             state = "it goes on"
-        return f"{self.rounds} stale {noun} in the hands of run {self.run_id} of policy {self.policy}: {state}"
+        return f"{rounds} in the hands of run {self.run_id} of policy {self.policy}: {state}"
 
 
 def standing(status: str, *, at_work: bool, stalled: bool) -> str:

@@ -6,7 +6,7 @@ import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from retention.core.model import State
+from retention.core.model import LIVE_STATES, State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -68,6 +68,11 @@ class Summary:
     def rounds(self) -> int:
         """How many rounds the run planned."""
         return sum(self.states.values()) + self.unwritten
+
+    @property
+    def done(self) -> int:
+        """How many of them nothing more is done for in this run."""
+        return sum(count for state, count in self.states.items() if state not in LIVE_STATES)
 
     @property
     def needs_review(self) -> bool:

@@ -26,6 +26,11 @@ def money_text(amount: Decimal | None, currency: str | None) -> str:
     return " ".join(filter(None, (decimal_text(amount) if amount is not None else "", currency)))
 
 
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """Write a number with the noun that goes with it: 1 round, 2 rounds; `many` where an s alone does not make it."""
+    return f"{number} {one if number == 1 else many or f'{one}s'}"
+
+
 def format_duration(duration: timedelta) -> str:
     """Write a duration to the whole second, as the configuration has it: 3d, 1h30m. None at all is 0s."""
     seconds = round(duration.total_seconds())

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, LiteralString
 
 import psycopg
 
+from retention.core.text import counted
 from retention.embedded import Embedded, embedded_postgres
 from retention.ledger import migrations
 from retention.report import files, show, table
@@ -114,7 +115,7 @@ async def _steps(house: House, vendor: Simulator, signals: Signals, place: Path)
     with file.open("w", encoding="utf-8", newline="") as out:
         async with read_report(house.database, Selection()) as report:
             count = await files.write_csv(report, out)
-    print(f"(retention report --format csv -o report.csv: {count} rounds, {file.stat().st_size} bytes)")
+    print(f"(retention report --format csv -o report.csv: {counted(count, 'round')}, {file.stat().st_size} bytes)")
 
     show.heading("retention review list")
     max_runs = {name: partner.max_runs for name, partner in house.settings.partners.items()}
@@ -152,7 +153,7 @@ async def _prepare(house: House, vendor: Simulator, rounds: int) -> None:
         )
         for row in open_rounds
     )
-    print(f"the operator's table has {rounds} rounds, {len(open_rounds)} of them open")
+    print(f"the operator's table has {counted(rounds, 'round')}, {len(open_rounds)} of them open")
 
 
 @asynccontextmanager
@@ -188,10 +189,10 @@ def _file(name: str) -> Path:
 
 _NEXT = """\
   retention init                 writes a commented retention.toml
-  retention db sample            the view and the function that translate your tables
+  retention db sample            the view and the function for your tables
   retention check                tells what is missing, one line each
   retention plan                 what a run would do; calls nobody
-  retention demo --keep          this again, and the database stays to be looked into"""
+  retention demo --keep          this again; its database stays, for a look"""
 
 
 def _kept(place: Path, postgres: Embedded) -> str:

@@ -66,6 +66,15 @@ class Names:
             rows = await self._briefly("spelt_otherwise", **values)
         return sorted(row.id for row in rows) if rows is not None else None
 
+    async def alike(self, round_id: str) -> list[tuple[str, str]] | None:
+        """Find rounds, each a partner and an id, that have this id or another spelling of it; None: not within 5 s."""
+        forms = sorted({round_id, *spellings(round_id)})
+        rows = await self._briefly("rounds_alike", spellings=forms)
+        if rows == []:
+            others = await self.spelt_otherwise("round_id", round_id)
+            rows = await self._briefly("rounds_alike", spellings=others) if others else []
+        return None if rows is None else [(row.partner, row.round_id) for row in rows]
+
     async def _found(self, kind: NameKind, ledger: str, view: str, names: Collection[str] | None) -> Found:
         found: set[str] = set()
         certain = True

@@ -13,6 +13,7 @@ from psycopg.types.json import Jsonb
 from retention.core.model import State
 from retention.core.plan import DOUBLED, Doubled, Group, ListedRound, Plan, sum_stakes
 from retention.core.rails import Figures
+from retention.core.run_ids import digits_needed
 from retention.core.summary import Summary
 from retention.ledger.clocks import BEAT, ClockTerms, correct_times
 from retention.ledger.closing import refused_closing
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from retention.core.plan import Scope
+    from retention.core.run_ids import GivenRunId
     from retention.ledger.clocks import Clocks, Correction
     from retention.ledger.database import Database
     from retention.ledger.terms import LaneTerms
@@ -36,6 +38,9 @@ SHOWN_DOUBLED = 20
 
 SHOWN_REASONS = 5
 """Of the reasons why rounds of a run were not sent, the most frequent ones are told."""
+
+SHOWN_MATCHES = 10
+"""Runs that a shortened id may mean, of which so many are named at the most."""
 
 LENIENT = 60.0
 """Seconds by which a time may lie ahead, where nothing else is said."""
@@ -219,6 +224,16 @@ class RunLedger:
     async def get(self, run_id: UUID) -> Any:
         """A run's row, or None."""
         return await self._prompt.row("run", run_id=run_id)
+
+    async def matching(self, given: GivenRunId) -> list[Any]:
+        """The runs that a typed id may mean: whose they are, and from when, so that a person can tell them apart."""
+        values = {"lowest": given.lowest, "highest": given.highest, "limit": SHOWN_MATCHES}
+        return await self._prompt.rows("matching_runs", **values)
+
+    async def digits(self, run_ids: Sequence[UUID]) -> dict[UUID, int]:
+        """How many of their first digits tell these runs from all others."""
+        rows = await self._database.rows("neighbours", run_ids=[*run_ids])
+        return {row.run_id: digits_needed(row.run_id, filter(None, (row.before, row.after))) for row in rows}
 
     async def list(self, limit: int) -> list[Any]:
         """The newest runs, newest first, with their counts."""

@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from retention.core.model import LIVE_STATES
-from retention.core.text import money_text, time_text
+from retention.core.money import shown_money, shown_words
+from retention.core.text import printable, time_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,7 +86,10 @@ class Cancellation:
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """All that is known of a round. `seen` is false where neither the operator's view nor the ledger has it."""
+    """All that is known of a round. `seen` is false where neither the operator's view nor the ledger has it.
+
+    `alike`: then the rounds that were perhaps meant, each a partner and an id.
+    """
 
     partner: str
     round_id: str
@@ -95,6 +99,7 @@ class Life:
     policies: tuple[Verdict, ...]
     cancellations: tuple[Cancellation, ...]
     holds: tuple[Hold, ...]
+    alike: tuple[tuple[str, str], ...] = ()
 
 
 def lines(life: Life) -> Iterator[str]:
@@ -120,7 +125,9 @@ def timeline(life: Life) -> list[tuple[datetime, str]]:
 
 def _now(life: Life) -> str:
     if not life.seen:
-        return "never seen: neither the operator's open rounds nor the ledger have it; look at partner and round id"
+        meant = " or ".join(f"--partner {printable(partner)} --round {printable(name)}" for partner, name in life.alike)
+        mend = f"did you mean {meant}?" if meant else "look at partner and round id"
+        return f"never seen: neither the operator's open rounds nor the ledger have it; {mend}"
     if (found := life.open_round) is None:
         return "not open any more: the operator's view does not have it"
     return _list(
@@ -130,7 +137,7 @@ def _now(life: Life) -> str:
         _say("user", found.user_id),
         _say("opened at", found.opened_at),
         _say("last active at", found.last_activity_at),
-        _say("stake", money_text(found.stake, found.currency)),
+        _say("stake", shown_money(found.stake, found.currency)),
         _say("bet transaction", found.bet_transaction_id),
     )
 
@@ -158,11 +165,11 @@ def _outcome(item: Cancellation) -> str:
         item.resolved_from or item.state,
         _say("code", item.error_code),
         item.description,
-        _say("refund", money_text(item.amount, item.currency)),
+        _say("refund", shown_money(item.amount, item.currency)),
         _say("transaction", item.transaction_id),
-        item.detail,
+        shown_words(item.detail),
     )
-    return "; ".join(filter(None, (said, *item.discrepancies)))
+    return "; ".join(filter(None, (said, *map(shown_words, item.discrepancies))))
 
 
 def _attempt(attempt: Attempt) -> str:
@@ -172,7 +179,7 @@ def _attempt(attempt: Attempt) -> str:
         _say("HTTP", attempt.http_status),
         _say("code", attempt.error_code),
         attempt.outcome or "no outcome on record",
-        attempt.detail,
+        shown_words(attempt.detail),
     )
     return f"{attempt.kind} request {attempt.uuid} claimed by {attempt.replica}: {told}"
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from retention.core.money import UNKNOWN, shown_money
 from retention.core.next_steps import resume_command
 from retention.core.plan import BROKEN
 from retention.core.summary import NOT_CONFIRMED
-from retention.report.grid import print_grid, print_lines
-from retention.report.values import moment, money
+from retention.core.text import counted
+from retention.report.grid import Column, print_grid, print_lines
+from retention.report.values import moment, sums_below, sums_in_short, sums_told
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
     from datetime import datetime
-    from decimal import Decimal
 
     from retention.core.plan import ListedRound
 
@@ -32,7 +33,14 @@ _OPEN_ENDS = {
     "to_review": "not called, and for a person to look at",
 }
 
-_PLAN = ("partner", "market", "game", ">rounds", ">stakes", "oldest")
+_PLAN = (
+    Column("partner", 2),
+    Column("market", 1),
+    Column("game", 1),
+    Column("rounds", right=True),
+    Column("stakes", right=True),
+    Column("oldest", 3),
+)
 
 
 def heading(words: str) -> None:
@@ -50,7 +58,7 @@ def print_plan(document: Mapping[str, Any]) -> None:
                 group["market"],
                 group["game_id"],
                 group["rounds"],
-                "unknown" if group["stake"] is None else f"{money(group['stake'])} {group['currency'] or '?'}",
+                shown_money(group["stake"], group["currency"]) or UNKNOWN,
                 moment(group["oldest"]),
             )
             for group in document["groups"]
@@ -63,10 +71,9 @@ async def print_listed(document: Mapping[str, Any], rounds: AsyncIterator[Listed
     """Print what `plan` found, and each of its rounds as it comes: nobody knows how many these are."""
     print_plan(document)
     async for item in rounds:
-        stake = "no stake" if item.stake is None else money(item.stake)
-        words = [item.market, item.game_id, item.user_id, item.opened_at, stake, item.currency]
-        known = ", ".join(word for word in words if word)
-        print_lines([f"{item.standing}: {item.partner or '?'}/{item.round_id or '?'}, {known}"], None)
+        stake = shown_money(item.stake, item.currency) or "no stake"
+        known = ", ".join(filter(None, (item.market, item.game_id, item.user_id, item.opened_at, stake)))
+        print_lines([f"{item.standing}: {item.partner or UNKNOWN}/{item.round_id or UNKNOWN}, {known}"], None)
 
 
 def print_run(document: Mapping[str, Any]) -> None:
@@ -76,7 +83,11 @@ def print_run(document: Mapping[str, Any]) -> None:
 
 def _plan_lines(document: Mapping[str, Any]) -> Iterator[str]:
     span = _span(document["eta_seconds"])
-    yield f"{document['rounds']} rounds to cancel, stakes {_sums(document['stakes'])}; {span} at the rate"
+    rounds = f"{counted(document['rounds'], 'round')} to cancel"
+    if document["rounds"]:
+        rounds += f", stakes {sums_in_short(document['stakes'])}"
+    yield f"{rounds}; {span} at the rate"
+    yield from sums_below(document["stakes"])
     if document["oldest"]:
         yield f"the oldest was opened at {moment(document['oldest'])}"
     yield from _left_out(document)
@@ -129,7 +140,7 @@ def _run_lines(document: Mapping[str, Any]) -> Iterator[str]:
         yield "  no stale rounds" + (" but those of other runs" if document["elsewhere"] else "")
     yield from _left_out(document)
     if document["refunds"]:
-        yield f"refunds promised by the vendor: {_sums(document['refunds'])}"
+        yield from sums_told("refunds promised by the vendor", document["refunds"])
     for name, words in _OPEN_ENDS.items():
         if document[name]:
             yield f"  {document[name]:>8} {words}"
@@ -142,11 +153,7 @@ def _next_steps(document: Mapping[str, Any]) -> Iterator[str]:
         yield f"{'      ' if nth else 'next: '}{step['command']}  ({step['does']})"
 
 
-def _sums(amounts: Mapping[str, Decimal]) -> str:
-    return ", ".join(f"{money(amount)} {currency}" for currency, amount in amounts.items()) or "none known"
-
-
 def _span(seconds: float) -> str:
     if seconds < 90:  # noqa: PLR2004 - seconds; above, minutes read better
-        return f"{seconds:.0f} seconds"
+        return counted(round(seconds), "second")
     return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"  # noqa: PLR2004

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from datetime import datetime
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from retention.core.text import money_text
-from retention.report.files import to_json
-from retention.report.grid import print_grid, print_lines
+from retention.core.money import UNKNOWN, digits_text, shown_money, shown_words
+from retention.core.run_ids import shown_run_id
+from retention.report.grid import Column, print_grid, print_lines
 from retention.report.life import lines
-from retention.report.values import moment, money
+from retention.report.values import moment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import TextIO
+    from uuid import UUID
 
     from retention.core.holds import Hold
-    from retention.core.summary import Summary
     from retention.ledger.closer import Reclosed
     from retention.ledger.controls import Pause
     from retention.ledger.review import ReviewItem
@@ -28,8 +26,25 @@ if TYPE_CHECKING:
 PAGE = 1000
 """Rounds to a table; a longer report is told in several, so that it never stands in memory as a whole."""
 
-_ROUND = ("partner", "market", "round", "opened", "outcome", "cancelled", ">refund", ">stake", "discrepancies")
-_TOTAL = ("market", "outcome", "currency", ">rounds", ">refund", ">stake")
+_ROUND = (
+    Column("partner", 4),
+    Column("market", 2),
+    Column("round"),
+    Column("opened", 5),
+    Column("outcome", 3),
+    Column("cancelled", 4),
+    Column("refund", 1, right=True),
+    Column("stake", 1, right=True),
+    Column("discrepancies", prose=True),
+)
+_TOTAL = (
+    Column("market"),
+    Column("outcome"),
+    Column("currency"),
+    Column("rounds", right=True),
+    Column("refund", right=True),
+    Column("stake", right=True),
+)
 
 
 async def print_report(report: Report, file: TextIO | None = None, *, limit: int | None = None) -> int:
@@ -60,15 +75,15 @@ def _round(item: ReportRound) -> tuple[object, ...]:
         moment(item.opened_at),
         item.outcome,
         moment(item.cancelled_at),
-        money_text(item.amount, item.currency),
-        money_text(item.stake, item.stake_currency),
-        "; ".join(item.discrepancies),
+        shown_money(item.amount, item.currency),
+        shown_money(item.stake, item.stake_currency),
+        shown_words("; ".join(item.discrepancies)),
     )
 
 
 def _total(item: Total) -> tuple[object, ...]:
-    currency = item.currency or "unknown"
-    return item.market, item.outcome, currency, item.count, money(item.amount), money(item.stake)
+    sums = (digits_text(amount, item.currency) for amount in (item.amount, item.stake))
+    return item.market, item.outcome, item.currency or UNKNOWN, item.count, *sums
 
 
 def _rest(report: Report, printed: int) -> Iterator[str]:
@@ -88,7 +103,19 @@ def print_life(life: Life, file: TextIO | None = None) -> None:
 
 def print_holds(holds: Sequence[Hold], file: TextIO | None = None) -> None:
     """Print holds."""
-    columns = ("hold", "partner", "market", "game", "user", "round", "reason", "by", "since", "until", "released")
+    columns = (
+        Column("hold"),
+        Column("partner", 2),
+        Column("market", 1),
+        Column("game", 2),
+        Column("user", 1),
+        Column("round", 1),
+        Column("reason", prose=True),
+        Column("by", 3),
+        Column("since", 3),
+        Column("until", 3),
+        Column("released", 4),
+    )
     rows = [
         (
             hold.hold_id,
@@ -111,12 +138,26 @@ def print_holds(holds: Sequence[Hold], file: TextIO | None = None) -> None:
 def print_pauses(pauses: Sequence[Pause], file: TextIO | None = None) -> None:
     """Print who is paused."""
     rows = [(pause.partner or "all", pause.reason, pause.paused_by, moment(pause.paused_at)) for pause in pauses]
-    _print_list(("partner", "reason", "by", "since"), rows, "nobody is paused", file)
+    _print_list(
+        (Column("partner"), Column("reason", prose=True), Column("by"), Column("since")), rows, "nobody is paused", file
+    )
 
 
 def print_reviews(items: Sequence[ReviewItem], file: TextIO | None = None) -> None:
     """Print what needs a person."""
-    columns = ("id", "partner", "market", "round", "state", "why", "vendor", ">refund", ">stake", "settled", "run")
+    columns = (
+        Column("id"),
+        Column("partner", 2),
+        Column("market", 1),
+        Column("round", 1),
+        Column("state", 1),
+        Column("why", prose=True),
+        Column("vendor", prose=True),
+        Column("refund", 2, right=True),
+        Column("stake", 2, right=True),
+        Column("settled", 3),
+        Column("run", 4),
+    )
     rows = [
         (
             item.id,
@@ -124,16 +165,22 @@ def print_reviews(items: Sequence[ReviewItem], file: TextIO | None = None) -> No
             item.market,
             item.round_id,
             item.state,
-            "; ".join(item.why),
-            ", ".join(filter(None, (item.error_code and f"code {item.error_code}", item.description, item.detail))),
-            money_text(item.amount, item.currency),
-            money_text(item.stake, item.stake_currency),
+            shown_words("; ".join(item.why)),
+            _said(item),
+            shown_money(item.amount, item.currency),
+            shown_money(item.stake, item.stake_currency),
             moment(item.settled_at),
             item.run_id,
         )
         for item in items
     ]
     _print_list(columns, rows, "nothing needs a person", file)
+
+
+def _said(item: ReviewItem) -> str:
+    """Tell what the vendor said, and what else is known of it."""
+    code = item.error_code and f"code {item.error_code}"
+    return ", ".join(filter(None, (code, item.description, shown_words(item.detail))))
 
 
 def print_reclosed(items: Sequence[Reclosed], file: TextIO | None = None) -> None:
@@ -148,23 +195,35 @@ def print_reclosed(items: Sequence[Reclosed], file: TextIO | None = None) -> Non
         )
         for item in items
     ]
-    _print_list(("id", "partner", "round", "result", "why"), rows, "nothing is left to close", file)
+    columns = (Column("id"), Column("partner", 2), Column("round", 1), Column("result", 1), Column("why", prose=True))
+    _print_list(columns, rows, "nothing is left to close", file)
 
 
-def print_runs(runs: Sequence[Any], file: TextIO | None = None) -> None:
-    """Print runs with their counts, the rows of RunLedger.list."""
-    columns = ("run", "policy", "trigger", "mode", "status", "as of", "by", ">rounds", "outcomes", "stopped by")
+def print_runs(runs: Sequence[Any], digits: Mapping[UUID, int], file: TextIO | None = None) -> None:
+    """Print runs with their counts, the rows of RunLedger.list; `digits`: how many tell each run from all others."""
+    columns = (
+        Column("run"),
+        Column("policy", 1),
+        Column("status", 1),
+        Column("rounds", 1, right=True),
+        Column("mode", 3),
+        Column("as of", 2),
+        Column("by", 5),
+        Column("trigger", 4),
+        Column("outcomes", prose=True),
+        Column("stopped by", prose=True),
+    )
     rows = [
         (
-            run.run_id,
+            shown_run_id(run.run_id, digits[run.run_id]),
             run.policy,
-            run.trigger if run.scheduled_for is None else f"{run.trigger} {moment(run.scheduled_for)}",
-            run.mode,
             run.status,
+            run.rounds,
+            run.mode,
             moment(run.as_of),
             run.requested_by,
-            run.rounds,
-            ", ".join(f"{name} {count}" for name in _COUNTS if (count := getattr(run, name))),
+            run.trigger if run.scheduled_for is None else f"{run.trigger} {moment(run.scheduled_for)}",
+            ", ".join(f"{name} {count}" for name in COUNTS if (count := getattr(run, name))),
             run.halt_reason,
         )
         for run in runs
@@ -172,7 +231,7 @@ def print_runs(runs: Sequence[Any], file: TextIO | None = None) -> None:
     _print_list(columns, rows, "no runs", file)
 
 
-_COUNTS = (
+COUNTS = (
     "cancelled",
     "already_cancelled",
     "already_completed",
@@ -184,45 +243,15 @@ _COUNTS = (
     "resolved",
     "unfinished",
 )
+"""What may have become of a run's rounds, as the list of runs counts them."""
 
 
-def print_run(run: Any, summary: Summary, file: TextIO | None = None) -> None:
-    """Print one run, the row of RunLedger.get, and what it came to: a line for each thing that there is to tell."""
-    told = ((name.replace("_", " "), _value(value)) for name, value in run_document(run, summary).items())
-    print_lines((f"{name}: {words}" for name, words in told if words), file)
-
-
-def run_document(run: Any, summary: Summary) -> dict[str, Any]:
-    """Put one run, the row of RunLedger.get, together with what it came to."""
-    return {
-        **run._asdict(),
-        "rounds": summary.rounds,
-        "states": {state.value: count for state, count in summary.states.items()},
-        "taken_up": {state.value: count for state, count in summary.taken_up.items()},
-        "conflicts": summary.conflicts,
-        "incomplete": summary.incomplete,
-        "discrepancies": summary.discrepancies,
-        "refunds": dict(summary.refunds),
-    }
-
-
-def _print_list(columns: Sequence[str], rows: Sequence[Sequence[object]], nothing: str, file: TextIO | None) -> None:
+def _print_list(columns: Sequence[Column], rows: Sequence[Sequence[object]], nothing: str, file: TextIO | None) -> None:
     """Print rows, or the words for there being none."""
     if rows:
         print_grid(columns, rows, file)
     else:
         print_lines([nothing], file)
-
-
-def _value(value: Any) -> str:
-    """Write one thing on one line; nothing for what is not there."""
-    if value is None or value is False or value in ([], {}):
-        return ""
-    if isinstance(value, datetime):
-        return moment(value)
-    if isinstance(value, dict) and all(isinstance(item, int | Decimal) for item in value.values()):
-        return ", ".join(f"{name} {money(Decimal(item))}" for name, item in value.items())
-    return " ".join(to_json(value).split()) if isinstance(value, dict | list) else str(value)
 
 
 def documents(rows: Iterable[Any]) -> list[dict[str, Any]]:

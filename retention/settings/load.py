@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from retention.core.model import Treatment
 from retention.core.names import known_text
 from retention.errors import ConfigurationError
 from retention.settings.accounts import same_accounts
@@ -97,6 +98,8 @@ def _line(draft: Draft, detail: ErrorDetails) -> str:
     if detail["type"] == "value_error":
         return f"{place}: {detail['ctx']['error']}"
     problem = "missing" if detail["type"] in {"missing", NO_ADDRESS} else f"must be {field.description}"
+    if key[-1] == "codes" and len(path) > len(key):
+        return f'{place}: must be one of {", ".join(Treatment)}; write {dotted(path[-1:])} = "{Treatment.REJECTED}"'
     if not field.examples:
         return f"{place}: {problem}"
     example = str(field.examples[0])

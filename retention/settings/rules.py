@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from retention.core.cron import fields_of, zone_of
 from retention.core.notice import signing_key
 from retention.core.rails import is_currency
+from retention.core.toml_text import toml_text
 from retention.core.words import is_blank
 from retention.settings.durations import parse_duration
 from retention.settings.secret import Secret
@@ -112,6 +113,8 @@ def check_dsn(value: str) -> None:
     """Hold a DSN to what libpq understands, without trying it."""
     if not value.strip():
         raise ValueError("is empty; leave it out to use libpq's own environment (PGHOST, PGSERVICE ...)")
+    if not value.isprintable():
+        raise ValueError("has control characters or line ends in it; write postgresql://USER@HOST/DATABASE")
     passwords_in(value)
 
 
@@ -149,7 +152,7 @@ def secret(check: Check) -> Callable[[object], Secret]:
 
 def duration(value: object) -> timedelta:
     """Read a duration. A bare number has no unit, so it is none."""
-    return value if isinstance(value, timedelta) else parse_duration(str(value))
+    return value if isinstance(value, timedelta) else parse_duration(toml_text(value, bare=True))
 
 
 def money(value: object) -> Decimal:

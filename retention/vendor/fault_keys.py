@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import math
 import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from retention.core.toml_text import key_text, toml_text
 from retention.errors import UsageError
 from retention.vendor.fault import Fault, Said, as_json, as_object
 
@@ -40,12 +40,12 @@ def checked(table: Mapping[str, object], keys: Keys, where: str) -> dict[str, An
         if key not in keys:
             near = difflib.get_close_matches(key, keys, n=1)
             mend = f"did you mean {near[0]}?" if near else f"the keys are {', '.join(keys)}"
-            raise UsageError(f"{where}: {key}: unknown key: {mend}")
+            raise UsageError(f"{where}: {key_text(key)}: unknown key: {mend}")
         check, wanted = keys[key]
         try:
             read[key] = check(value)
         except (TypeError, ValueError, ArithmeticError) as error:  # arithmetic: TOML knows nan, which has no order
-            raise UsageError(f"{where}: {key} = {value!r} cannot be used: give {wanted}") from error
+            raise UsageError(f"{where}: {key} = {toml_text(value)} cannot be used: give {wanted}") from error
     return read
 
 
@@ -58,8 +58,8 @@ def _need(value: object, kinds: Any, fits: Callable[[Any], object] = lambda _: T
 def _seconds(value: object) -> float:
     if isinstance(value, str):
         number, unit = _need(re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h)", value), re.Match).groups()
-        return float(number) * {"ms": 0.001, "s": 1, "m": 60, "h": 3600}[unit]
-    return float(_need(value, _NUMBER, lambda n: 0 <= n < math.inf))
+        value = float(number) * {"ms": 0.001, "s": 1, "m": 60, "h": 3600}[unit]
+    return float(_need(value, _NUMBER, lambda n: 0 <= n <= _YEAR))
 
 
 def _headers(value: object) -> dict[str, str]:
@@ -72,12 +72,13 @@ def _one_of(*words: str) -> tuple[Callable[[Any], Any], str]:
     return (lambda v: _need(v, str, words.__contains__)), f"one of {', '.join(words)}"
 
 
+_YEAR = 366 * 86_400.0
 _NUMBER = int | float | Decimal
 _COUNT = (lambda v: _need(v, int, lambda n: n >= 1)), "a whole number from 1 up"
 _FIELDS = (lambda v: {name: as_json(one) for name, one in _need(v, dict).items()}), 'fields, as { currency = "X" }'
 _NAMES = (lambda v: tuple(_need(one, str) for one in _need(v, list, len))), 'a list of texts, as ["one", "two"]'
 _TEXT = (lambda v: _need(v, str)), "a text"
-_TIME = _seconds, 'seconds, or a text such as "250ms", "2s", "1m"'
+_TIME = _seconds, 'seconds, or a text such as "250ms", "2s", "1m", and at most a year'
 _FLAG = (lambda v: _need(v, bool)), "true or false"
 _TRUE = (lambda v: _need(v, bool, bool)), "true"
 

@@ -88,6 +88,8 @@ def load(path: Path) -> Faults:
         document = tomllib.loads(path.read_text("utf-8"), parse_float=Decimal)
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror}): name a file that can") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: not UTF-8 text (byte {error.start}): save it as UTF-8") from error
     except ValueError as error:
         raise UsageError(f"{path}: not TOML: {error}: mend that line") from error
     return parse(document, str(path))

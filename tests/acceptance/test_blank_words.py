@@ -6,13 +6,13 @@ import asyncio
 import os
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 import pytest
 import typer.main
 from psycopg.conninfo import make_conninfo
 
 from retention.cli.app import app
+from retention.core.run_ids import GivenRunId
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 BLANKS = ("", "   ", "\u00a0", "\u200b", "\t", "\u2060\ufeff", "\x07", "\u3164")
 
-SAMPLES = {str: "x", int: "1", UUID: "00000000-0000-4000-8000-000000000000"}
+SAMPLES = {str: "x", int: "1", GivenRunId: "00000000-0000-4000-8000-000000000000"}
 
 
 def text_options() -> Iterator[tuple[str, ...]]:

@@ -111,7 +111,7 @@ async def test_a_configuration_that_is_not_there(tmp_path: Path) -> None:
 
 ASKED_WRONGLY: list[tuple[tuple[str, ...], list[str]]] = [
     # Words that no command understands.
-    (("run", "--resume", "no-uuid"), ["--resume", "UUID"]),
+    (("run", "--resume", "no-uuid"), ["--resume", "'no-uuid' is no run id; write its first 8 digits"]),
     (("run", "--enforced"), ["--enforced", "--enforce"]),
     (("pause", "--reason", "x"), ["--by"]),
     (("report", "--format", "xml"), ["--format", "'xml'", "json"]),

@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import os
 import re
+import signal
 import struct
 import sys
 import termios
@@ -112,6 +113,24 @@ async def test_a_terminal_shows_progress(world: World) -> None:
     assert "{" not in shown, shown
     assert "159 cancelled" in out
     assert "cancelling" not in out
+
+
+async def test_a_resumed_run_begins_with_what_is_done(world: World) -> None:
+    """The display of a run that goes on counts from what was done before, and not from nothing."""
+    await world.seed(60)
+    world.partner["rate"] = 40
+    process = await world.start("run")
+    await world.until_settled(20)
+    process.signal(signal.SIGINT)
+    assert 130 == (await process.ended()).code
+    (row,) = await world.sql(
+        "SELECT run_id, count(*) FILTER (WHERE state = 'cancelled') AS done"
+        " FROM retention.cancellations GROUP BY run_id"
+    )
+    terminal = await on_terminal(world, "run", "--resume", str(row.run_id)[:8])
+    assert 0 == (await terminal.ended())[0], terminal.screen
+    counts = [int(count) for count in re.findall(r"(\d+)/60", terminal.screen)]
+    assert (row.done, 60) == (counts[0], counts[-1]), terminal.screen
 
 
 ANSWERS: dict[str, tuple[str | None, int]] = {

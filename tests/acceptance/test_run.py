@@ -125,7 +125,7 @@ async def test_what_max_amount_cannot_judge_halts(world: World, value: LiteralSt
     plan = await world.command("plan", "--json")
     assert ["max_amount_unknown"] == [rail["rail"] for rail in plan.json["rails"]]
     done = await world.command("run", "--json")
-    assert (3, True) == (done.code, done.json["halt_reason"].startswith("max_amount_unknown: 1 rounds"))
+    assert (3, True) == (done.code, done.json["halt_reason"].startswith("max_amount_unknown: 1 round with"))
     assert [] == world.cancels
     run = done.json["run_id"]
     assert 3 == (await world.command("run", "--resume", run)).code
@@ -164,7 +164,7 @@ async def test_max_amount_halts_by_currency(world: World) -> None:
     await world.seed(3, prefix="s", stake="4000", currency="SEK")
     world.policy["max_amount"] = {"EUR": "100"}
     done = await world.command("run", "--json")
-    assert (3, "max_amount: stakes of 120 EUR, the policy allows 100") == (done.code, done.json["halt_reason"])
+    assert (3, "max_amount: stakes of 120.00 EUR, the policy allows 100.00") == (done.code, done.json["halt_reason"])
 
 
 async def test_the_rails_look_at_what_the_limit_leaves(world: World) -> None:

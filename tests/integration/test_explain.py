@@ -52,7 +52,7 @@ async def test_an_open_stale_round_is_told_with_its_columns(database: Database, 
     assert life.seen
     assert life.policies[0].selected
     assert told_lines[1:] == [
-        "open, market MT, game g1, user U-1, opened at 2025-03-01T12:00:00Z, stake 100 EUR, bet transaction T1",
+        "open, market MT, game g1, user U-1, opened at 2025-03-01T12:00:00Z, stake 100.00 EUR, bet transaction T1",
         "policy nightly: would plan it now",
     ]
 
@@ -104,7 +104,7 @@ async def test_the_whole_life_is_told_in_order(database: Database, book: Book) -
         "2025-03-04T13:00:00Z  settled: rejected, code 99",
         f"2025-03-05T11:00:00Z  planned by run {second} of policy nightly (on_demand by ann)",
         f"2025-03-05T11:59:58Z  status request {probe} claimed by host-1: in_doubt, the reply is not JSON",
-        "2025-03-05T12:00:00Z  settled: cancelled, refund 90 EUR, transaction T1; amount 90 EUR, stake 100 EUR",
+        "2025-03-05T12:00:00Z  settled: cancelled, refund 90.00 EUR, transaction T1; amount 90.00 EUR, stake 100.00 EUR",
         "2025-03-05T12:00:01Z  resolved as cancelled by bob: asked the vendor",
     ]
 

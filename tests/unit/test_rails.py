@@ -37,13 +37,13 @@ def test_a_plan_within_its_limits_goes(figures: Figures) -> None:
     ("words", "figures"),
     [
         (["max_rounds: 101 stale rounds, the policy allows 100"], Figures(101)),
-        (["max_amount: stakes of 50.01 EUR, the policy allows 50"], Figures(1, {"EUR": Decimal("50.01")})),
+        (["max_amount: stakes of 50.01 EUR, the policy allows 50.00"], Figures(1, {"EUR": Decimal("50.01")})),
         (
-            ["max_amount: stakes of 50.000000000000000001 EUR, the policy allows 50"],
+            ["max_amount: stakes of 50.000000000000000001 EUR, the policy allows 50.00"],
             Figures(1, {"EUR": Decimal("50.000000000000000001")}),
         ),
         (
-            ["max_amount: stakes of 60 EUR, the policy allows 50; 501 SEK, the policy allows 500"],
+            ["max_amount: stakes of 60.00 EUR, the policy allows 50.00; 501.00 SEK, the policy allows 500.00"],
             Figures(1, {"SEK": Decimal(501), "EUR": Decimal(60)}),
         ),
     ],
@@ -123,7 +123,7 @@ def test_the_share_is_named_as_it_was_written() -> None:
         ([], 1, Limits(100)),
         ([], 3, Limits(100, {"EUR": Decimal(50)}, 3)),
         (["4 rounds", "the policy allows 3"], 4, Limits(100, {"EUR": Decimal(50)}, 3)),
-        (["1 rounds", "the policy allows 0"], 1, Limits(100, {"EUR": Decimal(50)})),
+        (["1 round ", "the policy allows 0"], 1, Limits(100, {"EUR": Decimal(50)})),
     ],
 )
 def test_stakes_that_nobody_can_judge_trip_a_rail(words: list[str], unjudged: int, limits: Limits) -> None:

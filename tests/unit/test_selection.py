@@ -154,9 +154,9 @@ def test_the_ledgers_own_rows_are_told() -> None:
 def test_a_round_is_given_up_after_its_partners_max_runs() -> None:
     """Each partner has its own number of runs after which a round waits for a person."""
     assert () == why_not(endings=2)
-    words = "given up: rejected or already completed in {0} runs, and max_runs is {0}; `retention review resolve` lets it be planned again"
-    assert (words.format(3),) == why_not(endings=3)
-    assert (words.format(1),) == why_not(
+    words = "given up: rejected or already completed in {0}, and max_runs is {1}; `retention review resolve` lets it be planned again"
+    assert (words.format("3 runs", 3),) == why_not(endings=3)
+    assert (words.format("1 run", 1),) == why_not(
         replace(
             ROUND,
             partner="other",

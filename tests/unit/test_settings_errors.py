@@ -80,6 +80,7 @@ VENDOR = "write it exactly as the vendor gave it"
         ("timeout", "10", f"'10' {DURATION}"),
         ("max_pause", "3600", f"'3600' {DURATION}"),
         *[(key, value, f"must be true or false; write {key} = true") for key in SWITCHES for value in ("1", '"yes"')],
+        ("max_runs", "2147483648", f"{COUNT} max_runs = 3"),
         ("codes", '"61"', CODES),
         ("max_atempts", "5", "unknown key; did you mean max_attempts?"),
         ("secure_login_file", '"x"', "unknown key; did you mean secure_login?"),
@@ -99,7 +100,7 @@ def test_a_partners_keys_are_checked(tmp_path: Path, key: str, value: str, probl
         ("open_longer_than", "", 'missing; write open_longer_than = "72h"'),
         ("open_longer_than", '"72 hours"', f"'72 hours' {DURATION}"),
         ("open_longer_than", '"0s"', '\'0s\' is no time at all; write a duration above zero, such as "90s" or "72h"'),
-        ("idle_longer_than", "true", f"'True' {DURATION}"),
+        ("idle_longer_than", "true", f"'true' {DURATION}"),
         ("deadline", '"-3h"', f"'-3h' {DURATION}"),
         *[("max_rounds", value, f"{COUNT} max_rounds = 5000") for value in ("0", "-1", "1.5", '"5"', "true")],
         ("max_rounds", "9223372036854775808", f"{COUNT} max_rounds = 5000"),
@@ -315,3 +316,31 @@ def test_what_an_error_tells_people_to_write_loads(tmp_path: Path, table: tuple[
                 )
             )
             load_settings(None, {}, tmp_path)
+
+
+TYPES = ("5", "-1", "1.5", "true", '"x"', '""', '"  "', "[]", '[""]', "[1]", "{}", "{ a = 1 }", "nan", "2026-01-01")
+LIBRARY = re.compile(
+    r"Input should|Value error|Extra inputs|Field required|validation error|[a-z]+_(type|parsing)\b|True|False|None"
+    r"|Decimal|datetime|Traceback"
+)
+
+
+@pytest.mark.parametrize("table", [(), ("database",), ("partners", "acme"), ("policies", "nightly"), ("notify", "ops")])
+def test_no_problem_is_told_in_a_librarys_words(tmp_path: Path, table: tuple[str, ...]) -> None:
+    """Whatever stands at whichever key: it is taken, or refused by its place with a mend, in words of our own."""
+    for key in keys_of(table_at(table) or Settings):
+        for value in TYPES:
+            header = f"[{'.'.join(table)}]\n" if table else ""
+            (tmp_path / "retention.toml").write_text(f"{header}{key} = {value}\n")
+            try:
+                load_settings(None, {}, tmp_path)
+            except ConfigurationError as error:
+                for line in str(error).splitlines():
+                    assert not LIBRARY.search(line), line
+                    assert re.match(r"retention.toml: \S+: .+", line), line
+
+
+def test_one_code_is_refused_by_what_one_may_be(tmp_path: Path) -> None:
+    """A bad treatment of one code is told by its own key, and not as if the whole table were wrong."""
+    expected = f'retention.toml: partners.acme.codes.61: must be one of {TREATMENTS}; write 61 = "rejected"'
+    assert [expected] == refusal(tmp_path, configuration({"codes": "{ 61 = 5 }"}, {}))

@@ -17,7 +17,7 @@ from retention.core.summary import Summary
 from retention.core.text import printable
 from retention.ledger.controls import Pause
 from retention.ledger.review import ReviewItem
-from retention.report import table
+from retention.report import run_view, table
 from retention.report.model import Report, ReportRound, Selection, Total
 
 if TYPE_CHECKING:
@@ -108,29 +108,30 @@ async def printed(found: Report, limit: int | None = None) -> tuple[int, list[st
     return count, [line.rstrip() for line in file.getvalue().splitlines()]
 
 
-async def test_a_program_gets_whole_lines() -> None:
-    """Where stdout is no terminal, a round is one line, however long, and amounts and times are plain."""
+async def test_a_program_gets_whole_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where stdout is no terminal, a table is laid out for 80 columns, and no text in it is broken, however long."""
+    monkeypatch.delenv("COLUMNS", raising=False)
     count, lines = await printed(report(1, replace(TOTAL, count=1)))
-    header, row, blank, _, total = lines
+    header, row, times, words, blank, _, total = lines
 
     assert 1 == count
-    assert header.split() == [
-        "partner",
-        "market",
-        "round",
-        "opened",
-        "outcome",
+    assert ["partner", "market", "round", "outcome", "cancelled", "refund", "stake"] == header.split()
+    assert [
+        "acme",
+        "MT",
+        "R-0",
         "cancelled",
-        "refund",
-        "stake",
-        "discrepancies",
-    ]
-    assert row.endswith(LONG.rstrip())
-    assert ["acme", "MT", "R-0", "2025-03-05", "03:00:00Z", "cancelled", "2025-03-05", "03:00:00Z", "12.5", "EUR"] == (
-        row.split()[:10]
-    )
+        "2025-03-05",
+        "03:00:00Z",
+        "12.50",
+        "EUR",
+        "unknown",
+        "EUR",
+    ] == row.split()
+    assert "    opened: 2025-03-05 03:00:00Z" == times
+    assert f"    discrepancies: {LONG.rstrip()}" == words
     assert "" == blank
-    assert ["MT", "cancelled", "EUR", "1", "31250", "0"] == total.split()
+    assert ["MT", "cancelled", "EUR", "1", "31250.00", "0.00"] == total.split()
 
 
 async def test_a_terminal_breaks_lines_and_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,7 +165,7 @@ async def test_a_long_report_comes_in_pages() -> None:
     assert 2500 == count
     assert 2500 == sum(line.startswith("acme") for line in lines)
     assert 3 == sum(line.startswith("partner") for line in lines)
-    assert ["MT", "cancelled", "EUR", "2500", "31250", "0"] == lines[-1].split()
+    assert ["MT", "cancelled", "EUR", "2500", "31250.00", "0.00"] == lines[-1].split()
 
 
 async def test_a_report_can_be_cut_short() -> None:
@@ -185,7 +186,7 @@ def test_what_others_wrote_is_only_text() -> None:
     assert "[bold]R-1" in holds.getvalue()
     assert "code 99, Round \\x1b[31mnot found" in reviews.getvalue()
     assert "rejected by the vendor; given up" in reviews.getvalue()
-    assert "1.5 EUR" in reviews.getvalue()
+    assert "1.50 EUR" in reviews.getvalue()
     assert "a\\nb\\u202ec ä" == printable("a\nb\u202ec ä")
 
 
@@ -195,7 +196,7 @@ def test_empty_lists_say_so() -> None:
         (table.print_holds, "no holds"),
         (table.print_pauses, "nobody is paused"),
         (table.print_reviews, "nothing needs a person"),
-        (table.print_runs, "no runs"),
+        (lambda rows, out: table.print_runs(rows, {}, out), "no runs"),
     ):
         file = io.StringIO()
         show([], file)
@@ -224,18 +225,22 @@ def test_a_run_is_told_line_by_line() -> None:
     states = {State.CANCELLED: 2}
     summary = Summary(run.run_id, "nightly", "enforce", "halted", None, states, refunds={"EUR": Decimal("2.50")})
     file = io.StringIO()
-    table.print_run(run, summary, file)
+    run_view.print_run(run, summary, file)
 
     assert [
         "run id: 00000000-0000-0000-0000-000000000002",
         "policy: nightly",
         "status: halted",
         "started at: 2025-03-05 03:00:00Z",
-        'settings: { "max_rounds": 5, "mode": "enforce" }',
         "rounds: 2",
         "states: cancelled 2",
         "conflicts: 0",
         "incomplete: 0",
         "discrepancies: 0",
-        "refunds: EUR 2.5",
+        "refunds: 2.50 EUR",
+        "settings:",
+        "{",
+        '  "max_rounds": 5,',
+        '  "mode": "enforce"',
+        "}",
     ] == file.getvalue().splitlines()

@@ -1,0 +1,63 @@
+"""Amounts as people read them: with the minor units of their currency, and never rounded."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from retention.core.text import decimal_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+UNKNOWN = "unknown"
+"""Stands for an amount, or a currency, that nobody knows."""
+
+_USUAL = 2
+
+_OTHERS = {
+    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
+    3: "BHD IQD JOD KWD LYD OMR TND",
+    4: "CLF UYW",
+}
+"""Currencies of ISO 4217 whose minor units are not hundredths, by digits after the point."""
+
+_DIGITS = {currency: digits for digits, currencies in _OTHERS.items() for currency in currencies.split()}
+
+
+_AMOUNT = re.compile(r"\b(amount|stake|betAmount|winAmount|winnings) (-?\d+(?:\.\d+)?) ([A-Z]{3})\b")
+"""As discrepancies and what is known of a reply have them."""
+
+
+def minor_digits(currency: str | None) -> int:
+    """Tell how many digits after the point a currency has; none where it is unknown, or no code of ISO 4217."""
+    if currency is None or len(currency) != 3 or not (currency.isascii() and currency.isalpha() and currency.isupper()):  # noqa: PLR2004
+        return 0
+    return _DIGITS.get(currency, _USUAL)
+
+
+def digits_text(amount: Decimal, currency: str | None) -> str:
+    """Write an amount without its currency: exactly, with at least the digits that the currency has."""
+    whole, _, fraction = decimal_text(amount).partition(".")
+    if not whole.lstrip("-").isdigit():  # an infinite one has no digits
+        return whole
+    fraction = fraction.ljust(minor_digits(currency), "0")
+    return f"{whole}.{fraction}" if fraction else whole
+
+
+def shown_money(amount: Decimal | None, currency: str | None) -> str:
+    """Write an amount with its currency for people; what of it is not known says so, and nothing stays nothing."""
+    if amount is None:
+        return f"{UNKNOWN} {currency}" if currency else ""
+    return f"{digits_text(amount, currency)} {currency or UNKNOWN}"
+
+
+def shown_words(text: str | None) -> str | None:
+    """Give the amounts in a sentence of our own the digits of their currency; it was written for programs too."""
+    return text and _AMOUNT.sub(lambda found: f"{found[1]} {shown_money(Decimal(found[2]), found[3])}", text)
+
+
+def shown_sums(amounts: Mapping[str, Decimal]) -> list[str]:
+    """Write sums for people, by the currency's name."""
+    return [shown_money(amount, currency) for currency, amount in sorted(amounts.items())]

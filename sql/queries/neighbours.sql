@@ -1,0 +1,6 @@
+-- For each of these runs the ids just before and after its own: no other id has more first digits in common with it.
+SELECT
+    given.run_id,
+    (SELECT r.run_id FROM retention.runs r WHERE r.run_id < given.run_id ORDER BY r.run_id DESC LIMIT 1) AS before,
+    (SELECT r.run_id FROM retention.runs r WHERE r.run_id > given.run_id ORDER BY r.run_id LIMIT 1) AS after
+FROM unnest(%(run_ids)s::uuid[]) AS given (run_id)

@@ -1,0 +1,44 @@
+"""A run is found by the first digits of its id, and told from its neighbours, by the index of the ledger."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from retention.core.run_ids import read_run_id
+from retention.ledger.queries import query
+from retention.ledger.runs import RunLedger
+
+if TYPE_CHECKING:
+    from support.ledger import Book
+
+    from retention.ledger.database import Database
+
+MANY = """
+INSERT INTO retention.runs (run_id, policy, trigger, mode, as_of, requested_by, settings, status, finished_at)
+SELECT md5(i::text)::uuid, 'nightly', 'on_demand', 'enforce', now(), 'ann', '{}', 'finished', now()
+FROM generate_series(1, 5000) i
+"""
+FIRST = UUID("c4ca4238-a0b9-2382-0dcc-509a6f75849b")
+"""The md5 of 1."""
+
+
+async def test_a_run_is_found_by_the_index(database: Database, book: Book) -> None:
+    """Among thousands of runs, neither statement reads the table from end to end, and both find what is there."""
+    await book.all(MANY)
+    await book.all("ANALYZE retention.runs")
+    ledger = RunLedger(database)
+    given = read_run_id("c4ca4238")
+    assert [FIRST] == [row.run_id for row in await ledger.matching(given)]
+    assert [] == await ledger.matching(read_run_id("00000000"))
+    assert {FIRST: 8} == await ledger.digits([FIRST])
+    await book.run(run_id="c4ca4238-a1b9-2382-0dcc-509a6f75849b")
+    assert {FIRST: 10} == await ledger.digits([FIRST])
+    assert 2 == len(await ledger.matching(given))
+    values = {"lowest": given.lowest, "highest": given.highest, "limit": 10, "run_ids": [FIRST]}
+    async with database.connection() as connection:
+        for name in ("matching_runs", "neighbours"):
+            cursor = await connection.execute("EXPLAIN " + query(name), values)
+            plan = "\n".join(row[0] for row in await cursor.fetchall())
+            assert "Seq Scan on runs" not in plan, plan
+            assert "runs_pkey" in plan, plan

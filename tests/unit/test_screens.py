@@ -1,0 +1,366 @@
+"""What people see of tables and lists: it fits, whatever the width, and no id, amount or word is broken."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import UUID
+
+import pytest
+
+from retention.core.holds import Hold
+from retention.core.model import State
+from retention.core.plan import ListedRound
+from retention.core.summary import Summary
+from retention.engine.stats import Stats, Tally
+from retention.ledger.closer import Reclosed
+from retention.ledger.controls import Pause
+from retention.ledger.review import ReviewItem
+from retention.progress import progress
+from retention.report import grid, run_view, show, table
+from retention.report.model import Report, ReportRound, Selection, Total
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+AT = datetime(2026, 11, 26, 3, 0, 7, tzinfo=UTC)
+ROUND_IDS = [str(UUID(int=7**40 * number + 5)) for number in range(1, 9)]
+USERS = [UUID(int=3**70 * number).hex for number in range(1, 9)]
+RUN = UUID("3f2a9c1e-5504-457d-bdf7-cf0c0811b446")
+PARTNER, GAME, POLICY = "luckymonaco-malta", "lightning-roulette-live-table-07", "nightly-malta-and-sweden"
+MARKETS = ("MT", "GB", "SE", "DK", "ES", "IT", "RO", "NL")
+STAKES = {"EUR": "8.6", "GBP": "1234567890.12", "SEK": "120", "DKK": "45.5", "USD": "999999.999", "JPY": "860"}
+REASON = "complaint 4711: the player says that the round was never finished, and asks for the stake"
+WHO = "ann.compliance@example.com"
+
+
+class Terminal(io.StringIO):
+    """A terminal, of the width that COLUMNS tells."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def staked(number: int) -> tuple[Decimal, str]:
+    """An amount and its currency, another one for each of the first numbers."""
+    currency, amount = list(STAKES.items())[number % len(STAKES)]
+    return Decimal(amount), currency
+
+
+def rounds() -> list[ReportRound]:
+    """Rounds of a report, as long as ids and amounts get."""
+    return [
+        ReportRound(
+            partner=PARTNER,
+            market=market,
+            game_id=GAME,
+            user_id=user,
+            round_id=round_id,
+            opened_at=AT - timedelta(days=5),
+            outcome="already_cancelled",
+            cancelled_at=AT,
+            currency=staked(number)[1],
+            amount=staked(number)[0],
+            stake_currency=staked(number)[1],
+            stake=staked(number)[0],
+            transaction_id=None,
+            uuid=None,
+            run_id=RUN,
+            policy=POLICY,
+            trigger="on_demand",
+            requested_by=WHO,
+            reason=REASON,
+            evidence=None,
+            approved_by=None,
+            discrepancies=("amount 8.6 EUR, stake 1234567890.12 GBP", "currency EUR, stake in GBP"),
+        )
+        for number, (market, round_id, user) in enumerate(zip(MARKETS, ROUND_IDS, USERS, strict=True))
+    ]
+
+
+async def report(file: io.StringIO) -> list[str]:
+    """A report; returns what has to stand in it unbroken."""
+
+    async def each() -> AsyncIterator[ReportRound]:
+        for one in rounds():
+            yield one
+
+    sums = (Total("MT", "already_cancelled", currency, 8, Decimal("8.6"), Decimal(5)) for currency in STAKES)
+    await table.print_report(Report(Selection(), AT, tuple(sums), each()), file)
+    return [*ROUND_IDS, PARTNER, "1234567890.12 GBP", "8.60 EUR", "860 JPY", "stake 1234567890.12 GBP"]
+
+
+async def holds(file: io.StringIO) -> list[str]:
+    """Holds of each kind."""
+    rows = [
+        Hold(number, PARTNER, "MT", GAME, user, round_id, REASON, WHO, AT, AT, AT, WHO)
+        for number, (user, round_id) in enumerate(zip(USERS, ROUND_IDS, strict=True))
+    ]
+    table.print_holds([*rows, replace(rows[0], partner=None, game_id=None, released_at=None, released_by=None)], file)
+    return [*ROUND_IDS, *USERS, GAME, PARTNER, WHO]
+
+
+async def reviews(file: io.StringIO) -> list[str]:
+    """What needs a person."""
+    why = ("rejected by the vendor", "given up: not planned again before it is resolved")
+    said = "Round not found in the history of this operator, please contact support"
+    table.print_reviews(
+        [
+            ReviewItem(
+                id=number,
+                run_id=RUN,
+                partner=PARTNER,
+                market="MT",
+                round_id=round_id,
+                state="already_completed",
+                why=why,
+                error_code="99",
+                description=said,
+                amount=None,
+                currency="EUR",
+                stake=Decimal("1234567890.1"),
+                stake_currency="EUR",
+                transaction_id=None,
+                bet_transaction_id=None,
+                detail="winnings 12.5 EUR",
+                settled_at=AT,
+            )
+            for number, round_id in enumerate(ROUND_IDS)
+        ],
+        file,
+    )
+    return [*ROUND_IDS, str(RUN), PARTNER, "1234567890.10 EUR", "unknown EUR", "winnings 12.50 EUR"]
+
+
+async def runs(file: io.StringIO) -> list[str]:
+    """Runs in the list."""
+    counts = dict.fromkeys(table.COUNTS, 1234)
+    rows = [
+        SimpleNamespace(
+            run_id=RUN,
+            policy=POLICY,
+            trigger="schedule",
+            scheduled_for=AT,
+            mode="enforce",
+            status=status,
+            as_of=AT,
+            requested_by=WHO,
+            rounds=123456,
+            halt_reason=f"paused by {WHO}: {REASON}",
+            **counts,
+        )
+        for status in ("running, stalled 35 min", "awaiting_approval")
+    ]
+    table.print_runs(rows, {RUN: 9}, file)
+    return ["3f2a9c1e-5", POLICY, WHO, "running, stalled 35 min", "2026-11-26 03:00:07Z"]
+
+
+async def reclosed(file: io.StringIO) -> list[str]:
+    """What came of closing once more."""
+    table.print_reclosed([Reclosed(7, PARTNER, one, closed=False, why=REASON) for one in ROUND_IDS], file)
+    return [*ROUND_IDS, PARTNER]
+
+
+async def pauses(file: io.StringIO) -> list[str]:
+    """Who is paused."""
+    table.print_pauses([Pause(1, PARTNER, REASON, WHO, AT)], file)
+    return [PARTNER, WHO, "2026-11-26 03:00:07Z"]
+
+
+def plan_document() -> dict[str, Any]:
+    """What `plan` has found, in all markets and currencies, one of them unknown."""
+    groups = [
+        {
+            "partner": PARTNER,
+            "market": market,
+            "game_id": GAME,
+            "rounds": 1,
+            "stake": staked(number)[0],
+            "currency": staked(number)[1] if market != "NL" else None,
+            "oldest": AT,
+        }
+        for number, market in enumerate(MARKETS)
+    ]
+    return {
+        "policy": POLICY,
+        "mode": "enforce",
+        "as_of": AT,
+        "groups": groups,
+        "rounds": 1,
+        "eta_seconds": 1.0,
+        "stakes": {currency: Decimal(amount) for currency, amount in STAKES.items()},
+        "oldest": AT,
+        "left_out": {"held": 1, "doubled": 2},
+        "doubled": [{"partner": PARTNER, "round_id": one} for one in ROUND_IDS],
+        "vendor_pauses": [{"partner": PARTNER, "until": AT}],
+        "rails": [{"rail": "max_rounds", "words": "1 stale round, the policy allows 0"}],
+        "unlimited": list(STAKES),
+    }
+
+
+async def plan(file: io.StringIO) -> list[str]:
+    """A plan, with its rounds."""
+
+    async def each() -> AsyncIterator[ListedRound]:
+        for number, (user, one) in enumerate(zip(USERS, ROUND_IDS, strict=True)):
+            yield ListedRound(PARTNER, "MT", GAME, user, one, AT.isoformat(), *staked(number), "eligible")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.stdout", file)
+        await show.print_listed(plan_document(), each())
+    return [
+        *ROUND_IDS,
+        *USERS,
+        GAME,
+        PARTNER,
+        "1234567890.12 unknown",
+        "120.00 SEK",
+        "1 round to cancel, stakes in 6 currencies",
+    ]
+
+
+class RunRow(NamedTuple):
+    """Some of a run's columns."""
+
+    run_id: UUID
+    policy: str
+    requested_by: str
+    reason: str
+    status: str
+
+
+async def run(file: io.StringIO) -> list[str]:
+    """One run, but for its JSON, which is never wrapped."""
+    refunds = {currency: Decimal(amount) for currency, amount in STAKES.items()}
+    summary = Summary(RUN, POLICY, "enforce", "finished", None, dict.fromkeys(State, 1234), refunds=refunds)
+    run_view.print_run(RunRow(RUN, POLICY, WHO, REASON, "finished"), summary, file)
+    return [str(RUN), POLICY, WHO, "1234567890.12 GBP", "860 JPY", "refunds: in 6 currencies"]
+
+
+async def outcome(file: io.StringIO) -> list[str]:
+    """What a run came to."""
+    document = {
+        **dict.fromkeys(("conflicts", "discrepancies", "incomplete", "to_review", "rounds"), 12),
+        "run_id": str(RUN),
+        "policy": POLICY,
+        "mode": "enforce",
+        "status": "finished",
+        "exit_code": 3,
+        "halt_reason": f"stricter: {REASON}",
+        "states": {"cancelled": 12},
+        "taken_up": {},
+        "left_out": {},
+        "refunds": {"EUR": Decimal("8.6")},
+        "warnings": [REASON],
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.stdout", file)
+        show.print_run(document)
+    return [str(RUN), POLICY, "refunds promised by the vendor: 8.60 EUR", f"retention run --resume {RUN}"]
+
+
+SCREENS: dict[str, Callable[[io.StringIO], Any]] = {
+    one.__name__: one for one in (report, holds, reviews, runs, reclosed, pauses, plan, run, outcome)
+}
+
+
+@pytest.mark.parametrize("columns", [80, 100, 120, 250])
+@pytest.mark.parametrize("screen", SCREENS)
+async def test_every_screen_fits(screen: str, columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No line is wider than the terminal, and ids, names and amounts stand in it whole."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    file = Terminal()
+    whole = await SCREENS[screen](file)
+    lines = file.getvalue().splitlines()
+    assert [] == [line for line in lines if len(line) > columns]
+    assert [] == [word for word in whole if not any(word in line for line in lines)]
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+async def test_a_program_gets_every_word_unbroken(screen: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where stdout is no terminal, no sentence is wrapped, and the same is told."""
+    monkeypatch.setenv("COLUMNS", "80")
+    terminal, pipe = Terminal(), io.StringIO()
+    whole = await SCREENS[screen](terminal)
+    await SCREENS[screen](pipe)
+    assert Counter(terminal.getvalue().split()) == Counter(pipe.getvalue().split())
+    assert [] == [word for word in whole if word not in pipe.getvalue()]
+    if screen in {"holds", "reclosed", "pauses"}:
+        assert REASON in pipe.getvalue()
+
+
+@pytest.mark.parametrize("columns", [20, 30, 50])
+@pytest.mark.parametrize("screen", SCREENS)
+async def test_a_narrow_terminal_breaks_no_id(screen: str, columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is wider than the terminal by itself stands on a line alone, and whole."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    file = Terminal()
+    whole = await SCREENS[screen](file)
+    assert [] == [word for word in whole if " " not in word and word not in file.getvalue()]
+
+
+def test_amounts_end_in_one_column(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Amounts of a column are set to the right, in a table that fits as in one that does not."""
+    columns = (grid.Column("round"), grid.Column("refund", 1, right=True), grid.Column("why", prose=True))
+    for width in (40, 80):
+        monkeypatch.setenv("COLUMNS", str(width))
+        file = Terminal()
+        grid.print_grid(columns, [("R-1", "8.60 EUR", "x" * 30), ("R-22", "1234.50 EUR", "y")], file)
+        ends = [line.index("EUR") for line in file.getvalue().splitlines() if "EUR" in line]
+        assert 1 == len(set(ends)), file.getvalue()
+
+
+def test_wide_letters_count_as_they_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name in East Asia's letters takes two columns for each, and what follows stands where it should."""
+    monkeypatch.setenv("COLUMNS", "80")
+    file = Terminal()
+    grid.print_grid((grid.Column("name"), grid.Column("state")), [("幸運", "open"), ("abcd", "open")], file)
+    assert ["name  state", "幸運  open", "abcd  open"] == file.getvalue().splitlines()
+
+
+@pytest.mark.parametrize("columns", ["", "0", "-5", "x", "٣"])
+def test_a_width_that_makes_no_sense_is_none(columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """COLUMNS counts where it is a number above zero; else it is 80."""
+    monkeypatch.setenv("COLUMNS", columns)
+    assert 80 == grid.width_of(Terminal())
+
+
+def test_a_runs_settings_can_be_read_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`runs show` tells settings and overrides as whole JSON, however long a word in them is."""
+    monkeypatch.setenv("COLUMNS", "40")
+
+    class Row(NamedTuple):
+        status: str
+        settings: dict[str, Any]
+        overrides: list[dict[str, Any]]
+
+    row = Row("finished", {"max_rounds": 5, "markets": list(MARKETS)}, [{"rail": "max_rounds", "text": REASON * 3}])
+    file = Terminal()
+    run_view.print_run(row, Summary(RUN, POLICY, "enforce", "finished", None), file)
+    _, rest = file.getvalue().split("overrides:\n")
+    overrides, settings = rest.split("settings:\n")
+    assert (row.overrides, row.settings) == (json.loads(overrides), json.loads(settings))
+
+
+async def test_progress_keeps_bar_and_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With every outcome there is, bar, count, rate and time stand on one line of 80 columns, the outcomes below it.
+
+    The count begins with what was done before.
+    """
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "xterm")
+    file = Terminal()
+    monkeypatch.setattr("sys.stderr", file)
+    stats = Stats("nightly", Tally())
+    for state in State:
+        stats.ended("acme", "MT", state, 1000)
+    async with progress(stats, 1_000_000, 400_000):
+        pass
+    shown = [line for line in file.getvalue().replace("\x1b", "\n").splitlines() if "/1000000" in line]
+    assert any(" 400000/1000000" in line for line in shown), file.getvalue()
