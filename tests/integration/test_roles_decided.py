@@ -119,6 +119,7 @@ HARMLESS: dict[str, Any] = {
             "halt_reasons",
             "outcomes",
             "policies",
+            "dry_run_policies",
             "kinds",
         )
     },
