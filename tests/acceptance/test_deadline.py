@@ -29,6 +29,7 @@ async def test_what_the_deadline_leaves_is_not_sent_and_cancelled_by_the_next_ru
     details = await world.sql("SELECT DISTINCT detail FROM retention.cancellations WHERE state = 'not_sent'")
     assert ["the deadline came first"] == [row.detail for row in details]
     world.partner["rate"] = 2000
+    world.policy["deadline"] = "1h"
     done = await world.command("run", "--json")
     assert (0, {"cancelled": 200 - heard}) == (done.code, done.json["states"]), done.err
     assert [] == await violations(world)
