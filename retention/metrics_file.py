@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from prometheus_client.samples import Sample
 
 MODE = 0o644
-"""The collector runs as another user."""
+"""A new file's, whatever the umask: the collector runs as another user."""
 
 MAX_BYTES = 4 * 1024 * 1024
 """No file of ours is larger."""
@@ -22,10 +23,13 @@ MAX_BYTES = 4 * 1024 * 1024
 def problem_with(path: Path) -> str | None:
     """Say why no such file can be written, as far as it can be told beforehand."""
     place = Path(os.path.realpath(path))
-    if place.is_dir():
-        return "is a directory; name a file in it"
-    if place.exists() and not place.is_file():
-        return "is no regular file, and would be replaced by one; name another file"
+    try:
+        if place.is_dir():
+            return "is a directory; name a file in it"
+        if place.exists() and not place.is_file():
+            return "is no regular file, and would be replaced by one; name another file"
+    except OSError as error:
+        return f"{error.strerror}; name another file"
     if not os.access(place.parent, os.W_OK):
         return "there is no such folder to write to; name another file"
     return None
@@ -50,7 +54,7 @@ def write(path: Path, text: bytes) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(text)
-            os.fchmod(handle, MODE)
+            os.fchmod(handle, stat.S_IMODE(place.stat().st_mode) if place.exists() else MODE)
         Path(name).replace(place)
     except BaseException:
         Path(name).unlink(missing_ok=True)

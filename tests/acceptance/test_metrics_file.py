@@ -191,12 +191,12 @@ def _folder(world: World) -> str:
     return "is a directory; name a file in it"
 
 
-def _pipe(world: World) -> str:
+def _device(world: World) -> str:
     (world.folder / "metrics.prom").symlink_to("/dev/null")
     return "is no regular file, and would be replaced by one; name another file"
 
 
-@pytest.mark.parametrize("lay", [_folder, _pipe])
+@pytest.mark.parametrize("lay", [_folder, _device])
 async def test_a_file_that_cannot_be_is_refused_at_once(world: World, lay: Callable[[World], str]) -> None:
     """A directory or a device in the file's place is refused before anything is done."""
     problem = lay(world)
@@ -220,12 +220,18 @@ async def test_a_file_that_cannot_be_written_is_told(world: World) -> None:
 
 
 async def test_the_collector_can_read_it(world: World) -> None:
-    """The file may be read by everybody, whatever the umask, a link to it stays a link, and nothing is left beside it."""
+    """A new file may be read by everybody, and one that is there keeps its mode; a link to it stays a link, and nothing is
+    left beside it.
+    """
     await world.seed(1)
     folder = world.folder / "collector"
     folder.mkdir()
-    prom(world).symlink_to(folder / "run.prom")
+    file = folder / "run.prom"
+    prom(world).symlink_to(file)
     assert 0 == (await run(world)).code
+    assert 0o644 == stat.S_IMODE(file.stat().st_mode)
+    file.chmod(0o640)
+    assert 0 == (await run(world)).code
+    assert 0o640 == stat.S_IMODE(file.stat().st_mode)
     assert ["run.prom"] == [path.name for path in folder.iterdir()]
-    assert 0o644 == stat.S_IMODE((folder / "run.prom").stat().st_mode)
     assert prom(world).is_symlink()
