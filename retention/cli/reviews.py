@@ -36,7 +36,7 @@ def review_list(context: typer.Context, as_json: AsJson = False) -> None:
         from retention.report import table
 
         await migrations.require_current(house.database)
-        items = await house.review.list(house.settings.max_runs())
+        items = await house.review.list({name: partner.max_runs for name, partner in house.settings.partners.items()})
         emit_json(table.documents(items)) if as_json else table.print_reviews(items)
         return 0
 
