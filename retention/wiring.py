@@ -235,6 +235,7 @@ async def serve(
     async with AsyncExitStack() as stack:
         herald = await stack.enter_async_context(house.herald(lambda: current.settings.notify))
         daemon = Daemon(house, metrics, herald, reload, lambda: signals.code, drain_timeout)
+        await daemon.begin()
         app = make_app(daemon.problem, daemon.unready, metrics)
         url = await stack.enter_async_context(listening(app, *address))
         announce(url)

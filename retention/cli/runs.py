@@ -125,17 +125,24 @@ def run(
         return _asked(settings, policy, market, older_than, limit, mode, reason)
 
     async def work(house: House, signals: Signals) -> int:
+        _load_the_end()
+        measured.tally = house.tally
+        try:
+            return await carried_out(house, signals)
+        finally:
+            await measured.read_ledger(house)
+
+    async def carried_out(house: House, signals: Signals) -> int:
         from retention.ledger.inspect import require_ready
         from retention.report import show
         from retention.report.runs import run_document
         from retention.run_values import Order
 
-        _load_the_end()
-        measured.tally = house.tally
         runs = house.runs(signals, show=True)
         if resume is not None:
             await require_ready(house.database)
-            finished = await runs.resume(await known_run(house, resume), override=override, by=who(by))
+            measured.resumed = await known_run(house, resume)
+            finished = await runs.resume(measured.resumed, override=override, by=who(by))
         else:
             wanted, scope = asked(house.settings)
             await require_ready(house.database)
@@ -158,7 +165,15 @@ def _load_the_end() -> None:
     """Import what a run needs once it is over: the package may be replaced while it goes on."""
     import importlib
 
-    for name in ("metrics", "notify.chat", "notify.herald", "notify.webhook", "report.files"):
+    for name in (
+        "ledger.policy_facts",
+        "metrics",
+        "metrics_file",
+        "notify.chat",
+        "notify.herald",
+        "notify.webhook",
+        "report.files",
+    ):
         importlib.import_module(f"retention.{name}")
 
 

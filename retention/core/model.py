@@ -79,6 +79,19 @@ class Review(enum.StrEnum):
     FINDING = "finding"
 
 
+class ReviewWhy(enum.StrEnum):
+    """What a person has to look at a round for; a round may have several."""
+
+    IN_DOUBT = "in_doubt"
+    CONFLICT = "conflict"
+    DISCREPANCY = "discrepancy"
+    INCOMPLETE = "incomplete"
+    REJECTED = "rejected"
+    WINNINGS = "winnings"
+    NOT_ASKED = "not_asked"
+    FINDING = "finding"
+
+
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """What every call to a partner's API carries. Its repr shows none of it."""

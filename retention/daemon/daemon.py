@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from retention.core.summary import exit_code
 from retention.daemon.clock_gate import ClockGate
 from retention.daemon.clockwork import Clockwork
+from retention.daemon.ledger_watch import LedgerWatch
 from retention.daemon.shift import Shift
 from retention.daemon.stall_watch import StallWatch
 from retention.daemon.systemd import notify, watchdog_interval
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from retention.ledger.schedules import Look
     from retention.metrics import Metrics
     from retention.notify.herald import Herald
-    from retention.run_values import Finished, Planned
+    from retention.run_values import Planned
     from retention.settings import Policy
 
 LOOK = 1.0
@@ -67,11 +67,11 @@ class Daemon:
     ) -> None:
         self._house = house
         self._reload = reload
-        self._metrics = metrics
+        self._ledger_watch = LedgerWatch(lambda: self._house, metrics)
         self._herald = herald
         self._drain_timeout = drain_timeout
         self._log = house.log
-        self._shift = Shift(self._ended, signalled, house.log)
+        self._shift = Shift(self._ledger_watch.ended, signalled, house.log)
         self._wake = asyncio.Event()
         self._clockwork = Clockwork(self._wake.set)
         self._schedules = house.schedules
@@ -82,7 +82,6 @@ class Daemon:
         self._telling: asyncio.Task[None] | None = None
         self._away = False
         self._looked = False
-        self._newer: set[str] = set()
         self._stopping = False
         self._reloaded = False
         self._turned_at = time.monotonic()
@@ -131,11 +130,16 @@ class Daemon:
             return str(error)
         return self._clock.problem
 
+    async def begin(self) -> None:
+        """Get ready to be asked, before anybody can ask."""
+        self._ledger_watch.adopt()
+        await self._ledger_watch.begin()
+
     async def run(self) -> None:
         """Work until stopped, and drain."""
         self._clockwork.start()
         self._adopt()
-        aside = [asyncio.create_task(self._remember()), asyncio.create_task(self._show_life())]
+        aside = [asyncio.create_task(self._ledger_watch.run()), asyncio.create_task(self._show_life())]
         notify("READY=1")
         try:
             while not self._stopping:
@@ -154,18 +158,11 @@ class Daemon:
             await asyncio.wait(aside)
 
     def _adopt(self) -> None:
+        self._ledger_watch.adopt()
         schedules = self._timetable.set(self._house.settings.policies.values())
         self._clockwork.set(schedules)
         if not schedules:
             self._log.warning("schedule.none", detail="no policy has a schedule; this process only helps others")
-
-    async def _remember(self) -> None:
-        """Let the metrics tell of the runs before this process; they are no reason to wait, nor to fail."""
-        with suppress(psycopg.Error):
-            for policy, run_id, finished_at in await self._schedules.last_runs([*self._house.settings.policies]):
-                code = exit_code(await self._house.run_ledger.summary(run_id))
-                if policy not in self._newer:
-                    self._metrics.run_ended(policy, code, finished_at)
 
     async def _turn(self) -> None:
         """Look, and set going what there is to do."""
@@ -252,11 +249,6 @@ class Daemon:
 
     def _turned(self) -> None:
         self._turned_at = time.monotonic()
-
-    def _ended(self, finished: Finished) -> None:
-        summary = finished.summary
-        self._newer.add(summary.policy)
-        self._metrics.run_ended(summary.policy, finished.exit, summary.finished_at)
 
     async def _show_life(self) -> None:
         interval = watchdog_interval()

@@ -118,7 +118,7 @@ async def _steps(house: House, vendor: Simulator, signals: Signals, place: Path)
     print(f"(retention report --format csv -o report.csv: {counted(count, 'round')}, {file.stat().st_size} bytes)")
 
     show.heading("retention review list")
-    max_runs = {name: partner.max_runs for name, partner in house.settings.partners.items()}
+    max_runs = house.settings.max_runs()
     items = await house.review.list(max_runs)
     table.print_reviews(items[:SHOWN])
     if len(items) > SHOWN:

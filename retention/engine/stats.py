@@ -46,12 +46,15 @@ class Tally:
     """Milliseconds that requests waited for their slots, by partner."""
     stale: dict[tuple[str, str], int] = field(default_factory=dict)
     """Stale rounds that the newest plan found, by policy and market."""
+    planned: set[str] = field(default_factory=set)
+    """The policies of which a plan was made."""
 
     missed: Counter[str] = field(default_factory=Counter)
     """Times of schedules that passed without a run, by policy."""
 
     def found(self, policy: str, markets: Iterable[tuple[str, int]]) -> None:
         """Take in what a new plan of the policy found, by market; a market that it did not find has none."""
+        self.planned.add(policy)
         for key in self.stale:
             if key[0] == policy:
                 self.stale[key] = 0

@@ -71,10 +71,3 @@ class Schedules:
             replica=self._replica,
         )
         return sorted(row.scheduled_for for row in rows)
-
-    async def last_runs(self, policies: Sequence[str]) -> list[tuple[str, UUID, datetime]]:
-        """Find the newest finished run of each policy: name, run and when it ended."""
-        return [
-            (row.policy, row.run_id, row.finished_at)
-            for row in await self._database.rows("last_runs", policies=list(policies))
-        ]

@@ -170,6 +170,10 @@ class Settings(Table):
             raise UsageError("no partner is configured; add [partners.NAME] to the configuration")
         return names
 
+    def max_runs(self) -> dict[str, int]:
+        """Return each partner's `max_runs`."""
+        return {name: partner.max_runs for name, partner in self.partners.items()}
+
     def clock_limit(self, policy: str | None = None) -> float:
         """Return how many seconds the database's clock may be off for a policy; without one, for every policy.
 

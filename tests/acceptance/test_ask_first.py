@@ -172,7 +172,12 @@ async def test_questions_have_a_rate_of_their_own(world: World) -> None:
     assert (0, {"cancelled": 40}) == (done.code, done.json["states"]), done.err[-2000:]
     questions = [request.arrived_at for request in world.vendor.asked("GetRoundStatus")]
     assert 40 == len(questions)
-    assert 21 >= worst_second(questions)
+    sent = await world.sql(
+        "SELECT extract(epoch FROM sent_at)::float8 AS at FROM retention.attempts"
+        " WHERE kind = 'status' AND sent_at IS NOT NULL"  # a claim that could not leave in time is released
+    )
+    # Seen from both ends of the wire: a stall of one end's process bunches what it sees, a burst is seen by both.
+    assert 21 >= min(worst_second(questions), worst_second(row.at for row in sent))
 
 
 async def test_without_asking_first_no_question_is_asked(world: World) -> None:

@@ -100,8 +100,8 @@ async def test_a_lock_that_is_never_had_holds_up_nobody(world: World) -> None:
 
 async def test_a_lock_that_passes_leaves_no_conflict(world: World) -> None:
     """While CREATE INDEX has the table locked replies wait, are told of, and all of them are closed afterwards."""
-    await world.seed(40)
-    world.partner["rate"] = 100
+    await world.seed(120)
+    world.partner |= {"rate": 40, "timeout": "60s"}
     async with await psycopg.AsyncConnection.connect(world.dsn) as connection:
         process = await world.start("run", "nightly", "--json")
         await process.until(world.vendor, lambda: bool(world.cancels))
@@ -109,9 +109,9 @@ async def test_a_lock_that_passes_leaves_no_conflict(world: World) -> None:
         await connection.execute("SELECT pg_sleep(12)")
         sent = len(world.cancels)
     done = await process.ended()
-    assert (0, {"cancelled": 40}, 0) == (done.code, done.json["states"], done.json["conflicts"]), done.err
+    assert (0, {"cancelled": 120}, 0) == (done.code, done.json["states"], done.json["conflicts"]), done.err
     assert {"database.busy", "database.free"} <= {event["event"] for event in done.events}
-    assert sent < 40
+    assert sent < 120
     assert [] == await violations(world)
 
 
@@ -135,12 +135,12 @@ LEFT_OPEN = "it returned the round, which the operator's view still has open"
 async def test_a_function_that_only_says_so_halts_the_run(world: World) -> None:
     """What the function returns and the view still has open is a conflict, for reclose too, until it is closed indeed."""
     await world.seed(200)
-    world.partner["rate"] = 100
+    world.partner["rate"] = 20
     await replace(world, ASSERTED)
     done = await world.command("run", "--json")
     assert 3 == done.code, done.err
     assert done.json["halt_reason"].startswith("max_conflicts: ")
-    assert len(world.cancels) == done.json["conflicts"] < 100
+    assert len(world.cancels) == done.json["conflicts"] < 200
     again = await world.command("review", "reclose", "--by", "ann", "--json")
     assert (4, {(False, LEFT_OPEN)}) == (again.code, {(row["closed"], row["why"]) for row in again.json})
     assert {(f"conflict: close_rounds: {LEFT_OPEN}",)} == {
@@ -214,13 +214,13 @@ async def test_whatever_the_class_of_an_error_one_round_stands_alone(world: Worl
 )
 async def test_a_function_that_refuses_every_round_halts_the_run(world: World, state: str) -> None:
     """An error of any class for every round halts the run after a few, with the database's words; reclosing is left."""
-    await world.seed(60)
-    world.partner["rate"] = 30
+    await world.seed(200)
+    world.partner["rate"] = 20
     await replace(world, f"IF cardinality(p_round_id) > 0 THEN RAISE 'no' USING ERRCODE = '{state}'; END IF;")
     done = await world.command("run", "--json")
     assert 3 == done.code, done.err
     assert done.json["halt_reason"].startswith("max_conflicts: the operator's database refused to close 6 rounds")
-    assert 6 <= len(world.cancels) <= 30
+    assert 6 <= len(world.cancels) < 200
     assert {"close_rounds: no"} == {
         row.detail for row in await world.sql("SELECT detail FROM retention.cancellations WHERE state = 'cancelled'")
     }
@@ -229,13 +229,13 @@ async def test_a_function_that_refuses_every_round_halts_the_run(world: World, s
 
 async def test_a_function_that_closes_nothing_in_silence_halts_the_run(world: World) -> None:
     """Rounds that it does not return, and that the view still has, are refused closings as well."""
-    await world.seed(60)
-    world.partner["rate"] = 30
+    await world.seed(200)
+    world.partner["rate"] = 20
     await replace(world, "", "false")
     done = await world.command("run", "--json")
     assert 3 == done.code, done.err
     assert done.json["halt_reason"].startswith("max_conflicts: ")
-    assert len(world.cancels) <= 30
+    assert len(world.cancels) < 200
 
 
 @pytest.mark.parametrize("state", ["40001", "40P01", "55006", "55P03", "57014"])
@@ -286,15 +286,15 @@ async def test_a_broken_function_halts_before_the_first_call(world: World, kind:
 
 async def test_swapped_columns_are_noticed_on_the_first_batch(world: World) -> None:
     """A function whose result has round and partner swapped closes nothing: the batch is undone and the run halts."""
-    await world.seed(40)
-    world.partner["rate"] = 30
+    await world.seed(200)
+    world.partner["rate"] = 20
     body = FUNCTION.replace("{begin}", "").replace("{condition}", "true").replace("{end}", "")
     swapped = body.replace("RETURNING r.partner, r.round_id", "RETURNING r.round_id, r.partner")
     async with await psycopg.AsyncConnection.connect(world.dsn, autocommit=True) as connection:
         await connection.execute(swapped.encode())
     done = await world.command("run", "--json")
     assert 3 == done.code, done.err
-    assert len(world.cancels) <= 30
+    assert len(world.cancels) < 200
     assert [] == await world.sql("SELECT FROM public.rounds WHERE status = 2")
 
 
@@ -323,8 +323,8 @@ async def test_a_run_that_was_halted_by_closings_is_made_whole(world: World) -> 
 
 async def test_a_function_that_is_gone_halts_and_is_made_up_for(world: World) -> None:
     """Dropped while a run goes on: what the vendor did is on record all the same, and is closed once it is back."""
-    await world.seed(60)
-    world.partner["rate"] = 30
+    await world.seed(200)
+    world.partner["rate"] = 20
     process = await world.start("run", "nightly", "--json")
     await world.until_settled(3)
     await world.sql(DROP)

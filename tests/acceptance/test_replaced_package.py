@@ -27,11 +27,15 @@ def copy(folder: Path) -> Path:
 
 @pytest.mark.parametrize("stop", [False, pytest.param(True, marks=pytest.mark.long)], ids=["to its end", "stopped"])
 async def test_a_run_whose_package_is_gone_settles(world: World, tmp_path: Path, stop: bool) -> None:
-    """Everything that a run needs to its end is loaded before its first request: no file is missed, no reply is lost."""
+    """Everything that a run needs to its end is loaded before its first request: no file is missed, no reply is lost, and
+    the metrics are written.
+    """
     await world.seed(60)
     world.partner["rate"] = 40
     package = copy(tmp_path / "package")
-    process = await world.start("run", "nightly", "--json", environ={"PYTHONPATH": str(package)})
+    metrics = tmp_path / "run.prom"
+    words = ("run", "nightly", "--json", "--metrics-file", str(metrics))
+    process = await world.start(*words, environ={"PYTHONPATH": str(package)})
     await process.until(world.vendor, lambda: len(world.cancels) > 3)
     shutil.rmtree(package)
     if stop:
@@ -40,6 +44,7 @@ async def test_a_run_whose_package_is_gone_settles(world: World, tmp_path: Path,
     assert (143 if stop else 0) == done.code, done.err
     assert "Traceback" not in done.err
     assert len(world.cancels) == done.json["states"]["cancelled"]
+    assert "retention_run_last_exit_code{" in metrics.read_text("utf-8")
     assert [] == await violations(world)
 
 

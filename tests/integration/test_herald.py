@@ -98,7 +98,7 @@ async def test_a_target_that_hangs_holds_up_no_other(book: Book, database: Datab
         Receiver(hanging=True) as deaf,
         Receiver() as well,
         herald(database, webhook(deaf, "deaf"), webhook(well, "well"), cut_after=60) as one,
-        asyncio.timeout(30),
+        asyncio.timeout(300),
     ):
         passing = asyncio.create_task(one.once())
         while (
@@ -284,7 +284,7 @@ async def test_a_chat_that_cannot_be_told_says_why(monkeypatch: pytest.MonkeyPat
         url = f"json://{receiver.address}/"
         redirected = await Chat().send(url, "title", "text")
         receiver.hanging = True
-        hung = await Chat(timeout=0.3).send(url, "title", "text")
+        hung = await Chat(timeout=2).send(url, "title", "text")
         unknown = await Chat().send("nosuch://s3cret", "title", "text")
         monkeypatch.setitem(sys.modules, "apprise", None)
         missing = await Chat().send(url, "title", "text")

@@ -85,7 +85,7 @@ async def test_one_that_ends_by_itself_is_started_again(narrow: str) -> None:
     async with await psycopg.AsyncConnection.connect(console, autocommit=True, prepare_threshold=None) as connection:
         with pytest.raises(psycopg.OperationalError):
             await connection.execute("SHUTDOWN")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(300):
         await until(lambda: answers(narrow))
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from dataclasses import astuple
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from support.ledger import SETTLED
 
 from retention.core.model import RESOLUTIONS
 from retention.errors import UsageError
+from retention.ledger.policy_facts import PolicyFacts
 from retention.ledger.review import Review
 
 if TYPE_CHECKING:
@@ -107,6 +109,58 @@ async def test_a_round_that_is_given_up_is_listed_once(review: Review, book: Boo
         "mixed": ("already completed at the vendor, still open here", GIVEN_UP),
         "refused": (REJECTED, GIVEN_UP),
     } == await why(review)
+
+
+async def test_the_counts_are_those_of_the_list(database: Database, review: Review, book: Book) -> None:
+    """What waits for a person is counted by the policy that planned it and by each of its whys, and nothing else is."""
+    run, other = await book.run(), await book.run(policy="weekly")
+    await book.row(run, "doubt", "in_doubt", taken_up_by=other)
+    await book.row(run, "all", amount=90, conflict=True)
+    await book.row(run, "incomplete", amount=None)
+    await book.row(run, "refused", "rejected")
+    await book.row(run, "fine")
+    await book.row(other, "won", "held", review="winnings")
+    await book.row(other, "silent", "not_sent", review="not_asked")
+    await book.row(other, "twice", "not_sent", review="finding")
+    await book.row(run, "completed", "already_completed")
+    await book.row(other, "completed", "already_completed")
+    await book.row(run, "resolved", "resolved", resolved_as="cancelled", conflict=True, amount=90)
+    await book.row(run, "done", "resolved", resolved_as="not_sent", review="winnings")
+
+    counts = await PolicyFacts(database).review_counts(MAX_RUNS)
+    assert {
+        ("nightly", "in_doubt"): 1,
+        ("nightly", "conflict"): 2,
+        ("nightly", "discrepancy"): 1,
+        ("nightly", "incomplete"): 1,
+        ("nightly", "rejected"): 1,
+        ("weekly", "winnings"): 1,
+        ("weekly", "not_asked"): 1,
+        ("weekly", "finding"): 2,
+    } == counts
+    assert 9 == len(await review.list(MAX_RUNS))  # one of them has two whys
+
+
+async def test_the_last_runs_are_told_by_policy(database: Database, book: Book) -> None:
+    """A run that failed has ended and not succeeded, one that is halted has not ended and is the newest, a missed time never
+    ran, and a dry run is a success where that is asked for.
+    """
+
+    def hour(hours: int) -> datetime:
+        return SETTLED + timedelta(hours=hours)
+
+    await book.run(as_of=hour(1), finished_at=hour(2))
+    await book.run(as_of=hour(3), status="failed", halt_reason="unreachable: acme", finished_at=hour(4))
+    halted = await book.run(as_of=hour(5), status="halted", halt_reason="max_rounds")
+    await book.run(as_of=hour(6), status="cancelled", halt_reason="missed: no daemon", finished_at=hour(6))
+    dry = await book.run(policy="weekly", mode="dry_run", as_of=hour(1), finished_at=hour(1))
+    facts = PolicyFacts(database)
+    assert {
+        "nightly": (hour(4), hour(2), halted, "halted"),
+        "weekly": (hour(1), None, dry, "finished"),
+        "never": (None, None, None, None),
+    } == {name: astuple(last) for name, last in (await facts.last_runs(["nightly", "weekly", "never"], [])).items()}
+    assert hour(1) == (await facts.last_runs(["weekly"], ["weekly"]))["weekly"].succeeded_at
 
 
 async def test_an_item_says_what_a_person_wants_to_know(review: Review, book: Book) -> None:

@@ -133,6 +133,7 @@ HARMLESS: dict[str, Any] = {
             "halt_reasons",
             "outcomes",
             "policies",
+            "dry_run_policies",
             "kinds",
             "paused_for",
         )

@@ -175,7 +175,7 @@ async def test_a_delayed_call_has_its_effect_without_its_client(
 
     assert (0, 1) == (before, vendor.rounds[KEY].cancelled_times)
     assert request.finished_at is not None
-    assert 0.1 <= request.finished_at - request.arrived_at < 1
+    assert 0.1 <= request.finished_at - request.arrived_at
 
 
 async def test_an_outage_refuses_connections_and_keeps_the_truth(

@@ -88,17 +88,19 @@ def test_a_slow_handshake_holds_up_its_own_connection_alone(
             client_of(tls[1]) as new,
         ):
             await ask(there, vendor.url + HEALTH)
-            vendor.handshake_delay = WAIT
-            before = time.monotonic()
+            vendor.handshake_delay = 3600
+            held = asyncio.create_task(ask(new, vendor.url + CANCEL, roundId="R"))
             _, out = await asyncio.open_connection(vendor.host, vendor.port)
             out.close()
-            asking = [asyncio.create_task(ask(new, vendor.url + CANCEL, roundId=f"R-{n}")) for n in range(5)]
             for _ in range(5):
                 await ask(there, vendor.url + HEALTH)
-            assert time.monotonic() < before + WAIT
-            await asyncio.gather(*asking)
-            arrived = [request.arrived_at - before for request in vendor.requests[-5:]]
-            assert WAIT <= min(arrived) <= max(arrived) < 3 * WAIT, "they waited beside each other"
+            assert not held.done()
+            held.cancel()
+            vendor.handshake_delay = WAIT
+            before = time.monotonic()
+            await asyncio.gather(*(ask(new, vendor.url + CANCEL, roundId=f"R-{n}") for n in range(20)))
+            arrived = [request.arrived_at - before for request in vendor.requests[-20:]]
+            assert WAIT <= min(arrived) <= max(arrived) < 20 * WAIT, "they waited beside each other"
 
     run(scenario())
 
@@ -113,9 +115,10 @@ def test_a_slow_accept_is_read_late(run: Any) -> None:
         ):
             before = time.monotonic()
             await ask(client, vendor.url + HEALTH)
+            vendor.accept_delay = 3600
             await ask(client, vendor.url + HEALTH)
             first, second = (request.arrived_at - before for request in vendor.requests)
-            assert WAIT <= first <= second < 2 * WAIT
+            assert WAIT <= first <= second
 
     run(scenario())
 

@@ -540,8 +540,8 @@ def hostile() -> list[Any]:
 
 @pytest.mark.parametrize("body", hostile())
 def test_no_body_hangs_the_decoder(body: bytes) -> None:
-    """64 KiB of whatever costs most are decoded in well under a second, without an exception."""
-    started = time.perf_counter()
+    """64 KiB of whatever costs most are decoded in well under a second of processor time, without an exception."""
+    started = time.thread_time()
     reply = read(body)
-    assert 1.0 > time.perf_counter() - started
+    assert 1.0 > time.thread_time() - started
     assert (reply.code is None) == (reply.problem is not None)
