@@ -22,7 +22,7 @@ from retention.ledger.finding import Finding
 from retention.ledger.inspect import inspect_database
 from retention.ledger.inspect_names import inspect_names
 from retention.ledger.runs import RunLedger
-from retention.ledger.trouble import AWAY
+from retention.ledger.trouble import AWAY, told
 from retention.report.show import vendor_pause
 from retention.scope import scope_of
 from retention.settings.durations import format_duration
@@ -180,7 +180,7 @@ async def _database(settings: Settings, redact: Callable[[str], str]) -> list[Fi
     except RetentionError as error:
         message = str(error)
     except AWAY as error:
-        message = f"the database went away: {_first_line(error)}"
+        message = told(error)
     except psycopg.Error as error:
         message = f"the database refused a statement: {_first_line(error)}"
     return [Finding("database", ok=False, message=redact(message)), *secret_findings(settings, ())]

@@ -200,7 +200,7 @@ async def open_house(
 ) -> AsyncIterator[House]:
     """Connect to the database and put the parts together. Raises DatabaseUnreachableError."""
     secret = settings.database.dsn
-    async with open_database(secret.reveal if secret else str, connections) as database:
+    async with open_database(secret.reveal if secret else str, connections, log) as database:
         clocks = Clocks(timeouts_of(settings))
         yield House(settings, database, log, redactor, replica_name(), Tally(), clocks, KnownServer())
 

@@ -100,7 +100,7 @@ def run(work: Callable[[Signals], Awaitable[int]], redactor: Redactor, log: Filt
 
     import psycopg
 
-    from retention.ledger.trouble import AWAY
+    from retention.ledger.trouble import AWAY, told
     from retention.signals import Signals
 
     # What is imported stays, and requests leave next to no cycles: looking for them as often as Python does by itself
@@ -121,7 +121,7 @@ def run(work: Callable[[Signals], Awaitable[int]], redactor: Redactor, log: Filt
     except RetentionError as error:
         code = _fail(redactor.own_words(str(error)), error.exit_code)
     except AWAY as error:
-        code = _fail(f"the database went away: {redactor.text(_first_line(error))}", 5)
+        code = _fail(redactor.text(told(error)), 5)
     except psycopg.Error as error:
         code = _fail(f"the database refused a statement: {redactor.text(_first_line(error))}", 2)
     except BrokenPipeError:

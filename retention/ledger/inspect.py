@@ -15,6 +15,7 @@ from retention.ledger.freezing import bounds
 from retention.ledger.grants import grants
 from retention.ledger.inspect_policies import policy_findings
 from retention.ledger.queries import query
+from retention.ledger.session_settings import check_session
 from retention.ledger.trouble import AWAY
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ async def inspect_database(
     """
     findings = await _needed(database)
     if all(finding.ok for finding in findings):
+        findings += await check_session(database)
         findings += [await check_closing(database), *await check_durability(database)]
     findings += wallet_findings(await database.rows("check_view", relation="wallet_refunds"))
     if all(finding.ok for finding in findings):

@@ -66,6 +66,7 @@ NOW = datetime.now(UTC)
 UUID = uuid.UUID(int=4711)
 
 HARMLESS: dict[str, Any] = {
+    "pid": 0,
     **dict.fromkeys(("again", "dry_run", "status_probe", "ask_first", "doubts_only"), False),
     **dict.fromkeys(("ended", "paused"), True),
     **dict.fromkeys(("partner", "policy", "target", "round_id", "market"), "acme"),
