@@ -28,11 +28,14 @@ from retention.scope import scope_of
 from retention.settings.durations import format_duration
 from retention.settings.partner import Call
 from retention.vendor.client import VendorClient
+from retention.waiting import telling
 from retention.wiring import redactor_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
+
+    from structlog.typing import FilteringBoundLogger
 
     from retention.ledger.database import Database
     from retention.log import Redactor
@@ -48,15 +51,20 @@ CODE_LIMIT, WORDS_LIMIT = 64, 256
 """Characters from which on a reply's code, or its description, may have been cut."""
 
 
-async def run_checks(settings: Settings, schedules: Mapping[str, Sequence[datetime]]) -> list[Finding]:
-    """Look at everything, in the order in which it has to be mended; `schedules` as `next_times` tells them."""
+async def run_checks(
+    settings: Settings, schedules: Mapping[str, Sequence[datetime]], log: FilteringBoundLogger | None = None
+) -> list[Finding]:
+    """Look at everything, in the order in which it has to be mended; `schedules` as `next_times` tells them.
+
+    `log` is told what is waited for, where that takes long.
+    """
     redactor = redactor_of(settings)
     findings = [Finding("configuration", ok=True, message=_extent(settings)), *map(_policy, settings.policies.values())]
     findings += [_schedule(settings.policies[name], times) for name, times in schedules.items()]
     findings += _overlaps(settings)
     findings += [_unasked(partner) for partner in settings.partners.values() if not partner.asks_first]
-    findings += await _database(settings, redactor.text)
-    findings += await asyncio.gather(*(_vendor(partner, redactor) for partner in settings.partners.values()))
+    findings += await _database(settings, redactor.text, log)
+    findings += await asyncio.gather(*(_vendor(partner, redactor, log) for partner in settings.partners.values()))
     return findings
 
 
@@ -166,11 +174,13 @@ def _said(code: str, words: str | None, redactor: Redactor) -> str:
     return f"{shown}, {redactor.text(words) if len(words) < WORDS_LIMIT else long}"
 
 
-async def _database(settings: Settings, redact: Callable[[str], str]) -> list[Finding]:
+async def _database(
+    settings: Settings, redact: Callable[[str], str], log: FilteringBoundLogger | None
+) -> list[Finding]:
     secret = settings.database.dsn
     scopes = [(policy.name, scope_of(settings, policy)) for policy in settings.policies.values()]
     try:
-        async with open_database(secret.reveal if secret else str, size=1) as database:
+        async with open_database(secret.reveal if secret else str, 1, log) as database:
             limited = {policy.name: [*policy.max_amount] for policy in settings.policies.values()}
             findings = [await _clock(database, settings), *await inspect_database(database, scopes, limited)]
             if not all(finding.ok for finding in findings):
@@ -203,9 +213,12 @@ async def _vendor_pauses(database: Database) -> list[Finding]:
     ]
 
 
-async def _vendor(partner: Partner, redactor: Redactor) -> Finding:
-    async with VendorClient(timeout=partner.timeout.total_seconds()) as client:
-        return await check_vendor(client, partner, redactor)
+async def _vendor(partner: Partner, redactor: Redactor, log: FilteringBoundLogger | None) -> Finding:
+    seconds = partner.timeout.total_seconds()
+    detail = f"waits for the vendor's answer (HealthCheck), for {seconds:.0f} s at the most"
+    async with VendorClient(timeout=seconds) as client:
+        with telling(log, "vendor.waiting", partner=partner.name, detail=detail):
+            return await check_vendor(client, partner, redactor)
 
 
 def _first_line(error: Exception) -> str:

@@ -33,6 +33,7 @@ from retention.partner_wiring import open_partner, terms_of
 from retention.progress import progress
 from retention.runs import Runs
 from retention.scope import scope_of
+from retention.waiting import telling
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -100,7 +101,8 @@ class House:
             return  # what has been tried for long is given up, which a wrong clock must not decide
         try:
             async with asyncio.timeout(TELLING), self.herald() as herald:
-                await herald.once()
+                with telling(self.log, "notification.waiting", detail=f"tells people, for {TELLING:.0f} s at the most"):
+                    await herald.once()
         except (*AWAY, TimeoutError) as error:
             self.log.warning("notification.put_off", problem=type(error).__name__)
 

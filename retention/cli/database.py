@@ -105,14 +105,15 @@ def check(context: typer.Context, as_json: AsJson = False) -> None:
     options = globals_of(context)
     settings = options.settings()
     redactor = redactor_of(settings)
+    log = options.log(redactor)
 
     async def work(_signals: Signals) -> int:
         schedules = checks.next_times(settings, datetime.now(UTC))
-        findings = await checks.run_checks(settings, schedules)
+        findings = await checks.run_checks(settings, schedules, log)
         if as_json:
             emit_json(checks.document(findings, schedules))
         else:
             print(checks.text(findings))
         return checks.exit_code(findings)
 
-    run(work, redactor, options.log(redactor))
+    run(work, redactor, log)

@@ -177,7 +177,7 @@ class Daemon:
         except (TimeoutError, psycopg.Error) as error:  # one that refuses may be mended while this goes on
             if not self._away:
                 event = "database.busy" if isinstance(error, BusyError) else "database.away"
-                self._log.warning(event, problem=first_line(error))
+                self._log.warning(event, problem=first_line(error) if str(error) else f"no answer for {PATIENCE:.0f} s")
             self._away = True
             return
         if self._away:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any, LiteralString, Self, TypeVar
 
 import psycopg
-from psycopg import IsolationLevel
 from psycopg.rows import namedtuple_row, tuple_row
 
 from retention.ledger.queries import query
@@ -38,6 +37,12 @@ CONNECTION_OPTIONS: dict[str, Any] = {
     "keepalives_count": 4,
     "tcp_user_timeout": 30_000,
 }
+
+
+_SNAPSHOT: LiteralString = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY NOT DEFERRABLE"
+_WRITES: LiteralString = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE NOT DEFERRABLE"
+_READS: LiteralString = "BEGIN ISOLATION LEVEL READ COMMITTED NOT DEFERRABLE"
+"""On a standby, which refuses the other, and not what only reads."""
 
 
 class Session(psycopg.AsyncConnection[Any]):
@@ -73,8 +78,16 @@ class Session(psycopg.AsyncConnection[Any]):
     async def take_hold(self) -> None:
         """Set what our statements rely on, and find out who answers."""
         self.doing = "begin_session"
+        values = {"pid": self.info.backend_pid}
         async with self.cursor(row_factory=tuple_row) as cursor:
-            await cursor.execute(query("begin_session"), {"pid": self.info.backend_pid})
+            if psycopg.AsyncPipeline.is_supported():  # one message: no limit of the session's holds for any of it
+                async with self.pipeline():
+                    await self.execute("BEGIN")
+                    await self.execute("SET LOCAL statement_timeout = 0")
+                    await cursor.execute(query("begin_session"), values)
+                    await self.execute("COMMIT")
+            else:
+                await cursor.execute(query("begin_session"), values)
             [(self.pooled, self.standby, _)] = await cursor.fetchall()
 
     async def wait(self, gen: PQGen[RV], *how: Any, **named: Any) -> RV:
@@ -94,34 +107,30 @@ class Session(psycopg.AsyncConnection[Any]):
     @asynccontextmanager
     async def begun(self, *, snapshot: bool = False) -> AsyncIterator[None]:
         """Be in a transaction in which what our statements rely on holds; with `snapshot` all see the same moment."""
-        if snapshot:
-            await self.set_isolation_level(IsolationLevel.REPEATABLE_READ)
-            await self.set_read_only(True)
-            await self.set_deferrable(False)
-        elif self.pooled:
-            await self.set_isolation_level(IsolationLevel.READ_COMMITTED)
-            # A standby would refuse the word, not the statements that only read.
-            await self.set_read_only(None if self.standby else False)
-            await self.set_deferrable(False)
-        try:
-            async with AsyncExitStack() as stack:
-                try:
-                    await stack.enter_async_context(self.transaction())
-                except psycopg.errors.FeatureNotSupported as error:
-                    self.standby = True  # the pooler leads to another server now
-                    raise ReadOnlyError(f"the server is a standby now: {first_line(error)}") from error
-                if self.pooled:
-                    await self._settle_pooled()
+        if self.pooled:
+            async with self._begun_pooled(_SNAPSHOT if snapshot else _READS if self.standby else _WRITES):
                 yield
-        finally:
-            if snapshot and not self.closed:
-                await self.set_isolation_level(None)
-                await self.set_read_only(None)
-                await self.set_deferrable(None)
+            return
+        async with self.transaction():
+            if snapshot:
+                await self.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            yield
 
-    async def _settle_pooled(self) -> None:
-        await self.execute("SET LOCAL statement_timeout = 0")  # before what might take longer than the pooler's
-        await self.execute(query("begin_pooled"))
+    @asynccontextmanager
+    async def _begun_pooled(self, begin: LiteralString) -> AsyncIterator[None]:
+        """Begin, and set what our statements rely on, all in one message: the session's own limits hold until then."""
+        try:
+            await self.execute(begin + "; SET LOCAL statement_timeout = 0;" + query("begin_pooled"))
+        except psycopg.errors.FeatureNotSupported as error:
+            self.standby = True  # the pooler leads to another server now
+            raise ReadOnlyError(f"the server is a standby now: {first_line(error)}") from error
+        try:
+            yield
+        except BaseException:
+            with suppress(psycopg.Error):
+                await self.execute("ROLLBACK")
+            raise
+        await self.execute("COMMIT")
 
     async def undo(self) -> None:
         """Within a transaction, undo what the operator's function has set."""
