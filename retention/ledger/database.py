@@ -107,12 +107,13 @@ class Database:
         async with (
             self._patience(name) if self._patience else nullcontext(),
             self._share if self._sharing else nullcontext(),
-            self._session(name) as session,
+            self._session() as session,
             session.begun() if together else session.framed(),
         ):
             if self._durable:
                 await session.execute(query("raise_durability"))
-            yield session
+            with session.at(name):
+                yield session
 
     async def rows(self, name: str, **values: Any) -> list[Any]:
         """Run one statement and return its rows."""
@@ -159,7 +160,7 @@ class Database:
     @asynccontextmanager
     async def transaction(self, *, snapshot: bool = False) -> AsyncIterator[Transaction]:
         """Several statements, together or not at all; with `snapshot` they only read, and all see the same moment."""
-        async with self._share, self._session("transaction") as session, session.begun(snapshot=snapshot):
+        async with self._share, self._session() as session, session.begun(snapshot=snapshot):
             if not snapshot:  # others wait for what it changes, and its process may have frozen, or its machine be gone
                 await session.execute(query("raise_durability"))
                 await session.execute(f"SET LOCAL idle_in_transaction_session_timeout = {IDLE_MS}")
@@ -168,16 +169,15 @@ class Database:
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Session]:
         """A connection, for what is no single statement of sql/queries/."""
-        async with self._session("statement") as session, session.framed():
+        async with self._session() as session, session.framed():
             yield session
 
     @asynccontextmanager
-    async def _session(self, doing: str) -> AsyncIterator[Session]:
+    async def _session(self) -> AsyncIterator[Session]:
         """A connection, on which errors are told apart."""
         async with AsyncExitStack() as stack:
             with self._waits.told(FREE):
                 session = await stack.enter_async_context(self._pool.connection())
-            session.doing = doing
             try:
                 yield session
             except (AwayError, BusyError):
@@ -202,9 +202,9 @@ class Transaction:
 
     async def rows(self, name: str, **values: Any) -> list[Any]:
         """Run one statement and return its rows."""
-        self._connection.doing = name
-        cursor = await self._connection.execute(query(name), values)
-        return await cursor.fetchall() if cursor.description else []
+        with self._connection.at(name):
+            cursor = await self._connection.execute(query(name), values)
+            return await cursor.fetchall() if cursor.description else []
 
     async def row(self, name: str, **values: Any) -> Any:
         """Run one statement and return its only row, or None."""
@@ -213,10 +213,10 @@ class Transaction:
 
     async def stream(self, name: str, **values: Any) -> AsyncGenerator[Any, None]:
         """Run one statement and hand its rows over as they come, a thousand in memory at a time."""
-        self._connection.doing = name
         async with self._connection.cursor(name="retention_stream") as cursor:
             cursor.itersize = 1000
-            await cursor.execute(query(name), values)
+            with self._connection.at(name):
+                await cursor.execute(query(name), values)
             async for row in cursor:
                 yield row
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, LiteralString, Self, TypeVar
 
 import psycopg
@@ -13,7 +13,7 @@ from retention.ledger.trouble import ReadOnlyError, first_line
 from retention.ledger.waits import CONNECTING, Waits
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from psycopg.abc import PQGen
 
@@ -55,7 +55,7 @@ class Session(psycopg.AsyncConnection[Any]):
 
     waits = Waits()
     doing: str | None = None
-    """The statement that is sent next, by its name."""
+    """The statement that is sent, by its name; None for BEGIN, COMMIT and the like."""
     pooled = False
     standby = False
 
@@ -77,7 +77,6 @@ class Session(psycopg.AsyncConnection[Any]):
 
     async def take_hold(self) -> None:
         """Set what our statements rely on, and find out who answers."""
-        self.doing = "begin_session"
         values = {"pid": self.info.backend_pid}
         async with self.cursor(row_factory=tuple_row) as cursor:
             if psycopg.AsyncPipeline.is_supported():  # one message: no limit of the session's holds for any of it
@@ -92,8 +91,17 @@ class Session(psycopg.AsyncConnection[Any]):
 
     async def wait(self, gen: PQGen[RV], *how: Any, **named: Any) -> RV:
         """Wait for the server, as every statement does; tell of it where that takes long."""
-        with self.waits.told(self.doing or "a statement", self):
+        with self.waits.told(self.doing, self):
             return await super().wait(gen, *how, **named)
+
+    @contextmanager
+    def at(self, name: str) -> Iterator[None]:
+        """Call what is done within it by this name, should it take long."""
+        self.doing = name
+        try:
+            yield
+        finally:
+            self.doing = None
 
     @asynccontextmanager
     async def framed(self) -> AsyncIterator[None]:

@@ -50,8 +50,11 @@ class Waits:
         self._told: dict[str, _Told] = {}
         self._looks: set[asyncio.Task[None]] = set()
 
-    def told(self, what: str, session: Session | None = None) -> Wait:
-        """Tell of what is done within it, where that takes long; `what` is a statement's name, or a word of ours."""
+    def told(self, what: str | None, session: Session | None = None) -> Wait:
+        """Tell of what is done within it, where that takes long; `what` is a statement's name, or a word of ours.
+
+        None is for what has no name, and is not known again where it is tried again.
+        """
         return Wait(self, what, session)
 
     def begin(self, wait: Wait) -> asyncio.TimerHandle | None:
@@ -60,12 +63,15 @@ class Waits:
             return None
         return asyncio.get_running_loop().call_later(AFTER, self._look, wait)
 
-    def end(self, what: str) -> None:
-        """Say that it goes on, where it was told that it waits."""
+    def end(self, wait: Wait, *, answered: bool) -> None:
+        """Say that it goes on, where it was told that it waits. What was not `answered` is tried again."""
+        if not answered and wait.what is not None:
+            return
+        what = wait.key
         told = self._told.pop(what, None)
         if told is None or self._log is None or any(other.thing == told.thing for other in self._told.values()):
             return
-        self._log.info("database.goes_on", statement=what, waited_s=round(time.monotonic() - told.since, 1))
+        self._log.info("database.goes_on", statement=wait.what, waited_s=round(time.monotonic() - told.since, 1))
 
     def _look(self, wait: Wait) -> None:
         task = asyncio.create_task(self._tell(wait))
@@ -81,7 +87,7 @@ class Waits:
             return
         now = time.monotonic()
         known = next((told for told in self._told.values() if told.thing == thing and now - told.at < AGAIN), None)
-        self._told[wait.what] = _Told(thing, known.since if known else wait.since, known.at if known else now)
+        self._told[wait.key] = _Told(thing, known.since if known else wait.since, known.at if known else now)
         if known is None:
             self._log.warning("database.waiting", statement=wait.what, detail=f"waits for {detail}")
 
@@ -91,11 +97,16 @@ class Wait:
 
     __slots__ = ("_handle", "_waits", "over", "session", "since", "what")
 
-    def __init__(self, waits: Waits, what: str, session: Session | None) -> None:
+    def __init__(self, waits: Waits, what: str | None, session: Session | None) -> None:
         self._waits = waits
         self.what = what
         self.session = session
         self.over = False
+
+    @property
+    def key(self) -> str:
+        """By which it is known again."""
+        return self.what or f"{id(self):x}"
 
     def __enter__(self) -> Self:
         self.since = time.monotonic()
@@ -108,11 +119,12 @@ class Wait:
         self.over = True
         if self._handle is not None:
             self._handle.cancel()
-        if kind is None:  # what failed is tried again, and still waits
-            self._waits.end(self.what)
+        self._waits.end(self, answered=kind is None)
 
 
-def _unknown(what: str) -> tuple[str, str]:
+def _unknown(what: str | None) -> tuple[str, str]:
+    if what is None:
+        return "an answer", "the database's answer"
     if what == CONNECTING:
         return what, "the database to let it in"
     if what == FREE:

@@ -54,10 +54,10 @@ class Held(Database):
         return self
 
     @asynccontextmanager
-    async def _session(self, doing: str) -> AsyncIterator[Session]:
+    async def _session(self) -> AsyncIterator[Session]:
         """A transaction between two turns."""
         await self._turns.turn(self._number)
-        async with super()._session(doing) as connection, connection.transaction():
+        async with super()._session() as connection, connection.transaction():
             self._turns.backends[self._number] = connection.info.backend_pid
             yield connection
             await self._turns.turn(self._number)
