@@ -80,7 +80,11 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
             )
         else:
             for standing in standings:
-                when = f"applied {standing.applied_at:%Y-%m-%d %H:%M:%S %Z}" if standing.applied_at else "pending"
+                when = (
+                    f"applied {standing.applied_at.astimezone(UTC):%Y-%m-%d %H:%M:%S %Z}"
+                    if standing.applied_at
+                    else "pending"
+                )
                 print(f"{standing.migration.name}  {when}")
             print("the schema is current" if current else "run `retention db migrate`")
         return 0 if current else 2

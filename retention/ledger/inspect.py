@@ -74,6 +74,7 @@ async def inspect_database(
     findings = await _needed(database)
     if all(finding.ok for finding in findings):
         findings += await check_session(database)
+    if all(finding.ok for finding in findings):
         findings += [await check_closing(database), *await check_durability(database)]
     findings += wallet_findings(await database.rows("check_view", relation="wallet_refunds"))
     if all(finding.ok for finding in findings):
