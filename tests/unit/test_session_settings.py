@@ -34,8 +34,10 @@ MENDS = {
     ),
     "what was set and did not take": (
         {"others": ["statement_timeout = 500ms"]},
-        "statement_timeout = 500ms, which this job could not change: "
-        "ALTER ROLE retention_job IN DATABASE operator RESET statement_timeout",
+        (
+            "statement_timeout = 500ms, which this job could not change: "
+            "ALTER ROLE retention_job IN DATABASE operator RESET statement_timeout"
+        ),
     ),
 }
 
