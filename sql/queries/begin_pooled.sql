@@ -2,4 +2,3 @@
 SELECT count(set_config(s.name, s.value, true)) AS settings
 FROM
 -- include shared/session_settings.sql
-WHERE current_setting(s.name, true) IS NOT NULL

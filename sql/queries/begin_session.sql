@@ -6,4 +6,3 @@ SELECT
     count(set_config(s.name, s.value, pg_backend_pid() <> %(pid)s)) AS settings
 FROM
 -- include shared/session_settings.sql
-WHERE current_setting(s.name, true) IS NOT NULL -- not every version knows all of them

@@ -13,9 +13,8 @@ SELECT
     ARRAY(SELECT o.name || ' = ' || current_setting(o.name)
           FROM (SELECT * FROM
 -- include shared/session_settings.sql
-          ) AS o (name, value)
-          WHERE current_setting(o.name, true) IS NOT NULL
-            AND CASE WHEN o.name = 'datestyle' THEN current_setting(o.name) NOT LIKE 'ISO%%' ELSE current_setting(o.name) <> o.value END
+          ) AS o
+          WHERE CASE WHEN o.name = 'datestyle' THEN current_setting(o.name) NOT LIKE 'ISO%%' ELSE current_setting(o.name) <> o.value END
           ORDER BY o.name) AS others
 FROM (SELECT schema AS first FROM unnest(current_schemas(true)) WITH ORDINALITY AS u (schema, nth)
       WHERE NOT starts_with(schema::text, 'pg_temp') AND schema <> 'pg_catalog' ORDER BY nth LIMIT 1) AS s

@@ -5,7 +5,7 @@ BEGIN
     RESET ALL;
     PERFORM set_config(s.name, s.value, true) FROM
     -- include shared/session_settings.sql
-    WHERE current_setting(s.name, true) IS NOT NULL;
+    ;
     IF current_setting('synchronous_commit') IN ('off', 'local') THEN
         SET LOCAL synchronous_commit = on;
     END IF;
