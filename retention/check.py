@@ -23,17 +23,20 @@ from retention.ledger.finding import Finding
 from retention.ledger.inspect import inspect_database
 from retention.ledger.inspect_names import inspect_names
 from retention.ledger.runs import RunLedger
-from retention.ledger.trouble import AWAY
+from retention.ledger.trouble import AWAY, told
 from retention.report.show import person_pause, vendor_pause
 from retention.scope import scope_of
 from retention.settings.durations import format_duration
 from retention.settings.partner import Call
 from retention.vendor.client import VendorClient
+from retention.waiting import telling
 from retention.wiring import redactor_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
+
+    from structlog.typing import FilteringBoundLogger
 
     from retention.ledger.database import Database
     from retention.log import Redactor
@@ -49,15 +52,20 @@ CODE_LIMIT, WORDS_LIMIT = 64, 256
 """Characters from which on a reply's code, or its description, may have been cut."""
 
 
-async def run_checks(settings: Settings, schedules: Mapping[str, Sequence[datetime]]) -> list[Finding]:
-    """Look at everything, in the order in which it has to be mended; `schedules` as `next_times` tells them."""
+async def run_checks(
+    settings: Settings, schedules: Mapping[str, Sequence[datetime]], log: FilteringBoundLogger | None = None
+) -> list[Finding]:
+    """Look at everything, in the order in which it has to be mended; `schedules` as `next_times` tells them.
+
+    `log` is told what is waited for, where that takes long.
+    """
     redactor = redactor_of(settings)
     findings = [Finding("configuration", ok=True, message=_extent(settings)), *map(_policy, settings.policies.values())]
     findings += [_schedule(settings.policies[name], times) for name, times in schedules.items()]
     findings += _overlaps(settings)
     findings += [_unasked(partner) for partner in settings.partners.values() if not partner.asks_first]
-    findings += await _database(settings, redactor.text)
-    findings += await asyncio.gather(*(_vendor(partner, redactor) for partner in settings.partners.values()))
+    findings += await _database(settings, redactor.text, log)
+    findings += await asyncio.gather(*(_vendor(partner, redactor, log) for partner in settings.partners.values()))
     return findings
 
 
@@ -167,11 +175,13 @@ def _said(code: str, words: str | None, redactor: Redactor) -> str:
     return f"{shown}, {redactor.text(words) if len(words) < WORDS_LIMIT else long}"
 
 
-async def _database(settings: Settings, redact: Callable[[str], str]) -> list[Finding]:
+async def _database(
+    settings: Settings, redact: Callable[[str], str], log: FilteringBoundLogger | None
+) -> list[Finding]:
     secret = settings.database.dsn
     scopes = [(policy.name, scope_of(settings, policy)) for policy in settings.policies.values()]
     try:
-        async with open_database(secret.reveal if secret else str, size=1) as database:
+        async with open_database(secret.reveal if secret else str, 1, log) as database:
             limits = {policy.name: policy.limits for policy in settings.policies.values()}
             findings = [await _clock(database, settings), *await inspect_database(database, scopes, limits)]
             if not all(finding.ok for finding in findings):
@@ -181,7 +191,7 @@ async def _database(settings: Settings, redact: Callable[[str], str]) -> list[Fi
     except RetentionError as error:
         message = str(error)
     except AWAY as error:
-        message = f"the database went away: {_first_line(error)}"
+        message = told(error)
     except psycopg.Error as error:
         message = f"the database refused a statement: {_first_line(error)}"
     return [Finding("database", ok=False, message=redact(message)), *secret_findings(settings, ())]
@@ -202,13 +212,16 @@ async def _pauses(database: Database) -> list[Finding]:
         for one in await Controls(database).pauses()
     }
     by_vendors = await RunLedger(database).vendor_pauses(None)
-    told = [*by_people.items(), *((partner, vendor_pause(partner, until)) for partner, until in by_vendors.items())]
-    return [Finding(f"pause of {whom}", ok=True, message=words, warning=True) for whom, words in told]
+    pauses = [*by_people.items(), *((partner, vendor_pause(partner, until)) for partner, until in by_vendors.items())]
+    return [Finding(f"pause of {whom}", ok=True, message=words, warning=True) for whom, words in pauses]
 
 
-async def _vendor(partner: Partner, redactor: Redactor) -> Finding:
-    async with VendorClient(timeout=partner.timeout.total_seconds()) as client:
-        return await check_vendor(client, partner, redactor)
+async def _vendor(partner: Partner, redactor: Redactor, log: FilteringBoundLogger | None) -> Finding:
+    seconds = partner.timeout.total_seconds()
+    detail = f"waits for the vendor's answer (HealthCheck), for {seconds:.0f} s at the most"
+    async with VendorClient(timeout=seconds) as client:
+        with telling(log, "vendor.waiting", partner=partner.name, detail=detail):
+            return await check_vendor(client, partner, redactor)
 
 
 def _first_line(error: Exception) -> str:

@@ -30,6 +30,7 @@ from retention.log import Redactor
 from retention.partner_wiring import terms_of
 from retention.runs import Runs
 from retention.scope import scope_of
+from retention.waiting import telling
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -101,7 +102,8 @@ class House:
             return  # what has been tried for long is given up, which a wrong clock must not decide
         try:
             async with asyncio.timeout(TELLING), self.herald() as herald:
-                await herald.once()
+                with telling(self.log, "notification.waiting", detail=f"tells people, for {TELLING:.0f} s at the most"):
+                    await herald.once()
         except (*AWAY, TimeoutError) as error:
             self.log.warning("notification.put_off", problem=type(error).__name__)
 
@@ -152,7 +154,7 @@ async def open_house(
 ) -> AsyncIterator[House]:
     """Connect to the database and put the parts together. Raises DatabaseUnreachableError."""
     secret = settings.database.dsn
-    async with open_database(secret.reveal if secret else str, connections) as database:
+    async with open_database(secret.reveal if secret else str, connections, log) as database:
         clocks = Clocks(timeouts_of(settings))
         yield House(settings, database, log, redactor, replica_name(), Tally(), clocks, KnownServer())
 

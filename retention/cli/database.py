@@ -115,16 +115,17 @@ def check(context: typer.Context, as_json: AsJson = False) -> None:
     options = globals_of(context)
     settings = options.settings()
     redactor = redactor_of(settings)
+    log = options.log(redactor)
 
     async def work(_signals: Signals) -> int:
         from retention.report.grid import print_lines
 
         schedules = checks.next_times(settings, datetime.now(UTC))
-        findings = await checks.run_checks(settings, schedules)
+        findings = await checks.run_checks(settings, schedules, log)
         if as_json:
             emit_json(checks.document(findings, schedules))
         else:
             print_lines(checks.text(findings).split("\n"), hang=CHECK_MARK)
         return checks.exit_code(findings)
 
-    run(context, work, redactor, options.log(redactor), prints=True)
+    run(context, work, redactor, log, prints=True)

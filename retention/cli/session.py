@@ -117,7 +117,7 @@ def run(
 
     import psycopg
 
-    from retention.ledger.trouble import AWAY
+    from retention.ledger.trouble import AWAY, told
     from retention.signals import Signals
 
     # What is imported stays, and requests leave next to no cycles: looking for them as often as Python does by itself
@@ -142,7 +142,7 @@ def run(
     except RetentionError as error:
         code = _fail(redactor.own_words(str(error)), error.exit_code)
     except AWAY as error:
-        code = _fail(f"the database went away: {redactor.text(_first_line(error))}", 5)
+        code = _fail(redactor.text(told(error)), 5)
     except (
         psycopg.errors.InsufficientPrivilege
     ) as error:  # of a view's or a function's owner: ours are looked at before

@@ -40,6 +40,7 @@ _BY_SQLSTATE = {
     "55006": Trouble.BUSY,  # object_in_use
     "57014": Trouble.BUSY,  # query_canceled: statement_timeout, or an administrator
     "53": Trouble.SHORT,  # insufficient resources
+    "53400": Trouble.REFUSED,  # configuration_limit_exceeded, as temp_file_limit is: it is no shortage that passes
     "58": Trouble.SHORT,  # system errors, such as io_error
 }
 """The longest beginning decides; every other SQLSTATE is a refusal. Source: PostgreSQL's appendix A."""

@@ -19,7 +19,7 @@ from retention.daemon.timetable import Timetable
 from retention.errors import ConfigurationError, RetentionError
 from retention.ledger import migrations
 from retention.ledger.schedules import REQUESTED_BY
-from retention.ledger.trouble import AWAY
+from retention.ledger.trouble import AWAY, BusyError, first_line
 from retention.run_values import Order
 from retention.scope import scope_of
 
@@ -176,7 +176,8 @@ class Daemon:
                 look = await self._schedules.look([*self._house.settings.notify])
         except (TimeoutError, psycopg.Error) as error:  # one that refuses may be mended while this goes on
             if not self._away:
-                self._log.warning("database.away", problem=str(error).partition("\n")[0] or type(error).__name__)
+                event = "database.busy" if isinstance(error, BusyError) else "database.away"
+                self._log.warning(event, problem=first_line(error) if str(error) else f"no answer for {PATIENCE:.0f} s")
             self._away = True
             return
         if self._away:

@@ -11,7 +11,7 @@ import psycopg
 from retention.core.due import decide
 from retention.core.notice import MISSED
 from retention.errors import RetentionError
-from retention.ledger.trouble import AWAY
+from retention.ledger.trouble import AWAY, told
 from retention.settings.durations import format_duration
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class Timetable:
             await self._record(watch, due, times)
         except AWAY as error:
             watch.retry_at = time.monotonic() + 1  # and once it is back, the time has come all the same
-            watch.problem = f"the database was away ({type(error).__name__})"
+            self._put_off(watch, error)
         except Exception as error:  # noqa: BLE001 - whatever it is, the other schedules go on, and it is told
             watch.retry_at = time.monotonic() + RETRY
             problem = self._redact(str(error).strip().partition("\n")[0])
@@ -160,6 +160,13 @@ class Timetable:
         finally:
             watch.busy = False
         return planned  # also where it could not be recorded yet: the run is ours, and need not wait for that
+
+    def _put_off(self, watch: Watch, error: Exception) -> None:
+        """Say why a time that has come is not run yet, each reason once."""
+        problem = self._redact(told(error))
+        if problem != watch.problem:
+            self._log.warning("schedule.put_off", policy=watch.policy.name, problem=problem)
+        watch.problem = problem
 
     async def _fire(self, watch: Watch, due: Due, now: datetime, plan: PlanRun) -> Planned | None:
         planned = await plan(watch.policy, due.run) if due.run is not None else None

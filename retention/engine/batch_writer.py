@@ -13,7 +13,7 @@ import psycopg
 from retention.core.database_trouble import Trouble
 from retention.core.settling import BUSY_PAUSE_S, Next, after_failure
 from retention.engine.persist import persist
-from retention.ledger.trouble import AWAY, BusyError, EndedError, NoAnswerError, said
+from retention.ledger.trouble import AWAY, BusyError, EndedError, NoAnswerError, busy_words, said
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -59,6 +59,7 @@ class BatchWriter:
         self._in_hand = in_hand
         self._log = log
         self._away = False
+        self._asking = False
         self._isolating = False
         self._busy = False
         self._aborted = asyncio.Event()
@@ -67,7 +68,7 @@ class BatchWriter:
     def blocked(self) -> bool:
         """Whether nothing may be sent that could not be written: the database is away, busy, or refuses something."""
         waiting = sum(len(batch.items) for batch in self.parked)
-        return self._away or self._isolating or waiting > PARKED_MOST
+        return self._away or self._asking or self._isolating or waiting > PARKED_MOST
 
     def abort(self) -> None:
         """Give up writing. What is unwritten stays claimed, and becomes a doubt when its lease ends."""
@@ -128,7 +129,6 @@ class BatchWriter:
             try:
                 return await self._settlements.settle(batch.items, batch.close_error, again=again)
             except (EndedError, NoAnswerError) as error:
-                self._note_away(error)
                 if not await self._answers():
                     endings = 0
                     raise
@@ -145,11 +145,15 @@ class BatchWriter:
         return settled
 
     async def _answers(self) -> bool:
-        """Whether the server answers somebody else."""
+        """Whether the server answers somebody else. Nothing is sent until that is known."""
+        self._in_hand.doubted = True
+        self._asking = True
         try:
             return await self._settlements.writable()
         except AWAY:
             return False
+        finally:
+            self._asking = False
 
     def _after(self, batch: Batch, error: psycopg.Error, work: deque[Batch]) -> Batch | None:
         """Arrange what comes next; returns the batch where nothing does."""
@@ -159,7 +163,7 @@ class BatchWriter:
         message = said(error)
         then = after_failure(batch, trouble, now=now, patience_s=self.patience_s)
         if trouble is Trouble.BUSY:
-            self._note_busy(batch, message)
+            self._note_busy(batch, error)
             batch = batch.waits(now, message)
         match then:
             case Next.WAIT:
@@ -222,10 +226,11 @@ class BatchWriter:
             self._away = False
             self._log.info("database.back")
 
-    def _note_busy(self, batch: Batch, message: str) -> None:
+    def _note_busy(self, batch: Batch, error: psycopg.Error) -> None:
         if not self._busy:
             self._busy = True
-            self._log.warning("database.busy", rounds=len(batch.items), problem=message, again_s=BUSY_PAUSE_S)
+            problem = busy_words(error, closing=batch.close_error is None)
+            self._log.warning("database.busy", rounds=len(batch.items), problem=problem, again_s=BUSY_PAUSE_S)
 
 
 def _named(error: Exception) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psycopg
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from retention.ledger.database import Database
+    from retention.ledger.session import Session
 
 BATCH = 100
 """Rounds closed in one transaction, at the most."""
@@ -59,7 +60,7 @@ class Closer:
         done = [one for start in range(0, len(ids), BATCH) for one in await self._batch(ids[start : start + BATCH], by)]
         return sorted(done, key=lambda one: one.id)
 
-    async def close_within(self, connection: psycopg.AsyncConnection[Any], id: int, by: str) -> Reclosed | None:  # noqa: A002 - the contract's word
+    async def close_within(self, connection: Session, id: int, by: str) -> Reclosed | None:  # noqa: A002 - the contract's word
         """Close one within a transaction that goes on, whatever the function does."""
         tries = TRIES
         while True:
@@ -106,10 +107,11 @@ class Closer:
         return [*first, *await self._batch(ids[half:], by, halved=True)]
 
 
-async def _close(connection: psycopg.AsyncConnection[Any], ids: Sequence[int], by: str) -> list[Reclosed]:
+async def _close(connection: Session, ids: Sequence[int], by: str) -> list[Reclosed]:
     """Close rounds and note down what came of each; one that is in no conflict any more is left out."""
     transaction = Transaction(connection)
     rows = await transaction.rows("close_again", ids=list(ids))
+    await connection.undo()
     # A statement of its own, so that it sees what has just been closed, by the function or by somebody else.
     open_ids = {row.id for row in await transaction.rows("still_open", ids=[row.id for row in rows])}
     found = []
@@ -127,7 +129,7 @@ async def _close(connection: psycopg.AsyncConnection[Any], ids: Sequence[int], b
     ]
 
 
-async def note_refusal(connection: psycopg.AsyncConnection[Any], id: int, words: str) -> Reclosed | None:  # noqa: A002
+async def note_refusal(connection: Session, id: int, words: str) -> Reclosed | None:  # noqa: A002
     """Keep one listed that the function raises for, with the database's words; None where others have closed it."""
     transaction = Transaction(connection)
     row = await transaction.row("close_candidates", ids=[id])

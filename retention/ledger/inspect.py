@@ -14,6 +14,7 @@ from retention.ledger.inspect_indexes import claim_index_use, plan_index_use, se
 from retention.ledger.inspect_policies import policy_findings
 from retention.ledger.inspect_role import Lack, privilege_finding, role_finding
 from retention.ledger.needs import ARGUMENTS, closes_rounds, needs, reads_the_view
+from retention.ledger.session_settings import check_session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -66,7 +67,8 @@ async def inspect_database(
     """
     findings = await _needed(database)
     if all(finding.ok for finding in findings):
-        findings.append(role_finding(await database.row("check_server")))
+        findings += [role_finding(await database.row("check_server")), *await check_session(database)]
+    if all(finding.ok for finding in findings):
         findings += [await check_closing(database), *await check_durability(database)]
     findings += wallet_findings(await database.rows("check_view", relation="wallet_refunds"))
     if all(finding.ok for finding in findings):

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg_pool import PoolTimeout
 
-from retention.core.database_trouble import Trouble, ask_whether_connected, trouble_of
+from retention.core.closing import REFUSAL
+from retention.core.database_trouble import READ_ONLY, Trouble, ask_whether_connected, trouble_of
 
 MESSAGE = 500
 """Characters of the database's message that are kept."""
 
 ASK_S = 2.0
 """Seconds that a connection is given to show that it still answers."""
+
+CANCELLED = "57014"
+"""The SQLSTATE of a statement that a limit of the server's, or a person, has cancelled."""
+
+_LIMITS: LiteralString = "SELECT current_setting('statement_timeout'), quote_ident(session_user), pg_is_in_recovery()"
 
 ASK = "SELECT NOT pg_is_in_recovery() AND NOT current_setting('transaction_read_only')::boolean"
 
@@ -25,6 +31,10 @@ class AwayError(psycopg.OperationalError):
 
 class EndedError(AwayError):
     """The connection ended with the statement: the server is away, or the statement ended its own session."""
+
+
+class ReadOnlyError(AwayError):
+    """The server, or the session, only reads; the same statement may succeed once a standby is promoted."""
 
 
 class NoAnswerError(AwayError):
@@ -58,6 +68,85 @@ async def trouble_with(error: psycopg.Error, connection: psycopg.AsyncConnection
         # The operator's function may run into limits of its own, which are no reason to wait.
         return Trouble.REFUSED if in_operators_code(error) else Trouble.AWAY
     return trouble
+
+
+async def passing(
+    error: psycopg.Error, connection: psycopg.AsyncConnection[Any], trouble: Trouble
+) -> AwayError | BusyError | None:
+    """What an error is to the rest, where the same statement may succeed later; None where it is a refusal."""
+    words = first_line(error)
+    found: AwayError | BusyError
+    if trouble is Trouble.AWAY:
+        if session_ended(error, connection):
+            found = EndedError(words)
+        elif error.sqlstate == READ_ONLY:
+            found = ReadOnlyError(await _why_read_only(connection, words))
+        else:
+            found = AwayError(words)
+    elif trouble is Trouble.BUSY:
+        found = BusyError(await _why_cancelled(connection, words) if error.sqlstate == CANCELLED else words)
+    else:
+        return None
+    found.sqlstate = error.sqlstate
+    return found
+
+
+async def _why_cancelled(connection: psycopg.AsyncConnection[Any], words: str) -> str:
+    """Say who cancelled a statement. The message itself may be in any language."""
+    row = await _asked(connection, _LIMITS)
+    if row is None or row[0] == "0":
+        return f"somebody cancelled the statement (pg_cancel_backend, or a pooler's limit): {words}"
+    return (
+        f"the database's statement_timeout ({row[0]}) cancelled the statement; "
+        f"mend: ALTER ROLE {row[1]} SET statement_timeout = 0"
+    )
+
+
+async def _why_read_only(connection: psycopg.AsyncConnection[Any], words: str) -> str:
+    row = await _asked(connection, _LIMITS)
+    if row is not None and row[2]:
+        return (
+            f"the server is a standby, which only reads ({words}); name its primary in database.dsn, "
+            "or add target_session_attrs=read-write"
+        )
+    role = "ROLE" if row is None else row[1]
+    return f"the session only reads ({words}); mend: ALTER ROLE {role} SET default_transaction_read_only = off"
+
+
+async def _asked(connection: psycopg.AsyncConnection[Any], statement: LiteralString) -> Any:
+    try:
+        async with asyncio.timeout(ASK_S):
+            return await (await connection.execute(statement)).fetchone()
+    except (psycopg.Error, TimeoutError):
+        return None
+
+
+def told(error: Exception) -> str:
+    """What is said of one of AWAY where a command ends with it."""
+    if isinstance(error, PoolTimeout):
+        return f"no connection to the database could be had: {first_line(error)}"
+    if isinstance(error, ReadOnlyError):
+        return f"the database cannot be written to: {first_line(error)}"
+    if isinstance(error, BusyError):
+        return f"the database did not finish: {first_line(error)}"
+    return f"the database went away: {first_line(error)}"
+
+
+def busy_words(error: psycopg.Error, *, closing: bool) -> str:
+    """Who is in the way of a settlement, and how; `closing`: it calls the operator's function."""
+    cause = error.__cause__
+    if isinstance(cause, NoAnswerError):
+        return f"{REFUSAL if closing else ''}{first_line(error)}, while the server answers others"
+    inside = isinstance(cause, psycopg.Error) and in_operators_code(cause)
+    state = f" (SQLSTATE {error.sqlstate})" if error.sqlstate else ""
+    return f"{REFUSAL if inside else ''}{said(error)}{state}"
+
+
+def connect_words(error: psycopg.Error) -> str:
+    """Why no connection can be had; that it was had, and cut off by a limit, is told as that."""
+    if error.sqlstate == CANCELLED:
+        return f"its statement_timeout is too short for any statement ({first_line(error)}); mend: ALTER ROLE"
+    return first_line(error)
 
 
 def session_ended(error: psycopg.Error, connection: psycopg.AsyncConnection[Any]) -> bool:

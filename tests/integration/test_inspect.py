@@ -151,6 +151,7 @@ async def test_a_sound_database_passes_without_a_warning(database_dsn: str) -> N
         "function",
         "privileges",
         "index use of claims",
+        "session",
         "closing",
         "index use of policy nightly",
     ]

@@ -66,6 +66,7 @@ NOW = datetime.now(UTC)
 UUID = uuid.UUID(int=4711)
 
 HARMLESS: dict[str, Any] = {
+    "pid": 0,
     **dict.fromkeys(
         (
             "again",

@@ -12,7 +12,8 @@ import psycopg
 from psycopg.rows import tuple_row
 from psycopg_pool import AsyncConnectionPool
 
-from retention.ledger.database import CONNECTION_OPTIONS, Database
+from retention.ledger.database import Database
+from retention.ledger.session import CONNECTION_OPTIONS, Session
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -50,5 +51,7 @@ async def explaining(dsn: str) -> AsyncIterator[Database]:
     """Yield a database whose statements are counted from now on."""
     Explaining.work.clear()
     options = {**CONNECTION_OPTIONS, "cursor_factory": Explaining}
-    async with AsyncConnectionPool(dsn, kwargs=options, min_size=1, max_size=2, open=False) as pool:
+    async with AsyncConnectionPool(
+        dsn, connection_class=Session, kwargs=options, min_size=1, max_size=2, open=False
+    ) as pool:
         yield Database(pool, asyncio.Semaphore(1))

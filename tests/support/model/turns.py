@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import hypothesis
 import hypothesis.strategies as st
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from uuid import UUID
 
+    from retention.ledger.session import Session
     from retention.ledger.work import LaneTerms
     from support.model.house import House
     from support.model.vendor import Mood
@@ -53,10 +54,10 @@ class Held(Database):
         return self
 
     @asynccontextmanager
-    async def connection(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+    async def _session(self) -> AsyncIterator[Session]:
         """A transaction between two turns."""
         await self._turns.turn(self._number)
-        async with super().connection() as connection, connection.transaction():
+        async with super()._session() as connection, connection.transaction():
             self._turns.backends[self._number] = connection.info.backend_pid
             yield connection
             await self._turns.turn(self._number)

@@ -1,0 +1,19 @@
+-- What our statements, and the driver that reads their answers, rely on. The defaults of the operator's database or role
+-- may be others. TimeZone, search_path, role and how strings are written are not among them: no statement of ours depends
+-- on them, and the operator's view and function may.
+-- Not every version knows all of them; and more memory than that is left.
+(SELECT e.key AS name, e.value FROM jsonb_each_text('{
+    "statement_timeout": "0", "lock_timeout": "0", "transaction_timeout": "0",
+    "idle_in_transaction_session_timeout": "0", "idle_session_timeout": "0", "default_transaction_read_only": "off",
+    "default_transaction_isolation": "read committed", "default_transaction_deferrable": "off", "row_security": "on",
+    "datestyle": "ISO", "intervalstyle": "postgres", "extra_float_digits": "1", "bytea_output": "hex",
+    "array_nulls": "on", "quote_all_identifiers": "off", "client_min_messages": "warning", "plan_cache_mode": "auto",
+    "jit": "off", "from_collapse_limit": "8", "join_collapse_limit": "8", "force_parallel_mode": "off",
+    "debug_parallel_query": "off", "enable_bitmapscan": "on", "enable_gathermerge": "on", "enable_hashagg": "on",
+    "enable_hashjoin": "on", "enable_incremental_sort": "on", "enable_indexonlyscan": "on", "enable_indexscan": "on",
+    "enable_material": "on", "enable_memoize": "on", "enable_mergejoin": "on", "enable_nestloop": "on",
+    "enable_partition_pruning": "on", "enable_seqscan": "on", "enable_sort": "on", "enable_tidscan": "on",
+    "work_mem": "4MB"
+ }') AS e
+ WHERE current_setting(e.key, true) IS NOT NULL
+   AND (e.key <> 'work_mem' OR pg_size_bytes(current_setting('work_mem')) < 4194304)) AS s

@@ -1,0 +1,185 @@
+"""What is waited for is said, once, and that it goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+import structlog
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from support.pgbouncer import MISSING, program, running_pgbouncer
+
+from retention.errors import DatabaseUnreachableError
+from retention.ledger import session as session_module
+from retention.ledger import waits
+from retention.ledger.database import open_database
+from retention.ledger.migrations import _LOCK as LOCK
+from retention.ledger.migrations import migrate
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from support.world import World
+
+
+class Lines:
+    """A log that is kept, and can be waited for."""
+
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
+        self.log = structlog.wrap_logger(None, processors=[self._keep])
+
+    def _keep(self, _logger: Any, level: str, event: Any) -> Any:
+        self.events.append({**event, "level": level})
+        raise structlog.DropEvent
+
+    def named(self, name: str) -> list[dict[str, Any]]:
+        """Those of this name."""
+        return [event for event in self.events if event["event"] == name]
+
+    async def until(self, name: str, count: int = 1) -> None:
+        """Wait until there are so many of this name."""
+        while len(self.named(name)) < count:
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def lines(monkeypatch: pytest.MonkeyPatch) -> Lines:
+    """Yield a log to which waits are told soon."""
+    monkeypatch.setattr(waits, "AFTER", 0.2)
+    return Lines()
+
+
+@asynccontextmanager
+async def locked(world: World, table: str = "public.rounds") -> AsyncIterator[int]:
+    """Lock a table as somebody who gives a name; yields the process."""
+    async with await psycopg.AsyncConnection.connect(world.direct, application_name="psql") as connection:
+        await connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE".encode())
+        yield connection.info.backend_pid
+
+
+async def test_a_lock_is_told_with_its_holder_and_once(world: World, lines: Lines) -> None:
+    """Of many statements that wait for one table one line tells, with who holds it; and one when it goes on."""
+    async with open_database(lambda: world.direct, 4, lines.log) as database:
+        async with locked(world) as pid:
+            looks = [asyncio.create_task(database.rows("open_round", partner="a", round_id=str(n))) for n in range(2)]
+            looks.append(asyncio.create_task(database.rows("check_lookup", partners=["a"], round_ids=["b"])))
+            await world.until_waiting(3)
+            await lines.until("database.waiting")
+            await asyncio.sleep(0.5)  # for a second line, which does not come
+        await asyncio.gather(*looks)
+        await lines.until("database.goes_on")
+    (told,) = lines.named("database.waiting")
+    assert "warning" == told["level"]
+    assert told["detail"].startswith(
+        f"waits for a lock on public.rounds, held by process {pid} (application psql, since "
+    )
+    assert 1 == len(lines.named("database.goes_on"))
+
+
+async def test_one_that_gives_up_and_tries_again_is_told_once(world: World, lines: Lines) -> None:
+    """A statement that is tried again and again, and waits for the same each time, is told the first time."""
+    async with open_database(lambda: world.direct, 2, lines.log) as database:
+        async with locked(world, "retention.runs"):
+            for _ in range(3):
+                with pytest.raises(TimeoutError):
+                    async with asyncio.timeout(0.8):
+                        await database.row("run", run_id=None)
+        await database.row("run", run_id=None)
+    assert ["database.waiting", "database.goes_on"] == [event["event"] for event in lines.events]
+
+
+async def test_a_row_that_somebody_has_locked_is_told(world: World, lines: Lines) -> None:
+    """What waits for a row says of which table."""
+    await world.sql("INSERT INTO public.rounds VALUES ('a', 'MT', 'g', 'u', 'r', now())")
+    async with (
+        open_database(lambda: world.direct, 4, lines.log) as database,
+        await psycopg.AsyncConnection.connect(world.direct) as other,
+        database.connection() as connection,
+    ):
+        await other.execute("SELECT FROM public.rounds FOR UPDATE")
+        task = asyncio.create_task(connection.execute("UPDATE public.rounds SET status = 0"))
+        await lines.until("database.waiting")
+        await other.rollback()
+        await task
+    assert "a lock on a row of public.rounds" in lines.events[0]["detail"]
+
+
+async def test_a_migration_that_waits_for_another_is_told(world: World, lines: Lines) -> None:
+    """`db migrate` says that somebody else is at it."""
+    async with (
+        open_database(lambda: world.direct, 4, lines.log) as database,
+        await psycopg.AsyncConnection.connect(world.direct) as other,
+    ):
+        await other.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+        task = asyncio.create_task(migrate(database))
+        await lines.until("database.waiting")
+        await other.rollback()
+        assert [] == await task
+    assert "waits for an advisory lock, held by process" in lines.events[0]["detail"]
+
+
+@pytest.mark.skipif(program() is None, reason=MISSING)
+async def test_a_lock_is_told_through_a_pooler(world: World, postgres: str, lines: Lines) -> None:
+    """Through PgBouncer, where a connection does not know which process answers it, the lock is told all the same."""
+    with running_pgbouncer(postgres) as front:
+        dsn = make_conninfo(front, dbname=conninfo_to_dict(world.direct)["dbname"])
+        async with open_database(lambda: dsn, 2, lines.log) as database:
+            async with locked(world) as pid:
+                look = asyncio.create_task(database.rows("open_round", partner="a", round_id="b"))
+                await lines.until("database.waiting")
+            await look
+    assert f"a lock on public.rounds, held by process {pid} (application psql" in lines.events[0]["detail"]
+
+
+async def test_what_is_no_lock_is_told_by_its_name(world: World, lines: Lines) -> None:
+    """A statement that is only slow is told by its name, and so is a pool whose connections are all in use."""
+    await world.sql("CREATE OR REPLACE VIEW retention.open_rounds AS SELECT r.* FROM (SELECT pg_sleep(2)) AS s,"
+                    " LATERAL (SELECT partner, market, game AS game_id, user_id, round_id, opened_at, last_activity_at,"
+                    " currency, stake, bet_tx AS bet_transaction_id FROM public.rounds WHERE s IS NOT NULL) AS r")  # fmt: skip
+    async with open_database(lambda: world.direct, 1, lines.log) as database:
+        slow = asyncio.create_task(database.rows("open_round", partner="a", round_id="b"))
+        await lines.until("database.waiting")
+        await database.row("now")
+        await slow
+    assert {"waits for the database's answer (open_round)", "waits for a free connection to the database"} == {
+        event["detail"] for event in lines.named("database.waiting")
+    }
+
+
+async def test_a_host_that_does_not_answer_is_told(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where connecting itself takes long, that is told before it is given up."""
+    monkeypatch.setitem(session_module.CONNECTION_OPTIONS, "connect_timeout", 2)
+    with socket.socket() as silent:  # it accepts, and says nothing
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        dsn = f"host=127.0.0.1 port={silent.getsockname()[1]} user=u dbname=d sslmode=disable gssencmode=disable"
+        with pytest.raises(DatabaseUnreachableError):
+            async with open_database(lambda: dsn, 1, lines.log):
+                pass
+    assert ["waits for the database to let it in"] == [event["detail"] for event in lines.named("database.waiting")]
+
+
+async def test_commands_say_what_they_wait_for(world: World) -> None:
+    """`plan`, `check` and `run` say in one line each that the operator's table is locked, and by whom."""
+    await world.seed(2)
+    words = (["plan", "nightly"], ["check"], ["run", "nightly", "--yes"])
+    logs = [world.folder / f"{command[0]}.log" for command in words]
+    async with locked(world) as pid:
+        started = [
+            await world.start(*command, under=("sh", "-c", 'exec "$@" 2>"$0"', str(log)))
+            for command, log in zip(words, logs, strict=True)
+        ]
+        while not all(log.exists() and "database.waiting" in log.read_text("utf-8") for log in logs):
+            assert not any(running.over for running in started)
+            await asyncio.sleep(0.05)
+    assert [0, 0, 0] == [(await running.ended()).code for running in started]
+    for log in logs:
+        lines = [line for line in log.read_text("utf-8").splitlines() if "database.waiting" in line]
+        assert [True] == [
+            f"waits for a lock on public.rounds, held by process {pid} (application psql" in line for line in lines
+        ]
