@@ -222,7 +222,7 @@ class Engine:
             if partner.lost_kinds and partner.name not in self._lost:
                 partner.halted = True
                 self._lost.add(partner.name)
-                self._log.error("partner.unreachable", partner=partner.name)
+                self._tell_unreachable(partner)
         if sight.status == "running" and sight.paused:
             await self._ledger.halt(sight.paused, paused=True)
         if overdue:
@@ -273,8 +273,14 @@ class Engine:
             await self._give_up(name, "the partner could not be reached")
         if not self._unreached:
             return await self._ledger.finish("finished", None)
-        ended = await self._ledger.finish("failed", f"unreachable: {', '.join(self._unreached)}")
+        unreached = [partner for partner in self._partners if partner.name in self._unreached]
+        named = sorted(f"{one.name} ({one.why_not_reached})" if one.why_not_reached else one.name for one in unreached)
+        ended = await self._ledger.finish("failed", f"unreachable: {', '.join(named)}")
         if ended:
-            for name in {*self._unreached} - self._lost:  # too few rounds to tell before
-                self._log.error("partner.unreachable", partner=name)
+            for partner in unreached:
+                if partner.name not in self._lost:  # too few rounds to tell before
+                    self._tell_unreachable(partner)
         return ended
+
+    def _tell_unreachable(self, partner: Partner) -> None:
+        self._log.error("partner.unreachable", partner=partner.name, problem=partner.why_not_reached or None)

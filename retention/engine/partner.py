@@ -22,13 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from aiohttp.connector import Connection
-
     from retention.core.model import Answer, Claim, Credentials, Settlement
     from retention.core.places import Places
     from retention.core.step import Treating
     from retention.ledger.work import LaneTerms
     from retention.vendor.client import Exchange, VendorClient
+    from retention.vendor.connection import Connection
 
 CALLABLE = frozenset({State.PLANNED, State.RETRYING})
 
@@ -126,17 +125,29 @@ class Partner:
         """Whether it was tried to connect to it, and it never worked."""
         return any(one.failed for one in self.reach.values()) and not any(one.reached for one in self.reach.values())
 
-    def open_connections(self, kind: Kind, wanted: int, places: Places) -> None:
-        """See to it that as many connections are in hand, or being made, as requests could use now."""
+    @property
+    def why_not_reached(self) -> str:
+        """What kept the last connections from being made, in words."""
+        return "; ".join(dict.fromkeys(one.why for one in self.reach.values() if one.why))
+
+    def open_connections(self, kind: Kind, wanted: int, places: Places, *, unconnected: int = 0) -> None:
+        """See to it that as many connections are in hand, or being made, as requests could use now.
+
+        `unconnected` places are taken by requests that have no connection yet.
+        """
         opening = self._opening[kind]
         for task in [task for task in opening if task.done()]:
             opening.discard(task)
             task.result()  # raises what no network can do
-        free = max(1, self.concurrency - places.in_flight.total())
+        free = max(1, self.concurrency - places.in_flight.total() + unconnected)
         # One that could not be reached just now is tried with one connection.
         most = 1 if self.reach[kind].streak else min(wanted, free)
         for _ in range(most - len(opening) - self.connections(kind)):
             opening.add(asyncio.create_task(self._open(kind)))
+
+    def uses_connections_once(self, kind: Kind) -> bool:
+        """Whether the vendor ends each connection after its reply: then each request needs a new one."""
+        return self._client.are_used_once(self._url(kind))
 
     def connections(self, kind: Kind) -> int:
         """How many connections are in hand."""
@@ -231,7 +242,7 @@ class Partner:
         if failed is None:
             reach.connected()
         else:
-            reach.not_connected(time.monotonic(), random.random())  # noqa: S311 - spreads pauses, guards nothing
+            reach.not_connected(time.monotonic(), random.random(), failed.why)  # noqa: S311 - spreads pauses, guards nothing
 
     async def _check_health(self) -> bool:
         access = self._access()

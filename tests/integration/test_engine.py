@@ -21,10 +21,10 @@ from retention.log import Redactor, configure
 from retention.vendor.client import VendorClient
 
 if TYPE_CHECKING:
-    from aiohttp.connector import Connection
     from support.world import World
 
     from retention.ledger.database import Database
+    from retention.vendor.connection import Connection
 
 
 class BrokenPartner(Partner):
