@@ -224,8 +224,10 @@ class Senders:
     async def _interpret(self, claim: Claim, exchange: Exchange) -> Settlement:
         """What an answer changes, once it is known whether the vendor knows us at all."""
         known = False
-        if self.partner.doubts_us(claim, exchange.answer):
-            known = await self.partner.knows_us(may_ask=not self._stopped)
+        if exchange.sent_at is not None and self.partner.refuses_us(claim, exchange.answer):
+            if self.partner.secret_changes:
+                self._desk.log.warning("partner.secret_changes", partner=self.partner.name)
+            known = await self.partner.judge_refusal(exchange.answer, exchange.sent_at, stopped=lambda: self._stopped)
         sign = self.partner.wrong_status_address(claim, exchange.answer)
         item = self.partner.settle(
             claim,
