@@ -120,4 +120,6 @@ def _errno_words(error: BaseException) -> str:
     number = getattr(error, "errno", None)
     if isinstance(number, int) and number in errno.errorcode:
         return os.strerror(number).lower()
+    if isinstance(error, ConnectionResetError):  # asyncio raises it without a number where a handshake is cut off
+        return os.strerror(errno.ECONNRESET).lower()
     return type(error).__name__

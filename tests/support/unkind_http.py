@@ -105,13 +105,15 @@ class Line:
         if data := self._out.read():
             self._socket.sendall(data)
 
-    @staticmethod
-    def _wants(step: Callable[[], object]) -> bool:
+    def _wants(self, step: Callable[[], object]) -> bool:
         """Take a step of TLS; whether it needs more bytes first."""
         try:
             step()
         except ssl.SSLWantReadError:
             return True
+        except ssl.SSLError:
+            self._flush()  # the alert that says why
+            raise
         return False
 
 
