@@ -49,7 +49,10 @@ _HANDSHAKE = (
     ("VERSION_TOO_LOW", _VERSIONS),
     ("CERTIFICATE_REQUIRED", "the other side wants a certificate of ours, which it cannot be given"),
     ("UNRECOGNIZED_NAME", "the other side does not know the host's name; look at the configured address"),
-    ("HANDSHAKE_FAILURE", "there is no cipher that both sides accept, or the other side wants a certificate of ours"),
+    (
+        "HANDSHAKE_FAILURE",
+        "there is no cipher or version of TLS that both sides accept, or a certificate of ours is wanted",
+    ),
     ("NO_SHARED_CIPHER", "there is no cipher that both sides accept"),
     ("INSUFFICIENT_SECURITY", "there is no cipher that both sides accept"),
     ("DH_KEY_TOO_SMALL", "the other side's keys are too short"),

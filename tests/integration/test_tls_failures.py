@@ -112,7 +112,7 @@ ALERT = b"\x15\x03\x03\x00\x02\x02"
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "what answers there does not speak TLS"),
         (b"SSH-2.0-OpenSSH_9.6\r\n", "what answers there does not speak TLS"),
         (b"", "the other side hung up"),
-        (ALERT + bytes([40]), "there is no cipher that both sides accept"),
+        (ALERT + bytes([40]), "there is no cipher or version of TLS that both sides accept"),
         (ALERT + bytes([70]), "there is no version of TLS that both sides accept"),
         (ALERT + bytes([71]), "there is no cipher that both sides accept"),
         (ALERT + bytes([112]), "the other side does not know the host's name"),
@@ -130,21 +130,6 @@ def test_a_handshake_that_fails_says_why(
         answer = ask(new_loop, url, None, monkeypatch)
     assert isinstance(answer, NotConnected)
     assert words in answer.why
-
-
-@LOOPS
-def test_no_version_in_common(
-    new_loop: Callable[[], asyncio.AbstractEventLoop], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A server of TLS 1.1 alone shares no version with this side."""
-    context, authority = localhost_tls(tmp_path)
-    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
-    with pytest.warns(DeprecationWarning, match="TLSv1_1 is deprecated"):
-        context.maximum_version = ssl.TLSVersion.TLSv1_1
-    with UnkindVendor(tls=context).serve() as vendor:
-        answer = ask(new_loop, vendor.url, authority, monkeypatch)
-    assert isinstance(answer, NotConnected)
-    assert "there is no version of TLS that both sides accept" in answer.why
 
 
 @LOOPS
