@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from retention.core.model import Credentials
 from retention.core.step import Treating
-from retention.engine.partner import Access, Partner
+from retention.engine.credentials import Access
+from retention.engine.partner import Partner
 from retention.ledger.terms import LaneTerms
 from retention.settings.partner import Call
 
@@ -53,6 +54,7 @@ async def open_partner(stack: AsyncExitStack, settings: PartnerSettings, policy:
         send_game_id=settings.send_game_id,
         # Asked anew for each call: a secret in a file may change while a run is on.
         access=lambda: _access(settings),
+        changed_at=lambda: max(secret.changed_at for secret in settings.secrets()),
         redact=redactor.text,
         is_echo=redactor.is_echo,
     )

@@ -35,6 +35,12 @@ def pytest_xdist_auto_num_workers() -> int:
     return 3 * (os.cpu_count() or 1)
 
 
+@pytest.fixture
+def files_settle_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a secret's file believed as soon as it has changed, as it is once it stands still."""
+    monkeypatch.setattr("retention.settings.secret.SETTLED_S", 0.0)
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """Yield the DSN of a server whose role may create databases."""

@@ -164,7 +164,8 @@ class Reply(NamedTuple):
     Amounts are exact as sent, in currency units. A field that is missing or makes no sense is None.
     `round_id` is empty where a round is named in a way that cannot be read. `retry_after` is in
     seconds from the reply, and None where that was a success. `winnings` is None where none are told, or 0;
-    `winnings_unclear`: they are told, and make no sense.
+    `winnings_unclear`: they are told, and make no sense. `over_idle`: it is a 408, and came over a connection on which
+    the vendor may have waited for long.
     """
 
     http_status: int
@@ -180,6 +181,7 @@ class Reply(NamedTuple):
     problem: str | None = None
     winnings: Decimal | None = None
     winnings_unclear: bool = False
+    over_idle: bool = False
 
 
 @dataclass(frozen=True, slots=True)

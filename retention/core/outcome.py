@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from retention.core import wire
 from retention.core.backoff import full_jitter
 from retention.core.first_question import after_first_question, unanswered, winnings_told
 from retention.core.model import Kind, NotConnected, Outcome, Reply, Settlement, State, Treatment, Unclear
@@ -70,6 +71,8 @@ def _by_status(reply: Reply) -> Outcome | None:
             return Outcome.THROTTLED
         case 401 | 403:
             return Outcome.UNAUTHORIZED
+        case wire.REQUEST_TIMEOUT if reply.over_idle:
+            return Outcome.IN_DOUBT  # the server gave up waiting for a request: it refuses no round
         case status if status in _REFUSALS:
             return Outcome.REJECTED
     return None

@@ -27,6 +27,9 @@ REPLY_LIMIT = 64 * 1024
 SUCCESS = range(200, 300)
 """HTTP statuses whose body is read."""
 
+REQUEST_TIMEOUT = 408
+"""The HTTP status of a server that has waited for a request, and does not wait any longer."""
+
 NOT_UTF8 = "the reply is not UTF-8"
 NOT_JSON = "the reply is not JSON"
 

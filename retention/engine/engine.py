@@ -223,7 +223,7 @@ class Engine:
             if partner.lost_kinds and partner.name not in self._end.lost:
                 partner.halted = True
                 self._end.lost.add(partner.name)
-                self._log.error("partner.unreachable", partner=partner.name)
+                self._end.tell_unreachable(partner)
         if sight.status == "running" and paused:
             await self._ledger.halt(paused, paused_for=[*self._end.paused])
         if overdue:

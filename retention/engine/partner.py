@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 import uuid
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from retention.core import wire
@@ -15,6 +15,7 @@ from retention.core.model import Kind, Outcome, Reply, State
 from retention.core.outcome import classify, settle
 from retention.core.wire import SUCCESS
 from retention.engine.clean_reply import ReplyCleaner
+from retention.engine.credentials import Access, CredentialWatch
 from retention.engine.reach import Reach
 from retention.engine.told_rounds import ToldRounds
 
@@ -22,28 +23,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from aiohttp.connector import Connection
-
-    from retention.core.model import Answer, Claim, Credentials, Settlement
+    from retention.core.model import Answer, Claim, Settlement
     from retention.core.places import Places
     from retention.core.step import Treating
     from retention.ledger.work import LaneTerms
     from retention.vendor.client import Exchange, VendorClient
+    from retention.vendor.connection import Connection
 
 CALLABLE = frozenset({State.PLANNED, State.RETRYING})
 
 KNOWN_S = 60.0
 """Seconds for which a HealthCheck's word is good that the vendor knows us."""
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Access:
-    """Where a partner's calls go, and what they carry. All of it is secret."""
-
-    cancel_url: str
-    status_url: str
-    health_url: str
-    credentials: Credentials
 
 
 class Partner:
@@ -58,6 +48,7 @@ class Partner:
         concurrency: int,
         send_game_id: bool,
         access: Callable[[], Access],
+        changed_at: Callable[[], float] = lambda: -math.inf,
         redact: Callable[[str], str],
         is_echo: Callable[[str], bool],
     ) -> None:
@@ -75,11 +66,12 @@ class Partner:
         self._answers = False  # whether a question has been answered as the vendor answers it
         self._client = client
         self._send_game_id = send_game_id
-        self._access = access
+        self._credentials = CredentialWatch(access, changed_at)
         self._cleaner = ReplyCleaner(redact, is_echo, self._own_secrets)
         self._opening: dict[Kind, set[asyncio.Task[None]]] = {kind: set() for kind in Kind}
         self._checking: asyncio.Task[bool] | None = None
         self._known_until = 0.0
+        self._known_since = -math.inf  # since when the credentials are used that the vendor knew
 
     @property
     def name(self) -> str:
@@ -90,7 +82,8 @@ class Partner:
         """Whether no request of this kind may leave for it just now."""
         checking = self._checking is not None and not self._checking.done()
         waiting = now < self._throttled_until or now < self.reach[kind].until
-        return self.stopped or checking or waiting or not self.believes_clock()
+        doubted = self._credentials.waiting > 0
+        return self.stopped or checking or doubted or waiting or not self.believes_clock()
 
     @property
     def stopped(self) -> bool:
@@ -132,17 +125,29 @@ class Partner:
         """Whether it was tried to connect to it, and it never worked."""
         return any(one.failed for one in self.reach.values()) and not any(one.reached for one in self.reach.values())
 
-    def open_connections(self, kind: Kind, wanted: int, places: Places) -> None:
-        """See to it that as many connections are in hand, or being made, as requests could use now."""
+    @property
+    def why_not_reached(self) -> str:
+        """What kept the last connections from being made, in words."""
+        return "; ".join(dict.fromkeys(one.why for one in self.reach.values() if one.why))
+
+    def open_connections(self, kind: Kind, wanted: int, places: Places, *, unconnected: int = 0) -> None:
+        """See to it that as many connections are in hand, or being made, as requests could use now.
+
+        `unconnected` places are taken by requests that have no connection yet.
+        """
         opening = self._opening[kind]
         for task in [task for task in opening if task.done()]:
             opening.discard(task)
             task.result()  # raises what no network can do
-        free = max(1, self.concurrency - places.in_flight.total())
+        free = max(1, self.concurrency - places.in_flight.total() + unconnected)
         # One that could not be reached just now is tried with one connection.
         most = 1 if self.reach[kind].streak else min(wanted, free)
         for _ in range(most - len(opening) - self.connections(kind)):
             opening.add(asyncio.create_task(self._open(kind)))
+
+    def uses_connections_once(self, kind: Kind) -> bool:
+        """Whether the vendor ends each connection after its reply: then each request needs a new one."""
+        return self._client.are_used_once(self._url(kind))
 
     def connections(self, kind: Kind) -> int:
         """How many connections are in hand."""
@@ -165,7 +170,7 @@ class Partner:
 
     async def call(self, claim: Claim, connection: Connection) -> Exchange:
         """Send a claim's request over a connection, while its look is young."""
-        access = self._access()
+        access = self._credentials.access()
         if claim.kind is Kind.CANCEL:
             url = access.cancel_url
             body = wire.encode_cancel(claim, access.credentials, send_game_id=self._send_game_id)
@@ -173,26 +178,45 @@ class Partner:
             url, body = access.status_url, wire.encode_status(claim, access.credentials)
         return await self._client.exchange(connection, url, body, until=claim.leave_by)
 
-    def doubts_us(self, claim: Claim, answer: Answer) -> bool:
-        """Whether a code says that our credentials are refused: it may as well be about this round alone."""
-        unauthorized = classify(claim.kind, answer, self.treating.codes) is Outcome.UNAUTHORIZED
-        if unauthorized and isinstance(answer, Reply) and answer.http_status not in SUCCESS:
+    def refuses_us(self, claim: Claim, answer: Answer) -> bool:
+        """Whether an answer says that our credentials are refused."""
+        return classify(claim.kind, answer, self.treating.codes) is Outcome.UNAUTHORIZED
+
+    async def judge_refusal(self, answer: Answer, sent_at: float, *, stopped: Callable[[], bool]) -> bool:
+        """Whether the vendor knows us all the same, so that its refusal is about one round; halted where it does not.
+
+        Neither is so where the credentials were not, or may soon not be, the configured ones: the round is sent again.
+        """
+        if self.halted or not await self._credentials.stand(sent_at, stopped, self._check_health):
+            return False
+        if isinstance(answer, Reply) and answer.http_status not in SUCCESS:
             self.halted = True
-        return unauthorized and not self.halted
+            return False
+        return await self.knows_us(may_ask=not stopped())
+
+    @property
+    def secret_changes(self) -> bool:
+        """Whether the file of a secret has changed just now."""
+        return self._credentials.changing
 
     async def knows_us(self, *, may_ask: bool) -> bool:
         """Whether the vendor knows us, by a HealthCheck of the last minute; halted where it does not.
 
         While one is under way nothing is sent. Without `may_ask`, and nothing known, the partner is not halted either.
         """
-        if time.monotonic() >= self._known_until and not self.halted:
+        self._credentials.access()
+        since = self._credentials.since
+        if (time.monotonic() >= self._known_until or self._known_since != since) and not self.halted:
             if self._checking is None or self._checking.done():
                 if not may_ask:
                     return False
                 self._checking = asyncio.create_task(self._check_health())
             if await asyncio.shield(self._checking):
-                self._known_until = time.monotonic() + KNOWN_S
+                self._known_until, self._known_since = time.monotonic() + KNOWN_S, since
             else:
+                self._credentials.access()
+                if self._credentials.since != since:
+                    return False  # refused were the old ones
                 self.halted = True
         return not self.halted
 
@@ -228,7 +252,7 @@ class Partner:
         return self._cleaner.after(item, cleaned)
 
     def _url(self, kind: Kind) -> str:
-        access = self._access()
+        access = self._credentials.access()
         return access.cancel_url if kind is Kind.CANCEL else access.status_url
 
     async def _open(self, kind: Kind) -> None:
@@ -237,15 +261,15 @@ class Partner:
         if failed is None:
             reach.connected()
         else:
-            reach.not_connected(time.monotonic(), random.random())  # noqa: S311 - spreads pauses, guards nothing
+            reach.not_connected(time.monotonic(), random.random(), failed.why)  # noqa: S311 - spreads pauses, guards nothing
 
     async def _check_health(self) -> bool:
-        access = self._access()
+        access = self._credentials.access()
         exchange = await self._client.post(access.health_url, wire.encode_health(access.credentials, str(uuid.uuid4())))
         return isinstance(exchange.answer, Reply) and exchange.answer.code == "0"
 
     def _own_secrets(self) -> tuple[str, ...]:
-        access = self._access()
+        access = self._credentials.access()
         return (
             access.credentials.token,
             access.credentials.secure_login,

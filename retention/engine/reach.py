@@ -20,14 +20,16 @@ class Reach:
     streak: int = 0
     outages: int = 0
     until: float = 0.0
+    why: str | None = None
+    """What kept the last connection from being made."""
 
     def connected(self) -> None:
         """A connection was made."""
-        self.reached, self.streak, self.outages, self.until = True, 0, 0, 0.0
+        self.reached, self.streak, self.outages, self.until, self.why = True, 0, 0, 0.0, None
 
-    def not_connected(self, now: float, fraction: float) -> None:
-        """None was. The failures of one burst count once: those behind the first find the pause set."""
-        self.failed = True
+    def not_connected(self, now: float, fraction: float, why: str | None = None) -> None:
+        """None was, and why. The failures of one burst count once: those behind the first find the pause set."""
+        self.failed, self.why = True, why
         self.streak += 1
         if self.streak >= STREAK and now >= self.until:
             self.outages += 1

@@ -78,14 +78,21 @@ class RunEnd:
         self.unreached = await self._find_unreached()
         for name in self.lost.intersection(self.unreached):
             await self.give_up(name, "the partner could not be reached")
-        reason = f"unreachable: {', '.join(self.unreached)}" if self.unreached else None
+        unreached = [partner for partner in self._partners if partner.name in self.unreached]
+        named = sorted(f"{one.name} ({one.why_not_reached})" if one.why_not_reached else one.name for one in unreached)
+        reason = f"unreachable: {', '.join(named)}" if named else None
         ended = await self._ledger.finish("failed" if reason else "finished", reason)
         if not ended and self.paused:
             ended = await self._halt(reason)
         if ended:
-            for name in {*self.unreached} - self.lost:  # too few rounds to tell before
-                self._log.error("partner.unreachable", partner=name)
+            for partner in unreached:
+                if partner.name not in self.lost:  # too few rounds to tell before
+                    self.tell_unreachable(partner)
         return ended
+
+    def tell_unreachable(self, partner: Partner) -> None:
+        """Log a partner that could not be reached, and why."""
+        self._log.error("partner.unreachable", partner=partner.name, problem=partner.why_not_reached or None)
 
     async def _halt(self, reason: str | None) -> bool:
         """Halt the run if nothing is left to do but for the partners that are halted or paused."""

@@ -17,12 +17,11 @@ from retention.core.send_check import Check, check_send
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from aiohttp.connector import Connection
-
     from retention.core.model import Claim, Settlement
     from retention.engine.desk import Desk
     from retention.engine.partner import Partner
     from retention.vendor.client import Exchange
+    from retention.vendor.connection import Connection
 
 TICK_S = 0.0005
 """Seconds by which a slot may be used early: the loop's timers are coarse."""
@@ -49,6 +48,7 @@ class Senders:
         self.clock_offset_s = 0.0  # the database's time minus this process's monotonic time
         self._desk = desk
         self._queues: dict[Kind, deque[Claim]] = {kind: deque() for kind in Kind}
+        self._unconnected: Counter[Kind] = Counter()  # claims whose turn came, and that wait for a connection
         self._idle: deque[asyncio.Future[None]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
@@ -171,16 +171,31 @@ class Senders:
             raise
         finally:
             self.places.ended(kind)
+            if not self._stopped and partner.uses_connections_once(kind):
+                self._replace_connections(kind)
+
+    def _replace_connections(self, kind: Kind) -> None:
+        """See to connections for the claims that wait: none comes back from a request."""
+        unconnected = self._unconnected
+        wanted = self.waiting[kind] + unconnected[kind]
+        if wanted and not self.partner.blocked(kind, self._now()):
+            self.partner.open_connections(kind, wanted, self.places, unconnected=unconnected.total())
 
     def _may_send(self, kind: Kind, now: float) -> bool:
         return not (self._stopped or self._desk.blocked or self.partner.blocked(kind, now))
 
     async def _wait_for_connection(self, claim: Claim) -> Connection | None:
-        """Wait for another request to give its connection back; without one the claim is handed back in time."""
-        while self._may_send(claim.kind, now := self._now()) and now < claim.leave_by:
-            await asyncio.sleep(CONNECTION_POLL_S)
-            if (connection := self.partner.connection(claim.kind)) is not None:
-                return connection
+        """Wait for a new connection, or one that another request gives back; without one the claim is handed back."""
+        kind = claim.kind
+        self._unconnected[kind] += 1
+        try:
+            while self._may_send(kind, now := self._now()) and now < claim.leave_by:
+                self._replace_connections(kind)
+                await asyncio.sleep(CONNECTION_POLL_S)
+                if (connection := self.partner.connection(kind)) is not None:
+                    return connection
+        finally:
+            self._unconnected[kind] -= 1
         return None
 
     async def _send(self, claim: Claim, connection: Connection) -> None:
@@ -209,8 +224,10 @@ class Senders:
     async def _interpret(self, claim: Claim, exchange: Exchange) -> Settlement:
         """What an answer changes, once it is known whether the vendor knows us at all."""
         known = False
-        if self.partner.doubts_us(claim, exchange.answer):
-            known = await self.partner.knows_us(may_ask=not self._stopped)
+        if exchange.sent_at is not None and self.partner.refuses_us(claim, exchange.answer):
+            if self.partner.secret_changes:
+                self._desk.log.warning("partner.secret_changes", partner=self.partner.name)
+            known = await self.partner.judge_refusal(exchange.answer, exchange.sent_at, stopped=lambda: self._stopped)
         sign = self.partner.wrong_status_address(claim, exchange.answer)
         item = self.partner.settle(
             claim,

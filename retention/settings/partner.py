@@ -112,6 +112,10 @@ class Partner(Table):
         every = (self.api_url, *(getattr(self, call.key) for call in Call))
         return [address for address in every if address is not None]
 
+    def secrets(self) -> list[Secret]:
+        """All that its calls carry, and where they go."""
+        return [self.secure_login, self.token, *self.addresses()]
+
     def address(self, call: Call) -> str:
         """Where a call goes just now, as a secret in a file may have changed; empty for a call that is not used."""
         own: Secret | None = getattr(self, call.key)

@@ -2,34 +2,59 @@
 
 from __future__ import annotations
 
+import math
 import stat
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 Check = Callable[[str], None]  # raises ValueError, in words that do not hold the value
 
+SETTLED_S = 0.3
+"""Seconds for which a changed file has to stay as it is before it is believed: it may be half written."""
+
+OLD_S = 2.0
+"""Seconds since a file's last change by the host's clock, from which on it is believed at once."""
+
 _LARGEST = 65_536
+
+
+class Version(NamedTuple):
+    """What tells one content of a file from the next. A swapped link leads to another inode."""
+
+    modified_ns: int
+    changed_ns: int
+    size: int
+    inode: int
 
 
 class Secret:
     """A literal, or the content of a file that is read again whenever it has changed.
 
     What has once been good is replaced by something good only: while the file is missing, unreadable or refused by
-    the check, the last good value goes on being used, and `problem` says why. `revision` counts the values.
+    the check, the last good value goes on being used, and `problem` says why. So it is while the file is being written:
+    a change is believed once it stands. `revision` counts the values; `changed_at`, on the monotonic clock, is when the
+    file was last seen to change.
     """
 
-    __slots__ = ("_check", "_path", "_value", "_version", "problem", "revision")
+    __slots__ = ("_check", "_clock", "_path", "_seen", "_value", "_version", "changed_at", "problem", "revision")
 
-    def __init__(self, source: str | Path, check: Check) -> None:
+    def __init__(self, source: str | Path, check: Check, clock: Callable[[], float] = time.monotonic) -> None:
         """Take a literal or read a file now; ValueError says what is wrong with it."""
         self._check = check
+        self._clock = clock
         self._path = source if isinstance(source, Path) else None
-        self._version: tuple[int, int, int] | None = None
+        self._version: Version | None = None
+        self._seen: tuple[Version | None, float] | None = None
         self._value = source if isinstance(source, str) else ""
         self.revision = 0
+        self.changed_at = -math.inf
         self.problem: str | None = None
         if self._path:
-            self._refresh(self._path)
+            version = _version(self._path)
+            self._take(self._path, version)
+            self.changed_at = clock() - max(0.0, _age(version))
         else:
             check(self._value)
 
@@ -43,12 +68,31 @@ class Secret:
         return self._value
 
     def _refresh(self, path: Path) -> None:
-        version = _version(path)  # before reading: what is written in between is then seen the next time
-        if version != self._version:
-            value = _read(path)
-            self._check(value)
-            self._value, self._version, self.problem = value, version, None
-            self.revision += 1
+        try:
+            version = _version(path)
+        except ValueError:
+            self._note(None)
+            raise
+        if version == self._version:
+            return
+        since = self._note(version)
+        if self._clock() - since >= SETTLED_S or _age(version) >= OLD_S:
+            self._take(path, version)
+
+    def _note(self, version: Version | None) -> float:
+        """Keep when the file was first seen as it is now; returns that moment."""
+        if self._seen is None or self._seen[0] != version:
+            now = self._clock()
+            self._seen = (version, now)
+            self.changed_at = now
+        return self._seen[1]
+
+    def _take(self, path: Path, version: Version) -> None:
+        """Believe what the file holds; `version` is from before reading, so what is written meanwhile is seen later."""
+        value = _read(path)
+        self._check(value)
+        self.revision += value != self._value
+        self._value, self._version, self.problem = value, version, None
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Secret) and self.reveal() == other.reveal()
@@ -59,15 +103,20 @@ class Secret:
         return f"Secret({self._path or '...'})"
 
 
-def _version(path: Path) -> tuple[int, int, int]:
-    """Tell one content of the file from the next. Links are followed: a swapped link leads to another inode."""
+def _age(version: Version) -> float:
+    """Seconds since the file's last change, as far as the host's clock and the file's agree."""
+    return time.time() - version.changed_ns / 1e9
+
+
+def _version(path: Path) -> Version:
+    """Look at the file. Links are followed."""
     try:
         status = path.stat()
     except OSError as error:
         raise ValueError(_unreadable(path, error)) from None
     if not stat.S_ISREG(status.st_mode):
         raise ValueError(f"{path} is not a regular file; name the file that holds the value")
-    return status.st_mtime_ns, status.st_size, status.st_ino
+    return Version(status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino)
 
 
 def _read(path: Path) -> str:

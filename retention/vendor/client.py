@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from datetime import UTC, datetime
@@ -10,21 +11,23 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 import aiohttp
 
 from retention.core.model import NotConnected, Unclear
-from retention.core.wire import MAX_PAUSE, REPLY_LIMIT, SUCCESS, decode
-from retention.vendor.connections import Connections, receive, send
+from retention.core.wire import MAX_PAUSE, REPLY_LIMIT, REQUEST_TIMEOUT, SUCCESS, decode
+from retention.vendor.connections import Connections, Making
 from retention.vendor.deadlines import Deadlines
-from retention.vendor.problems import why_not_connected, why_unclear
+from retention.vendor.problems import ENDED_UNUSED, ended_without_reply, why_not_connected, why_unclear
 
 if TYPE_CHECKING:
-    from aiohttp.connector import Connection
     from aiohttp.streams import StreamReader
 
     from retention.core.model import Answer, Reply
-    from retention.vendor.connections import Head
+    from retention.vendor.connection import Connection, Head
 
 _FAILURES = (aiohttp.ClientError, aiohttp.http.HttpProcessingError, OSError, TimeoutError, ValueError)
 _LONGEST_LENGTH = 10
 """Digits of a Content-Length that are read as a number."""
+
+_LOOK_AGAIN_S = 0.001
+"""Seconds between looks for a connection that can be used, where those in hand cannot be yet."""
 
 
 class Exchange(NamedTuple):
@@ -59,17 +62,25 @@ class VendorClient:
         await self._connections.close()
 
     async def connect(self, url: str) -> NotConnected | None:
-        """Make one more connection to an address, and keep it in hand; says why where none could be had."""
+        """Make one more connection to an address, and keep it in hand; says why where none could be had.
+
+        A connection counts as none where those before it were ended before anything could be sent over them.
+        """
+        making = Making()
         try:
             with self._deadlines.running():
-                await self._connections.make(url)
+                await self._connections.make(url, making)
         except _FAILURES as error:
-            return NotConnected(why_not_connected(error))
-        return None
+            return NotConnected(why_not_connected(error, in_handshake=making.in_handshake))
+        return NotConnected(ENDED_UNUSED) if self._connections.end_unused(url) else None
 
     def in_hand(self, url: str) -> int:
         """How many connections to an address are in hand."""
         return self._connections.in_hand(url)
+
+    def are_used_once(self, url: str) -> bool:
+        """Whether the vendor ends each connection after its reply, so that each request needs one of its own."""
+        return self._connections.are_used_once(url)
 
     def take(self, url: str) -> Connection | None:
         """Take a connection that is in hand, for `exchange`."""
@@ -83,34 +94,43 @@ class VendorClient:
         """Send one request over a connection, at once. Never raises for what the network or the vendor does.
 
         Nothing leaves at or after `until`, in seconds on the monotonic clock: a process that was frozen after its
-        caller's last look does not send any more. A request is never repeated.
+        caller's last look does not send any more. Nor does anything leave over a connection that the vendor has ended
+        meanwhile, as far as that has arrived. A request is never repeated.
         """
         sent_at = time.monotonic()
-        if sent_at >= until:
+        if sent_at >= until or not connection.is_quiet():
             self.give_back(url, connection)
-            return Exchange(NotConnected("not sent: its time was over"), None, None)
+            why = "its time was over" if sent_at >= until else "the vendor ended the connection before"
+            return Exchange(NotConnected(f"not sent: {why}"), None, None)
         try:
             with self._deadlines.running():
-                send(connection, url, body)
-                reply = await _read(await receive(connection), self._max_pause)
+                connection.send(url, body)
+                reply = await _read(await connection.receive(), self._max_pause)
         except _FAILURES as error:
+            if ended_without_reply(error):
+                self._connections.ended_in_use(url, connection, sent_at)
             connection.close()
             return Exchange(Unclear(why_unclear(error)), sent_at, None)
         except BaseException:  # the call is cancelled: what comes now is nobody's reply
             connection.close()
             raise
-        self.give_back(url, connection)
+        if reply.http_status == REQUEST_TIMEOUT and connection.lay_idle(sent_at):
+            reply = reply._replace(over_idle=True)
+        self._connections.replied(url, connection)
         return Exchange(reply, sent_at, time.monotonic())
 
     async def post(self, url: str, body: bytes, *, until: float = math.inf) -> Exchange:
         """Send one request over a connection in hand, or a new one; nothing leaves after `until`, nor the timeout."""
         until = min(until, time.monotonic() + self._seconds)
-        connection = self.take(url)
-        while connection is None:
-            if failed := await self.connect(url):
+        while True:
+            if (connection := self.take(url)) is not None:
+                exchange = await self.exchange(connection, url, body, until=until)
+                if exchange.sent_at is not None or time.monotonic() >= until:
+                    return exchange
+            elif self._connections.are_there(url) and time.monotonic() < until:
+                await asyncio.sleep(_LOOK_AGAIN_S)  # what has come over them is read first
+            elif failed := await self.connect(url):
                 return Exchange(failed, None, None)
-            connection = self.take(url)  # another call may have taken it
-        return await self.exchange(connection, url, body, until=until)
 
     @property
     def _connections(self) -> Connections:

@@ -157,13 +157,13 @@ async def test_a_byte_at_a_time_is_cut_off_in_time(at: int) -> None:
 
 
 async def test_a_reply_before_its_request_is_no_more_than_it_says() -> None:
-    """A vendor that replies to whoever connects is taken at its word, and never at more than that."""
+    """A vendor that replies to whoever connects is sent nothing, or, where the reply comes late, taken at its word."""
     for body, code in ((b'{"error": 99}', "99"), (b"{}", None)):
         sent = HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body
         async with vendor([sent], early=True) as url:
             answer = await ask(url)
-        assert isinstance(answer, Reply)
-        assert code == answer.code
+        assert isinstance(answer, Reply | NotConnected)
+        assert isinstance(answer, NotConnected) or code == answer.code
 
 
 @pytest.mark.parametrize(

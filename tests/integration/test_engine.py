@@ -12,8 +12,9 @@ from support.bare import SCOPE, TERMS
 from retention.core.codes import DEFAULT_CODES
 from retention.core.model import Claim, Credentials
 from retention.core.step import Treating
+from retention.engine.credentials import Access
 from retention.engine.engine import Engine
-from retention.engine.partner import Access, Partner
+from retention.engine.partner import Partner
 from retention.engine.stats import Stats, Tally
 from retention.ledger.runs import RunLedger, RunRequest
 from retention.ledger.work import WorkLedger
@@ -21,10 +22,10 @@ from retention.log import Redactor, configure
 from retention.vendor.client import VendorClient
 
 if TYPE_CHECKING:
-    from aiohttp.connector import Connection
     from support.world import World
 
     from retention.ledger.database import Database
+    from retention.vendor.connection import Connection
 
 
 class BrokenPartner(Partner):

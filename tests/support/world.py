@@ -219,6 +219,7 @@ class World:
             "timeout": "2s",
             **self.partner,
         }
+        partner = {key: value for key, value in partner.items() if f"{key}_file" not in partner}
         nightly: dict[str, object] = {"open_longer_than": "72h", "mode": "enforce", "max_rounds": 100000, **self.policy}
         policies = {"nightly": nightly} | {name: nightly | other for name, other in self.policies.items()}
         path = self.folder / "retention.toml"

@@ -292,6 +292,14 @@ def test_a_status_decides_before_a_code(kind: Kind) -> None:
     assert Outcome.IN_DOUBT == classify(kind, Reply(500), CODES)
 
 
+@pytest.mark.parametrize("kind", Kind)
+def test_a_vendor_that_gave_up_waiting_refuses_no_round(kind: Kind) -> None:
+    """A 408 over a connection that lay idle is a doubt; any other 4xx stays a refusal, wherever it came."""
+    assert Outcome.IN_DOUBT == classify(kind, Reply(408, problem="HTTP 408", over_idle=True), CODES)
+    for status in (400, 404, 407, 421, 425):
+        assert Outcome.REJECTED == classify(kind, Reply(status, over_idle=True), CODES)
+
+
 @pytest.mark.parametrize("word", ["CancelInProce\u00df", "CancelInProce\u017fs", "Cancel In Process", "Canceled.", ""])
 def test_a_word_that_only_resembles_a_round_status_is_none(word: str) -> None:
     """Any letter case of a round's status is the same status; letters of other alphabets are other letters."""

@@ -2,18 +2,44 @@
 
 from __future__ import annotations
 
+import math
 import os
+import time
 from pathlib import Path
 
 import pytest
 
 from retention.settings import Secret
+from retention.settings.secret import SETTLED_S
 
 
 def short(value: str) -> None:
     """Refuse what is longer than six characters."""
     if len(value) > 6:
         raise ValueError("is too long")
+
+
+class Clock:
+    """A clock that a test moves on."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        """The time."""
+        return self.now
+
+    def settle(self, secret: Secret) -> str:
+        """Let a file that is as it is be seen twice, and return the value."""
+        secret.reveal()
+        self.now += 1.01 * SETTLED_S
+        return secret.reveal()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """Return a clock that stands still."""
+    return Clock()
 
 
 @pytest.fixture
@@ -47,23 +73,70 @@ def test_a_file_is_shown_by_its_path(mounted: Path) -> None:
     assert f"Secret({mounted})" == repr(Secret(mounted, short))
 
 
-def test_a_swapped_link_is_seen(mounted: Path) -> None:
+def test_a_swapped_link_is_seen(mounted: Path, clock: Clock) -> None:
     """A new version behind the same path is revealed without a restart, even with the old one's size and time."""
-    secret = Secret(mounted, short)
+    secret = Secret(mounted, short, clock)
     assert "first" == secret.reveal()
     before = mounted.stat()
     swap(mounted, "other\n")
     os.utime(mounted, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert "other" == secret.reveal()
+    assert "other" == clock.settle(secret)
 
 
-def test_a_rewritten_file_is_seen(tmp_path: Path) -> None:
-    """A file that is written again in place is revealed as it is now."""
+def test_a_rewritten_file_is_seen(tmp_path: Path, clock: Clock) -> None:
+    """A file that is written again in place is revealed as it is now, even with the old one's size and time."""
     path = tmp_path / "token"
     path.write_text("first")
-    secret = Secret(path, short)
+    secret = Secret(path, short, clock)
+    before = path.stat()
+    path.write_text("other")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert "other" == clock.settle(secret)
+
+
+def test_a_file_that_is_being_written_is_not_believed(tmp_path: Path, clock: Clock) -> None:
+    """Neither an empty file nor half a value is revealed, nor told of as a problem, until the file stands still."""
+    path = tmp_path / "token"
+    path.write_text("first")
+    secret = Secret(path, short, clock)
+    for content in ("", "se", "seco", "second"):
+        path.write_text(content)
+        for _ in range(2):
+            assert "first" == secret.reveal()
+            clock.now += SETTLED_S * 0.4
+    assert secret.problem is None
+    assert ("second", 2) == (clock.settle(secret), secret.revision)
+
+
+def test_a_change_of_long_ago_is_believed_at_once(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever looks seldom does not go on with an old value: nobody writes any more."""
+    path = tmp_path / "token"
+    path.write_text("first")
+    secret = Secret(path, short, clock)
     path.write_text("second")
+    later = time.time() + 60
+    monkeypatch.setattr(time, "time", lambda: later)
     assert "second" == secret.reveal()
+
+
+def test_when_a_file_changed_is_known(tmp_path: Path, clock: Clock) -> None:
+    """The moment of a change is the one when it was seen, believed or not; a literal never changes."""
+    path = tmp_path / "token"
+    path.write_text("first")
+    secret = Secret(path, short, clock)
+    clock.now += 100
+    secret.reveal()
+    assert secret.changed_at < 1001
+    path.write_text("second")
+    secret.reveal()
+    assert clock.now == secret.changed_at
+    clock.now += 100
+    path.unlink()
+    secret.reveal()
+    assert clock.now == secret.changed_at
+    assert -math.inf == Secret("first", short).changed_at
 
 
 def test_an_unchanged_file_is_not_read_again(mounted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,20 +150,20 @@ def test_an_unchanged_file_is_not_read_again(mounted: Path, monkeypatch: pytest.
     ("broken", "problem"),
     [(None, "cannot be read"), ("", "is empty"), ("far too long", "is too long"), ("\n", "is empty")],
 )
-def test_the_last_good_value_outlives_a_bad_file(mounted: Path, broken: str | None, problem: str) -> None:
+def test_the_last_good_value_outlives_a_bad_file(mounted: Path, clock: Clock, broken: str | None, problem: str) -> None:
     """While the file is gone or refused the last good value is used, the reason is known, and both pass with it."""
-    secret = Secret(mounted, short)
+    secret = Secret(mounted, short, clock)
     if broken is None:
         mounted.rename(mounted.parent / "away")
     else:
         swap(mounted, broken)
-    assert "first" == secret.reveal()
+    assert "first" == clock.settle(secret)
     assert problem in str(secret.problem)
     if broken is None:
         (mounted.parent / "away").rename(mounted)
     else:
         mounted.write_text("third")
-    assert ("first" if broken is None else "third") == secret.reveal()
+    assert ("first" if broken is None else "third") == clock.settle(secret)
     assert secret.problem is None
 
 

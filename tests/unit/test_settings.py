@@ -215,6 +215,7 @@ def test_a_secret_comes_from_the_strongest_source(
     assert expected == settings.partners["acme-eu"].token.reveal()
 
 
+@pytest.mark.usefixtures("files_settle_at_once")
 def test_a_re_read_secret_stays_within_the_rules(tmp_path: Path) -> None:
     """An address that turns into an unencrypted one while we run is not used, and the partner's secret says so."""
     address = tmp_path / "address"

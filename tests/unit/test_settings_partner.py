@@ -76,6 +76,7 @@ def test_an_address_comes_from_everywhere(tmp_path: Path, key: str, source: str)
     assert [OWN[key]] == [partner.address(call) for call in Call if call.key == key]
 
 
+@pytest.mark.usefixtures("files_settle_at_once")
 @pytest.mark.parametrize(("key", "end"), [("api_url", "v4/CancelRound"), ("cancel_url", "")])
 def test_an_address_in_a_file_is_read_again(tmp_path: Path, key: str, end: str) -> None:
     """A call goes to the new address as soon as the file has it, and never to one that the rules refuse."""

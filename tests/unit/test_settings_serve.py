@@ -184,6 +184,7 @@ def test_a_targets_secrets_are_checked_and_not_shown(tmp_path: Path, key: str, v
         assert [f"notify.ops.{key}_file: {problem}"] == from_file
 
 
+@pytest.mark.usefixtures("files_settle_at_once")
 @pytest.mark.parametrize(
     ("key", "value"),
     [

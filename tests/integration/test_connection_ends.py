@@ -1,0 +1,207 @@
+"""Connections that a vendor ends without a word: found before a request goes into them, over TLS too, on both loops."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import uvloop
+from support.tls import localhost_tls
+from support.unkind_http import REQUEST_TIMEOUT, Line, UnkindVendor
+
+from retention.core.model import NotConnected, Reply, Unclear
+from retention.vendor.client import VendorClient
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+BODY = b'{"roundId": "R-1"}'
+LOOPS = pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+SECURE = pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
+
+
+@pytest.fixture
+def tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
+    """Return a server's side of TLS that clients trust which are made from now on."""
+    context, authority = localhost_tls(tmp_path)
+    trusting = ssl.create_default_context(cafile=authority)
+    monkeypatch.setattr("aiohttp.connector._SSL_CONTEXT_VERIFIED", trusting)
+    return context
+
+
+def closes(line: Line) -> None:
+    """End the connection in both directions."""
+    line.close()
+
+
+def says_408(line: Line) -> None:
+    """Tell that no more is waited for, and close."""
+    line.write(REQUEST_TIMEOUT)
+    line.close()
+
+
+def says_408_and_stays(line: Line) -> None:
+    """Tell it, and leave the connection as it is."""
+    line.write(REQUEST_TIMEOUT)
+
+
+ENDS = pytest.mark.parametrize(
+    "end",
+    [closes, Line.reset, Line.notify, Line.half_close, says_408, says_408_and_stays],
+    ids=lambda end: end.__name__,
+)
+
+
+class Ending:
+    """Ends the first connection after its second reply, when it is told to."""
+
+    def __init__(self, end: Callable[[Line], None]) -> None:
+        self._end = end
+        self._go, self._done = threading.Event(), threading.Event()
+        self.over = threading.Event()
+
+    def after_reply(self, line: Line, nth: int) -> bool:
+        """Wait for the word after the second reply."""
+        if line.number == 1 and nth == 2:
+            self._go.wait()
+            self._end(line)
+            self._done.set()
+            self.over.wait()  # the connection stays as it was left
+            return False
+        return True
+
+    def let_go(self) -> None:
+        """Let the connection's thread end."""
+        self._go.set()
+        self.over.set()
+
+    def now(self) -> None:
+        """End it. The event loop stands still meanwhile, and has read nothing when this returns."""
+        self._go.set()
+        assert self._done.wait(10)
+
+
+@SECURE
+@LOOPS
+@ENDS
+def test_an_end_that_nobody_has_read_yet_is_seen(
+    end: Callable[[Line], None], new_loop: Callable[[], asyncio.AbstractEventLoop], tls: ssl.SSLContext, *, secure: bool
+) -> None:
+    """A request goes over a new connection where the old one's end, or a byte, lies unread in the kernel."""
+    ending = Ending(end)
+
+    async def asked(vendor: UnkindVendor) -> list[object]:
+        async with VendorClient(timeout=10) as client:
+            url = f"{vendor.url}/v4/CancelRound"
+            before = [(await client.post(url, BODY)).answer for _ in range(2)]
+            ending.now()
+            return [*before, (await client.post(url, BODY)).answer]
+
+    with UnkindVendor(ending.after_reply, tls=tls if secure else None).serve() as vendor:
+        try:
+            with asyncio.Runner(loop_factory=new_loop) as runner:
+                answers = runner.run(asked(vendor))
+        finally:
+            ending.let_go()
+    assert [200, 200, 200] == [answer.http_status if isinstance(answer, Reply) else answer for answer in answers]
+    assert [(1, 1), (1, 2), (2, 1)] == [(heard.connection, heard.nth) for heard in vendor.heard]
+
+
+@SECURE
+@LOOPS
+@ENDS
+def test_the_last_look_is_the_last_thing_before_the_write(
+    end: Callable[[Line], None], new_loop: Callable[[], asyncio.AbstractEventLoop], tls: ssl.SSLContext, *, secure: bool
+) -> None:
+    """A connection that ends after it was taken, as its request is made ready, gets no byte: nothing was sent."""
+    ending = Ending(end)
+
+    async def asked(vendor: UnkindVendor) -> Any:
+        async with VendorClient(timeout=10) as client:
+            url = f"{vendor.url}/v4/CancelRound"
+            for _ in range(2):
+                await client.post(url, BODY)
+            connection = client.take(url)
+            assert connection is not None
+            ending.now()
+            return await client.exchange(connection, url, BODY)
+
+    with UnkindVendor(ending.after_reply, tls=tls if secure else None).serve() as vendor:
+        try:
+            with asyncio.Runner(loop_factory=new_loop) as runner:
+                exchange = runner.run(asked(vendor))
+        finally:
+            ending.let_go()
+    assert (NotConnected("not sent: the vendor ended the connection before"), None, None) == exchange
+    assert 2 == len(vendor.heard)
+
+
+def at_once(_line: Line, _nth: int) -> bool:
+    """Close after each reply."""
+    return False
+
+
+def a_little_later(line: Line, _nth: int) -> bool:
+    """Close 2 ms after each reply, whatever has come by then."""
+    line.wait(0.002)
+    return False
+
+
+def after_the_third(_line: Line, nth: int) -> bool:
+    """Close after each third reply."""
+    return nth < 3
+
+
+def politely(line: Line, _nth: int) -> bool:
+    """Say that nothing more comes, and go on reading."""
+    line.notify()
+    while line.read():
+        pass
+    return False
+
+
+def crashing(line: Line, _nth: int) -> bool:
+    """Reset the connection after each reply."""
+    line.reset()
+    return False
+
+
+@SECURE
+@pytest.mark.parametrize(
+    "after_reply", [at_once, a_little_later, after_the_third, politely, crashing], ids=lambda how: how.__name__
+)
+async def test_a_vendor_that_ends_connections_leaves_next_to_nothing_in_doubt(
+    after_reply: Callable[[Line, int], bool], tls: ssl.SSLContext, *, secure: bool
+) -> None:
+    """Of 200 requests, ten at a time, to a vendor that ends each connection after its reply, a handful is in doubt."""
+    async with VendorClient(timeout=10) as client:
+        with UnkindVendor(after_reply, tls=tls if secure else None).serve() as vendor:
+            url = f"{vendor.url}/v4/CancelRound"
+
+            async def twenty() -> list[object]:
+                return [(await client.post(url, BODY)).answer for _ in range(20)]
+
+            answers = [answer for part in await asyncio.gather(*(twenty() for _ in range(10))) for answer in part]
+    assert {Reply, Unclear} >= set(map(type, answers))
+    assert len([answer for answer in answers if isinstance(answer, Unclear)]) <= 10
+    assert len(vendor.heard) <= 200
+
+
+@SECURE
+async def test_a_vendor_that_ends_each_connection_unused_is_not_reached(tls: ssl.SSLContext, *, secure: bool) -> None:
+    """Whoever takes connections and ends them before anything is sent was not reached; nothing is in doubt."""
+    async with VendorClient(timeout=10) as client:
+        with UnkindVendor(tls=tls if secure else None, on_accept=Line.close).serve() as vendor:
+            url = f"{vendor.url}/v4/CancelRound"
+            for _ in range(3):
+                await client.connect(url)
+                while client.in_hand(url):
+                    await asyncio.sleep(0.01)
+            failed = await client.connect(url)
+    assert failed is not None
+    assert failed.why.endswith("the other side takes connections, and ends them before anything is sent")
+    assert [] == vendor.heard
