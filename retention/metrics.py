@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
     from prometheus_client.samples import Sample
 
-    from retention.core.summary import Summary
     from retention.engine.stats import Tally
     from retention.ledger.policy_facts import LastRuns
+    from retention.run_values import Finished
     from retention.settings import Settings
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -60,13 +60,16 @@ FINISHED = Described(
 SUCCEEDED = Described(
     "retention_run_last_success_timestamp_seconds",
     "When the policy's newest run ended as finished (exit code 0 or 4), in Unix seconds. A dry run counts where the"
-    " policy's mode is dry_run. 0: none.",
+    " policy's mode is dry_run; a run behind one that has stalled does not. 0: none.",
     ("policy",),
 )
 EXIT_CODE = Described(
     "retention_run_last_exit_code",
     "The exit code of the policy's newest run, a halted one included; 0 before the first.",
     ("policy",),
+)
+STALLED = Described(
+    "retention_run_stalled", "Runs of the policy in which no round has come to an end for stalled_after.", ("policy",)
 )
 REVIEW = Described(
     "retention_review_rounds",
@@ -86,10 +89,10 @@ MISSED = Described("retention_schedule_missed_total", "Scheduled times that pass
 OUTCOMES = (State.IN_DOUBT, *RESOLUTIONS)
 """What may become of a round by a run."""
 
-POLICY_GAUGES = (FINISHED, SUCCEEDED, EXIT_CODE, READ)
+POLICY_GAUGES = (FINISHED, SUCCEEDED, EXIT_CODE, STALLED, READ)
 """The gauges with one value for each policy."""
 
-METRICS = (ROUNDS, REQUESTS, STALE, REFUNDS, FINISHED, SUCCEEDED, EXIT_CODE, REVIEW, READ, WAITED, MISSED)
+METRICS = (ROUNDS, REQUESTS, STALE, REFUNDS, FINISHED, SUCCEEDED, EXIT_CODE, STALLED, REVIEW, READ, WAITED, MISSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,14 +158,16 @@ class Metrics:
         for currency in currencies:
             self._tally.refunds[partner, currency] += 0
 
-    def run_ended(self, code: int, summary: Summary) -> None:
+    def run_ended(self, code: int, finished: Finished) -> None:
         """Take in how a run ended for this process, with its exit code."""
+        summary = finished.summary
         self.set_exit_code(summary.policy, code)
         if summary.finished_at is None or summary.status not in {"finished", "failed"}:
             return
         self._advance(FINISHED, summary.policy, summary.finished_at.timestamp())
         policy = self._policies.get(summary.policy)
-        if summary.status == "finished" and (summary.mode == "enforce" or (policy and policy.dry_run)):
+        succeeded = summary.status == "finished" and not finished.behind_stalled
+        if succeeded and (summary.mode == "enforce" or (policy and policy.dry_run)):
             self._advance(SUCCEEDED, summary.policy, summary.finished_at.timestamp())
 
     def set_exit_code(self, policy: str, code: int) -> None:
@@ -174,6 +179,7 @@ class Metrics:
         for policy, last in found.items():
             for gauge, at in ((FINISHED, last.finished_at), (SUCCEEDED, last.succeeded_at)):
                 self._gauges[gauge.name, policy] = at.timestamp() if at is not None else 0
+            self._gauges[STALLED.name, policy] = last.stalled
 
     def review_counts(self, found: Mapping[tuple[str, ReviewWhy], int], read_at: float) -> None:
         """Take in what the ledger says waits for a person; `read_at` in Unix seconds. What is not in it is 0."""

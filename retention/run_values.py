@@ -39,6 +39,12 @@ class Finished:
     plan: Plan | None = None
     warnings: tuple[str, ...] = ()
 
+    @property
+    def behind_stalled(self) -> bool:
+        """Whether an earlier run of the policy stands still, so that this one had not all to do."""
+        others = self.plan.elsewhere if self.plan else ()
+        return any(other.stalled and other.policy == self.summary.policy for other in others)
+
 
 @dataclass(frozen=True, slots=True)
 class Order:

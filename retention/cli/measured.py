@@ -128,6 +128,6 @@ def _text(path: Path, settings: Settings, measured: Measured, code: int) -> byte
         metrics.review_counts(waiting, time.time())
     for name in mine:
         metrics.set_exit_code(name, code)
-    if summary:
-        metrics.run_ended(code, summary)
+    if measured.finished:
+        metrics.run_ended(code, measured.finished)
     return metrics.text()

@@ -59,7 +59,7 @@ class LedgerWatch:
         """Take in how a run ended in this process, which knows it better than the ledger does."""
         summary = finished.summary
         self._told[summary.policy] = (summary.run_id, summary.status)
-        self._metrics.run_ended(finished.exit, summary)
+        self._metrics.run_ended(finished.exit, finished)
         self._due.set()
 
     async def begin(self) -> None:

@@ -20,13 +20,15 @@ class LastRuns:
     """A policy's last runs; None where there was none.
 
     `finished_at`: when the newest run ended as finished or failed. `succeeded_at`: when the newest run ended as
-    finished. `run_id` and `status` are of the run that ended last, a halted one included.
+    finished, and not behind one that stands still; `stalled` counts those. `run_id` and `status` are of the run that
+    ended last, a halted one included.
     """
 
     finished_at: datetime | None
     succeeded_at: datetime | None
     run_id: UUID | None
     status: str | None
+    stalled: int = 0
 
 
 class PolicyFacts:
@@ -38,7 +40,7 @@ class PolicyFacts:
     async def last_runs(self, policies: Collection[str], dry_run_policies: Collection[str]) -> dict[str, LastRuns]:
         """Find the last runs of each of these policies; of those in `dry_run_policies`, a dry run is a success."""
         rows = await self._database.rows("last_runs", policies=list(policies), dry_run_policies=list(dry_run_policies))
-        return {row.policy: LastRuns(row.finished_at, row.succeeded_at, row.run_id, row.status) for row in rows}
+        return {row.policy: LastRuns(*row[1:]) for row in rows}
 
     async def review_counts(self, max_runs: Mapping[str, int]) -> dict[tuple[str, ReviewWhy], int]:
         """Count the rounds that need a person, by the policy that planned them and by why; what is not in it is 0.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from retention.core.money import UNKNOWN, digits_text, shown_money, shown_words
 from retention.core.run_ids import shown_run_id
+from retention.core.stalled import standing
 from retention.report.grid import Column, print_grid, print_lines
 from retention.report.life import lines
 from retention.report.values import moment
@@ -217,14 +218,14 @@ def print_runs(runs: Sequence[Any], digits: Mapping[UUID, int], file: TextIO | N
         (
             shown_run_id(run.run_id, digits[run.run_id]),
             run.policy,
-            run.status,
+            standing(run.status, at_work=run.at_work, stalled=run.stalled),
             run.rounds,
             run.mode,
             moment(run.as_of),
             run.requested_by,
             run.trigger if run.scheduled_for is None else f"{run.trigger} {moment(run.scheduled_for)}",
             ", ".join(f"{name} {count}" for name in COUNTS if (count := getattr(run, name))),
-            run.halt_reason,
+            run.halt_reason or (f"no progress since {moment(run.progressed_at)}" if run.stalled else None),
         )
         for run in runs
     ]

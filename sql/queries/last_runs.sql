@@ -1,12 +1,19 @@
 -- Of each of these policies: when its newest run came to an end, when the newest one succeeded, and which run ended last,
--- a halted one included. A dry run is a success where the policy is one of `dry_run_policies`. What never ran has not ended.
-SELECT p.policy, ended.finished_at, ended.succeeded_at, newest.run_id, newest.status
+-- a halted one included; and how many of its runs stand still. A dry run is a success where the policy is one of
+-- `dry_run_policies`. What never ran has not ended, and behind a run that stands still no later one succeeds.
+SELECT p.policy, ended.finished_at, ended.succeeded_at, newest.run_id, newest.status, stalled.runs AS stalled
 FROM unnest(%(policies)s::text[]) AS p (policy)
+CROSS JOIN LATERAL (
+    SELECT count(*) AS runs, min(r.stalled_at) AS since
+    FROM retention.runs r
+    WHERE r.policy = p.policy AND r.status IN ('planned', 'running') AND r.stalled_at IS NOT NULL
+) stalled
 CROSS JOIN LATERAL (
     SELECT
         max(r.finished_at) AS finished_at,
         max(r.finished_at) FILTER (
-            WHERE r.status = 'finished' AND (r.mode = 'enforce' OR p.policy = ANY (%(dry_run_policies)s::text[]))) AS succeeded_at
+            WHERE r.status = 'finished' AND (r.mode = 'enforce' OR p.policy = ANY (%(dry_run_policies)s::text[]))
+              AND (stalled.since IS NULL OR r.finished_at < stalled.since)) AS succeeded_at
     FROM retention.runs r WHERE r.policy = p.policy AND r.status IN ('finished', 'failed')
 ) ended
 LEFT JOIN LATERAL (
