@@ -30,7 +30,8 @@ def print_run(run: Any, summary: Summary, file: TextIO | None = None) -> None:
     document = run_document(run, summary)
     if document.get("status") != "running":
         document.pop("active", None)  # whoever ended it may be listed as at work for some seconds more
-    document["status"] = standing(run.status, at_work=run.active, stalled=run.stalled_at is not None)
+    if document.get("status") in {"planned", "running"}:
+        document["status"] = standing(run.status, at_work=run.active, stalled=run.stalled_at is not None)
     short = ((name, _value(value)) for name, value in document.items() if name not in _BELOW)
     print_lines((f"{_NAMES.get(name, name).replace('_', ' ')}: {words}" for name, words in short if words), file)
     if summary.refunds:

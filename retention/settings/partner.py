@@ -42,7 +42,11 @@ def _address(call: Call) -> Any:
 
 
 _PER_SECOND = key(
-    "20", "a number of requests per second, from 0.000001 to 100000", ge=0.000_001, le=100_000, allow_inf_nan=False
+    "20",
+    "a number of requests per second, from 0.000001 to 1000000000",
+    ge=0.000_001,
+    le=1_000_000_000,
+    allow_inf_nan=False,
 )
 _LOGIN = key('"acme"', "a string")
 _TOKEN = key('"the-token-of-this-partner"', "a string")

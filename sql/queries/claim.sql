@@ -14,7 +14,7 @@ WITH durable AS MATERIALIZED (
           AND
               -- include shared/due_again.sql
           AND (c.state = 'retrying' OR (c.state = 'in_doubt' AND NOT %(status_probe)s))
-        LIMIT (%(batch)s + %(due_first)s::integer) / 2
+        LIMIT (%(batch)s + %(due_first)s::boolean::integer) / 2
     ) waiting
 ), fresh AS (
     SELECT next.*, (SELECT as_of FROM gate) AS as_of
@@ -61,7 +61,7 @@ WITH durable AS MATERIALIZED (
 ), looked AS MATERIALIZED (
     -- include shared/look_up_candidates.sql
 ), ready AS (
-    SELECT id, row_number() OVER (ORDER BY turn, again <> %(due_first)s, id) AS nth
+    SELECT id, row_number() OVER (ORDER BY turn, again <> %(due_first)s::boolean, id) AS nth
     FROM (
         SELECT l.id, d.id IS NOT NULL AS again, row_number() OVER (PARTITION BY d.id IS NOT NULL ORDER BY l.id) AS turn
         FROM looked l LEFT JOIN due d ON d.id = l.id

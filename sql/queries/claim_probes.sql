@@ -12,7 +12,7 @@ WITH durable AS MATERIALIZED (
         SELECT FROM retention.cancellations c
         WHERE
             -- include shared/due_question.sql
-        LIMIT (%(batch)s + %(due_first)s::integer) / 2
+        LIMIT (%(batch)s + %(due_first)s::boolean::integer) / 2
     ) waiting
 ), due AS (
     SELECT next.*
@@ -60,7 +60,7 @@ WITH durable AS MATERIALIZED (
 ), looked AS MATERIALIZED (
     -- include shared/look_up_candidates.sql
 ), ready AS (
-    SELECT id, row_number() OVER (ORDER BY turn, doubt <> %(due_first)s, id) AS nth
+    SELECT id, row_number() OVER (ORDER BY turn, doubt <> %(due_first)s::boolean, id) AS nth
     FROM (
         SELECT id, true AS doubt, row_number() OVER (ORDER BY id) AS turn FROM doubts
         UNION ALL

@@ -71,7 +71,7 @@ WRONG_FILES: dict[str, tuple[str, int, list[str]]] = {
         + 'partners = ["acmee"]\n[database]\ndsn = "dbname=x hunter2"\n',
         7,
         [
-            "partners.acme.rate: must be a number of requests per second, from 0.000001 to 100000; write rate = 20",
+            "partners.acme.rate: must be a number of requests per second, from 0.000001 to 1000000000; write rate = 20",
             "policies.nightly.max_round: unknown key; did you mean max_rounds?",
             "policies.nightly.max_rounds: missing; write max_rounds = 5000",
             "partners.acme.api_url: would send the token unencrypted; write https://",

@@ -67,6 +67,8 @@ UUID = uuid.UUID(int=4711)
 
 HARMLESS: dict[str, Any] = {
     "pid": 0,
+    "lowest": UUID,
+    "highest": UUID,
     **dict.fromkeys(
         (
             "again",

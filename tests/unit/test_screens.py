@@ -17,6 +17,7 @@ import pytest
 from retention.core.holds import Hold
 from retention.core.model import State
 from retention.core.plan import ListedRound
+from retention.core.stalled import OtherRun
 from retention.core.summary import Summary
 from retention.engine.stats import Stats, Tally
 from retention.ledger.closer import Reclosed
@@ -152,13 +153,16 @@ async def runs(file: io.StringIO) -> list[str]:
             as_of=AT,
             requested_by=WHO,
             rounds=123456,
-            halt_reason=f"paused by {WHO}: {REASON}",
+            halt_reason=reason,
+            progressed_at=AT,
+            at_work=status == "running",
+            stalled=status == "running",
             **counts,
         )
-        for status in ("running, stalled 35 min", "awaiting_approval")
+        for status, reason in (("running", None), ("halted", f"paused by {WHO}: {REASON}"))
     ]
     table.print_runs(rows, {RUN: 9}, file)
-    return ["3f2a9c1e-5", POLICY, WHO, "running, stalled 35 min", "2026-11-26 03:00:07Z"]
+    return ["3f2a9c1e-5", POLICY, WHO, "running, stalled", "no progress since", "2026-11-26 03:00:07Z"]
 
 
 async def reclosed(file: io.StringIO) -> list[str]:
@@ -198,10 +202,18 @@ def plan_document() -> dict[str, Any]:
         "oldest": AT,
         "left_out": {"held": 1, "doubled": 2},
         "doubled": [{"partner": PARTNER, "round_id": one} for one in ROUND_IDS],
+        "elsewhere": [elsewhere()],
+        "pauses": [{"partner": PARTNER, "paused_by": WHO, "paused_at": AT, "reason": REASON}],
         "vendor_pauses": [{"partner": PARTNER, "until": AT}],
         "rails": [{"rail": "max_rounds", "words": "1 stale round, the policy allows 0"}],
         "unlimited": list(STAKES),
     }
+
+
+def elsewhere() -> dict[str, object]:
+    """Another run that has rounds of this one's in hand."""
+    other = OtherRun(RUN, POLICY, "running", AT, at_work=False, stalled=True, rounds=12)
+    return other._asdict() | {"words": str(other)}
 
 
 async def plan(file: io.StringIO) -> list[str]:
@@ -233,13 +245,15 @@ class RunRow(NamedTuple):
     requested_by: str
     reason: str
     status: str
+    active: bool = True
+    stalled_at: datetime | None = AT
 
 
 async def run(file: io.StringIO) -> list[str]:
     """One run, but for its JSON, which is never wrapped."""
     refunds = {currency: Decimal(amount) for currency, amount in STAKES.items()}
     summary = Summary(RUN, POLICY, "enforce", "finished", None, dict.fromkeys(State, 1234), refunds=refunds)
-    run_view.print_run(RunRow(RUN, POLICY, WHO, REASON, "finished"), summary, file)
+    run_view.print_run(RunRow(RUN, POLICY, WHO, REASON, "running"), summary, file)
     return [str(RUN), POLICY, WHO, "1234567890.12 GBP", "860 JPY", "refunds: in 6 currencies"]
 
 
@@ -256,6 +270,9 @@ async def outcome(file: io.StringIO) -> list[str]:
         "states": {"cancelled": 12},
         "taken_up": {},
         "left_out": {},
+        "elsewhere": [elsewhere()],
+        "unsent": {REASON: 2},
+        "next": [{"command": f"retention run --resume {RUN}", "does": "goes on as planned"}],
         "refunds": {"EUR": Decimal("8.6")},
         "warnings": [REASON],
     }

@@ -47,8 +47,8 @@ def refusal(directory: Path, text: str, environ: Mapping[str, str] | None = None
 
 DURATION = 'is no duration; write whole numbers with s, m, h or d, such as "90s", "15m", "72h" or "3d"'
 AMOUNT = 'is no amount; write a string of digits, such as "50000" or "50000.00"'
-RATE = "must be a number of requests per second, from 0.000001 to 100000; write rate = 20"
-QUESTIONS = "must be a number of requests per second, from 0.000001 to 100000; write question_rate = 20"
+RATE = "must be a number of requests per second, from 0.000001 to 1000000000; write rate = 20"
+QUESTIONS = "must be a number of requests per second, from 0.000001 to 1000000000; write question_rate = 20"
 SWITCHES = ("status_probe", "ask_first", "refund_in_reply", "send_game_id")
 WINNINGS = 'must be "review" or "cancel"; write winnings = "review"'
 CONCURRENCY = "must be a whole number from 1 to 1000; write concurrency = 50"
