@@ -125,6 +125,7 @@ def _claim_row(claim: Claim, clock_offset_s: float) -> dict[str, object]:
         "round_id": claim.round_id,
         "user_id": claim.user_id,
         "claimed_at": claim.leave_by - LOOK_GOOD_S + clock_offset_s,
+        "doubtful": claim.doubtful,
     }
 
 

@@ -56,7 +56,9 @@ async def test_metrics_tell_what_was_done(world: World) -> None:
     assert found.pop('retention_rate_wait_seconds_total{partner="acme"}') > 0
     assert found.pop('retention_ledger_last_read_timestamp_seconds{policy="nightly"}') > 0
     zeros = {name for name, value in found.items() if not value}
-    assert {"retention_rounds_total", "retention_review_rounds"} == {name.partition("{")[0] for name in zeros}
+    assert {"retention_rounds_total", "retention_review_rounds", "retention_run_stalled"} == {
+        name.partition("{")[0] for name in zeros
+    }
     assert {
         'retention_rounds_total{market="MT",outcome="cancelled",partner="acme",policy="nightly"}': 5.0,
         'retention_rounds_total{market="MT",outcome="rejected",partner="acme",policy="nightly"}': 1.0,

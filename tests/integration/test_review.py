@@ -143,7 +143,7 @@ async def test_the_counts_are_those_of_the_list(database: Database, review: Revi
 
 async def test_the_last_runs_are_told_by_policy(database: Database, book: Book) -> None:
     """A run that failed has ended and not succeeded, one that is halted has not ended and is the newest, a missed time never
-    ran, and a dry run is a success where that is asked for.
+    ran, a dry run is a success where that is asked for, and behind a run that stands still nothing succeeds.
     """
 
     def hour(hours: int) -> datetime:
@@ -154,12 +154,17 @@ async def test_the_last_runs_are_told_by_policy(database: Database, book: Book) 
     halted = await book.run(as_of=hour(5), status="halted", halt_reason="max_rounds")
     await book.run(as_of=hour(6), status="cancelled", halt_reason="missed: no daemon", finished_at=hour(6))
     dry = await book.run(policy="weekly", mode="dry_run", as_of=hour(1), finished_at=hour(1))
+    await book.run(policy="stuck", as_of=hour(1), finished_at=hour(2))
+    await book.run(policy="stuck", as_of=hour(3), status="running", started_at=hour(3), stalled_at=hour(4))
+    behind = await book.run(policy="stuck", as_of=hour(5), finished_at=hour(6))
     facts = PolicyFacts(database)
-    assert {
-        "nightly": (hour(4), hour(2), halted, "halted"),
-        "weekly": (hour(1), None, dry, "finished"),
-        "never": (None, None, None, None),
-    } == {name: astuple(last) for name, last in (await facts.last_runs(["nightly", "weekly", "never"], [])).items()}
+    expected = {
+        "nightly": (hour(4), hour(2), halted, "halted", 0),
+        "weekly": (hour(1), None, dry, "finished", 0),
+        "never": (None, None, None, None, 0),
+        "stuck": (hour(6), hour(2), behind, "finished", 1),
+    }
+    assert expected == {name: astuple(last) for name, last in (await facts.last_runs([*expected], [])).items()}
     assert hour(1) == (await facts.last_runs(["weekly"], ["weekly"]))["weekly"].succeeded_at
 
 

@@ -220,6 +220,28 @@ async def test_a_restored_claim_takes_the_row_of_an_older_one(world: World, data
     )
 
 
+DOUBT: LiteralString = """
+UPDATE retention.cancellations
+SET state = 'in_doubt', doubtful = true, unsettled = true, due_at = now(), lease_until = NULL
+"""
+"""The request of the only round has left, and its reply is lost."""
+
+
+async def test_a_question_that_is_restored_brings_its_doubt_back(world: World, database: Database) -> None:
+    """Where a doubt's settlement and the question about it are lost, the restored question leaves the round in doubt."""
+    await world.seed(1)
+    planned = await begin(database)
+    (first,) = (await planned.work.claim(Kind.CANCEL, TERMS, after=0, batch=1)).claims
+    await world.sql(DOUBT)
+    (question,) = (await planned.work.claim(Kind.STATUS, TERMS, after=0, batch=1)).claims
+    assert question.doubtful
+    await world.sql(LOSE_NEWEST, uuid=question.uuid, before=first.uuid)
+    await world.sql("UPDATE retention.cancellations SET doubtful = false, unsettled = false")
+    await planned.work.settlements.restore([question])
+    await planned.work.release([question])
+    assert [("in_doubt", True)] == await world.sql("SELECT state, doubtful FROM retention.cancellations")
+
+
 async def test_a_claim_that_is_restored_to_a_settled_row_counts_until_its_release(
     world: World, database: Database
 ) -> None:

@@ -122,7 +122,6 @@ MUTANTS = (
         "restore",
         (("WHERE c.id = t.id AND c.state IN", "WHERE false AND c.id = t.id AND c.state IN"),),
         "may have cancelled it",
-        quick=True,
     ),
     Mutant(
         "a release is not repeated",
