@@ -15,7 +15,7 @@ from retention.planning import tell_stalled
 from retention.progress import is_watched, progress
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
     from uuid import UUID
 
     from retention.engine.engine import Ending
@@ -25,12 +25,18 @@ if TYPE_CHECKING:
 
 
 async def work_on(
-    house: House, place: Workplace, show: bool, run_id: UUID, policy: Policy, passed: Sequence[str]
+    house: House,
+    place: Workplace,
+    show: bool,
+    told: Callable[[], Awaitable[None]] | None,
+    run_id: UUID,
+    policy: Policy,
+    passed: Sequence[str],
 ) -> Ending:
     """Work on a run until it is over for this process; `show` its progress where stderr is a terminal.
 
-    A process that is there for this run alone (`show`) has people told by itself when the run has stalled; a daemon
-    finds that at its next look.
+    A process that is there for this run alone has people `told` by itself when the run has stalled; a daemon finds that
+    at its next look.
     """
     ledger = WorkLedger(
         house.database,
@@ -46,8 +52,8 @@ async def work_on(
 
     async def stalled() -> None:
         tell_stalled(house.log, await house.stalls.find(run_id))
-        if show:
-            await house.tell()
+        if told is not None:
+            await told()
 
     async with AsyncExitStack() as stack:
         partners = [

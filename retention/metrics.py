@@ -60,7 +60,7 @@ FINISHED = Described(
 SUCCEEDED = Described(
     "retention_run_last_success_timestamp_seconds",
     "When the policy's newest run ended as finished (exit code 0 or 4), in Unix seconds. A dry run counts where the"
-    " policy's mode is dry_run; a run behind one that has stalled does not. 0: none.",
+    " policy's mode is dry_run; a run behind another of the policy that has stalled does not. 0: none.",
     ("policy",),
 )
 EXIT_CODE = Described(

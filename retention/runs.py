@@ -129,6 +129,8 @@ class Runs:
             return await self._finished(run_id)
         if policy.mode == "dry_run":
             raise UsageError(f"run {run_id} is a dry run that failed: there is nothing to go on with")
+        if row.status == "failed" and not (finished := await self._finished(run_id)).summary.has_unsent:
+            return finished  # what it did not send, a new run plans
         self._able(policy)
         if words := self._stricter(row, policy):
             detail = "; ".join(words)

@@ -33,7 +33,7 @@ from retention.scope import scope_of
 from retention.waiting import telling
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
     from structlog.typing import FilteringBoundLogger
 
@@ -116,9 +116,14 @@ class House:
         """The terms on which those partners are called."""
         return [terms_of(self.settings.partner(name)) for name in names]
 
-    def runs(self, place: Workplace, *, show: bool = False) -> Runs:
-        """Makes runs, whose engines work at that place; `show` their progress where stderr is a terminal."""
-        work = partial(work_on, self, place, show)
+    def runs(
+        self, place: Workplace, *, show: bool = False, stalled: Callable[[], Awaitable[None]] | None = None
+    ) -> Runs:
+        """Makes runs, whose engines work at that place; `show` their progress where stderr is a terminal.
+
+        `stalled` has people told of a run that makes no progress, while it still stands.
+        """
+        work = partial(work_on, self, place, show, stalled)
         return Runs(
             self.run_ledger,
             self.stalls,

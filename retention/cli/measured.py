@@ -36,15 +36,22 @@ class Measured:
 
     policy: str | None
     resumed: UUID | None = None
-    wanted: bool = False
+    path: Path | None = None
     tally: Tally | None = None
     finished: Finished | None = None
     last_runs: Mapping[str, LastRuns] = field(default_factory=dict)
     waiting: Mapping[tuple[str, ReviewWhy], int] | None = None
 
+    async def stalled(self, house: House) -> None:
+        """Write the file, and tell people, while the run still stands: nobody knows when it ends."""
+        await self.read_ledger(house)
+        if self.path is not None:
+            _write(self.path, house.settings, self, None)
+        await house.tell()
+
     async def read_ledger(self, house: House) -> None:
         """Take in what the ledger knows of the policies; what it does not tell in time, the old file still says."""
-        if not self.wanted:
+        if self.path is None:
             return
         import psycopg
 
@@ -80,7 +87,7 @@ def measuring(context: typer.Context, path: Path | None, policy: str | None, *, 
     if problem := problem_with(path):
         raise UsageError(f"--metrics-file {path}: {problem}")
     settings = globals_of(context).settings()
-    measured = Measured(None if resumed else settings.policy(policy).name, wanted=True)
+    measured = Measured(None if resumed else settings.policy(policy).name, path=path)
     try:
         yield measured
     except typer.Exit as leaving:
@@ -94,7 +101,7 @@ def measuring(context: typer.Context, path: Path | None, policy: str | None, *, 
         raise
 
 
-def _write(path: Path, settings: Settings, measured: Measured, code: int) -> None:
+def _write(path: Path, settings: Settings, measured: Measured, code: int | None) -> None:
     from retention import metrics_file
     from retention.core.summary import Exit
 
@@ -107,8 +114,11 @@ def _write(path: Path, settings: Settings, measured: Measured, code: int) -> Non
         tell(f"error: --metrics-file {path}: {problem}")
 
 
-def _text(path: Path, settings: Settings, measured: Measured, code: int) -> bytes:
-    """What the file is to say: what is known now, and for the rest what it said before, also of other policies."""
+def _text(path: Path, settings: Settings, measured: Measured, code: int | None) -> bytes:
+    """What the file is to say: what is known now, and for the rest what it said before, also of other policies.
+
+    `code`: the exit code; None while the run is not over.
+    """
     from retention.engine.stats import Tally
     from retention.metrics import Metrics, labels_of
     from retention.metrics_file import read_back
@@ -126,6 +136,8 @@ def _text(path: Path, settings: Settings, measured: Measured, code: int) -> byte
     if measured.waiting is not None:
         waiting = {key: rounds for key, rounds in measured.waiting.items() if key[0] in mine | told}
         metrics.review_counts(waiting, time.time())
+    if code is None:
+        return metrics.text()
     for name in mine:
         metrics.set_exit_code(name, code)
     if measured.finished:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -138,7 +139,7 @@ def run(
         from retention.report.runs import run_document
         from retention.run_values import Order
 
-        runs = house.runs(signals, show=True)
+        runs = house.runs(signals, show=True, stalled=partial(measured.stalled, house))
         if resume is not None:
             await require_ready(house.database)
             measured.resumed = await known_run(house, resume)

@@ -75,6 +75,14 @@ class Summary:
         return sum(count for state, count in self.states.items() if state not in LIVE_STATES)
 
     @property
+    def has_unsent(self) -> bool:
+        """Whether there are rounds that the run still has to call, or a plan that is not written."""
+        waiting = (State.PLANNED, State.CLAIMED, State.RETRYING)
+        return bool(self.unwritten) or any(
+            counts.get(state, 0) for counts in (self.states, self.taken_up) for state in waiting
+        )
+
+    @property
     def needs_review(self) -> bool:
         """Whether something is left that a person has to look at, or was left undone."""
         return self.mode == "enforce" and (self.is_listed or self._has(State.NOT_SENT))

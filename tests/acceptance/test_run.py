@@ -258,3 +258,17 @@ async def test_a_slow_look_holds_up_nobody_who_missed_a_slot(world: World) -> No
     assert (0, {"cancelled": 4}) == (done.code, done.json["states"]), done.err
     assert ["r0", "r1", "r2", "r3"] == sorted(request.round_id for request in world.cancels)
     assert [] == await violations(world)
+
+
+async def test_resuming_makes_no_success_of_a_run_that_reached_nobody(world: World) -> None:
+    """A run that failed and has nothing left to send is only told of; a new run cancels what it did not send."""
+    await world.seed(3)
+    world.partner |= {"api_url": "http://127.0.0.1:9", "max_attempts": 1}
+    failed = await world.command("run", "--json")
+    assert (5, "failed") == (failed.code, failed.json["status"]), failed.err
+    del world.partner["api_url"]
+    resumed = await world.command("run", "--resume", failed.json["run_id"], "--json")
+    assert (5, "failed", failed.json["states"]) == (resumed.code, resumed.json["status"], resumed.json["states"])
+    assert [] == world.cancels
+    done = await world.command("run", "--json")
+    assert (0, {"cancelled": 3}) == (done.code, done.json["states"]), done.err

@@ -41,12 +41,12 @@ LIMITS = {
     "statement_timeout": "1ms",
     "lock_timeout": "1ms",
     "idle_in_transaction_session_timeout": "1ms",
-    "idle_session_timeout": "50ms",
+    "idle_session_timeout": "2s",
     "transaction_timeout": "20ms",
     "work_mem": "64kB",
     "temp_file_limit": "0",
 }
-POOLED = {"statement_timeout": "100ms", "lock_timeout": "100ms", "idle_session_timeout": "1s"}
+POOLED = {"statement_timeout": "100ms", "lock_timeout": "100ms"}
 """The pooler's own statements, which nobody can spare that, have to be done within these as well."""
 TRANSACTIONS = {
     "default_transaction_read_only": "on",

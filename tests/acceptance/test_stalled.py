@@ -28,7 +28,7 @@ async def stuck(world: World, rounds: int = 3, *, after: str = "1s") -> tuple[Ru
     await world.seed(rounds)
     world.policy["stalled_after"] = after
     world.vendor.faults = Faults.of(FOREVER)
-    running = await world.start("run", "--json")
+    running = await world.start("run", "--json", "--metrics-file", str(world.folder / "stuck.prom"))
     while not (found := await stalled(world)):
         assert not running.over
         await asyncio.sleep(0.05)
@@ -77,6 +77,8 @@ async def test_people_are_told_while_the_run_still_stands(world: World) -> None:
         await asyncio.sleep(0.05)
     assert [("run.stalled", run_id)] == [(one.event, str(one.run_id)) for one in told]
     assert "makes no progress: 3 rounds are still to be done" in json.loads(told[0].body)["text"]
+    file = world.folder / "stuck.prom"
+    assert 'retention_run_stalled{policy="nightly"} 1.0' in file.read_text()
     world.vendor.faults = Faults()
     done = await first.ended()
     assert 0 == done.code, done.err
