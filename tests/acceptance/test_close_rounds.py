@@ -333,6 +333,7 @@ async def test_a_function_that_is_gone_halts_and_is_made_up_for(world: World) ->
     assert done.json["halt_reason"].startswith("max_conflicts: ")
     assert len(world.cancels) == done.json["states"]["cancelled"]
     await replace(world, "")
+    world.partner["rate"] = 2000
     assert (
         0
         == (await world.command("run", "--resume", done.json["run_id"], "--override", "mended", "--by", "ann")).code % 4

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from support.world import World
 
-ROUNDS = 345
+ROUNDS = 160
 
 
 def closes(_line: Line, _nth: int) -> bool:

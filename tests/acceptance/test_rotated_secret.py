@@ -49,8 +49,11 @@ async def in_its_place(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("write", "refusal"),
-    [(in_place, {}), (in_place_at_leisure, {"status": 401}), (in_its_place, {"status": 401})],
-    ids=["in place", "in place at leisure", "in its place"],
+    [
+        pytest.param(in_place, {}, id="in place", marks=pytest.mark.long),
+        pytest.param(in_place_at_leisure, {}, id="in place at leisure"),
+        pytest.param(in_its_place, {"status": 401}, id="in its place"),
+    ],
 )
 async def test_a_token_that_is_replaced_halts_nothing(
     world: World, tmp_path: Path, write: Callable[[Path], Awaitable[None]], refusal: dict[str, int]

@@ -78,6 +78,11 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
     "transactions": TRANSACTIONS,
     "planner": PLANNER,
 }
+TOGETHER: Mapping[str, Mapping[str, str]] = {
+    "limits": LIMITS,
+    "all others": {**FORMATS, **TRANSACTIONS, **PLANNER},
+}
+"""The same in fewer tests: no setting undoes what another one of these does."""
 EACH = {name: value for group in GROUPS.values() for name, value in group.items()}
 
 RELIED_ON = {
@@ -152,14 +157,14 @@ async def watched_world(world: World, rounds: int) -> Sequence[str]:
 
 
 @pytest.mark.parametrize("front", WAYS, indirect=True)
-@pytest.mark.parametrize("group", GROUPS)
+@pytest.mark.parametrize("group", TOGETHER)
 async def test_no_default_changes_what_is_done(postgres: str, database_dsn: str, tmp_path: Path, group: str) -> None:
     """Under each kind of odd default `check` finds nothing wrong, and a run cancels, closes and reports its rounds."""
     direct = make_conninfo(postgres, dbname=conninfo_to_dict(database_dsn)["dbname"])
     async with make_world(database_dsn, tmp_path, direct) as world:
         ids = await watched_world(world, 3)
         pooled = "port" in conninfo_to_dict(database_dsn)
-        defaults = {**GROUPS[group], **(POOLED if group == "limits" and pooled else {})}
+        defaults = {**TOGETHER[group], **(POOLED if group == "limits" and pooled else {})}
         assert len(await set_defaults(world, postgres, defaults)) > 4
 
         checked = await world.command("check", "--json")

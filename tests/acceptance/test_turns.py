@@ -114,7 +114,7 @@ async def test_a_pause_that_comes_in_the_midst_stops_that_partner_alone(world: W
     )
     world.vendor.secure_login = None
     world.partner["rate"] = 60
-    await world.seed(240)
+    await world.seed(120)
     await world.seed(200, prefix="other", partner="other")
     running = await world.start("run", "--json")
     await running.until(world.vendor, lambda: any(request.round_id.startswith("other") for request in world.cancels))

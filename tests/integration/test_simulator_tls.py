@@ -200,7 +200,8 @@ async def test_a_command_trusts_what_ssl_cert_file_names(world: World, tmp_path:
     context, authority = localhost_tls(tmp_path)
     async with Simulator(secure_login=SECURE_LOGIN, token=TOKEN, tls=context) as vendor:
         world.vendor = vendor
-        trusting = await world.command("check", environ={"SSL_CERT_FILE": str(authority)})
+        # A new process, and no fork, in which the tests read the variable.
+        trusting = await world.command("check", under=("env", f"SSL_CERT_FILE={authority}"))
         other = await world.command("check")
 
     assert 0 == trusting.code, trusting

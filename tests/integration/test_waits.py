@@ -174,11 +174,10 @@ async def test_commands_say_what_they_wait_for(world: World) -> None:
     words = (["plan", "nightly"], ["check"], ["run", "nightly", "--yes"])
     logs = [world.folder / f"{command[0]}.log" for command in words]
     async with locked(world) as pid:
-        started = [
-            await world.start(*command, under=("sh", "-c", 'exec "$@" 2>"$0"', str(log)))
-            for command, log in zip(words, logs, strict=True)
-        ]
-        while not all(log.exists() and "database.waiting" in log.read_text("utf-8") for log in logs):
+        for log in logs:
+            log.touch()
+        started = [await world.start(*command, instead={2: str(log)}) for command, log in zip(words, logs, strict=True)]
+        while not all("database.waiting" in log.read_text("utf-8") for log in logs):
             assert not any(running.over for running in started)
             await asyncio.sleep(0.05)
     assert [0, 0, 0] == [(await running.ended()).code for running in started]

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 _LONGEST = 2**17
 """Bytes of a request, at the most."""
 
-_READ_LATE = ("RETENTION_", "PG", "TMPDIR", "PYTEST_")
-"""Variables of the environment that nothing reads while it is imported."""
+_READ_LATE = ("RETENTION_", "PG", "TMPDIR", "PYTEST_", "SSL_CERT_FILE")
+"""Variables of the environment that nothing reads while it is imported, or that are read again in each child."""
 
 
 _IMPORTED = (
@@ -208,6 +208,9 @@ def _prepare(asked: dict[str, object], files: Sequence[int], others: Sequence[in
     os.environ.clear()
     os.environ.update(environ)
     time.tzset()
+    if "SSL_CERT_FILE" in environ:
+        connector = importlib.import_module("aiohttp.connector")
+        connector._SSL_CONTEXT_VERIFIED = connector._make_ssl_context(verified=True)  # noqa: SLF001 - made when imported
     tempfile.tempdir = None  # what was found out while the environment was another
     return words
 

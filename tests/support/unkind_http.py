@@ -42,7 +42,9 @@ class Line:
         self._tls = tls.wrap_bio(self._in, self._out, server_side=True) if tls else None
         if self._tls is not None:
             while self._wants(self._tls.do_handshake):
-                self._in.write(self._received())
+                if not (more := self._received()):
+                    raise ConnectionResetError  # or it would be asked for more for ever
+                self._in.write(more)
             self._flush()
 
     def read(self) -> bytes:
@@ -130,12 +132,12 @@ class UnkindVendor:
     tls: ssl.SSLContext | None = None
     heard: list[Heard] = field(default_factory=list)
     cancelled: set[str] = field(default_factory=set)
-    connections: int = 0
     url: str = ""
+    _talks: list[tuple[socket.socket, threading.Thread]] = field(default_factory=list)
 
     @contextmanager
     def serve(self) -> Iterator[UnkindVendor]:
-        """Listen until the end of the block."""
+        """Listen until the end of the block, which ends all connections: a thread that is left would slow later tests."""
         with socket.create_server(("127.0.0.1", 0), backlog=1024) as listening:
             self.url = f"{'https' if self.tls else 'http'}://localhost:{listening.getsockname()[1]}"
             accepting = threading.Thread(target=self._accept, args=(listening,), daemon=True)
@@ -145,14 +147,20 @@ class UnkindVendor:
             finally:
                 listening.shutdown(socket.SHUT_RDWR)
                 accepting.join()
+                for sock, talking in self._talks:
+                    with suppress(OSError):
+                        sock.shutdown(socket.SHUT_RDWR)
+                    talking.join(60)
+                assert not any(talking.is_alive() for _, talking in self._talks)
 
     def _accept(self, listening: socket.socket) -> None:
         with suppress(OSError):
             while True:
                 sock, _ = listening.accept()
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                self.connections += 1
-                threading.Thread(target=self._talk, args=(self.connections, sock), daemon=True).start()
+                talking = threading.Thread(target=self._talk, args=(len(self._talks) + 1, sock), daemon=True)
+                self._talks.append((sock, talking))
+                talking.start()
 
     def _talk(self, number: int, sock: socket.socket) -> None:
         with sock, suppress(OSError, ssl.SSLError):
@@ -166,7 +174,9 @@ class UnkindVendor:
                     read += more
                 body = read.index(b"\r\n\r\n") + 4
                 while len(read) < body + int(head[2]):
-                    read += line.read()
+                    if not (more := line.read()):
+                        return
+                    read += more
                 nth += 1
                 heard = Heard(number, nth, head[1].decode(), json.loads(read[body : body + int(head[2])]))
                 read = read[body + int(head[2]) :]
