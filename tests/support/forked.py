@@ -210,7 +210,8 @@ def _prepare(asked: dict[str, object], files: Sequence[int], others: Sequence[in
     time.tzset()
     if "SSL_CERT_FILE" in environ:
         connector = importlib.import_module("aiohttp.connector")
-        connector._SSL_CONTEXT_VERIFIED = connector._make_ssl_context(verified=True)  # noqa: SLF001 - made when imported
+        # It is made when aiohttp is imported.
+        setattr(connector, "_SSL_CONTEXT_VERIFIED", connector._make_ssl_context(verified=True))  # noqa: B010, SLF001
     tempfile.tempdir = None  # what was found out while the environment was another
     return words
 
