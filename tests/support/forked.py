@@ -21,7 +21,7 @@ import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -209,7 +209,7 @@ def _prepare(asked: dict[str, object], files: Sequence[int], others: Sequence[in
     os.environ.update(environ)
     time.tzset()
     if "SSL_CERT_FILE" in environ:
-        connector = importlib.import_module("aiohttp.connector")
+        connector: Any = importlib.import_module("aiohttp.connector")
         connector._SSL_CONTEXT_VERIFIED = connector._make_ssl_context(verified=True)  # noqa: SLF001 - made when imported
     tempfile.tempdir = None  # what was found out while the environment was another
     return words
