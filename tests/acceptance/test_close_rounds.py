@@ -238,7 +238,9 @@ async def test_a_function_that_closes_nothing_in_silence_halts_the_run(world: Wo
     assert len(world.cancels) < 200
 
 
-@pytest.mark.parametrize("state", ["40001", "40P01", "55006", "55P03", "57014"])
+@pytest.mark.parametrize(
+    "state", ["40001", "55P03", *(pytest.param(one, marks=pytest.mark.long) for one in ("40P01", "55006", "57014"))]
+)
 async def test_what_passes_by_itself_is_tried_until_it_has_passed(world: World, state: str) -> None:
     """A deadlock, a failed serialization, a lock or a timeout is no refusal, however often: no conflict is left."""
     await world.seed(10)
@@ -364,9 +366,9 @@ async def test_one_round_that_passes_for_a_lost_server_stands_alone(world: World
     "setting",
     [
         "statement_timeout = '1ms'",
-        "synchronous_commit = off",
         "search_path = ''",
-        "datestyle = 'German'",
+        pytest.param("synchronous_commit = off", marks=pytest.mark.long),
+        pytest.param("datestyle = 'German'", marks=pytest.mark.long),
     ],
 )
 async def test_what_the_function_sets_does_not_outlive_it(world: World, setting: str) -> None:

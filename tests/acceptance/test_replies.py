@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -104,8 +105,17 @@ async def test_unauthorized_while_slots_were_missed(world: World) -> None:
     assert [] == await violations(world)
 
 
-@pytest.mark.parametrize("call", ["CancelRound", "any"])
-@pytest.mark.parametrize("fault", [{"status": 401}, {"status": 403}, {"code": "54"}, {"code": "401"}], ids=str)
+@pytest.mark.parametrize(
+    ("fault", "call"),
+    [
+        pytest.param(fault, call, id=f"{fault}-{call}", marks=() if number in {0, 3, 5, 6} else pytest.mark.long)
+        for number, (fault, call) in enumerate(
+            itertools.product(
+                ({"status": 401}, {"status": 403}, {"code": "54"}, {"code": "401"}), ("CancelRound", "any")
+            )
+        )
+    ],
+)
 async def test_refused_credentials_halt_the_partner(world: World, fault: dict[str, Any], call: str) -> None:
     """After 401, 403 or a code that a HealthCheck confirms no further call is made; what was not sent stays planned."""
     await world.seed(40)

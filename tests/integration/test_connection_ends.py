@@ -170,9 +170,16 @@ def crashing(line: Line, _nth: int) -> bool:
     return False
 
 
-@SECURE
+HOW = (at_once, a_little_later, after_the_third, politely, crashing)
+
+
 @pytest.mark.parametrize(
-    "after_reply", [at_once, a_little_later, after_the_third, politely, crashing], ids=lambda how: how.__name__
+    ("after_reply", "secure"),
+    [
+        *(pytest.param(how, True, id=f"{how.__name__}-tls") for how in HOW),
+        pytest.param(at_once, False, id="at_once-plain"),
+        *(pytest.param(how, False, id=f"{how.__name__}-plain", marks=pytest.mark.long) for how in HOW[1:]),
+    ],
 )
 async def test_a_vendor_that_ends_connections_leaves_next_to_nothing_in_doubt(
     after_reply: Callable[[Line, int], bool], tls: ssl.SSLContext, *, secure: bool
