@@ -92,7 +92,7 @@ async def test_claims_that_are_lost_are_recorded_again(world: World, ask_first: 
         await connection.execute(SERVER)
     await world.seed(60)
     world.vendor.latency = 1.5
-    world.partner |= {"ask_first": ask_first, "rate": 40, "concurrency": 30}
+    world.partner |= {"ask_first": ask_first, "rate": 40, "concurrency": 30, "timeout": "10s"}
     first = await world.start("run", "nightly", "--json")
     await first.until(world.vendor, lambda: len(world.cancels) > 5)
     run_id = (await world.sql("SELECT run_id FROM retention.runs"))[0].run_id
