@@ -15,6 +15,7 @@ from retention.core import wire
 from retention.core.clock_check import shift
 from retention.core.model import Credentials, NotConnected, Reply, Treatment, Unclear
 from retention.core.overlap import overlap
+from retention.core.text import printable
 from retention.errors import RetentionError
 from retention.ledger.clocks import Clocks
 from retention.ledger.controls import Controls
@@ -102,7 +103,7 @@ def exit_code(findings: Sequence[Finding]) -> int:
 
 def text(findings: Sequence[Finding]) -> str:
     """One line for each finding."""
-    return "\n".join(f"{_mark(finding):<6}{finding.name}: {finding.message}" for finding in findings)
+    return "\n".join(printable(f"{_mark(finding):<6}{finding.name}: {finding.message}") for finding in findings)
 
 
 def document(findings: Sequence[Finding], schedules: Mapping[str, Sequence[datetime]]) -> dict[str, Any]:
