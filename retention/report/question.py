@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
-from retention.core.money import shown_money
+from retention.core.money import shown_sums
 from retention.core.text import printable
 from retention.report.values import moment
 
@@ -34,7 +34,7 @@ def _lines(planned: Planned, doubts: int) -> Iterator[str]:
     yield ", ".join(filter(None, [f"policy {planned.policy.name}", *partners, *markets]))
     if plan.rounds:
         yield f"{_counted(plan.rounds, 'round')} to cancel, the oldest opened at {moment(plan.oldest)}"
-        stakes = ", ".join(shown_money(amount, currency) for currency, amount in sorted(figures.stakes.items()))
+        stakes = ", ".join(shown_sums(figures.stakes))
         without = f"{_counted(figures.unjudged, 'round')} without a usable stake" if figures.unjudged else ""
         yield "; ".join(filter(None, [f"stakes {stakes}" if stakes else "", without]))
     if doubts:

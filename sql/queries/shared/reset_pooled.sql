@@ -6,8 +6,5 @@ BEGIN
     PERFORM set_config(s.name, s.value, true) FROM
     -- include shared/session_settings.sql
     ;
-    IF current_setting('synchronous_commit') IN ('off', 'local') THEN
-        SET LOCAL synchronous_commit = on;
-    END IF;
-    SET LOCAL idle_in_transaction_session_timeout = '20s'; -- a process that freezes before its COMMIT
+    -- include shared/for_the_commit.sql
 END $$

@@ -1,0 +1,5 @@
+-- After RESET ALL, what holds for a transaction that settles: others wait for what it changes.
+IF current_setting('synchronous_commit') IN ('off', 'local') THEN
+    SET LOCAL synchronous_commit = on;
+END IF;
+SET LOCAL idle_in_transaction_session_timeout = '20s'; -- a process that freezes before its COMMIT
