@@ -18,9 +18,9 @@ from uuid import UUID
 import structlog
 
 from retention.core.ascii_json import ascii_json
-from retention.core.echo import echoed_alone, echoed_within, weakness
+from retention.core.secret_echo import echoed_alone, echoed_within, weakness
 from retention.core.text import printable, printable_lines
-from retention.streams import Stream
+from retention.process.streams import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, MutableMapping

@@ -18,7 +18,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from retention.core.model import RESOLUTIONS, ReviewWhy, State
-from retention.engine.stats import BUCKETS, Latencies
+from retention.engine.counters import BUCKETS, Latencies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
     from prometheus_client.samples import Sample
 
-    from retention.engine.stats import Tally
+    from retention.engine.counters import Tally
     from retention.ledger.policy_facts import LastRuns
-    from retention.run_values import Finished
+    from retention.runs.model import Finished
     from retention.settings import Settings
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from retention import surroundings
 from retention.errors import RetentionError, UnprintedError
+from retention.process import surroundings
 
 
 def main() -> None:
@@ -26,7 +26,7 @@ def main() -> None:
 def _outcome() -> int:
     """Run the command that the arguments name; returns its exit code."""
     from retention.cli.app import app
-    from retention.cli.complaints import complaint
+    from retention.cli.usage_errors import complaint
     from retention.core.text import printable_lines
 
     try:

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from retention.cli.session import Globals
-from retention.cli.whole_help import WholeHelp
+from retention.cli.command import Globals
+from retention.cli.help_text import WholeHelp
 
 app = typer.Typer(
     name="retention",
@@ -80,7 +80,7 @@ def options(
 
 
 # Registered by their modules, which import nothing heavy before they run.
-from retention.cli import controls, database, reports, reviews, runs, serve, vendor  # noqa: E402
+from retention.cli import controls, database, plan_run, reports, review, serve, vendor  # noqa: E402
 
-for module in (vendor, database, runs, serve, reports, reviews, controls):
+for module in (vendor, database, plan_run, serve, reports, review, controls):
     module.register(app)

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from retention.run_values import Planned
+    from retention.runs.model import Planned
 
 
 def at_a_terminal() -> bool:
@@ -19,7 +19,7 @@ def at_a_terminal() -> bool:
 
 async def ask(planned: Planned, doubts: int) -> bool:
     """Show a plan, and ask. No answer, or no terminal any more, is a no."""
-    from retention.report.question import question
+    from retention.render.confirmation import question
 
     answer, line = "", _Line()
     with line:

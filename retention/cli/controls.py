@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retention.cli.session import emit_json, in_house, who
-from retention.cli.times import moment
-from retention.cli.whole_help import WholeHelp
-from retention.cli.words import HIGHEST, require_known, require_partner, warn, warn_of_no_match
-from retention.core.holds import NOTHING_HELD, ended_before
+from retention.cli.arguments import HIGHEST, require_known, require_partner, warn, warn_of_no_match
+from retention.cli.command import emit_json, in_house, who
+from retention.cli.help_text import WholeHelp
+from retention.cli.parsing import moment
 from retention.core.names import NameKind
-from retention.core.next_steps import resume_command
+from retention.core.planning.holds import NOTHING_HELD, ended_before
+from retention.core.runs.next_steps import resume_command
 from retention.core.text import counted
 from retention.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from retention.cli.session import Work
+    from retention.cli.command import Work
+    from retention.process.shutdown import Signals
     from retention.settings import Settings
-    from retention.signals import Signals
-    from retention.wiring import House
+    from retention.wiring.services import House
 
 By = Annotated[str, typer.Option(metavar="WHO", help="Who answers for it.")]
 Partner = Annotated[str | None, typer.Option(metavar="P", help="Only this partner.")]
@@ -67,7 +67,7 @@ def hold_add(
         return end
 
     async def work(house: House, _signals: Signals) -> int:
-        from retention.ledger.names import Names
+        from retention.ledger.known_names import Names
 
         end = asked(house.settings)
         for option, kind, name in (("--market", NameKind.MARKET, market), ("--game", NameKind.GAME, game)):
@@ -95,7 +95,7 @@ def hold_list(
     """List the holds that stand."""
 
     async def work(house: House, _signals: Signals) -> int:
-        from retention.report import table
+        from retention.render import terminal_lists as table
 
         rows = await house.controls.hold_list(all_)
         emit_json(table.documents(rows)) if as_json else table.print_holds(rows)
@@ -165,7 +165,7 @@ def _on_ledger(
     """Run a command that writes to or reads from our tables, which have to be there, and open to it."""
 
     async def ready(house: House, signals: Signals) -> int:
-        from retention.ledger.inspect import require_ready
+        from retention.ledger.checks.readiness import require_ready
 
         await require_ready(house.database, command)
         return await work(house, signals)

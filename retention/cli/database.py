@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retention.cli.session import emit_json, globals_of, in_house, run
-from retention.cli.whole_help import WholeHelp
+from retention.cli.command import emit_json, globals_of, in_house, run
+from retention.cli.help_text import WholeHelp
 from retention.errors import UsageError
-from retention.streams import FULL
-from retention.surroundings import work_comes_first
+from retention.process.streams import FULL
+from retention.process.surroundings import work_comes_first
 
 if TYPE_CHECKING:
-    from retention.signals import Signals
-    from retention.wiring import House
+    from retention.process.shutdown import Signals
+    from retention.wiring.services import House
 
 CHECK_MARK = 6
 """Columns that a check's mark takes; what goes on below stands behind it."""
@@ -75,7 +75,7 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
 
     async def work(house: House, _signals: Signals) -> int:
         from retention.ledger import migrations
-        from retention.report.values import moment
+        from retention.render.terminal_values import moment
 
         standings = await migrations.status(house.database)
         current = all(standing.applied_at for standing in standings)
@@ -109,8 +109,8 @@ def sample() -> None:
 
 def check(context: typer.Context, as_json: AsJson = False) -> None:
     """Look at configuration, schedules, database, privileges, contract objects, index use, vendor. Exit code 0 or 2."""
-    from retention import check as checks
-    from retention.wiring import redactor_of
+    from retention.checks import checks
+    from retention.wiring.services import redactor_of
 
     options = globals_of(context)
     settings = options.settings()
@@ -118,7 +118,7 @@ def check(context: typer.Context, as_json: AsJson = False) -> None:
     log = options.log(redactor)
 
     async def work(_signals: Signals) -> int:
-        from retention.report.grid import print_lines
+        from retention.render.terminal_table import print_lines
 
         schedules = checks.next_times(settings, datetime.now(UTC))
         findings = await checks.run_checks(settings, schedules, log)

@@ -13,23 +13,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from retention.cli.arguments import MOST, require_known
+from retention.cli.command import emit_json, in_house, who
+from retention.cli.help_text import WholeHelp
+from retention.cli.parsing import moment
 from retention.cli.run_ids import OnlyRun, RunId, known_run
-from retention.cli.session import emit_json, in_house, who
-from retention.cli.times import moment
-from retention.cli.whole_help import WholeHelp
-from retention.cli.words import MOST, require_known
 from retention.core.names import NameKind
 from retention.errors import UsageError
-from retention.streams import FULL
+from retention.process.streams import FULL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
     from typing import TextIO
 
+    from retention.process.shutdown import Signals
     from retention.settings import Settings
-    from retention.signals import Signals
-    from retention.wiring import House
+    from retention.wiring.services import House
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -81,10 +81,11 @@ def report(
         return start, end
 
     async def work(house: House, _signals: Signals) -> int:
-        from retention.ledger.inspect import require_ready
-        from retention.report import files, table
-        from retention.report.model import Selection
-        from retention.report.read import read_report
+        from retention.ledger.checks.readiness import require_ready
+        from retention.render import files
+        from retention.render import terminal_lists as table
+        from retention.reports.read import read_report
+        from retention.reports.report import Selection
 
         start, end = asked(house.settings)
         await require_ready(house.database, "report")
@@ -110,11 +111,11 @@ def explain(
     """Tell why a round is or is not selected, and everything that was ever done to it."""
 
     async def work(house: House, _signals: Signals) -> int:
-        from retention.ledger.inspect import require_ready
-        from retention.ledger.names import Names
-        from retention.report import explain as explaining
-        from retention.report import table
-        from retention.scope import scope_of
+        from retention.ledger.checks.readiness import require_ready
+        from retention.ledger.known_names import Names
+        from retention.render import terminal_lists as table
+        from retention.reports import explain as explaining
+        from retention.runs.scope import scope_of
 
         await require_ready(house.database, "explain")
         await require_known(house, "--partner", NameKind.PARTNER, [partner])
@@ -136,8 +137,8 @@ def runs_list(
     """List the newest runs with their counts."""
 
     async def work(house: House, _signals: Signals) -> int:
-        from retention.ledger.inspect import require_ready
-        from retention.report import table
+        from retention.ledger.checks.readiness import require_ready
+        from retention.render import terminal_lists as table
 
         await require_ready(house.database, "runs list")
         found = await house.run_ledger.list(limit)
@@ -158,11 +159,11 @@ def runs_show(
     """Show one run: who asked for it, under which settings, and what it came to."""
 
     async def work(house: House, _signals: Signals) -> int:
-        from retention.ledger.inspect import require_ready
-        from retention.report.grid import print_lines
-        from retention.report.run_view import print_run, run_document
-        from retention.report.runs import pauses_document
-        from retention.report.show import vendor_pause
+        from retention.ledger.checks.readiness import require_ready
+        from retention.render.terminal_run import print_run, run_document
+        from retention.render.terminal_runs import vendor_pause
+        from retention.render.terminal_table import print_lines
+        from retention.reports.run_documents import pauses_document
 
         await require_ready(house.database, "runs show")
         run_id = await known_run(house, run)
@@ -190,7 +191,7 @@ def runs_close(
     """Call a run off for good: what was not sent is not sent any more, doubts stay."""
 
     async def work(house: House, signals: Signals) -> int:
-        from retention.ledger.inspect import require_ready
+        from retention.ledger.checks.readiness import require_ready
 
         await require_ready(house.database, "runs close")
         run_id = await known_run(house, run)

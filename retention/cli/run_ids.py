@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retention.core.run_ids import GivenRunId, read_run_id
+from retention.core.runs.run_ids import GivenRunId, read_run_id
 from retention.core.text import time_text
-from retention.core.words import is_blank
+from retention.core.typed_text import is_blank
 from retention.errors import UsageError
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from retention.wiring import House
+    from retention.wiring.services import House
 
 
 def typed_run_id(text: str | GivenRunId) -> GivenRunId:

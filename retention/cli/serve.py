@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retention.cli.session import globals_of, in_house
-from retention.cli.times import duration
-from retention.cli.words import require_host
+from retention.cli.arguments import require_host
+from retention.cli.command import globals_of, in_house
+from retention.cli.parsing import duration
 from retention.errors import UsageError
 
 if TYPE_CHECKING:
-    from retention.signals import Signals
-    from retention.wiring import House
+    from retention.process.shutdown import Signals
+    from retention.wiring.services import House
 
 _PORT = re.compile("[0-9]{1,5}")
 
@@ -40,11 +40,11 @@ def serve(
     address, wait = _address(http), duration("--drain-timeout", drain_timeout)
 
     async def work(house: House, signals: Signals) -> int:
-        from retention import wiring
-        from retention.ledger.inspect import require_ready
+        from retention.ledger.checks.readiness import require_ready
+        from retention.wiring import services
 
         await require_ready(house.database)
-        return await wiring.serve(
+        return await services.serve(
             house,
             signals,
             globals_of(context).settings,

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retention.cli.session import globals_of, run
+from retention.cli.command import globals_of, run
 from retention.errors import UsageError
-from retention.vendor.faults_format import FORMAT
+from retention.simulator.faults_format import FORMAT
 
 if TYPE_CHECKING:
-    from retention.signals import Signals
+    from retention.process.shutdown import Signals
 
 
 def register(app: typer.Typer) -> None:
@@ -60,9 +60,9 @@ def simulate(
     journal: Annotated[Path | None, typer.Option(metavar="FILE", help="Append each request as a JSON line.")] = None,
 ) -> None:
     """Run the simulated vendor as a server of its own, for staging. Any credentials are taken, any round is open."""
-    from retention.cli.words import refuse_blanks, require_host
+    from retention.cli.arguments import refuse_blanks, require_host
     from retention.log import Redactor
-    from retention.vendor.staging import serve
+    from retention.simulator.serve import serve
 
     refuse_blanks(context)
     require_host("--host", host)

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from retention.daemon.clock_gate import ClockGate
-from retention.daemon.clockwork import Clockwork
-from retention.daemon.ledger_watch import LedgerWatch
-from retention.daemon.shift import Shift
+from retention.daemon.ledger_metrics import LedgerWatch
+from retention.daemon.run_supervisor import Shift
+from retention.daemon.scheduler import Timetable
 from retention.daemon.stall_watch import StallWatch
 from retention.daemon.systemd import notify, watchdog_interval
-from retention.daemon.timetable import Timetable
+from retention.daemon.wakeups import Clockwork
 from retention.errors import ConfigurationError, RetentionError
 from retention.ledger import migrations
+from retention.ledger.database_errors import AWAY, BusyError, first_line
 from retention.ledger.schedules import REQUESTED_BY
-from retention.ledger.trouble import AWAY, BusyError, first_line
-from retention.run_values import Order
-from retention.scope import scope_of
+from retention.runs.model import Order
+from retention.runs.scope import scope_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from retention.daemon.house import House
-    from retention.daemon.timetable import Watch
+    from retention.daemon.scheduler import Watch
     from retention.ledger.schedules import Look
     from retention.metrics import Metrics
-    from retention.notify.herald import Herald
-    from retention.run_values import Planned
+    from retention.notify.notifier import Herald
+    from retention.runs.model import Planned
     from retention.settings import Policy
 
 LOOK = 1.0

@@ -9,17 +9,17 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
-    from retention.engine.stats import Tally
+    from retention.engine.counters import Tally
+    from retention.ledger.claims import LaneTerms
     from retention.ledger.clocks import Clocks
     from retention.ledger.database import Database
     from retention.ledger.runs import RunLedger
     from retention.ledger.schedules import Schedules
-    from retention.ledger.stalls import Stalls
-    from retention.ledger.work import LaneTerms
+    from retention.ledger.stalled_runs import Stalls
     from retention.log import Redactor
-    from retention.runs import Runs
+    from retention.process.shutdown import Workplace
+    from retention.runs.service import Runs
     from retention.settings import Settings
-    from retention.signals import Workplace
 
 
 class House(Protocol):

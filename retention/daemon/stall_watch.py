@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from retention.planning import tell_stalled
+from retention.runs.planning import tell_stalled
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
-    from retention.ledger.stalls import Stalls
+    from retention.ledger.stalled_runs import Stalls
 
 EVERY = 10.0
 """Seconds between looks."""

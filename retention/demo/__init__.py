@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from retention.demo.story import demonstrate
+from retention.demo.walkthrough import demonstrate
 
 __all__ = ["demonstrate"]

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from retention.core.database_trouble import Trouble
-from retention.core.settling import BUSY_PAUSE_S, Next, after_failure
-from retention.engine.persist import persist
-from retention.ledger.trouble import AWAY, BusyError, EndedError, NoAnswerError, busy_words, said
+from retention.core.sending.database_errors import Trouble
+from retention.core.sending.settle_batch import BUSY_PAUSE_S, Next, after_failure
+from retention.engine.retry import persist
+from retention.ledger.database_errors import AWAY, BusyError, EndedError, NoAnswerError, busy_words, said
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from retention.core.model import Settlement
-    from retention.core.settling import Batch
-    from retention.engine.in_hand import InHand
-    from retention.ledger.answers import Settled
+    from retention.core.sending.settle_batch import Batch
+    from retention.engine.claims_in_hand import InHand
+    from retention.ledger.results import Settled
     from retention.ledger.settlements import Settlements
 
 BUSY_LIMIT_S = 600.0

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from retention.ledger.clocks import CORRECT
-from retention.ledger.trouble import AWAY
+from retention.ledger.database_errors import AWAY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from retention.engine.partner import Partner
     from retention.engine.senders import Senders
-    from retention.ledger.answers import Sight, Wait
+    from retention.ledger.claims import WorkLedger
     from retention.ledger.clocks import Clocks
-    from retention.ledger.work import WorkLedger
+    from retention.ledger.results import Sight, Wait
 
 
 class ClockWatch:

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from retention.core.refusal import CHANGING_S, Refusal, judge_refusal
+from retention.core.sending.credential_refusal import CHANGING_S, Refusal, judge_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -7,18 +7,18 @@ import time
 from typing import TYPE_CHECKING
 
 from retention.core.model import Kind
-from retention.core.pacing import LOOK_GOOD_S, batch_size
-from retention.engine.persist import persist
+from retention.core.sending.pacing import LOOK_GOOD_S, batch_size
+from retention.engine.retry import persist
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from retention.core.model import Claim
-    from retention.engine.desk import Desk
     from retention.engine.partner import Partner
     from retention.engine.senders import Senders
-    from retention.ledger.answers import Claimed
-    from retention.ledger.work import WorkLedger
+    from retention.engine.settler import Desk
+    from retention.ledger.claims import WorkLedger
+    from retention.ledger.results import Claimed
 
 BATCH = 500
 """Rounds claimed at once, at the most."""

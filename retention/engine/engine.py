@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from retention.core.model import Kind
-from retention.core.pauses import pause_of_all, paused_partners
+from retention.core.runs.pauses import pause_of_all, paused_partners
 from retention.engine.clock_watch import WaitLog
-from retention.engine.desk import Desk
 from retention.engine.dispatcher import Dispatcher
 from retention.engine.lease_keeper import LeaseKeeper
-from retention.engine.persist import persist
 from retention.engine.recovery import Recovery
+from retention.engine.retry import persist
 from retention.engine.run_end import RunEnd
 from retention.engine.senders import Senders
+from retention.engine.settler import Desk
 from retention.errors import LostRunError
-from retention.ledger.trouble import AWAY, first_line
+from retention.ledger.database_errors import AWAY, first_line
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
-    from retention.core.pauses import Paused
+    from retention.core.runs.pauses import Paused
     from retention.engine.clock_watch import ClockWatch
+    from retention.engine.counters import Stats
     from retention.engine.partner import Partner
-    from retention.engine.stats import Stats
-    from retention.ledger.answers import Sight
-    from retention.ledger.work import WorkLedger
+    from retention.ledger.claims import WorkLedger
+    from retention.ledger.results import Sight
 
 WATCH = 0.4
 """Seconds between looks at the run: a pause, a halt or a kill switch is obeyed within a second."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from retention.engine.in_hand import RECENT_S
+from retention.engine.claims_in_hand import RECENT_S
 from retention.ledger.settlements import KEPT
 
 if TYPE_CHECKING:
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
-    from retention.engine.in_hand import InHand
-    from retention.ledger.work import WorkLedger
+    from retention.engine.claims_in_hand import InHand
+    from retention.ledger.claims import WorkLedger
 
 
 class LeaseKeeper:

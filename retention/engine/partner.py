@@ -9,26 +9,26 @@ import time
 import uuid
 from typing import TYPE_CHECKING
 
-from retention.core import wire
-from retention.core.first_question import wrong_status_address
 from retention.core.model import Kind, Outcome, Reply, State
-from retention.core.outcome import classify, settle
-from retention.core.wire import SUCCESS
-from retention.engine.clean_reply import ReplyCleaner
+from retention.core.sending import wire
+from retention.core.sending.ask_first import wrong_status_address
+from retention.core.sending.transitions import classify, settle
+from retention.core.sending.wire import SUCCESS
+from retention.engine.asked_rounds import ToldRounds
 from retention.engine.credentials import Access, CredentialWatch
 from retention.engine.reach import Reach
-from retention.engine.told_rounds import ToldRounds
+from retention.engine.reply_cleaner import ReplyCleaner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
     from retention.core.model import Answer, Claim, Settlement
-    from retention.core.places import Places
-    from retention.core.step import Treating
-    from retention.ledger.work import LaneTerms
-    from retention.vendor.client import Exchange, VendorClient
-    from retention.vendor.connection import Connection
+    from retention.core.sending.in_flight import Places
+    from retention.core.sending.reply_rules import Treating
+    from retention.ledger.claims import LaneTerms
+    from retention.vendor_api.client import Exchange, VendorClient
+    from retention.vendor_api.connection import Connection
 
 CALLABLE = frozenset({State.PLANNED, State.RETRYING})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from retention.core.backoff import outage_pause
+from retention.core.sending.backoff import outage_pause
 
 STREAK = 3
 """Connections in a row that could not be made before the partner counts as out of reach."""

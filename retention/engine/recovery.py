@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from retention.core.model import State
-from retention.ledger.work import Window
+from retention.ledger.claims import Window
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
+    from retention.engine.claims_in_hand import InHand
     from retention.engine.dispatcher import Dispatcher
-    from retention.engine.in_hand import InHand
     from retention.engine.partner import Partner
-    from retention.ledger.work import WorkLedger
+    from retention.ledger.claims import WorkLedger
 
 AHEAD = 10_000
 """Rounds of the plan by which other processes' claims may be ahead of ours; what is farther is found at the end."""

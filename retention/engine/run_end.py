@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from retention.core.model import Kind
-from retention.core.pauses import words_of
-from retention.engine.persist import persist
+from retention.core.runs.pauses import words_of
+from retention.engine.retry import persist
 
 if TYPE_CHECKING:
     import asyncio
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
-    from retention.engine.desk import Desk
     from retention.engine.partner import Partner
-    from retention.ledger.work import WorkLedger
+    from retention.engine.settler import Desk
+    from retention.ledger.claims import WorkLedger
 
 REACHED = 60.0
 """Seconds within which another process must have reached a partner that this one cannot, or it is given up for all."""

@@ -9,19 +9,19 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from retention.core.model import Kind
-from retention.core.outcome import pause_for
-from retention.core.pacing import LOOK_GOOD_S, LateBudget
-from retention.core.places import Places
-from retention.core.send_check import Check, check_send
+from retention.core.sending.in_flight import Places
+from retention.core.sending.pacing import LOOK_GOOD_S, LateBudget
+from retention.core.sending.send_check import Check, check_send
+from retention.core.sending.transitions import pause_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from retention.core.model import Claim, Settlement
-    from retention.engine.desk import Desk
     from retention.engine.partner import Partner
-    from retention.vendor.client import Exchange
-    from retention.vendor.connection import Connection
+    from retention.engine.settler import Desk
+    from retention.vendor_api.client import Exchange
+    from retention.vendor_api.connection import Connection
 
 TICK_S = 0.0005
 """Seconds by which a slot may be used early: the loop's timers are coarse."""

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from retention.core.clock_check import ClockCheck, Reading
-from retention.core.notice import CAP
-from retention.core.pacing import HORIZON_S, SPACING
+from retention.core.notifications.events import CAP
+from retention.core.sending.pacing import HORIZON_S, SPACING
 from retention.errors import ClockError
 from retention.ledger.terms import SETTLE_MARGIN
 

@@ -12,9 +12,7 @@ from psycopg.rows import tuple_row
 from psycopg_pool import AsyncConnectionPool
 
 from retention.errors import ConfigurationError, DatabaseUnreachableError
-from retention.ledger.queries import load_queries, query
-from retention.ledger.session import CONNECT_TIMEOUT, CONNECTION_OPTIONS, Session
-from retention.ledger.trouble import (
+from retention.ledger.database_errors import (
     ASK,
     AwayError,
     BusyError,
@@ -23,7 +21,9 @@ from retention.ledger.trouble import (
     passing,
     trouble_with,
 )
-from retention.ledger.waits import FREE, Waits
+from retention.ledger.lock_waits import FREE, Waits
+from retention.ledger.queries import load_queries, query
+from retention.ledger.session import CONNECT_TIMEOUT, CONNECTION_OPTIONS, Session
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable

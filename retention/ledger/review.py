@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from retention.core.discrepancies import Money, discrepancies
+from retention.core.evidence.discrepancies import Money, discrepancies
 from retention.core.model import CANCELLED_STATES, RESOLUTIONS, State
 from retention.core.model import Review as Reason
-from retention.core.words import is_blank
+from retention.core.typed_text import is_blank
 from retention.errors import UsageError
-from retention.ledger.closer import NO_LOCK_TIMEOUT, Closer, Reclosed, note_refusal
 from retention.ledger.database import Transaction
-from retention.ledger.trouble import EndedError, said
+from retention.ledger.database_errors import EndedError, said
+from retention.ledger.reclosing import NO_LOCK_TIMEOUT, Closer, Reclosed, note_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

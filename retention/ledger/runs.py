@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING, Any
 from psycopg.types.json import Jsonb
 
 from retention.core.model import State
-from retention.core.plan import DOUBLED, Doubled, Group, ListedRound, Plan, sum_stakes
-from retention.core.rails import Figures
-from retention.core.run_ids import digits_needed
-from retention.core.summary import Summary
+from retention.core.planning.plan import DOUBLED, Doubled, Group, ListedRound, Plan, sum_stakes
+from retention.core.planning.rails import Figures
+from retention.core.runs.run_ids import digits_needed
+from retention.core.runs.summary import Summary
 from retention.ledger.clocks import BEAT, ClockTerms, correct_times
-from retention.ledger.closing import refused_closing
-from retention.ledger.freezing import as_record, bounds, freeze, write
-from retention.ledger.view import reading_the_view
+from retention.ledger.close_rounds import refused_closing
+from retention.ledger.operator_view import reading_the_view
+from retention.ledger.plans import as_record, bounds, freeze, write
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
-    from retention.core.plan import Scope
-    from retention.core.run_ids import GivenRunId
+    from retention.core.planning.plan import Scope
+    from retention.core.runs.run_ids import GivenRunId
     from retention.ledger.clocks import Clocks, Correction
     from retention.ledger.database import Database
     from retention.ledger.terms import LaneTerms

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, LiteralString, Self, TypeVar
 import psycopg
 from psycopg.rows import namedtuple_row, tuple_row
 
+from retention.ledger.database_errors import ReadOnlyError, first_line
+from retention.ledger.lock_waits import CONNECTING, Waits
 from retention.ledger.queries import query
-from retention.ledger.trouble import ReadOnlyError, first_line
-from retention.ledger.waits import CONNECTING, Waits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

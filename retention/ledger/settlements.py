@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from retention.core.discrepancies import Money
+from retention.core.evidence.discrepancies import Money
 from retention.core.model import CANCELLED_STATES
-from retention.core.pacing import LOOK_GOOD_S
-from retention.ledger.answers import Settled, Written
+from retention.core.sending.pacing import LOOK_GOOD_S
+from retention.ledger.results import Settled, Written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from uuid import UUID
 
     from retention.core.model import Claim, Settlement
-    from retention.core.pacing import Clock
+    from retention.core.sending.pacing import Clock
     from retention.ledger.database import Database
 
 KEPT = 10.0

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Self
 
 import aiohttp
 
-from retention.core.notice import signature, signing_key
-from retention.core.wire import SUCCESS
-from retention.vendor.problems import why_not_connected, why_unclear
+from retention.core.notifications.events import signature, signing_key
+from retention.core.sending.wire import SUCCESS
+from retention.vendor_api.network_errors import why_not_connected, why_unclear
 
 if TYPE_CHECKING:
     from collections.abc import Callable

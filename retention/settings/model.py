@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from retention.core.cron import Schedule
 from retention.core.names import known_text, listed
-from retention.core.notice import EVENTS, Event
-from retention.core.rails import Limits
+from retention.core.notifications.events import EVENTS, Event
+from retention.core.planning.rails import Limits
+from retention.core.schedule.cron import Schedule
 from retention.errors import UsageError
 from retention.settings import rules
 from retention.settings.fields import (

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.agreement import violations
 
-from retention.vendor.faults import Faults
-from retention.vendor.simulator import RoundStatus, worst_second
+from retention.simulator.faults import Faults
+from retention.simulator.server import RoundStatus, worst_second
 
 if TYPE_CHECKING:
     from support.world import World

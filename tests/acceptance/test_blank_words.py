@@ -12,7 +12,7 @@ import typer.main
 from psycopg.conninfo import make_conninfo
 
 from retention.cli.app import app
-from retention.core.run_ids import GivenRunId
+from retention.core.runs.run_ids import GivenRunId
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from support.agreement import violations
 
-from retention.vendor.faults import Faults
+from retention.simulator.faults import Faults
 
 if TYPE_CHECKING:
     from support.world import World

@@ -12,7 +12,7 @@ from support.agreement import violations
 from support.replica import finished, schedule, serve, until
 from support.wiretap import Wiretap
 
-from retention.vendor.faults import Faults
+from retention.simulator.faults import Faults
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

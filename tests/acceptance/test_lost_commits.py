@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from support.agreement import violations
 
-from retention.vendor.faults import Faults
+from retention.simulator.faults import Faults
 
 if TYPE_CHECKING:
     from support.world import World

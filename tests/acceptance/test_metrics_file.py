@@ -11,7 +11,7 @@ import pytest
 from support.samples import figures, last_ends, of_policy, waiting
 
 from retention.core.model import ReviewWhy
-from retention.vendor.faults import Faults
+from retention.simulator.faults import Faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,7 @@ from support.samples import figures, last_ends, of_policy, waiting
 from support.world import World, make_world
 
 from retention.core.model import ReviewWhy
-from retention.vendor.faults import Faults
+from retention.simulator.faults import Faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from support.replica import free_port, serve
 from support.world import SECURE_LOGIN, TOKEN
 
-from retention.vendor.faults import Faults
+from retention.simulator.faults import Faults
 
 if TYPE_CHECKING:
     from support.world import World

@@ -12,7 +12,7 @@ import pytest
 from support.agreement import violations
 from support.closing import replace
 
-from retention.vendor.faults import Faults
+from retention.simulator.faults import Faults
 
 if TYPE_CHECKING:
     from support.world import World

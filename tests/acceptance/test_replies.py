@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.agreement import violations
 
-from retention.vendor.faults import Faults
-from retention.vendor.simulator import RoundStatus
+from retention.simulator.faults import Faults
+from retention.simulator.server import RoundStatus
 
 if TYPE_CHECKING:
     from support.world import World

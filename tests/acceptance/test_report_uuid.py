@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from retention.vendor.faults import Faults
-from retention.vendor.truth import RoundStatus
+from retention.simulator.faults import Faults
+from retention.simulator.rounds import RoundStatus
 
 if TYPE_CHECKING:
     from support.world import World

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.world import TOKEN
 
-from retention.vendor.faults import Faults
+from retention.simulator.faults import Faults
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

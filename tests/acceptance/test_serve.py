@@ -13,7 +13,7 @@ import pytest
 from support.agreement import violations
 from support.replica import finished, schedule, serve, until
 
-from retention.vendor.faults import Faults
+from retention.simulator.faults import Faults
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

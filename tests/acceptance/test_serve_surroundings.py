@@ -16,8 +16,8 @@ from support.receiver import KEY, Receiver
 from support.replica import free_port, schedule, serve, until
 from support.world import World, make_world
 
-from retention.vendor.faults import Faults
-from retention.vendor.simulator import Simulator
+from retention.simulator.faults import Faults
+from retention.simulator.server import Simulator
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from support.agreement import violations
 from support.replica import serve, until
 
-from retention.vendor.faults import Faults
+from retention.simulator.faults import Faults
 
 if TYPE_CHECKING:
     from support.world import Done, Running, World

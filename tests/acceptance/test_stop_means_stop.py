@@ -12,8 +12,8 @@ from support.agreement import violations
 from support.tls import localhost_tls
 from support.world import SECURE_LOGIN, TOKEN
 
-from retention.vendor.faults import Faults
-from retention.vendor.simulator import Simulator
+from retention.simulator.faults import Faults
+from retention.simulator.server import Simulator
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -9,7 +9,7 @@ import pytest
 from support.agreement import violations
 from support.world import OTHER_LOGIN
 
-from retention.vendor.faults import Faults
+from retention.simulator.faults import Faults
 
 if TYPE_CHECKING:
     from support.world import Done, World

@@ -25,8 +25,8 @@ from support.tls import localhost_tls
 from support.world import SECURE_LOGIN, TOKEN, make_world
 
 from bench.figures import place, surroundings, table
-from retention.vendor.faults import Faults
-from retention.vendor.simulator import Simulator
+from retention.simulator.faults import Faults
+from retention.simulator.server import Simulator
 
 if TYPE_CHECKING:
     import argparse

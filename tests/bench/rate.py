@@ -29,7 +29,7 @@ from support.postgres import new_database
 from bench.figures import WITHIN, Place, cpu_of, in_turn, median_of, place, refuse, surroundings, table
 from bench.fleet import start_replicas
 from bench.tailed_vendor import FAULTY, LEAST, MEDIAN, MOST, Heard, tailed_vendor
-from retention.vendor.simulator import worst_second
+from retention.simulator.server import worst_second
 
 if TYPE_CHECKING:
     import argparse

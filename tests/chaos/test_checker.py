@@ -14,7 +14,7 @@ from support.agreement import PROMISES, broken
 from support.causes import causes
 from support.history import Attempt, Cancellation, History, Kept, Run
 
-from retention.vendor.truth import Request, Round, RoundStatus
+from retention.simulator.rounds import Request, Round, RoundStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -14,7 +14,7 @@ import uvloop
 from support.hostile import CORPUS, parse, understood
 
 from retention.core.model import Answer, NotConnected, Reply, Unclear
-from retention.vendor.client import VendorClient
+from retention.vendor_api.client import VendorClient
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable

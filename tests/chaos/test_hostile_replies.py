@@ -13,7 +13,7 @@ from support.hostile import CORPUS, Tried, mutated, parse, read_corpus, understo
 from support.oracle import LIMIT, Said, says_zero
 from support.stored import store
 
-from retention.core.wire import decode
+from retention.core.sending.wire import decode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -12,8 +12,8 @@ from support.agreement import violations
 from support.postgres import crashing_server
 from support.world import World, make_world
 
-from retention.vendor.faults import Faults
-from retention.vendor.truth import worst_second
+from retention.simulator.faults import Faults
+from retention.simulator.rounds import worst_second
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,7 +18,7 @@ from support.postgres import address
 from support.proxy import BreakFraming, CorruptReplies, Cut, HalfOpen, Proxy, ReplyLost, Slow, Way
 from support.vendor import CANCEL, KEY, ask, open_round
 
-from retention.vendor.simulator import RoundStatus, Simulator
+from retention.simulator.server import RoundStatus, Simulator
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

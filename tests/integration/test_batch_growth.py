@@ -10,7 +10,7 @@ from support.bare import SCOPE, TERMS, begin, cancelled
 from support.explaining import Explaining, explaining
 
 from retention.core.model import Kind
-from retention.ledger.closer import Closer
+from retention.ledger.reclosing import Closer
 
 if TYPE_CHECKING:
     from support.world import World

@@ -8,9 +8,9 @@ import structlog
 from support.bare import TERMS, begin, cancelled
 
 from retention.core.model import Kind
-from retention.core.settling import Batch
+from retention.core.sending.settle_batch import Batch
 from retention.engine.batch_writer import BatchWriter
-from retention.engine.in_hand import InHand
+from retention.engine.claims_in_hand import InHand
 from retention.ledger import database as module
 
 if TYPE_CHECKING:

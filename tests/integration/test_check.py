@@ -10,15 +10,15 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from retention import check
+from retention.checks import checks as check
 from retention.errors import SchemaError
+from retention.ledger.checks.finding import Finding
+from retention.ledger.checks.readiness import inspect_database, require_ready
 from retention.ledger.database import open_database
-from retention.ledger.finding import Finding
-from retention.ledger.inspect import inspect_database, require_ready
-from retention.ledger.trouble import AwayError
+from retention.ledger.database_errors import AwayError
 from retention.settings import Settings
-from retention.vendor.faults import Faults
-from retention.vendor.simulator import Simulator
+from retention.simulator.faults import Faults
+from retention.simulator.server import Simulator
 
 TOKEN = "token-77c1"
 LOGIN = "login-77c1"

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from retention.core.plan import Scope
-from retention.ledger.finding import Finding
-from retention.ledger.inspect_names import inspect_names
+from retention.core.planning.plan import Scope
+from retention.ledger.checks.finding import Finding
+from retention.ledger.checks.names import inspect_names
 
 if TYPE_CHECKING:
     from support.ledger import Book

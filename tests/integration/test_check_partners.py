@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from retention import check
+from retention.checks import checks as check
 from retention.settings import Settings
-from retention.vendor.simulator import Simulator
+from retention.simulator.server import Simulator
 
 if TYPE_CHECKING:
-    from retention.ledger.finding import Finding
+    from retention.ledger.checks.finding import Finding
 
 TOKEN = "token-77c1"
 LOGIN = "login-77c1"

@@ -23,10 +23,10 @@ import uvloop
 from support.tls import localhost_tls
 
 from retention.core.model import NotConnected, Reply, Unclear
-from retention.core.wire import REPLY_LIMIT
-from retention.vendor.client import Exchange, VendorClient
-from retention.vendor.faults import Faults
-from retention.vendor.simulator import Round, RoundStatus, Simulator
+from retention.core.sending.wire import REPLY_LIMIT
+from retention.simulator.faults import Faults
+from retention.simulator.server import Round, RoundStatus, Simulator
+from retention.vendor_api.client import Exchange, VendorClient
 
 if TYPE_CHECKING:
     import ssl
@@ -301,7 +301,7 @@ def test_a_certificate_that_is_trusted_is_a_connection(tls: ssl.SSLContext, tmp_
     """An operator whose proxy signs for itself names its certificate in SSL_CERT_FILE, and TLS works."""
     script = """
         import asyncio, sys
-        from retention.vendor.client import VendorClient
+        from retention.vendor_api.client import VendorClient
 
         async def ask() -> None:
             async with VendorClient(timeout=5) as client:

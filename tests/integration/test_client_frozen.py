@@ -13,12 +13,12 @@ import pytest
 import uvloop
 
 from retention.core.model import NotConnected
-from retention.vendor.client import VendorClient
+from retention.vendor_api.client import VendorClient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from retention.vendor.client import Exchange
+    from retention.vendor_api.client import Exchange
 
 TIMEOUT = 0.1
 """Seconds for a request."""

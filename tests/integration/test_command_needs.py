@@ -12,16 +12,16 @@ from support.bare import as_role, run, sample
 from support.guarded import guarded_database, logged_in
 
 from retention.errors import SchemaError
+from retention.ledger.checks.grants import REPORT_ROLE, ROLE, grants
+from retention.ledger.checks.needs import STATEMENTS, needs
+from retention.ledger.checks.readiness import inspect_database, require_ready
 from retention.ledger.database import open_database
-from retention.ledger.grants import REPORT_ROLE, ROLE, grants
-from retention.ledger.inspect import inspect_database, require_ready
-from retention.ledger.needs import STATEMENTS, needs
 from retention.ledger.queries import query
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from retention.ledger.grants import Grant
+    from retention.ledger.checks.grants import Grant
 
 READING = {"plan", "explain", "report", "runs list", "runs show", "review list", "hold list"}
 CLOSING = {"review resolve", "review reclose"}

@@ -13,7 +13,7 @@ from support.tls import localhost_tls
 from support.unkind_http import REQUEST_TIMEOUT, Line, UnkindVendor
 
 from retention.core.model import NotConnected, Reply, Unclear
-from retention.vendor.client import VendorClient
+from retention.vendor_api.client import VendorClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from retention.errors import UsageError
-from retention.ledger.controls import Controls
+from retention.ledger.holds import Controls
 
 if TYPE_CHECKING:
-    from retention.core.holds import Hold
+    from retention.core.planning.holds import Hold
     from retention.ledger.database import Database
 
 

@@ -15,7 +15,7 @@ from support.proxy import Link, Proxy, Trouble, Way, flipped
 
 from retention.ledger import database as module
 from retention.ledger.database import Database, Patience, open_database
-from retention.ledger.trouble import AWAY, NoAnswerError
+from retention.ledger.database_errors import AWAY, NoAnswerError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from retention.vendor.deadlines import Deadlines
+from retention.vendor_api.deadlines import Deadlines
 
 SHORT = 0.2
 

@@ -9,23 +9,23 @@ from uuid import uuid4
 import pytest
 from support.bare import SCOPE, TERMS
 
-from retention.core.codes import DEFAULT_CODES
 from retention.core.model import Claim, Credentials
-from retention.core.step import Treating
+from retention.core.sending.codes import DEFAULT_CODES
+from retention.core.sending.reply_rules import Treating
+from retention.engine.counters import Stats, Tally
 from retention.engine.credentials import Access
 from retention.engine.engine import Engine
 from retention.engine.partner import Partner
-from retention.engine.stats import Stats, Tally
+from retention.ledger.claims import WorkLedger
 from retention.ledger.runs import RunLedger, RunRequest
-from retention.ledger.work import WorkLedger
 from retention.log import Redactor, configure
-from retention.vendor.client import VendorClient
+from retention.vendor_api.client import VendorClient
 
 if TYPE_CHECKING:
     from support.world import World
 
     from retention.ledger.database import Database
-    from retention.vendor.connection import Connection
+    from retention.vendor_api.connection import Connection
 
 
 class BrokenPartner(Partner):

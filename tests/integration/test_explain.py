@@ -11,18 +11,18 @@ from uuid import uuid4
 import pytest
 from support.ledger import OPENED, SETTLED
 
-from retention.core.plan import Scope
-from retention.ledger.controls import Controls
+from retention.core.planning.plan import Scope
+from retention.ledger.holds import Controls
 from retention.ledger.runs import RunLedger, RunRequest
-from retention.report.explain import explain
-from retention.report.files import to_json
-from retention.report.life import lines
+from retention.render.files import to_json
+from retention.reports.explain import explain
+from retention.reports.round_history import lines
 
 if TYPE_CHECKING:
     from support.ledger import Book
 
     from retention.ledger.database import Database
-    from retention.report.life import Life
+    from retention.reports.round_history import Life
 
 NIGHTLY = Scope(("acme",), (2,), timedelta(hours=72), timedelta(hours=24), None, ("GB",), None, ("g9",))
 SECOND = timedelta(seconds=1)

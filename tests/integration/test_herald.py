@@ -17,8 +17,8 @@ from structlog.testing import LogCapture
 from support.receiver import KEY, Received, Receiver, herald, webhook
 
 from retention.ledger.database import Database, open_database
-from retention.notify.chat import Chat
-from retention.notify.herald import AT_ONCE, Counts
+from retention.notify.apprise_channel import Chat
+from retention.notify.notifier import AT_ONCE, Counts
 from retention.notify.webhook import Webhook
 from retention.settings.model import Target
 

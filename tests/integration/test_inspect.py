@@ -8,9 +8,9 @@ import pytest
 from support.bare import SCOPE, TAKES, as_role, function, run, sample, view
 
 from retention.errors import SchemaError
+from retention.ledger.checks.finding import Finding
+from retention.ledger.checks.readiness import inspect_database, require_ready
 from retention.ledger.database import open_database
-from retention.ledger.finding import Finding
-from retention.ledger.inspect import inspect_database, require_ready
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

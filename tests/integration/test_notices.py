@@ -12,9 +12,9 @@ import psycopg
 import pytest
 from support.receiver import SECRET, notices_of
 
-from retention.core.notice import EVENTS, Event
+from retention.core.notifications.events import EVENTS, Event
 from retention.ledger.database import Database, open_database
-from retention.ledger.notices import LEASE
+from retention.ledger.notifications import LEASE
 from retention.ledger.runs import RunLedger
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from support.ledger import Book
 
-    from retention.ledger.notices import Notices
+    from retention.ledger.notifications import Notices
 
 ALL = {"ops": EVENTS}
 HALTED: tuple[Event, ...] = ("run.halted",)

@@ -9,9 +9,9 @@ import psycopg
 import pytest
 from support.bare import as_role, bare_database, begin, cancel_all, install_samples, run, sample
 
+from retention.ledger.checks.grants import grants
+from retention.ledger.checks.readiness import inspect_database
 from retention.ledger.database import open_database
-from retention.ledger.grants import grants
-from retention.ledger.inspect import inspect_database
 from retention.ledger.queries import folder, query
 
 if TYPE_CHECKING:

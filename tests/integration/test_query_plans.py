@@ -13,11 +13,11 @@ import pytest
 from support.bare import SCOPE, TERMS, as_role, bare_database, begin, install_samples, run
 
 from retention.core.model import Kind
+from retention.ledger.checks.readiness import inspect_database, sequential_scans
+from retention.ledger.claims import WorkLedger
 from retention.ledger.database import Database, open_database
-from retention.ledger.inspect import inspect_database, sequential_scans
 from retention.ledger.queries import query
 from retention.ledger.runs import RunLedger
-from retention.ledger.work import WorkLedger
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping

@@ -13,9 +13,9 @@ import psycopg
 import pytest
 from support.ledger import OPENED, SETTLED
 
-from retention.report.files import write_json
-from retention.report.model import OUTCOMES, ReportRound, Selection, Total
-from retention.report.read import read_report
+from retention.render.files import write_json
+from retention.reports.read import read_report
+from retention.reports.report import OUTCOMES, ReportRound, Selection, Total
 
 if TYPE_CHECKING:
     from support.ledger import Book

@@ -12,8 +12,8 @@ from support.guarded import guarded_database
 
 from retention.ledger.database import open_database
 from retention.ledger.review import Review
-from retention.report.model import Selection
-from retention.report.read import read_report
+from retention.reports.read import read_report
+from retention.reports.report import Selection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

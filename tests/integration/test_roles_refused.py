@@ -8,7 +8,7 @@ import pytest
 from support.bare import run
 from support.guarded import ROLES, SEEDED, guarded_database, logged_in, tried
 
-from retention.ledger.grants import grants
+from retention.ledger.checks.grants import grants
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from retention.core.run_ids import read_run_id
+from retention.core.runs.run_ids import read_run_id
 from retention.ledger.queries import query
 from retention.ledger.runs import RunLedger
 

@@ -15,8 +15,8 @@ from aiohttp import web
 from support.vendor import CANCEL, FIELDS, HEALTH, KEY, STATUS, ask, open_round
 
 from retention.errors import UsageError
-from retention.vendor.faults import Faults
-from retention.vendor.simulator import RoundStatus, Simulator, worst_second
+from retention.simulator.faults import Faults
+from retention.simulator.server import RoundStatus, Simulator, worst_second
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

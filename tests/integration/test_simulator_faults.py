@@ -11,8 +11,8 @@ import pytest
 import uvloop
 from support.vendor import CANCEL, FIELDS, HEALTH, KEY, ask, open_round
 
-from retention.vendor.faults import Faults
-from retention.vendor.simulator import Simulator
+from retention.simulator.faults import Faults
+from retention.simulator.server import Simulator
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -16,8 +16,8 @@ from support.vendor import CANCEL, HEALTH, KEY, ask, open_round
 from support.world import SECURE_LOGIN, TOKEN
 
 from retention.errors import UsageError
-from retention.vendor.faults import Faults
-from retention.vendor.simulator import Simulator
+from retention.simulator.faults import Faults
+from retention.simulator.server import Simulator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

@@ -15,9 +15,9 @@ import aiohttp
 import pytest
 from support.vendor import CANCEL, HEALTH, KEY, STATUS, ask, open_round
 
-from retention.vendor.fault_keys import DOCUMENT, KEYS
-from retention.vendor.faults import Faults
-from retention.vendor.simulator import RoundStatus, Simulator
+from retention.simulator.fault_keys import DOCUMENT, KEYS
+from retention.simulator.faults import Faults
+from retention.simulator.server import RoundStatus, Simulator
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

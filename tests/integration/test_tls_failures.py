@@ -15,7 +15,7 @@ from support.tls import flawed_tls, localhost_tls
 from support.unkind_http import UnkindVendor
 
 from retention.core.model import NotConnected, Unclear
-from retention.vendor.client import VendorClient
+from retention.vendor_api.client import VendorClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

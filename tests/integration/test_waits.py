@@ -14,8 +14,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from support.pgbouncer import MISSING, program, running_pgbouncer
 
 from retention.errors import DatabaseUnreachableError
+from retention.ledger import lock_waits as waits
 from retention.ledger import session as session_module
-from retention.ledger import waits
 from retention.ledger.database import open_database
 from retention.ledger.migrations import _LOCK as LOCK
 from retention.ledger.migrations import migrate

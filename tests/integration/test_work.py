@@ -12,10 +12,10 @@ import pytest
 from support.bare import SCOPE, TERMS, begin, cancelled
 
 from retention.core.model import Kind
-from retention.core.pacing import HORIZON_S, SPACING
+from retention.core.sending.pacing import HORIZON_S, SPACING
 from retention.ledger import runs as module
+from retention.ledger.claims import Window, WorkLedger
 from retention.ledger.runs import RunLedger, RunRequest, Start
-from retention.ledger.work import Window, WorkLedger
 
 if TYPE_CHECKING:
     from support.world import World

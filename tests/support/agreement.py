@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from retention.vendor.truth import RoundStatus, worst_second
+from retention.simulator.rounds import RoundStatus, worst_second
 from support.causes import causes
 from support.history import read
 from support.losses import Lost

@@ -15,12 +15,12 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 
 from retention.core.model import Kind, Outcome, Settlement, State
-from retention.core.plan import Scope
+from retention.core.planning.plan import Scope
+from retention.ledger.claims import LaneTerms, WorkLedger
 from retention.ledger.database import open_database
 from retention.ledger.migrations import migrate
 from retention.ledger.queries import folder
 from retention.ledger.runs import RunLedger, RunRequest
-from retention.ledger.work import LaneTerms, WorkLedger
 from support import pgbouncer
 from support.postgres import new_database
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from retention.vendor.truth import Request
+    from retention.simulator.rounds import Request
     from support.history import Attempt, Cancellation, History
 
 _UNCLEAR = {"in_doubt", "retry", None}

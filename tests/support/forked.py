@@ -34,8 +34,8 @@ _READ_LATE = ("RETENTION_", "PG", "TMPDIR", "PYTEST_", "SSL_CERT_FILE")
 
 
 _IMPORTED = (
-    *("retention.check", "retention.cli.app", "retention.daemon.daemon", "retention.demo.story", "retention.report"),
-    *("retention.vendor.client", "retention.wiring"),
+    *("retention.checks.checks", "retention.cli.app", "retention.daemon.daemon", "retention.demo.walkthrough"),
+    *("retention.render.files", "retention.reports.read", "retention.vendor_api.client", "retention.wiring.services"),
 )
 """What commands import when they run."""
 

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from retention.vendor.faults import Faults
+from retention.simulator.faults import Faults
 from support.world import SECURE_LOGIN, TOKEN
 
 if TYPE_CHECKING:

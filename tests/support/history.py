@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
     from uuid import UUID
 
-    from retention.vendor.truth import Request, Round
+    from retention.simulator.rounds import Request, Round
     from support.world import World
 
 

@@ -14,11 +14,11 @@ from uuid import UUID
 
 import orjson
 
-from retention.core.codes import DEFAULT_CODES
 from retention.core.model import Claim, Kind, Outcome, Reply, Settlement, State
-from retention.core.outcome import settle
-from retention.core.step import Treating
-from retention.core.wire import decode
+from retention.core.sending.codes import DEFAULT_CODES
+from retention.core.sending.reply_rules import Treating
+from retention.core.sending.transitions import settle
+from retention.core.sending.wire import decode
 from support.mutator import Mutator
 from support.oracle import (
     LIMIT,

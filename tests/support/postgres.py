@@ -20,7 +20,7 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from retention.embedded import embedded_postgres
+from retention.demo.embedded_postgres import embedded_postgres
 from retention.ledger.database import open_database
 from retention.ledger.migrations import migrate
 

@@ -7,7 +7,7 @@ import enum
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
-from retention.vendor.line import reset
+from retention.simulator.connection import reset
 from support.framing import Framing
 
 if TYPE_CHECKING:

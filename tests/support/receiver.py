@@ -12,10 +12,10 @@ import structlog
 from aiohttp import web
 from structlog.testing import LogCapture
 
-from retention.ledger.notices import Notices
+from retention.ledger.notifications import Notices
 from retention.log import Redactor
-from retention.notify.chat import Chat
-from retention.notify.herald import Herald
+from retention.notify.apprise_channel import Chat
+from retention.notify.notifier import Herald
 from retention.notify.webhook import Webhook
 from retention.settings.model import Target
 

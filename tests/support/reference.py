@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer.main
 
 from retention.cli.app import app
-from retention.core.summary import Exit
+from retention.core.runs.summary import Exit
 from retention.metrics import METRICS
 from retention.settings.model import Database, Policy, Settings, Target
 from retention.settings.partner import Partner

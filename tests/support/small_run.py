@@ -8,7 +8,7 @@ import signal
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from retention.vendor.faults import Faults
+from retention.simulator.faults import Faults
 from support.world import OTHER_LOGIN, TOKEN
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from psycopg import Error
 
-from retention.core.codes import DEFAULT_CODES
 from retention.core.model import Kind
-from retention.core.step import Treating
-from retention.core.wire import decode
+from retention.core.sending.codes import DEFAULT_CODES
+from retention.core.sending.reply_rules import Treating
+from retention.core.sending.wire import decode
 from support.bare import TERMS, begin
 from support.hostile import settled, understood
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from retention.vendor.faults import Faults
+from retention.simulator.faults import Faults
 from support.database_clock import SET
 from support.proxy import BreakFraming, CorruptReplies, Cut, HalfOpen, ReplyLost, Slow, Way
 from support.traffic import again

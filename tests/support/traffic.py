@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, LiteralString
 
 import psycopg
 
-from retention.vendor.simulator import RoundStatus
+from retention.simulator.server import RoundStatus
 from support.world import SECURE_LOGIN
 
 if TYPE_CHECKING:

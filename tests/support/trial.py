@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import psutil
 from psycopg.conninfo import make_conninfo
 
-from retention.vendor.faults import Faults
+from retention.simulator.faults import Faults
 from support import strace
 from support.agreement import violations
 from support.postgres import new_database

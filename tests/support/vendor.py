@@ -6,7 +6,7 @@ import json
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from retention.vendor.simulator import Round
+from retention.simulator.server import Round
 
 if TYPE_CHECKING:
     import aiohttp

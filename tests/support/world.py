@@ -17,7 +17,7 @@ import psycopg.sql
 import pytest
 from psycopg.rows import namedtuple_row
 
-from retention.vendor.simulator import Round, Simulator
+from retention.simulator.server import Round, Simulator
 from support.forked import forker, start_command
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from retention.vendor.truth import Request
+    from retention.simulator.rounds import Request
     from support.forked import Forked
 
 SECURE_LOGIN = "login-5f0c2a"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retention.core.backoff import CAP, full_jitter, outage_pause
+from retention.core.sending.backoff import CAP, full_jitter, outage_pause
 
 fractions = st.floats(0, 1)
 counts = st.integers(0, 10_000)

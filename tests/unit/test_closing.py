@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from retention.core.closing import Look, Verdict, refusal_in, refused, verdict
+from retention.core.evidence.closing import Look, Verdict, refusal_in, refused, verdict
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 

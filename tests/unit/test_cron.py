@@ -13,7 +13,7 @@ from cronsim import CronSim
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from retention.core.cron import Schedule
+from retention.core.schedule.cron import Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

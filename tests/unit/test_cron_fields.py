@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retention.core.cron import Schedule, fields_of, zone_of
+from retention.core.schedule.cron import Schedule, fields_of, zone_of
 
 MALTA = "Europe/Malta"
 START = datetime(2025, 12, 31, 23, tzinfo=UTC)  # midnight in Malta

@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from retention.core.database_trouble import Trouble, ask_whether_connected, trouble_of
+from retention.core.sending.database_errors import Trouble, ask_whether_connected, trouble_of
 
 EXPECTED = {
     "away": ("08000", "08006", "25006", "25P03", "57P01", "57P02", "57P03", "57P05"),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from retention.core.discrepancies import Money, discrepancies
+from retention.core.evidence.discrepancies import Money, discrepancies
 
 STAKE = Money(Decimal(100), "EUR", "T1")
 NOTHING = Money(None, None, None)

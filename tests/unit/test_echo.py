@@ -13,7 +13,7 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retention.core.echo import echoed_alone, echoed_within, weakness
+from retention.core.secret_echo import echoed_alone, echoed_within, weakness
 from retention.log import MASK, Redactor, configure
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from retention.errors import UsageError
-from retention.vendor.fault import NO_FAULT, Asked
-from retention.vendor.fault_keys import DOCUMENT, KEYS
-from retention.vendor.faults import Faults, Tally, load, pick
-from retention.vendor.faults_format import FORMAT
+from retention.simulator.fault import NO_FAULT, Asked
+from retention.simulator.fault_keys import DOCUMENT, KEYS
+from retention.simulator.faults import Faults, Tally, load, pick
+from retention.simulator.faults_format import FORMAT
 
 if TYPE_CHECKING:
     from pathlib import Path

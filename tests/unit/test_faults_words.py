@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from retention.errors import UsageError
-from retention.vendor.fault_keys import DOCUMENT, KEYS
-from retention.vendor.faults import load
+from retention.simulator.fault_keys import DOCUMENT, KEYS
+from retention.simulator.faults import load
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retention.log import MASK, SHORTEST, Redactor, configure
-from retention.streams import Stream
+from retention.process.streams import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,8 +8,8 @@ from uuid import UUID
 import pytest
 
 from retention.core.model import State
-from retention.core.next_steps import next_steps, pause_words
-from retention.core.summary import Summary
+from retention.core.runs.next_steps import next_steps, pause_words
+from retention.core.runs.summary import Summary
 
 RUN = UUID(int=7)
 RESUME, CLOSE = f"retention run --resume {RUN}", f"retention runs close {RUN} --by WHO --note TEXT"

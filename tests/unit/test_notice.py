@@ -13,9 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retention.core.letter import chat_message, missed_letter, run_letter, sealed
 from retention.core.model import State
-from retention.core.notice import (
+from retention.core.notifications.events import (
     CAP,
     EVENTS,
     PATIENCE,
@@ -26,7 +25,8 @@ from retention.core.notice import (
     signing_key,
     worth_telling,
 )
-from retention.core.summary import Summary
+from retention.core.notifications.message import chat_message, missed_letter, run_letter, sealed
+from retention.core.runs.summary import Summary
 
 NAME = UUID(int=7)
 THREE = datetime(2025, 3, 5, 3, tzinfo=UTC)

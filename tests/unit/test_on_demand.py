@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from retention.errors import UsageError
-from retention.on_demand import narrowed
+from retention.runs.narrowing import narrowed
 from retention.settings import Policy
 
 

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retention.core.codes import DEFAULT_CODES
 from retention.core.model import (
     LIVE_STATES,
     Answer,
@@ -26,8 +25,9 @@ from retention.core.model import (
     Treatment,
     Unclear,
 )
-from retention.core.outcome import classify, pause_for, settle
-from retention.core.step import THROTTLE_PAUSE, Treating
+from retention.core.sending.codes import DEFAULT_CODES
+from retention.core.sending.reply_rules import THROTTLE_PAUSE, Treating
+from retention.core.sending.transitions import classify, pause_for, settle
 
 MAX = 3
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retention.core.overlap import overlap
-from retention.core.plan import Scope
+from retention.core.planning.overlap import overlap
+from retention.core.planning.plan import Scope
 
 ALL = Scope(("acme", "beta"), (3, 3), timedelta(hours=72), None, None, (), None, ())
 

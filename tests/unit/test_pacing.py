@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from retention.core.pacing import LATE_SHARE, LONGEST_ANSWER, SPACING, TOLERANCE, Clock, LateBudget, batch_size
+from retention.core.sending.pacing import LATE_SHARE, LONGEST_ANSWER, SPACING, TOLERANCE, Clock, LateBudget, batch_size
 
 STARTS = st.sampled_from([0.0, 12_345.678, 5e6])  # a monotonic clock may have begun long ago
 

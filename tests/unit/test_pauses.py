@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from retention.core.pauses import Paused, pause_of_all, paused_partners, words_of
+from retention.core.runs.pauses import Paused, pause_of_all, paused_partners, words_of
 
 ALL, ACME = Paused(None, "ann", "incident 4"), Paused("acme", "bob", "odd refunds")
 ALL_WORDS = "paused by ann: incident 4; `retention resume --by WHO` ends it"

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retention.core.plan import Group, Plan, Scope, eta_seconds, sum_stakes
+from retention.core.planning.plan import Group, Plan, Scope, eta_seconds, sum_stakes
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retention.core.rails import WINDOW_MINIMUM, Figures, Limits, check_plan, check_replies, is_currency
+from retention.core.planning.rails import WINDOW_MINIMUM, Figures, Limits, check_plan, check_replies, is_currency
 
 LIMITS = Limits(100, {"EUR": Decimal("50.00"), "SEK": Decimal(500)})
 

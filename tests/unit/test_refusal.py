@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from retention.core.refusal import CHANGING_S, LONGEST_S, Refusal, judge_refusal
+from retention.core.sending.credential_refusal import CHANGING_S, LONGEST_S, Refusal, judge_refusal
 
 
 @pytest.mark.parametrize(

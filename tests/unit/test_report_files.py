@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retention.report.files import cell, to_json, write_csv, write_json
-from retention.report.model import COLUMNS, Report, ReportRound, Selection, Total
+from retention.render.files import cell, to_json, write_csv, write_json
+from retention.reports.report import COLUMNS, Report, ReportRound, Selection, Total
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from retention.core.reuse import KEPT_S, REST_S, SOON_UNUSED_S, WATCH_PAUSE_S, Reuse
+from retention.core.sending.connection_reuse import KEPT_S, REST_S, SOON_UNUSED_S, WATCH_PAUSE_S, Reuse
 
 
 def test_all_may_be_used_until_one_ends() -> None:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from retention.core.run_ids import digits_needed, read_run_id, shown_run_id
+from retention.core.runs.run_ids import digits_needed, read_run_id, shown_run_id
 
 RUN = UUID("3f2a9c1e-5504-457d-bdf7-cf0c0811b446")
 

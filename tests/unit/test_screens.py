@@ -14,18 +14,21 @@ from uuid import UUID
 
 import pytest
 
-from retention.core.holds import Hold
 from retention.core.model import State
-from retention.core.plan import ListedRound
-from retention.core.stalled import OtherRun
-from retention.core.summary import Summary
-from retention.engine.stats import Stats, Tally
-from retention.ledger.closer import Reclosed
-from retention.ledger.controls import Pause
+from retention.core.planning.holds import Hold
+from retention.core.planning.plan import ListedRound
+from retention.core.runs.stalled import OtherRun
+from retention.core.runs.summary import Summary
+from retention.engine.counters import Stats, Tally
+from retention.ledger.holds import Pause
+from retention.ledger.reclosing import Reclosed
 from retention.ledger.review import ReviewItem
-from retention.progress import progress
-from retention.report import grid, run_view, show, table
-from retention.report.model import Report, ReportRound, Selection, Total
+from retention.render import terminal_lists as table
+from retention.render import terminal_run as run_view
+from retention.render import terminal_runs as show
+from retention.render import terminal_table as grid
+from retention.render.progress import progress
+from retention.reports.report import Report, ReportRound, Selection, Total
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retention.core.holds import Hold
 from retention.core.model import OpenRound
-from retention.core.plan import Scope
-from retention.core.selection import Holding, Standing, judge
+from retention.core.planning.eligibility import Holding, Standing, judge
+from retention.core.planning.holds import Hold
+from retention.core.planning.plan import Scope
 
 NOW = datetime(2025, 3, 4, 12, tzinfo=UTC)
 ROUND = OpenRound(

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retention.core.model import Claim, Kind
-from retention.core.pacing import LateBudget
-from retention.core.places import Places
-from retention.core.send_check import Check, check_send
-from retention.engine.told_rounds import ToldRounds
+from retention.core.sending.in_flight import Places
+from retention.core.sending.pacing import LateBudget
+from retention.core.sending.send_check import Check, check_send
+from retention.engine.asked_rounds import ToldRounds
 
 CLAIM = Claim(1, "run", "uuid", Kind.CANCEL, "acme", "MT", None, "u", "r", 1, 0, False, False, 10.0, 10.5, 25.0)
 

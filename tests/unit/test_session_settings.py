@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from retention.ledger.session_settings import session_findings
+from retention.ledger.checks.session_settings import session_findings
 
 GOOD: dict[str, Any] = {
     "role": "retention_job",

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import ValidationError
 
-from retention.core.codes import DEFAULT_CODES
 from retention.core.model import Treatment
-from retention.core.notice import EVENTS
+from retention.core.notifications.events import EVENTS
+from retention.core.sending.codes import DEFAULT_CODES
 from retention.errors import UsageError
 from retention.settings import Policy, Settings, files, load_settings
 

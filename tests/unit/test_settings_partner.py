@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from retention.errors import ConfigurationError
-from retention.partner_wiring import terms_of
 from retention.settings import Settings, files, load_settings
 from retention.settings.partner import Call
+from retention.wiring.partners import terms_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from retention.core.notice import EVENTS
+from retention.core.notifications.events import EVENTS
 from retention.errors import ConfigurationError
 from retention.settings import files, load_settings
 from retention.settings.model import Target

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, cast
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retention.core.database_trouble import Trouble
-from retention.core.settling import Batch, Next, after_failure
+from retention.core.sending.database_errors import Trouble
+from retention.core.sending.settle_batch import Batch, Next, after_failure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,10 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from retention.core.summary import Exit, Summary
-from retention.daemon.shift import Shift
+from retention.core.runs.summary import Exit, Summary
+from retention.daemon.run_supervisor import Shift
 from retention.log import Redactor, configure
-from retention.run_values import Finished
+from retention.runs.model import Finished
 
 if TYPE_CHECKING:
     from uuid import UUID

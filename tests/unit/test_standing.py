@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from retention.core.stalled import OtherRun, standing
+from retention.core.runs.stalled import OtherRun, standing
 
 THREE = datetime(2026, 3, 5, 3, 0, tzinfo=UTC)
 NAME = UUID(int=1)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from retention.errors import UnprintedError
-from retention.streams import Stream
+from retention.process.streams import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from retention.core.stricter import stricter
+from retention.core.runs.stricter import stricter
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 POLICY: dict[str, Any] = {

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from retention.core.model import State
-from retention.core.summary import Exit, Summary, exit_code
+from retention.core.runs.summary import Exit, Summary, exit_code
 
 
 def summary(**changes: Any) -> Summary:

@@ -11,14 +11,15 @@ from uuid import UUID
 
 import pytest
 
-from retention.core.holds import Hold
 from retention.core.model import State
-from retention.core.summary import Summary
+from retention.core.planning.holds import Hold
+from retention.core.runs.summary import Summary
 from retention.core.text import printable
-from retention.ledger.controls import Pause
+from retention.ledger.holds import Pause
 from retention.ledger.review import ReviewItem
-from retention.report import run_view, table
-from retention.report.model import Report, ReportRound, Selection, Total
+from retention.render import terminal_lists as table
+from retention.render import terminal_run as run_view
+from retention.reports.report import Report, ReportRound, Selection, Total
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

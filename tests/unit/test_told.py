@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from retention.core.model import Claim, Kind, Outcome, Settlement, State
-from retention.engine.told import told
-from retention.ledger.answers import Written
+from retention.engine.events import told
+from retention.ledger.results import Written
 
 CASES: dict[str, tuple[dict[str, Any], tuple[str, str]]] = {
     "a refusal that is asked about": (

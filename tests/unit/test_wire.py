@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from retention.core.model import Claim, Credentials, Kind, Reply
-from retention.core.wire import REPLY_LIMIT, decode, encode_cancel, encode_health, encode_status
+from retention.core.sending.wire import REPLY_LIMIT, decode, encode_cancel, encode_health, encode_status
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 CREDENTIALS = Credentials('acme "quoted"', "tök\\en")

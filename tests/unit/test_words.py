@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from retention.core.names import SHOWN, fold, known_text, listed, nearest, spellings
-from retention.core.words import is_blank, stripped
+from retention.core.typed_text import is_blank, stripped
 
 USER = "3f2b8c1e-9a4d-4e6f-8b7a-0c1d2e3f4a5b"
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from retention.core.model import Kind, Outcome
-from retention.core.send_check import Check
+from retention.core.sending.send_check import Check
 from support.model.replica import Replica
 from support.model.vendor import HONEST
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from retention.ledger.work import LaneTerms
+    from retention.ledger.claims import LaneTerms
     from support.model.promises import Promises
 
 LOOKS = 60

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from retention.core.model import Kind, Outcome
-from retention.core.send_check import Check
+from retention.core.sending.send_check import Check
 from support.model.promises import Promises
 from support.model.replica import Fate, Replica
 from support.model.vendor import Truth
@@ -14,7 +14,7 @@ from support.model.vendor import Truth
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from retention.ledger.work import LaneTerms
+    from retention.ledger.claims import LaneTerms
     from support.model.chance import Chance, Option
     from support.model.house import House
     from support.model.vendor import Sent

@@ -16,9 +16,9 @@ from uuid import uuid4
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from retention.core.plan import Scope
-from retention.ledger.controls import Controls
+from retention.core.planning.plan import Scope
 from retention.ledger.database import open_database
+from retention.ledger.holds import Controls
 from retention.ledger.runs import RunLedger, RunRequest
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from uuid import UUID
 
-    from retention.ledger.work import LaneTerms
+    from retention.ledger.claims import LaneTerms
 
 T = TypeVar("T")
 

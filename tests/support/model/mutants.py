@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, LiteralString
 from unittest.mock import patch
 
-from retention.engine.in_hand import InHand
+from retention.engine.claims_in_hand import InHand
 from retention.ledger import database
 from retention.ledger.queries import query
 from retention.ledger.settlements import Settlements

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from retention.core.model import Claim, Settlement
-    from retention.ledger.answers import Written
+    from retention.ledger.results import Written
     from support.model.house import House
 
 DONE = {"cancelled", "already_cancelled"}

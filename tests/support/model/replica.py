@@ -14,23 +14,23 @@ from typing import TYPE_CHECKING, cast
 
 import psycopg
 
-from retention.core.codes import DEFAULT_CODES
-from retention.core.database_trouble import Trouble
 from retention.core.model import Kind, NotConnected, Outcome, Treatment, Unclear
-from retention.core.outcome import pause_for, settle
-from retention.core.pacing import LateBudget
-from retention.core.pauses import pause_of_all, paused_partners
-from retention.core.send_check import Check, check_send
-from retention.core.settling import Batch, Next, after_failure
-from retention.core.step import Treating
-from retention.core.wire import decode
-from retention.engine.in_hand import RECENT_S, InHand
+from retention.core.runs.pauses import pause_of_all, paused_partners
+from retention.core.sending.codes import DEFAULT_CODES
+from retention.core.sending.database_errors import Trouble
+from retention.core.sending.pacing import LateBudget
+from retention.core.sending.reply_rules import Treating
+from retention.core.sending.send_check import Check, check_send
+from retention.core.sending.settle_batch import Batch, Next, after_failure
+from retention.core.sending.transitions import pause_for, settle
+from retention.core.sending.wire import decode
+from retention.engine.asked_rounds import ToldRounds
+from retention.engine.claims_in_hand import RECENT_S, InHand
 from retention.engine.lease_keeper import LeaseKeeper
 from retention.engine.partner import CALLABLE
-from retention.engine.told_rounds import ToldRounds
-from retention.ledger.answers import Written
-from retention.ledger.trouble import first_line
-from retention.ledger.work import LaneTerms, WorkLedger
+from retention.ledger.claims import LaneTerms, WorkLedger
+from retention.ledger.database_errors import first_line
+from retention.ledger.results import Written
 from support.model.house import PARTNER, START
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import psycopg
 from hypothesis import HealthCheck, Phase, given, settings
 
 from retention.core.model import Kind, Outcome
-from retention.core.send_check import Check
+from retention.core.sending.send_check import Check
 from retention.ledger.database import Database
 from support.evidence import Evidence
 from support.model.finale import bring_to_an_end
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from uuid import UUID
 
+    from retention.ledger.claims import LaneTerms
     from retention.ledger.session import Session
-    from retention.ledger.work import LaneTerms
     from support.model.house import House
     from support.model.vendor import Mood
 

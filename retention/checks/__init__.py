@@ -1,0 +1,1 @@
+"""`retention check`: whether everything is in place for a run."""

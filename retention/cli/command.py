@@ -1,0 +1,196 @@
+"""What commands have in common: configuration, an event loop, and errors told in one line."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from retention.core.typed_text import is_blank, stripped
+from retention.errors import RetentionError, UnprintedError
+from retention.process import surroundings
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Awaitable, Callable
+
+    from structlog.typing import FilteringBoundLogger
+
+    from retention.log import Redactor
+    from retention.process.shutdown import Signals
+    from retention.settings import Settings
+    from retention.wiring.services import House
+
+    Work = Callable[[House, Signals], Awaitable[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Globals:
+    """The options that stand before the command."""
+
+    config: Path | None
+    log_format: str
+    log_level: str | None
+
+    def settings(self) -> Settings:
+        """Read the configuration. Raises ConfigurationError."""
+        from retention.settings import load_settings
+
+        try:
+            here = Path.cwd()
+        except OSError:  # it was deleted, or may not be seen: names that begin at the root do all the same
+            here = Path()
+        return load_settings(self.config, os.environ, here)
+
+    def log(self, redactor: Redactor, *, quiet: bool = True) -> FilteringBoundLogger:
+        """Open the log. With `quiet`, only warnings on a terminal: what a command shows there tells the rest."""
+        from retention.log import configure
+
+        quiet = quiet and sys.stderr.isatty() and self.log_format == "auto"
+        level = self.log_level or ("warning" if quiet else "info")
+        return configure(self.log_format, level, redactor)
+
+
+def globals_of(context: typer.Context) -> Globals:
+    """The options that stood before this command."""
+    found = context.find_object(Globals)
+    assert found is not None
+    return found
+
+
+def in_house(
+    context: typer.Context,
+    work: Work,
+    *,
+    asked: Callable[[Settings], object] | None = None,
+    connections: int | None = None,
+    quiet: bool = True,
+    prints: bool = False,
+) -> None:
+    """Run a command that works on the database, and leave with the exit code that it returns.
+
+    `asked` raises UsageError for words of the command that the configuration alone decides, before there is any
+    connection. `connections`: how many to the database at the most, where the usual number does not do. `quiet`: as
+    the log has it. `prints`: what it prints is all that it does.
+    """
+    from retention.cli.arguments import refuse_blanks
+    from retention.wiring.services import CONNECTIONS, open_house, redactor_of
+
+    refuse_blanks(context)
+    surroundings.require_files()
+    options = globals_of(context)
+    settings = options.settings()
+    redactor = redactor_of(settings)
+    if asked is not None:
+        try:
+            asked(settings)
+        except RetentionError as error:  # it repeats words of the command line, and one of them may be a secret
+            raise typer.Exit(_fail(redactor.text(str(error)), error.exit_code)) from None
+    log = options.log(redactor, quiet=quiet)
+
+    async def opened(signals: Signals) -> int:
+        async with open_house(settings, log, redactor, connections or CONNECTIONS) as house:
+            return await work(house, signals)
+
+    run(context, opened, redactor, log, prints=prints)
+
+
+def run(
+    context: typer.Context,
+    work: Callable[[Signals], Awaitable[int]],
+    redactor: Redactor,
+    log: FilteringBoundLogger,
+    *,
+    prints: bool = False,
+) -> None:
+    """Run an asynchronous command and leave with its exit code; what goes wrong is told without a secret.
+
+    `prints`: what it prints is all that it does. Any other command goes on with its work where it cannot print.
+    """
+    import asyncio
+    import gc
+
+    import psycopg
+
+    from retention.ledger.database_errors import AWAY, told
+    from retention.process.shutdown import Signals
+
+    # What is imported stays, and requests leave next to no cycles: looking for them as often as Python does by itself
+    # takes a tenth of a busy process's time.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+    signals = Signals()
+    if not prints:
+        surroundings.work_comes_first(machine=bool(context.params.get("as_json")))
+
+    async def handled() -> int:
+        with signals:
+            return await work(signals)
+
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            code = runner.run(handled())
+    except asyncio.CancelledError:
+        code = signals.code or 1
+    except UnprintedError:
+        raise
+    except RetentionError as error:
+        code = _fail(redactor.own_words(str(error)), error.exit_code)
+    except AWAY as error:
+        code = _fail(redactor.text(told(error)), 5)
+    except (
+        psycopg.errors.InsufficientPrivilege
+    ) as error:  # of a view's or a function's owner: ours are looked at before
+        code = _fail(
+            f"{redactor.text(_first_line(error))}; grant it to the role that needs it: `retention check` looks", 2
+        )
+    except psycopg.Error as error:
+        code = _fail(f"the database refused a statement: {redactor.text(_first_line(error))}", 2)
+    except Exception:
+        log.exception("bug")
+        code = 1
+    raise typer.Exit(code)
+
+
+def who(name: str | None) -> str:
+    """Who answers for it: the name given, without what is around it, else the one that the operating system knows."""
+    if name is not None:
+        return stripped(name)
+    try:
+        found = stripped(getpass.getuser())
+    except (KeyError, OSError):  # a container's user without a name
+        found = ""
+    return f"uid {os.getuid()}" if is_blank(found) else found
+
+
+def emit_json(document: Any) -> None:
+    """Print a document: amounts as decimal strings, times as ISO 8601 in UTC."""
+    from retention.render.files import to_json
+
+    print(to_json(document))
+
+
+def _fail(message: str, code: int) -> int:
+    from retention.core.text import printable_lines
+
+    surroundings.tell(f"error: {printable_lines(message)}")
+    return code
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    import asyncio
+
+    try:
+        import uvloop
+    except ImportError:  # not on this platform; the standard loop does as well, only slower
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop

@@ -1,0 +1,1 @@
+"""Notifications: which events people are told, the message, and its signature."""

@@ -1,0 +1,130 @@
+"""What a notification says: a JSON object for programs, and a sentence or two with the next command for people."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from retention.core.model import LIVE_STATES, State
+from retention.core.runs.next_steps import next_steps, while_stalled
+from retention.core.text import counted, decimal_text, time_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from retention.core.notifications.events import Event, UntoldRun
+    from retention.core.runs.summary import Summary
+
+_LONGEST = 500
+"""Characters of a reason that the text quotes; the object has all of it. Chat services cut or refuse long messages."""
+
+_TITLES: Mapping[Event, str] = {
+    "run.halted": "run halted",
+    "run.failed": "run failed",
+    "run.review": "a run needs review",
+    "run.stalled": "a run has stalled",
+    "run.awaiting_approval": "a run awaits approval",
+    "schedule.missed": "scheduled times missed",
+}
+
+
+def run_letter(event: Event, run: UntoldRun, summary: Summary, redact: Callable[[str], str]) -> dict[str, Any]:
+    """What is told of a run. Amounts are exact, times in UTC, and no player is named."""
+    reason = None if run.halt_reason is None else redact(run.halt_reason)
+    return {
+        "run": {
+            "run_id": str(run.run_id),
+            "policy": run.policy,
+            "trigger": run.trigger,
+            "mode": run.mode,
+            "scheduled_for": time_text(run.scheduled_for) if run.scheduled_for else None,
+            "requested_by": redact(run.requested_by),
+            "status": run.status,
+            "halt_reason": reason,
+            "rounds": summary.rounds,
+            "states": _counts(summary.states),
+            "taken_up": _counts(summary.taken_up),
+            "refunds": {currency: decimal_text(amount) for currency, amount in sorted(summary.refunds.items())},
+            "conflicts": summary.conflicts,
+            "discrepancies": summary.discrepancies,
+            "incomplete": summary.incomplete,
+        },
+        "text": f"Run {run.run_id} of policy {run.policy} {_what(event, reason or '', summary)}. "
+        f"Next: {_next(run, summary)}",
+    }
+
+
+def missed_letter(policy: str, times: Sequence[datetime]) -> dict[str, Any]:
+    """What is told of scheduled times that passed without a run, given the oldest first."""
+    count, oldest, newest = len(times), time_text(times[0]), time_text(times[-1])
+    when = (
+        f"{counted(count, 'scheduled time')}, from {oldest} to {newest}"
+        if count > 1
+        else f"the scheduled time {oldest}"
+    )
+    return {
+        "policy": policy,
+        "missed": {"count": count, "oldest": oldest, "newest": newest},
+        "text": f"Policy {policy} missed {when}. Its next run plans what is stale then. Next: retention run {policy}",
+    }
+
+
+def sealed(event: Event, notification_id: UUID, created_at: datetime, letter: Mapping[str, Any]) -> str:
+    """The text that is kept, signed and sent: ASCII, so that its bytes are the same wherever it has been."""
+    head = {"event": event, "notification_id": str(notification_id), "created_at": time_text(created_at)}
+    return json.dumps({**head, **letter}, separators=(",", ":"))
+
+
+def chat_message(event: Event, body: str) -> tuple[str, str]:
+    """Title and text for people, from what was sealed."""
+    letter = json.loads(body)
+    policy = letter["policy"] if "missed" in letter else letter["run"]["policy"]
+    return f"retention, policy {policy}: {_TITLES[event]}", letter["text"]
+
+
+def _what(event: Event, reason: str, summary: Summary) -> str:
+    short = reason if len(reason) <= _LONGEST else f"{reason[:_LONGEST]}…"
+    match event:
+        case "run.halted":
+            return f"was halted: {short}"
+        case "run.failed":
+            return f"failed: {short}"
+        case "run.stalled":
+            return f"makes no progress: {_live(summary)} still to be done"
+        case "run.awaiting_approval":
+            return f"awaits approval: {counted(summary.rounds, 'round')}"
+    return f"is finished and needs a person: {', '.join(_open_ends(summary))}"
+
+
+def _next(run: UntoldRun, summary: Summary) -> str:
+    ended = replace(
+        summary, status=run.status, halt_reason=run.halt_reason, paused=run.paused, trigger=run.trigger, mode=run.mode
+    )
+    steps = while_stalled(ended) if run.status in {"planned", "running"} else next_steps(ended)
+    return "; ".join(f"{step.command} ({step.does})" for step in steps)
+
+
+def _live(summary: Summary) -> str:
+    count = sum(counts.get(state, 0) for counts in (summary.states, summary.taken_up) for state in LIVE_STATES)
+    return f"{counted(count, 'round')} {'is' if count == 1 else 'are'}"
+
+
+def _open_ends(summary: Summary) -> Iterator[str]:
+    for state in (State.IN_DOUBT, State.REJECTED, State.NOT_SENT):
+        if count := summary.states.get(state, 0) + summary.taken_up.get(state, 0):
+            yield f"{count} {state.value}"
+    if summary.conflicts:
+        yield counted(summary.conflicts, "conflict")
+    if summary.discrepancies:
+        yield counted(summary.discrepancies, "discrepancy", "discrepancies")
+    if summary.incomplete:
+        yield f"{summary.incomplete} incomplete"
+    if summary.to_review:
+        yield f"{summary.to_review} not called"
+
+
+def _counts(states: Mapping[State, int]) -> dict[str, int]:
+    return {state.value: count for state, count in sorted(states.items())}

@@ -1,0 +1,1 @@
+"""Which rounds a run is about, and the rails that stop it before its first call."""

@@ -1,0 +1,118 @@
+"""Why a policy selects a round, or why not: what sql/queries/stale_rounds.sql decides for all, told for one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from retention.core.planning.plan import BROKEN
+from retention.core.text import counted, time_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from retention.core.model import OpenRound
+    from retention.core.planning.holds import Hold
+    from retention.core.planning.plan import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """The cancellation that has the round to itself: live, or cancelled."""
+
+    cancellation_id: int
+    run_id: UUID
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What may stand against planning a round, whatever the policy.
+
+    `endings` counts the runs in which it was rejected or already completed, and nobody has resolved that since. `rows`
+    counts how often the operator's view has the round.
+    """
+
+    holds: Sequence[Hold] = ()
+    holding: Holding | None = None
+    endings: int = 0
+    rows: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a policy would plan the round now; `why_not` is empty if so."""
+
+    policy: str
+    selected: bool
+    why_not: tuple[str, ...]
+
+
+def judge(policy: str, scope: Scope, found: OpenRound | None, standing: Standing, as_of: datetime) -> Verdict:
+    """Tell whether a policy would plan the round at `as_of`, and everything that is against it."""
+    if found is None:
+        reasons = ["it is not among the operator's open rounds"]
+    else:
+        reasons = [
+            *_broken(found),
+            *_doubled(standing),
+            *_out_of_scope(scope, found),
+            *_too_young(scope, found, as_of),
+            *_on_hold(standing.holds, found, as_of),
+            *_in_ledger(scope, found, standing),
+        ]
+    return Verdict(policy, not reasons, tuple(reasons))
+
+
+def _broken(found: OpenRound) -> Iterator[str]:
+    if found.broken is not None:
+        yield f"the operator's view has it with {BROKEN[found.broken]}"
+
+
+def _doubled(standing: Standing) -> Iterator[str]:
+    if standing.rows > 1:
+        yield f"the operator's view has it {standing.rows} times; what is shown here is one of these rows"
+
+
+def _out_of_scope(scope: Scope, found: OpenRound) -> Iterator[str]:
+    if found.partner not in scope.partners:
+        yield f"partner {found.partner} is none of the policy's: {', '.join(scope.partners)}"
+    if scope.markets is not None and found.market is not None and found.market not in scope.markets:
+        yield f"market {found.market} is none of the policy's: {', '.join(scope.markets)}"
+    if found.market in scope.exclude_markets:
+        yield f"market {found.market} is excluded"
+    if scope.games is not None and found.game_id not in scope.games:
+        game = f"game {found.game_id}" if found.game_id is not None else "its game, which is not known,"
+        yield f"{game} is none of the policy's: {', '.join(scope.games)}"
+    if found.game_id in scope.exclude_games:
+        yield f"game {found.game_id} is excluded"
+
+
+def _too_young(scope: Scope, found: OpenRound, as_of: datetime) -> Iterator[str]:
+    if found.opened_at is not None and found.opened_at > as_of - scope.open_longer_than:
+        stale_at = found.opened_at + scope.open_longer_than
+        yield f"opened at {time_text(found.opened_at)}, it becomes stale at {time_text(stale_at)}"
+    idle, last = scope.idle_longer_than, found.last_activity_at
+    if idle is not None and last is not None and last > as_of - idle:
+        yield f"last active at {time_text(last)}, it will have been idle long enough at {time_text(last + idle)}"
+
+
+def _on_hold(holds: Sequence[Hold], found: OpenRound, as_of: datetime) -> Iterator[str]:
+    for hold in holds:
+        if hold.stands(as_of) and hold.matches(found):
+            until = f", until {time_text(hold.until)}" if hold.until else ""
+            yield f"on hold by hold {hold.hold_id} of {hold.created_by}{until}: {hold.reason}"
+
+
+def _in_ledger(scope: Scope, found: OpenRound, standing: Standing) -> Iterator[str]:
+    if (holding := standing.holding) is not None:
+        yield f"in the ledger as {holding.state}: cancellation {holding.cancellation_id} of run {holding.run_id}"
+    max_runs = dict(zip(scope.partners, scope.max_runs, strict=True)).get(found.partner)
+    if max_runs is not None and standing.endings >= max_runs:
+        yield (
+            f"given up: rejected or already completed in {counted(standing.endings, 'run')},"
+            f" and max_runs is {max_runs};"
+            " `retention review resolve` lets it be planned again"
+        )

@@ -1,0 +1,1 @@
+"""A run's figures, pauses, next steps and ids."""

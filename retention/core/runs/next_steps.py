@@ -1,0 +1,118 @@
+"""What a person can do about a run, by how it has ended: the commands, and what each of them does."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, NamedTuple
+
+from retention.core.model import State
+from retention.core.planning.plan import VIEW
+from retention.core.runs.stalled import INTERRUPTED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from retention.core.runs.summary import Summary
+
+_PLAN_RAILS = ("max_rounds", "max_amount", "max_amount_unknown")
+"""Without a person's word these stop the run again."""
+
+
+class NextStep(NamedTuple):
+    """A command, and what it does."""
+
+    command: str
+    does: str
+
+
+def next_steps(summary: Summary) -> list[NextStep]:
+    """Name the commands that lead on, in their order; none where nothing is left to do."""
+    match summary.status:
+        case "halted":
+            return [*_after_halt(summary), *_reviews(summary)]
+        case "failed" if (summary.halt_reason or "").startswith(VIEW):
+            return [
+                NextStep("retention check", "until the view can be read"),
+                NextStep(f"retention run {summary.policy}", "plans anew"),
+            ]
+        case "failed" if (summary.halt_reason or "").startswith(INTERRUPTED):
+            return [
+                _resume(summary, "goes on with it"),
+                NextStep(f"retention run {summary.policy}", "plans its rounds again"),
+                *_reviews(summary),
+            ]
+        case "failed":
+            again = "once the vendor answers: what was not sent is planned again"
+            return [NextStep(f"retention run {summary.policy}", again), *_reviews(summary)]
+        case "planned" | "running":
+            return [_resume(summary, "goes on with it"), *_reviews(summary)]
+    return [*_reviews(summary), *_report(summary)]
+
+
+def while_stalled(summary: Summary) -> list[NextStep]:
+    """Name what can be done about a run that goes on and makes no progress."""
+    return [
+        NextStep(f"retention runs show {summary.run_id}", "tells what it has come to"),
+        NextStep("retention check", "tells whether vendor and database are well"),
+        _close(summary),
+    ]
+
+
+def resume_command(partner: str | None) -> str:
+    """The command that ends the pause of one partner, or (None) of all."""
+    return f"retention resume {f'--partner {shlex.quote(partner)} ' if partner is not None else ''}--by WHO"
+
+
+def pause_words(by: str, reason: str, partner: str | None) -> str:
+    """Who has paused what, why, and what ends it."""
+    of = f" ({partner})" if partner is not None else ""
+    return f"paused by {by}: {reason}{of}; `{resume_command(partner)}` ends it"
+
+
+def _after_halt(summary: Summary) -> Iterator[NextStep]:
+    cause = (summary.halt_reason or "").partition(":")[0]
+    if summary.paused:
+        yield from (NextStep(resume_command(partner), "ends the pause") for partner in summary.pauses)
+        by_itself = "where no `serve` is up, which goes on by itself"
+        yield _resume(summary, by_itself if summary.trigger == "schedule" else "then goes on with it")
+    elif cause == "stricter":
+        yield _resume(summary, "goes on as planned")
+        yield _close(summary)
+    elif cause in _PLAN_RAILS:
+        yield NextStep(f"{_resume(summary, '').command} --override TEXT --by WHO", "passes the rail")
+        yield _close(summary)
+    elif cause == "max_failure_ratio":
+        yield _resume(summary, "goes on, and counts replies anew; --override TEXT --by WHO: without this rail")
+    elif cause == "max_conflicts":
+        yield NextStep("retention review reclose --by WHO", "closes the rounds, once the database takes it")
+        yield _resume(summary, "goes on, and counts anew; --override TEXT --by WHO: without this rail")
+    elif cause == "unauthorized":
+        yield NextStep("retention check", "until the vendor knows us: correct secure_login or token")
+        yield _resume(summary, "then goes on with it")
+    elif cause in {"close_rounds", "database"}:
+        yield NextStep("retention check", "until the database is as it has to be")
+        yield _resume(summary, "then goes on with it")
+    else:
+        yield _resume(summary, "goes on, once that is mended")
+        yield _close(summary)
+
+
+def _resume(summary: Summary, does: str) -> NextStep:
+    return NextStep(f"retention run --resume {summary.run_id}", does)
+
+
+def _close(summary: Summary) -> NextStep:
+    return NextStep(f"retention runs close {summary.run_id} --by WHO --note TEXT", "calls it off")
+
+
+def _reviews(summary: Summary) -> list[NextStep]:
+    """What `review list` shows of it. What was only not sent is not there: nobody has to decide about it."""
+    return [NextStep("retention review list", "shows what needs a person")] if summary.is_listed else []
+
+
+def _report(summary: Summary) -> list[NextStep]:
+    if not summary.needs_review:
+        return []
+    unsent = sum(counts.get(State.NOT_SENT, 0) for counts in (summary.states, summary.taken_up))
+    again = "; what was not sent is planned again by the next run" if unsent > summary.to_review else ""
+    return [NextStep(f"retention report --all --run {summary.run_id}", f"lists its rounds{again}")]

@@ -1,0 +1,38 @@
+"""The kill switch: which partners a run may not call just now, and whether anything is left for it to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from retention.core.runs.next_steps import pause_words
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+
+class Paused(NamedTuple):
+    """A pause that is on, for one partner or (None) for all."""
+
+    partner: str | None
+    by: str
+    reason: str
+
+    def __str__(self) -> str:
+        return pause_words(self.by, self.reason, self.partner)
+
+
+def paused_partners(pauses: Iterable[Paused], partners: Iterable[str]) -> dict[str, str]:
+    """Which of the partners are paused, and the words of the oldest pause that covers each; `pauses` oldest first."""
+    listed = [*pauses]
+    found = {name: [str(one) for one in listed if one.partner in {None, name}] for name in partners}
+    return {name: words[0] for name, words in found.items() if words}
+
+
+def pause_of_all(paused: Mapping[str, str], partners: Collection[str]) -> str | None:
+    """Why a run cannot call anybody, in words; None while one of its partners may be called."""
+    return words_of(paused) if partners and len(paused) == len(partners) else None
+
+
+def words_of(paused: Mapping[str, str]) -> str:
+    """What is said of these pauses, each once."""
+    return "; ".join(dict.fromkeys(paused.values()))

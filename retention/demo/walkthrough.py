@@ -1,0 +1,204 @@
+"""The demo, told step by step: each is a command that an operator would type."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tempfile
+import warnings
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from importlib import resources
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING, Any, LiteralString
+
+import psycopg
+
+from retention.core.text import counted
+from retention.demo.embedded_postgres import Embedded, embedded_postgres
+from retention.ledger import migrations
+from retention.render import files
+from retention.render import terminal_lists as table
+from retention.render import terminal_runs as show
+from retention.reports.explain import explain
+from retention.reports.read import read_report
+from retention.reports.report import Selection
+from retention.reports.run_documents import plan_document, run_document
+from retention.runs.model import Order
+from retention.runs.scope import scope_of
+from retention.settings import load_settings
+from retention.simulator.faults import load as load_faults
+from retention.simulator.server import Round, RoundStatus, Simulator
+from retention.wiring.services import open_house, redactor_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from structlog.typing import FilteringBoundLogger
+
+    from retention.log import Redactor
+    from retention.process.shutdown import Signals
+    from retention.wiring.services import House
+
+    OpenLog = Callable[[Redactor], FilteringBoundLogger]
+
+SHOWN = 12
+"""Rounds of the report that the terminal gets to see; the file has all."""
+
+
+async def demonstrate(open_log: OpenLog, signals: Signals, *, rounds: int, keep: bool) -> int:
+    """Tell the whole story on an operator's table of that many rounds, and clean up; returns the exit code."""
+    place = Path(tempfile.mkdtemp(prefix="retention-demo-"))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the embedded server's library comments on its surroundings
+            server = embedded_postgres(keep=keep)
+            postgres = server.__enter__()
+        try:
+            code = await _tell(open_log, signals, place, postgres.dsn, rounds)
+        finally:
+            server.__exit__(None, None, None)
+    finally:
+        if not keep:
+            shutil.rmtree(place, ignore_errors=True)
+    show.heading("What to try next")
+    print(_kept(place, postgres) if keep else _NEXT)
+    return code
+
+
+async def _tell(open_log: OpenLog, signals: Signals, place: Path, dsn: str, rounds: int) -> int:
+    faults = load_faults(_file("faults.toml"))
+    async with Simulator(secure_login="demo-casino", token="demo-token-0f3c5b", faults=faults, latency=0.01) as vendor:
+        config = place / "retention.toml"
+        config.write_text(
+            Template(_file("config.toml").read_text("utf-8")).substitute(
+                dsn=dsn, api_url=vendor.url, max_rounds=max(rounds, 5000)
+            ),
+            "utf-8",
+        )
+        settings = load_settings(
+            config, {key: os.environ[key] for key in os.environ if not key.startswith("RETENTION_")}, place
+        )
+        redactor = redactor_of(settings)
+        async with open_house(settings, open_log(redactor), redactor) as house:
+            await _prepare(house, vendor, rounds)
+            return await _steps(house, vendor, signals, place)
+
+
+async def _steps(house: House, vendor: Simulator, signals: Signals, place: Path) -> int:
+    policy = house.settings.policy("nightly")
+    scope = scope_of(house.settings, policy, None)
+    terms = house.terms(scope.partners)
+
+    show.heading("retention hold add --user ... --reason 'complaint 4711' --by compliance")
+    user = (await _fetch(house, "SELECT user_id FROM retention.open_rounds ORDER BY opened_at LIMIT 1"))[0].user_id
+    hold = await house.controls.hold_add(None, None, None, user, None, "complaint 4711", "compliance", None)
+    print(f"hold {hold} stands: no round of player {user} is cancelled")
+
+    show.heading("retention plan nightly")
+    plan = await house.run_ledger.plan(scope)
+    show.print_plan(plan_document(policy, plan, {term.partner: term.rate for term in terms}))
+
+    show.heading("retention run nightly --enforce --by demo --reason 'the first look'")
+    enforced = policy.model_copy(update={"mode": "enforce"})
+    async with _players_coming_back(house, vendor, signals):
+        runs = house.runs(signals, show=True)
+        planned = await runs.plan(enforced, scope, terms, Order("demo", "the first look"))
+        assert planned is not None  # nobody else can have planned it
+        finished = await runs.carry_out(planned)
+    show.print_run(run_document(finished))
+
+    show.heading("retention report")
+    file = place / "report.csv"
+    async with read_report(house.database, Selection()) as report:
+        await table.print_report(report, limit=SHOWN)
+    with file.open("w", encoding="utf-8", newline="") as out:
+        async with read_report(house.database, Selection()) as report:
+            count = await files.write_csv(report, out)
+    print(f"(retention report --format csv -o report.csv: {counted(count, 'round')}, {file.stat().st_size} bytes)")
+
+    show.heading("retention review list")
+    max_runs = house.settings.max_runs()
+    items = await house.review.list(max_runs)
+    table.print_reviews(items[:SHOWN])
+    if len(items) > SHOWN:
+        print(f"and {len(items) - SHOWN} more")
+
+    doubt = items[0] if items else None
+    if doubt is not None:
+        show.heading(f"retention explain --partner {doubt.partner} --round {doubt.round_id}")
+        table.print_life(await explain(house.database, doubt.partner, doubt.round_id, [("nightly", scope)]))
+    return int(finished.exit) if signals.code else 0
+
+
+async def _prepare(house: House, vendor: Simulator, rounds: int) -> None:
+    """Fill the operator's table, and let the vendor know the same open rounds."""
+    show.heading("retention db migrate")
+    for migration in await migrations.migrate(house.database):
+        print(f"applied {migration.name}")
+    async with house.database.connection() as connection:
+        await psycopg.AsyncClientCursor(connection).execute(
+            _file("operator.sql").read_text("utf-8"), {"rounds": rounds}
+        )
+    open_rounds = await _fetch(house, "SELECT * FROM retention.open_rounds")
+    vendor.register(
+        Round(
+            "demo-casino",
+            row.round_id,
+            row.user_id,
+            row.game_id,
+            currency=row.currency,
+            amount=Decimal(row.stake),
+            transaction_id=row.bet_transaction_id,
+        )
+        for row in open_rounds
+    )
+    print(f"the operator's table has {counted(rounds, 'round')}, {len(open_rounds)} of them open")
+
+
+@asynccontextmanager
+async def _players_coming_back(house: House, vendor: Simulator, signals: Signals) -> AsyncIterator[None]:
+    """Meanwhile, now and then, a player comes back and finishes a round that is planned already."""
+
+    async def play() -> None:
+        while signals.code is None:
+            for row in await _fetch(
+                house,
+                "UPDATE casino.game_rounds SET status = 1, closed_at = now() WHERE id IN ("
+                "SELECT r.id FROM casino.game_rounds r JOIN retention.cancellations c ON c.round_id = r.id::text "
+                "WHERE c.state = 'planned' AND r.status = 0 ORDER BY c.id DESC LIMIT 1) RETURNING id::text AS round_id",
+            ):
+                vendor.rounds["demo-casino", row.round_id].status = RoundStatus.COMPLETED
+            await asyncio.sleep(0.4)
+
+    playing = asyncio.create_task(play())
+    try:
+        yield
+    finally:
+        playing.cancel()
+
+
+async def _fetch(house: House, statement: LiteralString) -> list[Any]:
+    async with house.database.connection() as connection:
+        return await (await connection.execute(statement)).fetchall()
+
+
+def _file(name: str) -> Path:
+    return Path(str(resources.files("retention.demo") / name))
+
+
+_NEXT = """\
+  retention init                 writes a commented retention.toml
+  retention db sample            the view and the function for your tables
+  retention check                tells what is missing, one line each
+  retention plan                 what a run would do; calls nobody
+  retention demo --keep          this again; its database stays, for a look"""
+
+
+def _kept(place: Path, postgres: Embedded) -> str:
+    return f"""\
+  {postgres.restart}
+  retention --config {place}/retention.toml review list
+  rm -r {postgres.data} {place}"""

@@ -1,0 +1,87 @@
+"""What one process has done: in one run, for the progress display, and in all of its runs, for the metrics."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from retention.core.planning.plan import EXACT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from retention.core.model import State
+
+BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+"""Seconds: the upper bounds of the histogram of requests."""
+
+
+@dataclass(slots=True)
+class Latencies:
+    """A histogram of seconds: how many fell into each bucket, the last one being what is above all bounds."""
+
+    counts: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS) + 1))
+    total: float = 0.0
+
+    def note(self, seconds: float) -> None:
+        """Count one request."""
+        self.counts[bisect_left(BUCKETS, seconds)] += 1
+        self.total += seconds
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts since the process began. What is counted was recorded, not only tried."""
+
+    rounds: Counter[tuple[str, str, str, State]] = field(default_factory=Counter)
+    """By policy, partner, market and outcome."""
+    requests: defaultdict[str, Latencies] = field(default_factory=lambda: defaultdict(Latencies))
+    """By partner; both cancel and status requests."""
+    refunds: defaultdict[tuple[str, str], Decimal] = field(default_factory=lambda: defaultdict(Decimal))
+    """Currency units that the vendor promised, by partner and currency."""
+    waited: Counter[str] = field(default_factory=Counter)
+    """Milliseconds that requests waited for their slots, by partner."""
+    stale: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Stale rounds that the newest plan found, by policy and market."""
+    planned: set[str] = field(default_factory=set)
+    """The policies of which a plan was made."""
+
+    missed: Counter[str] = field(default_factory=Counter)
+    """Times of schedules that passed without a run, by policy."""
+
+    def found(self, policy: str, markets: Iterable[tuple[str, int]]) -> None:
+        """Take in what a new plan of the policy found, by market; a market that it did not find has none."""
+        self.planned.add(policy)
+        for key in self.stale:
+            if key[0] == policy:
+                self.stale[key] = 0
+        for market, rounds in markets:
+            self.stale[policy, market] = self.stale.get((policy, market), 0) + rounds
+
+
+@dataclass(slots=True)
+class Stats:
+    """One process's part in one run of a policy."""
+
+    policy: str
+    tally: Tally
+    states: Counter[State] = field(default_factory=Counter)
+
+    @property
+    def done(self) -> int:
+        """Rounds that reached a final state by this process's hand."""
+        return self.states.total()
+
+    def ended(self, partner: str, market: str, state: State, rounds: int = 1) -> None:
+        """Count rounds that nothing more is done for in this run."""
+        self.states[state] += rounds
+        self.tally.rounds[self.policy, partner, market, state] += rounds
+
+    def refund(self, partner: str, currency: str | None, amount: Decimal | None) -> None:
+        """Add what the vendor promised."""
+        if amount is not None and currency is not None:
+            key = (partner, currency)
+            self.tally.refunds[key] = EXACT.add(self.tally.refunds[key], amount)

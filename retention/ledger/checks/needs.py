@@ -1,0 +1,100 @@
+"""Which privileges a command needs: those of the statements that it runs, and no more."""
+
+from __future__ import annotations
+
+import functools
+import re
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from retention.ledger.checks.grants import ROLE, Grant, grants
+from retention.ledger.queries import query
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+ARGUMENTS = "text[], text[], timestamp with time zone[], text[], numeric[], text[]"
+
+FUNCTIONS = (f"close_rounds({ARGUMENTS})", "refuse_closing(text)")
+"""The functions that statements call, as PostgreSQL names them."""
+
+_CLOSING = ("close_again", "still_open", "close_candidates", "note_closing")
+
+STATEMENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "plan": ("plan", "doubled_rounds", "plan_rounds", "pauses", "vendor_pauses"),
+        "explain": ("open_round", "round_cancellations", "round_attempts", "round_holds"),
+        "report": ("report_totals", "report_rounds", "report_writers"),
+        "runs list": ("runs",),
+        "runs show": ("run", "run_counts", "run_refunds", "run_unsent", "pauses", "vendor_pauses"),
+        "runs close": ("close_run",),
+        "review list": ("review",),
+        "review resolve": ("resolve", *_CLOSING),
+        "review reclose": _CLOSING,
+        "hold add": ("add_hold",),
+        "hold list": ("holds",),
+        "hold release": ("release_hold",),
+        "pause": ("pause",),
+        "resume": ("pauses", "resume"),
+    }
+)
+"""What each command runs that does not need all that runs need. What it can do without is not named."""
+
+_COMMENT = re.compile(r"--[^\n]*")
+_NAME = re.compile(r"\bretention\.(\w+)")
+_WRITE = re.compile(
+    r"INSERT INTO retention\.(?P<into>\w+)(?:\s+AS\s+\w+)?\s*\((?P<columns>[^)]*)\)"
+    r"|(?:(?<!DO )UPDATE retention\.(?P<table>\w+)(?:\s+\w+)?|DO UPDATE)\s+SET\b"
+)
+_TOKEN = re.compile(r"[(),]|'(?:[^']|'')*'|\w+")
+_AFTER_SET = {"FROM", "WHERE", "RETURNING"}
+
+
+@functools.cache
+def needs(command: str | None) -> tuple[tuple[Grant, ...], tuple[str, ...]]:
+    """The privileges on tables and views, and the functions, that a command needs; None: all that runs need."""
+    if command is None:
+        return grants(ROLE), FUNCTIONS
+    texts = [_COMMENT.sub("", query(statement)) for statement in STATEMENTS[command]]
+    found = {Grant("SELECT", "schema_migrations", None), *(grant for text in texts for grant in _of(text))}
+    named = {name for text in texts for name in _NAME.findall(text)}
+    ours = grants(ROLE)  # in their order, and what is no table is none of them
+    functions = tuple(function for function in FUNCTIONS if function.partition("(")[0] in named)
+    return tuple(grant for grant in ours if grant in found), functions
+
+
+def reads_the_view(command: str | None) -> bool:
+    """Whether it looks at the operator's view."""
+    return any(grant.relation == "open_rounds" for grant in needs(command)[0])
+
+
+def closes_rounds(command: str | None) -> bool:
+    """Whether it calls the operator's function."""
+    return FUNCTIONS[0] in needs(command)[1]
+
+
+def _of(text: str) -> Iterator[Grant]:
+    for name in _NAME.findall(text):
+        yield Grant("SELECT", name, None)
+    table = ""
+    for write in _WRITE.finditer(text):
+        table = write["into"] or write["table"] or table  # DO UPDATE is about the table of its INSERT
+        if write["into"]:
+            yield from (Grant("INSERT", table, column.strip()) for column in write["columns"].split(","))
+        else:
+            yield from (Grant("UPDATE", table, column) for column in _set_columns(text[write.end() :]))
+
+
+def _set_columns(text: str) -> Iterator[str]:
+    """Find the columns that a SET assigns to: the first word of each of its parts."""
+    depth, begins = 0, True
+    for sign in _TOKEN.findall(text):
+        if sign == "(":
+            depth += 1
+        elif sign == ")":
+            depth -= 1
+        if depth < 0 or (depth == 0 and sign in _AFTER_SET):
+            return
+        if depth == 0 and begins:
+            yield sign
+        begins = depth == 0 and sign == ","

@@ -1,0 +1,211 @@
+"""Whether the database is as the contract wants it, and how to mend what is not. Only looks; changes nothing."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from retention.errors import SchemaError
+from retention.ledger import migrations
+from retention.ledger.checks.durability import check_closing, check_durability
+from retention.ledger.checks.finding import Finding
+from retention.ledger.checks.indexes import claim_index_use, plan_index_use, sequential_scans
+from retention.ledger.checks.needs import ARGUMENTS, closes_rounds, needs, reads_the_view
+from retention.ledger.checks.policies import policy_findings
+from retention.ledger.checks.role import Lack, privilege_finding, role_finding
+from retention.ledger.checks.session_settings import check_session
+from retention.ledger.plans import bounds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from retention.core.planning.plan import Scope
+    from retention.core.planning.rails import Limits
+    from retention.ledger.database import Database
+
+__all__ = [
+    "Finding",
+    "function_finding",
+    "inspect_database",
+    "require_ready",
+    "sequential_scans",
+    "view_finding",
+    "wallet_findings",
+]
+
+OLDEST_SERVER = 14
+
+ENCODINGS = {"UTF8", "SQL_ASCII"}
+"""Of a database: any other lacks letters that a vendor may use, and a reply that cannot be written would be lost."""
+
+_TEXT = ("text", "character varying")
+_TIME = ("timestamp with time zone",)
+_OPEN_ROUNDS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("partner", "market", "game_id", "user_id", "round_id"), _TEXT),
+    **dict.fromkeys(("opened_at", "last_activity_at"), _TIME),
+    "currency": _TEXT,
+    "stake": ("numeric",),
+    "bet_transaction_id": _TEXT,
+}
+_WALLET_REFUNDS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("partner", "round_id", "currency"), _TEXT),
+    "amount": ("numeric",),
+    "refunded_at": _TIME,
+}
+_NEVER_NULL = {"partner", "market", "user_id", "round_id", "opened_at"}
+_CASTS = {"timestamp with time zone": "timestamptz"}
+
+
+async def inspect_database(
+    database: Database,
+    policies: Sequence[tuple[str, Scope]],
+    limits: Mapping[str, Limits] = MappingProxyType({}),
+) -> list[Finding]:
+    """Look at everything that runs need, and whether each policy's plan, and the claims, find their indexes.
+
+    `limits` are each policy's rails, which its next run may meet.
+    """
+    findings = await _needed(database)
+    if all(finding.ok for finding in findings):
+        findings += [role_finding(await database.row("check_server")), *await check_session(database)]
+    if all(finding.ok for finding in findings):
+        findings += [await check_closing(database), *await check_durability(database)]
+    findings += wallet_findings(await database.rows("check_view", relation="wallet_refunds"))
+    if all(finding.ok for finding in findings):
+        as_of = (await database.row("now")).now
+        for name, scope in policies:
+            values = bounds(scope, as_of)
+            findings.append(await plan_index_use(database, name, values))
+            findings += await policy_findings(database, name, values, limits.get(name))
+    return findings
+
+
+async def require_ready(database: Database, command: str | None = None) -> None:
+    """Raise SchemaError unless a command, or (None) a run, has what it needs.
+
+    Its message is all that is wrong with the first such thing.
+    """
+    for finding in await _needed(database, command):
+        if not finding.ok:
+            raise SchemaError(finding.message)
+
+
+async def _needed(database: Database, command: str | None = None) -> list[Finding]:
+    server = await database.row("check_server")
+    findings = [_server(server)]
+    if not server.has_schema:
+        missing = "there is no schema `retention`; run `retention db migrate`"
+        return [*findings, Finding("schema", ok=False, message=missing)]
+    lacking = await _lacking(database, server.role, command)
+    # Without these two nobody can tell which migrations are applied.
+    unread = [lack.grant for lack in lacking if lack.object in {"SCHEMA retention", "retention.schema_migrations"}]
+    findings.append(await _schema(database, unread))
+    if reads_the_view(command):
+        findings.append(view_finding(await database.rows("check_view", relation="open_rounds")))
+    # A person's word counts without the function: the round stays listed, and is closed later.
+    if closes_rounds(command) and command != "review resolve":
+        findings.append(function_finding(await database.rows("check_function")))
+    others = [lack for lack in lacking if lack.grant not in unread]
+    findings.append(privilege_finding(server, others, command))
+    if command is None and all(finding.ok for finding in findings):
+        findings.append(await claim_index_use(database))
+    return findings
+
+
+def _server(server: Any) -> Finding:
+    if server.number < OLDEST_SERVER * 10_000:
+        message = f"PostgreSQL {server.version} is too old; version {OLDEST_SERVER} or newer is needed"
+        return Finding("database", ok=False, message=message)
+    if server.encoding not in ENCODINGS:
+        message = f"its encoding is {server.encoding}, and a vendor may use any letter; a database in UTF8 is needed"
+        return Finding("database", ok=False, message=message)
+    return Finding("database", ok=True, message=f"PostgreSQL {server.version}, as {server.role}")
+
+
+async def _schema(database: Database, unread: list[str]) -> Finding:
+    if unread:
+        return Finding("schema", ok=False, message=f"the schema `retention` cannot be read; {'; '.join(unread)}")
+    try:
+        await migrations.require_current(database)
+    except SchemaError as error:
+        return Finding("schema", ok=False, message=str(error))
+    return Finding("schema", ok=True, message="current")
+
+
+async def _lacking(database: Database, role: str, command: str | None) -> list[Lack]:
+    """What is lacking to this role, object by object."""
+    wanted, functions = needs(command)
+    rows = await database.rows(
+        "check_privileges",
+        privileges=[grant.privilege for grant in wanted],
+        relations=[grant.relation for grant in wanted],
+        columns=[grant.column for grant in wanted],
+        functions=list(functions),
+    )
+    return [
+        Lack(row.object, f"GRANT {row.privilege}{_in_brackets(row.columns)} ON {row.object} TO {role}") for row in rows
+    ]
+
+
+def _in_brackets(columns: Sequence[str] | None) -> str:
+    return f" ({', '.join(columns)})" if columns else ""
+
+
+def view_finding(rows: Sequence[Any]) -> Finding:
+    """Judge the view of open rounds by the rows of check_view.sql."""
+    if not rows:
+        message = "there is no view retention.open_rounds; `retention db sample` prints one to adapt"
+        return Finding("view", ok=False, message=message)
+    problems = list(_column_problems(_OPEN_ROUNDS, rows))
+    if rows[0].kind == "m":
+        problems.insert(0, "it is a materialized view, which does not show what is open now: make it a plain view")
+    if problems:
+        return Finding("view", ok=False, message=f"retention.open_rounds: {'; '.join(problems)}")
+    return Finding("view", ok=True, message="retention.open_rounds has every column, of the right type")
+
+
+def wallet_findings(rows: Sequence[Any]) -> list[Finding]:
+    """Judge the view of refunds in the same way, where there is one; no run needs it."""
+    if not rows:
+        return []
+    problems = list(_column_problems(_WALLET_REFUNDS, rows))
+    if not rows[0].readable:
+        problems.append("this role may not read it; run sql/operator/roles.sql again")
+    message = f"retention.wallet_refunds: {'; '.join(problems) or 'every column is there, of the right type'}"
+    return [Finding("wallet view", ok=not problems, message=message)]
+
+
+def _column_problems(wanted: Mapping[str, tuple[str, ...]], rows: Sequence[Any]) -> Iterator[str]:
+    types = {row.name: row.type for row in rows}
+    for name, allowed in wanted.items():
+        found, cast = types.get(name), _CASTS.get(allowed[0], allowed[0])
+        if found is None:
+            without = "" if name in _NEVER_NULL else f" (NULL::{cast} AS {name} where there is no such thing)"
+            yield f"column {name} is missing; add it as {cast}{without}"
+        elif found == "timestamp without time zone" and allowed is _TIME:
+            yield f"column {name} is {found}; write {name} AT TIME ZONE 'UTC', or whichever zone its times are in"
+        elif found not in allowed:
+            yield f"column {name} is {found}; cast it, {name}::{cast}"
+
+
+def function_finding(rows: Sequence[Any]) -> Finding:
+    """Judge the function by the rows of check_function.sql."""
+    sample = "`retention db sample` prints one to adapt"
+    if not rows:
+        return Finding("function", ok=False, message=f"there is no function retention.close_rounds; {sample}")
+    row = next((row for row in rows if row.arguments == ARGUMENTS), None)
+    if row is None:
+        found = " and ".join(f"({row.arguments})" for row in rows)
+        message = f"retention.close_rounds takes {found}, not ({ARGUMENTS}); {sample}"
+        return Finding("function", ok=False, message=message)
+    if not row.returns_rows or tuple(column in _TEXT for column in row.columns) != (True, True):
+        found = ("rows of " if row.returns_rows else "") + (", ".join(row.columns) or "nothing")
+        message = f"retention.close_rounds returns {found}; declare it RETURNS TABLE (partner text, round_id text)"
+        return Finding("function", ok=False, message=message)
+    if not row.definer and not row.ours:
+        warning = "is not SECURITY DEFINER, so the job's own role needs rights on your tables"
+    elif row.definer and not row.fixed_path:
+        warning = "is SECURITY DEFINER without a fixed path; add SET search_path = pg_catalog, pg_temp"
+    else:
+        return Finding("function", ok=True, message="retention.close_rounds takes and returns what it should")
+    return Finding("function", ok=True, message=f"retention.close_rounds {warning}", warning=True)

@@ -1,0 +1,47 @@
+"""Whether the role that is connected may do what it has to, and no more than that."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from retention.ledger.checks.finding import Finding
+from retention.ledger.checks.grants import REPORT_ROLE, ROLE, grants
+from retention.ledger.checks.needs import needs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SCRIPT = "sql/operator/roles.sql"
+
+
+class Lack(NamedTuple):
+    """A privilege that a role lacks: on what, and the statement that gives it."""
+
+    object: str
+    grant: str
+
+
+def privilege_finding(server: Any, lacking: Sequence[Lack], command: str | None) -> Finding:
+    """Judge by the row of check_server.sql, and by what is lacking for a command, or (None) for runs."""
+    if not lacking:
+        return Finding("privileges", ok=True, message="all that the job needs")
+    role, statements = server.role, "; ".join(lack.grant for lack in lacking)
+    job = f"connect as {ROLE}" if server.has_job else f"run {SCRIPT} and connect as {ROLE}"
+    if role == ROLE or (role == REPORT_ROLE and command is not None and {*needs(command)[0]} <= {*grants(role)}):
+        mend = f"run {SCRIPT} again, or {statements}"
+    elif command is None and role == REPORT_ROLE:
+        mend = job  # with all of that it would be another role
+    else:
+        mend = f"{job}, or {statements}"
+    what = f"{role} lacks privileges" + (f" for `retention {command}`" if command is not None else "")
+    return Finding("privileges", ok=False, message=f"{what}; {mend}")
+
+
+def role_finding(server: Any) -> Finding:
+    """Warn of a role that could rewrite the evidence."""
+    if not server.may_delete:
+        return Finding("role", ok=True, message=f"{server.role}, who may delete nothing from the ledger")
+    standing = ", a superuser," if server.superuser else ", who owns the ledger," if server.owner else ""
+    job = f"use {ROLE} in database.dsn" if server.has_job else f"run {SCRIPT}, and use {ROLE} in database.dsn"
+    message = f"connected as {server.role}{standing} who may delete evidence: {job}"
+    return Finding("role", ok=True, message=message, warning=True)

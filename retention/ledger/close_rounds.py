@@ -1,0 +1,51 @@
+"""The operator's function `close_rounds`, tried before it matters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from retention.core.evidence.closing import REFUSAL
+from retention.ledger.database import Transaction
+from retention.ledger.database_errors import AWAY, BusyError, said
+
+if TYPE_CHECKING:
+    from retention.ledger.database import Database
+
+MEND = "mend the function `retention.close_rounds`; it must take empty arrays, close nothing and return no row"
+
+GRANT = "grant it to whose rights the function has: its owner's where it is SECURITY DEFINER, else this role's"
+
+LOCK_TIMEOUT = "1s"
+"""How long the function waits for a lock while it is only tried."""
+
+
+async def refused_closing(database: Database) -> str | None:
+    """Have the function close no round at all, and undo it; what the database says against that, None for nothing.
+
+    A lock in its way is no refusal; taking longer than five seconds is one. Raises one of AWAY where the database is
+    away.
+    """
+    try:
+        async with database.connection() as connection:
+            try:
+                async with connection.transaction(force_rollback=True):
+                    transaction = Transaction(connection)
+                    await transaction.rows("brief_locks", lock_timeout=LOCK_TIMEOUT)
+                    await transaction.rows("brief_statement")
+                    rows = await transaction.rows("try_closing")
+            except psycopg.errors.QueryCanceled:
+                return f"{REFUSAL}it takes longer than 5 s to close nothing; {MEND}"
+    except BusyError:
+        return None
+    except AWAY:
+        raise
+    except psycopg.errors.InsufficientPrivilege as error:
+        return f"{REFUSAL}{said(error)}; {GRANT}"
+    except psycopg.Error as error:
+        return f"{REFUSAL}{said(error)}; {MEND}"
+    if rows:
+        names = ", ".join(f"{row.partner}/{row.round_id}" for row in rows)
+        return f"{REFUSAL}it returned rounds that it was not asked to close: {names}; {MEND}"
+    return None

@@ -1,0 +1,171 @@
+"""What the database's errors are to the rest: away, busy, or a refusal."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg_pool import PoolTimeout
+
+from retention.core.evidence.closing import REFUSAL
+from retention.core.sending.database_errors import READ_ONLY, Trouble, ask_whether_connected, trouble_of
+
+MESSAGE = 500
+"""Characters of the database's message that are kept."""
+
+ASK_S = 2.0
+"""Seconds that a connection is given to show that it still answers."""
+
+CANCELLED = "57014"
+"""The SQLSTATE of a statement that a limit of the server's, or a person, has cancelled."""
+
+_LIMITS: LiteralString = "SELECT current_setting('statement_timeout'), quote_ident(session_user), pg_is_in_recovery()"
+
+ASK = "SELECT NOT pg_is_in_recovery() AND NOT current_setting('transaction_read_only')::boolean"
+
+
+class AwayError(psycopg.OperationalError):
+    """The server is away; the same statement may succeed once it is back."""
+
+
+class EndedError(AwayError):
+    """The connection ended with the statement: the server is away, or the statement ended its own session."""
+
+
+class ReadOnlyError(AwayError):
+    """The server, or the session, only reads; the same statement may succeed once a standby is promoted."""
+
+
+class NoAnswerError(AwayError):
+    """The server has not answered for too long, nor broken the connection."""
+
+
+class BusyError(psycopg.OperationalError):
+    """Others are in the way; the same statement may succeed once they are done."""
+
+
+AWAY = (AwayError, BusyError, PoolTimeout)
+"""The errors after which the same statement may succeed. Every other is a refusal of the server's, or a mistake."""
+
+
+async def trouble_with(error: psycopg.Error, connection: psycopg.AsyncConnection[Any]) -> Trouble:
+    """Class an error, by asking the connection where the error alone does not tell."""
+    # libpq could not read the answer: it is not known whether the statement ran.
+    garbled = type(error) in {psycopg.DatabaseError, psycopg.OperationalError} and not error.sqlstate
+    if garbled or session_ended(error, connection):
+        return Trouble.AWAY
+    connected, writable = True, True
+    if ask_whether_connected(error.sqlstate):
+        try:
+            async with asyncio.timeout(ASK_S):
+                row = await (await connection.execute(ASK)).fetchone()
+            writable = bool(row and row[0])
+        except (psycopg.Error, TimeoutError):
+            connected = False
+    trouble = trouble_of(error.sqlstate, connected=connected, writable=writable)
+    if trouble is Trouble.SHORT:
+        # The operator's function may run into limits of its own, which are no reason to wait.
+        return Trouble.REFUSED if in_operators_code(error) else Trouble.AWAY
+    return trouble
+
+
+async def passing(
+    error: psycopg.Error, connection: psycopg.AsyncConnection[Any], trouble: Trouble
+) -> AwayError | BusyError | None:
+    """What an error is to the rest, where the same statement may succeed later; None where it is a refusal."""
+    words = first_line(error)
+    found: AwayError | BusyError
+    if trouble is Trouble.AWAY:
+        if session_ended(error, connection):
+            found = EndedError(words)
+        elif error.sqlstate == READ_ONLY:
+            found = ReadOnlyError(await _why_read_only(connection, words))
+        else:
+            found = AwayError(words)
+    elif trouble is Trouble.BUSY:
+        found = BusyError(await _why_cancelled(connection, words) if error.sqlstate == CANCELLED else words)
+    else:
+        return None
+    found.sqlstate = error.sqlstate
+    return found
+
+
+async def _why_cancelled(connection: psycopg.AsyncConnection[Any], words: str) -> str:
+    """Say who cancelled a statement. The message itself may be in any language."""
+    row = await _asked(connection, _LIMITS)
+    if row is None or row[0] == "0":
+        return f"somebody cancelled the statement (pg_cancel_backend, or a pooler's limit): {words}"
+    return (
+        f"the database's statement_timeout ({row[0]}) cancelled the statement; "
+        f"mend: ALTER ROLE {row[1]} SET statement_timeout = 0"
+    )
+
+
+async def _why_read_only(connection: psycopg.AsyncConnection[Any], words: str) -> str:
+    row = await _asked(connection, _LIMITS)
+    if row is not None and row[2]:
+        return (
+            f"the server is a standby, which only reads ({words}); name its primary in database.dsn, "
+            "or add target_session_attrs=read-write"
+        )
+    role = "ROLE" if row is None else row[1]
+    return f"the session only reads ({words}); mend: ALTER ROLE {role} SET default_transaction_read_only = off"
+
+
+async def _asked(connection: psycopg.AsyncConnection[Any], statement: LiteralString) -> Any:
+    try:
+        async with asyncio.timeout(ASK_S):
+            return await (await connection.execute(statement)).fetchone()
+    except (psycopg.Error, TimeoutError):
+        return None
+
+
+def told(error: Exception) -> str:
+    """What is said of one of AWAY where a command ends with it."""
+    if isinstance(error, PoolTimeout):
+        return f"no connection to the database could be had: {first_line(error)}"
+    if isinstance(error, ReadOnlyError):
+        return f"the database cannot be written to: {first_line(error)}"
+    if isinstance(error, BusyError):
+        return f"the database did not finish: {first_line(error)}"
+    return f"the database went away: {first_line(error)}"
+
+
+def busy_words(error: psycopg.Error, *, closing: bool) -> str:
+    """Who is in the way of a settlement, and how; `closing`: it calls the operator's function."""
+    cause = error.__cause__
+    if isinstance(cause, NoAnswerError):
+        return f"{REFUSAL if closing else ''}{first_line(error)}, while the server answers others"
+    inside = isinstance(cause, psycopg.Error) and in_operators_code(cause)
+    state = f" (SQLSTATE {error.sqlstate})" if error.sqlstate else ""
+    return f"{REFUSAL if inside else ''}{said(error)}{state}"
+
+
+def connect_words(error: psycopg.Error) -> str:
+    """Why no connection can be had; that it was had, and cut off by a limit, is told as that."""
+    if error.sqlstate == CANCELLED:
+        return f"its statement_timeout is too short for any statement ({first_line(error)}); mend: ALTER ROLE"
+    return first_line(error)
+
+
+def session_ended(error: psycopg.Error, connection: psycopg.AsyncConnection[Any]) -> bool:
+    """Whether the session is over."""
+    return connection.broken or connection.closed or error.diag.severity_nonlocalized in {"FATAL", "PANIC"}
+
+
+def in_operators_code(error: psycopg.Error) -> bool:
+    """Whether an error came from inside of the operator's function, or of a trigger: our statements have no context."""
+    return bool(error.diag.context)
+
+
+def said(error: Exception) -> str:
+    """What an error says, as it is kept in `detail` and in the log."""
+    return first_line(error)[:MESSAGE]
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, in one line."""
+    if isinstance(error, psycopg.Error) and error.diag.message_primary is not None:
+        return error.diag.message_primary.strip().partition("\n")[0] or f"SQLSTATE {error.sqlstate}"
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,110 @@
+"""Writes the plans of runs: a run's rounds, and the doubts that it takes up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from psycopg.types.json import Jsonb
+
+from retention.core.planning.plan import Group, Plan
+from retention.core.sending.backoff import BASE
+from retention.core.text import decimal_text
+from retention.ledger.clocks import correct_leases
+from retention.ledger.operator_view import reading_the_view
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    from retention.core.planning.plan import Scope
+    from retention.core.planning.rails import Figures
+    from retention.ledger.claims import LaneTerms
+    from retention.ledger.clocks import ClockTerms
+    from retention.ledger.database import Transaction
+
+
+async def freeze(
+    transaction: Transaction,
+    run_id: UUID,
+    scope: Scope,
+    terms: Sequence[LaneTerms],
+    as_of: datetime,
+    max_rounds: int | None,
+    clock: ClockTerms,
+) -> Plan:
+    """Write an enforcing run's plan. Where there is too much of it, what earlier runs left stays theirs as well."""
+    limits = bounds(scope, as_of)
+    await transaction.rows("ensure_partners", partners=[partner.partner for partner in terms])
+    abandoned = [row.run_id for row in await transaction.rows("abandoned", run_id=run_id)]
+    for partner in terms:
+        for correction in await correct_leases(transaction, clock.limit, abandoned, partner):
+            clock.corrected(correction)
+        await transaction.rows(
+            "recover",
+            now=clock.trusted_now(),
+            partner=partner.partner,
+            run_ids=abandoned,
+            above=0,
+            up_to=None,
+            status_probe=partner.status_probe,
+            max_attempts=partner.max_attempts,
+            back_off=BASE,
+            but=[],
+        )
+    if abandoned:
+        with reading_the_view():
+            await transaction.rows("supersede", run_id=str(run_id), limit=scope.limit, max_rounds=max_rounds, **limits)
+    plan = await write(transaction, run_id, scope, as_of, max_rounds, dry_run=False)
+    if max_rounds is not None and plan.rounds > max_rounds:
+        await transaction.rows("set_unwritten", run_id=run_id, unwritten=Jsonb(as_record(plan.figures())))
+        return plan
+    for partner in terms:
+        await transaction.rows(
+            "take_up",
+            run_id=run_id,
+            partner=partner.partner,
+            markets=limits["markets"],
+            games=limits["games"],
+            exclude_markets=limits["exclude_markets"],
+            exclude_games=limits["exclude_games"],
+        )
+    return plan
+
+
+async def write(
+    transaction: Transaction, run_id: UUID, scope: Scope, as_of: datetime, max_rounds: int | None, *, dry_run: bool
+) -> Plan:
+    """Write the rounds of a plan, unless they are more than `max_rounds`, and return what it comes to."""
+    with reading_the_view():
+        rows = await transaction.rows(
+            "freeze",
+            run_id=run_id,
+            dry_run=dry_run,
+            limit=scope.limit,
+            max_rounds=max_rounds,
+            **bounds(scope, as_of),
+        )
+    return Plan(as_of, tuple(Group(*row) for row in rows))
+
+
+def as_record(figures: Figures) -> dict[str, Any]:
+    """What the ledger keeps of a plan that is not written."""
+    stakes = {currency: decimal_text(stake) for currency, stake in figures.stakes.items()}
+    return {"rounds": figures.rounds, "stakes": stakes, "unjudged": figures.unjudged}
+
+
+def bounds(scope: Scope, as_of: datetime) -> dict[str, Any]:
+    """The values that sql/queries/stale_rounds.sql wants."""
+    return {
+        "as_of": as_of,
+        "partners": list(scope.partners),
+        "max_runs": list(scope.max_runs),
+        "other_partners": list(scope.other_partners),
+        "open_longer_than": scope.open_longer_than.total_seconds(),
+        "idle_longer_than": scope.idle_longer_than.total_seconds() if scope.idle_longer_than else None,
+        "markets": list(scope.markets) if scope.markets is not None else None,
+        "games": list(scope.games) if scope.games is not None else None,
+        "exclude_markets": list(scope.exclude_markets),
+        "exclude_games": list(scope.exclude_games),
+    }

@@ -1,0 +1,126 @@
+"""Makes the notifications that are due, and sends them to whoever is to have them."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from retention.core.notifications.events import retry_pause
+from retention.core.notifications.message import chat_message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable, Mapping
+
+    from structlog.typing import FilteringBoundLogger
+
+    from retention.ledger.notifications import Delivery, Notices
+    from retention.notify.apprise_channel import Chat
+    from retention.notify.webhook import Webhook
+    from retention.settings.model import Target
+
+T = TypeVar("T")
+
+AT_ONCE = 4
+"""Deliveries to one target. All that are claimed are sent at once, so none waits while its lease runs out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What one pass came to: notifications made; deliveries that succeeded, that failed, and that were given up."""
+
+    told: int = 0
+    delivered: int = 0
+    failed: int = 0
+    given_up: int = 0
+
+
+class Herald:
+    """One for each process; any number of them work together. `targets` is asked anew in each pass."""
+
+    def __init__(
+        self,
+        notices: Notices,
+        targets: Callable[[], Mapping[str, Target]],
+        webhook: Webhook,
+        chat: Chat,
+        log: FilteringBoundLogger,
+    ) -> None:
+        self._notices = notices
+        self._targets = targets
+        self._webhook = webhook
+        self._chat = chat
+        self._log = log
+
+    async def once(self) -> Counts:
+        """Tell what has come up, and try what is due. Being cancelled in the middle loses nothing.
+
+        Raises what the database raises; by then each target has been tried as far as possible.
+        """
+        targets = dict(self._targets())
+        notices = await self._notices.collect({name: target.events for name, target in targets.items()})
+        for notice in notices:
+            self._log.info(
+                "notification.created",
+                notice=notice.event,
+                notification_id=str(notice.notification_id),
+                run_id=str(notice.run_id),
+                policy=notice.policy,
+                targets=list(notice.targets),
+            )
+        abandoned = await self._notices.abandon(targets)
+        for delivery in abandoned:
+            self._log.error("notification.given_up", problem=delivery.problem, **_named(delivery))
+        # Each target by itself: one that hangs holds up no other.
+        tried = [tries for lane in await _all(map(self._serve, targets.values())) for tries in lane]
+        return Counts(len(notices), tried.count(True), tried.count(False), len(abandoned))
+
+    async def _serve(self, target: Target) -> list[bool]:
+        """Try the target's deliveries until none is due, or it takes none: then the others would not fare better."""
+        tried: list[bool] = []
+        while deliveries := await self._notices.claim(target.name, AT_ONCE):
+            batch = await _all(self._try(target, delivery) for delivery in deliveries)
+            tried += batch
+            if not any(batch):
+                break
+        return tried
+
+    async def _try(self, target: Target, delivery: Delivery) -> bool:
+        problem = await self._send(target, delivery)
+        if problem is None:
+            await self._notices.delivered(delivery)
+            self._log.info("notification.delivered", **_named(delivery))
+            return True
+        spread = random.random()  # noqa: S311 - spreads retries, guards nothing
+        await self._notices.undelivered(delivery, problem, retry_pause(delivery.tries, spread))
+        self._log.warning("notification.failed", problem=problem, **_named(delivery))
+        return False
+
+    async def _send(self, target: Target, delivery: Delivery) -> str | None:
+        """Send it once; returns None, or why it failed. Secrets are read now: they may stand in files that change."""
+        if target.webhook and target.signing_key:
+            url, key = target.webhook.reveal(), target.signing_key.reveal()
+            return await self._webhook.post(url, key, str(delivery.notification_id), delivery.body)
+        assert target.apprise is not None
+        return await self._chat.send(target.apprise.reveal(), *chat_message(delivery.event, delivery.body))
+
+
+async def _all(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Do all of them, each to its end; raise then what the first that failed has raised."""
+    ended = await asyncio.gather(*works, return_exceptions=True)
+    for one in ended:
+        if isinstance(one, BaseException):
+            raise one
+    return cast("list[T]", ended)
+
+
+def _named(delivery: Delivery) -> dict[str, Any]:
+    return {
+        "notice": delivery.event,
+        "notification_id": str(delivery.notification_id),
+        "run_id": str(delivery.run_id),
+        "policy": delivery.policy,
+        "target": delivery.target,
+        "tries": delivery.tries,
+    }

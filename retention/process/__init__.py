@@ -1,0 +1,1 @@
+"""What a process inherits and how it stops: streams, signals, descriptors."""

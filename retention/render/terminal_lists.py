@@ -1,0 +1,263 @@
+"""Reports and lists as people read them."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from retention.core.money import UNKNOWN, digits_text, shown_money, shown_words
+from retention.core.runs.run_ids import shown_run_id
+from retention.core.runs.stalled import standing
+from retention.render.terminal_table import Column, print_grid, print_lines
+from retention.render.terminal_values import moment
+from retention.reports.round_history import lines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import TextIO
+    from uuid import UUID
+
+    from retention.core.planning.holds import Hold
+    from retention.ledger.holds import Pause
+    from retention.ledger.reclosing import Reclosed
+    from retention.ledger.review import ReviewItem
+    from retention.reports.report import Report, ReportRound, Total
+    from retention.reports.round_history import Life
+
+PAGE = 1000
+"""Rounds to a table; a longer report is told in several, so that it never stands in memory as a whole."""
+
+_ROUND = (
+    Column("partner", 4),
+    Column("market", 2),
+    Column("round"),
+    Column("opened", 5),
+    Column("outcome", 3),
+    Column("cancelled", 4),
+    Column("refund", 1, right=True),
+    Column("stake", 1, right=True),
+    Column("discrepancies", prose=True),
+)
+_TOTAL = (
+    Column("market"),
+    Column("outcome"),
+    Column("currency"),
+    Column("rounds", right=True),
+    Column("refund", right=True),
+    Column("stake", right=True),
+)
+
+
+async def print_report(report: Report, file: TextIO | None = None, *, limit: int | None = None) -> int:
+    """Print a report's rounds, or the first `limit` of them, and its totals; returns how many rounds it printed."""
+    count = 0
+    page: list[ReportRound] = []
+    async for item in report.rounds:
+        if count == limit:
+            break
+        page.append(item)
+        count += 1
+        if len(page) == PAGE:
+            print_grid(_ROUND, map(_round, page), file)
+            page.clear()
+    if page:
+        print_grid(_ROUND, map(_round, page), file)
+    print_lines(_rest(report, count), file)
+    if report.totals:
+        print_grid(_TOTAL, map(_total, report.totals), file)
+    return count
+
+
+def _round(item: ReportRound) -> tuple[object, ...]:
+    return (
+        item.partner,
+        item.market,
+        item.round_id,
+        moment(item.opened_at),
+        item.outcome,
+        moment(item.cancelled_at),
+        shown_money(item.amount, item.currency),
+        shown_money(item.stake, item.stake_currency),
+        shown_words("; ".join(item.discrepancies)),
+    )
+
+
+def _total(item: Total) -> tuple[object, ...]:
+    sums = (digits_text(amount, item.currency) for amount in (item.amount, item.stake))
+    return item.market, item.outcome, item.currency or UNKNOWN, item.count, *sums
+
+
+def _rest(report: Report, printed: int) -> Iterator[str]:
+    """Tell what stands between rounds and totals."""
+    rounds = sum(total.count for total in report.totals)
+    if rounds > printed:
+        yield f"and {rounds - printed} more"
+    yield (
+        "" if rounds else f"no rounds were {'settled' if report.selection.all_outcomes else 'cancelled'} in this period"
+    )
+
+
+def print_life(life: Life, file: TextIO | None = None) -> None:
+    """Print what is known of a round and what was done to it."""
+    print_lines(lines(life), file)
+
+
+def print_holds(holds: Sequence[Hold], file: TextIO | None = None) -> None:
+    """Print holds."""
+    columns = (
+        Column("hold"),
+        Column("partner", 2),
+        Column("market", 1),
+        Column("game", 2),
+        Column("user", 1),
+        Column("round", 1),
+        Column("reason", prose=True),
+        Column("by", 3),
+        Column("since", 3),
+        Column("until", 3),
+        Column("released", 4),
+    )
+    rows = [
+        (
+            hold.hold_id,
+            hold.partner,
+            hold.market,
+            hold.game_id,
+            hold.user_id,
+            hold.round_id,
+            hold.reason,
+            hold.created_by,
+            moment(hold.created_at),
+            moment(hold.until),
+            f"{moment(hold.released_at)} by {hold.released_by}" if hold.released_at else "",
+        )
+        for hold in holds
+    ]
+    _print_list(columns, rows, "no holds", file)
+
+
+def print_pauses(pauses: Sequence[Pause], file: TextIO | None = None) -> None:
+    """Print who is paused."""
+    rows = [(pause.partner or "all", pause.reason, pause.paused_by, moment(pause.paused_at)) for pause in pauses]
+    _print_list(
+        (Column("partner"), Column("reason", prose=True), Column("by"), Column("since")), rows, "nobody is paused", file
+    )
+
+
+def print_reviews(items: Sequence[ReviewItem], file: TextIO | None = None) -> None:
+    """Print what needs a person."""
+    columns = (
+        Column("id"),
+        Column("partner", 2),
+        Column("market", 1),
+        Column("round", 1),
+        Column("state", 1),
+        Column("why", prose=True),
+        Column("vendor", prose=True),
+        Column("refund", 2, right=True),
+        Column("stake", 2, right=True),
+        Column("settled", 3),
+        Column("run", 4),
+    )
+    rows = [
+        (
+            item.id,
+            item.partner,
+            item.market,
+            item.round_id,
+            item.state,
+            shown_words("; ".join(item.why)),
+            _said(item),
+            shown_money(item.amount, item.currency),
+            shown_money(item.stake, item.stake_currency),
+            moment(item.settled_at),
+            item.run_id,
+        )
+        for item in items
+    ]
+    _print_list(columns, rows, "nothing needs a person", file)
+
+
+def _said(item: ReviewItem) -> str:
+    """Tell what the vendor said, and what else is known of it."""
+    code = item.error_code and f"code {item.error_code}"
+    return ", ".join(filter(None, (code, item.description, shown_words(item.detail))))
+
+
+def print_reclosed(items: Sequence[Reclosed], file: TextIO | None = None) -> None:
+    """Print what came of closing rounds once more."""
+    rows = [
+        (
+            item.id,
+            item.partner,
+            item.round_id,
+            "closed" if item.closed else "still listed" if item.why else "not open any more",
+            item.why,
+        )
+        for item in items
+    ]
+    columns = (Column("id"), Column("partner", 2), Column("round", 1), Column("result", 1), Column("why", prose=True))
+    _print_list(columns, rows, "nothing is left to close", file)
+
+
+def print_runs(runs: Sequence[Any], digits: Mapping[UUID, int], file: TextIO | None = None) -> None:
+    """Print runs with their counts, the rows of RunLedger.list; `digits`: how many tell each run from all others."""
+    columns = (
+        Column("run"),
+        Column("policy", 1),
+        Column("status", 1),
+        Column("rounds", 1, right=True),
+        Column("mode", 3),
+        Column("as of", 2),
+        Column("by", 5),
+        Column("trigger", 4),
+        Column("outcomes", prose=True),
+        Column("stopped by", prose=True),
+    )
+    rows = [
+        (
+            shown_run_id(run.run_id, digits[run.run_id]),
+            run.policy,
+            standing(run.status, at_work=run.at_work, stalled=run.stalled),
+            run.rounds,
+            run.mode,
+            moment(run.as_of),
+            run.requested_by,
+            run.trigger if run.scheduled_for is None else f"{run.trigger} {moment(run.scheduled_for)}",
+            ", ".join(f"{name} {count}" for name in COUNTS if (count := getattr(run, name))),
+            run.halt_reason or (f"no progress since {moment(run.progressed_at)}" if run.stalled else None),
+        )
+        for run in runs
+    ]
+    _print_list(columns, rows, "no runs", file)
+
+
+COUNTS = (
+    "cancelled",
+    "already_cancelled",
+    "already_completed",
+    "rejected",
+    "in_doubt",
+    "no_longer_open",
+    "held",
+    "not_sent",
+    "resolved",
+    "unfinished",
+)
+"""What may have become of a run's rounds, as the list of runs counts them."""
+
+
+def _print_list(columns: Sequence[Column], rows: Sequence[Sequence[object]], nothing: str, file: TextIO | None) -> None:
+    """Print rows, or the words for there being none."""
+    if rows:
+        print_grid(columns, rows, file)
+    else:
+        print_lines([nothing], file)
+
+
+def documents(rows: Iterable[Any]) -> list[dict[str, Any]]:
+    """Turn rows, named tuples or dataclasses, into what JSON has objects for."""
+    return [
+        row._asdict() if hasattr(row, "_asdict") else {field.name: getattr(row, field.name) for field in fields(row)}
+        for row in rows
+    ]

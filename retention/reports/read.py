@@ -1,0 +1,115 @@
+"""Reads a report from the ledger, as of one moment and in flat memory, however long it is."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing, asynccontextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from retention.core.evidence.discrepancies import Money, discrepancies
+from retention.core.model import CANCELLED_STATES, State
+from retention.core.text import time_text
+from retention.errors import UsageError
+from retention.reports.report import OUTCOMES, Report, ReportRound, Total
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator
+    from datetime import datetime
+
+    from retention.ledger.database import Database
+    from retention.reports.report import Selection
+
+_BEGUN = timedelta(seconds=2)
+"""After so long, whatever began to write before a moment holds its locks."""
+
+_WRITTEN_S = 30.0
+"""Seconds that a report waits for what is being written, at the most."""
+
+_AGAIN_S = 0.05
+
+
+@asynccontextmanager
+async def read_report(database: Database, selection: Selection) -> AsyncIterator[Report]:
+    """Open a report. Its rounds can be read while it is open, and are those that its totals count."""
+    values = {
+        "outcomes": [str(outcome) for outcome in (OUTCOMES if selection.all_outcomes else CANCELLED_STATES)],
+        "start": selection.start,
+        "end": selection.end,
+        "market": selection.market,
+        "policy": selection.policy,
+        "run_id": selection.run_id,
+    }
+    if selection.end is not None:
+        await _all_written(database, selection.end)
+    async with database.transaction(snapshot=True) as transaction:
+        generated_at = (await transaction.row("now")).now
+        totals = tuple(Total(*row) for row in await transaction.rows("report_totals", **values))
+        rows = transaction.stream("report_rounds", **values)
+        async with aclosing(rows), aclosing(_rounds(rows)) as rounds:
+            yield Report(selection, generated_at, totals, rounds)
+
+
+async def _all_written(database: Database, end: datetime) -> None:
+    """Wait until all that was settled before a moment that is past can be read.
+
+    A settlement has the time at which it began, and it may take long, since the operator's own table changes with it.
+    A report that did not see it would leave its round out, and the next period's would not have it either.
+    """
+    now = (await database.row("now")).now
+    if end > now:
+        return
+    await asyncio.sleep(max(0.0, (end + _BEGUN - now).total_seconds()))
+    try:
+        async with asyncio.timeout(_WRITTEN_S):
+            left = await _writers(database)
+            while left:
+                await asyncio.sleep(_AGAIN_S)
+                left &= await _writers(database)
+    except TimeoutError:
+        raise UsageError(
+            f"cancellations that may belong to the time before {time_text(end)} are still being written; make the"
+            " report again in a minute"
+        ) from None
+
+
+async def _writers(database: Database) -> set[str]:
+    return {row.writer for row in await database.rows("report_writers")}
+
+
+async def _rounds(rows: AsyncIterator[Any]) -> AsyncGenerator[ReportRound, None]:
+    async for row in rows:
+        yield _round(row)
+
+
+def _round(row: Any) -> ReportRound:
+    return ReportRound(
+        partner=row.partner,
+        market=row.market,
+        game_id=row.game_id,
+        user_id=row.user_id,
+        round_id=row.round_id,
+        opened_at=row.opened_at,
+        outcome=row.outcome,
+        cancelled_at=row.at if row.outcome in CANCELLED_STATES else None,
+        currency=row.currency,
+        amount=row.amount,
+        stake_currency=row.stake_currency,
+        stake=row.stake,
+        transaction_id=row.transaction_id,
+        uuid=row.cancel_uuid,
+        run_id=row.run_id,
+        policy=row.policy,
+        trigger=row.trigger,
+        requested_by=row.requested_by,
+        reason=row.reason,
+        evidence=row.evidence,
+        approved_by=row.approved_by,
+        discrepancies=discrepancies(
+            Money(row.amount, row.currency, row.transaction_id),
+            Money(row.stake, row.stake_currency, row.bet_transaction_id),
+            incomplete=row.incomplete and row.state == State.CANCELLED,
+            conflict=row.conflict,
+            detail=row.detail,
+        ),
+    )

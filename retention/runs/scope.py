@@ -1,0 +1,42 @@
+"""From the configuration to what the ledger looks at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from retention.core.names import NameKind
+from retention.core.planning.plan import Scope
+
+if TYPE_CHECKING:
+    from retention.settings import Policy, Settings
+
+
+def scope_of(settings: Settings, policy: Policy, limit: int | None = None) -> Scope:
+    """Which open rounds are stale under a policy; with `limit`, only the oldest so many are planned."""
+    partners = settings.partners_of(policy)
+    return Scope(
+        partners=partners,
+        max_runs=tuple(settings.partner(name).max_runs for name in partners),
+        open_longer_than=policy.open_longer_than,
+        idle_longer_than=policy.idle_longer_than,
+        markets=policy.markets,
+        exclude_markets=policy.exclude_markets,
+        games=policy.games,
+        exclude_games=policy.exclude_games,
+        limit=limit,
+        other_partners=tuple(name for name in settings.partners if name not in partners),
+    )
+
+
+def configured_names(settings: Settings, kind: NameKind) -> set[str]:
+    """Every name of that kind that the configuration has."""
+    policies = settings.policies.values()
+    match kind:
+        case NameKind.PARTNER:
+            return set(settings.partners)
+        case NameKind.POLICY:
+            return set(settings.policies)
+        case NameKind.MARKET:
+            return {name for policy in policies for name in (*(policy.markets or ()), *policy.exclude_markets)}
+        case NameKind.GAME:
+            return {name for policy in policies for name in (*(policy.games or ()), *policy.exclude_games)}

@@ -1,0 +1,44 @@
+"""The simulated vendor as a server of its own, for staging."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from retention.errors import UsageError
+from retention.simulator.faults import Faults, load
+from retention.simulator.server import Simulator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from retention.process.shutdown import Signals
+
+
+class _Stop:
+    """What a signal ends."""
+
+    def __init__(self) -> None:
+        self.told = asyncio.Event()
+
+    def stop(self) -> None:
+        """Come to an end."""
+        self.told.set()
+
+    die = stop
+
+
+async def serve(
+    signals: Signals, host: str, port: int, faults: Path | None, journal: Path | None, announce: Callable[[str], None]
+) -> int:
+    """Answer until a signal comes; returns that signal's exit code. `announce` is told the address."""
+    given = load(faults) if faults else Faults()
+    stop = signals.working = _Stop()
+    try:
+        async with Simulator(host=host, port=port, unknown="open", faults=given, journal=journal) as vendor:
+            announce(vendor.url)
+            await stop.told.wait()
+    except OSError as error:
+        raise UsageError(f"{host}:{port}: {error.strerror}; choose another --port") from None
+    return signals.code or 0

@@ -1,1 +1,0 @@
-"""The vendor's edge: the client that calls it, and a simulated vendor to call."""

@@ -1,0 +1,1 @@
+"""The vendor's API: one HTTP client, its connections, deadlines and network errors."""

@@ -1,0 +1,160 @@
+"""The HTTP edge: a request's bytes out, a reply's bytes in, and what is known of how far it came."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+import aiohttp
+
+from retention.core.model import NotConnected, Unclear
+from retention.core.sending.wire import MAX_PAUSE, REPLY_LIMIT, REQUEST_TIMEOUT, SUCCESS, decode
+from retention.vendor_api.connection_pool import Connections, Making
+from retention.vendor_api.deadlines import Deadlines
+from retention.vendor_api.network_errors import ENDED_UNUSED, ended_without_reply, why_not_connected, why_unclear
+
+if TYPE_CHECKING:
+    from aiohttp.streams import StreamReader
+
+    from retention.core.model import Answer, Reply
+    from retention.vendor_api.connection import Connection, Head
+
+_FAILURES = (aiohttp.ClientError, aiohttp.http.HttpProcessingError, OSError, TimeoutError, ValueError)
+_LONGEST_LENGTH = 10
+"""Digits of a Content-Length that are read as a number."""
+
+_LOOK_AGAIN_S = 0.001
+"""Seconds between looks for a connection that can be used, where those in hand cannot be yet."""
+
+
+class Exchange(NamedTuple):
+    """An answer, and when on the monotonic clock, in seconds: None where nothing left, or nothing came back."""
+
+    answer: Answer
+    sent_at: float | None
+    replied_at: float | None
+
+
+class VendorClient:
+    """Calls one partner's API. TLS is verified, no redirect is followed, and no proxy taken from the environment.
+
+    `timeout` in seconds: for a connection to be made, and then for a request from its first byte to the reply's last.
+    `max_pause` is the longest pause that a reply may ask for, in seconds too.
+    The errors' own words are never passed on: they name the address, which is a secret.
+    """
+
+    def __init__(self, *, timeout: float, max_pause: float = MAX_PAUSE) -> None:
+        self._seconds = timeout
+        self._max_pause = max_pause
+        self._made: Connections | None = None
+        self._timers: Deadlines | None = None
+
+    async def __aenter__(self) -> Self:
+        self._made = Connections()
+        self._timers = Deadlines(self._seconds)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._deadlines.close()
+        await self._connections.close()
+
+    async def connect(self, url: str) -> NotConnected | None:
+        """Make one more connection to an address, and keep it in hand; says why where none could be had.
+
+        A connection counts as none where those before it were ended before anything could be sent over them.
+        """
+        making = Making()
+        try:
+            with self._deadlines.running():
+                await self._connections.make(url, making)
+        except _FAILURES as error:
+            return NotConnected(why_not_connected(error, in_handshake=making.in_handshake))
+        return NotConnected(ENDED_UNUSED) if self._connections.end_unused(url) else None
+
+    def in_hand(self, url: str) -> int:
+        """How many connections to an address are in hand."""
+        return self._connections.in_hand(url)
+
+    def are_used_once(self, url: str) -> bool:
+        """Whether the vendor ends each connection after its reply, so that each request needs one of its own."""
+        return self._connections.are_used_once(url)
+
+    def take(self, url: str) -> Connection | None:
+        """Take a connection that is in hand, for `exchange`."""
+        return self._connections.take(url)
+
+    def give_back(self, url: str, connection: Connection) -> None:
+        """Keep a connection that was taken for nothing."""
+        self._connections.give_back(url, connection)
+
+    async def exchange(self, connection: Connection, url: str, body: bytes, *, until: float = math.inf) -> Exchange:
+        """Send one request over a connection, at once. Never raises for what the network or the vendor does.
+
+        Nothing leaves at or after `until`, in seconds on the monotonic clock: a process that was frozen after its
+        caller's last look does not send any more. Nor does anything leave over a connection that the vendor has ended
+        meanwhile, as far as that has arrived. A request is never repeated.
+        """
+        sent_at = time.monotonic()
+        if sent_at >= until or not connection.is_quiet():
+            self.give_back(url, connection)
+            why = "its time was over" if sent_at >= until else "the vendor ended the connection before"
+            return Exchange(NotConnected(f"not sent: {why}"), None, None)
+        try:
+            with self._deadlines.running():
+                connection.send(url, body)
+                reply = await _read(await connection.receive(), self._max_pause)
+        except _FAILURES as error:
+            if ended_without_reply(error):
+                self._connections.ended_in_use(url, connection, sent_at)
+            connection.close()
+            return Exchange(Unclear(why_unclear(error)), sent_at, None)
+        except BaseException:  # the call is cancelled: what comes now is nobody's reply
+            connection.close()
+            raise
+        if reply.http_status == REQUEST_TIMEOUT and connection.lay_idle(sent_at):
+            reply = reply._replace(over_idle=True)
+        self._connections.replied(url, connection)
+        return Exchange(reply, sent_at, time.monotonic())
+
+    async def post(self, url: str, body: bytes, *, until: float = math.inf) -> Exchange:
+        """Send one request over a connection in hand, or a new one; nothing leaves after `until`, nor the timeout."""
+        until = min(until, time.monotonic() + self._seconds)
+        while True:
+            if (connection := self.take(url)) is not None:
+                exchange = await self.exchange(connection, url, body, until=until)
+                if exchange.sent_at is not None or time.monotonic() >= until:
+                    return exchange
+            elif self._connections.are_there(url) and time.monotonic() < until:
+                await asyncio.sleep(_LOOK_AGAIN_S)  # what has come over them is read first
+            elif failed := await self.connect(url):
+                return Exchange(failed, None, None)
+
+    @property
+    def _connections(self) -> Connections:
+        assert self._made is not None
+        return self._made
+
+    @property
+    def _deadlines(self) -> Deadlines:
+        assert self._timers is not None
+        return self._timers
+
+
+async def _read(head: Head, max_pause: float) -> Reply:
+    body: bytes | None = b""
+    if head.status in SUCCESS:
+        length = "" if "Transfer-Encoding" in head.headers else head.headers.get("Content-Length", "")
+        known = length.isdecimal() and len(length) <= _LONGEST_LENGTH and int(length) <= REPLY_LIMIT
+        body = await head.body.read() if known else await _bounded(head.body)
+    return decode(head.status, head.headers, body, datetime.now(UTC), max_pause)
+
+
+async def _bounded(content: StreamReader) -> bytes | None:
+    """A body whose length is not told beforehand, or too great: None where it is longer than allowed."""
+    body = bytearray()
+    while part := await content.read(REPLY_LIMIT + 1 - len(body)):
+        body += part
+    return bytes(body) if len(body) <= REPLY_LIMIT else None

@@ -1,0 +1,232 @@
+"""Connections to one vendor, made before there is anything to send.
+
+aiohttp's connector makes them (DNS, happy eyeballs, TLS) and its parser reads the replies; its session would choose a
+connection, and wait for one, after a request is already ours to send. Of what aiohttp does not document this module
+uses `BaseConnector.connect` with a `ClientRequest` as the template, and the connector's `_factory`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING
+
+import aiohttp
+from aiohttp.client_reqrep import ClientRequest
+from yarl import URL
+
+from retention.core.sending.connection_reuse import WATCHED_S, Reuse
+from retention.vendor_api.connection import Connection
+
+if TYPE_CHECKING:
+    from aiohttp.client_proto import ResponseHandler
+
+SORT_S = 0.05
+"""Seconds between looks for connections that are not to be used any more."""
+
+UNUSED_ENDS = 3
+"""New connections in a row that ended before a request, from which on nobody counts as reached there."""
+
+Origin = tuple[str, str | None, int | None]
+"""Scheme, host and port."""
+
+_NO_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=None)  # the caller's deadline ends what takes too long
+
+
+@dataclass(slots=True)
+class Making:
+    """How far the making of a connection has come."""
+
+    secure: bool = False
+    reached: bool = False
+    """Somebody answers at the address: what is waited for now is TLS."""
+
+    @property
+    def in_handshake(self) -> bool:
+        """Whether it is the handshake of TLS that is waited for."""
+        return self.secure and self.reached
+
+
+_MAKING: ContextVar[Making] = ContextVar("making")
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Makes connections, and notes when somebody answers: the protocol is made then, before any TLS."""
+
+    def __init__(self) -> None:
+        super().__init__(limit=0)
+        make = self._factory
+
+        def factory() -> ResponseHandler:
+            _MAKING.get().reached = True
+            return make()
+
+        self._factory = partial(factory)
+
+
+@dataclass(slots=True)
+class _Pool:
+    """The connections to one origin that no request uses; `watched`: one that only shows whether it stays open."""
+
+    reuse: Reuse = field(default_factory=Reuse)
+    idle: deque[Connection] = field(default_factory=deque)
+    watched: Connection | None = None
+    unused_ends: int = 0  # new connections that the vendor ended, or spoilt, before a request; since its last reply
+    sorted_at: float = 0.0
+
+    def take(self, now: float) -> Connection | None:
+        """Take one that can be used at once. One with something unread stays: the event loop has to read it first."""
+        passed, found = [], None
+        while self.idle and found is None:
+            # Until it is known whether this vendor keeps connections, the one that has rested longest is the safest.
+            connection = self.idle.pop() if self.reuse.known else self.idle.popleft()
+            idle = now - connection.since
+            if not connection.usable or self.reuse.is_spent(connection.uses, idle):
+                self._drop(connection)
+            elif self.reuse.rests(connection.uses, idle) or not connection.is_quiet():
+                passed.append(connection)
+            else:
+                found = connection
+        if self.reuse.known:
+            self.idle.extend(reversed(passed))
+        else:
+            self.idle.extendleft(reversed(passed))
+        return found
+
+    def put(self, connection: Connection, now: float) -> None:
+        """Keep one for the next request, if there may be one."""
+        if not connection.usable:
+            self._drop(connection)
+        elif not self.reuse.is_spent(connection.uses, now - connection.since):
+            self.idle.append(connection)
+        elif self.watched is None and self.reuse.may_watch(now):
+            self.watched = connection
+        else:
+            connection.close()
+
+    def sort(self, now: float) -> None:
+        """Close those that are not to be used any more, and see what has become of the one that is watched."""
+        if now - self.sorted_at < SORT_S:
+            return
+        self.sorted_at = now
+        for _ in range(len(self.idle)):
+            self.put(self.idle.popleft(), now)
+        if self.watched is not None and now - self.watched.since >= WATCHED_S:
+            connection, self.watched = self.watched, None
+            if connection.is_quiet():
+                self.reuse.stayed_open()
+            self.put(connection, now)
+
+    def ended(self, connection: Connection) -> None:
+        """One of all the connections has ended; it was not us if it is still here."""
+        if connection is self.watched:
+            self.watched = None
+        elif connection in self.idle:
+            self.idle.remove(connection)
+        else:
+            return
+        now = time.monotonic()
+        self.reuse.ended(connection.uses, now - connection.since, now)
+        self._drop(connection)
+
+    def _drop(self, connection: Connection) -> None:
+        if not connection.usable and not connection.uses:
+            self.unused_ends += 1
+        connection.close()
+
+    def close(self) -> None:
+        if self.watched is not None:
+            self.idle.append(self.watched)
+            self.watched = None
+        while self.idle:
+            self.idle.pop().close()
+
+
+class Connections:
+    """Connections in hand, by the origin that they lead to. To be closed at the end."""
+
+    def __init__(self) -> None:
+        self._connector = _Connector()
+        self._pools: dict[Origin, _Pool] = {}
+
+    async def make(self, url: str, making: Making) -> None:
+        """Make one more connection, and keep it in hand. Raises what aiohttp, asyncio and ssl raise, and ValueError."""
+        address = URL(url)
+        making.secure = address.scheme == "https"
+        _MAKING.set(making)
+        request = ClientRequest("POST", address, loop=asyncio.get_running_loop())
+        made = await self._connector.connect(request, [], _NO_TIMEOUT)
+        pool = self._pool(url)
+        connection = Connection(made)
+        pool.idle.append(connection)
+        connection.on_end(pool.ended)
+
+    def in_hand(self, url: str) -> int:
+        """How many connections wait for a request; now and then those are sorted out that are not to be used."""
+        pool, now = self._pool(url), time.monotonic()
+        pool.sort(now)
+        return len(pool.idle)
+
+    def end_unused(self, url: str) -> bool:
+        """Whether one new connection after the other ended before a request could be sent over it."""
+        pool = self._known_pool(url)
+        return pool is not None and pool.unused_ends >= UNUSED_ENDS
+
+    def are_used_once(self, url: str) -> bool:
+        """Whether this vendor ends each connection after its reply, so that each request needs one of its own."""
+        return self._pool(url).reuse.most_uses == 1
+
+    def are_there(self, url: str) -> bool:
+        """Whether connections are in hand, though it may be that none can be used at once."""
+        pool = self._known_pool(url)
+        return pool is not None and bool(pool.idle)
+
+    def take(self, url: str) -> Connection | None:
+        """Take a connection out of hand; None where there is none that can be used at once.
+
+        A connection on which something came unasked is not used: it would be taken for the reply to the next request.
+        """
+        pool = self._known_pool(url)
+        return pool.take(time.monotonic()) if pool else None
+
+    def give_back(self, url: str, connection: Connection) -> None:
+        """Put a connection back in hand over which nothing was sent."""
+        self._pool(url).put(connection, time.monotonic())
+
+    def replied(self, url: str, connection: Connection) -> None:
+        """Put a connection back in hand after a whole reply; after anything else it is closed."""
+        pool, now = self._pool(url), time.monotonic()
+        connection.uses += 1
+        connection.since = now
+        pool.unused_ends = 0
+        pool.reuse.replied(connection.uses)
+        pool.put(connection, now)
+
+    def ended_in_use(self, url: str, connection: Connection, sent_at: float) -> None:
+        """Learn from a connection that ended under the request that left at that moment, before a reply began."""
+        self._pool(url).reuse.ended_in_use(connection.uses, sent_at - connection.since, time.monotonic())
+
+    async def close(self) -> None:
+        """Close all of them."""
+        for pool in self._pools.values():
+            pool.close()
+        await self._connector.close()
+
+    def _known_pool(self, url: str) -> _Pool | None:
+        try:
+            return self._pools.get(_origin(url))
+        except ValueError:  # no address; whoever tries to connect is told
+            return None
+
+    def _pool(self, url: str) -> _Pool:
+        return self._pools.setdefault(_origin(url), _Pool())
+
+
+@lru_cache(maxsize=64)
+def _origin(url: str) -> Origin:
+    address = URL(url)
+    return address.scheme, address.raw_host, address.port

@@ -1,0 +1,88 @@
+"""One engine, put together for a run: a part of wiring.py."""
+
+from __future__ import annotations
+
+import time
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+from retention.engine.clock_watch import ClockWatch
+from retention.engine.counters import Stats
+from retention.engine.engine import Engine
+from retention.ledger.claims import WorkLedger
+from retention.render.progress import is_watched, progress
+from retention.runs.planning import tell_stalled
+from retention.wiring.partners import open_partner
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from uuid import UUID
+
+    from retention.engine.engine import Ending
+    from retention.process.shutdown import Workplace
+    from retention.settings import Policy
+    from retention.wiring.services import House
+
+
+async def work_on(
+    house: House,
+    place: Workplace,
+    show: bool,
+    told: Callable[[], Awaitable[None]] | None,
+    run_id: UUID,
+    policy: Policy,
+    passed: Sequence[str],
+) -> Ending:
+    """Work on a run until it is over for this process; `show` its progress where stderr is a terminal.
+
+    A process that is there for this run alone has people `told` by itself when the run has stalled; a daemon finds that
+    at its next look.
+    """
+    ledger = WorkLedger(
+        house.database,
+        run_id,
+        house.replica,
+        policy.idle_longer_than.total_seconds() if policy.idle_longer_than else None,
+        time.monotonic,
+        house.clocks,
+        house.server,
+    )
+    stats = Stats(policy.name, house.tally)
+    log = house.log.bind(run_id=str(run_id), policy=policy.name)
+
+    async def stalled() -> None:
+        tell_stalled(house.log, await house.stalls.find(run_id))
+        if told is not None:
+            await told()
+
+    async with AsyncExitStack() as stack:
+        partners = [
+            await open_partner(stack, house.settings.partner(name), policy, house.redactor)
+            for name in house.settings.partners_of(policy)
+        ]
+        engine = Engine(
+            ledger,
+            partners,
+            stats,
+            log,
+            run_id=run_id,
+            max_failure_ratio=policy.max_failure_ratio,
+            max_conflicts=policy.max_conflicts,
+            passed=passed,
+            log_user_ids=house.settings.log_user_ids,
+            clock=ClockWatch(
+                ledger,
+                house.clocks,
+                partners,
+                log,
+                limit=house.settings.clock_limit(policy.name),
+                deadline=policy.deadline.total_seconds() if policy.deadline else None,
+            ),
+            stalled=stalled,
+        )
+        with place.at_work(engine):
+            if not (show and is_watched()):
+                return await engine.run()
+            summary = await house.run_ledger.summary(run_id)
+            async with progress(stats, summary.rounds, summary.done):
+                return await engine.run()

@@ -1,0 +1,75 @@
+"""One partner, put together from its configuration: a part of wiring.py."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from retention.core.model import Credentials
+from retention.core.sending.reply_rules import Treating
+from retention.engine.credentials import Access
+from retention.engine.partner import Partner
+from retention.ledger.terms import LaneTerms
+from retention.settings.partner import Call
+
+if TYPE_CHECKING:
+    from contextlib import AsyncExitStack
+
+    from retention.log import Redactor
+    from retention.settings.model import Policy
+    from retention.settings.partner import Partner as PartnerSettings
+
+
+def terms_of(partner: PartnerSettings) -> LaneTerms:
+    """The terms on which a partner is called."""
+    return LaneTerms(
+        partner.name,
+        float(partner.rate),
+        partner.timeout.total_seconds(),
+        partner.max_attempts,
+        partner.status_probe,
+        partner.asks_first,
+        float(partner.questions_per_second),
+        partner.max_pause.total_seconds(),
+    )
+
+
+async def open_partner(stack: AsyncExitStack, settings: PartnerSettings, policy: Policy, redactor: Redactor) -> Partner:
+    """Make what calls a partner in a run of the policy; it is closed with the stack."""
+    from retention.vendor_api.client import VendorClient  # noqa: PLC0415 - slow to import, and most commands call nobody
+
+    client = VendorClient(timeout=settings.timeout.total_seconds(), max_pause=settings.max_pause.total_seconds())
+    return Partner(
+        terms_of(settings),
+        Treating(
+            settings.treatments,
+            settings.max_attempts,
+            settings.status_probe,
+            ask_first=settings.asks_first,
+            cancel_winnings=policy.winnings == "cancel",
+            refund_in_reply=settings.refund_in_reply,
+        ),
+        await stack.enter_async_context(client),
+        concurrency=settings.concurrency,
+        send_game_id=settings.send_game_id,
+        # Asked anew for each call: a secret in a file may change while a run is on.
+        access=lambda: _access(settings),
+        changed_at=lambda: max(secret.changed_at for secret in settings.secrets()),
+        redact=redactor.text,
+        is_echo=redactor.is_echo,
+    )
+
+
+def _access(settings: PartnerSettings) -> Access:
+    return _access_by(
+        settings.address(Call.CANCEL),
+        settings.address(Call.STATUS),
+        settings.address(Call.HEALTH),
+        settings.secure_login.reveal(),
+        settings.token.reveal(),
+    )
+
+
+@lru_cache(maxsize=64)
+def _access_by(cancel_url: str, status_url: str, health_url: str, secure_login: str, token: str) -> Access:
+    return Access(cancel_url, status_url, health_url, Credentials(secure_login, token))
