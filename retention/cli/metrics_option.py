@@ -103,9 +103,9 @@ def measuring(context: typer.Context, path: Path | None, policy: str | None, *, 
 
 def _write(path: Path, settings: Settings, measured: Measured, code: int | None) -> None:
     from retention import metrics_file
-    from retention.core.runs.summary import Exit
+    from retention.core.runs.summary import ExitCode
 
-    if code == Exit.USAGE and measured.policy is None and measured.finished is None:
+    if code == ExitCode.USAGE and measured.policy is None and measured.finished is None:
         return  # a slip about some run says nothing of any policy
     try:
         metrics_file.write(path, _text(path, settings, measured, code))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 import psycopg
 
 from retention.core.notifications.events import MISSED
-from retention.core.schedule.due import decide
+from retention.core.schedule.due import decide_due
 from retention.errors import RetentionError
 from retention.ledger.database_errors import AWAY, told
 from retention.settings.durations import format_duration
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
-    from retention.core.schedule.cron import Schedule
-    from retention.core.schedule.due import Due
+    from retention.core.schedule.cron import CronSchedule
+    from retention.core.schedule.due import DueTimes
     from retention.engine.counters import Tally
     from retention.ledger.schedules import Schedules
     from retention.runs.model import Planned
@@ -43,7 +43,7 @@ class Watch:
     """
 
     policy: Policy
-    schedule: Schedule
+    schedule: CronSchedule
     since: datetime | None = None
     watched_since: datetime | None = None
     next: datetime | None = None
@@ -92,7 +92,7 @@ class Timetable:
         self._watches: dict[tuple[str, str, str], Watch] = {}
         self._dropped: set[tuple[str, str, str]] = set()
 
-    def set(self, policies: Iterable[Policy]) -> Mapping[str, Schedule]:
+    def set(self, policies: Iterable[Policy]) -> Mapping[str, CronSchedule]:
         """Look after the schedules of these policies, and of no others; returns them by policy."""
         wanted = [Watch(policy, times) for policy in policies if (times := policy.times) is not None]
         known, self._watches = self._watches, {}
@@ -143,7 +143,7 @@ class Timetable:
         assert watch.watched_since is not None
         watch.busy, planned = True, None
         times = watch.schedule.between(watch.since, now, LIMIT)
-        due = decide(times, now, watch.policy.catch_up, watch.watched_since)
+        due = decide_due(times, now, watch.policy.catch_up, watch.watched_since)
         try:
             planned = await self._fire(watch, due, now, plan)
             await self._record(watch, due, times)
@@ -168,7 +168,7 @@ class Timetable:
             self._log.warning("schedule.put_off", policy=watch.policy.name, problem=problem)
         watch.problem = problem
 
-    async def _fire(self, watch: Watch, due: Due, now: datetime, plan: PlanRun) -> Planned | None:
+    async def _fire(self, watch: Watch, due: DueTimes, now: datetime, plan: PlanRun) -> Planned | None:
         planned = await plan(watch.policy, due.run) if due.run is not None else None
         if due.run is not None and planned is not None:
             self._log.info(
@@ -180,7 +180,7 @@ class Timetable:
             )
         return planned
 
-    async def _record(self, watch: Watch, due: Due, times: Sequence[datetime]) -> None:
+    async def _record(self, watch: Watch, due: DueTimes, times: Sequence[datetime]) -> None:
         if due.missed:
             await self._miss(watch, due.missed, newer=due.run)
         if times:

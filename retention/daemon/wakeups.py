@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from retention.core.schedule.cron import Schedule
+    from retention.core.schedule.cron import CronSchedule
 
 
 class Clockwork:
@@ -30,7 +30,7 @@ class Clockwork:
         """Begin to wake."""
         self._scheduler.start()
 
-    def set(self, schedules: Mapping[str, Schedule]) -> None:
+    def set(self, schedules: Mapping[str, CronSchedule]) -> None:
         """Wake at the times of these schedules, by policy, and of no others."""
         for job in self._scheduler.get_jobs():
             if job.id not in schedules:
@@ -49,7 +49,7 @@ class Clockwork:
 class _Times(BaseTrigger):  # type: ignore[misc] # APScheduler has no types
     """The times of a schedule, as APScheduler asks for them: its own cron trigger reads 0 as Monday."""
 
-    def __init__(self, schedule: Schedule) -> None:
+    def __init__(self, schedule: CronSchedule) -> None:
         self._schedule = schedule
 
     def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime | None:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from retention.core.sending.database_errors import Trouble
-from retention.core.sending.settle_batch import BUSY_PAUSE_S, Next, after_failure
+from retention.core.sending.database_errors import ErrorClass
+from retention.core.sending.settle_batch import BUSY_PAUSE_S, NextWrite, after_failure
 from retention.engine.retry import persist
 from retention.ledger.database_errors import AWAY, BusyError, EndedError, NoAnswerError, busy_words, said
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from retention.core.model import Settlement
-    from retention.core.sending.settle_batch import Batch
+    from retention.core.sending.settle_batch import SettleBatch
     from retention.engine.claims_in_hand import InHand
     from retention.ledger.results import Settled
     from retention.ledger.settlements import Settlements
@@ -54,7 +54,7 @@ class BatchWriter:
 
     def __init__(self, settlements: Settlements, in_hand: InHand, log: FilteringBoundLogger) -> None:
         self.patience_s = BUSY_LIMIT_S
-        self.parked: list[Batch] = []
+        self.parked: list[SettleBatch] = []
         self._settlements = settlements
         self._in_hand = in_hand
         self._log = log
@@ -79,7 +79,7 @@ class BatchWriter:
         """Set once it is given up."""
         return self._aborted
 
-    def take_due(self) -> list[Batch]:
+    def take_due(self) -> list[SettleBatch]:
         """Take out the parked batches that are to be tried again now, those that have waited long without closing."""
         now = time.monotonic()
         due = [batch for batch in self.parked if batch.due <= now]
@@ -89,7 +89,7 @@ class BatchWriter:
             for batch in due
         ]
 
-    async def write(self, first: Batch) -> AsyncIterator[tuple[Sequence[Settlement], Settled | None]]:
+    async def write(self, first: SettleBatch) -> AsyncIterator[tuple[Sequence[Settlement], Settled | None]]:
         """Write a batch; yields parts of it, each with what became of it, None for a row that cannot be written.
 
         What others are in the way of is parked, and is yielded by a later call.
@@ -119,7 +119,7 @@ class BatchWriter:
             self._busy = False
             self._log.info("database.free")
 
-    async def _settle(self, batch: Batch) -> Settled | None:
+    async def _settle(self, batch: SettleBatch) -> Settled | None:
         tried = batch.again
         endings = 0
 
@@ -155,24 +155,24 @@ class BatchWriter:
         finally:
             self._asking = False
 
-    def _after(self, batch: Batch, error: psycopg.Error, work: deque[Batch]) -> Batch | None:
+    def _after(self, batch: SettleBatch, error: psycopg.Error, work: deque[SettleBatch]) -> SettleBatch | None:
         """Arrange what comes next; returns the batch where nothing does."""
         self._note_back()
         now = time.monotonic()
-        trouble = Trouble.BUSY if isinstance(error, BusyError) else Trouble.REFUSED
+        trouble = ErrorClass.BUSY if isinstance(error, BusyError) else ErrorClass.REFUSED
         message = said(error)
         then = after_failure(batch, trouble, now=now, patience_s=self.patience_s)
-        if trouble is Trouble.BUSY:
+        if trouble is ErrorClass.BUSY:
             self._note_busy(batch, error)
             batch = batch.waits(now, message)
         match then:
-            case Next.WAIT:
+            case NextWrite.WAIT:
                 self.parked.append(batch)
-            case Next.HALVE:
+            case NextWrite.HALVE:
                 work.extendleft(reversed(batch.halves()))
-            case Next.WITHOUT_CLOSING:
+            case NextWrite.WITHOUT_CLOSING:
                 work.appendleft(batch.without_closing(message))
-            case Next.GIVE_UP:
+            case NextWrite.GIVE_UP:
                 claim = batch.items[0].claim
                 self._log.error(
                     "round.unwritable",
@@ -185,7 +185,7 @@ class BatchWriter:
                 return batch
         return None
 
-    async def _restore(self, batch: Batch, missing: Sequence[str]) -> tuple[list[Settlement], list[Settlement]]:
+    async def _restore(self, batch: SettleBatch, missing: Sequence[str]) -> tuple[list[Settlement], list[Settlement]]:
         """Put lost attempts on record again: the settlements that can be written now, and those that cannot."""
         items = [item for item in batch.items if item.claim.uuid in missing]
         found = await persist(lambda: self._settlements.restore([item.claim for item in items]), until=self._aborted)
@@ -226,7 +226,7 @@ class BatchWriter:
             self._away = False
             self._log.info("database.back")
 
-    def _note_busy(self, batch: Batch, error: psycopg.Error) -> None:
+    def _note_busy(self, batch: SettleBatch, error: psycopg.Error) -> None:
         if not self._busy:
             self._busy = True
             problem = busy_words(error, closing=batch.close_error is None)

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from retention.core.sending.credential_refusal import CHANGING_S, Refusal, judge_refusal
+from retention.core.sending.credential_refusal import CHANGING_S, CredentialRefusal, judge_credential_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -84,10 +84,12 @@ class CredentialWatch:
         while True:
             self.access()  # reads the files again
             now = time.monotonic()
-            refusal = judge_refusal(sent_at, refused_at, now, since=self.since, changed_at=self._changed_at())
-            if refusal is Refusal.OLD or sent_at < self._accepted_at:
+            refusal = judge_credential_refusal(
+                sent_at, refused_at, now, since=self.since, changed_at=self._changed_at()
+            )
+            if refusal is CredentialRefusal.OLD or sent_at < self._accepted_at:
                 return False
-            if refusal is Refusal.REAL:
+            if refusal is CredentialRefusal.REAL:
                 return True
             if stopped():
                 return False

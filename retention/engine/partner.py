@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from retention.core.model import Answer, Claim, Settlement
-    from retention.core.sending.in_flight import Places
-    from retention.core.sending.reply_rules import Treating
+    from retention.core.sending.in_flight import InFlightLimit
+    from retention.core.sending.reply_rules import ReplyRules
     from retention.ledger.claims import LaneTerms
     from retention.vendor_api.client import Exchange, VendorClient
     from retention.vendor_api.connection import Connection
@@ -42,7 +42,7 @@ class Partner:
     def __init__(
         self,
         terms: LaneTerms,
-        treating: Treating,
+        treating: ReplyRules,
         client: VendorClient,
         *,
         concurrency: int,
@@ -130,7 +130,7 @@ class Partner:
         """What kept the last connections from being made, in words."""
         return "; ".join(dict.fromkeys(one.why for one in self.reach.values() if one.why))
 
-    def open_connections(self, kind: Kind, wanted: int, places: Places, *, unconnected: int = 0) -> None:
+    def open_connections(self, kind: Kind, wanted: int, places: InFlightLimit, *, unconnected: int = 0) -> None:
         """See to it that as many connections are in hand, or being made, as requests could use now.
 
         `unconnected` places are taken by requests that have no connection yet.

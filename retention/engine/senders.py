@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from retention.core.model import Kind
-from retention.core.sending.in_flight import Places
+from retention.core.sending.in_flight import InFlightLimit
 from retention.core.sending.pacing import LOOK_GOOD_S, LateBudget
-from retention.core.sending.send_check import Check, check_send
+from retention.core.sending.send_check import SendCheck, check_send
 from retention.core.sending.transitions import pause_for
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Senders:
 
     def __init__(self, partner: Partner, desk: Desk) -> None:
         self.partner = partner
-        self.places = Places(partner.concurrency)
+        self.places = InFlightLimit(partner.concurrency)
         self.waiting: Counter[Kind] = Counter()
         self.unsent: dict[Kind, list[Claim]] = {kind: [] for kind in Kind}
         self.late: dict[Kind, list[Claim]] = {kind: [] for kind in Kind}
@@ -159,12 +159,12 @@ class Senders:
                 connected=connection is not None,
                 budget=self._budgets[kind],
             )
-            if check is Check.SEND and connection is not None:
+            if check is SendCheck.SEND and connection is not None:
                 await self._send(claim, connection)
                 return
             if connection is not None:
                 partner.keep(kind, connection)
-            (self.late if check is Check.NEW_SLOT else self.unsent)[kind].append(claim)
+            (self.late if check is SendCheck.NEW_SLOT else self.unsent)[kind].append(claim)
         except BaseException:
             if connection is not None:
                 connection.close()

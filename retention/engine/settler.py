@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from retention.core.model import LIVE_STATES, Outcome
 from retention.core.planning.rails import check_closings, check_replies
-from retention.core.sending.settle_batch import BUSY_PAUSE_S, Batch
+from retention.core.sending.settle_batch import BUSY_PAUSE_S, SettleBatch
 from retention.engine.batch_writer import BUSY_OVERDUE_S, BUSY_STOPPED_S, BatchWriter
 from retention.engine.claims_in_hand import RECENT, RECENT_S, InHand
 from retention.engine.events import is_left, told
@@ -134,7 +134,7 @@ class Desk:
             due = self._writer.take_due()
             while self._again:
                 again, self._again = self._again[:BATCH], self._again[BATCH:]
-                due += [Batch(part, again=True) for part in _one_per_round(again)]
+                due += [SettleBatch(part, again=True) for part in _one_per_round(again)]
             if not self._inbox and not due:
                 await self._wait()
                 continue
@@ -143,7 +143,7 @@ class Desk:
             batch, self._inbox = self._inbox[:BATCH], self._inbox[BATCH:]
             self._room.set()
             for part in _one_per_round([item for _, item, _, _ in batch]):
-                await self._write(Batch(part))
+                await self._write(SettleBatch(part))
             for parked in due:
                 await self._write(parked)
 
@@ -155,7 +155,7 @@ class Desk:
         except TimeoutError:
             pass
 
-    async def _write(self, batch: Batch) -> None:
+    async def _write(self, batch: SettleBatch) -> None:
         async for items, settled in self._writer.write(batch):
             for nth, item in enumerate(items):
                 if nth % BREATH == BREATH - 1:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from retention.core.model import Claim, Kind, State
 from retention.core.runs.pauses import Paused
 from retention.core.sending.backoff import BASE
-from retention.core.sending.pacing import HORIZON_S, LOOK_GOOD_S, SPACING, TOLD_GOOD_S, Clock
+from retention.core.sending.pacing import HORIZON_S, LOOK_GOOD_S, SPACING, TOLD_GOOD_S, DatabaseClock
 from retention.errors import LostRunError
 from retention.ledger.clocks import BEAT, correct_leases, correct_work
 from retention.ledger.known_server import KnownServer
@@ -58,7 +58,7 @@ class WorkLedger:
         self._replica = replica
         self._idle_longer_than = idle_longer_than
         self._monotonic = monotonic
-        self._clock = Clock()
+        self._clock = DatabaseClock()
         self._clocks = clocks
         self._server = server or KnownServer()
         self.settlements = Settlements(database, run_id, replica, self._clock)

@@ -9,7 +9,7 @@ import psycopg
 from psycopg_pool import PoolTimeout
 
 from retention.core.evidence.closing import REFUSAL
-from retention.core.sending.database_errors import READ_ONLY, Trouble, ask_whether_connected, trouble_of
+from retention.core.sending.database_errors import READ_ONLY, ErrorClass, ask_whether_connected, error_class_of
 
 MESSAGE = 500
 """Characters of the database's message that are kept."""
@@ -49,12 +49,12 @@ AWAY = (AwayError, BusyError, PoolTimeout)
 """The errors after which the same statement may succeed. Every other is a refusal of the server's, or a mistake."""
 
 
-async def trouble_with(error: psycopg.Error, connection: psycopg.AsyncConnection[Any]) -> Trouble:
+async def trouble_with(error: psycopg.Error, connection: psycopg.AsyncConnection[Any]) -> ErrorClass:
     """Class an error, by asking the connection where the error alone does not tell."""
     # libpq could not read the answer: it is not known whether the statement ran.
     garbled = type(error) in {psycopg.DatabaseError, psycopg.OperationalError} and not error.sqlstate
     if garbled or session_ended(error, connection):
-        return Trouble.AWAY
+        return ErrorClass.AWAY
     connected, writable = True, True
     if ask_whether_connected(error.sqlstate):
         try:
@@ -63,27 +63,27 @@ async def trouble_with(error: psycopg.Error, connection: psycopg.AsyncConnection
             writable = bool(row and row[0])
         except (psycopg.Error, TimeoutError):
             connected = False
-    trouble = trouble_of(error.sqlstate, connected=connected, writable=writable)
-    if trouble is Trouble.SHORT:
+    trouble = error_class_of(error.sqlstate, connected=connected, writable=writable)
+    if trouble is ErrorClass.SHORT:
         # The operator's function may run into limits of its own, which are no reason to wait.
-        return Trouble.REFUSED if in_operators_code(error) else Trouble.AWAY
+        return ErrorClass.REFUSED if in_operators_code(error) else ErrorClass.AWAY
     return trouble
 
 
 async def passing(
-    error: psycopg.Error, connection: psycopg.AsyncConnection[Any], trouble: Trouble
+    error: psycopg.Error, connection: psycopg.AsyncConnection[Any], trouble: ErrorClass
 ) -> AwayError | BusyError | None:
     """What an error is to the rest, where the same statement may succeed later; None where it is a refusal."""
     words = first_line(error)
     found: AwayError | BusyError
-    if trouble is Trouble.AWAY:
+    if trouble is ErrorClass.AWAY:
         if session_ended(error, connection):
             found = EndedError(words)
         elif error.sqlstate == READ_ONLY:
             found = ReadOnlyError(await _why_read_only(connection, words))
         else:
             found = AwayError(words)
-    elif trouble is Trouble.BUSY:
+    elif trouble is ErrorClass.BUSY:
         found = BusyError(await _why_cancelled(connection, words) if error.sqlstate == CANCELLED else words)
     else:
         return None

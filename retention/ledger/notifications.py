@@ -7,8 +7,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from retention.core.notifications.events import PATIENCE, UntoldRun, candidate, retry_pause, worth_telling
-from retention.core.notifications.message import missed_letter, run_letter, sealed
+from retention.core.notifications.events import PATIENCE, RunToNotify, event_of, event_to_send, retry_pause
+from retention.core.notifications.message import missed_message, run_message, serialize
 from retention.ledger.runs import RunLedger
 
 if TYPE_CHECKING:
@@ -69,24 +69,24 @@ class Notices:
         """
         rows = await self._database.rows("untold_runs", limit=_BATCH)
         made: list[Notice | None] = []
-        silent: list[UntoldRun] = []
-        missed: dict[str, list[UntoldRun]] = defaultdict(list)
+        silent: list[RunToNotify] = []
+        missed: dict[str, list[RunToNotify]] = defaultdict(list)
         for row in rows:
-            run = UntoldRun(*row[1:])
-            event = candidate(run)
+            run = RunToNotify(*row[1:])
+            event = event_of(run)
             targets = _wanting(wants, event)
             if event is None or not targets:
                 silent.append(run)
             elif event == "schedule.missed":
                 missed[run.policy].append(run)
-            elif worth_telling(run, summary := await self._runs.summary(run.run_id)):
+            elif event_to_send(run, summary := await self._runs.summary(run.run_id)):
                 made.append(
-                    await self._tell(event, [run], targets, row.now, run_letter(event, run, summary, self._redact))
+                    await self._tell(event, [run], targets, row.now, run_message(event, run, summary, self._redact))
                 )
             else:
                 silent.append(run)
         for policy, runs in missed.items():
-            letter = missed_letter(policy, sorted(run.scheduled_for for run in runs if run.scheduled_for))
+            letter = missed_message(policy, sorted(run.scheduled_for for run in runs if run.scheduled_for))
             targets = _wanting(wants, "schedule.missed")
             made.append(await self._tell("schedule.missed", runs, targets, rows[0].now, letter))
         if silent:
@@ -123,7 +123,7 @@ class Notices:
     async def _tell(
         self,
         event: Event,
-        runs: Sequence[UntoldRun],
+        runs: Sequence[RunToNotify],
         targets: tuple[str, ...],
         now: datetime,
         letter: Mapping[str, Any],
@@ -140,7 +140,7 @@ class Notices:
             halt_reasons=[run.halt_reason for run in runs],
             targets=list(targets),
             created_at=now,
-            body=sealed(event, notice.notification_id, now, letter),
+            body=serialize(event, notice.notification_id, now, letter),
         )
         return notice if made else None
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from retention.core.planning.plan import VIEW
-from retention.core.sending.database_errors import READ_ONLY, Trouble, trouble_of
+from retention.core.sending.database_errors import READ_ONLY, ErrorClass, error_class_of
 from retention.errors import ViewError
 from retention.ledger.database_errors import AWAY, first_line
 
@@ -35,10 +35,10 @@ def is_passing(error: psycopg.Error) -> bool:
     """
     if isinstance(error, AWAY) or not error.sqlstate:
         return True
-    trouble = trouble_of(error.sqlstate, connected=True, writable=False)
-    if trouble is Trouble.AWAY and error.sqlstate != READ_ONLY:
+    trouble = error_class_of(error.sqlstate, connected=True, writable=False)
+    if trouble is ErrorClass.AWAY and error.sqlstate != READ_ONLY:
         return error.diag.severity_nonlocalized != "ERROR"
-    return trouble is not Trouble.REFUSED
+    return trouble is not ErrorClass.REFUSED
 
 
 def refusal(error: psycopg.Error) -> str:

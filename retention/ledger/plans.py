@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from retention.core.planning.plan import Scope
-    from retention.core.planning.rails import Figures
+    from retention.core.planning.rails import PlanTotals
     from retention.ledger.claims import LaneTerms
     from retention.ledger.clocks import ClockTerms
     from retention.ledger.database import Transaction
@@ -88,7 +88,7 @@ async def write(
     return Plan(as_of, tuple(Group(*row) for row in rows))
 
 
-def as_record(figures: Figures) -> dict[str, Any]:
+def as_record(figures: PlanTotals) -> dict[str, Any]:
     """What the ledger keeps of a plan that is not written."""
     stakes = {currency: decimal_text(stake) for currency, stake in figures.stakes.items()}
     return {"rounds": figures.rounds, "stakes": stakes, "unjudged": figures.unjudged}

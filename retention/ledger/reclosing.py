@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from retention.core.evidence.closing import Look, refused, verdict
+from retention.core.evidence.closing import RoundLook, refused, verdict
 from retention.core.model import State
-from retention.core.sending.database_errors import Trouble
+from retention.core.sending.database_errors import ErrorClass
 from retention.ledger.database import Transaction
 from retention.ledger.database_errors import AwayError, BusyError, EndedError, said, trouble_with
 
@@ -72,10 +72,10 @@ class Closer:
                     return closed
             except psycopg.Error as error:
                 trouble = await trouble_with(error, connection)
-                if trouble is Trouble.AWAY:
+                if trouble is ErrorClass.AWAY:
                     raise
                 tries -= 1
-                if trouble is not Trouble.BUSY or tries == 0:
+                if trouble is not ErrorClass.BUSY or tries == 0:
                     return await note_refusal(connection, id, said(error))
             await asyncio.sleep(PAUSE)
 
@@ -116,7 +116,7 @@ async def _close(connection: Session, ids: Sequence[int], by: str) -> list[Reclo
     open_ids = {row.id for row in await transaction.rows("still_open", ids=[row.id for row in rows])}
     found = []
     for row in rows:
-        look = Look(row.closed, row.another, row.id in open_ids)
+        look = RoundLook(row.closed, row.another, row.id in open_ids)
         found.append((row, verdict(look, row.detail, by, row.at, resolved=row.state == State.RESOLVED)))
     await transaction.rows(
         "note_closing",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from retention.core.evidence.discrepancies import Money, discrepancies
+from retention.core.evidence.discrepancies import Payment, discrepancies
 from retention.core.model import CANCELLED_STATES, RESOLUTIONS, State
 from retention.core.model import Review as Reason
 from retention.core.typed_text import is_blank
@@ -133,8 +133,8 @@ def _item(row: Any) -> ReviewItem:
     # What somebody has resolved is settled but for this: it may still be open at the operator's.
     resolved = row.state == State.RESOLVED
     found = discrepancies(
-        Money(None, None, None) if resolved else Money(row.amount, row.currency, row.transaction_id),
-        Money(row.stake, row.stake_currency, row.bet_transaction_id),
+        Payment(None, None, None) if resolved else Payment(row.amount, row.currency, row.transaction_id),
+        Payment(row.stake, row.stake_currency, row.bet_transaction_id),
         incomplete=incomplete and row.state == State.CANCELLED,
         conflict=conflict,
         detail=row.detail,

@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 
 from retention.core.model import State
 from retention.core.planning.plan import DOUBLED, Doubled, Group, ListedRound, Plan, sum_stakes
-from retention.core.planning.rails import Figures
+from retention.core.planning.rails import PlanTotals
 from retention.core.runs.run_ids import digits_needed
 from retention.core.runs.summary import Summary
 from retention.ledger.clocks import BEAT, ClockTerms, correct_times
@@ -173,17 +173,17 @@ class RunLedger:
 
     async def record_failure(self, request: RunRequest, reason: str) -> bool:
         """Put a run on record that could not be planned; whether this call did it."""
-        values = _run_values(request, await self.now(), "failed", reason, Figures(0))
+        values = _run_values(request, await self.now(), "failed", reason, PlanTotals(0))
         return await self._database.row("insert_run", **values) is not None
 
-    async def figures(self, run_id: UUID) -> Figures:
+    async def figures(self, run_id: UUID) -> PlanTotals:
         """What a plan holds, or came to where it is not written: for the rails."""
         if (unwritten := (await self.get(run_id)).unwritten) is not None:
             stakes = {currency: Decimal(stake) for currency, stake in unwritten["stakes"].items()}
-            return Figures(unwritten["rounds"], stakes, unwritten["unjudged"])
+            return PlanTotals(unwritten["rounds"], stakes, unwritten["unjudged"])
         rows = await self._database.rows("figures", run_id=run_id)
         stakes = sum_stakes((row.currency, row.stake) for row in rows)
-        return Figures(sum(row.rounds for row in rows), stakes, sum(row.unjudged for row in rows))
+        return PlanTotals(sum(row.rounds for row in rows), stakes, sum(row.unjudged for row in rows))
 
     async def start(self, run_id: UUID, deadline: float | None, *, again: bool = False) -> Start | None:
         """Set a run going, or join it; None where it is over. `deadline` in seconds from now.
@@ -277,7 +277,7 @@ async def _listed(rows: AsyncIterator[Any]) -> AsyncGenerator[ListedRound, None]
 
 
 def _run_values(
-    request: RunRequest, as_of: datetime, status: str, halt_reason: str | None = None, figures: Figures | None = None
+    request: RunRequest, as_of: datetime, status: str, halt_reason: str | None = None, figures: PlanTotals | None = None
 ) -> dict[str, Any]:
     """The values that sql/queries/insert_run.sql wants; `figures` of a plan that is not written."""
     return {

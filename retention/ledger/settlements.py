@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from retention.core.evidence.discrepancies import Money
+from retention.core.evidence.discrepancies import Payment
 from retention.core.model import CANCELLED_STATES
 from retention.core.sending.pacing import LOOK_GOOD_S
 from retention.ledger.results import Settled, Written
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from retention.core.model import Claim, Settlement
-    from retention.core.sending.pacing import Clock
+    from retention.core.sending.pacing import DatabaseClock
     from retention.ledger.database import Database
 
 KEPT = 10.0
@@ -26,7 +26,7 @@ KEPT = 10.0
 class Settlements:
     """The settlements of one process at work on one run."""
 
-    def __init__(self, database: Database, run_id: UUID, replica: str, clock: Clock) -> None:
+    def __init__(self, database: Database, run_id: UUID, replica: str, clock: DatabaseClock) -> None:
         self._database = database.at_work()
         self._control = database.prompt()
         self._run_id = run_id
@@ -87,7 +87,7 @@ def _settled(rows: Sequence[tuple[Any, ...]], by_uuid: Mapping[str, Settlement])
     recent, recent_again, refused_closings = None, None, None
     for number, uuid, conflict, stake, currency, bet_transaction_id, *counts in rows:
         if number is not None:
-            staked = Money(stake, currency, bet_transaction_id)
+            staked = Payment(stake, currency, bet_transaction_id)
             written[uuid] = Written(conflict, promised(by_uuid[uuid]).differs_from(staked))
         elif uuid is not None:
             missing.append(uuid)
@@ -159,6 +159,6 @@ def settlement_row(item: Settlement) -> dict[str, object]:
     return row
 
 
-def promised(item: Settlement) -> Money:
+def promised(item: Settlement) -> Payment:
     """What the vendor promised."""
-    return Money(item.amount, item.currency, item.transaction_id)
+    return Payment(item.amount, item.currency, item.transaction_id)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from retention.core.evidence.discrepancies import Money, discrepancies
+from retention.core.evidence.discrepancies import Payment, discrepancies
 from retention.core.model import OpenRound, State
-from retention.core.planning.eligibility import Holding, Standing, judge
+from retention.core.planning.eligibility import CurrentRow, LedgerFacts, explain_eligibility
 from retention.core.planning.holds import Hold
 from retention.ledger.operator_view import reading_the_view
 from retention.reports.round_history import Attempt, Cancellation, Life
@@ -30,14 +30,14 @@ async def explain(database: Database, partner: str, round_id: str, policies: Seq
         attempts = [Attempt(*row) for row in await transaction.rows("round_attempts", **key)]
         holds = tuple(Hold(*row) for row in await transaction.rows("round_holds", **key))
     open_round = OpenRound(*open_rows[0]) if open_rows else None
-    standing = Standing(holds, _holding(rows), sum(row.state in _ENDINGS for row in rows), len(open_rows))
+    standing = LedgerFacts(holds, _holding(rows), sum(row.state in _ENDINGS for row in rows), len(open_rows))
     return Life(
         partner,
         round_id,
         as_of,
         seen=bool(open_round or rows),
         open_round=open_round,
-        policies=tuple(judge(name, scope, open_round, standing, as_of) for name, scope in policies),
+        policies=tuple(explain_eligibility(name, scope, open_round, standing, as_of) for name, scope in policies),
         cancellations=tuple(_cancellation(row, attempts) for row in rows),
         holds=holds,
     )
@@ -48,11 +48,11 @@ _UNSENT = {State.PLANNED, State.RETRYING}
 _COLUMNS = [field.name for field in fields(Cancellation) if field.name not in {"discrepancies", "attempts"}]
 
 
-def _holding(rows: Sequence[Any]) -> Holding | None:
+def _holding(rows: Sequence[Any]) -> CurrentRow | None:
     """Find the row that has the round to itself; what an abandoned run never sent is planned again by the next one."""
     for row in rows:
         if row.holds_round and not (row.abandoned and row.state in _UNSENT and not row.doubtful):
-            return Holding(row.id, row.run_id, row.state)
+            return CurrentRow(row.id, row.run_id, row.state)
     return None
 
 
@@ -60,8 +60,8 @@ def _cancellation(row: Any, attempts: Sequence[Attempt]) -> Cancellation:
     return Cancellation(
         **{name: getattr(row, name) for name in _COLUMNS},
         discrepancies=discrepancies(
-            Money(row.amount, row.currency, row.transaction_id),
-            Money(row.stake, row.stake_currency, row.bet_transaction_id),
+            Payment(row.amount, row.currency, row.transaction_id),
+            Payment(row.stake, row.stake_currency, row.bet_transaction_id),
             incomplete=row.incomplete and row.state == State.CANCELLED,
             conflict=row.conflict,
             detail=row.detail,

@@ -7,7 +7,7 @@ from contextlib import aclosing, asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from retention.core.evidence.discrepancies import Money, discrepancies
+from retention.core.evidence.discrepancies import Payment, discrepancies
 from retention.core.model import CANCELLED_STATES, State
 from retention.core.text import time_text
 from retention.errors import UsageError
@@ -106,8 +106,8 @@ def _round(row: Any) -> ReportRound:
         evidence=row.evidence,
         approved_by=row.approved_by,
         discrepancies=discrepancies(
-            Money(row.amount, row.currency, row.transaction_id),
-            Money(row.stake, row.stake_currency, row.bet_transaction_id),
+            Payment(row.amount, row.currency, row.transaction_id),
+            Payment(row.stake, row.stake_currency, row.bet_transaction_id),
             incomplete=row.incomplete and row.state == State.CANCELLED,
             conflict=row.conflict,
             detail=row.detail,

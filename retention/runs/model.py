@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from retention.core.planning.plan import Plan
-    from retention.core.runs.summary import Exit, Summary
+    from retention.core.runs.summary import ExitCode, Summary
     from retention.engine.engine import Ending
     from retention.settings.model import Policy
 
@@ -35,7 +35,7 @@ class Finished:
     """What became of a run, and the exit code that tells it."""
 
     summary: Summary
-    exit: Exit
+    exit: ExitCode
     plan: Plan | None = None
     warnings: tuple[str, ...] = ()
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from retention.core.planning.rails import check_plan
 from retention.core.runs.pauses import pause_of_all
-from retention.core.runs.summary import NOT_CONFIRMED, Exit, exit_code
+from retention.core.runs.summary import NOT_CONFIRMED, ExitCode, exit_code
 from retention.errors import UsageError
 from retention.runs.model import Finished, Planned, Stop
 from retention.runs.narrowing import chosen
@@ -234,7 +234,7 @@ class Runs:
         await self._ledger.close(run_id, self._replica, NOT_CONFIRMED)
         log.info("run.closed", reason=NOT_CONFIRMED)
         # A person's own no is no failure.
-        return Finished(await self._ledger.summary(run_id), Exit(self._signalled() or Exit.DONE), plan)
+        return Finished(await self._ledger.summary(run_id), ExitCode(self._signalled() or ExitCode.DONE), plan)
 
     async def _go(
         self,

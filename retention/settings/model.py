@@ -11,7 +11,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from retention.core.names import known_text, listed
 from retention.core.notifications.events import EVENTS, Event
 from retention.core.planning.rails import Limits
-from retention.core.schedule.cron import Schedule
+from retention.core.schedule.cron import CronSchedule
 from retention.errors import UsageError
 from retention.settings import rules
 from retention.settings.fields import (
@@ -94,11 +94,11 @@ class Policy(Table):
         return zone
 
     @property
-    def times(self) -> Schedule | None:
+    def times(self) -> CronSchedule | None:
         """When it is to be run by itself; None where it has no schedule."""
         if self.schedule is None or self.timezone is None:
             return None
-        return Schedule(self.schedule, self.timezone)
+        return CronSchedule(self.schedule, self.timezone)
 
     @property
     def limits(self) -> Limits:

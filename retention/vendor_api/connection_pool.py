@@ -19,7 +19,7 @@ import aiohttp
 from aiohttp.client_reqrep import ClientRequest
 from yarl import URL
 
-from retention.core.sending.connection_reuse import WATCHED_S, Reuse
+from retention.core.sending.connection_reuse import WATCHED_S, ConnectionReuse
 from retention.vendor_api.connection import Connection
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class _Connector(aiohttp.TCPConnector):
 class _Pool:
     """The connections to one origin that no request uses; `watched`: one that only shows whether it stays open."""
 
-    reuse: Reuse = field(default_factory=Reuse)
+    reuse: ConnectionReuse = field(default_factory=ConnectionReuse)
     idle: deque[Connection] = field(default_factory=deque)
     watched: Connection | None = None
     unused_ends: int = 0  # new connections that the vendor ended, or spoilt, before a request; since its last reply

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from retention.core.model import Credentials
-from retention.core.sending.reply_rules import Treating
+from retention.core.sending.reply_rules import ReplyRules
 from retention.engine.credentials import Access
 from retention.engine.partner import Partner
 from retention.ledger.terms import LaneTerms
@@ -41,7 +41,7 @@ async def open_partner(stack: AsyncExitStack, settings: PartnerSettings, policy:
     client = VendorClient(timeout=settings.timeout.total_seconds(), max_pause=settings.max_pause.total_seconds())
     return Partner(
         terms_of(settings),
-        Treating(
+        ReplyRules(
             settings.treatments,
             settings.max_attempts,
             settings.status_probe,

@@ -8,7 +8,7 @@ import structlog
 from support.bare import TERMS, begin, cancelled
 
 from retention.core.model import Kind
-from retention.core.sending.settle_batch import Batch
+from retention.core.sending.settle_batch import SettleBatch
 from retention.engine.batch_writer import BatchWriter
 from retention.engine.claims_in_hand import InHand
 from retention.ledger import database as module
@@ -38,7 +38,7 @@ async def busy(world: World, database: Database, body: str) -> list[dict[str, An
         raise structlog.DropEvent
 
     writer = BatchWriter(planned.work.settlements, InHand(), structlog.wrap_logger(None, processors=[keep]))
-    assert [] == [part async for part in writer.write(Batch(cancelled(claims)))]
+    assert [] == [part async for part in writer.write(SettleBatch(cancelled(claims)))]
     assert 1 == len(writer.parked)
     return events
 

@@ -11,7 +11,7 @@ from support.bare import SCOPE, TERMS
 
 from retention.core.model import Claim, Credentials
 from retention.core.sending.codes import DEFAULT_CODES
-from retention.core.sending.reply_rules import Treating
+from retention.core.sending.reply_rules import ReplyRules
 from retention.engine.counters import Stats, Tally
 from retention.engine.credentials import Access
 from retention.engine.engine import Engine
@@ -45,7 +45,7 @@ async def test_a_bug_in_a_sender_ends_the_run_and_is_told(world: World, database
     async with VendorClient(timeout=TERMS.timeout) as client:
         partner = BrokenPartner(
             TERMS,
-            Treating(DEFAULT_CODES, TERMS.max_attempts, status_probe=True),
+            ReplyRules(DEFAULT_CODES, TERMS.max_attempts, status_probe=True),
             client,
             concurrency=1,
             send_game_id=True,

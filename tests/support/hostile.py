@@ -16,7 +16,7 @@ import orjson
 
 from retention.core.model import Claim, Kind, Outcome, Reply, Settlement, State
 from retention.core.sending.codes import DEFAULT_CODES
-from retention.core.sending.reply_rules import Treating
+from retention.core.sending.reply_rules import ReplyRules
 from retention.core.sending.transitions import settle
 from retention.core.sending.wire import decode
 from support.mutator import Mutator
@@ -73,7 +73,7 @@ CLAIMS = tuple(
             1,
             15,
         ),
-        Treating(DEFAULT_CODES, 3, status_probe=True),
+        ReplyRules(DEFAULT_CODES, 3, status_probe=True),
     )
     for kind, tries, probes, (doubtful, refused) in itertools.product(
         Kind, (1, 3), (0, 3), ((False, False), (True, False), (False, True))
@@ -131,7 +131,7 @@ def understood(said: Said, decode: Decode = decode) -> Reply:
     return decode(said.status, headers, said.body if len(said.body) <= LIMIT else None, NOW)
 
 
-def settled(reply: Reply, claim: Claim, treating: Treating) -> Settlement:
+def settled(reply: Reply, claim: Claim, treating: ReplyRules) -> Settlement:
     """What it does to a round."""
     return settle(claim, reply, treating, sent_at=NOW, replied_at=NOW, fraction=0.5)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer.main
 
 from retention.cli.app import app
-from retention.core.runs.summary import Exit
+from retention.core.runs.summary import ExitCode
 from retention.metrics import METRICS
 from retention.settings.model import Database, Policy, Settings, Target
 from retention.settings.partner import Partner
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 README = Path(__file__).parents[2] / "README.md"
 
 _EXITS = {
-    Exit.DONE: "done, and nothing needs a person",
-    Exit.BUG: "a bug",
-    Exit.USAGE: "usage, configuration, or a database that is not as it has to be",
-    Exit.HALTED: "halted by a rail, or paused",
-    Exit.REVIEW: "finished, but something needs review",
-    Exit.UNREACHABLE: "database or vendor unreachable",
-    Exit.SIGINT: "stopped by SIGINT, after settling what was in flight",
-    Exit.SIGTERM: "stopped by SIGTERM, after settling what was in flight",
+    ExitCode.DONE: "done, and nothing needs a person",
+    ExitCode.BUG: "a bug",
+    ExitCode.USAGE: "usage, configuration, or a database that is not as it has to be",
+    ExitCode.HALTED: "halted by a rail, or paused",
+    ExitCode.REVIEW: "finished, but something needs review",
+    ExitCode.UNREACHABLE: "database or vendor unreachable",
+    ExitCode.SIGINT: "stopped by SIGINT, after settling what was in flight",
+    ExitCode.SIGTERM: "stopped by SIGTERM, after settling what was in flight",
 }
 
 

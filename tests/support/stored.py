@@ -9,7 +9,7 @@ from psycopg import Error
 
 from retention.core.model import Kind
 from retention.core.sending.codes import DEFAULT_CODES
-from retention.core.sending.reply_rules import Treating
+from retention.core.sending.reply_rules import ReplyRules
 from retention.core.sending.wire import decode
 from support.bare import TERMS, begin
 from support.hostile import settled, understood
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from support.world import World
 
 FAST = dataclasses.replace(TERMS, rate=100_000.0)
-TREATING = Treating(DEFAULT_CODES, FAST.max_attempts, status_probe=True)
+TREATING = ReplyRules(DEFAULT_CODES, FAST.max_attempts, status_probe=True)
 _KEPT = ("state", "error_code", "description", "currency", "amount", "transaction_id")
 
 

@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from retention.core.evidence.closing import Look, Verdict, refusal_in, refused, verdict
+from retention.core.evidence.closing import RoundLook, Verdict, refusal_in, refused, verdict
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 
 
-def look(*, closed: bool = False, another: bool = False, still_open: bool = False) -> Look:
+def look(*, closed: bool = False, another: bool = False, still_open: bool = False) -> RoundLook:
     """What a call showed."""
-    return Look(closed, another, still_open)
+    return RoundLook(closed, another, still_open)
 
 
 @pytest.mark.parametrize("resolved", [True, False])

@@ -13,7 +13,7 @@ from cronsim import CronSim
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from retention.core.schedule.cron import Schedule
+from retention.core.schedule.cron import CronSchedule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,7 +28,7 @@ def utc(text: str) -> datetime:
 
 def due(expression: str, zone: str, since: str, days: int) -> list[str]:
     """The times after a moment in UTC, for so many days, with their offsets; looked at both ways."""
-    schedule, start = Schedule(expression, zone), utc(since)
+    schedule, start = CronSchedule(expression, zone), utc(since)
     times = list(takewhile(lambda time: time.astimezone(UTC) <= start + days * DAY, schedule.after(start)))
     assert times == schedule.between(start, start + days * DAY, 10_000)
     assert {schedule.zone} == {time.tzinfo for time in times}
@@ -121,14 +121,14 @@ def test_a_moment_in_the_change_parts_what_was_from_what_comes(
     expression: str, moment: str, newest: str, following: str
 ) -> None:
     """In the repeated hour, or at the end of the skipped one, no time that has passed comes, and none is forgotten."""
-    schedule, now = Schedule(expression, MALTA), utc(moment)
+    schedule, now = CronSchedule(expression, MALTA), utc(moment)
     assert [utc(newest)] == [time.astimezone(UTC) for time in schedule.between(now - 2 * DAY, now, 1)]
     assert utc(following) == next(schedule.after(now)).astimezone(UTC)
 
 
 def test_both_ends_are_as_they_are_said() -> None:
     """`after` leaves its moment out; `between` leaves out the first and takes in the last, and the newest of all."""
-    schedule, noon = Schedule("* * * * *", MALTA), utc("2026-01-01T12:00")
+    schedule, noon = CronSchedule("* * * * *", MALTA), utc("2026-01-01T12:00")
     assert noon + MINUTE == next(schedule.after(noon))
     assert [noon + MINUTE, noon + 2 * MINUTE] == schedule.between(noon, noon + 2 * MINUTE, 5)
     assert [noon + 2 * MINUTE] == schedule.between(noon, noon + 2.9 * MINUTE, 1)
@@ -139,7 +139,7 @@ def test_both_ends_are_as_they_are_said() -> None:
 def test_the_newest_are_found_without_the_others() -> None:
     """Of fifty years of minutes the last two take no longer than those of a day; walked through, they would."""
     until = utc("2026-01-01T12:00")
-    assert [until - MINUTE, until] == Schedule("* * * * *", MALTA).between(until - 18_000 * DAY, until, 2)
+    assert [until - MINUTE, until] == CronSchedule("* * * * *", MALTA).between(until - 18_000 * DAY, until, 2)
 
 
 # What Debian's cron(8) does, minute by minute, apart from any library: the loop of its cron.c.
@@ -220,7 +220,7 @@ def assert_as_debian(expression: str, change: tuple[str, datetime], start: datet
     zone, _ = change
     end = clock(*change)[-1][0]
     expected = [time for time in debian(expression, clock(*change)) if time > start]
-    schedule = Schedule(expression, zone)
+    schedule = CronSchedule(expression, zone)
     assert expected == [
         time.astimezone(UTC) for time in takewhile(lambda t: t.astimezone(UTC) <= end, schedule.after(start))
     ]
@@ -285,5 +285,5 @@ def test_any_schedule_is_due_when_debians_cron_runs_it(
 def test_where_no_clock_changes_it_is_cronsim(expression: str, zone: str, seconds: int) -> None:
     """In a zone of one offset a schedule is exactly what the library makes of it."""
     start = datetime.fromtimestamp(1_000_000_000 + seconds, ZoneInfo(zone))
-    schedule = Schedule(expression, zone)
+    schedule = CronSchedule(expression, zone)
     assert list(islice(CronSim(schedule.fields, start), 5)) == list(islice(schedule.after(start), 5))

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retention.core.schedule.cron import Schedule, fields_of, zone_of
+from retention.core.schedule.cron import CronSchedule, fields_of, zone_of
 
 MALTA = "Europe/Malta"
 START = datetime(2025, 12, 31, 23, tzinfo=UTC)  # midnight in Malta
@@ -52,7 +52,7 @@ START = datetime(2025, 12, 31, 23, tzinfo=UTC)  # midnight in Malta
 )
 def test_a_schedule_is_read_as_cron_reads_it(expression: str, days: int, expected: list[str]) -> None:
     """Lists, ranges, steps, names, both Sundays, nicknames, the ends of months, and the two day fields together."""
-    times = Schedule(expression, MALTA).between(START, START + timedelta(days=days), 100)
+    times = CronSchedule(expression, MALTA).between(START, START + timedelta(days=days), 100)
     assert expected == [time.isoformat(timespec="minutes") for time in times]
 
 
@@ -61,7 +61,7 @@ def test_the_zone_of_the_host_has_no_say(host: str, monkeypatch: pytest.MonkeyPa
     """A schedule is due when its own zone says so, wherever the process runs."""
     monkeypatch.setenv("TZ", host)
     time.tzset()
-    daily, until = Schedule("0 3 * * *", MALTA), START + timedelta(hours=28)
+    daily, until = CronSchedule("0 3 * * *", MALTA), START + timedelta(hours=28)
     after, between = [*islice(daily.after(START), 2)], daily.between(START, until, 9)
     monkeypatch.undo()
     time.tzset()
@@ -151,7 +151,7 @@ def test_a_number_of_any_length_is_refused(number: str) -> None:
 def test_whatever_is_read_comes(expression: str) -> None:
     """Any text is either refused as such or has a next time."""
     try:
-        times = Schedule(expression, "UTC").after(START)
+        times = CronSchedule(expression, "UTC").after(START)
     except ValueError as error:
         words = str(error)
         assert words.startswith(repr(expression))
@@ -177,4 +177,4 @@ def test_a_zone_is_found_by_its_name() -> None:
             zone_of(name)
         assert f'{name!r} is no time zone; write one by its IANA name, such as "Europe/Malta"' == str(caught.value)
     with pytest.raises(ValueError, match="is no time zone"):
-        Schedule("0 3 * * *", "Malta")
+        CronSchedule("0 3 * * *", "Malta")

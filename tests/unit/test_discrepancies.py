@@ -7,32 +7,32 @@ from typing import Any
 
 import pytest
 
-from retention.core.evidence.discrepancies import Money, discrepancies
+from retention.core.evidence.discrepancies import Payment, discrepancies
 
-STAKE = Money(Decimal(100), "EUR", "T1")
-NOTHING = Money(None, None, None)
+STAKE = Payment(Decimal(100), "EUR", "T1")
+NOTHING = Payment(None, None, None)
 
 
-def found(refund: Money, stake: Money = STAKE, **more: Any) -> tuple[str, ...]:
+def found(refund: Payment, stake: Payment = STAKE, **more: Any) -> tuple[str, ...]:
     """Compare."""
     return discrepancies(refund, stake, **more)
 
 
 def test_a_refund_of_the_stake_is_none() -> None:
     """The same amount, however many zeros it was written with, and the same currency and transaction fit."""
-    assert () == found(Money(Decimal("100.000"), "EUR", "T1"))
+    assert () == found(Payment(Decimal("100.000"), "EUR", "T1"))
 
 
 @pytest.mark.parametrize(
     ("refund", "words"),
     [
-        (Money(Decimal("90.50"), "EUR", "T1"), "amount 90.5 EUR, stake 100 EUR"),
-        (Money(Decimal(100), "USD", "T1"), "currency USD, stake in EUR"),
-        (Money(Decimal(100), "EUR", "T9"), "transaction T9, bet transaction T1"),
-        (Money(Decimal("100.000000000000000001"), "EUR", "T1"), "amount 100.000000000000000001 EUR, stake 100 EUR"),
+        (Payment(Decimal("90.50"), "EUR", "T1"), "amount 90.5 EUR, stake 100 EUR"),
+        (Payment(Decimal(100), "USD", "T1"), "currency USD, stake in EUR"),
+        (Payment(Decimal(100), "EUR", "T9"), "transaction T9, bet transaction T1"),
+        (Payment(Decimal("100.000000000000000001"), "EUR", "T1"), "amount 100.000000000000000001 EUR, stake 100 EUR"),
     ],
 )
-def test_each_difference_is_told(refund: Money, words: str) -> None:
+def test_each_difference_is_told(refund: Payment, words: str) -> None:
     """A difference in any of the three is told with both sides, to the last digit."""
     assert (words,) == found(refund)
 
@@ -40,12 +40,16 @@ def test_each_difference_is_told(refund: Money, words: str) -> None:
 @pytest.mark.parametrize(
     ("differs", "other"),
     [
-        *[(True, Money(Decimal(99), "EUR", "T1")), (True, Money(Decimal(100), "USD", "T1"))],
-        *[(True, Money(Decimal(100), "EUR", "T9")), (True, Money(None, None, "T9")), (True, Money(None, "USD", None))],
-        *[(False, Money(Decimal("100.0"), "EUR", "T1")), (False, NOTHING), (False, Money(None, "EUR", None))],
+        *[(True, Payment(Decimal(99), "EUR", "T1")), (True, Payment(Decimal(100), "USD", "T1"))],
+        *[
+            (True, Payment(Decimal(100), "EUR", "T9")),
+            (True, Payment(None, None, "T9")),
+            (True, Payment(None, "USD", None)),
+        ],
+        *[(False, Payment(Decimal("100.0"), "EUR", "T1")), (False, NOTHING), (False, Payment(None, "EUR", None))],
     ],
 )
-def test_one_part_that_differs_is_enough(differs: bool, other: Money) -> None:
+def test_one_part_that_differs_is_enough(differs: bool, other: Payment) -> None:
     """Two sums differ where any part of them is known to, whichever is asked about the other."""
     assert [differs, differs] == [STAKE.differs_from(other), other.differs_from(STAKE)]
 
@@ -54,14 +58,14 @@ def test_what_is_not_known_differs_from_nothing() -> None:
     """Neither a stake nor a refund that nobody knows is a discrepancy."""
     assert () == found(STAKE, NOTHING)
     assert () == found(NOTHING)
-    assert ("amount 90, stake 100",) == found(Money(Decimal(90), None, None), Money(Decimal(100), None, None))
+    assert ("amount 90, stake 100",) == found(Payment(Decimal(90), None, None), Payment(Decimal(100), None, None))
 
 
 def test_a_cancelled_round_wants_a_whole_reply() -> None:
     """What the reply lacks is named where it had to be whole; elsewhere its absence is nothing."""
     whole = "incomplete reply: amount, currency, transaction_id missing"
     assert (whole,) == found(NOTHING, incomplete=True)
-    assert ("incomplete reply: transaction_id missing",) == found(Money(Decimal(100), "EUR", None), incomplete=True)
+    assert ("incomplete reply: transaction_id missing",) == found(Payment(Decimal(100), "EUR", None), incomplete=True)
     assert () == found(NOTHING)
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from retention.core.schedule.due import Due, decide
+from retention.core.schedule.due import DueTimes, decide_due
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 LATER = NOW + timedelta(days=1)
@@ -20,7 +20,7 @@ def ago(seconds: float) -> datetime:
 
 def test_where_no_time_has_come_nothing_is_due() -> None:
     """Without a time there is nothing to run, and nothing is missed."""
-    assert Due(None, ()) == decide([], NOW, timedelta(hours=6), ago(0))
+    assert DueTimes(None, ()) == decide_due([], NOW, timedelta(hours=6), ago(0))
 
 
 @pytest.mark.parametrize(
@@ -40,12 +40,12 @@ def test_where_no_time_has_come_nothing_is_due() -> None:
 )
 def test_how_late_a_time_may_be(runs: bool, late: int, catch_up: timedelta | None, watched_since: datetime) -> None:
     """A time is run within what the policy catches up, or within a minute if somebody looked when it came."""
-    expected = Due(ago(late), ()) if runs else Due(None, (ago(late),))
-    assert expected == decide([ago(late)], NOW, catch_up, watched_since)
+    expected = DueTimes(ago(late), ()) if runs else DueTimes(None, (ago(late),))
+    assert expected == decide_due([ago(late)], NOW, catch_up, watched_since)
 
 
 def test_of_several_times_only_the_newest_is_run() -> None:
     """The older ones are missed, the oldest first, also where all of them could still be caught up."""
     times = [ago(300), ago(200), ago(100)]
-    assert Due(ago(100), (ago(300), ago(200))) == decide(times, NOW, timedelta(hours=1), LATER)
-    assert Due(None, tuple(times)) == decide(times, NOW, timedelta(seconds=99), LATER)
+    assert DueTimes(ago(100), (ago(300), ago(200))) == decide_due(times, NOW, timedelta(hours=1), LATER)
+    assert DueTimes(None, tuple(times)) == decide_due(times, NOW, timedelta(seconds=99), LATER)

@@ -19,20 +19,20 @@ from retention.core.notifications.events import (
     EVENTS,
     PATIENCE,
     Event,
-    UntoldRun,
+    RunToNotify,
+    event_to_send,
     retry_pause,
     signature,
     signing_key,
-    worth_telling,
 )
-from retention.core.notifications.message import chat_message, missed_letter, run_letter, sealed
+from retention.core.notifications.message import chat_message, missed_message, run_message, serialize
 from retention.core.runs.summary import Summary
 
 NAME = UUID(int=7)
 THREE = datetime(2025, 3, 5, 3, tzinfo=UTC)
 
 
-def run(**changes: Any) -> UntoldRun:
+def run(**changes: Any) -> RunToNotify:
     """An enforcing run that ann asked for and that is finished, but for the changes."""
     values: dict[str, Any] = {
         "run_id": NAME,
@@ -45,7 +45,7 @@ def run(**changes: Any) -> UntoldRun:
         "halt_reason": None,
         "paused": False,
     }
-    return UntoldRun(**{**values, **changes})
+    return RunToNotify(**{**values, **changes})
 
 
 def summary(**changes: Any) -> Summary:
@@ -79,10 +79,10 @@ MISSED = {"status": "cancelled", "trigger": "schedule", "scheduled_for": THREE, 
     ],
 )
 def test_people_are_told_what_needs_them_and_nothing_else(
-    event: Event | None, run: UntoldRun, summary: Summary
+    event: Event | None, run: RunToNotify, summary: Summary
 ) -> None:
     """A halt, a failure, a standstill, a question and a missed time are told; an end only where something is left to people."""
-    assert event == worth_telling(run, summary)
+    assert event == event_to_send(run, summary)
 
 
 def test_all_that_can_be_told_has_a_name_to_ask_for_it_by() -> None:
@@ -96,10 +96,10 @@ def test_what_nobody_takes_is_given_up_after_three_days() -> None:
     assert timedelta(days=3).total_seconds() == PATIENCE
 
 
-def written(event: Event, run: UntoldRun, summary: Summary) -> Any:
+def written(event: Event, run: RunToNotify, summary: Summary) -> Any:
     """A notification of a run, as a receiver reads it; `hush` is a secret."""
-    letter = run_letter(event, run, summary, lambda text: text.replace("hush", "***"))
-    return json.loads(sealed(event, UUID(int=1), THREE, letter))
+    letter = run_message(event, run, summary, lambda text: text.replace("hush", "***"))
+    return json.loads(serialize(event, UUID(int=1), THREE, letter))
 
 
 def test_a_notification_tells_all_of_a_run_but_its_players_and_secrets() -> None:
@@ -156,7 +156,7 @@ def test_a_notification_tells_all_of_a_run_but_its_players_and_secrets() -> None
         ),
     ],
 )
-def test_the_text_says_what_happened_and_what_to_type_next(text: str, event: Event, run: UntoldRun) -> None:
+def test_the_text_says_what_happened_and_what_to_type_next(text: str, event: Event, run: RunToNotify) -> None:
     """Whoever reads it on a phone at night knows the run, the reason and the command."""
     assert f"Run {NAME} of policy nightly {text}" == written(event, run, summary())["text"]
 
@@ -177,7 +177,7 @@ def test_what_is_signed_has_no_blank_to_lose() -> None:
         '{"event":"schedule.missed","notification_id":"00000000-0000-0000-0000-000000000001",'
         '"created_at":"2025-03-05T03:00:00Z","policy":"n\\u00e4chtlich","missed":{"count":1}}'
     )
-    assert expected == sealed("schedule.missed", UUID(int=1), THREE, {"policy": "nächtlich", "missed": {"count": 1}})
+    assert expected == serialize("schedule.missed", UUID(int=1), THREE, {"policy": "nächtlich", "missed": {"count": 1}})
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_what_is_signed_has_no_blank_to_lose() -> None:
 )
 def test_missed_times_are_told_together(missed: dict[str, Any], text: str, times: list[datetime]) -> None:
     """However many they are, there is one number, one oldest and one newest."""
-    told = missed_letter("nightly", times)
+    told = missed_message("nightly", times)
 
     assert ("nightly", missed) == (told["policy"], told["missed"])
     assert (
@@ -220,11 +220,11 @@ TITLES: dict[Event, str] = {
 def test_a_chat_message_names_the_policy_and_has_the_text(event: Event) -> None:
     """Title and text are made of what was kept, so that each try says the same; ASCII keeps its bytes the same."""
     letter = (
-        missed_letter("nightly", [THREE])
+        missed_message("nightly", [THREE])
         if event == "schedule.missed"
-        else run_letter(event, run(halt_reason="Zeitüberschreitung"), summary(), str)
+        else run_message(event, run(halt_reason="Zeitüberschreitung"), summary(), str)
     )
-    body = sealed(event, UUID(int=1), THREE, letter)
+    body = serialize(event, UUID(int=1), THREE, letter)
     title, text = chat_message(event, body)
 
     assert body.isascii()

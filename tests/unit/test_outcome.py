@@ -26,7 +26,7 @@ from retention.core.model import (
     Unclear,
 )
 from retention.core.sending.codes import DEFAULT_CODES
-from retention.core.sending.reply_rules import THROTTLE_PAUSE, Treating
+from retention.core.sending.reply_rules import THROTTLE_PAUSE, ReplyRules
 from retention.core.sending.transitions import classify, pause_for, settle
 
 MAX = 3
@@ -226,7 +226,7 @@ def claim(**changes: Any) -> Claim:
 
 def settled(claim: Claim, answer: Answer, *, status_probe: bool = True, fraction: float = 1.0) -> Settlement:
     """What the answer changes; with a fraction of 1 every wait is as long as it can be."""
-    treating = Treating(CODES, MAX, status_probe)
+    treating = ReplyRules(CODES, MAX, status_probe)
     return settle(claim, answer, treating, sent_at=NOW, replied_at=NOW, fraction=fraction)
 
 

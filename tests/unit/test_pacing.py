@@ -9,7 +9,15 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from retention.core.sending.pacing import LATE_SHARE, LONGEST_ANSWER, SPACING, TOLERANCE, Clock, LateBudget, batch_size
+from retention.core.sending.pacing import (
+    LATE_SHARE,
+    LONGEST_ANSWER,
+    SPACING,
+    TOLERANCE,
+    DatabaseClock,
+    LateBudget,
+    batch_size,
+)
 
 STARTS = st.sampled_from([0.0, 12_345.678, 5e6])  # a monotonic clock may have begun long ago
 
@@ -32,7 +40,7 @@ def most_in_a_second(times: list[float]) -> int:
 )
 def test_the_quickest_answer_tells_the_clocks_apart(trips: list[tuple[float, float, float]], ahead: float) -> None:
     """The database's clock is taken to be ahead by no more than it is, and by less only by the quickest answer's time."""
-    clock, now = Clock(), 1000.0
+    clock, now = DatabaseClock(), 1000.0
     for there, back, rest in trips:
         found = clock.note(now, now + there + ahead, now + there + back)
         assert clock.delay <= LONGEST_ANSWER
@@ -43,14 +51,14 @@ def test_the_quickest_answer_tells_the_clocks_apart(trips: list[tuple[float, flo
 
 def test_a_clock_that_was_set_is_followed() -> None:
     """A database whose clock jumps, forwards or backwards, is believed at the next answer, up to the time that it took."""
-    clock = Clock()
+    clock = DatabaseClock()
     for ahead in (50.0, 80.0, 20.0):
         assert pytest.approx(ahead, abs=0.031) == clock.note(10.0, 10.02 + ahead, 10.05)
 
 
 def test_the_expected_delay_follows_the_answers_and_is_bounded() -> None:
     """A late answer is expected again for a while, and none is expected later than LONGEST_ANSWER."""
-    clock = Clock()
+    clock = DatabaseClock()
     delays = []
     for late in (0.01, 0.01, 0.11, 0.01, 0.01, 9.0):
         clock.note(0.0, 0.0, late)

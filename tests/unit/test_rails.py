@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retention.core.planning.rails import WINDOW_MINIMUM, Figures, Limits, check_plan, check_replies, is_currency
+from retention.core.planning.rails import WINDOW_MINIMUM, Limits, PlanTotals, check_plan, check_replies, is_currency
 
 LIMITS = Limits(100, {"EUR": Decimal("50.00"), "SEK": Decimal(500)})
 
 
-def tripped(figures: Figures, limits: Limits = LIMITS, passed: tuple[str, ...] = ()) -> list[str]:
+def tripped(figures: PlanTotals, limits: Limits = LIMITS, passed: tuple[str, ...] = ()) -> list[str]:
     """What a plan trips, in words."""
     return [str(rail) for rail in check_plan(figures, limits, passed)]
 
@@ -21,14 +21,14 @@ def tripped(figures: Figures, limits: Limits = LIMITS, passed: tuple[str, ...] =
 @pytest.mark.parametrize(
     "figures",
     [
-        Figures(0),
-        Figures(100),
-        Figures(100, {"EUR": Decimal("50.00")}),
-        Figures(100, {"EUR": Decimal("50.000000000000000000"), "SEK": Decimal("499.99")}),
-        Figures(100, {"USD": Decimal(10**20)}),
+        PlanTotals(0),
+        PlanTotals(100),
+        PlanTotals(100, {"EUR": Decimal("50.00")}),
+        PlanTotals(100, {"EUR": Decimal("50.000000000000000000"), "SEK": Decimal("499.99")}),
+        PlanTotals(100, {"USD": Decimal(10**20)}),
     ],
 )
-def test_a_plan_within_its_limits_goes(figures: Figures) -> None:
+def test_a_plan_within_its_limits_goes(figures: PlanTotals) -> None:
     """A limit may be reached, and a currency without one has none."""
     assert [] == tripped(figures)
 
@@ -36,29 +36,29 @@ def test_a_plan_within_its_limits_goes(figures: Figures) -> None:
 @pytest.mark.parametrize(
     ("words", "figures"),
     [
-        (["max_rounds: 101 stale rounds, the policy allows 100"], Figures(101)),
-        (["max_amount: stakes of 50.01 EUR, the policy allows 50.00"], Figures(1, {"EUR": Decimal("50.01")})),
+        (["max_rounds: 101 stale rounds, the policy allows 100"], PlanTotals(101)),
+        (["max_amount: stakes of 50.01 EUR, the policy allows 50.00"], PlanTotals(1, {"EUR": Decimal("50.01")})),
         (
             ["max_amount: stakes of 50.000000000000000001 EUR, the policy allows 50.00"],
-            Figures(1, {"EUR": Decimal("50.000000000000000001")}),
+            PlanTotals(1, {"EUR": Decimal("50.000000000000000001")}),
         ),
         (
             ["max_amount: stakes of 60.00 EUR, the policy allows 50.00; 501.00 SEK, the policy allows 500.00"],
-            Figures(1, {"SEK": Decimal(501), "EUR": Decimal(60)}),
+            PlanTotals(1, {"SEK": Decimal(501), "EUR": Decimal(60)}),
         ),
     ],
 )
-def test_a_plan_beyond_a_limit_is_stopped(words: list[str], figures: Figures) -> None:
+def test_a_plan_beyond_a_limit_is_stopped(words: list[str], figures: PlanTotals) -> None:
     """One round or one unit of the smallest coin too many trips the rail, in words that name both figures."""
     assert words == tripped(figures)
 
 
 @pytest.mark.parametrize(
     ("figures", "limits"),
-    [(Figures(1), Limits(1, {"EUR": Decimal("0.5")})), (Figures(1, {"EUR": Decimal(10**20)}), Limits(1))],
+    [(PlanTotals(1), Limits(1, {"EUR": Decimal("0.5")})), (PlanTotals(1, {"EUR": Decimal(10**20)}), Limits(1))],
     ids=["no stakes", "no limit"],
 )
-def test_what_is_not_there_trips_nothing(figures: Figures, limits: Limits) -> None:
+def test_what_is_not_there_trips_nothing(figures: PlanTotals, limits: Limits) -> None:
     """A currency in which nothing is staked stays below any limit, and a policy without limits allows any stake."""
     assert [] == tripped(figures, limits)
 
@@ -66,13 +66,13 @@ def test_what_is_not_there_trips_nothing(figures: Figures, limits: Limits) -> No
 def test_both_rails_of_a_plan_can_trip() -> None:
     """Whoever is to pass a rail sees all that stand in the way."""
     assert ["max_rounds", "max_amount"] == [
-        rail.rail for rail in check_plan(Figures(101, {"EUR": Decimal(51)}), LIMITS)
+        rail.rail for rail in check_plan(PlanTotals(101, {"EUR": Decimal(51)}), LIMITS)
     ]
 
 
 def test_a_person_passes_one_rail_and_no_other() -> None:
     """What was passed does not trip again; the others still do."""
-    figures = Figures(101, {"EUR": Decimal(51)})
+    figures = PlanTotals(101, {"EUR": Decimal(51)})
     assert ["max_amount"] == [rail.rail for rail in check_plan(figures, LIMITS, ["max_rounds"])]
     assert [] == check_plan(figures, LIMITS, ["max_amount", "max_rounds"])
     assert 2 == len(check_plan(figures, LIMITS, ["max_failure_ratio", "max"]))
@@ -128,7 +128,7 @@ def test_the_share_is_named_as_it_was_written() -> None:
 )
 def test_stakes_that_nobody_can_judge_trip_a_rail(words: list[str], unjudged: int, limits: Limits) -> None:
     """With max_amount, more stakes that it cannot judge than allowed stop the run; a person may pass that rail alone."""
-    figures = Figures(10, {"EUR": Decimal(1)}, unjudged)
+    figures = PlanTotals(10, {"EUR": Decimal(1)}, unjudged)
     found = tripped(figures, limits)
     assert bool(words) == bool(found)
     assert all(word in found[0] for word in words)

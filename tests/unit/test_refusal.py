@@ -6,25 +6,25 @@ import math
 
 import pytest
 
-from retention.core.sending.credential_refusal import CHANGING_S, LONGEST_S, Refusal, judge_refusal
+from retention.core.sending.credential_refusal import CHANGING_S, LONGEST_S, CredentialRefusal, judge_credential_refusal
 
 
 @pytest.mark.parametrize(
     ("expected", "sent_at", "now", "since", "changed_at"),
     [
-        (Refusal.REAL, 100, 101, -math.inf, -math.inf),
-        (Refusal.REAL, 100, 101, 50, 50),
-        (Refusal.OLD, 100, 101, 100.5, 100.5),
-        (Refusal.OLD, 100, 1000, 100.5, 100.5),
-        (Refusal.CHANGING, 100, 101, -math.inf, 99),
-        (Refusal.CHANGING, 100, 101, 99, 99),
-        (Refusal.CHANGING, 100, 100 + CHANGING_S, 99, 101),
-        (Refusal.REAL, 100, 99 + CHANGING_S, 99, 99),
-        (Refusal.REAL, 100, 100 + LONGEST_S, 99, 99 + LONGEST_S),
+        (CredentialRefusal.REAL, 100, 101, -math.inf, -math.inf),
+        (CredentialRefusal.REAL, 100, 101, 50, 50),
+        (CredentialRefusal.OLD, 100, 101, 100.5, 100.5),
+        (CredentialRefusal.OLD, 100, 1000, 100.5, 100.5),
+        (CredentialRefusal.CHANGING, 100, 101, -math.inf, 99),
+        (CredentialRefusal.CHANGING, 100, 101, 99, 99),
+        (CredentialRefusal.CHANGING, 100, 100 + CHANGING_S, 99, 101),
+        (CredentialRefusal.REAL, 100, 99 + CHANGING_S, 99, 99),
+        (CredentialRefusal.REAL, 100, 100 + LONGEST_S, 99, 99 + LONGEST_S),
     ],
 )
 def test_what_a_refusal_comes_to(
-    expected: Refusal, sent_at: float, now: float, since: float, changed_at: float
+    expected: CredentialRefusal, sent_at: float, now: float, since: float, changed_at: float
 ) -> None:
     """Old credentials say nothing, those whose file has just changed nothing yet, and not for ever."""
-    assert expected is judge_refusal(sent_at, 100, now, since=since, changed_at=changed_at)
+    assert expected is judge_credential_refusal(sent_at, 100, now, since=since, changed_at=changed_at)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from retention.core.sending.connection_reuse import KEPT_S, REST_S, SOON_UNUSED_S, WATCH_PAUSE_S, Reuse
+from retention.core.sending.connection_reuse import KEPT_S, REST_S, SOON_UNUSED_S, WATCH_PAUSE_S, ConnectionReuse
 
 
 def test_all_may_be_used_until_one_ends() -> None:
     """A connection is good for any number of requests, and for as long as it is kept."""
-    reuse = Reuse()
+    reuse = ConnectionReuse()
     assert not reuse.is_spent(1000, KEPT_S - 1)
     assert reuse.is_spent(0, KEPT_S)
     assert not reuse.may_watch(1e9)
@@ -15,7 +15,7 @@ def test_all_may_be_used_until_one_ends() -> None:
 
 def test_an_end_right_after_a_reply_limits_the_uses() -> None:
     """Whoever ends connections after their nth reply is sent n requests over each, the fewest that were seen."""
-    reuse = Reuse()
+    reuse = ConnectionReuse()
     reuse.ended(3, REST_S / 2, 0.0)
     assert (False, True) == (reuse.is_spent(2, 0.0), reuse.is_spent(3, 0.0))
     reuse.ended(1, 0.0, 0.0)
@@ -25,7 +25,7 @@ def test_an_end_right_after_a_reply_limits_the_uses() -> None:
 
 def test_a_later_end_limits_the_wait() -> None:
     """Whoever ends idle connections is sent nothing over one that was idle for half as long; new ones are apart."""
-    reuse = Reuse()
+    reuse = ConnectionReuse()
     reuse.ended(7, 1.0, 0.0)
     assert (False, True) == (reuse.is_spent(7, 0.49), reuse.is_spent(1, 0.5))
     assert not reuse.is_spent(0, 20)
@@ -37,7 +37,7 @@ def test_a_later_end_limits_the_wait() -> None:
 
 def test_one_end_under_a_request_may_be_a_fault() -> None:
     """Two in a row are the vendor's way; a reply over a used connection between them says that they are not."""
-    reuse = Reuse()
+    reuse = ConnectionReuse()
     reuse.ended_in_use(0, 0.0, 0.0)
     reuse.ended_in_use(1, 0.0, 0.0)
     reuse.replied(2)
@@ -49,7 +49,7 @@ def test_one_end_under_a_request_may_be_a_fault() -> None:
 
 def test_a_used_connection_rests_until_one_was_used_again() -> None:
     """Before anything is known the end of a connection may be on its way, so it waits a moment; a new one does not."""
-    reuse = Reuse()
+    reuse = ConnectionReuse()
     assert (True, False, False) == (reuse.rests(1, 0.0), reuse.rests(1, REST_S), reuse.rests(0, 0.0))
     reuse.replied(1)
     assert reuse.rests(1, 0.0)
@@ -59,7 +59,7 @@ def test_a_used_connection_rests_until_one_was_used_again() -> None:
 
 def test_one_that_stays_open_shows_that_the_vendor_has_changed() -> None:
     """Some time after the last end one spent connection is watched; if it stays, connections are used again."""
-    reuse = Reuse()
+    reuse = ConnectionReuse()
     reuse.ended(1, 0.0, 100.0)
     assert (False, True) == (reuse.may_watch(100.0 + WATCH_PAUSE_S / 2), reuse.may_watch(100.0 + WATCH_PAUSE_S))
     reuse.stayed_open()

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retention.core.model import OpenRound
-from retention.core.planning.eligibility import Holding, Standing, judge
+from retention.core.planning.eligibility import CurrentRow, LedgerFacts, explain_eligibility
 from retention.core.planning.holds import Hold
 from retention.core.planning.plan import Scope
 
@@ -59,7 +59,7 @@ NO_LIMITS = Scope(("acme",), (3,), timedelta(0), None, None, (), None, ())
 
 def why_not(found: OpenRound | None = ROUND, scope: Scope = SCOPE, **standing: Any) -> tuple[str, ...]:
     """Judge, and make sure that nothing is selected against which something stands."""
-    verdict = judge("nightly", scope, found, Standing(**standing), NOW)
+    verdict = explain_eligibility("nightly", scope, found, LedgerFacts(**standing), NOW)
     assert verdict.selected is (not verdict.why_not)
     assert "nightly" == verdict.policy
     return verdict.why_not
@@ -146,7 +146,7 @@ def test_a_hold_on_a_game_spares_no_round_whose_game_is_unknown() -> None:
 
 def test_the_ledgers_own_rows_are_told() -> None:
     """A row that has the round to itself is named with its run."""
-    holding = Holding(12, UUID(int=5), "in_doubt")
+    holding = CurrentRow(12, UUID(int=5), "in_doubt")
 
     assert (f"in the ledger as in_doubt: cancellation 12 of run {UUID(int=5)}",) == why_not(holding=holding)
 
@@ -170,7 +170,7 @@ def test_everything_that_stands_against_it_is_told_at_once() -> None:
     """Nobody has to mend one thing to be told of the next."""
     found = replace(ROUND, market="DK", opened_at=NOW, last_activity_at=NOW)
 
-    assert 6 == len(why_not(found, holds=(HOLD,), holding=Holding(1, UUID(int=1), "planned"), endings=9))
+    assert 6 == len(why_not(found, holds=(HOLD,), holding=CurrentRow(1, UUID(int=1), "planned"), endings=9))
 
 
 @given(st.timedeltas(timedelta(0), timedelta(days=9)), st.timedeltas(timedelta(0), timedelta(days=9)))
@@ -180,5 +180,5 @@ def test_a_round_is_stale_from_the_moment_that_is_told(age: timedelta, limit: ti
     stale_at = NOW - age + limit
 
     assert (age >= limit) is (not why_not(found, scope))
-    assert judge("p", scope, found, Standing(), stale_at).selected
-    assert not judge("p", scope, found, Standing(), stale_at - timedelta(microseconds=1)).selected
+    assert explain_eligibility("p", scope, found, LedgerFacts(), stale_at).selected
+    assert not explain_eligibility("p", scope, found, LedgerFacts(), stale_at - timedelta(microseconds=1)).selected

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retention.core.model import Claim, Kind
-from retention.core.sending.in_flight import Places
+from retention.core.sending.in_flight import InFlightLimit
 from retention.core.sending.pacing import LateBudget
-from retention.core.sending.send_check import Check, check_send
+from retention.core.sending.send_check import SendCheck, check_send
 from retention.engine.asked_rounds import ToldRounds
 
 CLAIM = Claim(1, "run", "uuid", Kind.CANCEL, "acme", "MT", None, "u", "r", 1, 0, False, False, 10.0, 10.5, 25.0)
@@ -20,17 +20,17 @@ CLAIM = Claim(1, "run", "uuid", Kind.CANCEL, "acme", "MT", None, "u", "r", 1, 0,
 @pytest.mark.parametrize(
     ("now", "allowed", "connected", "expected"),
     [
-        (10.0, True, True, Check.SEND),
-        (10.01, True, True, Check.SEND),
-        (10.1, True, True, Check.NEW_SLOT),
-        (10.5, True, True, Check.RETURN),
-        (11.0, True, True, Check.RETURN),
-        (10.0, False, True, Check.RETURN),
-        (10.0, True, False, Check.RETURN),
+        (10.0, True, True, SendCheck.SEND),
+        (10.01, True, True, SendCheck.SEND),
+        (10.1, True, True, SendCheck.NEW_SLOT),
+        (10.5, True, True, SendCheck.RETURN),
+        (11.0, True, True, SendCheck.RETURN),
+        (10.0, False, True, SendCheck.RETURN),
+        (10.0, True, False, SendCheck.RETURN),
     ],
 )
 def test_a_request_leaves_only_while_everything_is_right(
-    now: float, allowed: bool, connected: bool, expected: Check
+    now: float, allowed: bool, connected: bool, expected: SendCheck
 ) -> None:
     """Stopped, without a connection, or with an old look it is handed back; late, it waits for another slot."""
     assert expected is check_send(CLAIM, now, allowed=allowed, connected=connected, budget=LateBudget(20.0))
@@ -38,7 +38,7 @@ def test_a_request_leaves_only_while_everything_is_right(
 
 def test_a_slow_vendor_gets_one_claim_for_each_free_place() -> None:
     """Where replies are slow nothing is claimed ahead; where they are quick a place serves several requests."""
-    slow, quick = Places(5, latency=8.0), Places(5, latency=0.01)
+    slow, quick = InFlightLimit(5, latency=8.0), InFlightLimit(5, latency=0.01)
     assert 5 == slow.room(Kind.CANCEL, 100, Counter(), connections=50)
     assert 100 == quick.room(Kind.CANCEL, 100, Counter(), connections=50)
     slow.began(Kind.CANCEL)
@@ -50,7 +50,7 @@ def test_a_slow_vendor_gets_one_claim_for_each_free_place() -> None:
 
 def test_one_place_goes_to_both_kinds_by_turns() -> None:
     """With one place, and both kinds wanting it, neither is left out."""
-    places, served = Places(1, latency=8.0), []
+    places, served = InFlightLimit(1, latency=8.0), []
     for _ in range(6):
         first = next(kind for kind in Kind if places.room(kind, 10, Counter(), connections=1))
         places.began(first)
@@ -67,7 +67,7 @@ def test_one_place_goes_to_both_kinds_by_turns() -> None:
 )
 def test_no_more_is_claimed_than_can_leave(capacity: int, latency: float, steps: list[tuple[Kind, int, bool]]) -> None:
     """Whatever both kinds want, claims and requests in flight stay within what the places serve in the window."""
-    places, waiting = Places(capacity, latency=latency), Counter[Kind]()
+    places, waiting = InFlightLimit(capacity, latency=latency), Counter[Kind]()
     usable = int(capacity * max(1.0, 0.4 / latency))
     for kind, wanted, leave in steps:
         granted = places.room(kind, wanted, waiting, connections=capacity)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, cast
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retention.core.sending.database_errors import Trouble
-from retention.core.sending.settle_batch import Batch, Next, after_failure
+from retention.core.sending.database_errors import ErrorClass
+from retention.core.sending.settle_batch import NextWrite, SettleBatch, after_failure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from retention.core.model import Settlement
 
 
-def batch(rounds: int, **values: object) -> Batch:
+def batch(rounds: int, **values: object) -> SettleBatch:
     """A batch of so many rounds, of which nothing but their number counts."""
-    return Batch(cast("Sequence[Settlement]", [*range(rounds)]), **values)  # type: ignore[arg-type]
+    return SettleBatch(cast("Sequence[Settlement]", [*range(rounds)]), **values)  # type: ignore[arg-type]
 
 
 @given(st.integers(2, 500), st.sets(st.integers(0, 499), max_size=5))
@@ -31,12 +31,12 @@ def test_only_the_refused_rounds_stand_alone(rounds: int, refused: set[int]) -> 
         one = work.pop()
         numbers = [cast("int", item) for item in one.items]
         if one.close_error is None and refused.intersection(numbers):
-            then = after_failure(one, Trouble.REFUSED, now=0.0, patience_s=600.0)
-            if then is Next.HALVE:
+            then = after_failure(one, ErrorClass.REFUSED, now=0.0, patience_s=600.0)
+            if then is NextWrite.HALVE:
                 work += one.halves()
             else:
-                assert then is Next.WITHOUT_CLOSING
-                work.append(Batch(one.items, close_error="no"))
+                assert then is NextWrite.WITHOUT_CLOSING
+                work.append(SettleBatch(one.items, close_error="no"))
         else:
             (closed if one.close_error is None else left_open).extend(numbers)
     assert sorted(refused.intersection(range(rounds))) == sorted(left_open)
@@ -45,24 +45,24 @@ def test_only_the_refused_rounds_stand_alone(rounds: int, refused: set[int]) -> 
 
 def test_a_row_that_the_ledger_cannot_take_is_given_up_alone() -> None:
     """A round that fails without the function too is the ledger's own trouble, and no other round's."""
-    assert after_failure(batch(1, close_error="no"), Trouble.REFUSED, now=0.0, patience_s=600.0) is Next.GIVE_UP
-    assert after_failure(batch(2, close_error="no"), Trouble.REFUSED, now=0.0, patience_s=600.0) is Next.HALVE
+    assert after_failure(batch(1, close_error="no"), ErrorClass.REFUSED, now=0.0, patience_s=600.0) is NextWrite.GIVE_UP
+    assert after_failure(batch(2, close_error="no"), ErrorClass.REFUSED, now=0.0, patience_s=600.0) is NextWrite.HALVE
 
 
 def test_what_others_are_in_the_way_of_waits_and_is_then_tried_alone() -> None:
     """A busy batch is tried whole, then by halves; a single round waits until the patience is used up."""
     whole = batch(8)
-    assert after_failure(whole, Trouble.BUSY, now=5.0, patience_s=600.0) is Next.WAIT
+    assert after_failure(whole, ErrorClass.BUSY, now=5.0, patience_s=600.0) is NextWrite.WAIT
     again = whole.waits(5.0, "locked")
     assert (1, 5.0, True) == (again.tries, again.busy_since, again.due > 5.0)
-    assert after_failure(again, Trouble.BUSY, now=6.0, patience_s=600.0) is Next.HALVE
+    assert after_failure(again, ErrorClass.BUSY, now=6.0, patience_s=600.0) is NextWrite.HALVE
     alone = batch(1, busy_since=5.0, tries=9)
-    assert after_failure(alone, Trouble.BUSY, now=604.0, patience_s=600.0) is Next.WAIT
-    assert after_failure(alone, Trouble.BUSY, now=605.0, patience_s=600.0) is Next.WITHOUT_CLOSING
-    assert after_failure(alone, Trouble.BUSY, now=16.0, patience_s=10.0) is Next.WITHOUT_CLOSING
+    assert after_failure(alone, ErrorClass.BUSY, now=604.0, patience_s=600.0) is NextWrite.WAIT
+    assert after_failure(alone, ErrorClass.BUSY, now=605.0, patience_s=600.0) is NextWrite.WITHOUT_CLOSING
+    assert after_failure(alone, ErrorClass.BUSY, now=16.0, patience_s=10.0) is NextWrite.WITHOUT_CLOSING
 
 
 def test_a_ledger_that_others_have_locked_is_waited_for() -> None:
     """Without the function there is nothing left to leave out: the reply waits for as long as it takes."""
     alone = batch(1, close_error="no", busy_since=0.0)
-    assert after_failure(alone, Trouble.BUSY, now=9999.0, patience_s=10.0) is Next.WAIT
+    assert after_failure(alone, ErrorClass.BUSY, now=9999.0, patience_s=10.0) is NextWrite.WAIT

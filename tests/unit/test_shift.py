@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from retention.core.runs.summary import Exit, Summary
+from retention.core.runs.summary import ExitCode, Summary
 from retention.daemon.run_supervisor import Shift
 from retention.log import Redactor, configure
 from retention.runs.model import Finished
@@ -23,7 +23,7 @@ async def test_a_process_works_on_a_run_once() -> None:
 
     async def going(run_id: UUID) -> Finished:
         await over.wait()
-        return Finished(Summary(run_id, "nightly", "enforce", "finished", None), Exit.DONE)
+        return Finished(Summary(run_id, "nightly", "enforce", "finished", None), ExitCode.DONE)
 
     run_id = uuid4()
     shift.work_on(run_id, going(run_id))

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from retention.core.model import State
-from retention.core.runs.summary import Exit, Summary, exit_code
+from retention.core.runs.summary import ExitCode, Summary, exit_code
 
 
 def summary(**changes: Any) -> Summary:
@@ -32,18 +32,18 @@ QUIET = (State.CANCELLED, State.ALREADY_CANCELLED, State.ALREADY_COMPLETED, Stat
 def test_what_needs_a_person(field: str, state: State) -> None:
     """A round that is in doubt, was rejected or was not sent needs a person, whichever run it was planned by."""
     needs = state in {State.IN_DOUBT, State.REJECTED, State.NOT_SENT}
-    assert (Exit.REVIEW if needs else Exit.DONE) == exit_code(summary(**{field: {state: 1}}))
+    assert (ExitCode.REVIEW if needs else ExitCode.DONE) == exit_code(summary(**{field: {state: 1}}))
 
 
 @pytest.mark.parametrize("field", ["conflicts", "incomplete", "discrepancies"])
 def test_what_differs_needs_a_person(field: str) -> None:
     """A conflict, a refund that is not known whole, and one that differs are for people to look at."""
-    assert Exit.REVIEW == exit_code(summary(**{field: 1}))
+    assert ExitCode.REVIEW == exit_code(summary(**{field: 1}))
 
 
 def test_a_dry_run_needs_nobody() -> None:
     """What a dry run did not send was not meant to be sent."""
-    assert Exit.DONE == exit_code(summary(mode="dry_run", states={State.NOT_SENT: 9}, discrepancies=1))
+    assert ExitCode.DONE == exit_code(summary(mode="dry_run", states={State.NOT_SENT: 9}, discrepancies=1))
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_the_exit_codes_are_the_contracts_numbers() -> None:
         "SIGINT": 130,
         "SIGTERM": 143,
     }
-    assert expected == {code.name: code.value for code in Exit}
+    assert expected == {code.name: code.value for code in ExitCode}
 
 
 def test_a_run_of_nothing_is_one() -> None:

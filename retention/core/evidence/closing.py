@@ -15,7 +15,7 @@ REFUSAL = "close_rounds: "
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class RoundLook:
     """What a call of the function showed. `another`: the view has another round under this id.
 
     `closed`: the function returned it; `still_open`: the view has it all the same.
@@ -34,7 +34,7 @@ class Verdict:
     why: str | None = None
 
 
-def verdict(look: Look, detail: str | None, by: str, at: datetime, *, resolved: bool) -> Verdict:
+def verdict(look: RoundLook, detail: str | None, by: str, at: datetime, *, resolved: bool) -> Verdict:
     """Decide whether a cancellation stays listed; `resolved`: a person has said that it is cancelled."""
     if look.closed and look.still_open:
         return refused(detail, "it returned the round, which the operator's view still has open")

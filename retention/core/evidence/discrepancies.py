@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
 
-class Money(NamedTuple):
+class Payment(NamedTuple):
     """What was staked, or promised back: each part as far as it is known."""
 
     amount: Decimal | None
     currency: str | None
     transaction_id: str | None
 
-    def differs_from(self, other: Money) -> bool:
+    def differs_from(self, other: Payment) -> bool:
         """Whether some part of it is known to be another. What is not known differs from nothing."""
         return (
             _differ(self.amount, other.amount)
@@ -28,7 +28,7 @@ class Money(NamedTuple):
 
 
 def discrepancies(
-    refund: Money, stake: Money, *, incomplete: bool = False, conflict: bool = False, detail: str | None = None
+    refund: Payment, stake: Payment, *, incomplete: bool = False, conflict: bool = False, detail: str | None = None
 ) -> tuple[str, ...]:
     """Say what does not fit, one sentence each; `incomplete`: the reply had to tell the whole refund, and did not."""
     found = []
@@ -58,6 +58,6 @@ def _conflict(detail: str | None) -> str:
     return "the round was not open any more in the operator's view"
 
 
-def _missing(refund: Money) -> list[str]:
+def _missing(refund: Payment) -> list[str]:
     parts = {"amount": refund.amount, "currency": refund.currency, "transaction_id": refund.transaction_id}
     return [name for name, value in parts.items() if value is None]

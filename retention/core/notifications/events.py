@@ -43,7 +43,7 @@ _EVENTS: Mapping[str, Event] = {
 
 
 @dataclass(frozen=True, slots=True)
-class UntoldRun:
+class RunToNotify:
     """A run that was halted, is over, has stalled, or waits, and nobody has been told.
 
     `paused`: halted by the kill switch.
@@ -60,7 +60,7 @@ class UntoldRun:
     paused: bool
 
 
-def candidate(run: UntoldRun) -> Event | None:
+def event_of(run: RunToNotify) -> Event | None:
     """Return what the run may be told as; whether a finished one is worth it, only its rounds can say."""
     if run.status == "finished":
         return "run.review" if run.mode == "enforce" else None
@@ -70,9 +70,9 @@ def candidate(run: UntoldRun) -> Event | None:
     return _EVENTS.get(run.status)
 
 
-def worth_telling(run: UntoldRun, summary: Summary) -> Event | None:
+def event_to_send(run: RunToNotify, summary: Summary) -> Event | None:
     """Return what the run is told as; None where it needs nobody."""
-    event = candidate(run)
+    event = event_of(run)
     return None if event == "run.review" and not summary.needs_review else event
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from retention.core.notifications.events import Event, UntoldRun
+    from retention.core.notifications.events import Event, RunToNotify
     from retention.core.runs.summary import Summary
 
 _LONGEST = 500
@@ -31,7 +31,7 @@ _TITLES: Mapping[Event, str] = {
 }
 
 
-def run_letter(event: Event, run: UntoldRun, summary: Summary, redact: Callable[[str], str]) -> dict[str, Any]:
+def run_message(event: Event, run: RunToNotify, summary: Summary, redact: Callable[[str], str]) -> dict[str, Any]:
     """What is told of a run. Amounts are exact, times in UTC, and no player is named."""
     reason = None if run.halt_reason is None else redact(run.halt_reason)
     return {
@@ -57,7 +57,7 @@ def run_letter(event: Event, run: UntoldRun, summary: Summary, redact: Callable[
     }
 
 
-def missed_letter(policy: str, times: Sequence[datetime]) -> dict[str, Any]:
+def missed_message(policy: str, times: Sequence[datetime]) -> dict[str, Any]:
     """What is told of scheduled times that passed without a run, given the oldest first."""
     count, oldest, newest = len(times), time_text(times[0]), time_text(times[-1])
     when = (
@@ -72,7 +72,7 @@ def missed_letter(policy: str, times: Sequence[datetime]) -> dict[str, Any]:
     }
 
 
-def sealed(event: Event, notification_id: UUID, created_at: datetime, letter: Mapping[str, Any]) -> str:
+def serialize(event: Event, notification_id: UUID, created_at: datetime, letter: Mapping[str, Any]) -> str:
     """The text that is kept, signed and sent: ASCII, so that its bytes are the same wherever it has been."""
     head = {"event": event, "notification_id": str(notification_id), "created_at": time_text(created_at)}
     return json.dumps({**head, **letter}, separators=(",", ":"))
@@ -99,7 +99,7 @@ def _what(event: Event, reason: str, summary: Summary) -> str:
     return f"is finished and needs a person: {', '.join(_open_ends(summary))}"
 
 
-def _next(run: UntoldRun, summary: Summary) -> str:
+def _next(run: RunToNotify, summary: Summary) -> str:
     ended = replace(
         summary, status=run.status, halt_reason=run.halt_reason, paused=run.paused, trigger=run.trigger, mode=run.mode
     )

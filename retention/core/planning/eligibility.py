@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
+class CurrentRow:
     """The cancellation that has the round to itself: live, or cancelled."""
 
     cancellation_id: int
@@ -28,7 +28,7 @@ class Holding:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class LedgerFacts:
     """What may stand against planning a round, whatever the policy.
 
     `endings` counts the runs in which it was rejected or already completed, and nobody has resolved that since. `rows`
@@ -36,7 +36,7 @@ class Standing:
     """
 
     holds: Sequence[Hold] = ()
-    holding: Holding | None = None
+    holding: CurrentRow | None = None
     endings: int = 0
     rows: int = 1
 
@@ -50,7 +50,9 @@ class Verdict:
     why_not: tuple[str, ...]
 
 
-def judge(policy: str, scope: Scope, found: OpenRound | None, standing: Standing, as_of: datetime) -> Verdict:
+def explain_eligibility(
+    policy: str, scope: Scope, found: OpenRound | None, standing: LedgerFacts, as_of: datetime
+) -> Verdict:
     """Tell whether a policy would plan the round at `as_of`, and everything that is against it."""
     if found is None:
         reasons = ["it is not among the operator's open rounds"]
@@ -71,7 +73,7 @@ def _broken(found: OpenRound) -> Iterator[str]:
         yield f"the operator's view has it with {BROKEN[found.broken]}"
 
 
-def _doubled(standing: Standing) -> Iterator[str]:
+def _doubled(standing: LedgerFacts) -> Iterator[str]:
     if standing.rows > 1:
         yield f"the operator's view has it {standing.rows} times; what is shown here is one of these rows"
 
@@ -106,7 +108,7 @@ def _on_hold(holds: Sequence[Hold], found: OpenRound, as_of: datetime) -> Iterat
             yield f"on hold by hold {hold.hold_id} of {hold.created_by}{until}: {hold.reason}"
 
 
-def _in_ledger(scope: Scope, found: OpenRound, standing: Standing) -> Iterator[str]:
+def _in_ledger(scope: Scope, found: OpenRound, standing: LedgerFacts) -> Iterator[str]:
     if (holding := standing.holding) is not None:
         yield f"in the ledger as {holding.state}: cancellation {holding.cancellation_id} of run {holding.run_id}"
     max_runs = dict(zip(scope.partners, scope.max_runs, strict=True)).get(found.partner)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Context, Decimal, localcontext
 from typing import TYPE_CHECKING, NamedTuple
 
-from retention.core.planning.rails import Figures, is_currency
+from retention.core.planning.rails import PlanTotals, is_currency
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -146,10 +146,10 @@ class Plan:
                 counts[group.partner] = counts.get(group.partner, 0) + group.rounds
         return counts
 
-    def figures(self) -> Figures:
+    def figures(self) -> PlanTotals:
         """What the rails look at."""
         stakes = sum_stakes((group.currency, group.stake) for group in self.eligible)
-        return Figures(self.rounds, stakes, sum(group.unjudged for group in self.eligible))
+        return PlanTotals(self.rounds, stakes, sum(group.unjudged for group in self.eligible))
 
     def unlimited(self, limited: Iterable[str]) -> list[str]:
         """The currencies of planned stakes that max_amount, whose currencies are `limited`, has no limit for."""

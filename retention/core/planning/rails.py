@@ -20,7 +20,7 @@ WINDOW_MINIMUM = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class PlanTotals:
     """What a plan holds: rounds, and sums of stakes in currency units, per currency.
 
     `unjudged` counts the rounds whose stake max_amount cannot judge: none or a negative one, no currency or none of
@@ -52,7 +52,7 @@ class Tripped:
         return f"{self.rail}: {self.words}"
 
 
-def check_plan(figures: Figures, limits: Limits, passed: Sequence[str] = ()) -> list[Tripped]:
+def check_plan(figures: PlanTotals, limits: Limits, passed: Sequence[str] = ()) -> list[Tripped]:
     """The rails that a plan trips, but for those that a person has passed."""
     tripped = []
     if figures.rounds > limits.max_rounds:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 
-class Exit(enum.IntEnum):
+class ExitCode(enum.IntEnum):
     """What the exit code of a command means."""
 
     DONE = 0
@@ -105,15 +105,15 @@ class Summary:
 
 def exit_code(
     summary: Summary, *, stopped_by: int | None = None, unreachable: bool = False, stuck: bool = False
-) -> Exit:
+) -> ExitCode:
     """The contract's exit code; `stopped_by` is 128 plus the signal's number.
 
     `stuck`: rounds that this run would have planned are in the hands of a run that does not get done with them.
     """
     if stopped_by is not None:
-        return Exit(stopped_by)
+        return ExitCode(stopped_by)
     if summary.status == "halted":
-        return Exit.HALTED
+        return ExitCode.HALTED
     if unreachable or summary.status == "failed":
-        return Exit.UNREACHABLE
-    return Exit.REVIEW if stuck or summary.needs_review else Exit.DONE
+        return ExitCode.UNREACHABLE
+    return ExitCode.REVIEW if stuck or summary.needs_review else ExitCode.DONE

@@ -54,7 +54,7 @@ _VALUE = "[0-9]{1,9}|[A-Za-z]{3}"
 _TERM = re.compile(rf"(?:\*|(?P<first>{_VALUE})(?:-(?P<last>{_VALUE}))?)(?:/(?P<step>[0-9]{{1,9}}))?")
 
 
-class Schedule:
+class CronSchedule:
     """The times of one cron expression in one zone.
 
     cronsim is asked for what clocks show, and without a zone: over a change of clocks it loses times, or finds them

@@ -12,7 +12,7 @@ from retention.core.text import money_text
 
 if TYPE_CHECKING:
     from retention.core.model import Answer, Claim
-    from retention.core.sending.reply_rules import Treating
+    from retention.core.sending.reply_rules import ReplyRules
 
 _NOT_THERE = {404, 405, *range(300, 400)}
 
@@ -21,7 +21,7 @@ def after_first_question(
     claim: Claim,
     outcome: Outcome,
     answer: Answer,
-    treating: Treating,
+    treating: ReplyRules,
     fraction: float,
     *,
     known: bool,

@@ -34,7 +34,7 @@ WATCH_PAUSE_S = 10.0
 
 
 @dataclass(slots=True)
-class Reuse:
+class ConnectionReuse:
     """What is known of one address. Times in seconds; `now` on the monotonic clock, `idle` since the last reply."""
 
     known: bool = False

@@ -11,7 +11,7 @@ LONGEST_S = 30.0
 """Seconds for which a refusal is not believed, however often the file changes."""
 
 
-class Refusal(enum.Enum):
+class CredentialRefusal(enum.Enum):
     """What a refusal of our credentials comes to."""
 
     OLD = "of credentials that are not the configured ones any more"
@@ -19,14 +19,16 @@ class Refusal(enum.Enum):
     REAL = "of the configured credentials"
 
 
-def judge_refusal(sent_at: float, refused_at: float, now: float, *, since: float, changed_at: float) -> Refusal:
+def judge_credential_refusal(
+    sent_at: float, refused_at: float, now: float, *, since: float, changed_at: float
+) -> CredentialRefusal:
     """Judge the refusal of a request.
 
     `since`: when the credentials of `now` were first used. `changed_at`: the last time when the file of one was seen to
     change, believed or not yet.
     """
     if sent_at < since:
-        return Refusal.OLD
+        return CredentialRefusal.OLD
     if now - changed_at < CHANGING_S and now - refused_at < LONGEST_S:
-        return Refusal.CHANGING
-    return Refusal.REAL
+        return CredentialRefusal.CHANGING
+    return CredentialRefusal.REAL

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 
 
-class Trouble(enum.Enum):
+class ErrorClass(enum.Enum):
     """What a failed statement says about the next try."""
 
     AWAY = "away"
@@ -25,42 +25,42 @@ READ_ONLY = "25006"
 
 _BY_SQLSTATE = {
     # Class 08 and those of 57 that end a session: the connection is gone, and `connected` says so.
-    "08": Trouble.AWAY,
-    "57P01": Trouble.AWAY,  # admin_shutdown
-    "57P02": Trouble.AWAY,  # crash_shutdown
-    "57P03": Trouble.AWAY,  # cannot_connect_now
-    "57P04": Trouble.AWAY,  # database_dropped
-    "57P05": Trouble.AWAY,  # idle_session_timeout
-    "25P03": Trouble.AWAY,  # idle_in_transaction_session_timeout
-    "25P04": Trouble.AWAY,  # transaction_timeout
-    READ_ONLY: Trouble.AWAY,  # read_only_sql_transaction: a standby, until it is promoted
-    "40": Trouble.BUSY,  # serialization failures and deadlocks
-    "40002": Trouble.REFUSED,  # transaction_integrity_constraint_violation
-    "55P03": Trouble.BUSY,  # lock_not_available
-    "55006": Trouble.BUSY,  # object_in_use
-    "57014": Trouble.BUSY,  # query_canceled: statement_timeout, or an administrator
-    "53": Trouble.SHORT,  # insufficient resources
-    "53400": Trouble.REFUSED,  # configuration_limit_exceeded, as temp_file_limit is: it is no shortage that passes
-    "58": Trouble.SHORT,  # system errors, such as io_error
+    "08": ErrorClass.AWAY,
+    "57P01": ErrorClass.AWAY,  # admin_shutdown
+    "57P02": ErrorClass.AWAY,  # crash_shutdown
+    "57P03": ErrorClass.AWAY,  # cannot_connect_now
+    "57P04": ErrorClass.AWAY,  # database_dropped
+    "57P05": ErrorClass.AWAY,  # idle_session_timeout
+    "25P03": ErrorClass.AWAY,  # idle_in_transaction_session_timeout
+    "25P04": ErrorClass.AWAY,  # transaction_timeout
+    READ_ONLY: ErrorClass.AWAY,  # read_only_sql_transaction: a standby, until it is promoted
+    "40": ErrorClass.BUSY,  # serialization failures and deadlocks
+    "40002": ErrorClass.REFUSED,  # transaction_integrity_constraint_violation
+    "55P03": ErrorClass.BUSY,  # lock_not_available
+    "55006": ErrorClass.BUSY,  # object_in_use
+    "57014": ErrorClass.BUSY,  # query_canceled: statement_timeout, or an administrator
+    "53": ErrorClass.SHORT,  # insufficient resources
+    "53400": ErrorClass.REFUSED,  # configuration_limit_exceeded, as temp_file_limit is: it is no shortage that passes
+    "58": ErrorClass.SHORT,  # system errors, such as io_error
 }
 """The longest beginning decides; every other SQLSTATE is a refusal. Source: PostgreSQL's appendix A."""
 
 
-def trouble_of(sqlstate: str | None, *, connected: bool, writable: bool = True) -> Trouble:
+def error_class_of(sqlstate: str | None, *, connected: bool, writable: bool = True) -> ErrorClass:
     """Class an error by its SQLSTATE, None where the client raised it, and by what its connection answers afterwards.
 
     `connected`: the connection still answers. `writable`: it may write; only asked for where the SQLSTATE says that it
     may not.
     """
     if not connected:
-        return Trouble.AWAY
+        return ErrorClass.AWAY
     if sqlstate is None:
-        return Trouble.OURS
-    found = next((_BY_SQLSTATE[part] for part in (sqlstate, sqlstate[:2]) if part in _BY_SQLSTATE), Trouble.REFUSED)
+        return ErrorClass.OURS
+    found = next((_BY_SQLSTATE[part] for part in (sqlstate, sqlstate[:2]) if part in _BY_SQLSTATE), ErrorClass.REFUSED)
     # A connection that still answers, and may write, disproves it: a function only borrowed the SQLSTATE.
-    return Trouble.REFUSED if found is Trouble.AWAY and writable else found
+    return ErrorClass.REFUSED if found is ErrorClass.AWAY and writable else found
 
 
 def ask_whether_connected(sqlstate: str | None) -> bool:
     """Whether the SQLSTATE alone does not tell, so that the connection has to be asked."""
-    return sqlstate is None or trouble_of(sqlstate, connected=True, writable=False) is Trouble.AWAY
+    return sqlstate is None or error_class_of(sqlstate, connected=True, writable=False) is ErrorClass.AWAY

@@ -20,7 +20,7 @@ LATENCY_SHARE = 0.2
 
 
 @dataclass(slots=True)
-class Places:
+class InFlightLimit:
     """How many requests may be in flight (`capacity`), and how many claims may wait for them.
 
     A claim that waits longer than its look is good for was made for nothing. So no more are made than can leave soon:

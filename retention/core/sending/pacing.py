@@ -36,7 +36,7 @@ LONGEST_ANSWER = 0.25
 
 
 @dataclass(slots=True)
-class Clock:
+class DatabaseClock:
     """The database's clock as this process's monotonic clock has it, in seconds, and how long its answers take.
 
     What the database says of a moment is read some time after it, and a slot counted from the reading would be late by

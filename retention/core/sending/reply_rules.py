@@ -17,7 +17,7 @@ THROTTLE_PAUSE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Treating:
+class ReplyRules:
     """How one partner's answers are to be treated.
 
     `ask_first`: the vendor is asked before a round's first cancel. `cancel_winnings`: a round with winnings is

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from retention.core.sending.pacing import LateBudget
 
 
-class Check(enum.Enum):
+class SendCheck(enum.Enum):
     """What becomes of a claim whose turn has come."""
 
     SEND = "sent"
@@ -18,7 +18,7 @@ class Check(enum.Enum):
     NEW_SLOT = "kept for another slot"
 
 
-def check_send(claim: Claim, now: float, *, allowed: bool, connected: bool, budget: LateBudget) -> Check:
+def check_send(claim: Claim, now: float, *, allowed: bool, connected: bool, budget: LateBudget) -> SendCheck:
     """Decide whether a request may leave at `now`.
 
     `allowed`: neither a stop nor a pause, a halt or an outage of its partner is known of. `connected`: a connection is
@@ -26,5 +26,5 @@ def check_send(claim: Claim, now: float, *, allowed: bool, connected: bool, budg
     its round looked up anew. A slot that was missed is lost, unless `budget` has room for it.
     """
     if not allowed or not connected or now >= claim.leave_by:
-        return Check.RETURN
-    return Check.SEND if budget.allows(claim.slot, now) else Check.NEW_SLOT
+        return SendCheck.RETURN
+    return SendCheck.SEND if budget.allows(claim.slot, now) else SendCheck.NEW_SLOT

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from retention.core.evidence.closing import REFUSAL
-from retention.core.sending.database_errors import Trouble
+from retention.core.sending.database_errors import ErrorClass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ BUSY_PAUSE_S = 0.5
 """Seconds between two tries of what others are in the way of."""
 
 
-class Next(enum.Enum):
+class NextWrite(enum.Enum):
     """What is done with a batch that failed."""
 
     WAIT = "wait"
@@ -35,7 +35,7 @@ class Next(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class SettleBatch:
     """Settlements that are written together, no two for the same cancellation.
 
     `close_error`: the operator's function is not called, and this message is recorded. `again`: an earlier try may
@@ -51,12 +51,12 @@ class Batch:
     busy_with: str | None = None
     due: float = 0.0
 
-    def halves(self) -> tuple[Batch, Batch]:
+    def halves(self) -> tuple[SettleBatch, SettleBatch]:
         """Both halves, each of which starts counting its tries anew."""
         half = len(self.items) // 2
         return (replace(self, items=self.items[:half], tries=0), replace(self, items=self.items[half:], tries=0))
 
-    def waits(self, now: float, message: str) -> Batch:
+    def waits(self, now: float, message: str) -> SettleBatch:
         """The same, to be tried again after a pause."""
         since = now if self.busy_since is None else self.busy_since
         return replace(self, tries=self.tries + 1, busy_since=since, busy_with=message, due=now + BUSY_PAUSE_S)
@@ -65,20 +65,20 @@ class Batch:
         """Whether others have been in the way for so long that its rounds are settled without being closed."""
         return self.busy_since is not None and self.close_error is None and now - self.busy_since >= patience_s
 
-    def without_closing(self, message: str) -> Batch:
+    def without_closing(self, message: str) -> SettleBatch:
         """The ledger alone, with the database's message."""
         return replace(self, close_error=REFUSAL + message)
 
 
-def after_failure(batch: Batch, trouble: Trouble, *, now: float, patience_s: float) -> Next:
+def after_failure(batch: SettleBatch, trouble: ErrorClass, *, now: float, patience_s: float) -> NextWrite:
     """Decide what a batch does next. `patience_s`: how long others may be in the way of one round, in seconds."""
     alone = len(batch.items) == 1
-    if trouble is Trouble.BUSY:
+    if trouble is ErrorClass.BUSY:
         waited = 0.0 if batch.busy_since is None else now - batch.busy_since
         if waited < patience_s:
-            return Next.HALVE if not alone and batch.tries + 1 >= WHOLE_TRIES else Next.WAIT
+            return NextWrite.HALVE if not alone and batch.tries + 1 >= WHOLE_TRIES else NextWrite.WAIT
         if batch.close_error is not None:
-            return Next.WAIT
+            return NextWrite.WAIT
     if not alone:
-        return Next.HALVE
-    return Next.WITHOUT_CLOSING if batch.close_error is None else Next.GIVE_UP
+        return NextWrite.HALVE
+    return NextWrite.WITHOUT_CLOSING if batch.close_error is None else NextWrite.GIVE_UP

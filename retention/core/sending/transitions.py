@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from retention.core.model import Answer, Claim
-    from retention.core.sending.reply_rules import Treating
+    from retention.core.sending.reply_rules import ReplyRules
 
 _RECORDED = range(100, 1000)  # what the ledger takes for an HTTP status
 _REFUSALS = range(400, 500)
@@ -96,7 +96,7 @@ def _by_code(kind: Kind, reply: Reply, codes: Mapping[str, Treatment]) -> Outcom
 def settle(
     claim: Claim,
     answer: Answer,
-    treating: Treating,
+    treating: ReplyRules,
     *,
     sent_at: datetime | None,
     replied_at: datetime | None,
@@ -158,7 +158,7 @@ def _whole(reply: Reply) -> bool:
     return None not in {reply.amount, reply.currency, reply.transaction_id}
 
 
-def _after_cancel(claim: Claim, outcome: Outcome, answer: Answer, treating: Treating, fraction: float) -> Step:
+def _after_cancel(claim: Claim, outcome: Outcome, answer: Answer, treating: ReplyRules, fraction: float) -> Step:
     if (certain := _CERTAIN.get(outcome)) is not None:
         return Step(certain, doubtful=claim.doubtful)
     wait = full_jitter(claim.tries, fraction)
@@ -182,7 +182,7 @@ def _after_cancel(claim: Claim, outcome: Outcome, answer: Answer, treating: Trea
     return step
 
 
-def _after_nothing(claim: Claim, outcome: Outcome, pause: float, treating: Treating) -> Step:
+def _after_nothing(claim: Claim, outcome: Outcome, pause: float, treating: ReplyRules) -> Step:
     """The request certainly did nothing, so a doubt from before it is neither more nor less than it was."""
     exhausted = outcome is Outcome.NOT_CONNECTED and claim.tries >= treating.max_attempts
     if not claim.doubtful:
@@ -196,12 +196,12 @@ def _after_nothing(claim: Claim, outcome: Outcome, pause: float, treating: Treat
     return Step(State.IN_DOUBT if askable or not treating.status_probe else State.RETRYING, pause, doubtful=True)
 
 
-def _askable(claim: Claim, treating: Treating) -> bool:
+def _askable(claim: Claim, treating: ReplyRules) -> bool:
     """Whether the vendor may be asked once more what the round is."""
     return treating.status_probe and claim.probes < treating.max_attempts
 
 
-def _after_probe(claim: Claim, outcome: Outcome, answer: Answer, treating: Treating, fraction: float) -> Step:
+def _after_probe(claim: Claim, outcome: Outcome, answer: Answer, treating: ReplyRules, fraction: float) -> Step:
     wait = full_jitter(claim.probes, fraction)
     askable = claim.probes < treating.max_attempts
     only_refused = claim.refused and not claim.doubtful
@@ -226,7 +226,7 @@ def _after_probe(claim: Claim, outcome: Outcome, answer: Answer, treating: Treat
     return step
 
 
-def _still_in_progress(claim: Claim, answer: Answer, treating: Treating, fraction: float) -> Step:
+def _still_in_progress(claim: Claim, answer: Answer, treating: ReplyRules, fraction: float) -> Step:
     """What an earlier request wanted has not been done: it is sent again, as long as attempts are left."""
     if claim.refused:
         return Step(State.REJECTED, doubtful=claim.doubtful)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from retention.core.model import Kind, Outcome
-from retention.core.sending.send_check import Check
+from retention.core.sending.send_check import SendCheck
 from support.model.replica import Replica
 from support.model.vendor import HONEST
 
@@ -59,7 +59,7 @@ async def _finish(promises: Promises, replica: Replica, terms: LaneTerms) -> Non
             for claim in claims:
                 promises.tell(f"the last one: {kind.value} {claim.round_id} {promises.number(claim)}")
                 check = await replica.check(claim)
-                if check is not Check.SEND:
+                if check is not SendCheck.SEND:
                     continue
                 sent = await promises.sending(LAST, claim)
                 promises.arrived(sent)

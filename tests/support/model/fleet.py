@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from retention.core.model import Kind, Outcome
-from retention.core.sending.send_check import Check
+from retention.core.sending.send_check import SendCheck
 from support.model.promises import Promises
 from support.model.replica import Fate, Replica
 from support.model.vendor import Truth
@@ -151,7 +151,7 @@ class Fleet:
         claim = replica.claims[0]
         check = await replica.check(claim)
         self.tell(f"{replica.name}: {claim.kind.value} {claim.round_id} {self.promises.number(claim)}: {check.value}")
-        if check is not Check.SEND:
+        if check is not SendCheck.SEND:
             return
         sent = await self.promises.sending(replica.number, claim)
         if chance.end == "refused":

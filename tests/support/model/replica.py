@@ -17,11 +17,11 @@ import psycopg
 from retention.core.model import Kind, NotConnected, Outcome, Treatment, Unclear
 from retention.core.runs.pauses import pause_of_all, paused_partners
 from retention.core.sending.codes import DEFAULT_CODES
-from retention.core.sending.database_errors import Trouble
+from retention.core.sending.database_errors import ErrorClass
 from retention.core.sending.pacing import LateBudget
-from retention.core.sending.reply_rules import Treating
-from retention.core.sending.send_check import Check, check_send
-from retention.core.sending.settle_batch import Batch, Next, after_failure
+from retention.core.sending.reply_rules import ReplyRules
+from retention.core.sending.send_check import SendCheck, check_send
+from retention.core.sending.settle_batch import NextWrite, SettleBatch, after_failure
 from retention.core.sending.transitions import pause_for, settle
 from retention.core.sending.wire import decode
 from retention.engine.asked_rounds import ToldRounds
@@ -92,7 +92,7 @@ class Replica:
         self._budget = LateBudget(terms.rate)
         self._house = house
         self._terms = terms
-        self._treating = Treating(CODES, terms.max_attempts, terms.status_probe, ask_first=terms.ask_first)
+        self._treating = ReplyRules(CODES, terms.max_attempts, terms.status_probe, ask_first=terms.ask_first)
         self._told = ToldRounds(terms.rate)
         self.ledger = WorkLedger(database or house.database, run_id, self.name, None, lambda: house.now)
         self.released: list[str] = []
@@ -145,14 +145,14 @@ class Replica:
         self.claims += mine
         return [*claimed.claims]
 
-    async def check(self, claim: Claim) -> Check:
+    async def check(self, claim: Claim) -> SendCheck:
         """Wait for the slot, and find out whether the request may leave."""
         self.claims.remove(claim)
         if claim.slot > self._house.now:
             await self._house.pass_time(claim.slot - self._house.now)
         check = check_send(claim, self._house.now, allowed=not self.blocked, connected=True, budget=self._budget)
-        if check is not Check.SEND:
-            (self.late if check is Check.NEW_SLOT else self.unsent).append(claim)
+        if check is not SendCheck.SEND:
+            (self.late if check is SendCheck.NEW_SLOT else self.unsent).append(claim)
         return check
 
     async def hear(self, claim: Claim, reply: Wire | None, why: str = "") -> Settlement:
@@ -213,7 +213,7 @@ class Replica:
         return [(item, written.get(item.claim.uuid)) for item in items]
 
     async def _settle(self, items: list[Settlement], error: str | None, *, again: bool) -> dict[str, Written]:
-        work, written = [Batch(items, error, again)], dict[str, Written]()
+        work, written = [SettleBatch(items, error, again)], dict[str, Written]()
         while work:
             batch = work.pop()
             try:
@@ -222,16 +222,16 @@ class Replica:
                 if settled.missing and (items := await self._put_on_record(batch, settled.missing)):
                     work.append(replace(batch, items=items))
             except psycopg.Error as raised:
-                match after_failure(batch, Trouble.REFUSED, now=self._house.now, patience_s=0.0):
-                    case Next.HALVE:
+                match after_failure(batch, ErrorClass.REFUSED, now=self._house.now, patience_s=0.0):
+                    case NextWrite.HALVE:
                         work += batch.halves()
-                    case Next.WITHOUT_CLOSING:
+                    case NextWrite.WITHOUT_CLOSING:
                         work.append(replace(batch, close_error=f"close_rounds: {first_line(raised)}"))
                     case _:
                         raise
         return written
 
-    async def _put_on_record(self, batch: Batch, missing: Sequence[str]) -> list[Settlement]:
+    async def _put_on_record(self, batch: SettleBatch, missing: Sequence[str]) -> list[Settlement]:
         """Put lost attempts on record again; the settlements that can be written then."""
         lost = [item for item in batch.items if item.claim.uuid in missing]
         found = await self.ledger.settlements.restore([item.claim for item in lost])

@@ -16,7 +16,7 @@ import psycopg
 from hypothesis import HealthCheck, Phase, given, settings
 
 from retention.core.model import Kind, Outcome
-from retention.core.sending.send_check import Check
+from retention.core.sending.send_check import SendCheck
 from retention.ledger.database import Database
 from support.evidence import Evidence
 from support.model.finale import bring_to_an_end
@@ -175,7 +175,7 @@ class Turns:
         self.promises.tell(
             f"{replica.name}: {claim.kind.value} {claim.round_id} {self.promises.number(claim)}: {check.value}"
         )
-        if check is not Check.SEND:
+        if check is not SendCheck.SEND:
             return
         vendor.requests.append(await self.promises.sending(replica.number, claim))
         await self.turn(replica.number)
