@@ -18,7 +18,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from retention.core.model import RESOLUTIONS, ReviewWhy, State
-from retention.engine.counters import BUCKETS, Latencies
+from retention.engine.counters import BUCKETS, LatencyHistogram
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
     from prometheus_client.samples import Sample
 
-    from retention.engine.counters import Tally
+    from retention.engine.counters import ProcessCounters
     from retention.ledger.policy_facts import LastRuns
     from retention.runs.model import Finished
     from retention.settings import Settings
@@ -123,7 +123,7 @@ def labels_of(settings: Settings, names: Iterable[str]) -> list[PolicyLabels]:
 class Metrics:
     """One process's metrics. Every policy that is promised has all of its series, whatever is known of it."""
 
-    def __init__(self, tally: Tally) -> None:
+    def __init__(self, tally: ProcessCounters) -> None:
         self._tally = tally
         self._policies: dict[str, PolicyLabels] = {}
         self._gauges: dict[tuple[str, str], float] = {}
@@ -154,7 +154,7 @@ class Metrics:
 
     def _begin_partner(self, partner: str, currencies: Iterable[str]) -> None:
         self._tally.waited[partner] += 0
-        self._tally.requests.setdefault(partner, Latencies())
+        self._tally.requests.setdefault(partner, LatencyHistogram())
         for currency in currencies:
             self._tally.refunds[partner, currency] += 0
 
@@ -276,6 +276,6 @@ def _counter(described: Described, values: Mapping[Any, float]) -> CounterMetric
     return family
 
 
-def _buckets(latencies: Latencies) -> list[tuple[str, float]]:
+def _buckets(latencies: LatencyHistogram) -> list[tuple[str, float]]:
     bounds = [*map(str, BUCKETS), "+Inf"]
     return list(zip(bounds, accumulate(latencies.counts), strict=True))

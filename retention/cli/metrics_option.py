@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from retention.core.model import ReviewWhy
-    from retention.engine.counters import Tally
+    from retention.engine.counters import ProcessCounters
     from retention.ledger.policy_facts import LastRuns
     from retention.runs.model import Finished
     from retention.settings import Settings
@@ -37,7 +37,7 @@ class Measured:
     policy: str | None
     resumed: UUID | None = None
     path: Path | None = None
-    tally: Tally | None = None
+    tally: ProcessCounters | None = None
     finished: Finished | None = None
     last_runs: Mapping[str, LastRuns] = field(default_factory=dict)
     waiting: Mapping[tuple[str, ReviewWhy], int] | None = None
@@ -119,7 +119,7 @@ def _text(path: Path, settings: Settings, measured: Measured, code: int | None) 
 
     `code`: the exit code; None while the run is not over.
     """
-    from retention.engine.counters import Tally
+    from retention.engine.counters import ProcessCounters
     from retention.metrics import Metrics, labels_of
     from retention.metrics_file import read_back
 
@@ -129,7 +129,7 @@ def _text(path: Path, settings: Settings, measured: Measured, code: int | None) 
     policy = summary.policy if summary else measured.policy
     # A run that is resumed while the database is away may be of any policy.
     mine = {policy} if policy else told or {*settings.policies}
-    metrics = Metrics(measured.tally or Tally())
+    metrics = Metrics(measured.tally or ProcessCounters())
     metrics.promise(labels_of(settings, sorted(mine | told)))
     metrics.keep(before, policy, settings.partners)
     metrics.last_runs({name: last for name, last in measured.last_runs.items() if name in mine | told})

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
-    from retention.engine.counters import Tally
+    from retention.engine.counters import ProcessCounters
     from retention.ledger.claims import LaneTerms
     from retention.ledger.clocks import Clocks
     from retention.ledger.database import Database
@@ -42,7 +42,7 @@ class House(Protocol):
         """What keeps secrets out of the ledger."""
 
     @property
-    def tally(self) -> Tally:
+    def tally(self) -> ProcessCounters:
         """What the process has done."""
 
     @property

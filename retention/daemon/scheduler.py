@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from retention.core.schedule.cron import CronSchedule
     from retention.core.schedule.due import DueTimes
-    from retention.engine.counters import Tally
+    from retention.engine.counters import ProcessCounters
     from retention.ledger.schedules import Schedules
     from retention.runs.model import Planned
     from retention.settings.model import Policy
@@ -83,7 +83,7 @@ class Timetable:
     """The schedules that a daemon looks after."""
 
     def __init__(
-        self, schedules: Schedules, tally: Tally, log: FilteringBoundLogger, redact: Callable[[str], str]
+        self, schedules: Schedules, tally: ProcessCounters, log: FilteringBoundLogger, redact: Callable[[str], str]
     ) -> None:
         self._schedules = schedules
         self._tally = tally

@@ -20,7 +20,7 @@ OLD_S = 15.0
 """Seconds after which a round has waited long: questions pause then, as the vendor's word is good for a minute."""
 
 
-class ToldRounds:
+class AskedRounds:
     """Ids of cancellations with the moment when each one's question left, oldest first; a process's own.
 
     What is taken out is remembered until it is called (`done`) or put back. `lapsed` collects those whose answer is not

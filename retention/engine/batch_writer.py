@@ -12,7 +12,7 @@ import psycopg
 
 from retention.core.sending.database_errors import ErrorClass
 from retention.core.sending.settle_batch import BUSY_PAUSE_S, NextWrite, after_failure
-from retention.engine.retry import persist
+from retention.engine.retry import retry_until
 from retention.ledger.database_errors import AWAY, BusyError, EndedError, NoAnswerError, busy_words, said
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from retention.core.model import Settlement
     from retention.core.sending.settle_batch import SettleBatch
-    from retention.engine.claims_in_hand import InHand
+    from retention.engine.claims_in_hand import ClaimsInHand
     from retention.ledger.results import Settled
     from retention.ledger.settlements import Settlements
 
@@ -52,7 +52,7 @@ class BatchWriter:
     `parked` batches wait because others are in the way. `patience_s`: for how long they do, in seconds.
     """
 
-    def __init__(self, settlements: Settlements, in_hand: InHand, log: FilteringBoundLogger) -> None:
+    def __init__(self, settlements: Settlements, in_hand: ClaimsInHand, log: FilteringBoundLogger) -> None:
         self.patience_s = BUSY_LIMIT_S
         self.parked: list[SettleBatch] = []
         self._settlements = settlements
@@ -139,7 +139,7 @@ class BatchWriter:
                     raise
                 raise StubbornError(str(error)) from error
 
-        settled = await persist(once, until=self._aborted, on_away=self._note_away, busy_tries=1)
+        settled = await retry_until(once, until=self._aborted, on_away=self._note_away, busy_tries=1)
         if settled is not None:
             self._note_back()
         return settled
@@ -188,7 +188,9 @@ class BatchWriter:
     async def _restore(self, batch: SettleBatch, missing: Sequence[str]) -> tuple[list[Settlement], list[Settlement]]:
         """Put lost attempts on record again: the settlements that can be written now, and those that cannot."""
         items = [item for item in batch.items if item.claim.uuid in missing]
-        found = await persist(lambda: self._settlements.restore([item.claim for item in items]), until=self._aborted)
+        found = await retry_until(
+            lambda: self._settlements.restore([item.claim for item in items]), until=self._aborted
+        )
         if found is None:
             return [], []
         self._in_hand.doubted = True

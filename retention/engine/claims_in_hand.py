@@ -17,7 +17,7 @@ RECENT = 20_000
 """Releases, and settlements, that are remembered, at the most."""
 
 
-class InHand:
+class ClaimsInHand:
     """Claims by attempt. `doubted`: the database may have lost some of them, and has to be compared with this."""
 
     def __init__(self) -> None:

@@ -20,7 +20,7 @@ BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
 @dataclass(slots=True)
-class Latencies:
+class LatencyHistogram:
     """A histogram of seconds: how many fell into each bucket, the last one being what is above all bounds."""
 
     counts: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS) + 1))
@@ -33,12 +33,12 @@ class Latencies:
 
 
 @dataclass(slots=True)
-class Tally:
+class ProcessCounters:
     """Counts since the process began. What is counted was recorded, not only tried."""
 
     rounds: Counter[tuple[str, str, str, State]] = field(default_factory=Counter)
     """By policy, partner, market and outcome."""
-    requests: defaultdict[str, Latencies] = field(default_factory=lambda: defaultdict(Latencies))
+    requests: defaultdict[str, LatencyHistogram] = field(default_factory=lambda: defaultdict(LatencyHistogram))
     """By partner; both cancel and status requests."""
     refunds: defaultdict[tuple[str, str], Decimal] = field(default_factory=lambda: defaultdict(Decimal))
     """Currency units that the vendor promised, by partner and currency."""
@@ -63,11 +63,11 @@ class Tally:
 
 
 @dataclass(slots=True)
-class Stats:
+class RunCounters:
     """One process's part in one run of a policy."""
 
     policy: str
-    tally: Tally
+    tally: ProcessCounters
     states: Counter[State] = field(default_factory=Counter)
 
     @property

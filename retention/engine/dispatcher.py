@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from retention.core.model import Kind
 from retention.core.sending.pacing import LOOK_GOOD_S, batch_size
-from retention.engine.retry import persist
+from retention.engine.retry import retry_until
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from retention.core.model import Claim
     from retention.engine.partner import Partner
     from retention.engine.senders import Senders
-    from retention.engine.settler import Desk
+    from retention.engine.settler import Settler
     from retention.ledger.claims import WorkLedger
     from retention.ledger.results import Claimed
 
@@ -45,7 +45,7 @@ class Dispatcher:
     """
 
     def __init__(
-        self, kind: Kind, senders: Senders, ledger: WorkLedger, desk: Desk, asker: Dispatcher | None = None
+        self, kind: Kind, senders: Senders, ledger: WorkLedger, settler: Settler, asker: Dispatcher | None = None
     ) -> None:
         self.partner: Partner = senders.partner
         self.idle = False
@@ -53,7 +53,7 @@ class Dispatcher:
         self._kind = kind
         self._senders = senders
         self._ledger = ledger
-        self._desk = desk
+        self._settler = settler
         self._asker = asker
         self._stopping = asyncio.Event()
         self._batch = 1  # until it is known how fast the partner may be called just now
@@ -89,7 +89,7 @@ class Dispatcher:
     async def _claim_once(self) -> None:
         """One look: release, reserve anew, claim."""
         now = time.monotonic()
-        blocked = self.partner.blocked(self._kind, now) or self._desk.blocked
+        blocked = self.partner.blocked(self._kind, now) or self._settler.blocked
         self._senders.withdraw(self._kind, expired_only=not blocked)
         await self._release()
         if blocked:
@@ -138,7 +138,7 @@ class Dispatcher:
             new = self.partner.told.room(started, self._senders.holding[Kind.STATUS])
         self._due_first = not self._due_first
         self._senders.waiting[self._kind] += batch
-        claimed = await persist(
+        claimed = await retry_until(
             lambda: self._ledger.claim(
                 self._kind,
                 self.partner.terms,
@@ -147,10 +147,10 @@ class Dispatcher:
                 new=new,
                 ids=None if told is None else taken,
                 due_first=self._due_first,
-                leave_tried=self._desk.leaves_tried is not None,
+                leave_tried=self._settler.leaves_tried is not None,
             ),
             until=self._stopping,
-            on_away=self._desk.note_silence,
+            on_away=self._settler.note_silence,
         )
         self._senders.waiting[self._kind] -= batch
         if claimed is None:
@@ -165,7 +165,7 @@ class Dispatcher:
 
     async def _accept(self, claimed: Claimed, took: float, *, found_all: bool) -> None:
         for dropped in claimed.dropped:
-            self._desk.note_dropped(dropped)
+            self._settler.note_dropped(dropped)
         if claimed.clock is not None:
             self._senders.clock_offset_s = claimed.clock
         # The whole fleet walks the plan in one order; a process that is behind may jump to the front.
@@ -188,11 +188,11 @@ class Dispatcher:
 
     def _hold(self, claims: Sequence[Claim]) -> list[Claim]:
         """Take claims in hand, but for rounds that are in hand already: the database has lost their older claims."""
-        in_hand = self._desk.in_hand
+        in_hand = self._settler.in_hand
         lost = [claim for claim in claims if in_hand.has_other(claim)]
         if lost:
             in_hand.doubted = True
-            self._desk.log.warning("round.claimed_twice", partner=self.partner.name, rounds=len(lost))
+            self._settler.log.warning("round.claimed_twice", partner=self.partner.name, rounds=len(lost))
             self._senders.unsent[self._kind] += lost
         mine = [claim for claim in claims if claim not in lost]
         in_hand.add(mine)
@@ -206,7 +206,7 @@ class Dispatcher:
         self._batch = max(1, self._batch // 2) if took > SLOW_S else min(most, max(2 * self._batch, most // 2))
         too_slow = bool(claimed.claims) and took >= LOOK_GOOD_S
         if too_slow and not self._too_slow:
-            self._desk.log.warning(
+            self._settler.log.warning(
                 "database.slow", partner=self.partner.name, took_s=round(took, 3), limit_s=LOOK_GOOD_S
             )
         self._too_slow = too_slow or (self._too_slow and not claimed.claims)
@@ -216,19 +216,19 @@ class Dispatcher:
         if not claims:
             return
         self._senders.unsent[self._kind] = []
-        released = await persist(lambda: self._ledger.release(claims), until=self._stopping)
+        released = await retry_until(lambda: self._ledger.release(claims), until=self._stopping)
         if released is None:  # their leases run out, and another process finds them
-            self._desk.log.warning("round.release_failed", partner=self.partner.name, rounds=len(claims))
+            self._settler.log.warning("round.release_failed", partner=self.partner.name, rounds=len(claims))
         else:
-            self._desk.in_hand.remember_released(claims, time.monotonic())
+            self._settler.in_hand.remember_released(claims, time.monotonic())
         told = self.partner.told
         for claim in claims:
             if claim.doubtful:
                 told.done(claim.cancellation_id)  # a doubt is asked about anew
             if not told.is_out(claim.cancellation_id):
                 (self._asker or self).look_from(claim.cancellation_id)
-            if not self._desk.in_hand.has_other(claim):
-                self._desk.in_hand.drop(claim)
+            if not self._settler.in_hand.has_other(claim):
+                self._settler.in_hand.drop(claim)
         told.put_back([claim.cancellation_id for claim in claims])
         self._senders.holding[self._kind] -= len(claims)
 
@@ -238,13 +238,13 @@ class Dispatcher:
         if not claims:
             return
         self._senders.late[self._kind] = []
-        kept = await persist(
+        kept = await retry_until(
             lambda: self._ledger.reserve(self._kind, self.partner.terms, claims),
             until=self._stopping,
         )
         kept = kept or []  # None: told to stop meanwhile
         ours = {claim.uuid for claim in kept}
-        self._desk.in_hand.add(kept)
+        self._settler.in_hand.add(kept)
         self._senders.unsent[self._kind] += [claim for claim in claims if claim.uuid not in ours]
         self._senders.give(kept)
 

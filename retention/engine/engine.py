@@ -14,11 +14,11 @@ from retention.core.runs.pauses import pause_of_all, paused_partners
 from retention.engine.clock_watch import WaitLog
 from retention.engine.dispatcher import Dispatcher
 from retention.engine.lease_keeper import LeaseKeeper
-from retention.engine.recovery import Recovery
-from retention.engine.retry import persist
-from retention.engine.run_end import RunEnd
+from retention.engine.recovery import ExpiredClaims
+from retention.engine.retry import retry_until
+from retention.engine.run_end import RunFinisher
 from retention.engine.senders import Senders
-from retention.engine.settler import Desk
+from retention.engine.settler import Settler
 from retention.errors import LostRunError
 from retention.ledger.database_errors import AWAY, first_line
 
@@ -30,23 +30,23 @@ if TYPE_CHECKING:
 
     from retention.core.runs.pauses import Paused
     from retention.engine.clock_watch import ClockWatch
-    from retention.engine.counters import Stats
+    from retention.engine.counters import RunCounters
     from retention.engine.partner import Partner
     from retention.ledger.claims import WorkLedger
     from retention.ledger.results import Sight
 
-WATCH = 0.4
+WATCH_INTERVAL_S = 0.4
 """Seconds between looks at the run: a pause, a halt or a kill switch is obeyed within a second."""
 
-CONCLUDE = 0.1
+FINISH_POLL_S = 0.1
 """Seconds between looks whether the run is done, once this process has nothing to do."""
 
-RECOVER = 5.0
+RECOVERY_INTERVAL_S = 5.0
 """Seconds between looks for claims whose process died, while there is other work."""
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class EngineResult:
     """How this process's part ended. `lost` names the partners that nobody could reach."""
 
     stopped: bool
@@ -63,7 +63,7 @@ class Engine:
         self,
         ledger: WorkLedger,
         partners: Sequence[Partner],
-        stats: Stats,
+        stats: RunCounters,
         log: FilteringBoundLogger,
         *,
         run_id: UUID,
@@ -84,7 +84,7 @@ class Engine:
         self._clock = clock
         self._agrees = clock.agrees if clock else lambda: True
         self._waits = WaitLog(log)
-        self._desk = Desk(
+        self._settler = Settler(
             ledger,
             stats,
             log,
@@ -93,12 +93,12 @@ class Engine:
             passed=passed,
             log_user_ids=log_user_ids,
         )
-        self._keeper = LeaseKeeper(ledger, self._desk.in_hand, log)
+        self._keeper = LeaseKeeper(ledger, self._settler.in_hand, log)
         self._senders: list[Senders] = []
         self._dispatchers: list[Dispatcher] = []
-        self._recovery = Recovery(ledger, partners, self._dispatchers, self._desk.in_hand, [run_id], log)
+        self._recovery = ExpiredClaims(ledger, partners, self._dispatchers, self._settler.in_hand, [run_id], log)
         self._over = asyncio.Event()
-        self._end = RunEnd(ledger, partners, self._desk, log, self._over)
+        self._end = RunFinisher(ledger, partners, self._settler, log, self._over)
         self._stopped = False
         self._failure: Exception | None = None
         self._overdue = False
@@ -107,7 +107,7 @@ class Engine:
     def stop(self) -> None:
         """Drain: nothing more is sent, what is in flight is settled, what is claimed is handed back."""
         self._stopped = True
-        self._desk.hurry(stopped=True)
+        self._settler.hurry(stopped=True)
         self._over.set()
         self._stop_sending()
 
@@ -119,17 +119,17 @@ class Engine:
 
     def die(self) -> None:
         """Go without waiting; what is unwritten becomes a doubt when its lease runs out."""
-        self._desk.die()
+        self._settler.die()
 
-    async def run(self) -> Ending:
+    async def run(self) -> EngineResult:
         """Work until the run is over for this process."""
         for partner in self._partners:
             self._set_up(partner)
         if self._stopped:
-            await persist(self._ledger.leave, until=self._over)
-            return Ending(stopped=True, lost=())
+            await retry_until(self._ledger.leave, until=self._over)
+            return EngineResult(stopped=True, lost=())
         async with asyncio.TaskGroup() as group:
-            desk = group.create_task(self._desk.run())
+            settler = group.create_task(self._settler.run())
             watcher = group.create_task(self._guard(self._watch()))
             concluder = group.create_task(self._guard(self._conclude()))
             work = [part.run() for part in self._senders] + [part.run() for part in self._dispatchers]
@@ -139,8 +139,8 @@ class Engine:
             await asyncio.gather(*parts, *(partner.close() for partner in self._partners))
             for dispatcher in self._dispatchers:
                 await self._guard(dispatcher.wind_up())
-            self._desk.close()
-            await desk
+            self._settler.close()
+            await settler
             watcher.cancel()
             if self._telling is not None:
                 self._telling.cancel()
@@ -148,23 +148,23 @@ class Engine:
         if self._failure is not None:
             raise self._failure
         if self._stopped:
-            await persist(self._ledger.leave, until=self._over)
+            await retry_until(self._ledger.leave, until=self._over)
         elif self._overdue:
             await self._wind_up()
         elif self._called_off is not None:
             await self._end.give_up(None, self._called_off)  # what was in this process's hands at that moment
-        return Ending(self._stopped, self._end.unreached)
+        return EngineResult(self._stopped, self._end.unreached)
 
     def _set_up(self, partner: Partner) -> None:
-        senders = Senders(partner, self._desk)
+        senders = Senders(partner, self._settler)
         self._senders.append(senders)
         asker = None
         if partner.treating.status_probe:
-            asker = Dispatcher(Kind.STATUS, senders, self._ledger, self._desk)
+            asker = Dispatcher(Kind.STATUS, senders, self._ledger, self._settler)
             self._dispatchers.append(asker)
         self._dispatchers.append(
             Dispatcher(
-                Kind.CANCEL, senders, self._ledger, self._desk, asker=asker if partner.treating.ask_first else None
+                Kind.CANCEL, senders, self._ledger, self._settler, asker=asker if partner.treating.ask_first else None
             )
         )
 
@@ -178,7 +178,7 @@ class Engine:
                     return
             except AWAY:
                 self._log.debug("database.away")
-            await asyncio.sleep(WATCH)
+            await asyncio.sleep(WATCH_INTERVAL_S)
 
     async def _guard(self, part: Coroutine[Any, Any, None]) -> None:
         """Let a part that fails end the work, not cut off what is in flight."""
@@ -188,7 +188,7 @@ class Engine:
             # What the database refuses once it refuses again: a person has to mend it, and then to resume the run.
             reason = f"database: {first_line(error)}"
             self._log.error("database.refused", problem=first_line(error))
-            await persist(lambda: self._ledger.halt(reason), until=self._over)
+            await retry_until(lambda: self._ledger.halt(reason), until=self._over)
             self._over.set()
         except Exception as error:  # noqa: BLE001 - raised again once everything is drained
             self._failure = self._failure or error
@@ -202,9 +202,9 @@ class Engine:
             except AWAY:
                 self._log.debug("database.away")
             except LostRunError:
-                self._desk.write_again()  # the attempts go on record, though the ledger has lost their run
+                self._settler.write_again()  # the attempts go on record, though the ledger has lost their run
                 raise
-            await asyncio.sleep(WATCH)
+            await asyncio.sleep(WATCH_INTERVAL_S)
 
     async def _look(self) -> None:
         now = time.monotonic()
@@ -213,8 +213,8 @@ class Engine:
             await self._clock.look()
         overdue = sight.overdue and self._agrees()
         if await self._keeper.keep(sight.server_started, now):
-            self._desk.write_again()
-        self._waits.look(self._senders, sight, now, now + 2 * WATCH)
+            self._settler.write_again()
+        self._waits.look(self._senders, sight, now, now + 2 * WATCH_INTERVAL_S)
         paused = self._note_pauses(sight.pauses)
         for partner in self._partners:
             partner.halted = partner.halted or partner.name in sight.halted_partners
@@ -228,7 +228,7 @@ class Engine:
             await self._ledger.halt(paused, paused_for=[*self._end.paused])
         if overdue:
             self._overdue = True
-            self._desk.hurry(stopped=False)
+            self._settler.hurry(stopped=False)
         if sight.status == "cancelled":
             self._called_off = sight.halt_reason
         if sight.status != "running" or paused or overdue:
@@ -261,15 +261,15 @@ class Engine:
         clock = time.monotonic
         recovered_at = clock()
         while not self._over.is_set():
-            await asyncio.sleep(CONCLUDE)
+            await asyncio.sleep(FINISH_POLL_S)
             if not self._agrees():  # no lease has run out, and no end has come
                 continue
-            done = self._desk.empty and all(dispatcher.quiet for dispatcher in self._dispatchers)
+            done = self._settler.empty and all(dispatcher.quiet for dispatcher in self._dispatchers)
             if self._clock is not None:
                 await self._clock.correct(leases=done)
-            if not done and clock() - recovered_at < RECOVER:
+            if not done and clock() - recovered_at < RECOVERY_INTERVAL_S:
                 continue
-            if self._desk.blocked:
+            if self._settler.blocked:
                 continue  # replies wait to be written
             started = clock()
             try:
@@ -279,4 +279,4 @@ class Engine:
             except AWAY:
                 self._log.debug("database.away")
             recovered_at = clock()
-            await asyncio.sleep(min(10 * (recovered_at - started), RECOVER))
+            await asyncio.sleep(min(10 * (recovered_at - started), RECOVERY_INTERVAL_S))

@@ -20,7 +20,7 @@ _EVENTS = {
 }
 
 
-def told(
+def attempt_event(
     item: Settlement, latency: float | None, written: Written | None, *, with_user: bool
 ) -> tuple[str, str, dict[str, Any]]:
     """Event, level and values of the line; `latency` in seconds, `written` None for a reply that came too late."""
@@ -45,7 +45,7 @@ def told(
     return *_event(item, written), {key: value for key, value in values.items() if value is not None}
 
 
-def is_left(item: Settlement) -> bool:
+def is_open_doubt(item: Settlement) -> bool:
     """Whether it is a doubt that nothing more is done about in this run."""
     return item.state is State.IN_DOUBT and item.due_in is None
 
@@ -55,7 +55,7 @@ def _event(item: Settlement, written: Written | None) -> tuple[str, str]:
         return "round.late_reply", "warning"
     if item.outcome is Outcome.IN_PROGRESS and item.claim.asks_first and item.state in LIVE_STATES:
         return "round.asked", "debug"  # its cancel is next, and told
-    if is_left(item):
+    if is_open_doubt(item):
         return "round.in_doubt", "warning"  # it needs a person
     if item.state is State.IN_DOUBT and item.refused and not item.doubtful:
         return "round.refused", "info"  # no doubt: it is asked about once, and its end is told

@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
-    from retention.engine.claims_in_hand import InHand
+    from retention.engine.claims_in_hand import ClaimsInHand
     from retention.ledger.claims import WorkLedger
 
 
 class LeaseKeeper:
     """Extends leases that are about to end, and records lost claims and lost releases again."""
 
-    def __init__(self, ledger: WorkLedger, in_hand: InHand, log: FilteringBoundLogger) -> None:
+    def __init__(self, ledger: WorkLedger, in_hand: ClaimsInHand, log: FilteringBoundLogger) -> None:
         self._ledger = ledger
         self._in_hand = in_hand
         self._log = log

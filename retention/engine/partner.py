@@ -14,9 +14,9 @@ from retention.core.sending import wire
 from retention.core.sending.ask_first import wrong_status_address
 from retention.core.sending.transitions import classify, settle
 from retention.core.sending.wire import SUCCESS
-from retention.engine.asked_rounds import ToldRounds
+from retention.engine.asked_rounds import AskedRounds
 from retention.engine.credentials import Access, CredentialWatch
-from retention.engine.reach import Reach
+from retention.engine.reach import CircuitBreaker
 from retention.engine.reply_cleaner import ReplyCleaner
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ class Partner:
         self.terms = terms
         self.treating = treating
         self.concurrency = concurrency
-        self.reach = {kind: Reach(treating.max_attempts) for kind in Kind}
-        self.told = ToldRounds(terms.rate)
+        self.reach = {kind: CircuitBreaker(treating.max_attempts) for kind in Kind}
+        self.told = AskedRounds(terms.rate)
         self.halted = False
         self.paused = False
         self.believes_clock: Callable[[], bool] = lambda: True

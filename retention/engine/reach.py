@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from retention.core.sending.backoff import outage_pause
 
-STREAK = 3
+FAILURES_TO_OPEN = 3
 """Connections in a row that could not be made before the partner counts as out of reach."""
 
 
 @dataclass(slots=True)
-class Reach:
+class CircuitBreaker:
     """What this process knows of an address being reachable; times in seconds on the monotonic clock."""
 
     max_attempts: int
@@ -31,7 +31,7 @@ class Reach:
         """None was, and why. The failures of one burst count once: those behind the first find the pause set."""
         self.failed, self.why = True, why
         self.streak += 1
-        if self.streak >= STREAK and now >= self.until:
+        if self.streak >= FAILURES_TO_OPEN and now >= self.until:
             self.outages += 1
             self.until = now + outage_pause(self.outages, fraction)
 

@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
-    from retention.engine.claims_in_hand import InHand
+    from retention.engine.claims_in_hand import ClaimsInHand
     from retention.engine.dispatcher import Dispatcher
     from retention.engine.partner import Partner
     from retention.ledger.claims import WorkLedger
 
-AHEAD = 10_000
+LOOKAHEAD_ROUNDS = 10_000
 """Rounds of the plan by which other processes' claims may be ahead of ours; what is farther is found at the end."""
 
 
-class Recovery:
+class ExpiredClaims:
     """Turns claims whose leases have ended into doubts, in the runs of `run_ids`; those in hand are not lost."""
 
     def __init__(
@@ -30,7 +30,7 @@ class Recovery:
         ledger: WorkLedger,
         partners: Sequence[Partner],
         dispatchers: Sequence[Dispatcher],
-        in_hand: InHand,
+        in_hand: ClaimsInHand,
         run_ids: Sequence[UUID],
         log: FilteringBoundLogger,
     ) -> None:
@@ -52,7 +52,7 @@ class Recovery:
         for partner in self._partners:
             reached = max(part.reached for part in self._dispatchers if part.partner is partner)
             front = self._fronts.get(partner.name)
-            window = None if whole or front is None else Window(front, reached + AHEAD)
+            window = None if whole or front is None else Window(front, reached + LOOKAHEAD_ROUNDS)
             rows = await self._ledger.recover(partner.terms, self._run_ids, window, but=self._in_hand.uuids)
             first = await self._ledger.front(partner.name, front or 0)
             self._fronts[partner.name] = reached if first is None else first - 1

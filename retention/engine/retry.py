@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-async def persist(
+async def retry_until(
     operation: Callable[[], Awaitable[T]],
     *,
     until: asyncio.Event,

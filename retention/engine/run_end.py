@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from retention.core.model import Kind
 from retention.core.runs.pauses import words_of
-from retention.engine.retry import persist
+from retention.engine.retry import retry_until
 
 if TYPE_CHECKING:
     import asyncio
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from retention.engine.partner import Partner
-    from retention.engine.settler import Desk
+    from retention.engine.settler import Settler
     from retention.ledger.claims import WorkLedger
 
-REACHED = 60.0
+UNREACHABLE_AFTER_S = 60.0
 """Seconds within which another process must have reached a partner that this one cannot, or it is given up for all."""
 
 
-class RunEnd:
+class RunFinisher:
     """Ends one run. `over` is set once this process has no part in it any more.
 
     `lost` names the partners that this process has not reached for long, `unreached` those that nobody could reach when
@@ -33,13 +33,13 @@ class RunEnd:
         self,
         ledger: WorkLedger,
         partners: Sequence[Partner],
-        desk: Desk,
+        settler: Settler,
         log: FilteringBoundLogger,
         over: asyncio.Event,
     ) -> None:
         self._ledger = ledger
         self._partners = partners
-        self._desk = desk
+        self._settler = settler
         self._log = log
         self._over = over
         self.lost: set[str] = set()
@@ -50,12 +50,12 @@ class RunEnd:
         self, partner: str | None, why: str, *, doubts_only: bool = False, tried_only: bool = False
     ) -> None:
         """Send nothing more about these rounds, and count what that ends."""
-        given_up = await persist(
+        given_up = await retry_until(
             lambda: self._ledger.give_up(partner, why, doubts_only=doubts_only, tried_only=tried_only),
             until=self._over,
         )
         if given_up:
-            self._desk.note_given_up(given_up)
+            self._settler.note_given_up(given_up)
             self._log.warning("run.given_up", partner=partner, rounds=sum(g.rounds for g in given_up), detail=why)
 
     async def _find_unreached(self) -> tuple[str, ...]:
@@ -64,14 +64,14 @@ class RunEnd:
         for partner in sorted(self._partners, key=lambda partner: partner.name):
             lost = partner.name in self.lost
             kinds = partner.lost_kinds if lost else [*Kind] if partner.never_reached else []
-            if kinds and not await self._ledger.reached(partner.name, kinds, REACHED if lost else None):
+            if kinds and not await self._ledger.reached(partner.name, kinds, UNREACHABLE_AFTER_S if lost else None):
                 found.append(partner.name)
         return tuple(found)
 
     async def finish(self) -> bool:
         """End the run if nothing is left to do, in the way that the partners' states say; whether this call did it."""
-        if self._desk.leaves_tried is not None:
-            await self.give_up(None, self._desk.leaves_tried, tried_only=True)
+        if self._settler.leaves_tried is not None:
+            await self.give_up(None, self._settler.leaves_tried, tried_only=True)
         halted = sorted(partner.name for partner in self._partners if partner.halted and partner.name not in self.lost)
         if halted:
             return await self._halt(f"unauthorized: {', '.join(halted)} refused our credentials")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from retention.core.model import Claim, Settlement
     from retention.engine.partner import Partner
-    from retention.engine.settler import Desk
+    from retention.engine.settler import Settler
     from retention.vendor_api.client import Exchange
     from retention.vendor_api.connection import Connection
 
@@ -38,7 +38,7 @@ class Senders:
     `late` for the dispatcher of their kind.
     """
 
-    def __init__(self, partner: Partner, desk: Desk) -> None:
+    def __init__(self, partner: Partner, settler: Settler) -> None:
         self.partner = partner
         self.places = InFlightLimit(partner.concurrency)
         self.waiting: Counter[Kind] = Counter()
@@ -46,7 +46,7 @@ class Senders:
         self.late: dict[Kind, list[Claim]] = {kind: [] for kind in Kind}
         self.holding: Counter[Kind] = Counter()  # claims in this process's hands, until their replies are taken in
         self.clock_offset_s = 0.0  # the database's time minus this process's monotonic time
-        self._desk = desk
+        self._settler = settler
         self._queues: dict[Kind, deque[Claim]] = {kind: deque() for kind in Kind}
         self._unconnected: Counter[Kind] = Counter()  # claims whose turn came, and that wait for a connection
         self._idle: deque[asyncio.Future[None]] = deque()
@@ -182,7 +182,7 @@ class Senders:
             self.partner.open_connections(kind, wanted, self.places, unconnected=unconnected.total())
 
     def _may_send(self, kind: Kind, now: float) -> bool:
-        return not (self._stopped or self._desk.blocked or self.partner.blocked(kind, now))
+        return not (self._stopped or self._settler.blocked or self.partner.blocked(kind, now))
 
     async def _wait_for_connection(self, claim: Claim) -> Connection | None:
         """Wait for a new connection, or one that another request gives back; without one the claim is handed back."""
@@ -204,19 +204,19 @@ class Senders:
             self.unsent[claim.kind].append(claim)
             return
         now = self._now()
-        self._desk.note_wait(self.partner, max(0.0, claim.slot - claim.leave_by + LOOK_GOOD_S))
+        self._settler.note_wait(self.partner, max(0.0, claim.slot - claim.leave_by + LOOK_GOOD_S))
         self.places.observe(now - exchange.sent_at)
         item = await self._interpret(claim, exchange)
         pause = pause_for(item, exchange.answer)
         if pause is not None:
             self.partner.throttle(self._now() + pause)
             self.partner.unrecorded += 1
-            await self._desk.note_throttled(self.partner, pause)
+            await self._settler.note_throttled(self.partner, pause)
             self.partner.recorded()
         # Waits while too many replies are unwritten; the sender is parked with it.
         reply = (self.partner, item, now - exchange.sent_at, exchange.sent_at)
-        if not self._desk.take(reply):
-            await self._desk.put(reply)
+        if not self._settler.take(reply):
+            await self._settler.put(reply)
         self.holding[claim.kind] -= 1
         if claim.kind is Kind.CANCEL:
             self.partner.told.done(claim.cancellation_id)
@@ -226,7 +226,7 @@ class Senders:
         known = False
         if exchange.sent_at is not None and self.partner.refuses_us(claim, exchange.answer):
             if self.partner.secret_changes:
-                self._desk.log.warning("partner.secret_changes", partner=self.partner.name)
+                self._settler.log.warning("partner.secret_changes", partner=self.partner.name)
             known = await self.partner.judge_refusal(exchange.answer, exchange.sent_at, stopped=lambda: self._stopped)
         sign = self.partner.wrong_status_address(claim, exchange.answer)
         item = self.partner.settle(
@@ -238,7 +238,7 @@ class Senders:
             wrong_address=sign is not None,
         )
         if sign is not None:
-            await self._desk.halt_wrong_status_address(self.partner, sign)
+            await self._settler.halt_wrong_status_address(self.partner, sign)
         return item
 
     def _at(self, moment: float | None) -> datetime | None:

@@ -11,9 +11,9 @@ from retention.core.model import LIVE_STATES, Outcome
 from retention.core.planning.rails import check_closings, check_replies
 from retention.core.sending.settle_batch import BUSY_PAUSE_S, SettleBatch
 from retention.engine.batch_writer import BUSY_OVERDUE_S, BUSY_STOPPED_S, BatchWriter
-from retention.engine.claims_in_hand import RECENT, RECENT_S, InHand
-from retention.engine.events import is_left, told
-from retention.engine.retry import persist
+from retention.engine.claims_in_hand import RECENT, RECENT_S, ClaimsInHand
+from retention.engine.events import attempt_event, is_open_doubt
+from retention.engine.retry import retry_until
 from retention.ledger.database_errors import NoAnswerError
 
 if TYPE_CHECKING:
@@ -22,37 +22,37 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from retention.core.model import Settlement
-    from retention.engine.counters import Stats
+    from retention.engine.counters import RunCounters
     from retention.engine.partner import Partner
     from retention.ledger.claims import WorkLedger
     from retention.ledger.results import Dropped, GivenUp, Settled, Written
 
-Answered = tuple["Partner", "Settlement", float, float]
+TimedReply = tuple["Partner", "Settlement", float, float]
 """A reply, from whom, how many seconds it took, and when on the monotonic clock its request left."""
 
-UNWRITTEN = 450
+UNWRITTEN_MAX = 450
 """Replies that may wait; beyond it the senders wait with theirs."""
 
 BATCH = 500
 """Replies written at once, at the most."""
 
-BREATH = 50
+REPORT_CHUNK = 50
 """Replies told of in one go."""
 
-ENOUGH = 200
+BATCH_MIN = 200
 """Replies that are written without waiting for more."""
 
-LINGER = 0.03
+BATCH_LINGER_S = 0.03
 """Seconds for which fewer may gather."""
 
 
-class Desk:
+class Settler:
     """Where replies come in, and wait until they are written. `in_hand` are the claims of this process."""
 
     def __init__(
         self,
         ledger: WorkLedger,
-        stats: Stats,
+        stats: RunCounters,
         log: FilteringBoundLogger,
         *,
         max_failure_ratio: float,
@@ -61,7 +61,7 @@ class Desk:
         log_user_ids: bool,
     ) -> None:
         self.log = log
-        self.in_hand = InHand()
+        self.in_hand = ClaimsInHand()
         self._ledger = ledger
         self._writer = BatchWriter(ledger.settlements, self.in_hand, log)
         self._stats = stats
@@ -69,11 +69,11 @@ class Desk:
         self._max_conflicts = max_conflicts
         self._passed = passed
         self._log_user_ids = log_user_ids
-        self._inbox: list[Answered] = []
+        self._inbox: list[TimedReply] = []
         self._came = asyncio.Event()
         self._room = asyncio.Event()
         self._last = False
-        self._unwritten: dict[str, Answered] = {}
+        self._unwritten: dict[str, TimedReply] = {}
         self._recent: deque[tuple[float, Settlement]] = deque(maxlen=RECENT)
         self._again: list[Settlement] = []
         self._halted = False
@@ -90,16 +90,16 @@ class Desk:
         """Whether every reply that came in is written."""
         return not self._unwritten
 
-    def take(self, reply: Answered) -> bool:
+    def take(self, reply: TimedReply) -> bool:
         """Take a reply in, unless too many are unwritten."""
         self._unwritten[reply[1].claim.uuid] = reply
-        if len(self._inbox) >= UNWRITTEN:
+        if len(self._inbox) >= UNWRITTEN_MAX:
             return False
         self._inbox.append(reply)
         self._came.set()
         return True
 
-    async def put(self, reply: Answered) -> None:
+    async def put(self, reply: TimedReply) -> None:
         """Hand a reply over; waits while too many are unwritten."""
         while not self.take(reply):
             self._room.clear()
@@ -138,8 +138,8 @@ class Desk:
             if not self._inbox and not due:
                 await self._wait()
                 continue
-            if len(self._inbox) < ENOUGH and not self._last:
-                await asyncio.sleep(LINGER)
+            if len(self._inbox) < BATCH_MIN and not self._last:
+                await asyncio.sleep(BATCH_LINGER_S)
             batch, self._inbox = self._inbox[:BATCH], self._inbox[BATCH:]
             self._room.set()
             for part in _one_per_round([item for _, item, _, _ in batch]):
@@ -158,7 +158,7 @@ class Desk:
     async def _write(self, batch: SettleBatch) -> None:
         async for items, settled in self._writer.write(batch):
             for nth, item in enumerate(items):
-                if nth % BREATH == BREATH - 1:
+                if nth % REPORT_CHUNK == REPORT_CHUNK - 1:
                     await asyncio.sleep(0)  # others have slots to keep
                 await self._written(item, settled)
             if settled is not None:
@@ -198,11 +198,11 @@ class Desk:
         if settled.refused_closings is not None:
             tripped = check_closings(settled.refused_closings, self._max_conflicts, self._passed) or tripped
         if tripped is not None and not self._halted:
-            halted = await persist(lambda: self._ledger.halt(str(tripped)), until=self._writer.aborted)
+            halted = await retry_until(lambda: self._ledger.halt(str(tripped)), until=self._writer.aborted)
             self._halted = halted is not None
 
     async def _halt_partner(self, partner: Partner) -> None:
-        if await persist(lambda: self._ledger.halt_partner(partner.name), until=self._writer.aborted):
+        if await retry_until(lambda: self._ledger.halt_partner(partner.name), until=self._writer.aborted):
             self.log.error("partner.unauthorized", partner=partner.name)
 
     async def halt_wrong_status_address(self, partner: Partner, sign: str) -> None:
@@ -212,12 +212,12 @@ class Desk:
             f"status_url: the status address of partner {partner.name} does not answer questions ({sign}), and with"
             " ask_first nothing is cancelled without asking; mend status_url, or set ask_first = false"
         )
-        await persist(lambda: self._ledger.halt(reason), until=self._writer.aborted)
+        await retry_until(lambda: self._ledger.halt(reason), until=self._writer.aborted)
 
     async def note_throttled(self, partner: Partner, pause: float) -> None:
         """Let every replica know that the partner wants to be left alone for so many seconds."""
         self.log.warning("partner.throttled", partner=partner.name, pause_s=round(pause, 3))
-        await persist(lambda: self._ledger.throttle(partner.terms, pause), until=self._writer.aborted)
+        await retry_until(lambda: self._ledger.throttle(partner.terms, pause), until=self._writer.aborted)
 
     def note_wait(self, partner: Partner, seconds: float) -> None:
         """Count what a request waited for its slot."""
@@ -245,10 +245,10 @@ class Desk:
     def _tell(self, item: Settlement, latency: float, written: Written | None) -> None:
         claim = item.claim
         self._stats.tally.requests[claim.partner].note(latency)
-        if written is not None and (item.state not in LIVE_STATES or is_left(item)):
+        if written is not None and (item.state not in LIVE_STATES or is_open_doubt(item)):
             self._stats.ended(claim.partner, claim.market, item.state)
             self._stats.refund(claim.partner, item.currency, item.amount)
-        event, level, values = told(item, latency, written, with_user=self._log_user_ids)
+        event, level, values = attempt_event(item, latency, written, with_user=self._log_user_ids)
         getattr(self.log, level)(event, **values)
 
 

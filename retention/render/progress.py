@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.progress import Progress
 
-    from retention.engine.counters import Stats
+    from retention.engine.counters import RunCounters
 
 REFRESH = 0.2
 """Seconds."""
@@ -28,7 +28,7 @@ def is_watched() -> bool:
 
 
 @asynccontextmanager
-async def progress(stats: Stats, planned: int, before: int = 0) -> AsyncIterator[None]:
+async def progress(stats: RunCounters, planned: int, before: int = 0) -> AsyncIterator[None]:
     """Show rounds done, rate, time left and outcomes on stderr, which is a terminal.
 
     `planned` counts the rounds of the run, `before` those of them that were done when this process began.

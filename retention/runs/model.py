@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
     from retention.core.planning.plan import Plan
     from retention.core.runs.summary import ExitCode, Summary
-    from retention.engine.engine import Ending
+    from retention.engine.engine import EngineResult
     from retention.settings.model import Policy
 
 
 class Work(Protocol):
     """Sends and settles a run's plan: the engine, put together for it."""
 
-    async def __call__(self, run_id: UUID, policy: Policy, passed: Sequence[str]) -> Ending:
+    async def __call__(self, run_id: UUID, policy: Policy, passed: Sequence[str]) -> EngineResult:
         """Work on the run until it is over for this process."""
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from retention.core.planning.plan import Plan, Scope
     from retention.core.runs.stalled import Stalled
-    from retention.engine.counters import Tally
+    from retention.engine.counters import ProcessCounters
     from retention.ledger.claims import LaneTerms
     from retention.ledger.clocks import Correction
     from retention.ledger.runs import RunLedger
@@ -38,7 +38,7 @@ class Planning:
         self,
         ledger: RunLedger,
         stalls: Stalls,
-        tally: Tally,
+        tally: ProcessCounters,
         log: FilteringBoundLogger,
         scope: Callable[[Policy, int | None], tuple[Scope, Sequence[LaneTerms]]],
         clock_limit: Callable[[str], float],

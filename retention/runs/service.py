@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from retention.core.planning.plan import Plan, Scope
     from retention.core.planning.rails import Tripped
-    from retention.engine.counters import Tally
+    from retention.engine.counters import ProcessCounters
     from retention.ledger.claims import LaneTerms
     from retention.ledger.holds import Controls
     from retention.ledger.runs import RunLedger
@@ -57,7 +57,7 @@ class Runs:
         replica: str,
         work: Work,
         able: Callable[[Policy], None],
-        tally: Tally,
+        tally: ProcessCounters,
         log: FilteringBoundLogger,
         signalled: Callable[[], int | None],
         policy_now: Callable[[str], Policy | None],

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from retention.engine.clock_watch import ClockWatch
-from retention.engine.counters import Stats
+from retention.engine.counters import RunCounters
 from retention.engine.engine import Engine
 from retention.ledger.claims import WorkLedger
 from retention.render.progress import is_watched, progress
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from uuid import UUID
 
-    from retention.engine.engine import Ending
+    from retention.engine.engine import EngineResult
     from retention.process.shutdown import Workplace
     from retention.settings import Policy
     from retention.wiring.services import House
@@ -32,7 +32,7 @@ async def work_on(
     run_id: UUID,
     policy: Policy,
     passed: Sequence[str],
-) -> Ending:
+) -> EngineResult:
     """Work on a run until it is over for this process; `show` its progress where stderr is a terminal.
 
     A process that is there for this run alone has people `told` by itself when the run has stalled; a daemon finds that
@@ -47,7 +47,7 @@ async def work_on(
         house.clocks,
         house.server,
     )
-    stats = Stats(policy.name, house.tally)
+    stats = RunCounters(policy.name, house.tally)
     log = house.log.bind(run_id=str(run_id), policy=policy.name)
 
     async def stalled() -> None:

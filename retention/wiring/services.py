@@ -13,7 +13,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from retention.engine.counters import Tally
+from retention.engine.counters import ProcessCounters
 from retention.errors import ConfigurationError
 from retention.ledger.clocks import Clocks
 from retention.ledger.database import open_database
@@ -61,7 +61,7 @@ class House:
     log: FilteringBoundLogger
     redactor: Redactor
     replica: str
-    tally: Tally
+    tally: ProcessCounters
     clocks: Clocks
     server: KnownServer
 
@@ -161,7 +161,7 @@ async def open_house(
     secret = settings.database.dsn
     async with open_database(secret.reveal if secret else str, connections, log) as database:
         clocks = Clocks(timeouts_of(settings))
-        yield House(settings, database, log, redactor, replica_name(), Tally(), clocks, KnownServer())
+        yield House(settings, database, log, redactor, replica_name(), ProcessCounters(), clocks, KnownServer())
 
 
 def timeouts_of(settings: Settings) -> list[float]:

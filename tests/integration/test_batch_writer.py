@@ -10,7 +10,7 @@ from support.bare import TERMS, begin, cancelled
 from retention.core.model import Kind
 from retention.core.sending.settle_batch import SettleBatch
 from retention.engine.batch_writer import BatchWriter
-from retention.engine.claims_in_hand import InHand
+from retention.engine.claims_in_hand import ClaimsInHand
 from retention.ledger import database as module
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ async def busy(world: World, database: Database, body: str) -> list[dict[str, An
         events.append(event)
         raise structlog.DropEvent
 
-    writer = BatchWriter(planned.work.settlements, InHand(), structlog.wrap_logger(None, processors=[keep]))
+    writer = BatchWriter(planned.work.settlements, ClaimsInHand(), structlog.wrap_logger(None, processors=[keep]))
     assert [] == [part async for part in writer.write(SettleBatch(cancelled(claims)))]
     assert 1 == len(writer.parked)
     return events

@@ -12,7 +12,7 @@ from support.bare import SCOPE, TERMS
 from retention.core.model import Claim, Credentials
 from retention.core.sending.codes import DEFAULT_CODES
 from retention.core.sending.reply_rules import ReplyRules
-from retention.engine.counters import Stats, Tally
+from retention.engine.counters import ProcessCounters, RunCounters
 from retention.engine.credentials import Access
 from retention.engine.engine import Engine
 from retention.engine.partner import Partner
@@ -56,7 +56,7 @@ async def test_a_bug_in_a_sender_ends_the_run_and_is_told(world: World, database
         engine = Engine(
             WorkLedger(database, run_id, "one", None, time.monotonic),
             [partner],
-            Stats("nightly", Tally()),
+            RunCounters("nightly", ProcessCounters()),
             configure("json", "error", Redactor(list, set)),
             run_id=run_id,
             max_failure_ratio=0.2,

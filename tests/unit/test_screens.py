@@ -19,7 +19,7 @@ from retention.core.planning.holds import Hold
 from retention.core.planning.plan import ListedRound
 from retention.core.runs.stalled import OtherRun
 from retention.core.runs.summary import Summary
-from retention.engine.counters import Stats, Tally
+from retention.engine.counters import ProcessCounters, RunCounters
 from retention.ledger.holds import Pause
 from retention.ledger.reclosing import Reclosed
 from retention.ledger.review import ReviewItem
@@ -377,7 +377,7 @@ async def test_progress_keeps_bar_and_count(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("TERM", "xterm")
     file = Terminal()
     monkeypatch.setattr("sys.stderr", file)
-    stats = Stats("nightly", Tally())
+    stats = RunCounters("nightly", ProcessCounters())
     for state in State:
         stats.ended("acme", "MT", state, 1000)
     async with progress(stats, 1_000_000, 400_000):

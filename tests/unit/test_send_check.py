@@ -12,7 +12,7 @@ from retention.core.model import Claim, Kind
 from retention.core.sending.in_flight import InFlightLimit
 from retention.core.sending.pacing import LateBudget
 from retention.core.sending.send_check import SendCheck, check_send
-from retention.engine.asked_rounds import ToldRounds
+from retention.engine.asked_rounds import AskedRounds
 
 CLAIM = Claim(1, "run", "uuid", Kind.CANCEL, "acme", "MT", None, "u", "r", 1, 0, False, False, 10.0, 10.5, 25.0)
 
@@ -81,7 +81,7 @@ def test_no_more_is_claimed_than_can_leave(capacity: int, latency: float, steps:
 
 def test_told_rounds_are_called_in_time_or_asked_about_again() -> None:
     """The first cancels wait until some rounds are in hand; an answer that is not good any more has to be asked for anew."""
-    told = ToldRounds(rate=2.0)
+    told = AskedRounds(rate=2.0)
     told.add(1, 100.0)
     assert 0 == told.ready(100.1, all_asked=False)
     assert 1 == told.ready(100.1, all_asked=True)
@@ -97,7 +97,7 @@ def test_told_rounds_are_called_in_time_or_asked_about_again() -> None:
 
 def test_questions_do_not_run_away_from_the_cancels() -> None:
     """No more is asked ahead than a few seconds' worth, and nothing while told rounds wait for long."""
-    told = ToldRounds(rate=10.0)
+    told = AskedRounds(rate=10.0)
     assert 32 == told.room(100.0, asking=0)
     told.add(1, 100.0)
     assert 26 == told.room(100.0, asking=5)

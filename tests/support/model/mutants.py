@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, LiteralString
 from unittest.mock import patch
 
-from retention.engine.claims_in_hand import InHand
+from retention.engine.claims_in_hand import ClaimsInHand
 from retention.ledger import database
 from retention.ledger.queries import query
 from retention.ledger.settlements import Settlements
@@ -160,7 +160,7 @@ IDLE = (
     ),
     Idle(
         "a process that lives does not repeat its releases",
-        InHand,
+        ClaimsInHand,
         "released_since",
         lambda *_: [],
         "what it had released stands as a request",

@@ -24,8 +24,8 @@ from retention.core.sending.send_check import SendCheck, check_send
 from retention.core.sending.settle_batch import NextWrite, SettleBatch, after_failure
 from retention.core.sending.transitions import pause_for, settle
 from retention.core.sending.wire import decode
-from retention.engine.asked_rounds import ToldRounds
-from retention.engine.claims_in_hand import RECENT_S, InHand
+from retention.engine.asked_rounds import AskedRounds
+from retention.engine.claims_in_hand import RECENT_S, ClaimsInHand
 from retention.engine.lease_keeper import LeaseKeeper
 from retention.engine.partner import CALLABLE
 from retention.ledger.claims import LaneTerms, WorkLedger
@@ -93,11 +93,11 @@ class Replica:
         self._house = house
         self._terms = terms
         self._treating = ReplyRules(CODES, terms.max_attempts, terms.status_probe, ask_first=terms.ask_first)
-        self._told = ToldRounds(terms.rate)
+        self._told = AskedRounds(terms.rate)
         self.ledger = WorkLedger(database or house.database, run_id, self.name, None, lambda: house.now)
         self.released: list[str] = []
         """All attempts that it has handed back."""
-        self.in_hand = InHand()
+        self.in_hand = ClaimsInHand()
         self._keeper = LeaseKeeper(self.ledger, self.in_hand, cast("FilteringBoundLogger", _NoLog()))
         self._recent: deque[tuple[float, Settlement]] = deque()
 
