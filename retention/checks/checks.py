@@ -22,7 +22,7 @@ from retention.ledger.checks.names import inspect_names
 from retention.ledger.checks.readiness import inspect_database
 from retention.ledger.clocks import Clocks
 from retention.ledger.database import open_database
-from retention.ledger.database_errors import AWAY, told
+from retention.ledger.database_errors import UNAVAILABLE, told
 from retention.ledger.holds import Controls
 from retention.ledger.runs import RunLedger
 from retention.process.waiting import telling
@@ -191,7 +191,7 @@ async def _database(
             return [*findings, *secret_findings(settings, await sample_ids(database))]
     except RetentionError as error:
         message = str(error)
-    except AWAY as error:
+    except UNAVAILABLE as error:
         message = told(error)
     except psycopg.Error as error:
         message = f"the database refused a statement: {_first_line(error)}"

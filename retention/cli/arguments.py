@@ -70,30 +70,30 @@ async def require_known(house: House, option: str, kind: NameKind, given: Collec
 
     Where the operator's view does not tell soon, a warning has to do.
     """
-    from retention.ledger.known_names import Names
+    from retention.ledger.known_names import KnownNames
     from retention.runs.scope import configured_names
 
     configured = configured_names(house.settings, kind)
     strangers = [name for name in given if name not in configured]
     if not strangers:
         return
-    found = await Names(house.database).found(kind, strangers)
+    found = await KnownNames(house.database).found(kind, strangers)
     strange = next((name for name in strangers if name not in found.names), None)
     if strange is None:
         return
     if not found.certain:
         warn(house, f"{option} {strange}: whether there is such a {kind} was not found out{found.why_not}")
         return
-    known = configured | (await Names(house.database).all(kind)).names
+    known = configured | (await KnownNames(house.database).all(kind)).names
     where = "the configuration and the ledger" if kind is NameKind.POLICY else "configuration, ledger and open rounds"
     raise UsageError(f"{option} {strange}: unknown to {where}; {known_text(strange, known)}")
 
 
 async def warn_of_no_match(house: House, fields: Mapping[str, str | None]) -> None:
     """Say that a hold matches nothing now, and which spelling was perhaps meant."""
-    from retention.ledger.known_names import Names
+    from retention.ledger.known_names import KnownNames
 
-    names, hints = Names(house.database), []
+    names, hints = KnownNames(house.database), []
     kinds = {"partner": NameKind.PARTNER, "market": NameKind.MARKET, "game_id": NameKind.GAME}
     for column, kind in kinds.items():
         if (given := fields[column]) is None:

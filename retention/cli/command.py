@@ -117,7 +117,7 @@ def run(
 
     import psycopg
 
-    from retention.ledger.database_errors import AWAY, told
+    from retention.ledger.database_errors import UNAVAILABLE, told
     from retention.process.shutdown import Signals
 
     # What is imported stays, and requests leave next to no cycles: looking for them as often as Python does by itself
@@ -141,7 +141,7 @@ def run(
         raise
     except RetentionError as error:
         code = _fail(redactor.own_words(str(error)), error.exit_code)
-    except AWAY as error:
+    except UNAVAILABLE as error:
         code = _fail(redactor.text(told(error)), 5)
     except (
         psycopg.errors.InsufficientPrivilege

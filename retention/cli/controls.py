@@ -67,14 +67,14 @@ def hold_add(
         return end
 
     async def work(house: House, _signals: Signals) -> int:
-        from retention.ledger.known_names import Names
+        from retention.ledger.known_names import KnownNames
 
         end = asked(house.settings)
         for option, kind, name in (("--market", NameKind.MARKET, market), ("--game", NameKind.GAME, game)):
             await require_known(house, option, kind, [name] if name is not None else ())
         number = await house.controls.hold_add(partner, market, game, user, round_, reason, who(by), end)
         print(f"hold {number} stands", end="", flush=True)  # whatever comes of the count
-        names = Names(house.database)
+        names = KnownNames(house.database)
         matched = await names.matched(fields)
         rounds = counted(matched or 0, "open round")
         print(f"; it matches {rounds} now" if matched is not None else "", flush=True)

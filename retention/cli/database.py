@@ -100,11 +100,11 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
 
 def sample() -> None:
     """Print the sample view, function, indexes and roles, for the DBA to adapt."""
-    from retention.ledger.queries import folder
+    from retention.ledger.queries import sql_root
 
     for name in ("open_rounds", "close_rounds", "indexes", "roles"):
         print(f"-- {name}.sql {'-' * (73 - len(name))}")
-        print((folder() / "operator" / f"{name}.sql").read_text("utf-8"))
+        print((sql_root() / "operator" / f"{name}.sql").read_text("utf-8"))
 
 
 def check(context: typer.Context, as_json: AsJson = False) -> None:

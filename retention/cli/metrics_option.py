@@ -55,7 +55,7 @@ class Measured:
             return
         import psycopg
 
-        from retention.ledger.database_errors import AWAY
+        from retention.ledger.database_errors import UNAVAILABLE
         from retention.ledger.policy_facts import PolicyFacts
         from retention.metrics import labels_of
 
@@ -69,7 +69,7 @@ class Measured:
                 dry_run = [policy.name for policy in labels_of(house.settings, names) if policy.dry_run]
                 self.last_runs = await facts.last_runs(names, dry_run)
                 self.waiting = await facts.review_counts(house.settings.max_runs())
-        except (*AWAY, psycopg.Error, TimeoutError) as error:
+        except (*UNAVAILABLE, psycopg.Error, TimeoutError) as error:
             house.log.debug("metrics.ledger_not_read", problem=type(error).__name__)
 
 

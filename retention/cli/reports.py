@@ -112,7 +112,7 @@ def explain(
 
     async def work(house: House, _signals: Signals) -> int:
         from retention.ledger.checks.readiness import require_ready
-        from retention.ledger.known_names import Names
+        from retention.ledger.known_names import KnownNames
         from retention.render import terminal_lists as table
         from retention.reports import explain as explaining
         from retention.runs.scope import scope_of
@@ -122,7 +122,7 @@ def explain(
         policies = [(name, scope_of(house.settings, policy)) for name, policy in house.settings.policies.items()]
         life = await explaining.explain(house.database, partner, round_, policies)
         if not life.seen:
-            life = replace(life, alike=tuple(await Names(house.database).alike(round_) or ()))
+            life = replace(life, alike=tuple(await KnownNames(house.database).alike(round_) or ()))
         emit_json(life) if as_json else table.print_life(life)
         return 0
 

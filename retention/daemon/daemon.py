@@ -18,7 +18,7 @@ from retention.daemon.systemd import notify, watchdog_interval
 from retention.daemon.wakeups import Clockwork
 from retention.errors import ConfigurationError, RetentionError
 from retention.ledger import migrations
-from retention.ledger.database_errors import AWAY, BusyError, first_line
+from retention.ledger.database_errors import UNAVAILABLE, BusyError, first_line
 from retention.ledger.schedules import REQUESTED_BY
 from retention.runs.model import Order
 from retention.runs.scope import scope_of
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from retention.daemon.house import House
     from retention.daemon.scheduler import Watch
-    from retention.ledger.schedules import Look
+    from retention.ledger.schedules import PendingWork
     from retention.metrics import Metrics
     from retention.notify.notifier import Herald
     from retention.runs.model import Planned
@@ -124,7 +124,7 @@ class Daemon:
         try:
             async with asyncio.timeout(LOOK):
                 await migrations.require_current(self._house.database)
-        except (*AWAY, TimeoutError):
+        except (*UNAVAILABLE, TimeoutError):
             return "the database cannot be reached"
         except RetentionError as error:
             return str(error)
@@ -191,7 +191,7 @@ class Daemon:
         else:
             self._act(look)
 
-    def _act(self, look: Look) -> None:
+    def _act(self, look: PendingWork) -> None:
         for watch in self._timetable.due(look.now):
             if problem := self._clock.closed(watch.policy.name):
                 watch.problem = problem
@@ -214,7 +214,7 @@ class Daemon:
             for run_id in runs:
                 with suppress(RetentionError):  # it is for partners that are not configured here
                     await self._house.runs(self._shift.crew).hold_to_policy(run_id)
-        except AWAY:
+        except UNAVAILABLE:
             self._reloaded = True
 
     async def _fire(self, watch: Watch, now: datetime) -> None:
@@ -235,7 +235,7 @@ class Daemon:
     async def _tell(self) -> None:
         try:
             await self._herald.once()
-        except AWAY:
+        except UNAVAILABLE:
             pass  # the next look finds it still untold
         except Exception:  # noqa: BLE001 - runs go on
             self._log.exception("notification.broken_off")

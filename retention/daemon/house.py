@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from retention.engine.counters import ProcessCounters
-    from retention.ledger.claims import LaneTerms
+    from retention.ledger.claims import PartnerTerms
     from retention.ledger.clocks import Clocks
     from retention.ledger.database import Database
     from retention.ledger.runs import RunLedger
-    from retention.ledger.schedules import Schedules
-    from retention.ledger.stalled_runs import Stalls
+    from retention.ledger.schedules import ScheduleStore
+    from retention.ledger.stalled_runs import StalledRuns
     from retention.log import Redactor
     from retention.process.shutdown import Workplace
     from retention.runs.service import Runs
@@ -46,7 +46,7 @@ class House(Protocol):
         """What the process has done."""
 
     @property
-    def schedules(self) -> Schedules:
+    def schedules(self) -> ScheduleStore:
         """The ledger's schedules."""
 
     @property
@@ -54,14 +54,14 @@ class House(Protocol):
         """The ledger's runs."""
 
     @property
-    def stalls(self) -> Stalls:
+    def stalls(self) -> StalledRuns:
         """Runs that stand still."""
 
     @property
     def clocks(self) -> Clocks:
         """The database's clock beside this process's."""
 
-    def terms(self, names: Sequence[str]) -> list[LaneTerms]:
+    def terms(self, names: Sequence[str]) -> list[PartnerTerms]:
         """The terms on which those partners are called."""
 
     def runs(self, place: Workplace) -> Runs:

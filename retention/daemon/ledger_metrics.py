@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from retention.core.runs.summary import exit_code
-from retention.ledger.database_errors import AWAY
+from retention.ledger.database_errors import UNAVAILABLE
 from retention.ledger.policy_facts import PolicyFacts
 from retention.metrics import labels_of
 
@@ -36,7 +36,7 @@ TIMEOUT_S = 10.0
 FIRST_TIMEOUT_S = 2.0
 """Seconds that a start waits for the first one."""
 
-_UNREAD = (*AWAY, psycopg.Error, TimeoutError)
+_UNREAD = (*UNAVAILABLE, psycopg.Error, TimeoutError)
 
 
 class LedgerWatch:

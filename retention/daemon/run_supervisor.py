@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from retention.daemon.drain_group import Crew
 from retention.errors import RetentionError
-from retention.ledger.database_errors import AWAY
+from retention.ledger.database_errors import UNAVAILABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -68,7 +68,7 @@ class Shift:
             rest = SOON
             if finished.summary.status != "running":  # else this process left it, and others go on
                 self._ended(finished)
-        except AWAY:
+        except UNAVAILABLE:
             rest = SOON
         except RetentionError as error:  # it is for partners that are not configured here
             self._log.warning("run.not_for_us", run_id=str(run_id), problem=str(error))

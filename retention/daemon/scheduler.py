@@ -11,7 +11,7 @@ import psycopg
 from retention.core.notifications.events import MISSED
 from retention.core.schedule.due import decide_due
 from retention.errors import RetentionError
-from retention.ledger.database_errors import AWAY, told
+from retention.ledger.database_errors import UNAVAILABLE, told
 from retention.settings.durations import format_duration
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from retention.core.schedule.cron import CronSchedule
     from retention.core.schedule.due import DueTimes
     from retention.engine.counters import ProcessCounters
-    from retention.ledger.schedules import Schedules
+    from retention.ledger.schedules import ScheduleStore
     from retention.runs.model import Planned
     from retention.settings.model import Policy
 
@@ -83,7 +83,7 @@ class Timetable:
     """The schedules that a daemon looks after."""
 
     def __init__(
-        self, schedules: Schedules, tally: ProcessCounters, log: FilteringBoundLogger, redact: Callable[[str], str]
+        self, schedules: ScheduleStore, tally: ProcessCounters, log: FilteringBoundLogger, redact: Callable[[str], str]
     ) -> None:
         self._schedules = schedules
         self._tally = tally
@@ -147,7 +147,7 @@ class Timetable:
         try:
             planned = await self._fire(watch, due, now, plan)
             await self._record(watch, due, times)
-        except AWAY as error:
+        except UNAVAILABLE as error:
             watch.retry_at = time.monotonic() + 1  # and once it is back, the time has come all the same
             self._put_off(watch, error)
         except Exception as error:  # noqa: BLE001 - whatever it is, the other schedules go on, and it is told

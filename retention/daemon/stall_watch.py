@@ -10,7 +10,7 @@ from retention.runs.planning import tell_stalled
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
-    from retention.ledger.stalled_runs import Stalls
+    from retention.ledger.stalled_runs import StalledRuns
 
 EVERY = 10.0
 """Seconds between looks."""
@@ -22,7 +22,7 @@ TAKEN_OVER = 60.0
 class StallWatch:
     """Finds runs that make no progress, whoever works on them; people are told by the daemon's next look."""
 
-    def __init__(self, stalls: Stalls, log: FilteringBoundLogger) -> None:
+    def __init__(self, stalls: StalledRuns, log: FilteringBoundLogger) -> None:
         self._stalls = stalls
         self._log = log
         self._began = time.monotonic()

@@ -13,7 +13,7 @@ import psycopg
 from retention.core.sending.database_errors import ErrorClass
 from retention.core.sending.settle_batch import BUSY_PAUSE_S, NextWrite, after_failure
 from retention.engine.retry import retry_until
-from retention.ledger.database_errors import AWAY, BusyError, EndedError, NoAnswerError, busy_words, said
+from retention.ledger.database_errors import UNAVAILABLE, BusyError, EndedError, NoAnswerError, busy_words, said
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from retention.core.model import Settlement
     from retention.core.sending.settle_batch import SettleBatch
     from retention.engine.claims_in_hand import ClaimsInHand
-    from retention.ledger.results import Settled
+    from retention.ledger.results import SettledBatch
     from retention.ledger.settlements import Settlements
 
 BUSY_LIMIT_S = 600.0
@@ -89,7 +89,7 @@ class BatchWriter:
             for batch in due
         ]
 
-    async def write(self, first: SettleBatch) -> AsyncIterator[tuple[Sequence[Settlement], Settled | None]]:
+    async def write(self, first: SettleBatch) -> AsyncIterator[tuple[Sequence[Settlement], SettledBatch | None]]:
         """Write a batch; yields parts of it, each with what became of it, None for a row that cannot be written.
 
         What others are in the way of is parked, and is yielded by a later call.
@@ -119,11 +119,11 @@ class BatchWriter:
             self._busy = False
             self._log.info("database.free")
 
-    async def _settle(self, batch: SettleBatch) -> Settled | None:
+    async def _settle(self, batch: SettleBatch) -> SettledBatch | None:
         tried = batch.again
         endings = 0
 
-        async def once() -> Settled:
+        async def once() -> SettledBatch:
             nonlocal tried, endings
             again, tried = tried, True
             try:
@@ -150,7 +150,7 @@ class BatchWriter:
         self._asking = True
         try:
             return await self._settlements.writable()
-        except AWAY:
+        except UNAVAILABLE:
             return False
         finally:
             self._asking = False

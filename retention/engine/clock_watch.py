@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from retention.ledger.clocks import CORRECT
-from retention.ledger.database_errors import AWAY
+from retention.ledger.database_errors import UNAVAILABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from retention.engine.senders import Senders
     from retention.ledger.claims import WorkLedger
     from retention.ledger.clocks import Clocks
-    from retention.ledger.results import Sight, Wait
+    from retention.ledger.results import ClaimWait, RunSnapshot
 
 
 class ClockWatch:
@@ -74,7 +74,7 @@ class ClockWatch:
         self._correct_at = time.monotonic() + CORRECT
         try:
             found = await self._ledger.correct(self._limit, self._deadline, self._terms, leases=leases)
-        except AWAY:
+        except UNAVAILABLE:
             return
         for correction in found:
             self._log.warning("clock.corrected", **correction.values())
@@ -87,7 +87,7 @@ class WaitLog:
         self._log = log
         self._told: set[tuple[str, bool]] = set()
 
-    def look(self, every: Iterable[Senders], sight: Sight, asked: float, until: float) -> None:
+    def look(self, every: Iterable[Senders], sight: RunSnapshot, asked: float, until: float) -> None:
         """Heed what the ledger, asked at that moment, says of pauses; each is heeded `until` the next look is over."""
         for senders in every:
             partner = senders.partner
@@ -97,7 +97,7 @@ class WaitLog:
                 partner.not_throttled(asked)
             self._tell(partner.name, sight.waits, idle=not senders.places.in_flight.total())
 
-    def _tell(self, partner: str, waits: Iterable[Wait], *, idle: bool) -> None:
+    def _tell(self, partner: str, waits: Iterable[ClaimWait], *, idle: bool) -> None:
         found = {wait.by_vendor: wait.until for wait in waits if wait.partner == partner}
         if True not in found:
             self._told.discard((partner, True))  # the vendor's next pause is told anew; for slots once is enough

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from retention.engine.senders import Senders
     from retention.engine.settler import Settler
     from retention.ledger.claims import WorkLedger
-    from retention.ledger.results import Claimed
+    from retention.ledger.results import ClaimBatch
 
 BATCH = 500
 """Rounds claimed at once, at the most."""
@@ -163,7 +163,7 @@ class Dispatcher:
                 self.partner.told.done(cancellation_id)
         await self._accept(claimed, time.monotonic() - started, found_all=new is None or new > 0)
 
-    async def _accept(self, claimed: Claimed, took: float, *, found_all: bool) -> None:
+    async def _accept(self, claimed: ClaimBatch, took: float, *, found_all: bool) -> None:
         for dropped in claimed.dropped:
             self._settler.note_dropped(dropped)
         if claimed.clock is not None:
@@ -198,7 +198,7 @@ class Dispatcher:
         in_hand.add(mine)
         return mine
 
-    def _adapt(self, claimed: Claimed, took: float) -> None:
+    def _adapt(self, claimed: ClaimBatch, took: float) -> None:
         """Claim as many as the slots within a look's time, and fewer where looking itself takes long."""
         if claimed.step is not None:
             self._step = claimed.step

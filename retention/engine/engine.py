@@ -20,7 +20,7 @@ from retention.engine.run_end import RunFinisher
 from retention.engine.senders import Senders
 from retention.engine.settler import Settler
 from retention.errors import LostRunError
-from retention.ledger.database_errors import AWAY, first_line
+from retention.ledger.database_errors import UNAVAILABLE, first_line
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from retention.engine.counters import RunCounters
     from retention.engine.partner import Partner
     from retention.ledger.claims import WorkLedger
-    from retention.ledger.results import Sight
+    from retention.ledger.results import RunSnapshot
 
 WATCH_INTERVAL_S = 0.4
 """Seconds between looks at the run: a pause, a halt or a kill switch is obeyed within a second."""
@@ -176,7 +176,7 @@ class Engine:
                 await self._end.give_up(None, "the deadline came first")
                 if await self._ledger.finish("finished", None) or (await self._ledger.watch([])).status != "running":
                     return
-            except AWAY:
+            except UNAVAILABLE:
                 self._log.debug("database.away")
             await asyncio.sleep(WATCH_INTERVAL_S)
 
@@ -199,7 +199,7 @@ class Engine:
         while True:
             try:
                 await self._look()
-            except AWAY:
+            except UNAVAILABLE:
                 self._log.debug("database.away")
             except LostRunError:
                 self._settler.write_again()  # the attempts go on record, though the ledger has lost their run
@@ -234,7 +234,7 @@ class Engine:
         if sight.status != "running" or paused or overdue:
             self._over.set()
 
-    async def _sign_of_life(self) -> Sight:
+    async def _sign_of_life(self) -> RunSnapshot:
         """Look at the run; where it makes no progress, people are told beside the work."""
         done = self._stats.done
         progressed = done > self._done >= 0
@@ -276,7 +276,7 @@ class Engine:
                 found = await self._recovery.find(whole=done)
                 if done and not found and await self._end.finish():
                     self._over.set()
-            except AWAY:
+            except UNAVAILABLE:
                 self._log.debug("database.away")
             recovered_at = clock()
             await asyncio.sleep(min(10 * (recovered_at - started), RECOVERY_INTERVAL_S))

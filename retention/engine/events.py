@@ -8,7 +8,7 @@ from retention.core.model import LIVE_STATES, Outcome, State
 
 if TYPE_CHECKING:
     from retention.core.model import Settlement
-    from retention.ledger.results import Written
+    from retention.ledger.results import SettledRow
 
 _EVENTS = {
     State.CANCELLED: ("round.cancelled", "info"),
@@ -21,7 +21,7 @@ _EVENTS = {
 
 
 def attempt_event(
-    item: Settlement, latency: float | None, written: Written | None, *, with_user: bool
+    item: Settlement, latency: float | None, written: SettledRow | None, *, with_user: bool
 ) -> tuple[str, str, dict[str, Any]]:
     """Event, level and values of the line; `latency` in seconds, `written` None for a reply that came too late."""
     claim = item.claim
@@ -50,7 +50,7 @@ def is_open_doubt(item: Settlement) -> bool:
     return item.state is State.IN_DOUBT and item.due_in is None
 
 
-def _event(item: Settlement, written: Written | None) -> tuple[str, str]:
+def _event(item: Settlement, written: SettledRow | None) -> tuple[str, str]:
     if written is None:
         return "round.late_reply", "warning"
     if item.outcome is Outcome.IN_PROGRESS and item.claim.asks_first and item.state in LIVE_STATES:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from retention.core.model import Answer, Claim, Settlement
     from retention.core.sending.in_flight import InFlightLimit
     from retention.core.sending.reply_rules import ReplyRules
-    from retention.ledger.claims import LaneTerms
+    from retention.ledger.claims import PartnerTerms
     from retention.vendor_api.client import Exchange, VendorClient
     from retention.vendor_api.connection import Connection
 
@@ -41,7 +41,7 @@ class Partner:
 
     def __init__(
         self,
-        terms: LaneTerms,
+        terms: PartnerTerms,
         treating: ReplyRules,
         client: VendorClient,
         *,

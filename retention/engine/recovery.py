@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from retention.core.model import State
-from retention.ledger.claims import Window
+from retention.ledger.claims import IdRange
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +52,7 @@ class ExpiredClaims:
         for partner in self._partners:
             reached = max(part.reached for part in self._dispatchers if part.partner is partner)
             front = self._fronts.get(partner.name)
-            window = None if whole or front is None else Window(front, reached + LOOKAHEAD_ROUNDS)
+            window = None if whole or front is None else IdRange(front, reached + LOOKAHEAD_ROUNDS)
             rows = await self._ledger.recover(partner.terms, self._run_ids, window, but=self._in_hand.uuids)
             first = await self._ledger.front(partner.name, front or 0)
             self._fronts[partner.name] = reached if first is None else first - 1

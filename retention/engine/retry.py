@@ -6,7 +6,7 @@ import asyncio
 import math
 from typing import TYPE_CHECKING, TypeVar
 
-from retention.ledger.database_errors import AWAY, BusyError
+from retention.ledger.database_errors import UNAVAILABLE, BusyError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -29,7 +29,7 @@ async def retry_until(
     while True:
         try:
             return await operation()
-        except AWAY as error:
+        except UNAVAILABLE as error:
             if isinstance(error, BusyError):
                 busy_tries -= 1
                 if busy_tries <= 0:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from retention.engine.counters import RunCounters
     from retention.engine.partner import Partner
     from retention.ledger.claims import WorkLedger
-    from retention.ledger.results import Dropped, GivenUp, Settled, Written
+    from retention.ledger.results import ClosedGroup, SettledBatch, SettledRow, SkippedRound
 
 TimedReply = tuple["Partner", "Settlement", float, float]
 """A reply, from whom, how many seconds it took, and when on the monotonic clock its request left."""
@@ -164,7 +164,7 @@ class Settler:
             if settled is not None:
                 await self._check(settled)
 
-    async def _written(self, item: Settlement, settled: Settled | None) -> None:
+    async def _written(self, item: Settlement, settled: SettledBatch | None) -> None:
         """What follows once a reply is written; nothing does from one that cannot be."""
         answered = self._unwritten.pop(item.claim.uuid, None)
         self.in_hand.drop(item.claim)
@@ -186,7 +186,7 @@ class Settler:
         if isinstance(error, NoAnswerError):
             self.log.warning("database.away", problem=str(error))
 
-    async def _check(self, settled: Settled) -> None:
+    async def _check(self, settled: SettledBatch) -> None:
         tripped = None
         if settled.recent_again is not None and self.leaves_tried is None:
             again = check_replies(settled.recent_again, self._max_failure_ratio, self._passed)
@@ -223,12 +223,12 @@ class Settler:
         """Count what a request waited for its slot."""
         self._stats.tally.waited[partner.name] += round(seconds * 1000)
 
-    def note_given_up(self, given_up: Sequence[GivenUp]) -> None:
+    def note_given_up(self, given_up: Sequence[ClosedGroup]) -> None:
         """Count rounds that nothing more is sent for."""
         for group in given_up:
             self._stats.ended(group.partner, group.market, group.state, group.rounds)
 
-    def note_dropped(self, dropped: Dropped) -> None:
+    def note_dropped(self, dropped: SkippedRound) -> None:
         """Tell of a round that was not to be called any more."""
         if dropped.state not in LIVE_STATES:
             self._stats.ended(dropped.partner, dropped.market, dropped.state)
@@ -242,7 +242,7 @@ class Settler:
             detail=dropped.detail,
         )
 
-    def _tell(self, item: Settlement, latency: float, written: Written | None) -> None:
+    def _tell(self, item: Settlement, latency: float, written: SettledRow | None) -> None:
         claim = item.claim
         self._stats.tally.requests[claim.partner].note(latency)
         if written is not None and (item.state not in LIVE_STATES or is_open_doubt(item)):

@@ -10,11 +10,11 @@ from retention.core.runs.pauses import Paused
 from retention.core.sending.backoff import BASE
 from retention.core.sending.pacing import HORIZON_S, LOOK_GOOD_S, SPACING, TOLD_GOOD_S, DatabaseClock
 from retention.errors import LostRunError
-from retention.ledger.clocks import BEAT, correct_leases, correct_work
+from retention.ledger.clocks import HEARTBEAT_S, correct_leases, correct_work
 from retention.ledger.known_server import KnownServer
-from retention.ledger.results import Claimed, Dropped, GivenUp, Sight, Wait
+from retention.ledger.results import ClaimBatch, ClaimWait, ClosedGroup, RunSnapshot, SkippedRound
 from retention.ledger.settlements import Settlements
-from retention.ledger.terms import LaneTerms as LaneTerms  # noqa: PLC0414, TC001 - others know it from here
+from retention.ledger.terms import PartnerTerms as PartnerTerms  # noqa: PLC0414, TC001 - others know it from here
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,7 +31,7 @@ RECOVERY = 0.02
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class IdRange:
     """Ids of cancellations: those beyond `above`, as far as `up_to`."""
 
     above: int
@@ -66,7 +66,7 @@ class WorkLedger:
     async def claim(
         self,
         kind: Kind,
-        terms: LaneTerms,
+        terms: PartnerTerms,
         *,
         after: int,
         batch: int,
@@ -74,7 +74,7 @@ class WorkLedger:
         ids: Sequence[int] | None = None,
         due_first: bool = True,
         leave_tried: bool = False,
-    ) -> Claimed:
+    ) -> ClaimBatch:
         """Claim up to `batch` rounds: new ones whose id is beyond `after`, and those that are due again.
 
         These take turns: `due_first` says who begins. `leave_tried`: not those that an earlier run has tried.
@@ -110,7 +110,7 @@ class WorkLedger:
         )
         read = self._monotonic()
         lease = terms.lease
-        claimed = Claimed()
+        claimed = ClaimBatch()
         for (
             number, run_id, state, market, game_id, user_id, round_id, uuid, tries, probes, doubtful, refused, detail,
             slot_at, at, step,
@@ -123,7 +123,7 @@ class WorkLedger:
                 continue
             claimed.last_id = max(claimed.last_id, number)
             if slot_at is None:
-                dropped = Dropped(run_id, State(state), terms.partner, market, round_id, detail)
+                dropped = SkippedRound(run_id, State(state), terms.partner, market, round_id, detail)
                 claimed.dropped.append(dropped)
                 continue
             if claimed.clock is None:
@@ -142,7 +142,7 @@ class WorkLedger:
             claimed.last_id = min(claimed.last_id, min(new_unslotted) - 1)
         return claimed
 
-    async def reserve(self, kind: Kind, terms: LaneTerms, claims: Sequence[Claim]) -> list[Claim]:
+    async def reserve(self, kind: Kind, terms: PartnerTerms, claims: Sequence[Claim]) -> list[Claim]:
         """New slots and leases for claims that missed theirs: for the first of them, as many as a young look allows.
 
         What is left out may be lost meanwhile.
@@ -177,7 +177,7 @@ class WorkLedger:
         return await self._database.count("release", uuids=[claim.uuid for claim in claims])
 
     async def recover(
-        self, terms: LaneTerms, run_ids: Sequence[UUID], window: Window | None = None, *, but: Sequence[str] = ()
+        self, terms: PartnerTerms, run_ids: Sequence[UUID], window: IdRange | None = None, *, but: Sequence[str] = ()
     ) -> list[Any]:
         """Turn claims of those runs whose lease has run out into doubts; a round's first claim only within `window`.
 
@@ -201,11 +201,11 @@ class WorkLedger:
         row = await self._database.row("front", run_id=self._run_id, partner=partner, above=above)
         return row.id if row else None
 
-    async def watch(self, partners: Sequence[str], *, progressed: bool = True) -> Sight:
+    async def watch(self, partners: Sequence[str], *, progressed: bool = True) -> RunSnapshot:
         """Give a sign of life, say whether the run has `progressed` since the last, and look what has become of it."""
         began = self._clocks and self._clocks.moment()
         row = await self._control.row(
-            "watch", run_id=self._run_id, beat=BEAT, partners=list(partners), progressed=progressed
+            "watch", run_id=self._run_id, beat=HEARTBEAT_S, partners=list(partners), progressed=progressed
         )
         if row is None:
             raise LostRunError(
@@ -215,8 +215,8 @@ class WorkLedger:
         self._server.note(row.server_started, self._monotonic())
         if self._clocks and began:
             self._clocks.observe(began, row.now)
-        waits = tuple(Wait(*wait) for wait in row.waits or ())
-        return Sight(
+        waits = tuple(ClaimWait(*wait) for wait in row.waits or ())
+        return RunSnapshot(
             row.status,
             row.halt_reason,
             frozenset(row.halted_partners),
@@ -229,7 +229,7 @@ class WorkLedger:
         )
 
     async def correct(
-        self, limit: float, deadline: float | None, terms: Sequence[LaneTerms], *, leases: bool
+        self, limit: float, deadline: float | None, terms: Sequence[PartnerTerms], *, leases: bool
     ) -> list[Correction]:
         """Take back times that lie impossibly far ahead; with `leases`, at the price of a look at the whole plan."""
         found = await correct_work(self._control, limit, self._run_id, deadline, terms)
@@ -237,13 +237,13 @@ class WorkLedger:
             found += await correct_leases(self._control, limit, [self._run_id], one)
         return found
 
-    async def renew_leases(self, terms: LaneTerms) -> int:
+    async def renew_leases(self, terms: PartnerTerms) -> int:
         """Give this process's claims leases of this moment, after a jump of the database's clock; how many."""
         return await self._control.count(
             "renew_leases", run_id=self._run_id, replica=self._replica, partner=terms.partner, lease=terms.lease
         )
 
-    async def throttle(self, terms: LaneTerms, pause: float) -> None:
+    async def throttle(self, terms: PartnerTerms, pause: float) -> None:
         """Let every replica leave the partner alone for `pause` seconds."""
         rates = {"rate": terms.rate, "question_rate": terms.rate_of(Kind.STATUS)}
         await self._control.count("throttle", partner=terms.partner, pause=pause, **rates)
@@ -261,7 +261,7 @@ class WorkLedger:
 
     async def give_up(
         self, partner: str | None, why: str, *, doubts_only: bool = False, tried_only: bool = False
-    ) -> list[GivenUp]:
+    ) -> list[ClosedGroup]:
         """Send nothing more, to one partner or to all, or ask nothing; what that ends, by partner, market and state.
 
         `tried_only`: about the rounds that an earlier run has tried.
@@ -274,7 +274,7 @@ class WorkLedger:
             doubts_only=doubts_only,
             tried_only=tried_only,
         )
-        return [GivenUp(row.partner, row.market, State(row.state), row.rounds) for row in rows]
+        return [ClosedGroup(row.partner, row.market, State(row.state), row.rounds) for row in rows]
 
     async def reached(self, partner: str, kinds: Sequence[Kind], within: float | None) -> bool:
         """Whether some process could reach the partner in this run: ever, or in the last so many seconds."""

@@ -11,16 +11,16 @@ from retention.core.clock_check import ClockCheck, Reading
 from retention.core.notifications.events import CAP
 from retention.core.sending.pacing import HORIZON_S, SPACING
 from retention.errors import ClockError
-from retention.ledger.terms import SETTLE_MARGIN
+from retention.ledger.terms import SETTLE_MARGIN_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from uuid import UUID
 
     from retention.ledger.database import Database, Transaction
-    from retention.ledger.terms import LaneTerms
+    from retention.ledger.terms import PartnerTerms
 
-BEAT = 10.0
+HEARTBEAT_S = 10.0
 """Seconds after its last sign of life when a run counts as abandoned."""
 
 CORRECT = 10.0
@@ -64,7 +64,7 @@ class Clocks:
 
     def set_timeouts(self, timeouts: Iterable[float]) -> None:
         """Be steady for as long as the longest lease of these lasts, and no shorter than a sign of life does."""
-        self._check.steady_s = max([BEAT, *(seconds + SETTLE_MARGIN for seconds in timeouts)])
+        self._check.steady_s = max([HEARTBEAT_S, *(seconds + SETTLE_MARGIN_S for seconds in timeouts)])
 
     def moment(self) -> Moment:
         """What this process's clocks show."""
@@ -142,7 +142,7 @@ async def correct_times(database: Database, limit: float) -> list[Correction]:
 
 
 async def correct_work(
-    database: Database, limit: float, run_id: UUID, deadline: float | None, terms: Sequence[LaneTerms]
+    database: Database, limit: float, run_id: UUID, deadline: float | None, terms: Sequence[PartnerTerms]
 ) -> list[Correction]:
     """Take back what keeps a run and its partners waiting; `deadline`, in seconds, is the policy's."""
     rows = await database.rows(
@@ -161,7 +161,7 @@ async def correct_work(
 
 
 async def correct_leases(
-    database: Database | Transaction, limit: float, run_ids: Sequence[UUID], terms: LaneTerms
+    database: Database | Transaction, limit: float, run_ids: Sequence[UUID], terms: PartnerTerms
 ) -> list[Correction]:
     """Let leases that lie impossibly far ahead end as if the claims had been made now."""
     rows = await database.rows(

@@ -8,7 +8,7 @@ import psycopg
 
 from retention.core.evidence.closing import REFUSAL
 from retention.ledger.database import Transaction
-from retention.ledger.database_errors import AWAY, BusyError, said
+from retention.ledger.database_errors import UNAVAILABLE, BusyError, said
 
 if TYPE_CHECKING:
     from retention.ledger.database import Database
@@ -39,7 +39,7 @@ async def refused_closing(database: Database) -> str | None:
                 return f"{REFUSAL}it takes longer than 5 s to close nothing; {MEND}"
     except BusyError:
         return None
-    except AWAY:
+    except UNAVAILABLE:
         raise
     except psycopg.errors.InsufficientPrivilege as error:
         return f"{REFUSAL}{said(error)}; {GRANT}"

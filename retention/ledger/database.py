@@ -21,7 +21,7 @@ from retention.ledger.database_errors import (
     passing,
     trouble_with,
 )
-from retention.ledger.lock_waits import FREE, Waits
+from retention.ledger.lock_waits import FREE, LockWaits
 from retention.ledger.queries import load_queries, query
 from retention.ledger.session import CONNECT_TIMEOUT, CONNECTION_OPTIONS, Session
 
@@ -46,7 +46,7 @@ SPARE = 2
 """Connections that statements which may wait for others' locks leave to those which do not."""
 
 
-class Patience:
+class AdaptiveTimeout:
     """How long an answer is waited for. Each time that this was too short it is doubled, for that statement.
 
     A connection may be gone without a word. But the statement may as well be slow, and has to succeed in the end.
@@ -75,26 +75,26 @@ class Database:
         self,
         pool: AsyncConnectionPool[Any],
         share: asyncio.Semaphore,
-        patience: Patience | None = None,
+        patience: AdaptiveTimeout | None = None,
         *,
         sharing: bool = False,
         durable: bool = False,
-        waits: Waits | None = None,
+        waits: LockWaits | None = None,
     ) -> None:
         self._pool = pool
         self._share = share
         self._patience = patience
         self._sharing = sharing
         self._durable = durable
-        self._waits = waits or Waits()
+        self._waits = waits or LockWaits()
 
     def at_work(self) -> Database:
         """The same, for statements that may wait for others' locks: they never take all connections, nor for ever."""
-        return Database(self._pool, self._share, Patience(PATIENCE), sharing=True, waits=self._waits)
+        return Database(self._pool, self._share, AdaptiveTimeout(PATIENCE), sharing=True, waits=self._waits)
 
     def prompt(self) -> Database:
         """The same, for statements that wait for nobody, and on which much depends."""
-        return Database(self._pool, self._share, Patience(PROMPT), waits=self._waits)
+        return Database(self._pool, self._share, AdaptiveTimeout(PROMPT), waits=self._waits)
 
     def durable(self) -> Database:
         """The same, for statements whose effect outlives a crash of the server, whatever its synchronous_commit."""
@@ -238,7 +238,7 @@ async def open_database(
             "database.dsn: not a PostgreSQL connection string; write postgresql://USER@HOST/DATABASE",
         ) from None
     load_queries()  # the package may be replaced while this process runs
-    waits = Waits(log, dsn)
+    waits = LockWaits(log, dsn)
     options = {**CONNECTION_OPTIONS, "waits": waits}
     try:
         session = await Session.connect(dsn(), **options)

@@ -45,7 +45,7 @@ class BusyError(psycopg.OperationalError):
     """Others are in the way; the same statement may succeed once they are done."""
 
 
-AWAY = (AwayError, BusyError, PoolTimeout)
+UNAVAILABLE = (AwayError, BusyError, PoolTimeout)
 """The errors after which the same statement may succeed. Every other is a refusal of the server's, or a mistake."""
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import psycopg
 
 from retention.core.names import PUNCTUATION, NameKind, fold, spellings
-from retention.ledger.database_errors import AWAY, BusyError
+from retention.ledger.database_errors import UNAVAILABLE, BusyError
 from retention.ledger.operator_view import refusal
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Found:
     why_not: str = ""
 
 
-class Names:
+class KnownNames:
     """The names in the operator's view and in the ledger.
 
     `why_not` says why the newest look told nothing: it follows on "was not found out".
@@ -100,7 +100,7 @@ class Names:
         except BusyError:
             self.why_not = TOO_LONG
             return None
-        except AWAY:
+        except UNAVAILABLE:
             raise
         except psycopg.Error as error:  # the operator's view raises
             self.why_not = f": {refusal(error)}"

@@ -40,7 +40,7 @@ class _Told:
     at: float
 
 
-class Waits:
+class LockWaits:
     """Tells of the waits of one process, each once: also where many wait for the same, or one tries again."""
 
     def __init__(self, log: FilteringBoundLogger | None = None, dsn: Callable[[], str] | None = None) -> None:
@@ -50,20 +50,20 @@ class Waits:
         self._told: dict[str, _Told] = {}
         self._looks: set[asyncio.Task[None]] = set()
 
-    def told(self, what: str | None, session: Session | None = None) -> Wait:
+    def told(self, what: str | None, session: Session | None = None) -> LockWait:
         """Tell of what is done within it, where that takes long; `what` is a statement's name, or a word of ours.
 
         None is for what has no name, and is not known again where it is tried again.
         """
-        return Wait(self, what, session)
+        return LockWait(self, what, session)
 
-    def begin(self, wait: Wait) -> asyncio.TimerHandle | None:
+    def begin(self, wait: LockWait) -> asyncio.TimerHandle | None:
         """Have somebody look after a while."""
         if self._log is None:
             return None
         return asyncio.get_running_loop().call_later(AFTER, self._look, wait)
 
-    def end(self, wait: Wait, *, answered: bool) -> None:
+    def end(self, wait: LockWait, *, answered: bool) -> None:
         """Say that it goes on, where it was told that it waits. What was not `answered` is tried again."""
         if not answered and wait.what is not None:
             return
@@ -73,12 +73,12 @@ class Waits:
             return
         self._log.info("database.goes_on", statement=wait.what, waited_s=round(time.monotonic() - told.since, 1))
 
-    def _look(self, wait: Wait) -> None:
+    def _look(self, wait: LockWait) -> None:
         task = asyncio.create_task(self._tell(wait))
         self._looks.add(task)
         task.add_done_callback(self._looks.discard)
 
-    async def _tell(self, wait: Wait) -> None:
+    async def _tell(self, wait: LockWait) -> None:
         thing, detail = _unknown(wait.what)
         if wait.session is not None and self._dsn is not None:
             pid = None if wait.session.pooled else wait.session.info.backend_pid
@@ -92,12 +92,12 @@ class Waits:
             self._log.warning("database.waiting", statement=wait.what, detail=f"waits for {detail}")
 
 
-class Wait:
+class LockWait:
     """One wait, as a context: cheap, since each statement has one."""
 
     __slots__ = ("_handle", "_waits", "over", "session", "since", "what")
 
-    def __init__(self, waits: Waits, what: str | None, session: Session | None) -> None:
+    def __init__(self, waits: LockWaits, what: str | None, session: Session | None) -> None:
         self._waits = waits
         self.what = what
         self.session = session

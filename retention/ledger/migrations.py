@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, LiteralString
 import psycopg
 
 from retention.errors import SchemaError
-from retention.ledger.queries import folder
+from retention.ledger.queries import sql_root
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -35,7 +35,7 @@ class Migration:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class MigrationStatus:
     """A migration, and when it was applied, if it was."""
 
     migration: Migration
@@ -45,7 +45,7 @@ class Standing:
 @functools.cache
 def migrations() -> list[Migration]:
     """All that this version knows, in order."""
-    files = sorted((folder() / "migrations").iterdir(), key=lambda file: file.name)
+    files = sorted((sql_root() / "migrations").iterdir(), key=lambda file: file.name)
     return [
         Migration(int(file.name[:4]), file.name.removesuffix(".sql"), file.read_text("utf-8"))
         for file in files
@@ -53,7 +53,7 @@ def migrations() -> list[Migration]:
     ]
 
 
-async def status(database: Database) -> list[Standing]:
+async def status(database: Database) -> list[MigrationStatus]:
     """Which migrations are applied. Raises SchemaError where the schema is not this version's."""
     async with database.connection() as connection:
         return await _status(connection)
@@ -98,14 +98,14 @@ CREATE TABLE IF NOT EXISTS retention.schema_migrations (
 )"""
 
 
-async def _status(connection: psycopg.AsyncConnection[object]) -> list[Standing]:
+async def _status(connection: psycopg.AsyncConnection[object]) -> list[MigrationStatus]:
     known = migrations()
     try:
         row = await (
             await connection.execute("SELECT to_regclass('retention.schema_migrations') IS NOT NULL AS there")
         ).fetchone()
         if not getattr(row, "there", False):
-            return [Standing(migration, None) for migration in known]
+            return [MigrationStatus(migration, None) for migration in known]
         cursor = await connection.execute("SELECT number, name, checksum, applied_at FROM retention.schema_migrations")
     except psycopg.errors.InsufficientPrivilege as error:
         mend = "GRANT USAGE ON SCHEMA retention and SELECT ON retention.schema_migrations to this role"
@@ -124,5 +124,5 @@ async def _status(connection: psycopg.AsyncConnection[object]) -> list[Standing]
             raise SchemaError(
                 f"migration {migration.name} is applied, but as another text than this version's; restore the file",
             )
-        standings.append(Standing(migration, getattr(row, "applied_at", None)))
+        standings.append(MigrationStatus(migration, getattr(row, "applied_at", None)))
     return standings

@@ -30,7 +30,7 @@ _BATCH = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class Notification:
     """A notification that was made, and whom it goes to."""
 
     notification_id: UUID
@@ -54,7 +54,7 @@ class Delivery:
     problem: str | None
 
 
-class Notices:
+class NotificationOutbox:
     """The ledger's notifications and deliveries. `redact` takes secrets out of words before they are kept."""
 
     def __init__(self, database: Database, redact: Callable[[str], str]) -> None:
@@ -62,13 +62,13 @@ class Notices:
         self._runs = RunLedger(database)
         self._redact = redact
 
-    async def collect(self, wants: Mapping[str, Collection[Event]]) -> list[Notice]:
+    async def collect(self, wants: Mapping[str, Collection[Event]]) -> list[Notification]:
         """Make the notifications of what has come up; `wants` says which events each target is to have.
 
         What no target wants is marked as told all the same: a target that is added later is told of what comes then.
         """
         rows = await self._database.rows("untold_runs", limit=_BATCH)
-        made: list[Notice | None] = []
+        made: list[Notification | None] = []
         silent: list[RunToNotify] = []
         missed: dict[str, list[RunToNotify]] = defaultdict(list)
         for row in rows:
@@ -127,9 +127,9 @@ class Notices:
         targets: tuple[str, ...],
         now: datetime,
         letter: Mapping[str, Any],
-    ) -> Notice | None:
+    ) -> Notification | None:
         """Make one notification of these runs; None where another process was first, or something has changed."""
-        notice = Notice(uuid.uuid4(), event, runs[-1].run_id, runs[-1].policy, targets)
+        notice = Notification(uuid.uuid4(), event, runs[-1].run_id, runs[-1].policy, targets)
         made = await self._database.count(
             "tell",
             notification_id=notice.notification_id,

@@ -10,7 +10,7 @@ import psycopg
 from retention.core.planning.plan import VIEW
 from retention.core.sending.database_errors import READ_ONLY, ErrorClass, error_class_of
 from retention.errors import ViewError
-from retention.ledger.database_errors import AWAY, first_line
+from retention.ledger.database_errors import UNAVAILABLE, first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,7 @@ def is_passing(error: psycopg.Error) -> bool:
     A server that goes away says so as FATAL. What the view raises with the same SQLSTATE, as a foreign server
     that is away does, is the view's own.
     """
-    if isinstance(error, AWAY) or not error.sqlstate:
+    if isinstance(error, UNAVAILABLE) or not error.sqlstate:
         return True
     trouble = error_class_of(error.sqlstate, connected=True, writable=False)
     if trouble is ErrorClass.AWAY and error.sqlstate != READ_ONLY:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from retention.core.planning.plan import Scope
     from retention.core.planning.rails import PlanTotals
-    from retention.ledger.claims import LaneTerms
+    from retention.ledger.claims import PartnerTerms
     from retention.ledger.clocks import ClockTerms
     from retention.ledger.database import Transaction
 
@@ -28,13 +28,13 @@ async def freeze(
     transaction: Transaction,
     run_id: UUID,
     scope: Scope,
-    terms: Sequence[LaneTerms],
+    terms: Sequence[PartnerTerms],
     as_of: datetime,
     max_rounds: int | None,
     clock: ClockTerms,
 ) -> Plan:
     """Write an enforcing run's plan. Where there is too much of it, what earlier runs left stays theirs as well."""
-    limits = bounds(scope, as_of)
+    limits = scope_parameters(scope, as_of)
     await transaction.rows("ensure_partners", partners=[partner.partner for partner in terms])
     abandoned = [row.run_id for row in await transaction.rows("abandoned", run_id=run_id)]
     for partner in terms:
@@ -83,7 +83,7 @@ async def write(
             dry_run=dry_run,
             limit=scope.limit,
             max_rounds=max_rounds,
-            **bounds(scope, as_of),
+            **scope_parameters(scope, as_of),
         )
     return Plan(as_of, tuple(Group(*row) for row in rows))
 
@@ -94,7 +94,7 @@ def as_record(figures: PlanTotals) -> dict[str, Any]:
     return {"rounds": figures.rounds, "stakes": stakes, "unjudged": figures.unjudged}
 
 
-def bounds(scope: Scope, as_of: datetime) -> dict[str, Any]:
+def scope_parameters(scope: Scope, as_of: datetime) -> dict[str, Any]:
     """The values that sql/queries/stale_rounds.sql wants."""
     return {
         "as_of": as_of,

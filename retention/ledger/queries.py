@@ -15,7 +15,7 @@ _INCLUDE = re.compile(r"^ *-- include (\S+)$", re.MULTILINE)
 
 
 @functools.cache
-def folder() -> Traversable:
+def sql_root() -> Traversable:
     """The folder sql/: inside the installed package, or beside it in a checkout."""
     installed = resources.files("retention") / "sql"
     return installed if installed.is_dir() else Path(__file__).parents[2] / "sql"
@@ -27,12 +27,12 @@ def query(name: str) -> LiteralString:
 
     A line `-- include FILE` stands for that file's text, so that one rule is written once; it may have such lines.
     """
-    return _text(folder() / "queries", f"{name}.sql")
+    return _text(sql_root() / "queries", f"{name}.sql")
 
 
 def load_queries() -> None:
     """Read every statement now: the files may be gone, or be another version's, once something has to be settled."""
-    queries = folder() / "queries"
+    queries = sql_root() / "queries"
     for within, files in (("", queries), ("shared/", queries / "shared")):
         for file in files.iterdir():
             if file.name.endswith(".sql"):

@@ -49,7 +49,7 @@ class Reclosed:
     why: str | None
 
 
-class Closer:
+class Recloser:
     """Calls the operator's function in the transaction that notes down what came of it."""
 
     def __init__(self, database: Database) -> None:

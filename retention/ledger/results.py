@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Dropped:
+class SkippedRound:
     """A planned round that was not to be called any more when its turn came."""
 
     run_id: str
@@ -25,7 +25,7 @@ class Dropped:
 
 
 @dataclass(slots=True)
-class Claimed:
+class ClaimBatch:
     """What one claim statement brought. `open` is false where nothing may be claimed just now.
 
     `unslotted` are the ids of rounds for which no slot was left. `clock` is the database's time minus this process's
@@ -35,21 +35,21 @@ class Claimed:
 
     open: bool = True
     claims: list[Claim] = field(default_factory=list)
-    dropped: list[Dropped] = field(default_factory=list)
+    dropped: list[SkippedRound] = field(default_factory=list)
     unslotted: list[int] = field(default_factory=list)
     clock: float | None = None
     step: float | None = None
     last_id: int = 0
 
 
-class Written(NamedTuple):
+class SettledRow(NamedTuple):
     """What became of one settlement in the ledger."""
 
     conflict: bool
     discrepant: bool
 
 
-class Settled(NamedTuple):
+class SettledBatch(NamedTuple):
     """What became of a batch of settlements.
 
     `written` by attempt. `recent`: the run's newest replies, for the failure-ratio rail; None where it was not touched.
@@ -58,7 +58,7 @@ class Settled(NamedTuple):
     neither. `missing`: attempts that are not on record any more, and whose settlements changed nothing.
     """
 
-    written: dict[str, Written]
+    written: dict[str, SettledRow]
     recent: str | None = None
     recent_again: str | None = None
     refused_closings: int | None = None
@@ -66,7 +66,7 @@ class Settled(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class GivenUp:
+class ClosedGroup:
     """Rounds that nothing more is sent for."""
 
     partner: str
@@ -75,7 +75,7 @@ class GivenUp:
     rounds: int
 
 
-class Wait(NamedTuple):
+class ClaimWait(NamedTuple):
     """A partner that is not called for more than a moment: as its vendor asked, or for want of a slot."""
 
     partner: str
@@ -85,7 +85,7 @@ class Wait(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class RunSnapshot:
     """What a look at the run showed. `server_started`: a later server, or another one, began at another time.
 
     `stalled`: it has made no progress for as long as its policy says, and nobody has noticed so far.
@@ -98,5 +98,5 @@ class Sight:
     pauses: tuple[Paused, ...]
     throttled: frozenset[str]
     server_started: datetime
-    waits: tuple[Wait, ...] = ()
+    waits: tuple[ClaimWait, ...] = ()
     stalled: bool = False

@@ -14,7 +14,7 @@ from retention.core.typed_text import is_blank
 from retention.errors import UsageError
 from retention.ledger.database import Transaction
 from retention.ledger.database_errors import EndedError, said
-from retention.ledger.reclosing import NO_LOCK_TIMEOUT, Closer, Reclosed, note_refusal
+from retention.ledger.reclosing import NO_LOCK_TIMEOUT, Reclosed, Recloser, note_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -103,7 +103,7 @@ class Review:
                 return row, None
             if refusal is not None:
                 return row, await note_refusal(connection, id, refusal)
-            return row, await Closer(self._database).close_within(connection, id, by)
+            return row, await Recloser(self._database).close_within(connection, id, by)
 
     async def reclose(self, ids: Sequence[int] | None, by: str) -> Sequence[Reclosed]:
         """Call the operator's function again for what was cancelled and could not be closed: these, or all of them.
@@ -117,7 +117,7 @@ class Review:
         wrong = [f"cancellation {one} {words}" for one in ids or () if (words := _not_closable(found.get(one)))]
         if wrong:
             raise UsageError("; ".join(dict.fromkeys(wrong)))
-        return await Closer(self._database).close([*found], by)
+        return await Recloser(self._database).close([*found], by)
 
 
 def require_resolution(as_state: str) -> None:

@@ -15,10 +15,10 @@ from retention.core.planning.plan import DOUBLED, Doubled, Group, ListedRound, P
 from retention.core.planning.rails import PlanTotals
 from retention.core.runs.run_ids import digits_needed
 from retention.core.runs.summary import Summary
-from retention.ledger.clocks import BEAT, ClockTerms, correct_times
+from retention.ledger.clocks import HEARTBEAT_S, ClockTerms, correct_times
 from retention.ledger.close_rounds import refused_closing
 from retention.ledger.operator_view import reading_the_view
-from retention.ledger.plans import as_record, bounds, freeze, write
+from retention.ledger.plans import as_record, freeze, scope_parameters, write
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from retention.core.runs.run_ids import GivenRunId
     from retention.ledger.clocks import Clocks, Correction
     from retention.ledger.database import Database
-    from retention.ledger.terms import LaneTerms
+    from retention.ledger.terms import PartnerTerms
 
 
 SHOWN_DOUBLED = 20
@@ -105,11 +105,13 @@ class RunLedger:
         as_of = await self._terms(limit).now(self._database)
         async with self._database.transaction() as transaction:  # it compiles no plans, as `create` does not
             with reading_the_view():
-                rows = await transaction.rows("plan", limit=scope.limit, **bounds(scope, as_of))
+                rows = await transaction.rows("plan", limit=scope.limit, **scope_parameters(scope, as_of))
                 plan = Plan(as_of, tuple(Group(*row) for row in rows))
                 if DOUBLED not in plan.left_out():
                     return plan
-                doubled = await transaction.rows("doubled_rounds", limit=SHOWN_DOUBLED, **bounds(scope, as_of))
+                doubled = await transaction.rows(
+                    "doubled_rounds", limit=SHOWN_DOUBLED, **scope_parameters(scope, as_of)
+                )
         return replace(plan, doubled=tuple(Doubled(*row) for row in doubled))
 
     @asynccontextmanager
@@ -117,7 +119,7 @@ class RunLedger:
         """Open the rounds of such a plan, and what it leaves out; they can be read while it is open."""
         async with self._database.transaction(snapshot=True) as transaction:
             with reading_the_view():
-                rows = transaction.stream("plan_rounds", limit=scope.limit, **bounds(scope, as_of))
+                rows = transaction.stream("plan_rounds", limit=scope.limit, **scope_parameters(scope, as_of))
                 async with aclosing(rows), aclosing(_listed(rows)) as listed:
                     yield listed
 
@@ -125,7 +127,7 @@ class RunLedger:
         self,
         request: RunRequest,
         scope: Scope,
-        terms: Sequence[LaneTerms],
+        terms: Sequence[PartnerTerms],
         limit: float | None = None,
         corrected: Callable[[Correction], None] = lambda _: None,
     ) -> Plan | None:
@@ -146,7 +148,7 @@ class RunLedger:
                 plan = await write(transaction, request.run_id, scope, as_of, None, dry_run=True)
             else:
                 plan = await freeze(transaction, request.run_id, scope, terms, as_of, request.max_rounds, clock)
-            await transaction.rows("planned", run_id=request.run_id, beat=BEAT)
+            await transaction.rows("planned", run_id=request.run_id, beat=HEARTBEAT_S)
             await clock.now(transaction)
         return plan
 
@@ -154,7 +156,7 @@ class RunLedger:
         self,
         run_id: UUID,
         scope: Scope,
-        terms: Sequence[LaneTerms],
+        terms: Sequence[PartnerTerms],
         max_rounds: int | None,
         limit: float | None = None,
         corrected: Callable[[Correction], None] = lambda _: None,
@@ -190,7 +192,7 @@ class RunLedger:
 
         `again`: even one that was halted for another reason than a pause, or failed.
         """
-        row = await self._durable.row("start_run", run_id=run_id, deadline=deadline, again=again, beat=BEAT)
+        row = await self._durable.row("start_run", run_id=run_id, deadline=deadline, again=again, beat=HEARTBEAT_S)
         return None if row is None else Start.JOINED if row.going else Start.STARTED
 
     async def halt(self, run_id: UUID, replica: str, reason: str, *, paused_for: Sequence[str] = ()) -> None:

@@ -20,7 +20,7 @@ REQUESTED_BY = "schedule"
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class PendingWork:
     """What one look showed. `runs` are those to work on, `untold` whether somebody has to be told something."""
 
     now: datetime
@@ -28,7 +28,7 @@ class Look:
     untold: bool
 
 
-class Schedules:
+class ScheduleStore:
     """The ledger as a daemon sees it. All times are the database's."""
 
     def __init__(self, database: Database, replica: str, clocks: Clocks | None = None) -> None:
@@ -36,13 +36,13 @@ class Schedules:
         self._replica = replica
         self._clocks = clocks
 
-    async def look(self, targets: Sequence[str]) -> Look:
+    async def look(self, targets: Sequence[str]) -> PendingWork:
         """See what there is to do; `targets` are those whom this process can tell something."""
         began = self._clocks and self._clocks.moment()
         row = await self._database.row("look", targets=list(targets))
         if self._clocks and began:
             self._clocks.observe(began, row.now)
-        return Look(row.now, tuple(row.runs), row.untold)
+        return PendingWork(row.now, tuple(row.runs), row.untold)
 
     async def look_after(self, policy: str, schedule: str, timezone: str) -> tuple[datetime, datetime]:
         """Begin to look after a schedule; returns up to when its times are decided, and the present moment.

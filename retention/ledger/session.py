@@ -9,7 +9,7 @@ import psycopg
 from psycopg.rows import namedtuple_row, tuple_row
 
 from retention.ledger.database_errors import ReadOnlyError, first_line
-from retention.ledger.lock_waits import CONNECTING, Waits
+from retention.ledger.lock_waits import CONNECTING, LockWaits
 from retention.ledger.queries import query
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Session(psycopg.AsyncConnection[Any]):
     one (`framed`).
     """
 
-    waits = Waits()
+    waits = LockWaits()
     doing: str | None = None
     """The statement that is sent, by its name; None for BEGIN, COMMIT and the like."""
     pooled = False
@@ -61,10 +61,10 @@ class Session(psycopg.AsyncConnection[Any]):
 
     @classmethod
     async def connect(  # type: ignore[override]
-        cls, conninfo: str = "", *, waits: Waits | None = None, **options: Any
+        cls, conninfo: str = "", *, waits: LockWaits | None = None, **options: Any
     ) -> Self:
         """Connect, and set what our statements rely on. `waits` tells of whatever takes long."""
-        waits = waits or Waits()
+        waits = waits or LockWaits()
         with waits.told(CONNECTING):
             session = await super().connect(conninfo, **options)
         session.waits = waits

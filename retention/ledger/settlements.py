@@ -9,7 +9,7 @@ import orjson
 from retention.core.evidence.discrepancies import Payment
 from retention.core.model import CANCELLED_STATES
 from retention.core.sending.pacing import LOOK_GOOD_S
-from retention.ledger.results import Settled, Written
+from retention.ledger.results import SettledBatch, SettledRow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,7 +35,7 @@ class Settlements:
 
     async def settle(
         self, batch: Sequence[Settlement], close_error: str | None = None, *, again: bool = False
-    ) -> Settled:
+    ) -> SettledBatch:
         """Write a batch, of which no two are for the same cancellation; `again`, where an earlier try may have done it.
 
         With `close_error` the operator's function is not called, and the words go to `detail`.
@@ -81,22 +81,22 @@ class Settlements:
         return dict(rows)
 
 
-def _settled(rows: Sequence[tuple[Any, ...]], by_uuid: Mapping[str, Settlement]) -> Settled:
-    written: dict[str, Written] = {}
+def _settled(rows: Sequence[tuple[Any, ...]], by_uuid: Mapping[str, Settlement]) -> SettledBatch:
+    written: dict[str, SettledRow] = {}
     missing: list[str] = []
     recent, recent_again, refused_closings = None, None, None
     for number, uuid, conflict, stake, currency, bet_transaction_id, *counts in rows:
         if number is not None:
             staked = Payment(stake, currency, bet_transaction_id)
-            written[uuid] = Written(conflict, promised(by_uuid[uuid]).differs_from(staked))
+            written[uuid] = SettledRow(conflict, promised(by_uuid[uuid]).differs_from(staked))
         elif uuid is not None:
             missing.append(uuid)
         else:
             recent, recent_again, refused_closings = counts
-    return Settled(written, recent, recent_again, refused_closings, tuple(missing))
+    return SettledBatch(written, recent, recent_again, refused_closings, tuple(missing))
 
 
-def _closed(settled: Settled, batch: Sequence[Settlement]) -> list[int]:
+def _closed(settled: SettledBatch, batch: Sequence[Settlement]) -> list[int]:
     """The cancellations whose rounds the function says it has closed."""
     return [
         item.claim.cancellation_id
@@ -107,7 +107,7 @@ def _closed(settled: Settled, batch: Sequence[Settlement]) -> list[int]:
     ]
 
 
-def _with_left_open(settled: Settled, left_open: Sequence[Any]) -> Settled:
+def _with_left_open(settled: SettledBatch, left_open: Sequence[Any]) -> SettledBatch:
     """The same, where the operator's view still has rounds that the function has returned."""
     written = settled.written | {
         row.uuid: settled.written[row.uuid]._replace(conflict=True) for row in left_open if row.uuid in settled.written

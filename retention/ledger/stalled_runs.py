@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from retention.core.runs.stalled import INTERRUPTED, OtherRun, Stalled
-from retention.ledger.plans import bounds
+from retention.ledger.plans import scope_parameters
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from retention.ledger.database import Database
 
 
-class Stalls:
+class StalledRuns:
     """Finds runs that make no progress; `replica` is this process's name."""
 
     def __init__(self, database: Database, replica: str) -> None:
@@ -43,6 +43,6 @@ class Stalls:
     ) -> tuple[OtherRun, ...]:
         """The other runs that have rounds of a scope in hand, and those of the policy that have stalled."""
         wanted = ("partners", "open_longer_than", "markets", "games", "exclude_markets", "exclude_games")
-        limits = {key: value for key, value in bounds(scope, as_of).items() if key in wanted}
+        limits = {key: value for key, value in scope_parameters(scope, as_of).items() if key in wanted}
         rows = await self._patient.rows("other_runs", policy=policy, run_id=run_id, as_of=as_of, **limits)
         return tuple(OtherRun(*row) for row in rows)

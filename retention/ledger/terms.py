@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from retention.core.model import Kind
 
-SETTLE_MARGIN = 5.0
+SETTLE_MARGIN_S = 5.0
 """Seconds that a lease reaches beyond slot and timeout, for the reply to be written."""
 
 
 @dataclass(frozen=True, slots=True)
-class LaneTerms:
+class PartnerTerms:
     """One partner's terms for claims; rates in requests per second, `timeout` and `max_pause` in seconds.
 
     `ask_first`: a round is only claimed for a cancel soon after the vendor has said that it is in progress.
@@ -30,7 +30,7 @@ class LaneTerms:
     @property
     def lease(self) -> float:
         """Seconds from a request's slot during which nobody else acts on its round."""
-        return self.timeout + SETTLE_MARGIN
+        return self.timeout + SETTLE_MARGIN_S
 
     @property
     def cancels_per_second(self) -> float:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
-    from retention.ledger.notifications import Delivery, Notices
+    from retention.ledger.notifications import Delivery, NotificationOutbox
     from retention.notify.apprise_channel import Chat
     from retention.notify.webhook import Webhook
     from retention.settings.model import Target
@@ -41,7 +41,7 @@ class Herald:
 
     def __init__(
         self,
-        notices: Notices,
+        notices: NotificationOutbox,
         targets: Callable[[], Mapping[str, Target]],
         webhook: Webhook,
         chat: Chat,

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from retention.core.planning.plan import Plan, Scope
     from retention.core.runs.stalled import Stalled
     from retention.engine.counters import ProcessCounters
-    from retention.ledger.claims import LaneTerms
+    from retention.ledger.claims import PartnerTerms
     from retention.ledger.clocks import Correction
     from retention.ledger.runs import RunLedger
-    from retention.ledger.stalled_runs import Stalls
+    from retention.ledger.stalled_runs import StalledRuns
     from retention.runs.model import Order
     from retention.settings.model import Policy
 
@@ -37,10 +37,10 @@ class Planning:
     def __init__(
         self,
         ledger: RunLedger,
-        stalls: Stalls,
+        stalls: StalledRuns,
         tally: ProcessCounters,
         log: FilteringBoundLogger,
-        scope: Callable[[Policy, int | None], tuple[Scope, Sequence[LaneTerms]]],
+        scope: Callable[[Policy, int | None], tuple[Scope, Sequence[PartnerTerms]]],
         clock_limit: Callable[[str], float],
     ) -> None:
         self._ledger = ledger
@@ -51,7 +51,7 @@ class Planning:
         self._clock_limit = clock_limit
 
     async def plan(
-        self, policy: Policy, scope: Scope, terms: Sequence[LaneTerms], order: Order, chosen: Mapping[str, Any]
+        self, policy: Policy, scope: Scope, terms: Sequence[PartnerTerms], order: Order, chosen: Mapping[str, Any]
     ) -> Planned | None:
         """Plan a run; see Runs.plan. `chosen`: what the configuration has, where a person chose otherwise."""
         # The partners of this moment are the run's for good, whatever is configured when it is resumed.

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from retention.core.planning.plan import Plan, Scope
     from retention.core.planning.rails import Tripped
     from retention.engine.counters import ProcessCounters
-    from retention.ledger.claims import LaneTerms
+    from retention.ledger.claims import PartnerTerms
     from retention.ledger.holds import Controls
     from retention.ledger.runs import RunLedger
-    from retention.ledger.stalled_runs import Stalls
+    from retention.ledger.stalled_runs import StalledRuns
     from retention.runs.model import Confirm, Order, Work
     from retention.settings.model import Policy
 
@@ -52,7 +52,7 @@ class Runs:
     def __init__(
         self,
         ledger: RunLedger,
-        stalls: Stalls,
+        stalls: StalledRuns,
         controls: Controls,
         replica: str,
         work: Work,
@@ -61,7 +61,7 @@ class Runs:
         log: FilteringBoundLogger,
         signalled: Callable[[], int | None],
         policy_now: Callable[[str], Policy | None],
-        scope: Callable[[Policy, int | None], tuple[Scope, Sequence[LaneTerms]]],
+        scope: Callable[[Policy, int | None], tuple[Scope, Sequence[PartnerTerms]]],
         clock_limit: Callable[[str], float],
     ) -> None:
         self._ledger = ledger
@@ -75,7 +75,7 @@ class Runs:
         self._log = log
         self._signalled = signalled
 
-    async def plan(self, policy: Policy, scope: Scope, terms: Sequence[LaneTerms], order: Order) -> Planned | None:
+    async def plan(self, policy: Policy, scope: Scope, terms: Sequence[PartnerTerms], order: Order) -> Planned | None:
         """Plan a run of the policy; None where its scheduled time has another one already, or none can be had.
 
         Where the operator's view cannot be read, a scheduled run is on record as failed, so that people are told once;

@@ -9,7 +9,7 @@ from retention.core.model import Credentials
 from retention.core.sending.reply_rules import ReplyRules
 from retention.engine.credentials import Access
 from retention.engine.partner import Partner
-from retention.ledger.terms import LaneTerms
+from retention.ledger.terms import PartnerTerms
 from retention.settings.partner import Call
 
 if TYPE_CHECKING:
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from retention.settings.partner import Partner as PartnerSettings
 
 
-def terms_of(partner: PartnerSettings) -> LaneTerms:
+def terms_of(partner: PartnerSettings) -> PartnerTerms:
     """The terms on which a partner is called."""
-    return LaneTerms(
+    return PartnerTerms(
         partner.name,
         float(partner.rate),
         partner.timeout.total_seconds(),

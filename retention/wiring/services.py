@@ -17,14 +17,14 @@ from retention.engine.counters import ProcessCounters
 from retention.errors import ConfigurationError
 from retention.ledger.clocks import Clocks
 from retention.ledger.database import open_database
-from retention.ledger.database_errors import AWAY
+from retention.ledger.database_errors import UNAVAILABLE
 from retention.ledger.holds import Controls
 from retention.ledger.known_server import KnownServer
-from retention.ledger.notifications import Notices
+from retention.ledger.notifications import NotificationOutbox
 from retention.ledger.review import Review
 from retention.ledger.runs import RunLedger
-from retention.ledger.schedules import Schedules
-from retention.ledger.stalled_runs import Stalls
+from retention.ledger.schedules import ScheduleStore
+from retention.ledger.stalled_runs import StalledRuns
 from retention.log import Redactor
 from retention.process.waiting import telling
 from retention.runs.scope import scope_of
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from retention.core.planning.plan import Scope
-    from retention.ledger.claims import LaneTerms
+    from retention.ledger.claims import PartnerTerms
     from retention.ledger.database import Database
     from retention.notify.notifier import Herald
     from retention.process.shutdown import Signals, Workplace
@@ -71,9 +71,9 @@ class House:
         return RunLedger(self.database, self.clocks)
 
     @property
-    def stalls(self) -> Stalls:
+    def stalls(self) -> StalledRuns:
         """Runs that stand still."""
-        return Stalls(self.database, self.replica)
+        return StalledRuns(self.database, self.replica)
 
     @property
     def controls(self) -> Controls:
@@ -81,9 +81,9 @@ class House:
         return Controls(self.database)
 
     @property
-    def schedules(self) -> Schedules:
+    def schedules(self) -> ScheduleStore:
         """The ledger's schedules."""
-        return Schedules(self.database, self.replica, self.clocks)
+        return ScheduleStore(self.database, self.replica, self.clocks)
 
     @asynccontextmanager
     async def herald(self, targets: Callable[[], Mapping[str, Target]] | None = None) -> AsyncIterator[Herald]:
@@ -93,7 +93,7 @@ class House:
         from retention.notify.webhook import Webhook  # noqa: PLC0415
 
         async with Webhook() as webhook:
-            notices = Notices(self.database, self.redactor.own_words)
+            notices = NotificationOutbox(self.database, self.redactor.own_words)
             yield Herald(notices, targets or (lambda: self.settings.notify), webhook, Chat(), self.log)
 
     async def tell(self) -> None:
@@ -104,7 +104,7 @@ class House:
             async with asyncio.timeout(TELLING), self.herald() as herald:
                 with telling(self.log, "notification.waiting", detail=f"tells people, for {TELLING:.0f} s at the most"):
                     await herald.once()
-        except (*AWAY, TimeoutError) as error:
+        except (*UNAVAILABLE, TimeoutError) as error:
             self.log.warning("notification.put_off", problem=type(error).__name__)
 
     @property
@@ -112,7 +112,7 @@ class House:
         """What needs a person."""
         return Review(self.database)
 
-    def terms(self, names: Sequence[str]) -> list[LaneTerms]:
+    def terms(self, names: Sequence[str]) -> list[PartnerTerms]:
         """The terms on which those partners are called."""
         return [terms_of(self.settings.partner(name)) for name in names]
 
@@ -144,7 +144,7 @@ class House:
         policy = self.settings.policies.get(name)
         return policy and policy.model_copy(update={"partners": self.settings.partners_of(policy)})
 
-    def _scope(self, policy: Policy, limit: int | None) -> tuple[Scope, Sequence[LaneTerms]]:
+    def _scope(self, policy: Policy, limit: int | None) -> tuple[Scope, Sequence[PartnerTerms]]:
         scope = scope_of(self.settings, policy, limit)
         return scope, self.terms(scope.partners)
 

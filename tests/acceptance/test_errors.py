@@ -15,7 +15,7 @@ from support.forked import start_command
 from support.replica import free_port
 from support.world import Running
 
-from retention.ledger.queries import folder
+from retention.ledger.queries import sql_root
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from support.world import Done, World
 
-MIGRATIONS = sorted(file.name.removesuffix(".sql") for file in (folder() / "migrations").iterdir())
+MIGRATIONS = sorted(file.name.removesuffix(".sql") for file in (sql_root() / "migrations").iterdir())
 """Every migration there is, by name."""
 
 NOBODY = "00000000-0000-4000-8000-000000000000"

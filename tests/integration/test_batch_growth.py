@@ -10,7 +10,7 @@ from support.bare import SCOPE, TERMS, begin, cancelled
 from support.explaining import Explaining, explaining
 
 from retention.core.model import Kind
-from retention.ledger.reclosing import Closer
+from retention.ledger.reclosing import Recloser
 
 if TYPE_CHECKING:
     from support.world import World
@@ -40,7 +40,7 @@ async def work_of(world: World, rounds: int, prefix: str) -> Counter[str]:
         for part, close_error in ((claims[:half], None), (claims[half:], "not called")):
             settled = await work.settlements.settle(cancelled(part), close_error)
             assert half == len(settled.written)
-        closed = await Closer(database).close([claim.cancellation_id for claim in claims[half:]], "ann")
+        closed = await Recloser(database).close([claim.cancellation_id for claim in claims[half:]], "ann")
         assert half == len(closed)
         assert await work.finish("finished", None)
     return Counter(Explaining.work)

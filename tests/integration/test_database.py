@@ -14,8 +14,8 @@ from support.postgres import address
 from support.proxy import Link, Proxy, Trouble, Way, flipped
 
 from retention.ledger import database as module
-from retention.ledger.database import Database, Patience, open_database
-from retention.ledger.database_errors import AWAY, NoAnswerError
+from retention.ledger.database import AdaptiveTimeout, Database, open_database
+from retention.ledger.database_errors import UNAVAILABLE, NoAnswerError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -38,7 +38,7 @@ async def test_a_transaction_whose_process_froze_is_ended(
 ) -> None:
     """A transaction that changes something and stands still is ended by the server: others may be waiting for it."""
     monkeypatch.setattr(module, "IDLE_MS", 100)
-    with pytest.raises(AWAY):
+    with pytest.raises(UNAVAILABLE):
         await stand_still(world, database)
 
 
@@ -46,11 +46,11 @@ async def test_an_answer_that_does_not_come_is_waited_for_twice_as_long_the_next
     world: World, database: Database
 ) -> None:
     """A statement without an answer is given up as if the server were away; one that is merely slow succeeds in the end."""
-    patient = Database(database._pool, asyncio.Semaphore(), Patience(0.2))  # noqa: SLF001 - the same connections
+    patient = Database(database._pool, asyncio.Semaphore(), AdaptiveTimeout(0.2))  # noqa: SLF001 - the same connections
     async with world.locked("retention.runs"):
         with pytest.raises(NoAnswerError, match="no answer for 0 s") as given_up:
             await patient.row("run", run_id=None)
-        assert isinstance(given_up.value, AWAY)
+        assert isinstance(given_up.value, UNAVAILABLE)
         began = time.monotonic()
         with pytest.raises(NoAnswerError):
             await patient.row("run", run_id=None)
@@ -79,7 +79,7 @@ async def test_a_standby_is_as_good_as_away(direct_dsn: str, change: Callable[[D
     async with open_database(lambda: direct_dsn, size=1) as database:  # PgBouncer would keep what is set
         async with database.connection() as connection:
             await connection.execute("SET default_transaction_read_only = on")
-        with pytest.raises(AWAY):
+        with pytest.raises(UNAVAILABLE):
             await change(database)
         await change(database)
 
@@ -110,7 +110,7 @@ async def test_an_answer_that_cannot_be_read_is_a_database_that_is_away(
         open_database(lambda: make_conninfo(dsn_through(proxy, "postgres"), dbname=name), size=1) as database,
     ):
         before = await backend(database)
-        with proxy.trouble(Garbled(type_, byte)), pytest.raises(AWAY):
+        with proxy.trouble(Garbled(type_, byte)), pytest.raises(UNAVAILABLE):
             await database.row("now")
         assert before != await backend(database)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from support.ledger import Book
 
-    from retention.ledger.notifications import Notices
+    from retention.ledger.notifications import NotificationOutbox
 
 ALL = {"ops": EVENTS}
 HALTED: tuple[Event, ...] = ("run.halted",)
@@ -32,7 +32,7 @@ THREE = datetime(2025, 3, 5, 3, tzinfo=UTC)
 
 
 @pytest.fixture
-def notices(database: Database) -> Notices:
+def notices(database: Database) -> NotificationOutbox:
     return notices_of(database)
 
 
@@ -94,7 +94,7 @@ async def deliveries(book: Book) -> list[Any]:
     )
 
 
-async def test_what_needs_a_person_is_made_a_notification_once(book: Book, notices: Notices) -> None:
+async def test_what_needs_a_person_is_made_a_notification_once(book: Book, notices: NotificationOutbox) -> None:
     """Every kind of event is found in the ledger, missed times of a policy are one, and quiet ends are marked only."""
     await book.run(policy="halted", status="halted", halt_reason="max_rounds: 7", paused=False)
     await book.run(policy="failed", status="failed", halt_reason="unreachable: acme")
@@ -131,7 +131,7 @@ async def test_what_needs_a_person_is_made_a_notification_once(book: Book, notic
     assert 5 == len(await deliveries(book))
 
 
-async def test_where_nobody_is_to_be_told_nothing_is_kept_for_later(book: Book, notices: Notices) -> None:
+async def test_where_nobody_is_to_be_told_nothing_is_kept_for_later(book: Book, notices: NotificationOutbox) -> None:
     """Without targets, or with none that wants the event, runs are marked; a target that comes later is not flooded."""
     await book.run(status="halted", halt_reason="max_rounds: 7")
     nobody = await notices.collect({})
@@ -144,7 +144,7 @@ async def test_where_nobody_is_to_be_told_nothing_is_kept_for_later(book: Book, 
     assert ([], []) == (await told(book), await deliveries(book))
 
 
-async def test_each_target_gets_the_events_that_it_wants(book: Book, notices: Notices) -> None:
+async def test_each_target_gets_the_events_that_it_wants(book: Book, notices: NotificationOutbox) -> None:
     """One notification for all targets, a delivery for each that wants it."""
     await book.run(status="halted", halt_reason="max_rounds: 7")
     await book.run(status="failed", halt_reason="unreachable: acme")
@@ -156,7 +156,7 @@ async def test_each_target_gets_the_events_that_it_wants(book: Book, notices: No
     assert [["run.failed"], []] == [[one.event for one in await notices.claim(name, 9)] for name in ("boss", "art")]
 
 
-async def test_a_secret_in_a_reason_is_masked(book: Book, notices: Notices) -> None:
+async def test_a_secret_in_a_reason_is_masked(book: Book, notices: NotificationOutbox) -> None:
     """Whatever made its way into the ledger goes no further."""
     await book.run(status="failed", halt_reason=f"what {SECRET} said", requested_by=f"{SECRET}-ann")
     await notices.collect(ALL)
@@ -209,7 +209,9 @@ async def test_a_run_that_goes_on_meanwhile_is_not_told_of(database: Database, b
     assert [(False,)] == await book.all("SELECT told FROM retention.runs")
 
 
-async def test_who_has_a_run_under_lock_is_not_waited_for(database_dsn: str, notices: Notices, book: Book) -> None:
+async def test_who_has_a_run_under_lock_is_not_waited_for(
+    database_dsn: str, notices: NotificationOutbox, book: Book
+) -> None:
     """A run that somebody is changing is left for the next look, and holds up neither us nor the others."""
     await book.run(policy="locked", status="halted", halt_reason="max_rounds: 7")
     await book.run(policy="locked", mode="dry_run")  # nothing to tell, only to mark
@@ -222,13 +224,13 @@ async def test_who_has_a_run_under_lock_is_not_waited_for(database_dsn: str, not
     assert (["free"], ["locked"]) == ([one.policy for one in first], [one.policy for one in second])
 
 
-async def one_delivery(book: Book, notices: Notices) -> None:
+async def one_delivery(book: Book, notices: NotificationOutbox) -> None:
     """Make a notification for one target."""
     await book.run(status="halted", halt_reason="max_rounds: 7")
     assert 1 == len(await notices.collect(ALL))
 
 
-async def test_a_claim_is_a_lease_that_ends_by_itself(book: Book, notices: Notices) -> None:
+async def test_a_claim_is_a_lease_that_ends_by_itself(book: Book, notices: NotificationOutbox) -> None:
     """While it holds nobody else gets the delivery; what its process never settled is then tried again, as it was."""
     await one_delivery(book, notices)
     (first,) = await notices.claim("ops", 4)
@@ -243,7 +245,7 @@ async def test_a_claim_is_a_lease_that_ends_by_itself(book: Book, notices: Notic
 
 
 async def test_a_claim_that_kills_its_process_each_time_is_made_less_and_less_often(
-    book: Book, notices: Notices
+    book: Book, notices: NotificationOutbox
 ) -> None:
     """The lease grows with the tries, up to an hour: nobody dies of the same message every minute."""
     await one_delivery(book, notices)
@@ -254,7 +256,7 @@ async def test_a_claim_that_kills_its_process_each_time_is_made_less_and_less_of
     assert 3570 < row.due_in <= 3600
 
 
-async def test_a_late_word_of_failure_changes_nothing(book: Book, notices: Notices) -> None:
+async def test_a_late_word_of_failure_changes_nothing(book: Book, notices: NotificationOutbox) -> None:
     """A try that was overtaken by another says no more; a success stands, whoever had it."""
     await one_delivery(book, notices)
     (first,) = await notices.claim("ops", 4)
@@ -271,7 +273,9 @@ async def test_a_late_word_of_failure_changes_nothing(book: Book, notices: Notic
     assert [] == await notices.claim("ops", 4)
 
 
-async def test_what_waits_for_a_target_that_is_gone_is_given_up_in_the_end(book: Book, notices: Notices) -> None:
+async def test_what_waits_for_a_target_that_is_gone_is_given_up_in_the_end(
+    book: Book, notices: NotificationOutbox
+) -> None:
     """A target may come back with the next configuration, for three days; a known one is tried once, however late."""
     await one_delivery(book, notices)
     assert [] == await notices.abandon([])

@@ -12,7 +12,7 @@ from support.bare import as_role, bare_database, begin, cancel_all, install_samp
 from retention.ledger.checks.grants import grants
 from retention.ledger.checks.readiness import inspect_database
 from retention.ledger.database import open_database
-from retention.ledger.queries import folder, query
+from retention.ledger.queries import query, sql_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -124,7 +124,7 @@ def refused(connection: psycopg.Connection[Any], about: str = "") -> list[str]:
     """Which of our statements PostgreSQL would not let this role run. Explaining one asks for the same privileges."""
     nothing: defaultdict[str, Any] = defaultdict(lambda: None)
     found = []
-    for file in (folder() / "queries").iterdir():
+    for file in (sql_root() / "queries").iterdir():
         if not file.is_file():
             continue
         text = query(file.name.removesuffix(".sql"))

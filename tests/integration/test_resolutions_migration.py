@@ -8,7 +8,7 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 from support.postgres import new_database
 
-from retention.ledger.queries import folder
+from retention.ledger.queries import sql_root
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -53,7 +53,7 @@ def row(
 
 def test_resolutions_of_before_say_what_they_were(postgres: str) -> None:
     """What a row was is told by its requests; those resolved as cancelled are listed, as nobody has closed them."""
-    files = sorted((folder() / "migrations").iterdir(), key=lambda file: file.name)
+    files = sorted((sql_root() / "migrations").iterdir(), key=lambda file: file.name)
     with (
         new_database(postgres, "template0") as name,
         psycopg.connect(make_conninfo(postgres, dbname=name)) as connection,

@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 from support.bare import run
 from support.guarded import guarded_database, logged_in, tried
 
-from retention.ledger.queries import folder, query
+from retention.ledger.queries import query, sql_root
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -166,7 +166,7 @@ HARMLESS: dict[str, Any] = {
 }
 """A value for each name that our statements know."""
 
-STATEMENTS = sorted(file.name.removesuffix(".sql") for file in (folder() / "queries").iterdir() if file.is_file())
+STATEMENTS = sorted(file.name.removesuffix(".sql") for file in (sql_root() / "queries").iterdir() if file.is_file())
 
 RUN = (
     "INSERT INTO retention.runs (run_id, policy, trigger, mode, as_of, requested_by, settings, status)"

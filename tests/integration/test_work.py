@@ -14,7 +14,7 @@ from support.bare import SCOPE, TERMS, begin, cancelled
 from retention.core.model import Kind
 from retention.core.sending.pacing import HORIZON_S, SPACING
 from retention.ledger import runs as module
-from retention.ledger.claims import Window, WorkLedger
+from retention.ledger.claims import IdRange, WorkLedger
 from retention.ledger.runs import RunLedger, RunRequest, Start
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ async def test_claims_are_looked_for_where_the_front_is(world: World, database: 
         " WHERE state = 'claimed'",
         id=ids[4],
     )
-    found = await planned.work.recover(TERMS, [planned.run_id], Window(ids[1], ids[2]))
+    found = await planned.work.recover(TERMS, [planned.run_id], IdRange(ids[1], ids[2]))
     assert {ids[2], ids[4]} == {row.id for row in found}
     assert {ids[1], ids[3]} == {row.id for row in await planned.work.recover(TERMS, [planned.run_id])}
     assert ids[4] + 1 == await planned.work.front("acme", 0)

@@ -16,10 +16,10 @@ from psycopg.conninfo import make_conninfo
 
 from retention.core.model import Kind, Outcome, Settlement, State
 from retention.core.planning.plan import Scope
-from retention.ledger.claims import LaneTerms, WorkLedger
+from retention.ledger.claims import PartnerTerms, WorkLedger
 from retention.ledger.database import open_database
 from retention.ledger.migrations import migrate
-from retention.ledger.queries import folder
+from retention.ledger.queries import sql_root
 from retention.ledger.runs import RunLedger, RunRequest
 from support import pgbouncer
 from support.postgres import new_database
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from retention.ledger.database import Database
 
 SCOPE = Scope(("acme",), (3,), timedelta(hours=72), None, None, (), None, ())
-TERMS = LaneTerms("acme", rate=1000.0, timeout=1.0, max_attempts=3, status_probe=True)
+TERMS = PartnerTerms("acme", rate=1000.0, timeout=1.0, max_attempts=3, status_probe=True)
 
 TAKES = "text[], text[], timestamp with time zone[], text[], numeric[], text[]"
 """What close_rounds takes."""
@@ -60,7 +60,7 @@ def as_role(dsn: str, role: str) -> str:
 
 def sample(name: str) -> str:
     """A file of sql/operator/."""
-    return (folder() / "operator" / f"{name}.sql").read_text("utf-8")
+    return (sql_root() / "operator" / f"{name}.sql").read_text("utf-8")
 
 
 def sample_table() -> str:

@@ -12,7 +12,7 @@ import structlog
 from aiohttp import web
 from structlog.testing import LogCapture
 
-from retention.ledger.notifications import Notices
+from retention.ledger.notifications import NotificationOutbox
 from retention.log import Redactor
 from retention.notify.apprise_channel import Chat
 from retention.notify.notifier import Herald
@@ -84,9 +84,9 @@ def webhook(receiver: Receiver, name: str = "ops", **more: object) -> Target:
     return Target.model_validate({"name": name, "webhook": address, "signing_key": KEY, **more})
 
 
-def notices_of(database: Database) -> Notices:
+def notices_of(database: Database) -> NotificationOutbox:
     """The notifications of a ledger, with one secret that is not to be in them."""
-    return Notices(database, Redactor(lambda: [SECRET], set).text)
+    return NotificationOutbox(database, Redactor(lambda: [SECRET], set).text)
 
 
 @asynccontextmanager

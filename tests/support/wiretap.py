@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from retention.ledger.queries import folder, query
+from retention.ledger.queries import query, sql_root
 
 if TYPE_CHECKING:
     from asyncio import StreamReader, StreamWriter
@@ -36,7 +36,7 @@ class Wiretap:
         self._connections: set[asyncio.Task[object]] = set()
         self._names = {
             _shape(query(path.name.removesuffix(".sql"))): path.name.removesuffix(".sql")
-            for path in (folder() / "queries").iterdir()
+            for path in (sql_root() / "queries").iterdir()
             if path.is_file()
         } | {_shape(query("shared/reset_session")): "reset_session"}
 

@@ -8,7 +8,7 @@ import pytest
 
 from retention.core.model import Claim, Kind, Outcome, Settlement, State
 from retention.engine.events import attempt_event
-from retention.ledger.results import Written
+from retention.ledger.results import SettledRow
 
 CASES: dict[str, tuple[dict[str, Any], tuple[str, str]]] = {
     "a refusal that is asked about": (
@@ -58,4 +58,4 @@ def test_only_a_doubt_is_told_as_one(case: str) -> None:
         expires=0.0,
     )
     item = Settlement(claim, sent_at=None, replied_at=None, **changes)
-    assert expected == attempt_event(item, None, Written(conflict=False, discrepant=False), with_user=False)[:2]
+    assert expected == attempt_event(item, None, SettledRow(conflict=False, discrepant=False), with_user=False)[:2]

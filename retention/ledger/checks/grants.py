@@ -6,7 +6,7 @@ import functools
 import re
 from typing import NamedTuple
 
-from retention.ledger.queries import folder
+from retention.ledger.queries import sql_root
 
 ROLE = "retention_job"
 """Does the work."""
@@ -32,7 +32,7 @@ class Grant(NamedTuple):
 @functools.cache
 def grants(role: str = ROLE) -> tuple[Grant, ...]:
     """Every privilege of a role on tables and views, one for each column where it is granted by column."""
-    text = (folder() / "operator" / "roles.sql").read_text("utf-8")
+    text = (sql_root() / "operator" / "roles.sql").read_text("utf-8")
     return tuple(
         Grant(privilege, relation.removeprefix("retention."), column)
         for grant in _GRANT.finditer(text)

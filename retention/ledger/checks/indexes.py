@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from retention.ledger.checks.finding import Finding
-from retention.ledger.database_errors import AWAY
+from retention.ledger.database_errors import UNAVAILABLE
 from retention.ledger.operator_view import refusal
 from retention.ledger.queries import query
 
@@ -49,7 +49,7 @@ async def _index_use(database: Database, name: str, statement: str, core: str, v
             return Finding(name, ok=True, message=f"no table of more than {LARGE:,} rows is read from end to end")
         without = unindexed_scans(await _explained(database, core, values, "SET LOCAL enable_seqscan = off"))
         lacking = {table.relation for table in await _large(database, without)}
-    except AWAY:
+    except UNAVAILABLE:
         raise
     except psycopg.Error as error:
         return Finding(name, ok=False, message=refusal(error))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from retention.core.names import NameKind, listed, nearest
 from retention.core.text import printable
 from retention.ledger.checks.finding import Finding
-from retention.ledger.known_names import Found, Names
+from retention.ledger.known_names import Found, KnownNames
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ KINDS = (NameKind.MARKET, NameKind.GAME)
 
 async def inspect_names(database: Database, policies: Sequence[tuple[str, Scope]]) -> list[Finding]:
     """Warn of each policy whose markets or games neither the operator's view nor the ledger has ever shown."""
-    names = Names(database)
+    names = KnownNames(database)
     unseen: dict[NameKind, set[str]] = {}
     known: dict[NameKind, frozenset[str]] = {}
     certain, why_not = True, ""

@@ -14,7 +14,7 @@ from retention.ledger.checks.needs import ARGUMENTS, closes_rounds, needs, reads
 from retention.ledger.checks.policies import policy_findings
 from retention.ledger.checks.role import Lack, privilege_finding, role_finding
 from retention.ledger.checks.session_settings import check_session
-from retention.ledger.plans import bounds
+from retention.ledger.plans import scope_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -74,7 +74,7 @@ async def inspect_database(
     if all(finding.ok for finding in findings):
         as_of = (await database.row("now")).now
         for name, scope in policies:
-            values = bounds(scope, as_of)
+            values = scope_parameters(scope, as_of)
             findings.append(await plan_index_use(database, name, values))
             findings += await policy_findings(database, name, values, limits.get(name))
     return findings

@@ -12,7 +12,7 @@ from support.model.vendor import HONEST
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from retention.ledger.claims import LaneTerms
+    from retention.ledger.claims import PartnerTerms
     from support.model.promises import Promises
 
 LOOKS = 60
@@ -22,7 +22,7 @@ LAST = 9
 """The last replica's number."""
 
 
-async def bring_to_an_end(promises: Promises, terms: LaneTerms, runs: list[UUID]) -> list[str]:
+async def bring_to_an_end(promises: Promises, terms: PartnerTerms, runs: list[UUID]) -> list[str]:
     """Drain the network, let all leases run out, plan one more run, end every run, and ask whether all agree.
 
     Returns the state of each row of the ledger.
@@ -49,7 +49,7 @@ async def bring_to_an_end(promises: Promises, terms: LaneTerms, runs: list[UUID]
     return await promises.agree()
 
 
-async def _finish(promises: Promises, replica: Replica, terms: LaneTerms) -> None:
+async def _finish(promises: Promises, replica: Replica, terms: PartnerTerms) -> None:
     """Work as an engine does, until the run is over."""
     kinds = [*Kind] if terms.status_probe else [Kind.CANCEL]
     for _ in range(LOOKS):

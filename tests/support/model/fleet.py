@@ -14,7 +14,7 @@ from support.model.vendor import Truth
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from retention.ledger.claims import LaneTerms
+    from retention.ledger.claims import PartnerTerms
     from support.model.chance import Chance, Option
     from support.model.house import House
     from support.model.vendor import Sent
@@ -32,7 +32,7 @@ RUNS = 4
 class Fleet:
     """Everybody who takes part in one example. `losses`: how often the database loses commits, at the most."""
 
-    def __init__(self, house: House, terms: LaneTerms, rounds: int, replicas: int, losses: int = 0) -> None:
+    def __init__(self, house: House, terms: PartnerTerms, rounds: int, replicas: int, losses: int = 0) -> None:
         self.names = [f"r{number}" for number in range(rounds)]
         self.house = house
         self.terms = terms

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from uuid import UUID
 
-    from retention.ledger.claims import LaneTerms
+    from retention.ledger.claims import PartnerTerms
 
 T = TypeVar("T")
 
@@ -154,7 +154,7 @@ class House:
             rounds=rounds,
         )
 
-    async def plan(self, terms: LaneTerms) -> UUID:
+    async def plan(self, terms: PartnerTerms) -> UUID:
         """Plan a run."""
         run_id = uuid4()
         assert await self.runs.create(RunRequest(run_id, "nightly", "enforce", "ann", None, {}), SCOPE, [terms])

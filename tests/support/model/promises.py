@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from retention.core.model import Claim, Settlement
-    from retention.ledger.results import Written
+    from retention.ledger.results import SettledRow
     from support.model.house import House
 
 DONE = {"cancelled", "already_cancelled"}
@@ -223,7 +223,7 @@ class Promises:
             raise self.broken(f"{sent.claim.round_id} was cancelled twice")
         self.overtaken.add(sent.claim.round_id)
 
-    def written(self, results: Iterable[tuple[Settlement, Written | None]]) -> None:
+    def written(self, results: Iterable[tuple[Settlement, SettledRow | None]]) -> None:
         """Take in what the ledger knows now. A conflict has its reason with the operator."""
         for item, done in results:
             claim = item.claim

@@ -28,9 +28,9 @@ from retention.engine.asked_rounds import AskedRounds
 from retention.engine.claims_in_hand import RECENT_S, ClaimsInHand
 from retention.engine.lease_keeper import LeaseKeeper
 from retention.engine.partner import CALLABLE
-from retention.ledger.claims import LaneTerms, WorkLedger
+from retention.ledger.claims import PartnerTerms, WorkLedger
 from retention.ledger.database_errors import first_line
-from retention.ledger.results import Written
+from retention.ledger.results import SettledRow
 from support.model.house import PARTNER, START
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Replica:
     """One process at work on one run, by the house's connections or by those of a `database` of its own."""
 
     def __init__(
-        self, number: int, house: House, terms: LaneTerms, run_id: UUID, database: Database | None = None
+        self, number: int, house: House, terms: PartnerTerms, run_id: UUID, database: Database | None = None
     ) -> None:
         self.name = f"replica {number}"
         self.number = number
@@ -182,7 +182,7 @@ class Replica:
         self.unwritten.append(Unwritten(item))
         return item
 
-    async def write(self, fate: Fate = Fate.DONE) -> list[tuple[Settlement, Written | None]]:
+    async def write(self, fate: Fate = Fate.DONE) -> list[tuple[Settlement, SettledRow | None]]:
         """Write one batch of replies, no round twice in it; returns what became of each, as far as it was begun."""
         batch: dict[int, Unwritten] = {}
         for entry in self.unwritten:
@@ -212,8 +212,8 @@ class Replica:
                 await self.ledger.halt_partner(PARTNER)
         return [(item, written.get(item.claim.uuid)) for item in items]
 
-    async def _settle(self, items: list[Settlement], error: str | None, *, again: bool) -> dict[str, Written]:
-        work, written = [SettleBatch(items, error, again)], dict[str, Written]()
+    async def _settle(self, items: list[Settlement], error: str | None, *, again: bool) -> dict[str, SettledRow]:
+        work, written = [SettleBatch(items, error, again)], dict[str, SettledRow]()
         while work:
             batch = work.pop()
             try:
@@ -317,6 +317,6 @@ class Replica:
         return await self.ledger.finish("finished", None)
 
 
-def terms(*, status_probe: bool, ask_first: bool = False, timeout: float = 10.0, max_attempts: int = 3) -> LaneTerms:
+def terms(*, status_probe: bool, ask_first: bool = False, timeout: float = 10.0, max_attempts: int = 3) -> PartnerTerms:
     """One partner's terms, quick enough that slots hardly matter; `timeout` in seconds."""
-    return LaneTerms(PARTNER, 1000.0, timeout, max_attempts, status_probe, ask_first and status_probe)
+    return PartnerTerms(PARTNER, 1000.0, timeout, max_attempts, status_probe, ask_first and status_probe)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from uuid import UUID
 
-    from retention.ledger.claims import LaneTerms
+    from retention.ledger.claims import PartnerTerms
     from retention.ledger.session import Session
     from support.model.house import House
     from support.model.vendor import Mood
@@ -66,7 +66,7 @@ class Held(Database):
 class Turns:
     """One example: a few rounds, two or three replicas, and whose turn it is."""
 
-    def __init__(self, house: House, how: LaneTerms, rounds: int, replicas: int) -> None:
+    def __init__(self, house: House, how: PartnerTerms, rounds: int, replicas: int) -> None:
         names = [f"r{number}" for number in range(rounds)]
         self.house = house
         self.terms = how
