@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from retention.engine.counters import ProcessCounters
     from retention.ledger.policy_facts import LastRuns
-    from retention.runs.model import Finished
+    from retention.runs.model import RunResult
     from retention.settings import Settings
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -158,7 +158,7 @@ class Metrics:
         for currency in currencies:
             self._tally.refunds[partner, currency] += 0
 
-    def run_ended(self, code: int, finished: Finished) -> None:
+    def run_ended(self, code: int, finished: RunResult) -> None:
         """Take in how a run ended for this process, with its exit code."""
         summary = finished.summary
         self.set_exit_code(summary.policy, code)

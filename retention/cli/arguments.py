@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import typer
 
     from retention.settings import Settings
-    from retention.wiring.services import House
+    from retention.wiring.services import Services
 
 
 HIGHEST = 2**63 - 1
@@ -65,7 +65,7 @@ def require_host(option: str, host: str) -> None:
         raise UsageError(f"{option}: no name or address of a host; write one such as 127.0.0.1 or ::1")
 
 
-async def require_known(house: House, option: str, kind: NameKind, given: Collection[str]) -> None:
+async def require_known(services: Services, option: str, kind: NameKind, given: Collection[str]) -> None:
     """Raise UsageError for a name that neither configuration nor ledger nor view has, and list those that they have.
 
     Where the operator's view does not tell soon, a warning has to do.
@@ -73,27 +73,27 @@ async def require_known(house: House, option: str, kind: NameKind, given: Collec
     from retention.ledger.known_names import KnownNames
     from retention.runs.scope import configured_names
 
-    configured = configured_names(house.settings, kind)
+    configured = configured_names(services.settings, kind)
     strangers = [name for name in given if name not in configured]
     if not strangers:
         return
-    found = await KnownNames(house.database).found(kind, strangers)
+    found = await KnownNames(services.database).found(kind, strangers)
     strange = next((name for name in strangers if name not in found.names), None)
     if strange is None:
         return
     if not found.certain:
-        warn(house, f"{option} {strange}: whether there is such a {kind} was not found out{found.why_not}")
+        warn(services, f"{option} {strange}: whether there is such a {kind} was not found out{found.why_not}")
         return
-    known = configured | (await KnownNames(house.database).all(kind)).names
+    known = configured | (await KnownNames(services.database).all(kind)).names
     where = "the configuration and the ledger" if kind is NameKind.POLICY else "configuration, ledger and open rounds"
     raise UsageError(f"{option} {strange}: unknown to {where}; {known_text(strange, known)}")
 
 
-async def warn_of_no_match(house: House, fields: Mapping[str, str | None]) -> None:
+async def warn_of_no_match(services: Services, fields: Mapping[str, str | None]) -> None:
     """Say that a hold matches nothing now, and which spelling was perhaps meant."""
     from retention.ledger.known_names import KnownNames
 
-    names, hints = KnownNames(house.database), []
+    names, hints = KnownNames(services.database), []
     kinds = {"partner": NameKind.PARTNER, "market": NameKind.MARKET, "game_id": NameKind.GAME}
     for column, kind in kinds.items():
         if (given := fields[column]) is None:
@@ -111,14 +111,14 @@ async def warn_of_no_match(house: House, fields: Mapping[str, str | None]) -> No
             hints.append(f"whether {given} is known in another spelling was not found out{names.why_not}")
         elif others:
             hints.append(f"{column} {given} is known in another spelling: did you mean {' or '.join(others)}?")
-    warn(house, "; ".join(["the hold matches no round that is open now", *hints]))
+    warn(services, "; ".join(["the hold matches no round that is open now", *hints]))
 
 
-def warn(house: House, text: str) -> None:
+def warn(services: Services, text: str) -> None:
     """Tell on stderr what whoever asked should know."""
     from retention.core.text import printable_lines
 
-    tell(f"warning: {printable_lines(house.redactor.text(text))}")
+    tell(f"warning: {printable_lines(services.redactor.text(text))}")
 
 
 def _is_utf8(word: str) -> bool:

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from retention.log import Redactor
-    from retention.process.shutdown import Signals
+    from retention.process.shutdown import ShutdownSignals
     from retention.settings import Settings
-    from retention.wiring.services import House
+    from retention.wiring.services import Services
 
-    Work = Callable[[House, Signals], Awaitable[int]]
+    Work = Callable[[Services, ShutdownSignals], Awaitable[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def globals_of(context: typer.Context) -> Globals:
     return found
 
 
-def in_house(
+def run_with_services(
     context: typer.Context,
     work: Work,
     *,
@@ -79,7 +79,7 @@ def in_house(
     the log has it. `prints`: what it prints is all that it does.
     """
     from retention.cli.arguments import refuse_blanks
-    from retention.wiring.services import CONNECTIONS, open_house, redactor_of
+    from retention.wiring.services import CONNECTIONS, open_services, redactor_of
 
     refuse_blanks(context)
     surroundings.require_files()
@@ -93,16 +93,16 @@ def in_house(
             raise typer.Exit(_fail(redactor.text(str(error)), error.exit_code)) from None
     log = options.log(redactor, quiet=quiet)
 
-    async def opened(signals: Signals) -> int:
-        async with open_house(settings, log, redactor, connections or CONNECTIONS) as house:
-            return await work(house, signals)
+    async def opened(signals: ShutdownSignals) -> int:
+        async with open_services(settings, log, redactor, connections or CONNECTIONS) as services:
+            return await work(services, signals)
 
     run(context, opened, redactor, log, prints=prints)
 
 
 def run(
     context: typer.Context,
-    work: Callable[[Signals], Awaitable[int]],
+    work: Callable[[ShutdownSignals], Awaitable[int]],
     redactor: Redactor,
     log: FilteringBoundLogger,
     *,
@@ -118,13 +118,13 @@ def run(
     import psycopg
 
     from retention.ledger.database_errors import UNAVAILABLE, told
-    from retention.process.shutdown import Signals
+    from retention.process.shutdown import ShutdownSignals
 
     # What is imported stays, and requests leave next to no cycles: looking for them as often as Python does by itself
     # takes a tenth of a busy process's time.
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
-    signals = Signals()
+    signals = ShutdownSignals()
     if not prints:
         surroundings.work_comes_first(machine=bool(context.params.get("as_json")))
 
@@ -157,7 +157,7 @@ def run(
     raise typer.Exit(code)
 
 
-def who(name: str | None) -> str:
+def default_requester(name: str | None) -> str:
     """Who answers for it: the name given, without what is around it, else the one that the operating system knows."""
     if name is not None:
         return stripped(name)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retention.cli.arguments import HIGHEST, require_known, require_partner, warn, warn_of_no_match
-from retention.cli.command import emit_json, in_house, who
+from retention.cli.command import default_requester, emit_json, run_with_services
 from retention.cli.help_text import WholeHelp
 from retention.cli.parsing import moment
 from retention.core.names import NameKind
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from retention.cli.command import Work
-    from retention.process.shutdown import Signals
+    from retention.process.shutdown import ShutdownSignals
     from retention.settings import Settings
-    from retention.wiring.services import House
+    from retention.wiring.services import Services
 
 By = Annotated[str, typer.Option(metavar="WHO", help="Who answers for it.")]
 Partner = Annotated[str | None, typer.Option(metavar="P", help="Only this partner.")]
@@ -66,22 +66,24 @@ def hold_add(
             raise UsageError(ended_before(end))
         return end
 
-    async def work(house: House, _signals: Signals) -> int:
+    async def work(services: Services, _signals: ShutdownSignals) -> int:
         from retention.ledger.known_names import KnownNames
 
-        end = asked(house.settings)
+        end = asked(services.settings)
         for option, kind, name in (("--market", NameKind.MARKET, market), ("--game", NameKind.GAME, game)):
-            await require_known(house, option, kind, [name] if name is not None else ())
-        number = await house.controls.hold_add(partner, market, game, user, round_, reason, who(by), end)
+            await require_known(services, option, kind, [name] if name is not None else ())
+        number = await services.controls.hold_add(
+            partner, market, game, user, round_, reason, default_requester(by), end
+        )
         print(f"hold {number} stands", end="", flush=True)  # whatever comes of the count
-        names = KnownNames(house.database)
+        names = KnownNames(services.database)
         matched = await names.matched(fields)
         rounds = counted(matched or 0, "open round")
         print(f"; it matches {rounds} now" if matched is not None else "", flush=True)
         if matched is None:
-            warn(house, f"how many open rounds the hold matches was not found out{names.why_not}")
+            warn(services, f"how many open rounds the hold matches was not found out{names.why_not}")
         elif matched == 0:
-            await warn_of_no_match(house, fields)
+            await warn_of_no_match(services, fields)
         return 0
 
     _on_ledger(context, "hold add", work, asked=asked)
@@ -94,10 +96,10 @@ def hold_list(
 ) -> None:
     """List the holds that stand."""
 
-    async def work(house: House, _signals: Signals) -> int:
+    async def work(services: Services, _signals: ShutdownSignals) -> int:
         from retention.render import terminal_lists as table
 
-        rows = await house.controls.hold_list(all_)
+        rows = await services.controls.hold_list(all_)
         emit_json(table.documents(rows)) if as_json else table.print_holds(rows)
         return 0
 
@@ -111,8 +113,8 @@ def hold_release(
 ) -> None:
     """Release a hold."""
 
-    async def work(house: House, _signals: Signals) -> int:
-        await house.controls.hold_release(hold_id, who(by))
+    async def work(services: Services, _signals: ShutdownSignals) -> int:
+        await services.controls.hold_release(hold_id, default_requester(by))
         print(f"hold {hold_id} is released")
         return 0
 
@@ -127,8 +129,8 @@ def pause(
 ) -> None:
     """Stop all calls, or those to one partner, everywhere and within a second."""
 
-    async def work(house: House, _signals: Signals) -> int:
-        await house.controls.pause(partner, who(by), reason)
+    async def work(services: Services, _signals: ShutdownSignals) -> int:
+        await services.controls.pause(partner, default_requester(by), reason)
         print(f"paused: {partner or 'all partners'}; `{resume_command(partner)}` ends it")
         return 0
 
@@ -138,17 +140,17 @@ def pause(
 def resume(context: typer.Context, by: By, partner: Partner = None) -> None:
     """End a pause, also the vendor's. A scheduled run that it halted goes on by `serve`, others by `run --resume`."""
 
-    async def work(house: House, _signals: Signals) -> int:
+    async def work(services: Services, _signals: ShutdownSignals) -> int:
         # A partner may have left the configuration while it was paused.
-        if partner is not None and partner not in {pause.partner for pause in await house.controls.pauses()}:
-            require_partner(house.settings, partner)
-        by_person, by_vendor = await house.controls.resume(partner, who(by))
+        if partner is not None and partner not in {pause.partner for pause in await services.controls.pauses()}:
+            require_partner(services.settings, partner)
+        by_person, by_vendor = await services.controls.resume(partner, default_requester(by))
         if by_person:
             print(f"resumed: {partner or 'all partners'}")
         if by_vendor:
             names = ", ".join(by_vendor)
             print(f"ended the pause that the vendor asked for: {names}")
-            house.log.warning("partner.resumed", partner=names, requested_by=who(by))
+            services.log.warning("partner.resumed", partner=names, requested_by=default_requester(by))
         return 0
 
     _on_ledger(context, "resume", work)
@@ -164,10 +166,10 @@ def _on_ledger(
 ) -> None:
     """Run a command that writes to or reads from our tables, which have to be there, and open to it."""
 
-    async def ready(house: House, signals: Signals) -> int:
+    async def ready(services: Services, signals: ShutdownSignals) -> int:
         from retention.ledger.checks.readiness import require_ready
 
-        await require_ready(house.database, command)
-        return await work(house, signals)
+        await require_ready(services.database, command)
+        return await work(services, signals)
 
-    in_house(context, ready, asked=asked, prints=prints)
+    run_with_services(context, ready, asked=asked, prints=prints)

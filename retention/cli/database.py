@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retention.cli.command import emit_json, globals_of, in_house, run
+from retention.cli.command import emit_json, globals_of, run, run_with_services
 from retention.cli.help_text import WholeHelp
 from retention.errors import UsageError
 from retention.process.streams import FULL
 from retention.process.surroundings import work_comes_first
 
 if TYPE_CHECKING:
-    from retention.process.shutdown import Signals
-    from retention.wiring.services import House
+    from retention.process.shutdown import ShutdownSignals
+    from retention.wiring.services import Services
 
 CHECK_MARK = 6
 """Columns that a check's mark takes; what goes on below stands behind it."""
@@ -57,27 +57,27 @@ def init(context: typer.Context) -> None:
 def migrate(context: typer.Context) -> None:
     """Create or update our schema `retention`. Needs CREATE on the database."""
 
-    async def work(house: House, _signals: Signals) -> int:
+    async def work(services: Services, _signals: ShutdownSignals) -> int:
         from retention.ledger import migrations
 
-        applied = await migrations.migrate(house.database)
+        applied = await migrations.migrate(services.database)
         for migration in applied:
             print(f"applied {migration.name}")
         if not applied:
             print("the schema is current")
         return 0
 
-    in_house(context, work)
+    run_with_services(context, work)
 
 
 def status(context: typer.Context, as_json: AsJson = False) -> None:
     """Tell whether our schema is current: exit code 0, or 2 where migrations are pending."""
 
-    async def work(house: House, _signals: Signals) -> int:
+    async def work(services: Services, _signals: ShutdownSignals) -> int:
         from retention.ledger import migrations
         from retention.render.terminal_values import moment
 
-        standings = await migrations.status(house.database)
+        standings = await migrations.status(services.database)
         current = all(standing.applied_at for standing in standings)
         if as_json:
             emit_json(
@@ -95,7 +95,7 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
             print("the schema is current" if current else "run `retention db migrate`")
         return 0 if current else 2
 
-    in_house(context, work, prints=True)
+    run_with_services(context, work, prints=True)
 
 
 def sample() -> None:
@@ -117,7 +117,7 @@ def check(context: typer.Context, as_json: AsJson = False) -> None:
     redactor = redactor_of(settings)
     log = options.log(redactor)
 
-    async def work(_signals: Signals) -> int:
+    async def work(_signals: ShutdownSignals) -> int:
         from retention.render.terminal_table import print_lines
 
         schedules = checks.next_times(settings, datetime.now(UTC))

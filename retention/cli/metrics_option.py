@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from retention.core.model import ReviewWhy
     from retention.engine.counters import ProcessCounters
     from retention.ledger.policy_facts import LastRuns
-    from retention.runs.model import Finished
+    from retention.runs.model import RunResult
     from retention.settings import Settings
-    from retention.wiring.services import House
+    from retention.wiring.services import Services
 
 LEDGER_READ_S = 10.0
 """Seconds that the end of a command may wait for what the ledger knows besides."""
@@ -38,18 +38,18 @@ class Measured:
     resumed: UUID | None = None
     path: Path | None = None
     tally: ProcessCounters | None = None
-    finished: Finished | None = None
+    finished: RunResult | None = None
     last_runs: Mapping[str, LastRuns] = field(default_factory=dict)
     waiting: Mapping[tuple[str, ReviewWhy], int] | None = None
 
-    async def stalled(self, house: House) -> None:
+    async def stalled(self, services: Services) -> None:
         """Write the file, and tell people, while the run still stands: nobody knows when it ends."""
-        await self.read_ledger(house)
+        await self.read_ledger(services)
         if self.path is not None:
-            _write(self.path, house.settings, self, None)
-        await house.tell()
+            _write(self.path, services.settings, self, None)
+        await services.tell()
 
-    async def read_ledger(self, house: House) -> None:
+    async def read_ledger(self, services: Services) -> None:
         """Take in what the ledger knows of the policies; what it does not tell in time, the old file still says."""
         if self.path is None:
             return
@@ -59,18 +59,18 @@ class Measured:
         from retention.ledger.policy_facts import PolicyFacts
         from retention.metrics import labels_of
 
-        facts = PolicyFacts(house.database)
+        facts = PolicyFacts(services.database)
         try:
             async with asyncio.timeout(LEDGER_READ_S):
                 if self.policy is None and self.resumed is not None:
-                    row = await house.run_ledger.get(self.resumed)
+                    row = await services.run_ledger.get(self.resumed)
                     self.policy = row.policy if row is not None else None
-                names = {*house.settings.policies, *([self.policy] if self.policy else [])}
-                dry_run = [policy.name for policy in labels_of(house.settings, names) if policy.dry_run]
+                names = {*services.settings.policies, *([self.policy] if self.policy else [])}
+                dry_run = [policy.name for policy in labels_of(services.settings, names) if policy.dry_run]
                 self.last_runs = await facts.last_runs(names, dry_run)
-                self.waiting = await facts.review_counts(house.settings.max_runs())
+                self.waiting = await facts.review_counts(services.settings.max_runs())
         except (*UNAVAILABLE, psycopg.Error, TimeoutError) as error:
-            house.log.debug("metrics.ledger_not_read", problem=type(error).__name__)
+            services.log.debug("metrics.ledger_not_read", problem=type(error).__name__)
 
 
 @contextmanager

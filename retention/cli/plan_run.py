@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retention.cli.arguments import MOST, require_known
-from retention.cli.command import emit_json, in_house, who
+from retention.cli.command import default_requester, emit_json, run_with_services
 from retention.cli.confirm import ask, at_a_terminal
 from retention.cli.metrics_option import measuring
 from retention.cli.parsing import duration
@@ -21,10 +21,10 @@ from retention.errors import UsageError
 
 if TYPE_CHECKING:
     from retention.core.planning.plan import Scope
-    from retention.process.shutdown import Signals
+    from retention.process.shutdown import ShutdownSignals
     from retention.settings import Settings
     from retention.settings.model import Policy
-    from retention.wiring.services import House
+    from retention.wiring.services import Services
 
 PolicyName = Annotated[str | None, typer.Argument(metavar="POLICY", help="May be left out where there is only one.")]
 Markets = Annotated[
@@ -64,33 +64,33 @@ def plan(
     def asked(settings: Settings) -> tuple[Policy, Scope]:
         return _asked(settings, policy, market, older_than, limit, None, reason)
 
-    async def work(house: House, _signals: Signals) -> int:
+    async def work(services: Services, _signals: ShutdownSignals) -> int:
         from retention.ledger.checks.readiness import require_ready
         from retention.render import terminal_runs as show
         from retention.render.files import write_listed
         from retention.reports.run_documents import plan_document
 
-        wanted, scope = asked(house.settings)
-        await require_ready(house.database, "plan")
-        await require_known(house, "--market", NameKind.MARKET, market or ())
-        found = await house.run_ledger.plan(scope, house.settings.clock_limit(wanted.name))
-        elsewhere = await house.stalls.other_runs(wanted.name, scope, found.as_of)
+        wanted, scope = asked(services.settings)
+        await require_ready(services.database, "plan")
+        await require_known(services, "--market", NameKind.MARKET, market or ())
+        found = await services.run_ledger.plan(scope, services.settings.clock_limit(wanted.name))
+        elsewhere = await services.stalls.other_runs(wanted.name, scope, found.as_of)
         found = replace(found, elsewhere=elsewhere)
-        by_vendors = await house.run_ledger.vendor_pauses(scope.partners)
-        by_people = await house.controls.pauses(scope.partners)
-        rates = {terms.partner: terms.cancels_per_second for terms in house.terms(scope.partners)}
+        by_vendors = await services.run_ledger.vendor_pauses(scope.partners)
+        by_people = await services.controls.pauses(scope.partners)
+        rates = {terms.partner: terms.cancels_per_second for terms in services.terms(scope.partners)}
         document = plan_document(wanted, found, rates, by_vendors, by_people)
         if not rounds:
             emit_json(document) if as_json else show.print_plan(document)
             return 0
-        async with house.run_ledger.plan_rounds(scope, found.as_of) as listed:
+        async with services.run_ledger.plan_rounds(scope, found.as_of) as listed:
             if as_json:
                 await write_listed(document, listed, sys.stdout)
             else:
                 await show.print_listed(document, listed)
         return 0
 
-    in_house(context, work, asked=asked, prints=True)
+    run_with_services(context, work, asked=asked, prints=True)
 
 
 def run(
@@ -125,41 +125,43 @@ def run(
         mode = "dry_run" if dry_run else "enforce" if enforce else None
         return _asked(settings, policy, market, older_than, limit, mode, reason)
 
-    async def work(house: House, signals: Signals) -> int:
+    async def work(services: Services, signals: ShutdownSignals) -> int:
         _load_the_end()
-        measured.tally = house.tally
+        measured.tally = services.tally
         try:
-            return await carried_out(house, signals)
+            return await carried_out(services, signals)
         finally:
-            await measured.read_ledger(house)
+            await measured.read_ledger(services)
 
-    async def carried_out(house: House, signals: Signals) -> int:
+    async def carried_out(services: Services, signals: ShutdownSignals) -> int:
         from retention.ledger.checks.readiness import require_ready
         from retention.render import terminal_runs as show
         from retention.reports.run_documents import run_document
-        from retention.runs.model import Order
+        from retention.runs.model import RequestedBy
 
-        runs = house.runs(signals, show=True, stalled=partial(measured.stalled, house))
+        runs = services.runs(signals, show=True, stalled=partial(measured.stalled, services))
         if resume is not None:
-            await require_ready(house.database)
-            measured.resumed = await known_run(house, resume)
-            finished = await runs.resume(measured.resumed, override=override, by=who(by))
+            await require_ready(services.database)
+            measured.resumed = await known_run(services, resume)
+            finished = await runs.resume(measured.resumed, override=override, by=default_requester(by))
         else:
-            wanted, scope = asked(house.settings)
-            await require_ready(house.database)
-            await require_known(house, "--market", NameKind.MARKET, market or ())
-            planned = await runs.plan(wanted, scope, house.terms(scope.partners), Order(who(by), reason))
+            wanted, scope = asked(services.settings)
+            await require_ready(services.database)
+            await require_known(services, "--market", NameKind.MARKET, market or ())
+            planned = await runs.plan(
+                wanted, scope, services.terms(scope.partners), RequestedBy(default_requester(by), reason)
+            )
             assert planned is not None  # only a scheduled time can have a run already
-            finished = await runs.carry_out(planned, ask if at_a_terminal() and not yes else None)
+            finished = await runs.execute(planned, ask if at_a_terminal() and not yes else None)
         measured.finished = finished
         document = run_document(finished)
         emit_json(document) if as_json else show.print_run(document)
         if signals.code is None:
-            await house.tell()
+            await services.tell()
         return int(finished.exit)
 
     with measuring(context, metrics_file, policy, resumed=resume is not None) as measured:
-        in_house(context, work, asked=asked if resume is None else None)
+        run_with_services(context, work, asked=asked if resume is None else None)
 
 
 def _load_the_end() -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retention.cli.arguments import MOST, require_known
-from retention.cli.command import emit_json, in_house, who
+from retention.cli.command import default_requester, emit_json, run_with_services
 from retention.cli.help_text import WholeHelp
 from retention.cli.parsing import moment
 from retention.cli.run_ids import OnlyRun, RunId, known_run
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from datetime import datetime
     from typing import TextIO
 
-    from retention.process.shutdown import Signals
+    from retention.process.shutdown import ShutdownSignals
     from retention.settings import Settings
-    from retention.wiring.services import House
+    from retention.wiring.services import Services
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -80,26 +80,26 @@ def report(
             _require_place(output)
         return start, end
 
-    async def work(house: House, _signals: Signals) -> int:
+    async def work(services: Services, _signals: ShutdownSignals) -> int:
         from retention.ledger.checks.readiness import require_ready
         from retention.render import files
         from retention.render import terminal_lists as table
         from retention.reports.read import read_report
         from retention.reports.report import Selection
 
-        start, end = asked(house.settings)
-        await require_ready(house.database, "report")
+        start, end = asked(services.settings)
+        await require_ready(services.database, "report")
         for option, kind, name in (("--market", NameKind.MARKET, market), ("--policy", NameKind.POLICY, policy)):
-            await require_known(house, option, kind, [name] if name is not None else ())
-        run_id = await known_run(house, run) if run is not None else None
+            await require_known(services, option, kind, [name] if name is not None else ())
+        run_id = await known_run(services, run) if run is not None else None
         write = {Format.TABLE: table.print_report, Format.CSV: files.write_csv, Format.JSON: files.write_json}
         selection = Selection(start, end, market, policy, run_id, all_)
         with _written(output) as file:
-            async with read_report(house.database, selection) as found:
+            async with read_report(services.database, selection) as found:
                 await write[Format.JSON if as_json else format_](found, file)
         return 0
 
-    in_house(context, work, asked=asked, prints=True)
+    run_with_services(context, work, asked=asked, prints=True)
 
 
 def explain(
@@ -110,23 +110,23 @@ def explain(
 ) -> None:
     """Tell why a round is or is not selected, and everything that was ever done to it."""
 
-    async def work(house: House, _signals: Signals) -> int:
+    async def work(services: Services, _signals: ShutdownSignals) -> int:
         from retention.ledger.checks.readiness import require_ready
         from retention.ledger.known_names import KnownNames
         from retention.render import terminal_lists as table
         from retention.reports import explain as explaining
         from retention.runs.scope import scope_of
 
-        await require_ready(house.database, "explain")
-        await require_known(house, "--partner", NameKind.PARTNER, [partner])
-        policies = [(name, scope_of(house.settings, policy)) for name, policy in house.settings.policies.items()]
-        life = await explaining.explain(house.database, partner, round_, policies)
+        await require_ready(services.database, "explain")
+        await require_known(services, "--partner", NameKind.PARTNER, [partner])
+        policies = [(name, scope_of(services.settings, policy)) for name, policy in services.settings.policies.items()]
+        life = await explaining.explain(services.database, partner, round_, policies)
         if not life.seen:
-            life = replace(life, alike=tuple(await KnownNames(house.database).alike(round_) or ()))
+            life = replace(life, alike=tuple(await KnownNames(services.database).alike(round_) or ()))
         emit_json(life) if as_json else table.print_life(life)
         return 0
 
-    in_house(context, work, prints=True)
+    run_with_services(context, work, prints=True)
 
 
 def runs_list(
@@ -136,19 +136,19 @@ def runs_list(
 ) -> None:
     """List the newest runs with their counts."""
 
-    async def work(house: House, _signals: Signals) -> int:
+    async def work(services: Services, _signals: ShutdownSignals) -> int:
         from retention.ledger.checks.readiness import require_ready
         from retention.render import terminal_lists as table
 
-        await require_ready(house.database, "runs list")
-        found = await house.run_ledger.list(limit)
+        await require_ready(services.database, "runs list")
+        found = await services.run_ledger.list(limit)
         if as_json:
             emit_json(table.documents(found))
             return 0
-        table.print_runs(found, await house.run_ledger.digits([row.run_id for row in found]))
+        table.print_runs(found, await services.run_ledger.digits([row.run_id for row in found]))
         return 0
 
-    in_house(context, work, prints=True)
+    run_with_services(context, work, prints=True)
 
 
 def runs_show(
@@ -158,20 +158,20 @@ def runs_show(
 ) -> None:
     """Show one run: who asked for it, under which settings, and what it came to."""
 
-    async def work(house: House, _signals: Signals) -> int:
+    async def work(services: Services, _signals: ShutdownSignals) -> int:
         from retention.ledger.checks.readiness import require_ready
         from retention.render.terminal_run import print_run, run_document
         from retention.render.terminal_runs import vendor_pause
         from retention.render.terminal_table import print_lines
         from retention.reports.run_documents import pauses_document
 
-        await require_ready(house.database, "runs show")
-        run_id = await known_run(house, run)
-        row = await house.run_ledger.get(run_id)
-        summary = await house.run_ledger.summary(run_id)
+        await require_ready(services.database, "runs show")
+        run_id = await known_run(services, run)
+        row = await services.run_ledger.get(run_id)
+        summary = await services.run_ledger.summary(run_id)
         unfinished = row.status in {"planned", "running", "halted"}
         partners = row.settings.get("partners") or None
-        pauses = await house.run_ledger.vendor_pauses(partners) if unfinished else {}
+        pauses = await services.run_ledger.vendor_pauses(partners) if unfinished else {}
         if as_json:
             emit_json(run_document(row, summary) | {"vendor_pauses": pauses_document(pauses)})
             return 0
@@ -179,7 +179,7 @@ def runs_show(
         print_lines((vendor_pause(partner, until) for partner, until in pauses.items()), None)
         return 0
 
-    in_house(context, work, prints=True)
+    run_with_services(context, work, prints=True)
 
 
 def runs_close(
@@ -190,19 +190,19 @@ def runs_close(
 ) -> None:
     """Call a run off for good: what was not sent is not sent any more, doubts stay."""
 
-    async def work(house: House, signals: Signals) -> int:
+    async def work(services: Services, signals: ShutdownSignals) -> int:
         from retention.ledger.checks.readiness import require_ready
 
-        await require_ready(house.database, "runs close")
-        run_id = await known_run(house, run)
-        found = await house.runs(signals).close(run_id, who(by), note)
+        await require_ready(services.database, "runs close")
+        run_id = await known_run(services, run)
+        found = await services.runs(signals).close(run_id, default_requester(by), note)
         print(f"run {run_id} is closed: {found.not_sent} not sent, {found.in_doubt} left in doubt")
         if found.claimed:
             print(f"  {found.claimed} in the hands of a process just now: what becomes of them,")
             print(f"  `retention runs show {run_id}` tells")
         return 0
 
-    in_house(context, work)
+    run_with_services(context, work)
 
 
 def _require_place(path: Path) -> None:

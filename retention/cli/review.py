@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retention.cli.arguments import HIGHEST
-from retention.cli.command import emit_json, in_house, who
+from retention.cli.command import default_requester, emit_json, run_with_services
 from retention.cli.help_text import WholeHelp
 from retention.core.model import RESOLUTIONS
 
 if TYPE_CHECKING:
-    from retention.process.shutdown import Signals
+    from retention.process.shutdown import ShutdownSignals
     from retention.settings import Settings
-    from retention.wiring.services import House
+    from retention.wiring.services import Services
 
 _STATES = ", ".join(RESOLUTIONS)
 
@@ -33,16 +33,18 @@ def register(app: typer.Typer) -> None:
 def review_list(context: typer.Context, as_json: AsJson = False) -> None:
     """List what needs a person: doubts, conflicts, discrepancies, incomplete replies, refusals."""
 
-    async def work(house: House, _signals: Signals) -> int:
+    async def work(services: Services, _signals: ShutdownSignals) -> int:
         from retention.ledger.checks.readiness import require_ready
         from retention.render import terminal_lists as table
 
-        await require_ready(house.database, "review list")
-        items = await house.review.list({name: partner.max_runs for name, partner in house.settings.partners.items()})
+        await require_ready(services.database, "review list")
+        items = await services.review.list(
+            {name: partner.max_runs for name, partner in services.settings.partners.items()}
+        )
         emit_json(table.documents(items)) if as_json else table.print_reviews(items)
         return 0
 
-    in_house(context, work, prints=True)
+    run_with_services(context, work, prints=True)
 
 
 def review_resolve(
@@ -67,11 +69,11 @@ def review_resolve(
 
         require_resolution(as_state)
 
-    async def work(house: House, _signals: Signals) -> int:
+    async def work(services: Services, _signals: ShutdownSignals) -> int:
         from retention.ledger.checks.readiness import require_ready
 
-        await require_ready(house.database, "review resolve")
-        closed = await house.review.resolve(cancellation_id, as_state, who(by), note)
+        await require_ready(services.database, "review resolve")
+        closed = await services.review.resolve(cancellation_id, as_state, default_requester(by), note)
         print(f"cancellation {cancellation_id} is resolved as {as_state}")
         if closed is None or closed.why is None:
             return 0
@@ -81,7 +83,7 @@ def review_resolve(
         )
         return 4
 
-    in_house(context, work, asked=asked)
+    run_with_services(context, work, asked=asked)
 
 
 def review_reclose(
@@ -98,13 +100,13 @@ def review_reclose(
     Calls close_rounds for them. What it does not close stays listed, with the reason: exit code 4.
     """
 
-    async def work(house: House, _signals: Signals) -> int:
+    async def work(services: Services, _signals: ShutdownSignals) -> int:
         from retention.ledger.checks.readiness import require_ready
         from retention.render import terminal_lists as table
 
-        await require_ready(house.database, "review reclose")
-        done = await house.review.reclose(cancellation_ids or None, who(by))
+        await require_ready(services.database, "review reclose")
+        done = await services.review.reclose(cancellation_ids or None, default_requester(by))
         emit_json(table.documents(done)) if as_json else table.print_reclosed(done)
         return 4 if any(one.why for one in done) else 0
 
-    in_house(context, work)
+    run_with_services(context, work)

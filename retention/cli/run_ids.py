@@ -14,7 +14,7 @@ from retention.errors import UsageError
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from retention.wiring.services import House
+    from retention.wiring.services import Services
 
 
 def typed_run_id(text: str | GivenRunId) -> GivenRunId:
@@ -36,9 +36,9 @@ ResumedRun = Annotated[
 OnlyRun = Annotated[GivenRunId | None, typer.Option(metavar="ID", parser=typed_run_id, help="Only this run.")]
 
 
-async def known_run(house: House, given: GivenRunId) -> UUID:
+async def known_run(services: Services, given: GivenRunId) -> UUID:
     """Find the one run that is meant. Raises UsageError where there is none, or more than one."""
-    rows = await house.run_ledger.matching(given)
+    rows = await services.run_ledger.matching(given)
     if not rows:
         raise UsageError(f"there is no run {given}; `retention runs list` shows the newest")
     if len(rows) > 1:

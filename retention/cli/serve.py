@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retention.cli.arguments import require_host
-from retention.cli.command import globals_of, in_house
+from retention.cli.command import globals_of, run_with_services
 from retention.cli.parsing import duration
 from retention.errors import UsageError
 
 if TYPE_CHECKING:
-    from retention.process.shutdown import Signals
-    from retention.wiring.services import House
+    from retention.process.shutdown import ShutdownSignals
+    from retention.wiring.services import Services
 
 _PORT = re.compile("[0-9]{1,5}")
 
@@ -39,13 +39,13 @@ def serve(
     """Run each policy at its scheduled times, until stopped. Any number of replicas share the work."""
     address, wait = _address(http), duration("--drain-timeout", drain_timeout)
 
-    async def work(house: House, signals: Signals) -> int:
+    async def work(services: Services, signals: ShutdownSignals) -> int:
         from retention.ledger.checks.readiness import require_ready
-        from retention.wiring import services
+        from retention.wiring.services import serve as run_daemon
 
-        await require_ready(house.database)
-        return await services.serve(
-            house,
+        await require_ready(services.database)
+        return await run_daemon(
+            services,
             signals,
             globals_of(context).settings,
             address=address,
@@ -53,7 +53,7 @@ def serve(
             announce=lambda url: print(f"health and metrics on {url}", flush=True),
         )
 
-    in_house(context, work, connections=CONNECTIONS, quiet=False)
+    run_with_services(context, work, connections=CONNECTIONS, quiet=False)
 
 
 def _address(text: str) -> tuple[str, int]:

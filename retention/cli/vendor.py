@@ -12,7 +12,7 @@ from retention.errors import UsageError
 from retention.simulator.faults_format import FORMAT
 
 if TYPE_CHECKING:
-    from retention.process.shutdown import Signals
+    from retention.process.shutdown import ShutdownSignals
 
 
 def register(app: typer.Typer) -> None:
@@ -44,7 +44,7 @@ def demo(
     options = globals_of(context)
     log = options.log(redactor)
 
-    async def work(signals: Signals) -> int:
+    async def work(signals: ShutdownSignals) -> int:
         return await demonstrate(options.log, signals, rounds=rounds, keep=keep)
 
     run(context, work, redactor, log)
@@ -69,7 +69,7 @@ def simulate(
     redactor = Redactor(list, set)
     log = globals_of(context).log(redactor)
 
-    async def work(signals: Signals) -> int:
+    async def work(signals: ShutdownSignals) -> int:
         return await serve(
             signals, host, port, faults, journal, lambda url: print(f"simulated vendor on {url}", flush=True)
         )

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from retention.daemon.clock_gate import ClockGate
-from retention.daemon.ledger_metrics import LedgerWatch
-from retention.daemon.run_supervisor import Shift
-from retention.daemon.scheduler import Timetable
+from retention.daemon.ledger_metrics import LedgerMetrics
+from retention.daemon.run_supervisor import RunSupervisor
+from retention.daemon.scheduler import Scheduler
 from retention.daemon.stall_watch import StallWatch
 from retention.daemon.systemd import notify, watchdog_interval
-from retention.daemon.wakeups import Clockwork
+from retention.daemon.wakeups import Wakeups
 from retention.errors import ConfigurationError, RetentionError
 from retention.ledger import migrations
 from retention.ledger.database_errors import UNAVAILABLE, BusyError, first_line
 from retention.ledger.schedules import REQUESTED_BY
-from retention.runs.model import Order
+from retention.runs.model import RequestedBy
 from retention.runs.scope import scope_of
 
 if TYPE_CHECKING:
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from retention.daemon.house import House
-    from retention.daemon.scheduler import Watch
+    from retention.daemon.scheduler import ScheduleState
+    from retention.daemon.services import DaemonServices
     from retention.ledger.schedules import PendingWork
     from retention.metrics import Metrics
-    from retention.notify.notifier import Herald
+    from retention.notify.notifier import Notifier
     from retention.runs.model import Planned
     from retention.settings import Policy
 
@@ -58,26 +58,26 @@ class Daemon:
 
     def __init__(
         self,
-        house: House,
+        services: DaemonServices,
         metrics: Metrics,
-        herald: Herald,
-        reload: Callable[[], House],
+        notifier: Notifier,
+        reload: Callable[[], DaemonServices],
         signalled: Callable[[], int | None],
         drain_timeout: float,
     ) -> None:
-        self._house = house
+        self._services = services
         self._reload = reload
-        self._ledger_watch = LedgerWatch(lambda: self._house, metrics)
-        self._herald = herald
+        self._ledger_watch = LedgerMetrics(lambda: self._services, metrics)
+        self._notifier = notifier
         self._drain_timeout = drain_timeout
-        self._log = house.log
-        self._shift = Shift(self._ledger_watch.ended, signalled, house.log)
+        self._log = services.log
+        self._run_supervisor = RunSupervisor(self._ledger_watch.ended, signalled, services.log)
         self._wake = asyncio.Event()
-        self._clockwork = Clockwork(self._wake.set)
-        self._schedules = house.schedules
-        self._timetable = Timetable(self._schedules, house.tally, house.log, house.redactor.text)
-        self._clock = ClockGate(house.clocks, house.run_ledger, lambda: self._house.settings, house.log)
-        self._stall_watch = StallWatch(house.stalls, house.log)
+        self._wakeups = Wakeups(self._wake.set)
+        self._schedules = services.schedules
+        self._scheduler = Scheduler(self._schedules, services.tally, services.log, services.redactor.text)
+        self._clock = ClockGate(services.clocks, services.run_ledger, lambda: self._services.settings, services.log)
+        self._stall_watch = StallWatch(services.stalls, services.log)
         self._planning = asyncio.Semaphore(PLANS)
         self._telling: asyncio.Task[None] | None = None
         self._away = False
@@ -89,24 +89,24 @@ class Daemon:
     def stop(self) -> None:
         """Drain: no request leaves after this, what is in flight is settled, and then `run` returns."""
         self._stopping = True
-        self._shift.crew.stop()
+        self._run_supervisor.drain_group.stop()
         self._wake.set()
 
     def die(self) -> None:
         """Do not even wait for that."""
-        self._shift.crew.die()
+        self._run_supervisor.drain_group.die()
 
     def reload(self) -> None:
         """Take the configuration as it is now; one that is no good is refused, and the old one goes on."""
         notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
         try:
-            self._house = self._reload()
+            self._services = self._reload()
         except ConfigurationError as error:
             self._log.error("configuration.refused", problem=str(error))
         else:
             self._adopt()
             self._reloaded = True
-            self._log.info("configuration.reloaded", policies=[*self._house.settings.policies])
+            self._log.info("configuration.reloaded", policies=[*self._services.settings.policies])
             self._wake.set()
         notify("READY=1")
 
@@ -123,7 +123,7 @@ class Daemon:
             return "the ledger has not been looked at yet"
         try:
             async with asyncio.timeout(LOOK):
-                await migrations.require_current(self._house.database)
+                await migrations.require_current(self._services.database)
         except (*UNAVAILABLE, TimeoutError):
             return "the database cannot be reached"
         except RetentionError as error:
@@ -137,7 +137,7 @@ class Daemon:
 
     async def run(self) -> None:
         """Work until stopped, and drain."""
-        self._clockwork.start()
+        self._wakeups.start()
         self._adopt()
         aside = [asyncio.create_task(self._ledger_watch.run()), asyncio.create_task(self._show_life())]
         notify("READY=1")
@@ -147,10 +147,10 @@ class Daemon:
                 await self._turn()
                 await self._pause()
             notify("STOPPING=1")
-            await self._shift.drain(self._drain_timeout, self._turned)
+            await self._run_supervisor.drain(self._drain_timeout, self._turned)
         finally:
-            self._clockwork.stop()
-            await self._shift.cut_off()
+            self._wakeups.stop()
+            await self._run_supervisor.cut_off()
             if self._telling is not None:  # what is not told now is told by another, or after the next start
                 aside.append(self._telling)
             for task in aside:
@@ -159,8 +159,8 @@ class Daemon:
 
     def _adopt(self) -> None:
         self._ledger_watch.adopt()
-        schedules = self._timetable.set(self._house.settings.policies.values())
-        self._clockwork.set(schedules)
+        schedules = self._scheduler.set(self._services.settings.policies.values())
+        self._wakeups.set(schedules)
         if not schedules:
             self._log.warning("schedule.none", detail="no policy has a schedule; this process only helps others")
 
@@ -169,11 +169,11 @@ class Daemon:
         try:
             async with asyncio.timeout(PATIENCE):
                 if await self._clock.correct():
-                    self._timetable.forget()
+                    self._scheduler.forget()
                 if self._clock.closed() is None:
-                    await self._timetable.begin()
+                    await self._scheduler.begin()
                     await self._stall_watch.look()
-                look = await self._schedules.look([*self._house.settings.notify])
+                look = await self._schedules.look([*self._services.settings.notify])
         except (TimeoutError, psycopg.Error) as error:  # one that refuses may be mended while this goes on
             if not self._away:
                 event = "database.busy" if isinstance(error, BusyError) else "database.away"
@@ -185,26 +185,26 @@ class Daemon:
             self._log.info("database.back")
         self._looked = True
         if self._clock.tell():
-            self._timetable.forget()  # and what came meanwhile is decided about as usual
+            self._scheduler.forget()  # and what came meanwhile is decided about as usual
         elif problem := self._clock.closed():
-            self._timetable.note(problem)
+            self._scheduler.note(problem)
         else:
             self._act(look)
 
     def _act(self, look: PendingWork) -> None:
-        for watch in self._timetable.due(look.now):
+        for watch in self._scheduler.due(look.now):
             if problem := self._clock.closed(watch.policy.name):
                 watch.problem = problem
                 continue
             watch.busy = True
-            self._shift.begin(self._fire(watch, look.now))
+            self._run_supervisor.begin(self._fire(watch, look.now))
         if self._reloaded:
             self._reloaded = False
-            self._shift.begin(self._hold_to_policies(look.runs))
+            self._run_supervisor.begin(self._hold_to_policies(look.runs))
         for run_id in look.runs:
-            if self._shift.wants(run_id):
-                runs = self._house.runs(self._shift.crew)
-                self._shift.work_on(run_id, runs.join(run_id))
+            if self._run_supervisor.wants(run_id):
+                runs = self._services.runs(self._run_supervisor.drain_group)
+                self._run_supervisor.work_on(run_id, runs.join(run_id))
         if look.untold and (self._telling is None or self._telling.done()):
             self._telling = asyncio.create_task(self._tell())
 
@@ -213,28 +213,30 @@ class Daemon:
         try:
             for run_id in runs:
                 with suppress(RetentionError):  # it is for partners that are not configured here
-                    await self._house.runs(self._shift.crew).hold_to_policy(run_id)
+                    await self._services.runs(self._run_supervisor.drain_group).hold_to_policy(run_id)
         except UNAVAILABLE:
             self._reloaded = True
 
-    async def _fire(self, watch: Watch, now: datetime) -> None:
+    async def _fire(self, watch: ScheduleState, now: datetime) -> None:
         async with self._planning:
             if self._stopping:  # another replica decides, or the next start
                 return
-            planned = await self._timetable.tick(watch, now, self._plan)
+            planned = await self._scheduler.tick(watch, now, self._plan)
         if planned is not None and not self._stopping:
-            self._shift.work_on(planned.run_id, self._house.runs(self._shift.crew).carry_out(planned))
+            self._run_supervisor.work_on(
+                planned.run_id, self._services.runs(self._run_supervisor.drain_group).execute(planned)
+            )
 
     async def _plan(self, policy: Policy, scheduled_for: datetime) -> Planned | None:
-        scope = scope_of(self._house.settings, policy)
-        runs = self._house.runs(self._shift.crew)
+        scope = scope_of(self._services.settings, policy)
+        runs = self._services.runs(self._run_supervisor.drain_group)
         return await runs.plan(
-            policy, scope, self._house.terms(scope.partners), Order(REQUESTED_BY, scheduled_for=scheduled_for)
+            policy, scope, self._services.terms(scope.partners), RequestedBy(REQUESTED_BY, scheduled_for=scheduled_for)
         )
 
     async def _tell(self) -> None:
         try:
-            await self._herald.once()
+            await self._notifier.once()
         except UNAVAILABLE:
             pass  # the next look finds it still untold
         except Exception:  # noqa: BLE001 - runs go on

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from retention.process.shutdown import Drains
+    from retention.process.shutdown import Drainable
 
 
-class Crew:
+class DrainGroup:
     """Whoever joins it after it was stopped is stopped at once. `signalled` tells the exit code of a signal."""
 
     def __init__(self, signalled: Callable[[], int | None]) -> None:
         self._signalled = signalled
-        self._workers: set[Drains] = set()
+        self._workers: set[Drainable] = set()
         self._stopped = False
 
     @property
@@ -25,7 +25,7 @@ class Crew:
         return self._signalled()
 
     @contextmanager
-    def at_work(self, worker: Drains) -> Iterator[None]:
+    def at_work(self, worker: Drainable) -> Iterator[None]:
         """Have the worker drained with the others, until the context ends."""
         self._workers.add(worker)
         if self._stopped:

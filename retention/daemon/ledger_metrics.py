@@ -16,10 +16,10 @@ from retention.metrics import labels_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from retention.daemon.house import House
+    from retention.daemon.services import DaemonServices
     from retention.ledger.policy_facts import LastRuns
     from retention.metrics import Metrics
-    from retention.runs.model import Finished
+    from retention.runs.model import RunResult
 
 INTERVAL_S = 20.0
 """Seconds between two reads, where nothing happens."""
@@ -39,23 +39,23 @@ FIRST_TIMEOUT_S = 2.0
 _UNREAD = (*UNAVAILABLE, psycopg.Error, TimeoutError)
 
 
-class LedgerWatch:
+class LedgerMetrics:
     """Reads the ledger in the background. `house` gives the parts for the configuration of the moment."""
 
-    def __init__(self, house: Callable[[], House], metrics: Metrics) -> None:
-        self._house = house
+    def __init__(self, services: Callable[[], DaemonServices], metrics: Metrics) -> None:
+        self._services = services
         self._metrics = metrics
-        self._facts = PolicyFacts(house().database)
+        self._facts = PolicyFacts(services().database)
         self._told: dict[str, object] = {}
         self._due = asyncio.Event()
 
     def adopt(self) -> None:
         """Have the series of the policies that are configured now, and read what the ledger knows of them soon."""
-        settings = self._house().settings
+        settings = self._services().settings
         self._metrics.promise(labels_of(settings, settings.policies))
         self._due.set()
 
-    def ended(self, finished: Finished) -> None:
+    def ended(self, finished: RunResult) -> None:
         """Take in how a run ended in this process, which knows it better than the ledger does."""
         summary = finished.summary
         self._told[summary.policy] = (summary.run_id, summary.status)
@@ -84,7 +84,7 @@ class LedgerWatch:
             except _UNREAD:  # the daemon's own look says that the database is away
                 pass
             except Exception:  # noqa: BLE001 - runs go on, and so do the metrics
-                self._house().log.exception("metrics.broken_off")
+                self._services().log.exception("metrics.broken_off")
             await asyncio.sleep(max(rest, REST_S))
             try:
                 async with asyncio.timeout(max(INTERVAL_S - rest, 0)):
@@ -93,17 +93,17 @@ class LedgerWatch:
                 pass
 
     async def _read(self) -> None:
-        house = self._house()
+        services = self._services()
         last_runs = await self._last_runs()
         self._metrics.last_runs(last_runs)
         for policy, last in last_runs.items():
             if last.run_id is not None and self._told.get(policy) != (last.run_id, last.status):
-                code = exit_code(await house.run_ledger.summary(last.run_id))
+                code = exit_code(await services.run_ledger.summary(last.run_id))
                 self._metrics.set_exit_code(policy, code)
                 self._told[policy] = (last.run_id, last.status)
-        self._metrics.review_counts(await self._facts.review_counts(house.settings.max_runs()), time.time())
+        self._metrics.review_counts(await self._facts.review_counts(services.settings.max_runs()), time.time())
 
     async def _last_runs(self) -> Mapping[str, LastRuns]:
-        settings = self._house().settings
+        settings = self._services().settings
         dry_run = [policy.name for policy in labels_of(settings, settings.policies) if policy.dry_run]
         return await self._facts.last_runs(settings.policies, dry_run)

@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
-from retention.daemon.drain_group import Crew
+from retention.daemon.drain_group import DrainGroup
 from retention.errors import RetentionError
 from retention.ledger.database_errors import UNAVAILABLE
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
-    from retention.runs.model import Finished
+    from retention.runs.model import RunResult
 
 SOON = 1.0
 """Seconds before this process goes back to a run that it has left, or lost with the database."""
@@ -28,13 +28,13 @@ LEAVE = 2.0
 """Seconds that what is cut off is given to end."""
 
 
-class Shift:
+class RunSupervisor:
     """Runs at work in this process, each once. `ended` is told how each of them ended here."""
 
     def __init__(
-        self, ended: Callable[[Finished], None], signalled: Callable[[], int | None], log: FilteringBoundLogger
+        self, ended: Callable[[RunResult], None], signalled: Callable[[], int | None], log: FilteringBoundLogger
     ) -> None:
-        self.crew = Crew(signalled)
+        self.drain_group = DrainGroup(signalled)
         self._ended = ended
         self._log = log
         self._tasks: set[asyncio.Task[None]] = set()
@@ -53,7 +53,7 @@ class Shift:
         self._rests = {other: until for other, until in self._rests.items() if until > now}
         return run_id not in self._runs and run_id not in self._rests
 
-    def work_on(self, run_id: UUID, going: Coroutine[Any, Any, Finished]) -> None:
+    def work_on(self, run_id: UUID, going: Coroutine[Any, Any, RunResult]) -> None:
         """Work on a run, unless this process does so already."""
         if run_id in self._runs:
             going.close()
@@ -61,7 +61,7 @@ class Shift:
         self._runs.add(run_id)
         self.begin(self._work(run_id, going))
 
-    async def _work(self, run_id: UUID, going: Coroutine[Any, Any, Finished]) -> None:
+    async def _work(self, run_id: UUID, going: Coroutine[Any, Any, RunResult]) -> None:
         rest = LATER
         try:
             finished = await going
@@ -90,7 +90,7 @@ class Shift:
             await asyncio.wait(self._tasks, timeout=min(left, 1.0))
         if self._tasks:
             self._log.warning("serve.drain_timed_out", runs=len(self._runs))
-            self.crew.die()
+            self.drain_group.die()
             await asyncio.wait(self._tasks, timeout=LEAVE)
         self._log.info("serve.drained", after_s=round(time.monotonic() - began, 3))
 

@@ -35,7 +35,7 @@ RETRY = 10.0
 
 
 @dataclass(slots=True)
-class Watch:
+class ScheduleState:
     """One policy's schedule. All times are the database's; `retry_at` is this process's, in monotonic seconds.
 
     `since`: up to when its times are decided. `watched_since`: from when on this process would have seen one come.
@@ -79,7 +79,7 @@ class PlanRun(Protocol):
         """Plan it."""
 
 
-class Timetable:
+class Scheduler:
     """The schedules that a daemon looks after."""
 
     def __init__(
@@ -89,12 +89,12 @@ class Timetable:
         self._tally = tally
         self._log = log
         self._redact = redact
-        self._watches: dict[tuple[str, str, str], Watch] = {}
+        self._watches: dict[tuple[str, str, str], ScheduleState] = {}
         self._dropped: set[tuple[str, str, str]] = set()
 
     def set(self, policies: Iterable[Policy]) -> Mapping[str, CronSchedule]:
         """Look after the schedules of these policies, and of no others; returns them by policy."""
-        wanted = [Watch(policy, times) for policy in policies if (times := policy.times) is not None]
+        wanted = [ScheduleState(policy, times) for policy in policies if (times := policy.times) is not None]
         known, self._watches = self._watches, {}
         for watch in wanted:
             old = known.get(watch.key)
@@ -128,7 +128,7 @@ class Timetable:
         for watch in self._watches.values():
             watch.problem = problem
 
-    def due(self, now: datetime) -> list[Watch]:
+    def due(self, now: datetime) -> list[ScheduleState]:
         """List the schedules of which a time has come."""
         clock = time.monotonic()
         return [
@@ -137,7 +137,7 @@ class Timetable:
             if watch.next is not None and watch.next <= now and not watch.busy and watch.retry_at <= clock
         ]
 
-    async def tick(self, watch: Watch, now: datetime, plan: PlanRun) -> Planned | None:
+    async def tick(self, watch: ScheduleState, now: datetime, plan: PlanRun) -> Planned | None:
         """Decide about the times that have come: plan the run that is due, if it falls to us, and record the missed."""
         assert watch.since is not None
         assert watch.watched_since is not None
@@ -161,14 +161,14 @@ class Timetable:
             watch.busy = False
         return planned  # also where it could not be recorded yet: the run is ours, and need not wait for that
 
-    def _put_off(self, watch: Watch, error: Exception) -> None:
+    def _put_off(self, watch: ScheduleState, error: Exception) -> None:
         """Say why a time that has come is not run yet, each reason once."""
         problem = self._redact(told(error))
         if problem != watch.problem:
             self._log.warning("schedule.put_off", policy=watch.policy.name, problem=problem)
         watch.problem = problem
 
-    async def _fire(self, watch: Watch, due: DueTimes, now: datetime, plan: PlanRun) -> Planned | None:
+    async def _fire(self, watch: ScheduleState, due: DueTimes, now: datetime, plan: PlanRun) -> Planned | None:
         planned = await plan(watch.policy, due.run) if due.run is not None else None
         if due.run is not None and planned is not None:
             self._log.info(
@@ -180,14 +180,14 @@ class Timetable:
             )
         return planned
 
-    async def _record(self, watch: Watch, due: DueTimes, times: Sequence[datetime]) -> None:
+    async def _record(self, watch: ScheduleState, due: DueTimes, times: Sequence[datetime]) -> None:
         if due.missed:
             await self._miss(watch, due.missed, newer=due.run)
         if times:
             await self._schedules.decided(*watch.key, times[-1])
             watch.decided(times[-1])
 
-    async def _miss(self, watch: Watch, times: Iterable[datetime], newer: datetime | None) -> None:
+    async def _miss(self, watch: ScheduleState, times: Iterable[datetime], newer: datetime | None) -> None:
         policy, reason = watch.policy, _why_missed(watch, newer)
         recorded = await self._schedules.missed(policy.name, policy.mode, policy.as_record(), list(times), reason)
         for moment in recorded:
@@ -203,7 +203,7 @@ class Timetable:
             )
 
 
-def _why_missed(watch: Watch, newer: datetime | None) -> str:
+def _why_missed(watch: ScheduleState, newer: datetime | None) -> str:
     """The words that the ledger keeps; how they begin tells such a run from one that somebody cancelled."""
     why = f"; {watch.problem}" if watch.problem else ""
     if newer is not None:

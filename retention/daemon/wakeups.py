@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from retention.core.schedule.cron import CronSchedule
 
 
-class Clockwork:
+class Wakeups:
     """Wakes at the times of schedules. Too early or too late is all the same: the ledger decides what is due."""
 
     def __init__(self, wake: Callable[[], None]) -> None:

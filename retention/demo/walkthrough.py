@@ -26,12 +26,12 @@ from retention.reports.explain import explain
 from retention.reports.read import read_report
 from retention.reports.report import Selection
 from retention.reports.run_documents import plan_document, run_document
-from retention.runs.model import Order
+from retention.runs.model import RequestedBy
 from retention.runs.scope import scope_of
 from retention.settings import load_settings
 from retention.simulator.faults import load as load_faults
 from retention.simulator.server import Round, RoundStatus, Simulator
-from retention.wiring.services import open_house, redactor_of
+from retention.wiring.services import open_services, redactor_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from retention.log import Redactor
-    from retention.process.shutdown import Signals
-    from retention.wiring.services import House
+    from retention.process.shutdown import ShutdownSignals
+    from retention.wiring.services import Services
 
     OpenLog = Callable[[Redactor], FilteringBoundLogger]
 
@@ -48,7 +48,7 @@ SHOWN = 12
 """Rounds of the report that the terminal gets to see; the file has all."""
 
 
-async def demonstrate(open_log: OpenLog, signals: Signals, *, rounds: int, keep: bool) -> int:
+async def demonstrate(open_log: OpenLog, signals: ShutdownSignals, *, rounds: int, keep: bool) -> int:
     """Tell the whole story on an operator's table of that many rounds, and clean up; returns the exit code."""
     place = Path(tempfile.mkdtemp(prefix="retention-demo-"))
     try:
@@ -68,7 +68,7 @@ async def demonstrate(open_log: OpenLog, signals: Signals, *, rounds: int, keep:
     return code
 
 
-async def _tell(open_log: OpenLog, signals: Signals, place: Path, dsn: str, rounds: int) -> int:
+async def _tell(open_log: OpenLog, signals: ShutdownSignals, place: Path, dsn: str, rounds: int) -> int:
     faults = load_faults(_file("faults.toml"))
     async with Simulator(secure_login="demo-casino", token="demo-token-0f3c5b", faults=faults, latency=0.01) as vendor:
         config = place / "retention.toml"
@@ -82,46 +82,46 @@ async def _tell(open_log: OpenLog, signals: Signals, place: Path, dsn: str, roun
             config, {key: os.environ[key] for key in os.environ if not key.startswith("RETENTION_")}, place
         )
         redactor = redactor_of(settings)
-        async with open_house(settings, open_log(redactor), redactor) as house:
-            await _prepare(house, vendor, rounds)
-            return await _steps(house, vendor, signals, place)
+        async with open_services(settings, open_log(redactor), redactor) as services:
+            await _prepare(services, vendor, rounds)
+            return await _steps(services, vendor, signals, place)
 
 
-async def _steps(house: House, vendor: Simulator, signals: Signals, place: Path) -> int:
-    policy = house.settings.policy("nightly")
-    scope = scope_of(house.settings, policy, None)
-    terms = house.terms(scope.partners)
+async def _steps(services: Services, vendor: Simulator, signals: ShutdownSignals, place: Path) -> int:
+    policy = services.settings.policy("nightly")
+    scope = scope_of(services.settings, policy, None)
+    terms = services.terms(scope.partners)
 
     show.heading("retention hold add --user ... --reason 'complaint 4711' --by compliance")
-    user = (await _fetch(house, "SELECT user_id FROM retention.open_rounds ORDER BY opened_at LIMIT 1"))[0].user_id
-    hold = await house.controls.hold_add(None, None, None, user, None, "complaint 4711", "compliance", None)
+    user = (await _fetch(services, "SELECT user_id FROM retention.open_rounds ORDER BY opened_at LIMIT 1"))[0].user_id
+    hold = await services.controls.hold_add(None, None, None, user, None, "complaint 4711", "compliance", None)
     print(f"hold {hold} stands: no round of player {user} is cancelled")
 
     show.heading("retention plan nightly")
-    plan = await house.run_ledger.plan(scope)
+    plan = await services.run_ledger.plan(scope)
     show.print_plan(plan_document(policy, plan, {term.partner: term.rate for term in terms}))
 
     show.heading("retention run nightly --enforce --by demo --reason 'the first look'")
     enforced = policy.model_copy(update={"mode": "enforce"})
-    async with _players_coming_back(house, vendor, signals):
-        runs = house.runs(signals, show=True)
-        planned = await runs.plan(enforced, scope, terms, Order("demo", "the first look"))
+    async with _players_coming_back(services, vendor, signals):
+        runs = services.runs(signals, show=True)
+        planned = await runs.plan(enforced, scope, terms, RequestedBy("demo", "the first look"))
         assert planned is not None  # nobody else can have planned it
-        finished = await runs.carry_out(planned)
+        finished = await runs.execute(planned)
     show.print_run(run_document(finished))
 
     show.heading("retention report")
     file = place / "report.csv"
-    async with read_report(house.database, Selection()) as report:
+    async with read_report(services.database, Selection()) as report:
         await table.print_report(report, limit=SHOWN)
     with file.open("w", encoding="utf-8", newline="") as out:
-        async with read_report(house.database, Selection()) as report:
+        async with read_report(services.database, Selection()) as report:
             count = await files.write_csv(report, out)
     print(f"(retention report --format csv -o report.csv: {counted(count, 'round')}, {file.stat().st_size} bytes)")
 
     show.heading("retention review list")
-    max_runs = house.settings.max_runs()
-    items = await house.review.list(max_runs)
+    max_runs = services.settings.max_runs()
+    items = await services.review.list(max_runs)
     table.print_reviews(items[:SHOWN])
     if len(items) > SHOWN:
         print(f"and {len(items) - SHOWN} more")
@@ -129,20 +129,20 @@ async def _steps(house: House, vendor: Simulator, signals: Signals, place: Path)
     doubt = items[0] if items else None
     if doubt is not None:
         show.heading(f"retention explain --partner {doubt.partner} --round {doubt.round_id}")
-        table.print_life(await explain(house.database, doubt.partner, doubt.round_id, [("nightly", scope)]))
+        table.print_life(await explain(services.database, doubt.partner, doubt.round_id, [("nightly", scope)]))
     return int(finished.exit) if signals.code else 0
 
 
-async def _prepare(house: House, vendor: Simulator, rounds: int) -> None:
+async def _prepare(services: Services, vendor: Simulator, rounds: int) -> None:
     """Fill the operator's table, and let the vendor know the same open rounds."""
     show.heading("retention db migrate")
-    for migration in await migrations.migrate(house.database):
+    for migration in await migrations.migrate(services.database):
         print(f"applied {migration.name}")
-    async with house.database.connection() as connection:
+    async with services.database.connection() as connection:
         await psycopg.AsyncClientCursor(connection).execute(
             _file("operator.sql").read_text("utf-8"), {"rounds": rounds}
         )
-    open_rounds = await _fetch(house, "SELECT * FROM retention.open_rounds")
+    open_rounds = await _fetch(services, "SELECT * FROM retention.open_rounds")
     vendor.register(
         Round(
             "demo-casino",
@@ -159,13 +159,13 @@ async def _prepare(house: House, vendor: Simulator, rounds: int) -> None:
 
 
 @asynccontextmanager
-async def _players_coming_back(house: House, vendor: Simulator, signals: Signals) -> AsyncIterator[None]:
+async def _players_coming_back(services: Services, vendor: Simulator, signals: ShutdownSignals) -> AsyncIterator[None]:
     """Meanwhile, now and then, a player comes back and finishes a round that is planned already."""
 
     async def play() -> None:
         while signals.code is None:
             for row in await _fetch(
-                house,
+                services,
                 "UPDATE casino.game_rounds SET status = 1, closed_at = now() WHERE id IN ("
                 "SELECT r.id FROM casino.game_rounds r JOIN retention.cancellations c ON c.round_id = r.id::text "
                 "WHERE c.state = 'planned' AND r.status = 0 ORDER BY c.id DESC LIMIT 1) RETURNING id::text AS round_id",
@@ -180,8 +180,8 @@ async def _players_coming_back(house: House, vendor: Simulator, signals: Signals
         playing.cancel()
 
 
-async def _fetch(house: House, statement: LiteralString) -> list[Any]:
-    async with house.database.connection() as connection:
+async def _fetch(services: Services, statement: LiteralString) -> list[Any]:
+    async with services.database.connection() as connection:
         return await (await connection.execute(statement)).fetchall()
 
 

@@ -14,7 +14,7 @@ TIMEOUT = 30.0
 """Seconds for one try. Mail servers take their time."""
 
 
-class Chat:
+class AppriseChannel:
     """Sends messages to any service that apprise knows."""
 
     def __init__(self, timeout: float = TIMEOUT) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from retention.ledger.notifications import Delivery, NotificationOutbox
-    from retention.notify.apprise_channel import Chat
+    from retention.notify.apprise_channel import AppriseChannel
     from retention.notify.webhook import Webhook
     from retention.settings.model import Target
 
@@ -36,7 +36,7 @@ class Counts:
     given_up: int = 0
 
 
-class Herald:
+class Notifier:
     """One for each process; any number of them work together. `targets` is asked anew in each pass."""
 
     def __init__(
@@ -44,7 +44,7 @@ class Herald:
         notices: NotificationOutbox,
         targets: Callable[[], Mapping[str, Target]],
         webhook: Webhook,
-        chat: Chat,
+        chat: AppriseChannel,
         log: FilteringBoundLogger,
     ) -> None:
         self._notices = notices

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 
-class Drains(Protocol):
+class Drainable(Protocol):
     """Something that can be asked to come to an end."""
 
     def stop(self) -> None:
@@ -25,23 +25,23 @@ class Drains(Protocol):
         """Do not even wait for that."""
 
 
-class Workplace(Protocol):
+class DrainScope(Protocol):
     """Where an engine is put to work, so that it can be drained."""
 
     @property
     def code(self) -> int | None:
         """The exit code of the signal that came, if one did."""
 
-    def at_work(self, worker: Drains) -> AbstractContextManager[None]:
+    def at_work(self, worker: Drainable) -> AbstractContextManager[None]:
         """Have the worker drained, from now until the context ends, when it is asked for."""
 
 
-class Signals:
+class ShutdownSignals:
     """Turns signals into a drain of whatever is at work, or into a cancellation where nothing has begun yet."""
 
     def __init__(self) -> None:
         self.code: int | None = None
-        self.working: Drains | None = None
+        self.working: Drainable | None = None
         self._task: asyncio.Task[object] | None = None
 
     def __enter__(self) -> Self:
@@ -55,7 +55,7 @@ class Signals:
             asyncio.get_running_loop().remove_signal_handler(number)
 
     @contextmanager
-    def at_work(self, worker: Drains) -> Iterator[None]:
+    def at_work(self, worker: Drainable) -> Iterator[None]:
         """Let signals drain this worker while it is at work."""
         self.working = worker
         try:

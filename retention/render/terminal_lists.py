@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from retention.ledger.reclosing import Reclosed
     from retention.ledger.review import ReviewItem
     from retention.reports.report import Report, ReportRound, Total
-    from retention.reports.round_history import Life
+    from retention.reports.round_history import RoundHistory
 
 PAGE = 1000
 """Rounds to a table; a longer report is told in several, so that it never stands in memory as a whole."""
@@ -97,7 +97,7 @@ def _rest(report: Report, printed: int) -> Iterator[str]:
     )
 
 
-def print_life(life: Life, file: TextIO | None = None) -> None:
+def print_life(life: RoundHistory, file: TextIO | None = None) -> None:
     """Print what is known of a round and what was done to it."""
     print_lines(lines(life), file)
 

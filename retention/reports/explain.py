@@ -10,7 +10,7 @@ from retention.core.model import OpenRound, State
 from retention.core.planning.eligibility import CurrentRow, LedgerFacts, explain_eligibility
 from retention.core.planning.holds import Hold
 from retention.ledger.operator_view import reading_the_view
-from retention.reports.round_history import Attempt, Cancellation, Life
+from retention.reports.round_history import Attempt, Cancellation, RoundHistory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from retention.ledger.database import Database
 
 
-async def explain(database: Database, partner: str, round_id: str, policies: Sequence[tuple[str, Scope]]) -> Life:
+async def explain(
+    database: Database, partner: str, round_id: str, policies: Sequence[tuple[str, Scope]]
+) -> RoundHistory:
     """Tell which of the policies, each a name and a scope, would plan the round now, and all that was done to it."""
     key = {"partner": partner, "round_id": round_id}
     async with database.transaction(snapshot=True) as transaction:
@@ -31,7 +33,7 @@ async def explain(database: Database, partner: str, round_id: str, policies: Seq
         holds = tuple(Hold(*row) for row in await transaction.rows("round_holds", **key))
     open_round = OpenRound(*open_rows[0]) if open_rows else None
     standing = LedgerFacts(holds, _holding(rows), sum(row.state in _ENDINGS for row in rows), len(open_rows))
-    return Life(
+    return RoundHistory(
         partner,
         round_id,
         as_of,

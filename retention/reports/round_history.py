@@ -85,7 +85,7 @@ class Cancellation:
 
 
 @dataclass(frozen=True, slots=True)
-class Life:
+class RoundHistory:
     """All that is known of a round. `seen` is false where neither the operator's view nor the ledger has it.
 
     `alike`: then the rounds that were perhaps meant, each a partner and an id.
@@ -102,7 +102,7 @@ class Life:
     alike: tuple[tuple[str, str], ...] = ()
 
 
-def lines(life: Life) -> Iterator[str]:
+def lines(life: RoundHistory) -> Iterator[str]:
     """Tell a life, line by line."""
     yield f"round {life.round_id} of partner {life.partner}, as of {time_text(life.as_of)}"
     yield _now(life)
@@ -116,14 +116,14 @@ def lines(life: Life) -> Iterator[str]:
             yield f"cancellation {item.id} is {item.state} now; {_next(item)}"
 
 
-def timeline(life: Life) -> list[tuple[datetime, str]]:
+def timeline(life: RoundHistory) -> list[tuple[datetime, str]]:
     """Tell what happened, oldest first."""
     events = [event for item in life.cancellations for event in _cancellation(item)]
     events += [event for hold in life.holds for event in _hold(hold)]
     return sorted(events, key=lambda event: event[0])
 
 
-def _now(life: Life) -> str:
+def _now(life: RoundHistory) -> str:
     if not life.seen:
         meant = " or ".join(f"--partner {printable(partner)} --round {printable(name)}" for partner, name in life.alike)
         mend = f"did you mean {meant}?" if meant else "look at partner and round id"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from retention.core.planning.plan import Plan
     from retention.ledger.holds import Pause
-    from retention.runs.model import Finished
+    from retention.runs.model import RunResult
     from retention.settings.model import Policy
 
 
@@ -75,7 +75,7 @@ def _elsewhere(plan: Plan) -> list[dict[str, Any]]:
     return [other._asdict() | {"run_id": str(other.run_id), "words": str(other)} for other in plan.elsewhere]
 
 
-def run_document(finished: Finished) -> dict[str, Any]:
+def run_document(finished: RunResult) -> dict[str, Any]:
     """What a run came to."""
     summary = finished.summary
     return {

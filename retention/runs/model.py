@@ -31,7 +31,7 @@ class Confirm(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class RunResult:
     """What became of a run, and the exit code that tells it."""
 
     summary: Summary
@@ -47,7 +47,7 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class RequestedBy:
     """Who asks for a run, and why; `scheduled_for` is the time of the policy's schedule, where nobody asks."""
 
     requested_by: str
@@ -65,7 +65,7 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True)
-class Stop:
+class Halt:
     """Why a run is halted before its first call; `paused_for`: the partners whose pause does it, until that ends."""
 
     reason: str

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from retention.ledger.clocks import Correction
     from retention.ledger.runs import RunLedger
     from retention.ledger.stalled_runs import StalledRuns
-    from retention.runs.model import Order
+    from retention.runs.model import RequestedBy
     from retention.settings.model import Policy
 
 
@@ -51,7 +51,7 @@ class Planning:
         self._clock_limit = clock_limit
 
     async def plan(
-        self, policy: Policy, scope: Scope, terms: Sequence[PartnerTerms], order: Order, chosen: Mapping[str, Any]
+        self, policy: Policy, scope: Scope, terms: Sequence[PartnerTerms], order: RequestedBy, chosen: Mapping[str, Any]
     ) -> Planned | None:
         """Plan a run; see Runs.plan. `chosen`: what the configuration has, where a person chose otherwise."""
         # The partners of this moment are the run's for good, whatever is configured when it is resumed.

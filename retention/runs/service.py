@@ -9,7 +9,7 @@ from retention.core.planning.rails import check_plan
 from retention.core.runs.pauses import pause_of_all
 from retention.core.runs.summary import NOT_CONFIRMED, ExitCode, exit_code
 from retention.errors import UsageError
-from retention.runs.model import Finished, Planned, Stop
+from retention.runs.model import Halt, Planned, RunResult
 from retention.runs.narrowing import chosen
 from retention.runs.planning import Planning
 from retention.runs.stored_policy import stored_policy, stricter_now
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from retention.ledger.holds import Controls
     from retention.ledger.runs import RunLedger
     from retention.ledger.stalled_runs import StalledRuns
-    from retention.runs.model import Confirm, Order, Work
+    from retention.runs.model import Confirm, RequestedBy, Work
     from retention.settings.model import Policy
 
 STRICTER = "stricter"
@@ -36,11 +36,11 @@ STRICTER = "stricter"
 WHILE_RUNNING = ("max_failure_ratio", "max_conflicts")
 """The rails that halt a run in its midst."""
 
-OVER = {"finished", "cancelled"}
+ENDED_STATUSES = {"finished", "cancelled"}
 """What a run's status is when nothing can be done with it any more."""
 
 
-class Runs:
+class RunService:
     """Makes runs.
 
     `replica` is this process's name. `able` raises UsageError where it could not carry out a policy's run; `signalled`
@@ -75,7 +75,9 @@ class Runs:
         self._log = log
         self._signalled = signalled
 
-    async def plan(self, policy: Policy, scope: Scope, terms: Sequence[PartnerTerms], order: Order) -> Planned | None:
+    async def plan(
+        self, policy: Policy, scope: Scope, terms: Sequence[PartnerTerms], order: RequestedBy
+    ) -> Planned | None:
         """Plan a run of the policy; None where its scheduled time has another one already, or none can be had.
 
         Where the operator's view cannot be read, a scheduled run is on record as failed, so that people are told once;
@@ -84,7 +86,7 @@ class Runs:
         configured = self._policy_now(policy.name) if order.scheduled_for is None else None
         return await self._planning.plan(policy, scope, terms, order, chosen(policy, configured))
 
-    async def carry_out(self, planned: Planned, confirm: Confirm | None = None) -> Finished:
+    async def execute(self, planned: Planned, confirm: Confirm | None = None) -> RunResult:
         """Carry a planned run out, within its rails.
 
         `confirm` may still call it off now that the plan is known: the next run has its rounds then.
@@ -101,13 +103,13 @@ class Runs:
             return await self._call_off(run_id, log, plan)
         return await self._go(run_id, policy, (), log, plan)
 
-    async def join(self, run_id: UUID) -> Finished:
+    async def join(self, run_id: UUID) -> RunResult:
         """Help with a run that is going, or go on with one that was interrupted or paused.
 
         One that was halted meanwhile is only told of: to set it going again is a person's business.
         """
         row, policy, log = await self._known(run_id)
-        if row.status in OVER or (row.status in {"halted", "failed"} and not row.paused):
+        if row.status in ENDED_STATUSES or (row.status in {"halted", "failed"} and not row.paused):
             return await self._finished(run_id)
         self._able(policy)
         if await self._hold_to_policy(row, policy, log):
@@ -120,10 +122,10 @@ class Runs:
         self._able(policy)
         await self._hold_to_policy(row, policy, log)
 
-    async def resume(self, run_id: UUID, *, override: str | None, by: str) -> Finished:
+    async def resume(self, run_id: UUID, *, override: str | None, by: str) -> RunResult:
         """Go on with a halted or interrupted run, or help with one that is going. A finished one is only told of."""
         row, policy, log = await self._known(run_id)
-        if row.status in OVER:
+        if row.status in ENDED_STATUSES:
             if override:
                 raise UsageError(f"run {run_id} is {row.status}: there is no rail to pass")
             return await self._finished(run_id)
@@ -200,7 +202,7 @@ class Runs:
         plan: Plan | None = None,
         *,
         again: bool = False,
-    ) -> Finished:
+    ) -> RunResult:
         if stop := await self._stopped(tripped, policy):
             return await self._halt(row.run_id, stop, log, plan)
         return await self._go(row.run_id, policy, _passed(row), log, plan, again=again)
@@ -208,13 +210,13 @@ class Runs:
     def _bound(self, run_id: UUID, policy: Policy) -> FilteringBoundLogger:
         return self._log.bind(run_id=str(run_id), policy=policy.name)
 
-    async def _stopped(self, tripped: Sequence[Tripped], policy: Policy) -> Stop | None:
+    async def _stopped(self, tripped: Sequence[Tripped], policy: Policy) -> Halt | None:
         """What keeps a run from its first call, if anything does."""
         if tripped:
-            return Stop("; ".join(map(str, tripped)))
+            return Halt("; ".join(map(str, tripped)))
         partners = policy.partners or ()
         pause = pause_of_all(await self._controls.paused(partners), partners)
-        return Stop(pause, paused_for=partners) if pause else None
+        return Halt(pause, paused_for=partners) if pause else None
 
     async def _confirmed(self, planned: Planned, confirm: Confirm) -> bool:
         """Whether somebody says yes to the plan; a signal is a no. Where there is nothing to do, nobody is asked."""
@@ -230,11 +232,11 @@ class Runs:
             task.uncancel()
             return False
 
-    async def _call_off(self, run_id: UUID, log: FilteringBoundLogger, plan: Plan) -> Finished:
+    async def _call_off(self, run_id: UUID, log: FilteringBoundLogger, plan: Plan) -> RunResult:
         await self._ledger.close(run_id, self._replica, NOT_CONFIRMED)
         log.info("run.closed", reason=NOT_CONFIRMED)
         # A person's own no is no failure.
-        return Finished(await self._ledger.summary(run_id), ExitCode(self._signalled() or ExitCode.DONE), plan)
+        return RunResult(await self._ledger.summary(run_id), ExitCode(self._signalled() or ExitCode.DONE), plan)
 
     async def _go(
         self,
@@ -245,7 +247,7 @@ class Runs:
         plan: Plan | None,
         *,
         again: bool = False,
-    ) -> Finished:
+    ) -> RunResult:
         deadline = policy.deadline.total_seconds() if policy.deadline else None
         await self._ledger.checked_now(self._clock_limit(policy.name))
         start = await self._ledger.start(run_id, deadline, again=again)
@@ -253,13 +255,13 @@ class Runs:
             return await self._finished(run_id, plan=plan)
         log.info(start.value, mode=policy.mode)
         if refusal := await self._ledger.refused_closing():
-            return await self._halt(run_id, Stop(refusal), log, plan)
+            return await self._halt(run_id, Halt(refusal), log, plan)
         ending = await self._work(run_id, policy, passed)
         finished = await self._finished(run_id, plan=plan, unreachable=bool(ending.lost), stopped=ending.stopped)
         # The row says it: whoever ended the run may have had no answer.
         return self._tell(log, finished, ended=finished.summary.ended_by == self._replica)
 
-    def _tell(self, log: FilteringBoundLogger, finished: Finished, *, ended: bool = True) -> Finished:
+    def _tell(self, log: FilteringBoundLogger, finished: RunResult, *, ended: bool = True) -> RunResult:
         """Log what the run came to; of the processes that worked on it, the one that `ended` it says so."""
         summary = finished.summary
         log.info(
@@ -272,7 +274,7 @@ class Runs:
         )
         return finished
 
-    async def _halt(self, run_id: UUID, stop: Stop, log: FilteringBoundLogger, plan: Plan | None) -> Finished:
+    async def _halt(self, run_id: UUID, stop: Halt, log: FilteringBoundLogger, plan: Plan | None) -> RunResult:
         await self._ledger.halt(run_id, self._replica, stop.reason, paused_for=stop.paused_for)
         log.warning("run.halted", halt_reason=stop.reason)
         return await self._finished(run_id, plan=plan)
@@ -285,7 +287,7 @@ class Runs:
         warnings: tuple[str, ...] = (),
         unreachable: bool = False,
         stopped: bool = False,
-    ) -> Finished:
+    ) -> RunResult:
         summary = await self._ledger.summary(run_id)
         code = exit_code(
             summary,
@@ -293,7 +295,7 @@ class Runs:
             unreachable=unreachable,
             stuck=plan is not None and any(other.stuck for other in plan.elsewhere),
         )
-        return Finished(summary, code, plan, warnings)
+        return RunResult(summary, code, plan, warnings)
 
 
 def _passed(row: Any) -> list[str]:

@@ -12,7 +12,7 @@ from aiohttp import web
 if TYPE_CHECKING:
     from asyncio.trsock import TransportSocket
 
-    from retention.simulator.fault import Said
+    from retention.simulator.fault import CannedReply
 
 
 class Connection(web.RequestHandler):
@@ -30,7 +30,7 @@ class Connection(web.RequestHandler):
         super().connection_lost(exc)
 
 
-async def send(http: web.BaseRequest, said: Said, ending: str) -> web.StreamResponse:
+async def send(http: web.BaseRequest, said: CannedReply, ending: str) -> web.StreamResponse:
     """Send a reply, half of it, or none. What is returned after a cut goes nowhere."""
     headers = {"Content-Type": "application/json", **said.headers}
     if ending == "half":

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class CannedReply:
     """A reply as it goes out. `code` is the error code in it, where it has one."""
 
     status: int
@@ -25,7 +25,7 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RequestKey:
     """What a fault can tell of a request. `credentials` are right or wrong; `age` is the server's, in seconds."""
 
     call: str
@@ -61,11 +61,11 @@ class Fault:
     reverse: bool = False
     other_round: bool = False
     effect: bool = True
-    said: Said | None = None
+    said: CannedReply | None = None
     edits: Mapping[str, str | None] = field(default_factory=dict)
     ending: Literal["reply", "cut", "half", "hang"] = "reply"
 
-    def fits(self, asked: Asked) -> bool:
+    def fits(self, asked: RequestKey) -> bool:
         """Whether this is the kind of request that the fault is meant for; shares and counts are not looked at."""
         return (
             self.call in {asked.call, "any"}

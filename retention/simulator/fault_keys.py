@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from retention.core.toml_text import key_text, toml_text
 from retention.errors import UsageError
-from retention.simulator.fault import Fault, Said, as_json, as_object
+from retention.simulator.fault import CannedReply, Fault, as_json, as_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -131,7 +131,7 @@ _EXTRAS = {  # keys that only mean something beside some actions
 
 
 def _says(given: dict[str, Any], status: int, body: str, *, effect: bool = False, **more: Any) -> dict[str, Any]:
-    return {"effect": given.get("effect", effect), "said": Said(status, body.encode(), **more)}
+    return {"effect": given.get("effect", effect), "said": CannedReply(status, body.encode(), **more)}
 
 
 _ACTIONS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {  # what each makes of a Fault

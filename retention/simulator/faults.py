@@ -14,7 +14,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from retention.errors import UsageError
-from retention.simulator.fault import NO_FAULT, Asked, Fault
+from retention.simulator.fault import NO_FAULT, Fault, RequestKey
 from retention.simulator.fault_keys import DOCUMENT, checked, make
 
 if TYPE_CHECKING:
@@ -44,14 +44,14 @@ class Faults:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class FaultCounts:
     """What was asked and struck since the faults were set."""
 
     asked: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     struck: Counter[int] = field(default_factory=Counter)
     struck_round: Counter[tuple[int, str, str]] = field(default_factory=Counter)
 
-    def add(self, asked: Asked, number: int | None) -> None:
+    def add(self, asked: RequestKey, number: int | None) -> None:
         """Count a request, and the fault that struck it, if one did."""
         self.asked[asked.call, asked.secure_login, asked.round_id] += 1
         if number is not None:
@@ -59,7 +59,7 @@ class Tally:
             self.struck_round[number, asked.secure_login, asked.round_id] += 1
 
 
-def pick(faults: Faults, asked: Asked, tally: Tally) -> tuple[int | None, Fault]:
+def pick(faults: Faults, asked: RequestKey, tally: FaultCounts) -> tuple[int | None, Fault]:
     """Find the first fault that strikes this request: its number from 1, and itself with its jitter drawn.
 
     Each fault draws for itself: two faults with a share of 0.1 strike two different tenths of the requests.

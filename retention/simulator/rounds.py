@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 AmountAs = Literal["number", "string", "exponent"]
 Answer = Literal["", "replied", "cut", "hung"]
-Given = dict[str, object] | None
+RequestFields = dict[str, object] | None
 
 _REQUIRED = {
     "CancelRound": ("secureLogin", "userId", "roundId", "token", "uuid"),
@@ -171,7 +171,7 @@ def summary(requests: Iterable[Request], rounds: Collection[Round]) -> dict[str,
     }
 
 
-def read(body: bytes) -> Given:
+def read(body: bytes) -> RequestFields:
     """Read a body; None where it is no JSON object."""
     try:
         given = json.loads(body)
@@ -180,13 +180,13 @@ def read(body: bytes) -> Given:
     return given if isinstance(given, dict) else None
 
 
-def text(given: Given, name: str) -> str:
+def text(given: RequestFields, name: str) -> str:
     """Take a field out of a body; empty where it is missing or no text."""
     value = given.get(name) if given else None
     return value if isinstance(value, str) else ""
 
 
-def refusal(call: str, method: str, given: Given) -> tuple[int, dict[str, str]] | None:
+def refusal(call: str, method: str, given: RequestFields) -> tuple[int, dict[str, str]] | None:
     """Answer what is no call at all, or not as the vendor's page wants it: an HTTP status and the fields of a reply."""
     if call == "other" or method != "POST" or given is None:
         status = 404 if call == "other" else 405 if method != "POST" else 400

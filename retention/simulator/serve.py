@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from retention.process.shutdown import Signals
+    from retention.process.shutdown import ShutdownSignals
 
 
 class _Stop:
@@ -30,7 +30,12 @@ class _Stop:
 
 
 async def serve(
-    signals: Signals, host: str, port: int, faults: Path | None, journal: Path | None, announce: Callable[[str], None]
+    signals: ShutdownSignals,
+    host: str,
+    port: int,
+    faults: Path | None,
+    journal: Path | None,
+    announce: Callable[[str], None],
 ) -> int:
     """Answer until a signal comes; returns that signal's exit code. `announce` is told the address."""
     given = load(faults) if faults else Faults()

@@ -13,14 +13,14 @@ from aiohttp import web
 from retention.errors import UsageError
 from retention.simulator.admin import ADMIN, administer
 from retention.simulator.connection import Connection, reset, send
-from retention.simulator.fault import NO_FAULT, Asked, Fault, Said, as_json, as_object
-from retention.simulator.faults import Faults, Tally, pick
+from retention.simulator.fault import NO_FAULT, CannedReply, Fault, RequestKey, as_json, as_object
+from retention.simulator.faults import FaultCounts, Faults, pick
 from retention.simulator.listener import Listener
 from retention.simulator.rounds import (
     AmountAs,
     Answer,
-    Given,
     Request,
+    RequestFields,
     Round,
     RoundStatus,
     dump,
@@ -115,7 +115,7 @@ class Simulator:
     def faults(self, faults: Faults) -> None:
         if faults.handshake_delay and self._tls is None:
             raise UsageError("the faults' handshake_delay cannot be used: this vendor has no TLS: give accept_delay")
-        self._faults, self._tally, self._stalled_until = faults, Tally(), 0.0
+        self._faults, self._tally, self._stalled_until = faults, FaultCounts(), 0.0
 
     def register(self, rounds: Iterable[Round]) -> None:
         """Add rounds, or replace those of the same partner and id."""
@@ -202,7 +202,7 @@ class Simulator:
         finally:
             self._in_hand.discard(task)
 
-    async def _answer(self, http: web.BaseRequest, given: Given, asked: Request) -> web.StreamResponse:
+    async def _answer(self, http: web.BaseRequest, given: RequestFields, asked: Request) -> web.StreamResponse:
         self._note(asked)
         number, fault = self._strike(given, asked)
         wait = self.latency + fault.delay
@@ -218,7 +218,9 @@ class Simulator:
             await asyncio.sleep(held)
         if edits := fault.edits:
             fields = {name: edit for name, true in fields.items() if (edit := edits.get(name, true)) is not None}
-        said = fault.said or Said(status, as_object(fields).encode(), code=fields.get("error", "").strip('"') or None)
+        said = fault.said or CannedReply(
+            status, as_object(fields).encode(), code=fields.get("error", "").strip('"') or None
+        )
         answered = replace(
             asked,
             fault=number,
@@ -244,19 +246,19 @@ class Simulator:
                 journal.write(dump(asdict(request)) + "\n")
         self._news.set()
 
-    def _strike(self, given: Given, asked: Request) -> tuple[int | None, Fault]:
+    def _strike(self, given: RequestFields, asked: Request) -> tuple[int | None, Fault]:
         if not self._faults.faults:
             return None, NO_FAULT
         credentials = "right" if given and self._trusts(given) else "wrong"
         age = asked.arrived_at - (self._started_at or 0.0)
-        request = Asked(asked.call, asked.secure_login, asked.round_id, credentials, age)
+        request = RequestKey(asked.call, asked.secure_login, asked.round_id, credentials, age)
         number, fault = pick(self._faults, request, self._tally)
         self._tally.add(request, number)
         if fault.stall and self._stalled_until <= asked.arrived_at:
             self._stalled_until = asked.arrived_at + fault.stall
         return number, fault
 
-    def _carry_out(self, method: str, given: Given, asked: Request, fault: Fault) -> tuple[int, dict[str, str]]:
+    def _carry_out(self, method: str, given: RequestFields, asked: Request, fault: Fault) -> tuple[int, dict[str, str]]:
         """Do what was asked, as far as the fault lets it be done."""
         if fault.complete and (one := self._find(asked)) and one.status is RoundStatus.IN_PROGRESS:
             one.status = RoundStatus.COMPLETE_IN_PROCESS
@@ -265,7 +267,7 @@ class Simulator:
             fields["roundId"] = as_json(f"{asked.round_id}-other")
         return status, fields
 
-    def _truth(self, method: str, given: Given, asked: Request, fault: Fault) -> tuple[int, dict[str, str]]:
+    def _truth(self, method: str, given: RequestFields, asked: Request, fault: Fault) -> tuple[int, dict[str, str]]:
         """Answer as a vendor in good health does: an HTTP status and the fields of the reply as JSON."""
         if refused := refusal(asked.call, method, given):
             return refused

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from retention.engine.engine import EngineResult
-    from retention.process.shutdown import Workplace
+    from retention.process.shutdown import DrainScope
     from retention.settings import Policy
-    from retention.wiring.services import House
+    from retention.wiring.services import Services
 
 
 async def work_on(
-    house: House,
-    place: Workplace,
+    services: Services,
+    place: DrainScope,
     show: bool,
     told: Callable[[], Awaitable[None]] | None,
     run_id: UUID,
@@ -39,26 +39,26 @@ async def work_on(
     at its next look.
     """
     ledger = WorkLedger(
-        house.database,
+        services.database,
         run_id,
-        house.replica,
+        services.replica,
         policy.idle_longer_than.total_seconds() if policy.idle_longer_than else None,
         time.monotonic,
-        house.clocks,
-        house.server,
+        services.clocks,
+        services.server,
     )
-    stats = RunCounters(policy.name, house.tally)
-    log = house.log.bind(run_id=str(run_id), policy=policy.name)
+    stats = RunCounters(policy.name, services.tally)
+    log = services.log.bind(run_id=str(run_id), policy=policy.name)
 
     async def stalled() -> None:
-        tell_stalled(house.log, await house.stalls.find(run_id))
+        tell_stalled(services.log, await services.stalls.find(run_id))
         if told is not None:
             await told()
 
     async with AsyncExitStack() as stack:
         partners = [
-            await open_partner(stack, house.settings.partner(name), policy, house.redactor)
-            for name in house.settings.partners_of(policy)
+            await open_partner(stack, services.settings.partner(name), policy, services.redactor)
+            for name in services.settings.partners_of(policy)
         ]
         engine = Engine(
             ledger,
@@ -69,13 +69,13 @@ async def work_on(
             max_failure_ratio=policy.max_failure_ratio,
             max_conflicts=policy.max_conflicts,
             passed=passed,
-            log_user_ids=house.settings.log_user_ids,
+            log_user_ids=services.settings.log_user_ids,
             clock=ClockWatch(
                 ledger,
-                house.clocks,
+                services.clocks,
                 partners,
                 log,
-                limit=house.settings.clock_limit(policy.name),
+                limit=services.settings.clock_limit(policy.name),
                 deadline=policy.deadline.total_seconds() if policy.deadline else None,
             ),
             stalled=stalled,
@@ -83,6 +83,6 @@ async def work_on(
         with place.at_work(engine):
             if not (show and is_watched()):
                 return await engine.run()
-            summary = await house.run_ledger.summary(run_id)
+            summary = await services.run_ledger.summary(run_id)
             async with progress(stats, summary.rounds, summary.done):
                 return await engine.run()

@@ -28,7 +28,7 @@ from retention.ledger.stalled_runs import StalledRuns
 from retention.log import Redactor
 from retention.process.waiting import telling
 from retention.runs.scope import scope_of
-from retention.runs.service import Runs
+from retention.runs.service import RunService
 from retention.wiring.engines import work_on
 from retention.wiring.partners import terms_of
 
@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from retention.core.planning.plan import Scope
     from retention.ledger.claims import PartnerTerms
     from retention.ledger.database import Database
-    from retention.notify.notifier import Herald
-    from retention.process.shutdown import Signals, Workplace
+    from retention.notify.notifier import Notifier
+    from retention.process.shutdown import DrainScope, ShutdownSignals
     from retention.settings import Settings
     from retention.settings.model import Policy, Target
 
@@ -53,7 +53,7 @@ CONNECTIONS = 6
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class Services:
     """A process's parts, put together."""
 
     settings: Settings
@@ -86,24 +86,24 @@ class House:
         return ScheduleStore(self.database, self.replica, self.clocks)
 
     @asynccontextmanager
-    async def herald(self, targets: Callable[[], Mapping[str, Target]] | None = None) -> AsyncIterator[Herald]:
+    async def notifier(self, targets: Callable[[], Mapping[str, Target]] | None = None) -> AsyncIterator[Notifier]:
         """Who tells people; `targets`, where they may change, else those of this configuration."""
-        from retention.notify.apprise_channel import Chat  # noqa: PLC0415 - slow to import, and few commands have something to tell
-        from retention.notify.notifier import Herald  # noqa: PLC0415
+        from retention.notify.apprise_channel import AppriseChannel  # noqa: PLC0415 - slow to import, and few commands have something to tell
+        from retention.notify.notifier import Notifier  # noqa: PLC0415
         from retention.notify.webhook import Webhook  # noqa: PLC0415
 
         async with Webhook() as webhook:
             notices = NotificationOutbox(self.database, self.redactor.own_words)
-            yield Herald(notices, targets or (lambda: self.settings.notify), webhook, Chat(), self.log)
+            yield Notifier(notices, targets or (lambda: self.settings.notify), webhook, AppriseChannel(), self.log)
 
     async def tell(self) -> None:
         """Tell people what has come up, as far as TELLING allows; a daemon, or the next run, goes on with the rest."""
         if self.clocks.problem(self.settings.clock_limit()):
             return  # what has been tried for long is given up, which a wrong clock must not decide
         try:
-            async with asyncio.timeout(TELLING), self.herald() as herald:
+            async with asyncio.timeout(TELLING), self.notifier() as notifier:
                 with telling(self.log, "notification.waiting", detail=f"tells people, for {TELLING:.0f} s at the most"):
-                    await herald.once()
+                    await notifier.once()
         except (*UNAVAILABLE, TimeoutError) as error:
             self.log.warning("notification.put_off", problem=type(error).__name__)
 
@@ -117,14 +117,14 @@ class House:
         return [terms_of(self.settings.partner(name)) for name in names]
 
     def runs(
-        self, place: Workplace, *, show: bool = False, stalled: Callable[[], Awaitable[None]] | None = None
-    ) -> Runs:
+        self, place: DrainScope, *, show: bool = False, stalled: Callable[[], Awaitable[None]] | None = None
+    ) -> RunService:
         """Makes runs, whose engines work at that place; `show` their progress where stderr is a terminal.
 
         `stalled` has people told of a run that makes no progress, while it still stands.
         """
         work = partial(work_on, self, place, show, stalled)
-        return Runs(
+        return RunService(
             self.run_ledger,
             self.stalls,
             self.controls,
@@ -154,14 +154,14 @@ class House:
 
 
 @asynccontextmanager
-async def open_house(
+async def open_services(
     settings: Settings, log: FilteringBoundLogger, redactor: Redactor, connections: int = CONNECTIONS
-) -> AsyncIterator[House]:
+) -> AsyncIterator[Services]:
     """Connect to the database and put the parts together. Raises DatabaseUnreachableError."""
     secret = settings.database.dsn
     async with open_database(secret.reveal if secret else str, connections, log) as database:
         clocks = Clocks(timeouts_of(settings))
-        yield House(settings, database, log, redactor, replica_name(), ProcessCounters(), clocks, KnownServer())
+        yield Services(settings, database, log, redactor, replica_name(), ProcessCounters(), clocks, KnownServer())
 
 
 def timeouts_of(settings: Settings) -> list[float]:
@@ -208,8 +208,8 @@ def _parts(address: str) -> tuple[str, ...]:
 
 
 async def serve(
-    house: House,
-    signals: Signals,
+    services: Services,
+    signals: ShutdownSignals,
     load: Callable[[], Settings],
     *,
     address: tuple[str, int],
@@ -225,28 +225,28 @@ async def serve(
     from retention.daemon.health import listening, make_app  # noqa: PLC0415
     from retention.metrics import Metrics  # noqa: PLC0415
 
-    current = house
+    current = services
 
-    def reload() -> House:
+    def reload() -> Services:
         nonlocal current
         settings = load()
-        if settings.database.dsn != house.settings.database.dsn:
+        if settings.database.dsn != services.settings.database.dsn:
             raise ConfigurationError("database.dsn: cannot change while `serve` runs; restart it instead")
-        house.redactor.follow(*_secrets_of(settings))
-        house.clocks.set_timeouts(timeouts_of(settings))
-        current = dataclasses.replace(house, settings=settings)
+        services.redactor.follow(*_secrets_of(settings))
+        services.clocks.set_timeouts(timeouts_of(settings))
+        current = dataclasses.replace(services, settings=settings)
         return current
 
-    metrics = Metrics(house.tally)
+    metrics = Metrics(services.tally)
     metrics.watch_process()
     async with AsyncExitStack() as stack:
-        herald = await stack.enter_async_context(house.herald(lambda: current.settings.notify))
-        daemon = Daemon(house, metrics, herald, reload, lambda: signals.code, drain_timeout)
+        notifier = await stack.enter_async_context(services.notifier(lambda: current.settings.notify))
+        daemon = Daemon(services, metrics, notifier, reload, lambda: signals.code, drain_timeout)
         await daemon.begin()
         app = make_app(daemon.problem, daemon.unready, metrics)
         url = await stack.enter_async_context(listening(app, *address))
         announce(url)
-        house.log.info("serve.started", url=url, replica=house.replica)
+        services.log.info("serve.started", url=url, replica=services.replica)
         with signals.at_work(daemon):
             signals.listen_for_hangup(daemon.reload)
             await daemon.run()

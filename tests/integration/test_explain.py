@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from support.ledger import Book
 
     from retention.ledger.database import Database
-    from retention.reports.round_history import Life
+    from retention.reports.round_history import RoundHistory
 
 NIGHTLY = Scope(("acme",), (2,), timedelta(hours=72), timedelta(hours=24), None, ("GB",), None, ("g9",))
 SECOND = timedelta(seconds=1)
 
 
-async def told(database: Database, round_id: str = "R-1", scope: Scope = NIGHTLY) -> Life:
+async def told(database: Database, round_id: str = "R-1", scope: Scope = NIGHTLY) -> RoundHistory:
     """Explain a round to a policy."""
     return await explain(database, "acme", round_id, [("nightly", scope)])
 

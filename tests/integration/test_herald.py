@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from structlog.testing import LogCapture
-from support.receiver import KEY, Received, Receiver, herald, webhook
+from support.receiver import KEY, Received, Receiver, notifier, webhook
 
 from retention.ledger.database import Database, open_database
-from retention.notify.apprise_channel import Chat
+from retention.notify.apprise_channel import AppriseChannel
 from retention.notify.notifier import AT_ONCE, Counts
 from retention.notify.webhook import Webhook
 from retention.settings.model import Target
@@ -60,7 +60,7 @@ async def test_a_receiver_that_refuses_gets_the_same_again_until_it_takes_it(
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     await halted(book)
     log, counts, seen = LogCapture(), [], []
-    async with Receiver(500, 410, 302) as receiver, herald(database, webhook(receiver), log=log) as one:
+    async with Receiver(500, 410, 302) as receiver, notifier(database, webhook(receiver), log=log) as one:
         for _ in range(4):
             counts.append(await one.once())
             seen += await problems(book)
@@ -97,7 +97,7 @@ async def test_a_target_that_hangs_holds_up_no_other(book: Book, database: Datab
     async with (
         Receiver(hanging=True) as deaf,
         Receiver() as well,
-        herald(database, webhook(deaf, "deaf"), webhook(well, "well"), cut_after=60) as one,
+        notifier(database, webhook(deaf, "deaf"), webhook(well, "well"), cut_after=60) as one,
         asyncio.timeout(300),
     ):
         passing = asyncio.create_task(one.once())
@@ -115,7 +115,7 @@ async def test_a_target_that_hangs_holds_up_no_other(book: Book, database: Datab
 async def test_a_target_that_hangs_is_cut_at_the_timeout(book: Book, database: Database) -> None:
     """Its tries have failed then, and it is not asked for the rest of its messages in the same pass."""
     await halted(book, AT_ONCE + 2)
-    async with Receiver(hanging=True) as deaf, herald(database, webhook(deaf), cut_after=0.3) as one:
+    async with Receiver(hanging=True) as deaf, notifier(database, webhook(deaf), cut_after=0.3) as one:
         counts = await one.once()
 
     assert Counts(told=AT_ONCE + 2, failed=AT_ONCE) == counts
@@ -128,8 +128,8 @@ async def test_two_heralds_deliver_each_message_once(book: Book, database: Datab
     async with (
         Receiver() as receiver,
         open_database(lambda: database_dsn) as second,
-        herald(database, webhook(receiver)) as one,
-        herald(second, webhook(receiver)) as other,
+        notifier(database, webhook(receiver)) as one,
+        notifier(second, webhook(receiver)) as other,
     ):
         counts = await asyncio.gather(one.once(), other.once(), one.once(), other.once())
     ids = [request.headers["webhook-id"] for request in receiver.requests]
@@ -153,7 +153,7 @@ async def test_what_a_killed_process_had_in_hand_is_delivered_by_another(
         process.kill()
         await process.wait()
         receiver.hanging = False
-        async with herald(database, target) as one:
+        async with notifier(database, target) as one:
             leased = await one.once()
             await due_again(book)
             after = await one.once()
@@ -167,7 +167,7 @@ async def test_what_a_killed_process_had_in_hand_is_delivered_by_another(
 async def test_being_cancelled_in_the_middle_loses_nothing(book: Book, database: Database) -> None:
     """The try stays on record with its lease, and nothing of it goes on behind the caller's back."""
     await halted(book)
-    async with Receiver(hanging=True) as receiver, herald(database, webhook(receiver)) as one:
+    async with Receiver(hanging=True) as receiver, notifier(database, webhook(receiver)) as one:
         before = asyncio.all_tasks()
         passing = asyncio.create_task(one.once())
         await receiver.came()
@@ -185,7 +185,7 @@ async def test_what_nobody_takes_for_three_days_is_given_up(book: Book, database
     """The newest problem is kept, an error is logged once, and nobody is asked again."""
     await halted(book)
     log = LogCapture()
-    async with Receiver(500) as receiver, herald(database, webhook(receiver), log=log) as one:
+    async with Receiver(500) as receiver, notifier(database, webhook(receiver), log=log) as one:
         await one.once()
         await book.all("UPDATE retention.notifications SET created_at = now() - make_interval(days => 3)")
         early = await one.once()
@@ -213,7 +213,7 @@ async def test_a_changed_address_and_key_count_from_the_next_try_on(
         address.write_text("http://127.0.0.1:9/closed")
         key.write_text("x" * 24)
         target = Target.model_validate({"name": "ops", "webhook": address, "signing_key": key})
-        async with herald(database, target) as one:
+        async with notifier(database, target) as one:
             refused = await one.once()
             found = await problems(book)
             address.write_text(f"http://{receiver.address}/mended")
@@ -269,7 +269,7 @@ def by_chat(receiver: Receiver, path: str = "") -> Target:
 async def test_apprise_tells_people_in_a_sentence(book: Book, database: Database) -> None:
     """Title and text come through a real service, with the run and the next command; a refusal is tried again."""
     await book.run(policy="nightly", status="halted", halt_reason="max_rounds: <7> & *more*")
-    async with Receiver(500) as receiver, herald(database, by_chat(receiver, "room")) as one:
+    async with Receiver(500) as receiver, notifier(database, by_chat(receiver, "room")) as one:
         refused = await one.once()
         found = await problems(book)
         await due_again(book)
@@ -289,12 +289,12 @@ async def test_a_chat_that_cannot_be_told_says_why(monkeypatch: pytest.MonkeyPat
     """A service that hangs, that nobody knows, that redirects, and an extra that is missing are problems like others."""
     async with Receiver(302, hanging=False) as receiver:
         url = f"json://{receiver.address}/"
-        redirected = await Chat().send(url, "title", "text")
+        redirected = await AppriseChannel().send(url, "title", "text")
         receiver.hanging = True
-        hung = await Chat(timeout=2).send(url, "title", "text")
-        unknown = await Chat().send("nosuch://s3cret", "title", "text")
+        hung = await AppriseChannel(timeout=2).send(url, "title", "text")
+        unknown = await AppriseChannel().send("nosuch://s3cret", "title", "text")
         monkeypatch.setitem(sys.modules, "apprise", None)
-        missing = await Chat().send(url, "title", "text")
+        missing = await AppriseChannel().send(url, "title", "text")
 
     assert ("the service did not take it", "no reply in time") == (redirected, hung)
     assert "apprise knows no such service, or its address lacks something" == unknown

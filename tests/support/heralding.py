@@ -7,13 +7,13 @@ import sys
 
 from retention.ledger.database import open_database
 from retention.settings.model import Target
-from support.receiver import KEY, herald
+from support.receiver import KEY, notifier
 
 
 async def main(dsn: str, address: str) -> None:
     """Tell what there is to tell."""
     target = Target.model_validate({"name": "ops", "webhook": address, "signing_key": KEY})
-    async with open_database(lambda: dsn) as database, herald(database, target) as one:
+    async with open_database(lambda: dsn) as database, notifier(database, target) as one:
         await one.once()
 
 

@@ -14,8 +14,8 @@ from structlog.testing import LogCapture
 
 from retention.ledger.notifications import NotificationOutbox
 from retention.log import Redactor
-from retention.notify.apprise_channel import Chat
-from retention.notify.notifier import Herald
+from retention.notify.apprise_channel import AppriseChannel
+from retention.notify.notifier import Notifier
 from retention.notify.webhook import Webhook
 from retention.settings.model import Target
 
@@ -90,13 +90,13 @@ def notices_of(database: Database) -> NotificationOutbox:
 
 
 @asynccontextmanager
-async def herald(
+async def notifier(
     database: Database, *targets: Target, cut_after: float = 10.0, log: LogCapture | None = None
-) -> AsyncIterator[Herald]:
+) -> AsyncIterator[Notifier]:
     """Yield a herald that tells these targets, and logs into `log`."""
     known = {target.name: target for target in targets}
     logger = structlog.wrap_logger(
         structlog.PrintLogger(), [log or LogCapture()], structlog.make_filtering_bound_logger("debug")
     )
     async with Webhook(cut_after) as sender:
-        yield Herald(notices_of(database), lambda: known, sender, Chat(cut_after), logger)
+        yield Notifier(notices_of(database), lambda: known, sender, AppriseChannel(cut_after), logger)

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING
 import pytest
 
 from retention.errors import UsageError
-from retention.simulator.fault import NO_FAULT, Asked
+from retention.simulator.fault import NO_FAULT, RequestKey
 from retention.simulator.fault_keys import DOCUMENT, KEYS
-from retention.simulator.faults import Faults, Tally, load, pick
+from retention.simulator.faults import FaultCounts, Faults, load, pick
 from retention.simulator.faults_format import FORMAT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-ASKED = Asked(call="CancelRound", secure_login="acme", round_id="R-1", credentials="right", age=10.0)
+ASKED = RequestKey(call="CancelRound", secure_login="acme", round_id="R-1", credentials="right", age=10.0)
 
 
-def struck(faults: Faults, requests: list[Asked]) -> list[int | None]:
+def struck(faults: Faults, requests: list[RequestKey]) -> list[int | None]:
     """Ask in turn, as the simulator does, and tell the number of the fault that struck each request."""
-    tally, numbers = Tally(), []
+    tally, numbers = FaultCounts(), []
     for asked in requests:
         number, _ = pick(faults, asked, tally)
         tally.add(asked, number)
@@ -32,7 +32,7 @@ def struck(faults: Faults, requests: list[Asked]) -> list[int | None]:
 
 def test_without_faults_nothing_is_changed() -> None:
     """No table, no strike, and a fault that leaves everything as it is."""
-    assert (None, NO_FAULT) == pick(Faults(), ASKED, Tally())
+    assert (None, NO_FAULT) == pick(Faults(), ASKED, FaultCounts())
 
 
 def test_the_first_fault_that_fits_strikes() -> None:
@@ -108,11 +108,11 @@ def test_jitter_is_drawn_between_nothing_and_itself() -> None:
     """A delay grows by up to its jitter, and by the same in every run."""
     faults = Faults.of({"delay": "250ms", "jitter": 0.5})
     rounds = [replace(ASKED, round_id=f"R-{n}") for n in range(100)]
-    delays = [pick(faults, asked, Tally())[1].delay for asked in rounds]
+    delays = [pick(faults, asked, FaultCounts())[1].delay for asked in rounds]
 
     assert all(0.25 <= delay < 0.75 for delay in delays)
     assert len(set(delays)) == 100
-    assert delays == [pick(faults, asked, Tally())[1].delay for asked in rounds]
+    assert delays == [pick(faults, asked, FaultCounts())[1].delay for asked in rounds]
 
 
 def test_a_file_is_read(tmp_path: Path) -> None:

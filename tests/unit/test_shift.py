@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from retention.core.runs.summary import ExitCode, Summary
-from retention.daemon.run_supervisor import Shift
+from retention.daemon.run_supervisor import RunSupervisor
 from retention.log import Redactor, configure
-from retention.runs.model import Finished
+from retention.runs.model import RunResult
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 async def test_a_process_works_on_a_run_once() -> None:
     """A run that this process works on already is not begun a second time, whoever in it found it last."""
-    ended: list[Finished] = []
-    shift = Shift(ended.append, lambda: None, configure("json", "error", Redactor(list, set)))
+    ended: list[RunResult] = []
+    run_supervisor = RunSupervisor(ended.append, lambda: None, configure("json", "error", Redactor(list, set)))
     over = asyncio.Event()
 
-    async def going(run_id: UUID) -> Finished:
+    async def going(run_id: UUID) -> RunResult:
         await over.wait()
-        return Finished(Summary(run_id, "nightly", "enforce", "finished", None), ExitCode.DONE)
+        return RunResult(Summary(run_id, "nightly", "enforce", "finished", None), ExitCode.DONE)
 
     run_id = uuid4()
-    shift.work_on(run_id, going(run_id))
-    shift.work_on(run_id, going(run_id))
+    run_supervisor.work_on(run_id, going(run_id))
+    run_supervisor.work_on(run_id, going(run_id))
     over.set()
-    await shift.drain(5, lambda: None)
+    await run_supervisor.drain(5, lambda: None)
     assert [run_id] == [finished.summary.run_id for finished in ended]

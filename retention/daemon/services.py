@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from retention.ledger.schedules import ScheduleStore
     from retention.ledger.stalled_runs import StalledRuns
     from retention.log import Redactor
-    from retention.process.shutdown import Workplace
-    from retention.runs.service import Runs
+    from retention.process.shutdown import DrainScope
+    from retention.runs.service import RunService
     from retention.settings import Settings
 
 
-class House(Protocol):
+class DaemonServices(Protocol):
     """The parts of the house that it needs, put together for the configuration of the moment."""
 
     @property
@@ -64,5 +64,5 @@ class House(Protocol):
     def terms(self, names: Sequence[str]) -> list[PartnerTerms]:
         """The terms on which those partners are called."""
 
-    def runs(self, place: Workplace) -> Runs:
+    def runs(self, place: DrainScope) -> RunService:
         """Makes runs."""
