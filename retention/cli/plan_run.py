@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from retention.core.planning.plan import Scope
     from retention.process.shutdown import ShutdownSignals
     from retention.settings import Settings
-    from retention.settings.model import Policy
+    from retention.settings.policy import Policy
     from retention.wiring.services import Services
 
 PolicyName = Annotated[str | None, typer.Argument(metavar="POLICY", help="May be left out where there is only one.")]

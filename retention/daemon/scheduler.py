@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from retention.engine.counters import ProcessCounters
     from retention.ledger.schedules import ScheduleStore
     from retention.runs.model import Planned
-    from retention.settings.model import Policy
+    from retention.settings.policy import Policy
 
 LIMIT = 1000
 """Missed times that are recorded one by one; of more than these only the newest are."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from retention.core.planning.plan import Plan
     from retention.ledger.holds import Pause
     from retention.runs.model import RunResult
-    from retention.settings.model import Policy
+    from retention.settings.policy import Policy
 
 
 def plan_document(

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from retention.core.planning.plan import Plan
     from retention.core.runs.summary import ExitCode, Summary
     from retention.engine.engine import EngineResult
-    from retention.settings.model import Policy
+    from retention.settings.policy import Policy
 
 
 class Work(Protocol):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from retention.ledger.runs import RunLedger
     from retention.ledger.stalled_runs import StalledRuns
     from retention.runs.model import RequestedBy
-    from retention.settings.model import Policy
+    from retention.settings.policy import Policy
 
 
 class Planning:

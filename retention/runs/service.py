@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from retention.ledger.runs import RunLedger
     from retention.ledger.stalled_runs import StalledRuns
     from retention.runs.model import Confirm, RequestedBy, Work
-    from retention.settings.model import Policy
+    from retention.settings.policy import Policy
 
 STRICTER = "stricter"
 """What halts a run whose policy has become stricter, as a rail does."""

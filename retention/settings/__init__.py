@@ -10,8 +10,9 @@ from retention.settings.durations import format_duration, parse_duration
 if TYPE_CHECKING:
     from retention.settings.files import find_config, render_template
     from retention.settings.load import load_settings
-    from retention.settings.model import Database, Policy, Settings
+    from retention.settings.model import Database, Settings
     from retention.settings.partner import Partner
+    from retention.settings.policy import Policy
     from retention.settings.secret import Secret
 else:
     _HOMES = {
@@ -20,7 +21,7 @@ else:
         "load_settings": "load",
         "Database": "model",
         "Partner": "partner",
-        "Policy": "model",
+        "Policy": "policy",
         "Settings": "model",
         "Secret": "secret",
     }

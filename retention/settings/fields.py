@@ -1,12 +1,14 @@
 """What the tables of the configuration are made of: the types of their keys, and how a key is described.
 
 A key's description completes "must be ...", and its example is what an error tells people to write. Examples are
-TOML; the type of an example is also how a value from the environment is read.
+TOML; the type of an example is also how a value from the environment is read. `Says` is the key's meaning: the comment
+in `retention init`'s file and the table in deploy/REFERENCE.md are both made from it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Any, TypeVar
@@ -34,6 +36,19 @@ Amounts = Mapping[Currency, Annotated[Decimal, BeforeValidator(rules.money)]]
 Cron = Annotated[str, AfterValidator(rules.schedule)]
 Zone = Annotated[str, AfterValidator(rules.timezone)]
 Duration = Annotated[timedelta, BeforeValidator(rules.duration), PlainSerializer(format_duration)]
+
+
+@dataclass(frozen=True, slots=True)
+class Says:
+    """The meaning of a key, in sentences for an operator.
+
+    `unit` names the unit of a bare number. `default` describes the absence of a key without a default value, such as
+    "all" or "as `rate`".
+    """
+
+    meaning: str
+    unit: str = ""
+    default: str = ""
 
 
 def key(example: str, must_be: str, **limits: Any) -> Any:

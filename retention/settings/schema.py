@@ -7,8 +7,9 @@ import re
 import tomllib
 from typing import TYPE_CHECKING, Any
 
-from retention.settings.model import FILE_SECRETS, Database, Policy, Settings, Target
+from retention.settings.model import FILE_SECRETS, Database, Settings, Target
 from retention.settings.partner import Partner
+from retention.settings.policy import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

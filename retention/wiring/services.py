@@ -43,7 +43,8 @@ if TYPE_CHECKING:
     from retention.notify.notifier import Notifier
     from retention.process.shutdown import DrainScope, ShutdownSignals
     from retention.settings import Settings
-    from retention.settings.model import Policy, Target
+    from retention.settings.model import Target
+    from retention.settings.policy import Policy
 
 TELLING = 15.0
 """Seconds that a command may take at its end to tell people."""
