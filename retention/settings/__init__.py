@@ -1,4 +1,4 @@
-"""What the operator configures: one TOML file, the environment over it, secrets in files of their own."""
+"""The operator's configuration: one TOML file, the environment over it, secrets in files of their own."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ else:
     }
 
     def __getattr__(name: str) -> object:
-        """Import the rest when it is asked for: durations do without pydantic, and so does `--help`."""
+        """Import a name on first use: durations and `--help` must not load pydantic."""
         if name in _HOMES:
             return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

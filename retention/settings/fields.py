@@ -1,4 +1,4 @@
-"""What the tables of the configuration are made of: the types of their keys, and how a key is described.
+"""The types of the configuration's keys, and the description of a key.
 
 A key's description completes "must be ...", and its example is what an error tells people to write. Examples are
 TOML; the type of an example is also how a value from the environment is read. `Says` is the key's meaning: the comment
@@ -61,7 +61,7 @@ def list_of(example: str, of: str, at_least: int = 0) -> Any:
 
 
 MANY = 1_000_000_000
-"""More than there ever are; what is larger does not fit into the ledger's numbers."""
+"""The largest count: a larger number does not fit into the ledger's columns."""
 
 COUNT = f"a whole number from 1 to {MANY}"
 COUNT_OR_NONE = f"a whole number from 0 to {MANY}"

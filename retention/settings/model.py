@@ -1,4 +1,4 @@
-"""The configuration as the rest of the house sees it: validated once, frozen, its secrets wrapped."""
+"""The configuration as the product reads it: validated once, frozen, its secrets wrapped."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ FILE_SECRETS = frozenset({"dsn", *ADDRESSES, "token", "webhook", "signing_key", 
 
 
 class Database(Table):
-    """Where the ledger and the operator's view are. Without a DSN, libpq's own environment says."""
+    """The database with the ledger and the operator's view. Without a DSN, libpq's own environment decides."""
 
     dsn: Annotated[
         Dsn | None,
@@ -53,7 +53,7 @@ class Database(Table):
 
 
 class Target(Table):
-    """Somebody who is to be told what a person must know."""
+    """One target of notifications."""
 
     name: str
     webhook: Annotated[
@@ -87,7 +87,7 @@ class Target(Table):
         Says("The events of which this target is notified.", default="all"),
     ] = EVENTS
 
-    # A webhook that was refused is in no `info.data`, and nothing more is said about what goes with it.
+    # A refused webhook is not in `info.data`; its error suffices, and its key is not checked.
     @field_validator("signing_key")
     @classmethod
     def _signs_the_webhook(cls, key: Secret | None, info: ValidationInfo) -> Secret | None:
@@ -108,7 +108,7 @@ class Target(Table):
 
 
 class Settings(Table):
-    """All of it."""
+    """The whole configuration."""
 
     database: Database = Field(default_factory=Database, description="a table, [database]")
     partners: Mapping[Name, Partner] = Field(default_factory=dict, description="a table, [partners.NAME]")
@@ -125,17 +125,17 @@ class Settings(Table):
     ] = timedelta(seconds=60)
 
     def policy(self, name: str | None = None) -> Policy:
-        """Return the policy of that name; without a name, the only one there is."""
+        """Return the policy of that name; without a name, the only policy. UsageError otherwise."""
         if name is None and len(self.policies) == 1:
             return next(iter(self.policies.values()))
         return _named("policy", "policies", self.policies, name)
 
     def partner(self, name: str) -> Partner:
-        """Return the partner of that name."""
+        """Return the partner of that name; UsageError where it is not configured."""
         return _named("partner", "partners", self.partners, name)
 
     def partners_of(self, policy: Policy) -> tuple[str, ...]:
-        """Return the names of the partners that the policy speaks of: those that it names, else all."""
+        """Return the names of the policy's partners; a policy that names no partner has all of them."""
         names = tuple(dict.fromkeys(policy.partners or self.partners))
         if not names:
             raise UsageError("no partner is configured; add [partners.NAME] to the configuration")
@@ -146,9 +146,9 @@ class Settings(Table):
         return {name: partner.max_runs for name, partner in self.partners.items()}
 
     def clock_limit(self, policy: str | None = None) -> float:
-        """Return how many seconds the database's clock may be off for a policy; without one, for every policy.
+        """Return the largest difference of the database's clock, in seconds: of a policy, or the least of all.
 
-        It is always today's: it is about the machines, and not about what was planned.
+        The limit is always the current configuration's, because it concerns the machines and not the plan.
         """
         if policy is None:
             return min(
@@ -158,7 +158,7 @@ class Settings(Table):
         return ((known and known.max_clock_difference) or self.max_clock_difference).total_seconds()
 
     def every_secret(self) -> tuple[Secret, ...]:
-        """Return all that no log may show."""
+        """Return every secret; no log may show one."""
         found: list[Secret | None] = [self.database.dsn]
         for partner in self.partners.values():
             found += [partner.secure_login, partner.token, *partner.addresses()]
@@ -167,7 +167,7 @@ class Settings(Table):
         return tuple(secret for secret in found if secret)
 
     def secrets(self) -> list[str]:
-        """Return the words of all that no log may show, as it is at this moment, the longest first."""
+        """Return the current text of every secret, the longest first."""
         found = {secret.reveal() for secret in self.every_secret()}
         for partner in self.partners.values():
             found |= {url.reveal().rstrip("/") for url in partner.addresses()}

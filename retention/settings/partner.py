@@ -1,4 +1,4 @@
-"""[partners.NAME]: one account at the vendor, and where each of its calls goes."""
+"""[partners.NAME]: one account at the vendor, and the address of each call."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from retention.settings.secret import Secret
 
 NO_ADDRESS = "no_address"
-"""The type of the error that says that a call has neither an address of its own nor `api_url`."""
+"""The type of the error for a call without an own address and without `api_url`."""
 
 
 class Call(enum.Enum):
@@ -166,14 +166,14 @@ class Partner(Table):
 
     @cached_property
     def treatments(self) -> Mapping[str, Treatment]:
-        """What each code means: the default mapping with this partner's own words over it."""
+        """The meaning of each code: the default mapping, overridden by this partner's `codes`."""
         return MappingProxyType({**DEFAULT_CODES, **self.codes})
 
     @field_validator("api_url")
     @classmethod
     def _leads_to_every_call(cls, api_url: Secret | None, info: ValidationInfo) -> Secret | None:
         used = [Call.CANCEL, *([Call.STATUS] if info.data.get("status_probe") else []), Call.HEALTH]
-        # An address that was refused is in no `info.data`: the error tells of it already.
+        # A refused address is not in `info.data`; it has an error already.
         lacking = [call.key for call in used if call.key in info.data and info.data[call.key] is None]
         if api_url is None and lacking:
             raise PydanticCustomError(NO_ADDRESS, "an address is missing", {"lacking": lacking})
@@ -195,7 +195,7 @@ class Partner(Table):
 
     @property
     def questions_per_second(self) -> float:
-        """How many questions the vendor gets per second, from all replicas together."""
+        """Status probes per second, from all replicas together."""
         return self.rate if self.question_rate is None else self.question_rate
 
     def addresses(self) -> list[Secret]:
@@ -204,11 +204,11 @@ class Partner(Table):
         return [address for address in every if address is not None]
 
     def secrets(self) -> list[Secret]:
-        """All that its calls carry, and where they go."""
+        """The secrets that its calls carry, and their addresses."""
         return [self.secure_login, self.token, *self.addresses()]
 
     def address(self, call: Call) -> str:
-        """Where a call goes just now, as a secret in a file may have changed; empty for a call that is not used."""
+        """The current address of a call; its secret's file may have changed. Empty for a call that is not used."""
         own: Secret | None = getattr(self, call.key)
         if own is not None:
             return own.reveal()

@@ -1,4 +1,4 @@
-"""[policies.NAME]: which rounds are stale, when a run looks for them, and within which rails it cancels them."""
+"""[policies.NAME]: the stale rounds, the schedule and the rails of a run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from retention.settings.fields import (
 
 
 class Policy(Table):
-    """Which rounds are stale, and within which rails they are cancelled."""
+    """One policy: its stale rounds, its schedule and its rails."""
 
     name: str
     partners: Annotated[
@@ -185,16 +185,16 @@ class Policy(Table):
 
     @property
     def times(self) -> CronSchedule | None:
-        """When it is to be run by itself; None where it has no schedule."""
+        """The policy's scheduled times; None without a schedule."""
         if self.schedule is None or self.timezone is None:
             return None
         return CronSchedule(self.schedule, self.timezone)
 
     @property
     def limits(self) -> Limits:
-        """Its rails for a plan."""
+        """The rails for a plan."""
         return Limits(self.max_rounds, self.max_amount, self.max_amount_unknown)
 
     def as_record(self) -> dict[str, Any]:
-        """Return what the ledger keeps of the policy: JSON, and `Policy.model_validate` reads it back."""
+        """Return the policy as the JSON in `runs.settings`; `Policy.model_validate` reads it back."""
         return self.model_dump(mode="json")
