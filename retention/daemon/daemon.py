@@ -92,9 +92,9 @@ class Daemon:
         self._run_supervisor.drain_group.stop()
         self._wake.set()
 
-    def die(self) -> None:
+    def abort(self) -> None:
         """Do not even wait for that."""
-        self._run_supervisor.drain_group.die()
+        self._run_supervisor.drain_group.abort()
 
     def reload(self) -> None:
         """Take the configuration as it is now; one that is no good is refused, and the old one goes on."""

@@ -25,7 +25,7 @@ class DrainGroup:
         return self._signalled()
 
     @contextmanager
-    def at_work(self, worker: Drainable) -> Iterator[None]:
+    def drain_on_signal(self, worker: Drainable) -> Iterator[None]:
         """Have the worker drained with the others, until the context ends."""
         self._workers.add(worker)
         if self._stopped:
@@ -41,7 +41,7 @@ class DrainGroup:
         for worker in self._workers:
             worker.stop()
 
-    def die(self) -> None:
+    def abort(self) -> None:
         """Let none wait even for that."""
         for worker in self._workers:
-            worker.die()
+            worker.abort()

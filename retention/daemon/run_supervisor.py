@@ -90,7 +90,7 @@ class RunSupervisor:
             await asyncio.wait(self._tasks, timeout=min(left, 1.0))
         if self._tasks:
             self._log.warning("serve.drain_timed_out", runs=len(self._runs))
-            self.drain_group.die()
+            self.drain_group.abort()
             await asyncio.wait(self._tasks, timeout=LEAVE)
         self._log.info("serve.drained", after_s=round(time.monotonic() - began, 3))
 

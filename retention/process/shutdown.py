@@ -21,7 +21,7 @@ class Drainable(Protocol):
     def stop(self) -> None:
         """Finish what is in flight, begin nothing."""
 
-    def die(self) -> None:
+    def abort(self) -> None:
         """Do not even wait for that."""
 
 
@@ -32,7 +32,7 @@ class DrainScope(Protocol):
     def code(self) -> int | None:
         """The exit code of the signal that came, if one did."""
 
-    def at_work(self, worker: Drainable) -> AbstractContextManager[None]:
+    def drain_on_signal(self, worker: Drainable) -> AbstractContextManager[None]:
         """Have the worker drained, from now until the context ends, when it is asked for."""
 
 
@@ -41,7 +41,7 @@ class ShutdownSignals:
 
     def __init__(self) -> None:
         self.code: int | None = None
-        self.working: Drainable | None = None
+        self.current: Drainable | None = None
         self._task: asyncio.Task[object] | None = None
 
     def __enter__(self) -> Self:
@@ -55,13 +55,13 @@ class ShutdownSignals:
             asyncio.get_running_loop().remove_signal_handler(number)
 
     @contextmanager
-    def at_work(self, worker: Drainable) -> Iterator[None]:
+    def drain_on_signal(self, worker: Drainable) -> Iterator[None]:
         """Let signals drain this worker while it is at work."""
-        self.working = worker
+        self.current = worker
         try:
             yield
         finally:
-            self.working = None
+            self.current = None
 
     def listen_for_hangup(self, act: Callable[[], None]) -> None:
         """Do this on SIGHUP, which otherwise ends the process."""
@@ -70,7 +70,7 @@ class ShutdownSignals:
     def _on(self, number: signal.Signals) -> None:
         first = self.code is None
         self.code = _CODES[number]
-        if self.working is not None:
-            self.working.stop() if first else self.working.die()
-        if self._task is not None and (self.working is None or not first):
+        if self.current is not None:
+            self.current.stop() if first else self.current.abort()
+        if self._task is not None and (self.current is None or not first):
             self._task.cancel()
