@@ -15,8 +15,8 @@ import typer.main
 
 from retention.cli.app import app
 from retention.core.model import Treatment
-from retention.core.runs.summary import ExitCode
 from retention.core.sending.codes import DEFAULT_CODES
+from retention.exit_codes import ExitCode
 from retention.metrics import METRICS
 from retention.settings import parse_duration
 from retention.settings.fields import Says
@@ -49,21 +49,10 @@ TABLES: Mapping[str, type[BaseModel]] = {
 }
 """The tables of the configuration, by the first word of their header."""
 
-_EXITS = {
-    ExitCode.DONE: "done, and nothing needs a person",
-    ExitCode.BUG: "a bug",
-    ExitCode.USAGE: "usage, configuration, or a database that is not as it has to be",
-    ExitCode.HALTED: "halted by a rail, or paused",
-    ExitCode.REVIEW: "finished, but something needs review",
-    ExitCode.UNREACHABLE: "database or vendor unreachable",
-    ExitCode.SIGINT: "stopped by SIGINT, after settling what was in flight",
-    ExitCode.SIGTERM: "stopped by SIGTERM, after settling what was in flight",
-}
-
 
 def exit_codes() -> str:
     """The exit codes."""
-    return _table(("code", "meaning"), ((str(int(code)), words) for code, words in _EXITS.items()))
+    return _table(("code", "meaning"), ((str(int(code)), code.meaning) for code in ExitCode))
 
 
 def commands() -> str:
