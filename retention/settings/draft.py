@@ -52,7 +52,7 @@ class Place:
 class Draft:
     """A tree of values as TOML reads them; the file of a secret is a Path in the secret's place.
 
-    `file` is the configuration file as messages name it, None if there is none. A secret's relative path begins
+    `file` is the configuration file as messages name it; None without a file. A secret's relative path begins
     at `directory`.
     """
 

@@ -1,8 +1,8 @@
 """The types of the configuration's keys, and the description of a key.
 
-A key's description completes "must be ...", and its example is what an error tells people to write. Examples are
-TOML; the type of an example is also how a value from the environment is read. `Says` is the key's meaning: the comment
-in `retention init`'s file and the table in deploy/REFERENCE.md are both made from it.
+A key's description completes "must be ..." in an error, and the error suggests the key's example. Examples are TOML;
+the type of an example is also the type of a value from the environment. `Says` is the key's meaning: the comment in
+`retention init`'s file and the table in deploy/REFERENCE.md are both made from it.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ NO_END = {"serve", "simulate"}
 """The commands that do not end by themselves."""
 
 UNDER_TEST = re.compile(r"RUN_ID|--help|retention (init|db|check|plan|demo)\b")
-"""Commands that need a run's id, and those that other tests run whole."""
+"""Commands that need a run's id, and commands with a test of their own."""
 
 
 def _examples() -> list[str]:

@@ -1,4 +1,4 @@
-"""Each attack in SECURITY.md has a defence and tests that are there, or says that there is none."""
+"""Each attack in SECURITY.md names its defence and its tests, or denies both with a reason."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_each_attacker_has_an_attack() -> None:
 
 @pytest.mark.parametrize("attack", attacks())
 def test_an_attack_has_a_defence_and_tests(attack: str) -> None:
-    """A defence names its files, or says that there is none; at least one test proves it, or the entry says why not."""
+    """A defence names its files or denies itself; at least one test proves it, or the entry gives the reason."""
     defence, shown = attacks()[attack]
     assert re.search(r"`(?:retention/|sql/|\.ci/|pyproject)", defence) or defence.startswith(("none", "a run keeps"))
     assert re.match(r"Tests: `tests/[\w/]+\.py::test_\w+`", shown) or (
