@@ -34,7 +34,7 @@ def demo(
     import tempfile
 
     from retention.demo import demonstrate
-    from retention.log import Redactor
+    from retention.redaction import Redactor
 
     try:
         tempfile.gettempdir()
@@ -61,7 +61,7 @@ def simulate(
 ) -> None:
     """Run the simulated vendor as a server of its own, for staging. Any credentials are taken, any round is open."""
     from retention.cli.arguments import refuse_blanks, require_host
-    from retention.log import Redactor
+    from retention.redaction import Redactor
     from retention.simulator.serve import serve
 
     refuse_blanks(context)
