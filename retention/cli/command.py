@@ -79,7 +79,7 @@ def run_with_services(
     connection. `connections`: how many to the database at the most, where the usual number does not do. `quiet`: as
     the log has it. `prints`: what it prints is all that it does.
     """
-    from retention.cli.arguments import refuse_blanks
+    from retention.cli.lookups import refuse_blanks
     from retention.wiring.services import CONNECTIONS, open_services, redactor_of
 
     refuse_blanks(context)

@@ -60,7 +60,7 @@ def simulate(
     journal: Annotated[Path | None, typer.Option(metavar="FILE", help="Append each request as a JSON line.")] = None,
 ) -> None:
     """Run the simulated vendor as a server of its own, for staging. Any credentials are taken, any round is open."""
-    from retention.cli.arguments import refuse_blanks, require_host
+    from retention.cli.lookups import refuse_blanks, require_host
     from retention.redaction import Redactor
     from retention.simulator.serve import serve
 
