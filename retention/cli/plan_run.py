@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retention.cli.arguments import MOST, require_known
 from retention.cli.command import default_requester, emit_json, run_with_services
 from retention.cli.confirm import ask, at_a_terminal
-from retention.cli.metrics_option import measuring
+from retention.cli.lookups import MOST, require_known
+from retention.cli.metrics_file import measuring
 from retention.cli.parsing import duration
 from retention.cli.run_ids import ResumedRun, known_run
 from retention.core.names import NameKind

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retention.cli.arguments import MOST, require_known
 from retention.cli.command import default_requester, emit_json, run_with_services
 from retention.cli.help_text import WholeHelp
+from retention.cli.lookups import MOST, require_known
 from retention.cli.parsing import moment
 from retention.cli.run_ids import OnlyRun, RunId, known_run
 from retention.core.names import NameKind

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retention.cli.arguments import HIGHEST
 from retention.cli.command import default_requester, emit_json, run_with_services
 from retention.cli.help_text import WholeHelp
+from retention.cli.lookups import HIGHEST
 from retention.core.model import RESOLUTIONS
 from retention.exit_codes import ExitCode
 

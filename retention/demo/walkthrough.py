@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
-    from retention.log import Redactor
     from retention.process.shutdown import ShutdownSignals
+    from retention.redaction import Redactor
     from retention.wiring.services import Services
 
     OpenLog = Callable[[Redactor], FilteringBoundLogger]

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retention.cli.arguments import HIGHEST, require_known, require_partner, warn, warn_of_no_match
 from retention.cli.command import default_requester, emit_json, run_with_services
 from retention.cli.help_text import WholeHelp
+from retention.cli.lookups import HIGHEST, require_known, require_partner, warn, warn_of_no_match
 from retention.cli.parsing import moment
 from retention.core.names import NameKind
 from retention.core.planning.holds import NOTHING_HELD, ended_before
