@@ -10,6 +10,7 @@ from retention.cli.arguments import HIGHEST
 from retention.cli.command import default_requester, emit_json, run_with_services
 from retention.cli.help_text import WholeHelp
 from retention.core.model import RESOLUTIONS
+from retention.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from retention.process.shutdown import ShutdownSignals
@@ -82,7 +83,7 @@ def review_resolve(
             f"  its round may still be open at the operator's, so it stays listed: {closed.why};"
             " `retention review reclose` tries again"
         )
-        return 4
+        return ExitCode.REVIEW
 
     run_with_services(context, work, asked=asked)
 
@@ -109,6 +110,6 @@ def review_reclose(
         await require_ready(services.database, "review reclose")
         done = await services.review.reclose(cancellation_ids or None, default_requester(by))
         emit_json(row_objects(done)) if as_json else table.print_reclosed(done)
-        return 4 if any(one.why for one in done) else 0
+        return ExitCode.REVIEW if any(one.why for one in done) else ExitCode.DONE
 
     run_with_services(context, work)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from retention.daemon.scheduler import ScheduleState
     from retention.daemon.services import DaemonServices
+    from retention.exit_codes import ExitCode
     from retention.ledger.schedules import PendingWork
     from retention.metrics import Metrics
     from retention.notify.notifier import Notifier
@@ -62,7 +63,7 @@ class Daemon:
         metrics: Metrics,
         notifier: Notifier,
         reload: Callable[[], DaemonServices],
-        signalled: Callable[[], int | None],
+        signalled: Callable[[], ExitCode | None],
         drain_timeout: float,
     ) -> None:
         self._services = services
@@ -92,9 +93,9 @@ class Daemon:
         self._run_supervisor.drain_group.stop()
         self._wake.set()
 
-    def die(self) -> None:
+    def abort(self) -> None:
         """Do not even wait for that."""
-        self._run_supervisor.drain_group.die()
+        self._run_supervisor.drain_group.abort()
 
     def reload(self) -> None:
         """Take the configuration as it is now; one that is no good is refused, and the old one goes on."""

@@ -8,24 +8,25 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from retention.exit_codes import ExitCode
     from retention.process.shutdown import Drainable
 
 
 class DrainGroup:
     """Whoever joins it after it was stopped is stopped at once. `signalled` tells the exit code of a signal."""
 
-    def __init__(self, signalled: Callable[[], int | None]) -> None:
+    def __init__(self, signalled: Callable[[], ExitCode | None]) -> None:
         self._signalled = signalled
         self._workers: set[Drainable] = set()
         self._stopped = False
 
     @property
-    def code(self) -> int | None:
+    def code(self) -> ExitCode | None:
         """The exit code of the signal that stopped it, if one did."""
         return self._signalled()
 
     @contextmanager
-    def at_work(self, worker: Drainable) -> Iterator[None]:
+    def drain_on_signal(self, worker: Drainable) -> Iterator[None]:
         """Have the worker drained with the others, until the context ends."""
         self._workers.add(worker)
         if self._stopped:
@@ -41,7 +42,7 @@ class DrainGroup:
         for worker in self._workers:
             worker.stop()
 
-    def die(self) -> None:
+    def abort(self) -> None:
         """Let none wait even for that."""
         for worker in self._workers:
-            worker.die()
+            worker.abort()

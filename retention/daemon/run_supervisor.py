@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
+    from retention.exit_codes import ExitCode
     from retention.runs.model import RunResult
 
 SOON = 1.0
@@ -32,7 +33,7 @@ class RunSupervisor:
     """Runs at work in this process, each once. `ended` is told how each of them ended here."""
 
     def __init__(
-        self, ended: Callable[[RunResult], None], signalled: Callable[[], int | None], log: FilteringBoundLogger
+        self, ended: Callable[[RunResult], None], signalled: Callable[[], ExitCode | None], log: FilteringBoundLogger
     ) -> None:
         self.drain_group = DrainGroup(signalled)
         self._ended = ended
@@ -90,7 +91,7 @@ class RunSupervisor:
             await asyncio.wait(self._tasks, timeout=min(left, 1.0))
         if self._tasks:
             self._log.warning("serve.drain_timed_out", runs=len(self._runs))
-            self.drain_group.die()
+            self.drain_group.abort()
             await asyncio.wait(self._tasks, timeout=LEAVE)
         self._log.info("serve.drained", after_s=round(time.monotonic() - began, 3))
 

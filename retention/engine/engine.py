@@ -117,9 +117,9 @@ class Engine:
         for dispatcher in self._dispatchers:
             dispatcher.stop()
 
-    def die(self) -> None:
+    def abort(self) -> None:
         """Go without waiting; what is unwritten becomes a doubt when its lease runs out."""
-        self._settler.die()
+        self._settler.abort()
 
     async def run(self) -> EngineResult:
         """Work until the run is over for this process."""

@@ -121,7 +121,7 @@ class Settler:
         """Wait less long for others: this process is `stopped`, or its run's deadline has come."""
         self._writer.patience_s = min(self._writer.patience_s, BUSY_STOPPED_S if stopped else BUSY_OVERDUE_S)
 
-    def die(self) -> None:
+    def abort(self) -> None:
         """Give up writing; what is unwritten stays claimed, and becomes a doubt."""
         self._writer.abort()
         self._came.set()

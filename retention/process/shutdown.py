@@ -7,12 +7,14 @@ import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
+from retention.exit_codes import ExitCode
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
     from typing import Self
 
-_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+_CODES = {signal.SIGINT: ExitCode.SIGINT, signal.SIGTERM: ExitCode.SIGTERM}
 
 
 class Drainable(Protocol):
@@ -21,7 +23,7 @@ class Drainable(Protocol):
     def stop(self) -> None:
         """Finish what is in flight, begin nothing."""
 
-    def die(self) -> None:
+    def abort(self) -> None:
         """Do not even wait for that."""
 
 
@@ -29,10 +31,10 @@ class DrainScope(Protocol):
     """Where an engine is put to work, so that it can be drained."""
 
     @property
-    def code(self) -> int | None:
+    def code(self) -> ExitCode | None:
         """The exit code of the signal that came, if one did."""
 
-    def at_work(self, worker: Drainable) -> AbstractContextManager[None]:
+    def drain_on_signal(self, worker: Drainable) -> AbstractContextManager[None]:
         """Have the worker drained, from now until the context ends, when it is asked for."""
 
 
@@ -40,8 +42,8 @@ class ShutdownSignals:
     """Turns signals into a drain of whatever is at work, or into a cancellation where nothing has begun yet."""
 
     def __init__(self) -> None:
-        self.code: int | None = None
-        self.working: Drainable | None = None
+        self.code: ExitCode | None = None
+        self.current: Drainable | None = None
         self._task: asyncio.Task[object] | None = None
 
     def __enter__(self) -> Self:
@@ -55,13 +57,13 @@ class ShutdownSignals:
             asyncio.get_running_loop().remove_signal_handler(number)
 
     @contextmanager
-    def at_work(self, worker: Drainable) -> Iterator[None]:
+    def drain_on_signal(self, worker: Drainable) -> Iterator[None]:
         """Let signals drain this worker while it is at work."""
-        self.working = worker
+        self.current = worker
         try:
             yield
         finally:
-            self.working = None
+            self.current = None
 
     def listen_for_hangup(self, act: Callable[[], None]) -> None:
         """Do this on SIGHUP, which otherwise ends the process."""
@@ -70,7 +72,7 @@ class ShutdownSignals:
     def _on(self, number: signal.Signals) -> None:
         first = self.code is None
         self.code = _CODES[number]
-        if self.working is not None:
-            self.working.stop() if first else self.working.die()
-        if self._task is not None and (self.working is None or not first):
+        if self.current is not None:
+            self.current.stop() if first else self.current.abort()
+        if self._task is not None and (self.current is None or not first):
             self._task.cancel()

@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from retention.process.shutdown import ShutdownSignals
 
 
-class _Stop:
-    """What a signal ends."""
+class _Serving:
+    """The server as signals see it: it has nothing in flight, so both signals end it."""
 
     def __init__(self) -> None:
-        self.told = asyncio.Event()
+        self.stopped = asyncio.Event()
 
     def stop(self) -> None:
-        """Come to an end."""
-        self.told.set()
+        """End the server."""
+        self.stopped.set()
 
-    die = stop
+    abort = stop
 
 
 async def serve(
@@ -37,13 +37,17 @@ async def serve(
     journal: Path | None,
     announce: Callable[[str], None],
 ) -> int:
-    """Answer until a signal comes; returns that signal's exit code. `announce` is told the address."""
+    """Answer until a signal comes; returns that signal's exit code. `announce` is told the address.
+
+    Raises UsageError for a faults file that cannot be used, and for an address that cannot be listened on.
+    """
     given = load(faults) if faults else Faults()
-    stop = signals.working = _Stop()
+    serving = _Serving()
     try:
-        async with Simulator(host=host, port=port, unknown="open", faults=given, journal=journal) as vendor:
-            announce(vendor.url)
-            await stop.told.wait()
+        with signals.drain_on_signal(serving):
+            async with Simulator(host=host, port=port, unknown="open", faults=given, journal=journal) as vendor:
+                announce(vendor.url)
+                await serving.stopped.wait()
     except OSError as error:
         raise UsageError(f"{host}:{port}: {error.strerror}; choose another --port") from None
     return signals.code or 0

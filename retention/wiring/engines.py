@@ -80,7 +80,7 @@ async def work_on(
             ),
             stalled=stalled,
         )
-        with place.at_work(engine):
+        with place.drain_on_signal(engine):
             if not (show and is_watched()):
                 return await engine.run()
             summary = await services.run_ledger.summary(run_id)

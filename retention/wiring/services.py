@@ -247,7 +247,7 @@ async def serve(
         url = await stack.enter_async_context(listening(app, *address))
         announce(url)
         services.log.info("serve.started", url=url, replica=services.replica)
-        with signals.at_work(daemon):
+        with signals.drain_on_signal(daemon):
             signals.listen_for_hangup(daemon.reload)
             await daemon.run()
     return signals.code or 0

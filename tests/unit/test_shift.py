@@ -6,8 +6,9 @@ import asyncio
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from retention.core.runs.summary import ExitCode, Summary
+from retention.core.runs.summary import Summary
 from retention.daemon.run_supervisor import RunSupervisor
+from retention.exit_codes import ExitCode
 from retention.log import Redactor, configure
 from retention.runs.model import RunResult
 
