@@ -98,9 +98,10 @@ def hold_list(
 
     async def work(services: Services, _signals: ShutdownSignals) -> int:
         from retention.render import terminal_lists as table
+        from retention.render.json_file import row_objects
 
         rows = await services.controls.hold_list(all_)
-        emit_json(table.documents(rows)) if as_json else table.print_holds(rows)
+        emit_json(row_objects(rows)) if as_json else table.print_holds(rows)
         return 0
 
     _on_ledger(context, "hold list", work, prints=True)
