@@ -15,7 +15,7 @@ from retention.settings.partner import Call
 if TYPE_CHECKING:
     from contextlib import AsyncExitStack
 
-    from retention.log import Redactor
+    from retention.redaction import Redactor
     from retention.settings.partner import Partner as PartnerSettings
     from retention.settings.policy import Policy
 
