@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from retention.ledger.claims import PartnerTerms
     from retention.ledger.clocks import ClockTerms
     from retention.ledger.database import Transaction
+    from retention.ledger.runs import RunRequest
 
 
 async def freeze(
@@ -109,4 +110,24 @@ def scope_parameters(scope: Scope, as_of: datetime) -> dict[str, Any]:
         "games": list(scope.games) if scope.games is not None else None,
         "exclude_markets": list(scope.exclude_markets),
         "exclude_games": list(scope.exclude_games),
+    }
+
+
+def insert_values(
+    request: RunRequest, as_of: datetime, status: str, halt_reason: str | None = None, figures: PlanTotals | None = None
+) -> dict[str, Any]:
+    """The parameters of insert_run.sql. `figures`: the totals of a plan that is not written."""
+    return {
+        "run_id": request.run_id,
+        "policy": request.policy,
+        "trigger": "on_demand" if request.scheduled_for is None else "schedule",
+        "mode": request.mode,
+        "scheduled_for": request.scheduled_for,
+        "as_of": as_of,
+        "requested_by": request.requested_by,
+        "reason": request.reason,
+        "settings": Jsonb(dict(request.settings)),
+        "status": status,
+        "halt_reason": halt_reason,
+        "unwritten": None if figures is None else Jsonb(as_record(figures)),
     }

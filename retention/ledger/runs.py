@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from psycopg.types.json import Jsonb
-
 from retention.core.model import State
 from retention.core.planning.plan import DOUBLED, Doubled, Group, ListedRound, Plan, sum_stakes
 from retention.core.planning.rails import PlanTotals
@@ -18,7 +16,8 @@ from retention.core.runs.summary import Summary
 from retention.ledger.clocks import HEARTBEAT_S, ClockTerms, correct_times
 from retention.ledger.close_rounds import refused_closing
 from retention.ledger.operator_view import reading_the_view
-from retention.ledger.plans import as_record, freeze, scope_parameters, write
+from retention.ledger.plans import freeze, insert_values, scope_parameters, write
+from retention.ledger.run_record import ClosedRun, RunRecord, no_such_run
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
@@ -105,12 +104,13 @@ class RunLedger:
         as_of = await self._terms(limit).now(self._database)
         async with self._database.transaction() as transaction:  # it compiles no plans, as `create` does not
             with reading_the_view():
-                values = scope_parameters(scope, as_of)
-                rows = await transaction.rows("plans/preview_plan", limit=scope.limit, **values)
+                rows = await transaction.rows("plans/preview_plan", limit=scope.limit, **scope_parameters(scope, as_of))
                 plan = Plan(as_of, tuple(Group(*row) for row in rows))
                 if DOUBLED not in plan.left_out():
                     return plan
-                doubled = await transaction.rows("plans/list_doubled_rounds", limit=SHOWN_DOUBLED, **values)
+                doubled = await transaction.rows(
+                    "plans/list_doubled_rounds", limit=SHOWN_DOUBLED, **scope_parameters(scope, as_of)
+                )
         return replace(plan, doubled=tuple(Doubled(*row) for row in doubled))
 
     @asynccontextmanager
@@ -140,7 +140,7 @@ class RunLedger:
         async with self._database.transaction() as transaction:
             as_of = await clock.now(transaction)
             status = "finished" if dry_run else "planned"
-            made = await transaction.row("runs/insert_run", **_run_values(request, as_of, status))
+            made = await transaction.row("runs/insert_run", **insert_values(request, as_of, status))
             if made is None:
                 return None
             if dry_run:
@@ -174,12 +174,12 @@ class RunLedger:
 
     async def record_failure(self, request: RunRequest, reason: str) -> bool:
         """Put a run on record that could not be planned; whether this call did it."""
-        values = _run_values(request, await self.now(), "failed", reason, PlanTotals(0))
+        values = insert_values(request, await self.now(), "failed", reason, PlanTotals(0))
         return await self._database.row("runs/insert_run", **values) is not None
 
     async def figures(self, run_id: UUID) -> PlanTotals:
         """What a plan holds, or came to where it is not written: for the rails."""
-        if (unwritten := (await self.get(run_id)).unwritten) is not None:
+        if (unwritten := (await self.require(run_id)).unwritten) is not None:
             stakes = {currency: Decimal(stake) for currency, stake in unwritten["stakes"].items()}
             return PlanTotals(unwritten["rounds"], stakes, unwritten["unjudged"])
         rows = await self._database.rows("plans/get_plan_totals", run_id=run_id)
@@ -202,8 +202,12 @@ class RunLedger:
 
     async def halt_stricter(self, run_id: UUID, replica: str, reason: str) -> bool:
         """Stop a run whose policy has become stricter; whether this call did it."""
-        values = {"run_id": run_id, "replica": replica, "reason": reason}
-        return await self._durable.count("run_control/halt_for_stricter_policy", **values) > 0
+        return (
+            await self._durable.count(
+                "run_control/halt_for_stricter_policy", run_id=run_id, replica=replica, reason=reason
+            )
+            > 0
+        )
 
     async def refused_closing(self) -> str | None:
         """Have the operator's function close no round at all, and undo it; what the database says against that.
@@ -212,20 +216,25 @@ class RunLedger:
         """
         return await refused_closing(self._prompt)
 
-    async def close(self, run_id: UUID, replica: str, reason: str) -> Any:
-        """Call a run off for good: its status before, whether this call did it, and what became of its rounds.
-
-        None where there is no such run.
-        """
-        return await self._database.durable().row("runs/close_run", run_id=run_id, replica=replica, reason=reason)
+    async def close(self, run_id: UUID, replica: str, reason: str) -> ClosedRun | None:
+        """Cancel a run for good: its unsent rounds stay unsent. None where there is no such run."""
+        row = await self._database.durable().row("runs/close_run", run_id=run_id, replica=replica, reason=reason)
+        return None if row is None else ClosedRun(**row._asdict())
 
     async def override(self, run_id: UUID, rail: str, text: str, by: str) -> None:
         """Record who passed which rail, when, and with what words."""
         await self._database.durable().count("runs/add_override", run_id=run_id, rail=rail, text=text, by=by)
 
-    async def get(self, run_id: UUID) -> Any:
-        """A run's row, or None."""
-        return await self._prompt.row("runs/get_run", run_id=run_id)
+    async def get(self, run_id: UUID) -> RunRecord | None:
+        """Read a run's record; None where there is no such run."""
+        row = await self._prompt.row("runs/get_run", run_id=run_id)
+        return None if row is None else RunRecord(**row._asdict())
+
+    async def require(self, run_id: UUID) -> RunRecord:
+        """Read a run's record. Raises UsageError where there is no such run."""
+        if (record := await self.get(run_id)) is None:
+            raise no_such_run(run_id)
+        return record
 
     async def matching(self, given: GivenRunId) -> list[Any]:
         """The runs that a typed id may mean: whose they are, and from when, so that a person can tell them apart."""
@@ -243,7 +252,7 @@ class RunLedger:
 
     async def summary(self, run_id: UUID) -> Summary:
         """What a run came to, or has come to so far."""
-        run = await self.get(run_id)
+        run = await self.require(run_id)
         counts = await self._database.rows("runs/count_run_rounds", run_id=run_id)
         refunds = await self._database.rows("runs/sum_run_refunds", run_id=run_id)
         unsent = any(row.state == State.NOT_SENT for row in counts) and run.mode == "enforce"
@@ -278,23 +287,3 @@ class RunLedger:
 async def _listed(rows: AsyncIterator[Any]) -> AsyncGenerator[ListedRound, None]:
     async for row in rows:
         yield ListedRound(*row)
-
-
-def _run_values(
-    request: RunRequest, as_of: datetime, status: str, halt_reason: str | None = None, figures: PlanTotals | None = None
-) -> dict[str, Any]:
-    """The values that sql/queries/runs/insert_run.sql wants; `figures` of a plan that is not written."""
-    return {
-        "run_id": request.run_id,
-        "policy": request.policy,
-        "trigger": "on_demand" if request.scheduled_for is None else "schedule",
-        "mode": request.mode,
-        "scheduled_for": request.scheduled_for,
-        "as_of": as_of,
-        "requested_by": request.requested_by,
-        "reason": request.reason,
-        "settings": Jsonb(dict(request.settings)),
-        "status": status,
-        "halt_reason": halt_reason,
-        "unwritten": None if figures is None else Jsonb(as_record(figures)),
-    }
