@@ -73,7 +73,7 @@ async def migrate(services: Services, /) -> None:
 async def status(services: Services, /, as_json: AsJson = False) -> ExitCode:
     """Tell whether our schema is current: exit code 0, or 2 where migrations are pending."""
     from retention.ledger import migrations
-    from retention.render.terminal_values import moment
+    from retention.render.terminal_table import moment
 
     statuses = await migrations.status(services.database)
     current = all(status.applied_at for status in statuses)

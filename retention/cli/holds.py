@@ -102,10 +102,11 @@ async def hold_list(
     as_json: AsJson = False,
 ) -> None:
     """List the holds that stand."""
-    from retention.render import terminal_lists
+    from retention.render.json_file import row_objects
+    from retention.render.terminal_lists import print_holds
 
     holds = await services.controls.hold_list(all_)
-    print_json(terminal_lists.documents(holds)) if as_json else terminal_lists.print_holds(holds)
+    print_json(row_objects(holds)) if as_json else print_holds(holds)
 
 
 @command(ready_for="hold release")

@@ -138,7 +138,7 @@ def _text(path: Path, settings: Settings, measured: RunMetrics, code: int | None
     mine = {policy} if policy else old or {*settings.policies}
     metrics = Metrics(measured.counters or ProcessCounters())
     metrics.promise(labels_of(settings, sorted(mine | old)))
-    metrics.keep(before, policy, settings.partners)
+    metrics.restore(before, policy, settings.partners)
     metrics.last_runs({name: last for name, last in measured.last_runs.items() if name in mine | old})
     if measured.review_counts is not None:
         counts = {key: rounds for key, rounds in measured.review_counts.items() if key[0] in mine | old}

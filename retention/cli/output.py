@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def print_json(document: Any) -> None:
     """Print a document: amounts as decimal strings, times as ISO 8601 in UTC."""
-    from retention.render.files import to_json
+    from retention.render.json_file import to_json
 
     print(to_json(document))
 

@@ -104,8 +104,8 @@ async def plan(
 ) -> None:
     """Show what a run would do. Writes nothing, calls nobody."""
     from retention.render import terminal_runs
-    from retention.render.files import write_listed
-    from retention.reports.run_documents import plan_document
+    from retention.render.json_file import write_plan_json
+    from retention.reports.run_view import plan_document
 
     wanted, scope = checked
     await require_known(services, "--market", NameKind.MARKET, market or ())
@@ -120,9 +120,9 @@ async def plan(
         return
     async with services.run_ledger.plan_rounds(scope, found.as_of) as listed:
         if as_json:
-            await write_listed(document, listed, sys.stdout)
+            await write_plan_json(document, listed, sys.stdout)
         else:
-            await terminal_runs.print_listed(document, listed)
+            await terminal_runs.print_plan_rounds(document, listed)
 
 
 @command(before=_refuse_conflicts, measure=measuring, check=_choice)
@@ -152,7 +152,7 @@ async def run(
     from retention.cli.confirm import ask, at_a_terminal
     from retention.ledger.checks.readiness import require_ready
     from retention.render import terminal_runs
-    from retention.reports.run_documents import run_document
+    from retention.reports.run_view import result_document
 
     _import_the_end()
     measured.counters = services.tally
@@ -168,8 +168,8 @@ async def run(
             assert resume is not None
             measured.resumed = await known_run(services, resume)
             measured.result = await runs.resume(measured.resumed, override=override, by=requester(by))
-        document = run_document(measured.result)
-        print_json(document) if as_json else terminal_runs.print_run(document)
+        document = result_document(measured.result)
+        print_json(document) if as_json else terminal_runs.print_result(document)
         if signals.code is None:
             await services.tell()
         return measured.result.exit
@@ -193,4 +193,4 @@ def _import_the_end() -> None:
     from retention import metrics, metrics_file  # noqa: F401
     from retention.ledger import policy_facts  # noqa: F401
     from retention.notify import apprise_channel, notifier, webhook  # noqa: F401
-    from retention.render import files  # noqa: F401
+    from retention.render import json_file  # noqa: F401

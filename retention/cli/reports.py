@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +15,7 @@ from retention.cli.output import open_output, print_json, require_place
 from retention.cli.parsing import moment
 from retention.core.names import NameKind
 from retention.errors import UsageError
+from retention.render.formats import FORMATS, Format
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -23,14 +23,6 @@ if TYPE_CHECKING:
     from retention.wiring.services import Services
 
     Period = tuple[datetime | None, datetime | None]
-
-
-class Format(enum.StrEnum):
-    """How a report is written."""
-
-    TABLE = "table"
-    CSV = "csv"
-    JSON = "json"
 
 
 def register(app: typer.Typer) -> None:
@@ -64,24 +56,23 @@ async def report(
     policy: Annotated[str | None, typer.Option(metavar="P", help="Only runs of this policy.")] = None,
     run: OnlyRun = None,
     format_: Annotated[
-        Format, typer.Option("--format", metavar="table|csv|json", help="How it is written.")
+        Format, typer.Option("--format", metavar="|".join(FORMATS), help="How it is written.")
     ] = Format.TABLE,
     as_json: AsJson = False,
     output: Annotated[Path | None, typer.Option("-o", metavar="FILE", help="Into a file instead of stdout.")] = None,
 ) -> None:
     """Report the stale rounds that were cancelled: which, when, why, by whom, for how much."""
-    from retention.render import files, terminal_lists
     from retention.reports.read import read_report
     from retention.reports.report import Selection
 
     for option, kind, name in (("--market", NameKind.MARKET, market), ("--policy", NameKind.POLICY, policy)):
         await require_known(services, option, kind, [name] if name is not None else ())
     run_id = await known_run(services, run) if run is not None else None
-    write = {Format.TABLE: terminal_lists.print_report, Format.CSV: files.write_csv, Format.JSON: files.write_json}
+    write = FORMATS[Format.JSON if as_json else format_]()
     start, end = checked
     with open_output(output) as file:
         async with read_report(services.database, Selection(start, end, market, policy, run_id, all_)) as found:
-            await write[Format.JSON if as_json else format_](found, file)
+            await write(found, file)
 
 
 @command(ready_for="explain", prints=True)
@@ -94,7 +85,7 @@ async def explain(
 ) -> None:
     """Tell why a round is or is not selected, and everything that was ever done to it."""
     from retention.ledger.known_names import KnownNames
-    from retention.render import terminal_lists
+    from retention.render.terminal_history import print_history
     from retention.reports import explain as explaining
     from retention.runs.scope import scope_of
 
@@ -103,4 +94,4 @@ async def explain(
     history = await explaining.explain(services.database, partner, round_, policies)
     if not history.seen:
         history = replace(history, alike=tuple(await KnownNames(services.database).alike(round_) or ()))
-    print_json(history) if as_json else terminal_lists.print_life(history)
+    print_json(history) if as_json else print_history(history)

@@ -30,10 +30,11 @@ def register(app: typer.Typer) -> None:
 @command(ready_for="review list", prints=True)
 async def review_list(services: Services, /, as_json: AsJson = False) -> None:
     """List what needs a person: doubts, conflicts, discrepancies, incomplete replies, refusals."""
-    from retention.render import terminal_lists
+    from retention.render.json_file import row_objects
+    from retention.render.terminal_lists import print_reviews
 
     items = await services.review.list(services.settings.max_runs())
-    print_json(terminal_lists.documents(items)) if as_json else terminal_lists.print_reviews(items)
+    print_json(row_objects(items)) if as_json else print_reviews(items)
 
 
 def _require_resolution(as_state: str) -> None:
@@ -87,8 +88,9 @@ async def review_reclose(
 
     Calls close_rounds for them. What it does not close stays listed, with the reason: exit code 4.
     """
-    from retention.render import terminal_lists
+    from retention.render.json_file import row_objects
+    from retention.render.terminal_lists import print_reclosed
 
     reclosed = await services.review.reclose(cancellation_ids or None, requester(by))
-    print_json(terminal_lists.documents(reclosed)) if as_json else terminal_lists.print_reclosed(reclosed)
+    print_json(row_objects(reclosed)) if as_json else print_reclosed(reclosed)
     return ExitCode.REVIEW if any(one.why for one in reclosed) else ExitCode.DONE

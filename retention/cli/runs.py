@@ -38,33 +38,29 @@ async def runs_list(
     as_json: AsJson = False,
 ) -> None:
     """List the newest runs with their counts."""
-    from retention.render import terminal_lists
+    from retention.render.json_file import row_objects
+    from retention.render.terminal_lists import print_runs
 
     found = await services.run_ledger.list(limit)
     if as_json:
-        print_json(terminal_lists.documents(found))
+        print_json(row_objects(found))
         return
-    terminal_lists.print_runs(found, await services.run_ledger.digits([row.run_id for row in found]))
+    print_runs(found, await services.run_ledger.digits([row.run_id for row in found]))
 
 
 @command(ready_for="runs show", prints=True)
 async def runs_show(services: Services, /, run: RunId, as_json: AsJson = False) -> None:
     """Show one run: who asked for it, under which settings, and what it came to."""
-    from retention.render.terminal_run import print_run, run_document
-    from retention.render.terminal_runs import vendor_pause
-    from retention.render.terminal_table import print_lines
-    from retention.reports.run_documents import pauses_document
+    from retention.render.terminal_runs import print_record
+    from retention.reports.run_view import record_document
 
     run_id = await known_run(services, run)
-    row = await services.run_ledger.get(run_id)
+    row = await services.run_ledger.require(run_id)
     summary = await services.run_ledger.summary(run_id)
     partners = row.settings.get("partners") or None
     pauses = await services.run_ledger.vendor_pauses(partners) if row.status in UNFINISHED else {}
-    if as_json:
-        print_json(run_document(row, summary) | {"vendor_pauses": pauses_document(pauses)})
-        return
-    print_run(row, summary)
-    print_lines((vendor_pause(partner, until) for partner, until in pauses.items()), None)
+    document = record_document(row, summary, pauses)
+    print_json(document) if as_json else print_record(document)
 
 
 @command(ready_for="runs close")

@@ -23,6 +23,7 @@ from retention.ledger.runs import RunLedger
 from retention.ledger.schedules import ScheduleStore
 from retention.ledger.stalled_runs import StalledRuns
 from retention.process.waiting import telling
+from retention.runs.model import RunParts
 from retention.runs.scope import scope_of
 from retention.runs.service import RunService
 from retention.wiring.engines import work_on
@@ -124,18 +125,20 @@ class Services:
         """
         work = partial(work_on, self, scope, show, stalled)
         return RunService(
-            self.run_ledger,
-            self.stalls,
-            self.controls,
-            self.replica,
-            work,
-            self._require_configured,
-            self.tally,
-            self.log,
-            lambda: scope.code,
-            self._policy_now,
-            self._scope,
-            self.settings.clock_limit,
+            RunParts(
+                ledger=self.run_ledger,
+                stalls=self.stalls,
+                controls=self.controls,
+                replica=self.replica,
+                work=work,
+                check_configured=self._check_configured,
+                counters=self.tally,
+                log=self.log,
+                signal_code=lambda: scope.code,
+                policy_now=self._policy_now,
+                scope=self._scope,
+                clock_limit=self.settings.clock_limit,
+            )
         )
 
     def _policy_now(self, name: str) -> Policy | None:
@@ -147,7 +150,7 @@ class Services:
         scope = scope_of(self.settings, policy, limit)
         return scope, self.terms(scope.partners)
 
-    def _require_configured(self, policy: Policy) -> None:
+    def _check_configured(self, policy: Policy) -> None:
         """Raise UsageError unless every partner of the policy is configured here."""
         self.terms(self.settings.partners_of(policy))
 
