@@ -25,12 +25,12 @@ async def explain(
     """Read a round's history, and whether each policy (a name and a scope) would plan the round now."""
     key = {"partner": partner, "round_id": round_id}
     async with database.transaction(snapshot=True) as transaction:
-        as_of = (await transaction.row("now")).now
+        as_of = (await transaction.row("clocks/get_time")).now
         with reading_the_view():
-            open_rows = await transaction.rows("open_round", **key)
-        rows = await transaction.rows("round_cancellations", as_of=as_of, **key)
-        attempts = [Attempt(*row) for row in await transaction.rows("round_attempts", **key)]
-        holds = tuple(Hold(*row) for row in await transaction.rows("round_holds", **key))
+            open_rows = await transaction.rows("reports/get_open_round", **key)
+        rows = await transaction.rows("reports/list_round_cancellations", as_of=as_of, **key)
+        attempts = [Attempt(*row) for row in await transaction.rows("reports/list_round_attempts", **key)]
+        holds = tuple(Hold(*row) for row in await transaction.rows("reports/list_round_holds", **key))
     open_round = OpenRound(*open_rows[0]) if open_rows else None
     endings = sum(row.state in _COUNTED_FOR_MAX_RUNS for row in rows)
     facts = LedgerFacts(holds, _current_row(rows), endings, len(open_rows))
