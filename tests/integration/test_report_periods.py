@@ -147,8 +147,8 @@ async def test_a_report_does_not_wait_for_ever(
     database: Database, database_dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is written for too long makes the report refuse; who only reads, and who writes later, holds nothing up."""
-    monkeypatch.setattr("retention.reports.read._WRITTEN_S", 0.3)
-    monkeypatch.setattr("retention.reports.read._BEGUN", timedelta(0))
+    monkeypatch.setattr("retention.reports.read._WRITERS_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("retention.reports.read._LOCK_DELAY", timedelta(0))
     async with await AsyncConnection.connect(database_dsn) as connection:
         await connection.execute("SELECT FROM retention.cancellations")
         async with read_report(database, Selection(end=MONTHS[0])):
