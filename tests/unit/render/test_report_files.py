@@ -1,4 +1,4 @@
-"""Reports as files, without a database."""
+"""The CSV and JSON files of a report, without a database."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ async def as_csv(report: Report) -> tuple[int, str]:
 
 
 async def test_json_has_the_contracts_names_and_forms() -> None:
-    """Every key in its order, amounts as decimal strings, times in UTC with a Z, what is not known as null."""
+    """Keys are in the contract's order, amounts are decimal strings, times are in UTC, and unknown values are null."""
     selection = Selection(start=AT - timedelta(days=1))
     count, document = await as_json(Report(selection, AT, (TOTAL,), these(ROUND, ROUND)))
     expected = {
@@ -110,7 +110,7 @@ async def test_json_has_the_contracts_names_and_forms() -> None:
 
 
 async def test_csv_has_the_same_columns() -> None:
-    """A header, CRLF at each end of line, quotes where a cell needs them, and nothing for what is not known."""
+    """CSV has a header, CRLF line ends, quotes where a cell needs them, and empty cells for unknown values."""
     count, text = await as_csv(Report(Selection(), AT, (), these(ROUND, ROUND)))
     header, first, second = csv.reader(io.StringIO(text, newline=""), strict=True)
 
@@ -125,8 +125,8 @@ async def test_csv_has_the_same_columns() -> None:
     assert text.endswith("\r\n")
 
 
-async def test_an_empty_period_is_told() -> None:
-    """Empty lists in JSON, a header alone in CSV."""
+async def test_an_empty_period_gives_empty_files() -> None:
+    """JSON has empty lists and CSV has its header alone."""
     count, document = await as_json(Report(Selection(), AT, (), these()))
 
     assert (0, [], []) == (count, document["rounds"], document["totals"])
@@ -155,14 +155,14 @@ async def test_an_empty_period_is_told() -> None:
         (("=a", "b"), "'=a; b"),
     ],
 )
-def test_a_formula_is_disarmed(value: object, text: str) -> None:
-    """What a spreadsheet would run gets an apostrophe; everything else, plain numbers above all, is left alone."""
+def test_a_formula_in_csv_gets_an_apostrophe(value: object, text: str) -> None:
+    """A cell that a spreadsheet would run gets an apostrophe; any other cell, above all a number, stays as it is."""
     assert text == cell(value)
 
 
 @given(st.text(st.sampled_from(SIGNS + " \t\r\n\x0b'\"0a")) | st.text())
 def test_no_cell_is_ever_run(text: str) -> None:
-    """Whatever a cell holds, none begins as a formula does, behind blanks or not, and its text is not lost."""
+    """No cell begins as a formula does, even after blanks, and the cell's text is kept."""
     written = cell(text)
 
     assert written in {text, f"'{text}"}
@@ -172,7 +172,7 @@ def test_no_cell_is_ever_run(text: str) -> None:
 
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0")), min_size=3, max_size=3))
 async def test_any_text_survives_csv(words: list[str]) -> None:
-    """Quotes, commas and line ends of any kind come back from the file as they went in."""
+    """Quotes, commas and all line ends come back from a CSV file unchanged."""
     user, number, reason = words
     item = replace(ROUND, user_id=user, round_id=number, reason=reason)
     _, text = await as_csv(Report(Selection(), AT, (), these(item)))
@@ -184,7 +184,7 @@ async def test_any_text_survives_csv(words: list[str]) -> None:
 
 
 def test_a_document_of_any_shape_becomes_json() -> None:
-    """Dataclasses and mappings become objects, at any depth, and what is no JSON at all is not made up."""
+    """Dataclasses and mappings become JSON objects at any depth, and an unknown type raises TypeError."""
     document = {"totals": [TOTAL], "refunds": MappingProxyType({"EUR": Decimal("1.50")}), "at": AT, "run": UUID(int=2)}
     found = json.loads(to_json(document))
 
