@@ -32,7 +32,8 @@ from retention.runs.scope import scope_of
 from retention.settings import load_settings
 from retention.simulator.faults import load as load_faults
 from retention.simulator.server import Round, RoundStatus, Simulator
-from retention.wiring.services import open_services, redactor_of
+from retention.wiring.secrets import redactor_of
+from retention.wiring.services import open_services
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
