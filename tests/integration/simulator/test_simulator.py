@@ -19,20 +19,7 @@ from retention.simulator.faults import Faults
 from retention.simulator.server import RoundStatus, Simulator, worst_second
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
-
-
-@pytest.fixture
-async def vendor() -> AsyncIterator[Simulator]:
-    async with Simulator([open_round()], secure_login="acme", token="s3cret") as simulator:
-        yield simulator
-
-
-@pytest.fixture
-async def client() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as session:
-        yield session
 
 
 async def test_a_second_cancel_changes_nothing(vendor: Simulator, client: aiohttp.ClientSession) -> None:

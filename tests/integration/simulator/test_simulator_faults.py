@@ -15,19 +15,7 @@ from retention.simulator.faults import Faults
 from retention.simulator.server import Simulator
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-
-
-@pytest.fixture
-async def vendor() -> AsyncIterator[Simulator]:
-    async with Simulator([open_round()], secure_login="acme", token="s3cret") as simulator:
-        yield simulator
-
-
-@pytest.fixture
-async def client() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as session:
-        yield session
+    from collections.abc import Callable
 
 
 @pytest.mark.parametrize(

@@ -182,10 +182,7 @@ def test_every_address_of_a_host_is_listened_on(run: Any) -> None:
 
 
 async def test_a_faults_file_delays_accepts() -> None:
-    """Of the delays of the file and of the simulator the longer one counts;
-
-    without TLS a handshake delay is refused.
-    """
+    """The longer delay counts, the file's or the simulator's; without TLS a handshake delay is refused."""
     async with Simulator([open_round()], faults=Faults.of(accept_delay="500ms")) as vendor, client_of() as client:
         before = time.monotonic()
         await ask(client, vendor.url + CANCEL)

@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
 import pytest
 from support.vendor import CANCEL, HEALTH, KEY, STATUS, ask, open_round
 
@@ -20,17 +19,12 @@ from retention.simulator.faults import Faults
 from retention.simulator.server import RoundStatus, Simulator
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
+
+    import aiohttp
 
 STALL = 0.4
 """Seconds that a stall lasts here."""
-
-
-@pytest.fixture
-async def client() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as session:
-        yield session
 
 
 @pytest.mark.parametrize(

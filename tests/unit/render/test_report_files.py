@@ -9,52 +9,28 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import reports
 
 from retention.render.csv_file import cell, write_csv
 from retention.render.json_file import to_json, write_json
-from retention.reports.report import COLUMNS, Report, ReportRound, Selection, Total
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+from retention.reports.report import COLUMNS, Report, Selection, Total
 
 AT = datetime(2025, 3, 5, 3, 0, 0, 250_000, tzinfo=UTC)
-ROUND = ReportRound(
-    partner="acme",
-    market="MT",
-    game_id=None,
-    user_id="U-1",
-    round_id="R-1",
+ROUND = replace(
+    reports.ROUND,
     opened_at=AT - timedelta(days=4),
-    outcome="cancelled",
     cancelled_at=AT,
-    currency="EUR",
     amount=Decimal("0.000000000000000001"),
-    stake_currency="EUR",
-    stake=Decimal("12.500"),
-    transaction_id="T1",
-    uuid=UUID(int=1),
-    run_id=UUID(int=2),
-    policy="nightly",
-    trigger="on_demand",
-    requested_by="ann",
     reason='a "reason", long\nand broken',
-    evidence=None,
-    approved_by=None,
     discrepancies=("amount 0.000000000000000001 EUR, stake 12.5 EUR", "another"),
 )
 TOTAL = Total("MT", "cancelled", "EUR", 1, Decimal("0.000000000000000001"), Decimal("12.500"))
 SIGNS = "=+-@\uff1d\uff0b\uff0d\uff20"
-
-
-async def these(*rounds: ReportRound) -> AsyncIterator[ReportRound]:
-    for item in rounds:
-        yield item
 
 
 async def as_json(report: Report) -> tuple[int, dict[str, object]]:
@@ -70,7 +46,7 @@ async def as_csv(report: Report) -> tuple[int, str]:
 async def test_json_has_the_contracts_names_and_forms() -> None:
     """Keys are in the contract's order, amounts are decimal strings, times are in UTC, and unknown values are null."""
     selection = Selection(start=AT - timedelta(days=1))
-    count, document = await as_json(Report(selection, AT, (TOTAL,), these(ROUND, ROUND)))
+    count, document = await as_json(reports.report_of(ROUND, ROUND, totals=(TOTAL,), selection=selection))
     expected = {
         "partner": "acme",
         "market": "MT",
@@ -99,7 +75,7 @@ async def test_json_has_the_contracts_names_and_forms() -> None:
 
     assert 2 == count
     assert ["from", "to", "generated_at", "rounds", "totals"] == list(document)
-    assert ("2025-03-04T03:00:00.250000Z", None, "2025-03-05T03:00:00.250000Z") == (
+    assert ("2025-03-04T03:00:00.250000Z", None, "2025-03-05T03:00:00Z") == (
         document["from"],
         document["to"],
         document["generated_at"],
@@ -111,7 +87,7 @@ async def test_json_has_the_contracts_names_and_forms() -> None:
 
 async def test_csv_has_the_same_columns() -> None:
     """CSV has a header, CRLF line ends, quotes where a cell needs them, and empty cells for unknown values."""
-    count, text = await as_csv(Report(Selection(), AT, (), these(ROUND, ROUND)))
+    count, text = await as_csv(reports.report_of(ROUND, ROUND))
     header, first, second = csv.reader(io.StringIO(text, newline=""), strict=True)
 
     assert 2 == count
@@ -127,10 +103,10 @@ async def test_csv_has_the_same_columns() -> None:
 
 async def test_an_empty_period_gives_empty_files() -> None:
     """JSON has empty lists and CSV has its header alone."""
-    count, document = await as_json(Report(Selection(), AT, (), these()))
+    count, document = await as_json(reports.report_of())
 
     assert (0, [], []) == (count, document["rounds"], document["totals"])
-    assert (0, ",".join(COLUMNS) + "\r\n") == await as_csv(Report(Selection(), AT, (), these()))
+    assert (0, ",".join(COLUMNS) + "\r\n") == await as_csv(reports.report_of())
 
 
 @pytest.mark.parametrize(
@@ -175,7 +151,7 @@ async def test_any_text_survives_csv(words: list[str]) -> None:
     """Quotes, commas and all line ends come back from a CSV file unchanged."""
     user, number, reason = words
     item = replace(ROUND, user_id=user, round_id=number, reason=reason)
-    _, text = await as_csv(Report(Selection(), AT, (), these(item)))
+    _, text = await as_csv(reports.report_of(item))
     header, row = csv.reader(io.StringIO(text, newline=""), strict=True)
 
     assert [cell(user), cell(number), cell(reason)] == [

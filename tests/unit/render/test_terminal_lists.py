@@ -6,10 +6,10 @@ import io
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
+from support import reports
 from support.runs import RECORD
 
 from retention.core.model import State
@@ -21,38 +21,12 @@ from retention.ledger.review import ReviewItem
 from retention.render import terminal_lists as table
 from retention.render.json_file import row_objects
 from retention.render.terminal_runs import print_record
-from retention.reports.report import Report, ReportRound, Selection, Total
+from retention.reports.report import Report, Selection, Total
 from retention.reports.run_view import record_document
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 AT = datetime(2025, 3, 5, 3, tzinfo=UTC)
 LONG = "so long that any terminal would have to break it " * 20
-ROUND = ReportRound(
-    partner="acme",
-    market="MT",
-    game_id=None,
-    user_id="U-1",
-    round_id="R-1",
-    opened_at=AT,
-    outcome="cancelled",
-    cancelled_at=AT,
-    currency="EUR",
-    amount=Decimal("12.500"),
-    stake_currency="EUR",
-    stake=None,
-    transaction_id="T1",
-    uuid=None,
-    run_id=UUID(int=2),
-    policy="nightly",
-    trigger="on_demand",
-    requested_by="ann",
-    reason=None,
-    evidence=None,
-    approved_by=None,
-    discrepancies=(LONG,),
-)
+ROUND = replace(reports.ROUND, opened_at=AT, stake=None, discrepancies=(LONG,))
 TOTAL = Total("MT", "cancelled", "EUR", 2500, Decimal("31250.000"), Decimal(0))
 HOLD = Hold(3, "acme", None, None, None, "[bold]R-1", "complaint", "ann", AT, None, None, None)
 ITEM = ReviewItem(
@@ -85,12 +59,8 @@ class Terminal(io.StringIO):
 
 def report(rounds: int, *totals: Total, selection: Selection | None = None) -> Report:
     """Make a report of equal rounds, numbered from 0."""
-
-    async def numbered() -> AsyncIterator[ReportRound]:
-        for number in range(rounds):
-            yield replace(ROUND, round_id=f"R-{number}")
-
-    return Report(selection or Selection(), AT, totals, numbered())
+    numbered = (replace(ROUND, round_id=f"R-{number}") for number in range(rounds))
+    return reports.report_of(*numbered, totals=totals, selection=selection)
 
 
 async def printed(found: Report, limit: int | None = None) -> tuple[int, list[str]]:

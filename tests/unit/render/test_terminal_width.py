@@ -6,13 +6,14 @@ import io
 import json
 from collections import Counter
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
+from support import reports
 from support.runs import RECORD
 
 from retention.core.model import State
@@ -28,7 +29,7 @@ from retention.render import terminal_lists as table
 from retention.render import terminal_runs as show
 from retention.render import terminal_table as grid
 from retention.render.progress import progress
-from retention.reports.report import Report, ReportRound, Selection, Total
+from retention.reports.report import ReportRound, Total
 from retention.reports.run_view import record_document
 
 if TYPE_CHECKING:
@@ -61,28 +62,17 @@ def staked(number: int) -> tuple[Decimal, str]:
 def rounds() -> list[ReportRound]:
     """Make the rounds of a report, with the longest ids and amounts."""
     return [
-        ReportRound(
+        replace(
+            reports.ROUND,
             partner=PARTNER,
             market=market,
-            game_id=GAME,
             user_id=user,
             round_id=round_id,
-            opened_at=AT - timedelta(days=5),
             outcome="already_cancelled",
-            cancelled_at=AT,
             currency=staked(number)[1],
             amount=staked(number)[0],
             stake_currency=staked(number)[1],
             stake=staked(number)[0],
-            transaction_id=None,
-            uuid=None,
-            run_id=RUN,
-            policy=POLICY,
-            trigger="on_demand",
-            requested_by=WHO,
-            reason=REASON,
-            evidence=None,
-            approved_by=None,
             discrepancies=("amount 8.6 EUR, stake 1234567890.12 GBP", "currency EUR, stake in GBP"),
         )
         for number, (market, round_id, user) in enumerate(zip(MARKETS, ROUND_IDS, USERS, strict=True))
@@ -91,13 +81,8 @@ def rounds() -> list[ReportRound]:
 
 async def report(file: io.StringIO) -> list[str]:
     """Print a report; return the texts that must stay unbroken."""
-
-    async def each() -> AsyncIterator[ReportRound]:
-        for one in rounds():
-            yield one
-
-    sums = (Total("MT", "already_cancelled", currency, 8, Decimal("8.6"), Decimal(5)) for currency in STAKES)
-    await table.print_report(Report(Selection(), AT, tuple(sums), each()), file)
+    sums = tuple(Total("MT", "already_cancelled", currency, 8, Decimal("8.6"), Decimal(5)) for currency in STAKES)
+    await table.print_report(reports.report_of(*rounds(), totals=sums), file)
     return [*ROUND_IDS, PARTNER, "1234567890.12 GBP", "8.60 EUR", "860 JPY", "stake 1234567890.12 GBP"]
 
 
