@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from retention.ledger.checks.finding import Finding
-    from retention.settings import Settings
+    from retention.settings.model import Settings
 
 __all__ = ["document", "exit_code", "next_times", "run_checks", "text"]
 

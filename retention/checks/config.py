@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from retention.settings import Partner, Policy, Settings
+    from retention.settings.model import Policy, Settings
+    from retention.settings.partner import Partner
 
 AUTO_CLOSING = timedelta(hours=24)
 """Within this time the vendor itself completes abandoned rounds."""

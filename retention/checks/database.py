@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from retention.ledger.database import Database
     from retention.redaction import Redactor
-    from retention.settings import Settings
+    from retention.settings.model import Settings
 
 
 async def database_findings(settings: Settings, redactor: Redactor, log: FilteringBoundLogger | None) -> list[Finding]:

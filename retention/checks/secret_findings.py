@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from retention.ledger.database import Database
-    from retention.settings import Settings
+    from retention.settings.model import Settings
 
 SAMPLE = 2000
 """Rows that are read, of the operator's view and of the ledger."""

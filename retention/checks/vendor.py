@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from retention.redaction import Redactor
-    from retention.settings import Partner
+    from retention.settings.partner import Partner
 
 CODE_LIMIT, DESCRIPTION_LIMIT = 64, 256
 """Characters of a reply's code, and of its description, from which on they may have been cut."""

@@ -28,7 +28,7 @@ from retention.reports.report import Selection
 from retention.reports.run_view import plan_document, result_document
 from retention.runs.model import RequestedBy
 from retention.runs.scope import scope_of
-from retention.settings import load_settings
+from retention.settings.load import load_settings
 from retention.simulator.faults import load as load_faults
 from retention.simulator.server import Round, RoundStatus, Simulator
 from retention.wiring.secrets import redactor_of

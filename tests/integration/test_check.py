@@ -16,7 +16,7 @@ from retention.ledger.checks.finding import Finding
 from retention.ledger.checks.readiness import inspect_database, require_ready
 from retention.ledger.database import open_database
 from retention.ledger.database_errors import AwayError
-from retention.settings import Settings
+from retention.settings.model import Settings
 from retention.simulator.faults import Faults
 from retention.simulator.server import Simulator
 
