@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from retention.core.model import Kind, Outcome, Reply, State
 from retention.core.sending import wire
-from retention.core.sending.ask_first import wrong_status_address
-from retention.core.sending.transitions import classify, settle
+from retention.core.sending.decision import decide
+from retention.core.sending.outcomes import classify, wrong_status_address
 from retention.core.sending.wire import SUCCESS
 from retention.engine.asked_rounds import AskedRounds
 from retention.engine.credentials import Access, CredentialWatch
@@ -239,15 +239,15 @@ class Partner:
     ) -> Settlement:
         """What an answer changes in the ledger. No secret that the vendor echoes gets there."""
         cleaned = self._cleaner.before(answer)
-        item = settle(
+        item = decide(
             claim,
             cleaned.answer,
             self.treating,
             sent_at=sent_at,
             replied_at=replied_at,
-            fraction=random.random(),  # noqa: S311 - spreads retries, guards nothing
-            known=known,
-            wrong_address=wrong_address,
+            jitter=random.random(),  # noqa: S311 - spreads retries, guards nothing
+            credentials_accepted=known,
+            wrong_status_address=wrong_address,
         )
         return self._cleaner.after(item, cleaned)
 

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from retention.core.model import Kind
+from retention.core.sending.decision import throttle_pause_s
 from retention.core.sending.in_flight import InFlightLimit
 from retention.core.sending.pacing import LOOK_GOOD_S, LateBudget
 from retention.core.sending.send_check import SendCheck, check_send
-from retention.core.sending.transitions import pause_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -207,7 +207,7 @@ class Senders:
         self._settler.note_wait(self.partner, max(0.0, claim.slot - claim.leave_by + LOOK_GOOD_S))
         self.places.observe(now - exchange.sent_at)
         item = await self._interpret(claim, exchange)
-        pause = pause_for(item, exchange.answer)
+        pause = throttle_pause_s(item, exchange.answer)
         if pause is not None:
             self.partner.throttle(self._now() + pause)
             self.partner.unrecorded += 1

@@ -10,8 +10,7 @@ import pytest
 from support.bare import SCOPE, TERMS
 
 from retention.core.model import Claim, Credentials
-from retention.core.sending.codes import DEFAULT_CODES
-from retention.core.sending.reply_rules import ReplyRules
+from retention.core.sending.reply_rules import DEFAULT_CODES, ReplyRules
 from retention.engine.counters import ProcessCounters, RunCounters
 from retention.engine.credentials import Access
 from retention.engine.engine import Engine
