@@ -13,10 +13,10 @@ from retention.core.model import Kind
 from retention.core.runs.pauses import pause_of_all, paused_partners
 from retention.engine.clock_watch import WaitLog
 from retention.engine.dispatcher import Dispatcher
+from retention.engine.expired_claims import ExpiredClaims
 from retention.engine.lease_keeper import LeaseKeeper
-from retention.engine.recovery import ExpiredClaims
 from retention.engine.retry import retry_until
-from retention.engine.run_end import RunFinisher
+from retention.engine.run_finisher import RunFinisher
 from retention.engine.senders import Senders
 from retention.engine.settler import Settler
 from retention.errors import LostRunError

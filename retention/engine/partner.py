@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from retention.core.model import Kind, Outcome, Reply, State
 from retention.core.sending import wire
 from retention.core.sending.ask_first import wrong_status_address
+from retention.core.sending.circuit_breaker import CircuitBreaker
 from retention.core.sending.transitions import classify, settle
 from retention.core.sending.wire import SUCCESS
 from retention.engine.asked_rounds import AskedRounds
-from retention.engine.credentials import Access, CredentialWatch
-from retention.engine.reach import CircuitBreaker
-from retention.engine.reply_cleaner import ReplyCleaner
+from retention.vendor_api.credentials import Access, CredentialWatch
+from retention.vendor_api.reply_cleaner import ReplyCleaner
 
 if TYPE_CHECKING:
     from collections.abc import Callable

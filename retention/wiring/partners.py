@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from retention.core.model import Credentials
 from retention.core.sending.reply_rules import ReplyRules
-from retention.engine.credentials import Access
 from retention.engine.partner import Partner
 from retention.ledger.terms import PartnerTerms
 from retention.settings.partner import Call
+from retention.vendor_api.credentials import Access
 
 if TYPE_CHECKING:
     from contextlib import AsyncExitStack

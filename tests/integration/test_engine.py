@@ -13,13 +13,13 @@ from retention.core.model import Claim, Credentials
 from retention.core.sending.codes import DEFAULT_CODES
 from retention.core.sending.reply_rules import ReplyRules
 from retention.engine.counters import ProcessCounters, RunCounters
-from retention.engine.credentials import Access
 from retention.engine.engine import Engine
 from retention.engine.partner import Partner
 from retention.ledger.claims import WorkLedger
 from retention.ledger.runs import RunLedger, RunRequest
 from retention.log import Redactor, configure
 from retention.vendor_api.client import VendorClient
+from retention.vendor_api.credentials import Access
 
 if TYPE_CHECKING:
     from support.world import World
