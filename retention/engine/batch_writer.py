@@ -79,7 +79,7 @@ class BatchWriter:
         """Set once it is given up."""
         return self._aborted
 
-    def take_due(self) -> list[SettleBatch]:
+    def due_batches(self) -> list[SettleBatch]:
         """Take out the parked batches that are to be tried again now, those that have waited long without closing."""
         now = time.monotonic()
         due = [batch for batch in self.parked if batch.due <= now]

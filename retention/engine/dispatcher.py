@@ -77,12 +77,12 @@ class Dispatcher:
         while not self._stopping.is_set():
             await self._claim_once()
 
-    async def wind_up(self) -> None:
+    async def release_all(self) -> None:
         """Once nothing is sent any more: release what is left."""
         self._senders.withdraw(self._kind, expired_only=False)
         await self._release()
 
-    def look_from(self, cancellation_id: int) -> None:
+    def rewind_to(self, cancellation_id: int) -> None:
         """This round, which lies behind, is to be claimed again."""
         self._cursor = min(self._cursor, cancellation_id - 1)
 
@@ -119,7 +119,7 @@ class Dispatcher:
         told = self.partner.told
         ready = told.ready(now, all_asked=self._asker.idle)
         for cancellation_id in told.lapsed:
-            self._asker.look_from(cancellation_id)
+            self._asker.rewind_to(cancellation_id)
         told.lapsed.clear()
         # Where all is asked, what is left was asked about by a process that is gone.
         return None if ready == 0 and not len(told) and self._asker.quiet else ready
@@ -147,10 +147,10 @@ class Dispatcher:
                 new=new,
                 ids=None if told is None else taken,
                 due_first=self._due_first,
-                leave_tried=self._settler.leaves_tried is not None,
+                leave_tried=self._settler.skip_tried_reason is not None,
             ),
             until=self._stopping,
-            on_away=self._settler.note_silence,
+            on_away=self._settler.report_silence,
         )
         self._senders.waiting[self._kind] -= batch
         if claimed is None:
@@ -165,7 +165,7 @@ class Dispatcher:
 
     async def _accept(self, claimed: ClaimBatch, took: float, *, found_all: bool) -> None:
         for dropped in claimed.dropped:
-            self._settler.note_dropped(dropped)
+            self._settler.report_skipped(dropped)
         if claimed.clock is not None:
             self._senders.clock_offset_s = claimed.clock
         # The whole fleet walks the plan in one order; a process that is behind may jump to the front.
@@ -226,7 +226,7 @@ class Dispatcher:
             if claim.doubtful:
                 told.done(claim.cancellation_id)  # a doubt is asked about anew
             if not told.is_out(claim.cancellation_id):
-                (self._asker or self).look_from(claim.cancellation_id)
+                (self._asker or self).rewind_to(claim.cancellation_id)
             if not self._settler.in_hand.has_other(claim):
                 self._settler.in_hand.drop(claim)
         told.put_back([claim.cancellation_id for claim in claims])

@@ -63,19 +63,19 @@ class Engine:
         self,
         ledger: WorkLedger,
         partners: Sequence[Partner],
-        stats: RunCounters,
+        counters: RunCounters,
         log: FilteringBoundLogger,
         *,
         run_id: UUID,
         max_failure_ratio: float,
         max_conflicts: int,
-        passed: Sequence[str],
+        overrides: Sequence[str],
         log_user_ids: bool,
         clock: ClockWatch | None = None,
         stalled: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._ledger = ledger
-        self._stats = stats
+        self._counters = counters
         self._done = -1  # rounds that were done at the last look
         self._stalled = stalled
         self._telling: asyncio.Future[None] | None = None
@@ -86,11 +86,11 @@ class Engine:
         self._waits = WaitLog(log)
         self._settler = Settler(
             ledger,
-            stats,
+            counters,
             log,
             max_failure_ratio=max_failure_ratio,
             max_conflicts=max_conflicts,
-            passed=passed,
+            overrides=overrides,
             log_user_ids=log_user_ids,
         )
         self._keeper = LeaseKeeper(ledger, self._settler.in_hand, log)
@@ -107,7 +107,7 @@ class Engine:
     def stop(self) -> None:
         """Drain: nothing more is sent, what is in flight is settled, what is claimed is handed back."""
         self._stopped = True
-        self._settler.hurry(stopped=True)
+        self._settler.shorten_waits(stopped=True)
         self._over.set()
         self._stop_sending()
 
@@ -138,7 +138,7 @@ class Engine:
             self._stop_sending()
             await asyncio.gather(*parts, *(partner.close() for partner in self._partners))
             for dispatcher in self._dispatchers:
-                await self._guard(dispatcher.wind_up())
+                await self._guard(dispatcher.release_all())
             self._settler.close()
             await settler
             watcher.cancel()
@@ -159,12 +159,12 @@ class Engine:
         senders = Senders(partner, self._settler)
         self._senders.append(senders)
         asker = None
-        if partner.treating.status_probe:
+        if partner.rules.status_probe:
             asker = Dispatcher(Kind.STATUS, senders, self._ledger, self._settler)
             self._dispatchers.append(asker)
         self._dispatchers.append(
             Dispatcher(
-                Kind.CANCEL, senders, self._ledger, self._settler, asker=asker if partner.treating.ask_first else None
+                Kind.CANCEL, senders, self._ledger, self._settler, asker=asker if partner.rules.ask_first else None
             )
         )
 
@@ -202,7 +202,7 @@ class Engine:
             except UNAVAILABLE:
                 self._log.debug("database.away")
             except LostRunError:
-                self._settler.write_again()  # the attempts go on record, though the ledger has lost their run
+                self._settler.rewrite_recent()  # the attempts go on record, though the ledger has lost their run
                 raise
             await asyncio.sleep(WATCH_INTERVAL_S)
 
@@ -213,7 +213,7 @@ class Engine:
             await self._clock.look()
         overdue = sight.overdue and self._agrees()
         if await self._keeper.keep(sight.server_started, now):
-            self._settler.write_again()
+            self._settler.rewrite_recent()
         self._waits.look(self._senders, sight, now, now + 2 * WATCH_INTERVAL_S)
         paused = self._note_pauses(sight.pauses)
         for partner in self._partners:
@@ -228,7 +228,7 @@ class Engine:
             await self._ledger.halt(paused, paused_for=[*self._end.paused])
         if overdue:
             self._overdue = True
-            self._settler.hurry(stopped=False)
+            self._settler.shorten_waits(stopped=False)
         if sight.status == "cancelled":
             self._called_off = sight.halt_reason
         if sight.status != "running" or paused or overdue:
@@ -236,7 +236,7 @@ class Engine:
 
     async def _sign_of_life(self) -> RunSnapshot:
         """Look at the run; where it makes no progress, people are told beside the work."""
-        done = self._stats.done
+        done = self._counters.done
         progressed = done > self._done >= 0
         sight = await self._ledger.watch([partner.name for partner in self._partners], progressed=progressed)
         self._done = done

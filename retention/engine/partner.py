@@ -42,7 +42,7 @@ class Partner:
     def __init__(
         self,
         terms: PartnerTerms,
-        treating: ReplyRules,
+        rules: ReplyRules,
         client: VendorClient,
         *,
         concurrency: int,
@@ -53,9 +53,9 @@ class Partner:
         is_echo: Callable[[str], bool],
     ) -> None:
         self.terms = terms
-        self.treating = treating
+        self.rules = rules
         self.concurrency = concurrency
-        self.reach = {kind: CircuitBreaker(treating.max_attempts) for kind in Kind}
+        self.reach = {kind: CircuitBreaker(rules.max_attempts) for kind in Kind}
         self.told = AskedRounds(terms.rate)
         self.halted = False
         self.paused = False
@@ -93,7 +93,7 @@ class Partner:
     @property
     def callable_states(self) -> frozenset[State]:
         """The states in which a round may be called because the vendor has just said that it is in progress."""
-        return CALLABLE if self.treating.ask_first else frozenset()
+        return CALLABLE if self.rules.ask_first else frozenset()
 
     def throttle(self, until: float) -> None:
         """Send nothing before a moment of the monotonic clock."""
@@ -112,13 +112,13 @@ class Partner:
     @property
     def lost_kinds(self) -> list[Kind]:
         """The requests without which nothing is cancelled, and whose address could not be reached."""
-        needed = [*Kind] if self.treating.ask_first else [Kind.CANCEL]
+        needed = [*Kind] if self.rules.ask_first else [Kind.CANCEL]
         return [kind for kind in needed if self.reach[kind].lost]
 
     @property
     def questions_lost(self) -> bool:
         """Whether doubts cannot be asked about, while cancels can be sent without."""
-        return self.treating.status_probe and not self.treating.ask_first and self.reach[Kind.STATUS].lost
+        return self.rules.status_probe and not self.rules.ask_first and self.reach[Kind.STATUS].lost
 
     @property
     def never_reached(self) -> bool:
@@ -180,7 +180,7 @@ class Partner:
 
     def refuses_us(self, claim: Claim, answer: Answer) -> bool:
         """Whether an answer says that our credentials are refused."""
-        return classify(claim.kind, answer, self.treating.codes) is Outcome.UNAUTHORIZED
+        return classify(claim.kind, answer, self.rules.codes) is Outcome.UNAUTHORIZED
 
     async def judge_refusal(self, answer: Answer, sent_at: float, *, stopped: Callable[[], bool]) -> bool:
         """Whether the vendor knows us all the same, so that its refusal is about one round; halted where it does not.
@@ -242,7 +242,7 @@ class Partner:
         item = settle(
             claim,
             cleaned.answer,
-            self.treating,
+            self.rules,
             sent_at=sent_at,
             replied_at=replied_at,
             fraction=random.random(),  # noqa: S311 - spreads retries, guards nothing

@@ -55,7 +55,7 @@ class RunFinisher:
             until=self._over,
         )
         if given_up:
-            self._settler.note_given_up(given_up)
+            self._settler.count_closed(given_up)
             self._log.warning("run.given_up", partner=partner, rounds=sum(g.rounds for g in given_up), detail=why)
 
     async def _find_unreached(self) -> tuple[str, ...]:
@@ -70,8 +70,8 @@ class RunFinisher:
 
     async def finish(self) -> bool:
         """End the run if nothing is left to do, in the way that the partners' states say; whether this call did it."""
-        if self._settler.leaves_tried is not None:
-            await self.give_up(None, self._settler.leaves_tried, tried_only=True)
+        if self._settler.skip_tried_reason is not None:
+            await self.give_up(None, self._settler.skip_tried_reason, tried_only=True)
         halted = sorted(partner.name for partner in self._partners if partner.halted and partner.name not in self.lost)
         if halted:
             return await self._halt(f"unauthorized: {', '.join(halted)} refused our credentials")

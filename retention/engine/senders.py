@@ -204,14 +204,14 @@ class Senders:
             self.unsent[claim.kind].append(claim)
             return
         now = self._now()
-        self._settler.note_wait(self.partner, max(0.0, claim.slot - claim.leave_by + LOOK_GOOD_S))
+        self._settler.count_wait(self.partner, max(0.0, claim.slot - claim.leave_by + LOOK_GOOD_S))
         self.places.observe(now - exchange.sent_at)
         item = await self._interpret(claim, exchange)
         pause = pause_for(item, exchange.answer)
         if pause is not None:
             self.partner.throttle(self._now() + pause)
             self.partner.unrecorded += 1
-            await self._settler.note_throttled(self.partner, pause)
+            await self._settler.record_throttle(self.partner, pause)
             self.partner.recorded()
         # Waits while too many replies are unwritten; the sender is parked with it.
         reply = (self.partner, item, now - exchange.sent_at, exchange.sent_at)
@@ -238,7 +238,7 @@ class Senders:
             wrong_address=sign is not None,
         )
         if sign is not None:
-            await self._settler.halt_wrong_status_address(self.partner, sign)
+            await self._settler.halt_for_status_address(self.partner, sign)
         return item
 
     def _at(self, moment: float | None) -> datetime | None:

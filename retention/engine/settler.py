@@ -52,22 +52,22 @@ class Settler:
     def __init__(
         self,
         ledger: WorkLedger,
-        stats: RunCounters,
+        counters: RunCounters,
         log: FilteringBoundLogger,
         *,
         max_failure_ratio: float,
         max_conflicts: int,
-        passed: Sequence[str],
+        overrides: Sequence[str],
         log_user_ids: bool,
     ) -> None:
         self.log = log
         self.in_hand = ClaimsInHand()
         self._ledger = ledger
         self._writer = BatchWriter(ledger.settlements, self.in_hand, log)
-        self._stats = stats
+        self._counters = counters
         self._max_failure_ratio = max_failure_ratio
         self._max_conflicts = max_conflicts
-        self._passed = passed
+        self._overrides = overrides
         self._log_user_ids = log_user_ids
         self._inbox: list[TimedReply] = []
         self._came = asyncio.Event()
@@ -77,7 +77,7 @@ class Settler:
         self._recent: deque[tuple[float, Settlement]] = deque(maxlen=RECENT)
         self._again: list[Settlement] = []
         self._halted = False
-        self.leaves_tried: str | None = None
+        self.skip_tried_reason: str | None = None
         """Why this run leaves the rounds that an earlier run has tried, where it does."""
 
     @property
@@ -105,7 +105,7 @@ class Settler:
             self._room.clear()
             await self._room.wait()
 
-    def write_again(self) -> None:
+    def rewrite_recent(self) -> None:
         """Another server has taken over: what was written just before it may be lost, and is written once more."""
         since = time.monotonic() - RECENT_S
         self._again += [item for written_at, item in self._recent if written_at > since]
@@ -117,7 +117,7 @@ class Settler:
         self._last = True
         self._came.set()
 
-    def hurry(self, *, stopped: bool) -> None:
+    def shorten_waits(self, *, stopped: bool) -> None:
         """Wait less long for others: this process is `stopped`, or its run's deadline has come."""
         self._writer.patience_s = min(self._writer.patience_s, BUSY_STOPPED_S if stopped else BUSY_OVERDUE_S)
 
@@ -131,7 +131,7 @@ class Settler:
         while (
             self._inbox or self._again or self._writer.parked or not self._last
         ) and not self._writer.aborted.is_set():
-            due = self._writer.take_due()
+            due = self._writer.due_batches()
             while self._again:
                 again, self._again = self._again[:BATCH], self._again[BATCH:]
                 due += [SettleBatch(part, again=True) for part in _one_per_round(again)]
@@ -180,7 +180,7 @@ class Settler:
         if item.outcome is Outcome.UNAUTHORIZED and partner.halted:
             await self._halt_partner(partner)
 
-    def note_silence(self, error: Exception) -> None:
+    def report_silence(self, error: Exception) -> None:
         """Say that the database has not answered, where nothing else would show it."""
         self.in_hand.doubted = True
         if isinstance(error, NoAnswerError):
@@ -188,15 +188,15 @@ class Settler:
 
     async def _check(self, settled: SettledBatch) -> None:
         tripped = None
-        if settled.recent_again is not None and self.leaves_tried is None:
-            again = check_replies(settled.recent_again, self._max_failure_ratio, self._passed)
+        if settled.recent_again is not None and self.skip_tried_reason is None:
+            again = check_replies(settled.recent_again, self._max_failure_ratio, self._overrides)
             if again is not None:
-                self.leaves_tried = f"tried before, and left to a later run: {again.words}"
+                self.skip_tried_reason = f"tried before, and left to a later run: {again.words}"
                 self.log.warning("run.tried_rounds_left", detail=again.words)
         if settled.recent is not None:
-            tripped = check_replies(settled.recent, self._max_failure_ratio, self._passed)
+            tripped = check_replies(settled.recent, self._max_failure_ratio, self._overrides)
         if settled.refused_closings is not None:
-            tripped = check_closings(settled.refused_closings, self._max_conflicts, self._passed) or tripped
+            tripped = check_closings(settled.refused_closings, self._max_conflicts, self._overrides) or tripped
         if tripped is not None and not self._halted:
             halted = await retry_until(lambda: self._ledger.halt(str(tripped)), until=self._writer.aborted)
             self._halted = halted is not None
@@ -205,7 +205,7 @@ class Settler:
         if await retry_until(lambda: self._ledger.halt_partner(partner.name), until=self._writer.aborted):
             self.log.error("partner.unauthorized", partner=partner.name)
 
-    async def halt_wrong_status_address(self, partner: Partner, sign: str) -> None:
+    async def halt_for_status_address(self, partner: Partner, sign: str) -> None:
         """Halt the run before its first cancel: questions do not get to the vendor."""
         partner.halted = True
         reason = (
@@ -214,24 +214,24 @@ class Settler:
         )
         await retry_until(lambda: self._ledger.halt(reason), until=self._writer.aborted)
 
-    async def note_throttled(self, partner: Partner, pause: float) -> None:
+    async def record_throttle(self, partner: Partner, pause: float) -> None:
         """Let every replica know that the partner wants to be left alone for so many seconds."""
         self.log.warning("partner.throttled", partner=partner.name, pause_s=round(pause, 3))
         await retry_until(lambda: self._ledger.throttle(partner.terms, pause), until=self._writer.aborted)
 
-    def note_wait(self, partner: Partner, seconds: float) -> None:
+    def count_wait(self, partner: Partner, seconds: float) -> None:
         """Count what a request waited for its slot."""
-        self._stats.tally.waited[partner.name] += round(seconds * 1000)
+        self._counters.tally.waited[partner.name] += round(seconds * 1000)
 
-    def note_given_up(self, given_up: Sequence[ClosedGroup]) -> None:
+    def count_closed(self, given_up: Sequence[ClosedGroup]) -> None:
         """Count rounds that nothing more is sent for."""
         for group in given_up:
-            self._stats.ended(group.partner, group.market, group.state, group.rounds)
+            self._counters.ended(group.partner, group.market, group.state, group.rounds)
 
-    def note_dropped(self, dropped: SkippedRound) -> None:
+    def report_skipped(self, dropped: SkippedRound) -> None:
         """Tell of a round that was not to be called any more."""
         if dropped.state not in LIVE_STATES:
-            self._stats.ended(dropped.partner, dropped.market, dropped.state)
+            self._counters.ended(dropped.partner, dropped.market, dropped.state)
         self.log.info(
             "round.settled" if dropped.state not in LIVE_STATES else "round.in_doubt",
             run_id=dropped.run_id,
@@ -244,10 +244,10 @@ class Settler:
 
     def _tell(self, item: Settlement, latency: float, written: SettledRow | None) -> None:
         claim = item.claim
-        self._stats.tally.requests[claim.partner].note(latency)
+        self._counters.tally.requests[claim.partner].note(latency)
         if written is not None and (item.state not in LIVE_STATES or is_open_doubt(item)):
-            self._stats.ended(claim.partner, claim.market, item.state)
-            self._stats.refund(claim.partner, item.currency, item.amount)
+            self._counters.ended(claim.partner, claim.market, item.state)
+            self._counters.refund(claim.partner, item.currency, item.amount)
         event, level, values = attempt_event(item, latency, written, with_user=self._log_user_ids)
         getattr(self.log, level)(event, **values)
 

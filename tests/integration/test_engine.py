@@ -61,7 +61,7 @@ async def test_a_bug_in_a_sender_ends_the_run_and_is_told(world: World, database
             run_id=run_id,
             max_failure_ratio=0.2,
             max_conflicts=5,
-            passed=(),
+            overrides=(),
             log_user_ids=False,
         )
         with pytest.raises(RuntimeError, match="a bug that r0 met"):
