@@ -1,4 +1,8 @@
-"""How a run ends once this process finds nothing left to do, and what is given up before that."""
+"""How this process's part of a run ends: expires claims, closes rounds that nothing more is sent for, ends the run.
+
+A run without a round left to work on is finished; it is halted where its partners are halted or paused, and failed
+where no process could reach a partner.
+"""
 
 from __future__ import annotations
 
@@ -6,95 +10,117 @@ from typing import TYPE_CHECKING
 
 from retention.core.model import Kind
 from retention.core.runs.pauses import words_of
+from retention.core.sending.partner_state import HaltCause
 from retention.engine.retry import retry_until
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Sequence
 
     from structlog.typing import FilteringBoundLogger
 
-    from retention.engine.partner import Partner
+    from retention.engine.expired_claims import ExpiredClaims
+    from retention.engine.lifecycle import Lifecycle
+    from retention.engine.run_partner import RunPartner
     from retention.engine.settler import Settler
     from retention.ledger.claims import WorkLedger
 
 UNREACHABLE_AFTER_S = 60.0
-"""Seconds within which another process must have reached a partner that this one cannot, or it is given up for all."""
+"""Seconds within which another process must have reached a partner, or its rounds are closed for all processes."""
 
 
 class RunFinisher:
-    """Ends one run. `over` is set once this process has no part in it any more.
+    """Ends one run.
 
-    `lost` names the partners that this process has not reached for long, `unreached` those that nobody could reach when
-    the run ended, and `paused` those that a person has paused, with the words of the pause.
+    `unreachable` names the partners that no process could reach when the run ended; `paused` those that a person has
+    paused, with the pause's message.
     """
 
     def __init__(
         self,
         ledger: WorkLedger,
-        partners: Sequence[Partner],
+        partners: Sequence[RunPartner],
         settler: Settler,
+        expired: ExpiredClaims,
+        lifecycle: Lifecycle,
         log: FilteringBoundLogger,
-        over: asyncio.Event,
     ) -> None:
         self._ledger = ledger
         self._partners = partners
         self._settler = settler
+        self._expired = expired
+        self._lifecycle = lifecycle
         self._log = log
-        self._over = over
-        self.lost: set[str] = set()
-        self.unreached: tuple[str, ...] = ()
+        self.unreachable: tuple[str, ...] = ()
         self.paused: dict[str, str] = {}
 
-    async def give_up(
+    async def close_unsent(
         self, partner: str | None, why: str, *, doubts_only: bool = False, tried_only: bool = False
     ) -> None:
-        """Send nothing more about these rounds, and count what that ends."""
-        given_up = await retry_until(
+        """Close rounds that nothing more is sent for, of one partner or of all, and count them."""
+        closed = await retry_until(
             lambda: self._ledger.give_up(partner, why, doubts_only=doubts_only, tried_only=tried_only),
-            until=self._over,
+            until=self._lifecycle.draining,
         )
-        if given_up:
-            self._settler.count_closed(given_up)
-            self._log.warning("run.given_up", partner=partner, rounds=sum(g.rounds for g in given_up), detail=why)
+        if closed:
+            self._settler.count_closed(closed)
+            self._log.warning("run.given_up", partner=partner, rounds=sum(one.rounds for one in closed), detail=why)
 
-    async def _find_unreached(self) -> tuple[str, ...]:
-        """The partners that have not answered for long, and those that never did: not this process, nor any other."""
-        found = []
-        for partner in sorted(self._partners, key=lambda partner: partner.name):
-            lost = partner.name in self.lost
-            kinds = partner.lost_kinds if lost else [*Kind] if partner.never_reached else []
-            if kinds and not await self._ledger.reached(partner.name, kinds, UNREACHABLE_AFTER_S if lost else None):
-                found.append(partner.name)
-        return tuple(found)
+    async def finish_once(self, *, done: bool) -> bool:
+        """Expire claims; where this process is `done` and there were none, end the run. Whether this call ended it."""
+        found = await self._expired.find(whole=done)
+        return done and not found and await self._finish()
 
-    async def finish(self) -> bool:
-        """End the run if nothing is left to do, in the way that the partners' states say; whether this call did it."""
+    async def close_overdue_once(self) -> bool:
+        """Close a run whose deadline has come, once no claim is live. Whether the run is over.
+
+        Another process's request may be in flight, so its claim is waited for; an expired claim is a doubt.
+        """
+        await self._expired.find()
+        await self.close_unsent(None, "the deadline came first")
+        return await self._ledger.finish("finished", None) or (await self._ledger.watch([])).status != "running"
+
+    def report_unreachable(self, partner: RunPartner) -> None:
+        """Report a partner that could not be reached, and why."""
+        problem = partner.state.why_not_reached or None
+        self._log.error("partner.unreachable", partner=partner.name, problem=problem)
+
+    async def _finish(self) -> bool:
+        """End the run if no round is left, in the way that the partners' states say; whether this call ended it."""
         if self._settler.skip_tried_reason is not None:
-            await self.give_up(None, self._settler.skip_tried_reason, tried_only=True)
-        halted = sorted(partner.name for partner in self._partners if partner.halted and partner.name not in self.lost)
-        if halted:
+            await self.close_unsent(None, self._settler.skip_tried_reason, tried_only=True)
+        lost = {one.name for one in self._partners if one.state.is_halted_for(HaltCause.UNREACHABLE)}
+        if halted := sorted(one.name for one in self._partners if one.state.halted and one.name not in lost):
             return await self._halt(f"unauthorized: {', '.join(halted)} refused our credentials")
-        self.unreached = await self._find_unreached()
-        for name in self.lost.intersection(self.unreached):
-            await self.give_up(name, "the partner could not be reached")
-        unreached = [partner for partner in self._partners if partner.name in self.unreached]
-        named = sorted(f"{one.name} ({one.why_not_reached})" if one.why_not_reached else one.name for one in unreached)
+        self.unreachable = await self._find_unreachable(lost)
+        for name in lost.intersection(self.unreachable):
+            await self.close_unsent(name, "the partner could not be reached")
+        unreachable = [partner for partner in self._partners if partner.name in self.unreachable]
+        named = sorted(_named(one.name, one.state.why_not_reached) for one in unreachable)
         reason = f"unreachable: {', '.join(named)}" if named else None
         ended = await self._ledger.finish("failed" if reason else "finished", reason)
         if not ended and self.paused:
             ended = await self._halt(reason)
         if ended:
-            for partner in unreached:
-                if partner.name not in self.lost:  # too few rounds to tell before
-                    self.tell_unreachable(partner)
+            for partner in unreachable:
+                if partner.name not in lost:  # there were too few rounds to find out before
+                    self.report_unreachable(partner)
         return ended
 
-    def tell_unreachable(self, partner: Partner) -> None:
-        """Log a partner that could not be reached, and why."""
-        self._log.error("partner.unreachable", partner=partner.name, problem=partner.why_not_reached or None)
+    async def _find_unreachable(self, lost: set[str]) -> tuple[str, ...]:
+        """The partners that no process has reached: for long where this process has lost them, else ever."""
+        found = []
+        for partner in sorted(self._partners, key=lambda partner: partner.name):
+            within = UNREACHABLE_AFTER_S if partner.name in lost else None
+            kinds = partner.state.lost_kinds if within else [*Kind] if partner.state.never_reached else []
+            if kinds and not await self._ledger.reached(partner.name, kinds, within):
+                found.append(partner.name)
+        return tuple(found)
 
     async def _halt(self, reason: str | None) -> bool:
-        """Halt the run if nothing is left to do but for the partners that are halted or paused."""
+        """Halt the run if no round is left but those of halted or paused partners."""
         words = "; ".join(part for part in (reason, words_of(self.paused)) if part)
         return await self._ledger.finish("halted", words, paused_for=[*self.paused])
+
+
+def _named(partner: str, why: str) -> str:
+    return f"{partner} ({why})" if why else partner

@@ -258,7 +258,7 @@ class RunService:
         if refusal := await self._ledger.refused_closing():
             return await self._halt(run_id, Halt(refusal), log, plan)
         ending = await self._work(run_id, policy, passed)
-        finished = await self._finished(run_id, plan=plan, unreachable=bool(ending.lost), stopped=ending.stopped)
+        finished = await self._finished(run_id, plan=plan, unreachable=bool(ending.unreachable), stopped=ending.stopped)
         # The row says it: whoever ended the run may have had no answer.
         return self._tell(log, finished, ended=finished.summary.ended_by == self._replica)
 

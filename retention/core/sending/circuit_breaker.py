@@ -1,4 +1,9 @@
-"""What a process knows of an address being reachable."""
+"""Whether this process can reach one address of a partner.
+
+An outage must not use up the attempts of every round. Therefore the breaker opens after a few failed connections in a
+row: no request leaves for a pause that grows with each trip. After a failure it is half-open, and lets one connection
+at a time be tried, until one succeeds. It gives the address up after as many trips as a round has attempts.
+"""
 
 from __future__ import annotations
 
@@ -7,35 +12,45 @@ from dataclasses import dataclass
 from retention.core.sending.backoff import outage_pause
 
 FAILURES_TO_OPEN = 3
-"""Connections in a row that could not be made before the partner counts as out of reach."""
+"""Failed connections in a row that open the breaker."""
 
 
 @dataclass(slots=True)
 class CircuitBreaker:
-    """What this process knows of an address being reachable; times in seconds on the monotonic clock."""
+    """The connections to one address, as this process made them. Times are seconds on the monotonic clock.
+
+    `reached` and `failed`: a connection has ever succeeded, or ever failed. `why` is the last failure's reason.
+    """
 
     max_attempts: int
     reached: bool = False
     failed: bool = False
-    streak: int = 0
-    outages: int = 0
-    until: float = 0.0
+    failures_in_row: int = 0
+    trips: int = 0
+    open_until_s: float = 0.0
     why: str | None = None
-    """What kept the last connection from being made."""
 
-    def connected(self) -> None:
-        """A connection was made."""
-        self.reached, self.streak, self.outages, self.until, self.why = True, 0, 0, 0.0, None
+    def succeed(self) -> None:
+        """Close the breaker: a connection was made."""
+        self.reached, self.failures_in_row, self.trips, self.open_until_s, self.why = True, 0, 0, 0.0, None
 
-    def not_connected(self, now: float, fraction: float, why: str | None = None) -> None:
-        """None was, and why. The failures of one burst count once: those behind the first find the pause set."""
+    def fail(self, now_s: float, jitter: float, why: str | None = None) -> None:
+        """Count a failed connection, and open the breaker after several in a row; `jitter` is random, from 0 to 1.
+
+        The failures of one burst open it once: the later ones find it open already.
+        """
         self.failed, self.why = True, why
-        self.streak += 1
-        if self.streak >= FAILURES_TO_OPEN and now >= self.until:
-            self.outages += 1
-            self.until = now + outage_pause(self.outages, fraction)
+        self.failures_in_row += 1
+        if self.failures_in_row >= FAILURES_TO_OPEN and now_s >= self.open_until_s:
+            self.trips += 1
+            self.open_until_s = now_s + outage_pause(self.trips, jitter)
 
     @property
-    def lost(self) -> bool:
-        """Whether it was tried as often as a round may be, with growing pauses, and never answered."""
-        return self.outages >= self.max_attempts
+    def half_open(self) -> bool:
+        """Whether the last connection failed, so that only one at a time is tried."""
+        return self.failures_in_row > 0
+
+    @property
+    def gave_up(self) -> bool:
+        """Whether it has tripped as often as a round has attempts, and no connection succeeded."""
+        return self.trips >= self.max_attempts
