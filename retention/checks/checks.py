@@ -32,7 +32,7 @@ from retention.runs.scope import scope_of
 from retention.settings.durations import format_duration
 from retention.settings.partner import Call
 from retention.vendor_api.client import VendorClient
-from retention.wiring.services import redactor_of
+from retention.wiring.secrets import redactor_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from retention.ledger.database import Database
-    from retention.log import Redactor
+    from retention.redaction import Redactor
     from retention.settings import Partner, Policy, Settings
 
 AUTO_CLOSING = timedelta(hours=24)
@@ -170,7 +170,7 @@ def _unasked(partner: Partner) -> Finding:
 
 def _said(code: str, words: str | None, redactor: Redactor) -> str:
     """What the vendor says. What may have been cut is left out: no redaction finds half of a secret at its end."""
-    shown = f"error {redactor.own_words(code)}" if len(code) < CODE_LIMIT else "an error with a very long code"
+    shown = f"error {redactor.own_text(code)}" if len(code) < CODE_LIMIT else "an error with a very long code"
     if not words:
         return shown
     long = "with a description too long to be shown safely"

@@ -18,7 +18,8 @@ from retention.engine.engine import Engine
 from retention.engine.run_partner import RunPartner
 from retention.ledger.claims import WorkLedger
 from retention.ledger.runs import RunLedger, RunRequest
-from retention.log import Redactor, configure
+from retention.log import configure
+from retention.redaction import Redactor
 from retention.vendor_api.client import VendorClient
 from retention.vendor_api.credentials import Access
 from retention.vendor_api.gateway import VendorGateway

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retention.core.secret_echo import echoed_alone, echoed_within, weakness
-from retention.log import MASK, Redactor, configure
+from retention.log import configure
+from retention.redaction import MASK, Redactor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,7 +96,7 @@ def test_an_echo_never_looks_clean(text: str) -> None:
 def test_words_of_our_own_keep_their_numbers() -> None:
     """A reason of ours loses tokens, and no amount; what others wrote loses everything that is secret."""
     words = f"max_amount: 4711 EUR, {DIGITS} rounds, {TOKEN}, {LOGIN}"
-    assert f"max_amount: 4711 EUR, {DIGITS} rounds, {MASK}, {MASK}" == redactor().own_words(words)
+    assert f"max_amount: 4711 EUR, {DIGITS} rounds, {MASK}, {MASK}" == redactor().own_text(words)
     assert f"max_amount: {MASK} EUR, {MASK} rounds, {MASK}, {MASK}" == redactor().text(words)
 
 

@@ -6,10 +6,11 @@ import io
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
+from support.runs import RECORD
 
 from retention.core.model import State
 from retention.core.planning.holds import Hold
@@ -18,8 +19,10 @@ from retention.core.text import printable
 from retention.ledger.holds import Pause
 from retention.ledger.review import ReviewItem
 from retention.render import terminal_lists as table
-from retention.render import terminal_run as run_view
+from retention.render.json_file import row_objects
+from retention.render.terminal_runs import print_record
 from retention.reports.report import Report, ReportRound, Selection, Total
+from retention.reports.run_view import record_document
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -71,18 +74,6 @@ ITEM = ReviewItem(
     detail=None,
     settled_at=AT,
 )
-
-
-class RunRow(NamedTuple):
-    """Some of a run's columns, as the ledger hands them over."""
-
-    run_id: UUID
-    policy: str
-    status: str
-    started_at: datetime
-    halt_reason: str | None
-    overrides: list[object]
-    settings: dict[str, object]
 
 
 class Terminal(io.StringIO):
@@ -215,24 +206,29 @@ def test_pauses_are_told_with_who_and_why() -> None:
 def test_documents_are_objects() -> None:
     """A row of any kind becomes an object with its columns' names."""
     assert {"hold_id": 3, "round_id": "[bold]R-1"} == {
-        name: value for name, value in table.documents([HOLD])[0].items() if name in {"hold_id", "round_id"}
+        name: value for name, value in row_objects([HOLD])[0].items() if name in {"hold_id", "round_id"}
     }
-    assert ("rejected by the vendor", "given up") == table.documents([ITEM])[0]["why"]
+    assert ("rejected by the vendor", "given up") == row_objects([ITEM])[0]["why"]
 
 
 def test_a_run_is_told_line_by_line() -> None:
     """What a run is and came to is told by name; what there is nothing to tell of is left out."""
-    run = RunRow(UUID(int=2), "nightly", "halted", AT, None, [], {"max_rounds": 5, "mode": "enforce"})
+    run = replace(RECORD, status="halted", settings={"max_rounds": 5, "mode": "enforce"})
     states = {State.CANCELLED: 2}
     summary = Summary(run.run_id, "nightly", "enforce", "halted", None, states, refunds={"EUR": Decimal("2.50")})
     file = io.StringIO()
-    run_view.print_run(run, summary, file)
+    print_record(record_document(run, summary), file)
 
     assert [
         "run id: 00000000-0000-0000-0000-000000000002",
         "policy: nightly",
+        "trigger: on_demand",
+        "mode: enforce",
+        "as of: 2025-03-05 03:00:00Z",
+        "requested by: ann",
         "status: halted",
         "started at: 2025-03-05 03:00:00Z",
+        "progressed at: 2025-03-05 03:00:00Z",
         "rounds: 2",
         "states: cancelled 2",
         "conflicts: 0",
