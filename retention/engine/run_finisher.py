@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from retention.core.model import Kind
 from retention.core.runs.pauses import words_of
-from retention.core.sending.partner_state import HaltCause
+from retention.core.sending.partner_state import PartnerHalt
 from retention.engine.retry import retry_until
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class RunFinisher:
         """End the run if no round is left, in the way that the partners' states say; whether this call ended it."""
         if self._settler.skip_tried_reason is not None:
             await self.close_unsent(None, self._settler.skip_tried_reason, tried_only=True)
-        lost = {one.name for one in self._partners if one.state.is_halted_for(HaltCause.UNREACHABLE)}
+        lost = {one.name for one in self._partners if one.state.is_halted_for(PartnerHalt.UNREACHABLE)}
         if halted := sorted(one.name for one in self._partners if one.state.halted and one.name not in lost):
             return await self._halt(f"unauthorized: {', '.join(halted)} refused our credentials")
         self.unreachable = await self._find_unreachable(lost)

@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from retention.core.runs.pauses import pause_of_all, paused_partners
-from retention.core.sending.partner_state import HaltCause
+from retention.core.sending.partner_state import PartnerHalt
 from retention.engine.clock_watch import WaitLog
 from retention.engine.lifecycle import DrainReason
 from retention.errors import LostRunError
@@ -146,10 +146,10 @@ class RunWatcher:
         """Halt a partner that another process has halted, or that this one cannot reach."""
         state = partner.state
         if halted:
-            state.halt(HaltCause.UNAUTHORIZED)
+            state.halt(PartnerHalt.UNAUTHORIZED)
         if state.lost_probes:
             why = "the status address could not be reached"
             await self._finisher.close_unsent(partner.name, why, doubts_only=True)
-        if state.lost_kinds and not state.is_halted_for(HaltCause.UNREACHABLE):
-            state.halt(HaltCause.UNREACHABLE)
+        if state.lost_kinds and not state.is_halted_for(PartnerHalt.UNREACHABLE):
+            state.halt(PartnerHalt.UNREACHABLE)
             self._finisher.report_unreachable(partner)

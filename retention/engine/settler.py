@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from retention.core.model import LIVE_STATES, Outcome
 from retention.core.planning.rails import check_closings, check_replies
-from retention.core.sending.partner_state import CALLABLE_STATES, HaltCause
+from retention.core.sending.partner_state import CALLABLE_STATES, PartnerHalt
 from retention.core.sending.settle_batch import BUSY_PAUSE_S, SettleBatch, one_per_round
 from retention.engine.batch_writer import BUSY_OVERDUE_S, BUSY_STOPPED_S, BatchWriter
 from retention.engine.claims_in_hand import RECENT, RECENT_S, ClaimsInHand
@@ -237,7 +237,7 @@ class Settler:
 
     async def halt_for_status_address(self, partner: RunPartner, sign: str) -> None:
         """Halt the run before its first cancel: status probes do not reach the vendor. `sign` shows that."""
-        partner.state.halt(HaltCause.STATUS_ADDRESS)
+        partner.state.halt(PartnerHalt.STATUS_ADDRESS)
         reason = (
             f"status_url: the status address of partner {partner.name} does not answer questions ({sign}), and with"
             " ask_first nothing is cancelled without asking; mend status_url, or set ask_first = false"

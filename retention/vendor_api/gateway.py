@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from retention.core.model import Kind, Outcome, Reply
 from retention.core.sending import wire
 from retention.core.sending.ask_first import wrong_status_address
-from retention.core.sending.partner_state import HaltCause
+from retention.core.sending.partner_state import PartnerHalt
 from retention.core.sending.transitions import classify, settle
 from retention.core.sending.wire import SUCCESS
 from retention.vendor_api.credentials import Access, CredentialWatch
@@ -176,7 +176,7 @@ class VendorGateway:
         if self._state.halted or not await self._credentials.stand(sent_at, stopped, self._check_health):
             return False
         if isinstance(answer, Reply) and answer.http_status not in SUCCESS:
-            self._state.halt(HaltCause.UNAUTHORIZED)
+            self._state.halt(PartnerHalt.UNAUTHORIZED)
             return False
         return await self._is_accepted(may_ask=not stopped())
 
@@ -200,7 +200,7 @@ class VendorGateway:
                 self._credentials.access()
                 if self._credentials.since != since:
                     return False  # the old credentials were refused
-                self._state.halt(HaltCause.UNAUTHORIZED)
+                self._state.halt(PartnerHalt.UNAUTHORIZED)
         return not self._state.halted
 
     def _url(self, kind: Kind) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from retention.core.model import Kind, NotConnected
 from retention.core.sending.circuit_breaker import FAILURES_TO_OPEN
-from retention.core.sending.partner_state import HaltCause, PartnerState
+from retention.core.sending.partner_state import PartnerHalt, PartnerState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ def fail(state: PartnerState, kind: Kind, now_s: float, times: int = FAILURES_TO
 @pytest.mark.parametrize(
     ("forbid", "allow"),
     [
-        (lambda state: state.halt(HaltCause.UNAUTHORIZED), None),
+        (lambda state: state.halt(PartnerHalt.UNAUTHORIZED), None),
         (lambda state: state.set_paused(paused=True), lambda state: state.set_paused(paused=False)),
         (PartnerState.begin_refusal, PartnerState.end_refusal),
         (PartnerState.begin_health_check, PartnerState.end_health_check),
@@ -57,7 +57,7 @@ def test_a_pause_that_ends_does_not_lift_a_halt() -> None:
     """After resume, a partner that refused our credentials stays halted."""
     state = partner()
     state.set_paused(paused=True)
-    state.halt(HaltCause.UNAUTHORIZED)
+    state.halt(PartnerHalt.UNAUTHORIZED)
     assert state.set_paused(paused=False)
     assert not state.set_paused(paused=False)
     assert (True, True, False) == (state.halted, state.is_stopped, state.may_call(Kind.CANCEL, 1.0))

@@ -20,7 +20,7 @@ CALLABLE_STATES = frozenset({State.PLANNED, State.RETRYING})
 """The states in which a round may be cancelled once the vendor has said that it is in progress."""
 
 
-class HaltCause(enum.Enum):
+class PartnerHalt(enum.Enum):
     """Why a partner is not called any more in this run."""
 
     UNAUTHORIZED = "the vendor refused our credentials"
@@ -53,7 +53,7 @@ class PartnerState:
         self._breakers = {kind: CircuitBreaker(max_attempts) for kind in Kind}
         self._needs_probe = ask_first
         self._probes_doubts = status_probe and not ask_first
-        self._halts: set[HaltCause] = set()
+        self._halts: set[PartnerHalt] = set()
         self._paused = False
         self._stopped = False
         self._throttled_until_s = 0.0
@@ -79,7 +79,7 @@ class PartnerState:
 
     # Halt: for the rest of the run.
 
-    def halt(self, cause: HaltCause) -> None:
+    def halt(self, cause: PartnerHalt) -> None:
         """Call the partner no more in this run."""
         self._halts.add(cause)
         self._stopped = True
@@ -89,7 +89,7 @@ class PartnerState:
         """Whether the partner is not called any more in this run."""
         return bool(self._halts)
 
-    def is_halted_for(self, cause: HaltCause) -> bool:
+    def is_halted_for(self, cause: PartnerHalt) -> bool:
         """Whether this was a cause, perhaps beside others."""
         return cause in self._halts
 
