@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from retention.process.shutdown import ShutdownSignals
     from retention.redaction import Redactor
-    from retention.settings import Settings
+    from retention.settings.model import Settings
     from retention.wiring.services import Services
 
     Work = Callable[..., Awaitable[int | None]]
@@ -57,7 +57,7 @@ class GlobalOptions:
 
     def settings(self) -> Settings:
         """Read the configuration. Raises ConfigurationError."""
-        from retention.settings import load_settings
+        from retention.settings.load import load_settings
 
         try:
             here = Path.cwd()

@@ -20,7 +20,7 @@ from retention.process.surroundings import work_comes_first
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
-    from retention.settings import Settings
+    from retention.settings.model import Settings
     from retention.wiring.services import Services
 
 CHECK_MARK_COLUMNS = 6
@@ -40,7 +40,7 @@ def register(app: typer.Typer) -> None:
 
 def init(context: typer.Context) -> None:
     """Write a commented retention.toml: valid, and a dry run as it stands."""
-    from retention.settings import render_template
+    from retention.settings.files import render_template
 
     path = global_options(context).config or Path("retention.toml")
     try:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from retention.core.runs.run_ids import GivenRunId
-    from retention.settings import Settings
+    from retention.settings.model import Settings
     from retention.wiring.services import Services
 
 

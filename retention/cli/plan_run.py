@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from retention.process.shutdown import ShutdownSignals
     from retention.runs.model import Confirm, RunResult
     from retention.runs.service import RunService
-    from retention.settings import Settings
-    from retention.settings.model import Policy
+    from retention.settings.model import Policy, Settings
     from retention.wiring.services import Services
 
     Choice = tuple[Policy, Scope]

@@ -40,8 +40,7 @@ if TYPE_CHECKING:
     from retention.notify.notifier import Notifier
     from retention.process.shutdown import DrainScope
     from retention.redaction import Redactor
-    from retention.settings import Settings
-    from retention.settings.model import Policy, Target
+    from retention.settings.model import Policy, Settings, Target
 
 NOTIFY_S = 15.0
 """Time that a command may take at its end to send notifications."""

@@ -1,4 +1,4 @@
-"""Each way the simulated vendor can go wrong, over real sockets."""
+"""Each fault of the simulated vendor, over real sockets."""
 
 from __future__ import annotations
 
@@ -15,19 +15,7 @@ from retention.simulator.faults import Faults
 from retention.simulator.server import Simulator
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-
-
-@pytest.fixture
-async def vendor() -> AsyncIterator[Simulator]:
-    async with Simulator([open_round()], secure_login="acme", token="s3cret") as simulator:
-        yield simulator
-
-
-@pytest.fixture
-async def client() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as session:
-        yield session
+    from collections.abc import Callable
 
 
 @pytest.mark.parametrize(
@@ -57,10 +45,10 @@ async def client() -> AsyncIterator[aiohttp.ClientSession]:
         ({"complete": True}, 200, b'{"error": "1", "description": "round is completed"}', False),
     ],
 )
-async def test_faults_of_the_reply(
+async def test_a_fault_replaces_or_edits_the_reply(
     vendor: Simulator, client: aiohttp.ClientSession, fault: dict[str, Any], status: int, body: bytes, *, effect: bool
 ) -> None:
-    """Each of them sends exactly what it says, and the round is cancelled only where the fault lets it be."""
+    """Each fault sends exactly its reply, and cancels the round only where it may."""
     vendor.faults = Faults.of(fault)
     path = HEALTH if "call" in fault else CANCEL
     async with client.post(vendor.url + path, json=FIELDS, allow_redirects=False) as reply:
@@ -72,8 +60,8 @@ async def test_faults_of_the_reply(
     assert (1, status, effect) == (vendor.requests[0].fault, vendor.requests[0].http_status, vendor.requests[0].effect)
 
 
-async def test_a_fault_has_headers(vendor: Simulator, client: aiohttp.ClientSession) -> None:
-    """A status brings its own headers along; a redirect says where to."""
+async def test_a_429_fault_sends_its_retry_after(vendor: Simulator, client: aiohttp.ClientSession) -> None:
+    """A status sends its own headers, and a redirect its location."""
     vendor.faults = Faults.of(
         {"status": 429, "headers": {"retry-after": "2"}, "first": 1}, {"redirect": f"{vendor.url}/elsewhere"}
     )
@@ -84,8 +72,8 @@ async def test_a_fault_has_headers(vendor: Simulator, client: aiohttp.ClientSess
     assert f"{vendor.url}/elsewhere" == redirected.headers["Location"]
 
 
-async def test_wrong_credentials_can_be_answered_by_http(vendor: Simulator, client: aiohttp.ClientSession) -> None:
-    """A fault for wrong credentials leaves the right ones alone."""
+async def test_wrong_credentials_get_http_401(vendor: Simulator, client: aiohttp.ClientSession) -> None:
+    """A fault for wrong credentials does not strike right ones."""
     vendor.faults = Faults.of({"call": "any", "credentials": "wrong", "status": 401})
 
     assert 401 == (await client.post(vendor.url + CANCEL, json={**FIELDS, "token": ["s3cret"]})).status
@@ -101,10 +89,10 @@ async def test_wrong_credentials_can_be_answered_by_http(vendor: Simulator, clie
         ("middle", aiohttp.ClientPayloadError, True),
     ],
 )
-async def test_a_cut(
+async def test_a_cut_ends_the_connection(
     vendor: Simulator, client: aiohttp.ClientSession, cut: str, error: type[Exception], *, effect: bool
 ) -> None:
-    """A cut resets the connection before or after the round was cancelled, or ends it within the reply."""
+    """A cut resets the connection before or after the cancel, or ends it within the reply."""
     vendor.faults = Faults.of({"cut": cut})
     with pytest.raises(error):
         await ask(client, vendor.url + CANCEL)
@@ -120,7 +108,7 @@ async def test_a_cut(
 
 @pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
 def test_resets_are_the_same_on_both_event_loops(new_loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
-    """A cut and an outage reset the connection on uvloop too, whose transports are none of asyncio's."""
+    """A cut and an outage reset the connection on uvloop too, which has transports of its own."""
 
     async def scenario() -> list[object]:
         faults = Faults.of({"cut": "before", "first": 1}, {"hang": "after"})
@@ -135,10 +123,10 @@ def test_resets_are_the_same_on_both_event_loops(new_loop: Callable[[], asyncio.
 
 
 @pytest.mark.parametrize(("hang", "effect"), [("before", False), ("after", True)])
-async def test_a_hang_lasts_until_the_client_goes(
+async def test_a_hang_lasts_until_the_client_leaves(
     vendor: Simulator, client: aiohttp.ClientSession, hang: str, *, effect: bool
 ) -> None:
-    """No answer ever comes; the request ends with its client, and what it did is known while it still hangs."""
+    """A hang sends no reply and ends with its client, and its effect is recorded before that."""
     vendor.faults = Faults.of({"hang": hang})
     asking = asyncio.create_task(ask(client, vendor.url + CANCEL))
     await vendor.until(lambda: bool(vendor.requests) and vendor.requests[0].answer == "hung")
@@ -151,7 +139,7 @@ async def test_a_hang_lasts_until_the_client_goes(
 
 
 async def test_a_hang_ends_with_the_server(client: aiohttp.ClientSession) -> None:
-    """Stopping the simulator resets the connections of those who still wait, and gives up what was delayed."""
+    """A stop resets the connections of waiting clients, and cancels delayed requests."""
     async with Simulator([open_round()], faults=Faults.of({"hang": "before", "first": 1}, {"delay": "1h"})) as vendor:
         asking = [asyncio.create_task(ask(client, vendor.url + CANCEL)) for _ in range(2)]
         await vendor.until(lambda: len(vendor.requests) == 2)
@@ -164,7 +152,7 @@ async def test_a_hang_ends_with_the_server(client: aiohttp.ClientSession) -> Non
 async def test_a_delayed_call_has_its_effect_without_its_client(
     vendor: Simulator, client: aiohttp.ClientSession
 ) -> None:
-    """A client that gave up waiting has still asked: the round is cancelled when its delay is over, not before."""
+    """A delayed cancel takes effect after its delay, even when its client has left."""
     vendor.faults = Faults.of({"delay": "100ms", "jitter": "10ms"})
     asking = asyncio.create_task(ask(client, vendor.url + CANCEL))
     await vendor.until(lambda: bool(vendor.requests))
@@ -178,10 +166,10 @@ async def test_a_delayed_call_has_its_effect_without_its_client(
     assert 0.1 <= request.finished_at - request.arrived_at
 
 
-async def test_an_outage_refuses_connections_and_keeps_the_truth(
+async def test_an_outage_refuses_connections_and_keeps_the_rounds(
     vendor: Simulator, client: aiohttp.ClientSession
 ) -> None:
-    """While the vendor is down nobody connects; it comes back on the same port with the rounds it had."""
+    """During an outage no client connects; afterwards the vendor has the same port and the same rounds."""
     url = vendor.url
     await ask(client, url + CANCEL)
     await vendor.down()

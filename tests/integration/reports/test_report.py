@@ -1,4 +1,4 @@
-"""What a report tells of a real ledger: which rounds, in which order, with which totals, as of one moment."""
+"""A report from a real ledger: its rounds, their order, and the totals, as of one moment."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def read(database: Database, selection: Selection | None = None) -> list[R
 
 
 async def names(database: Database, selection: Selection | None = None) -> list[str]:
-    """Read which rounds a report has, in its order."""
+    """Read the ids of a report's rounds, in order."""
     return [item.round_id for item in await read(database, selection)]
 
 
@@ -44,7 +44,7 @@ async def totals(database: Database, selection: Selection | None = None) -> list
 
 
 async def every_outcome(book: Book, run_id: UUID) -> None:
-    """Add one round of each state, named after it, and one resolved as each, a second apart from one another."""
+    """Add one round of each state, named after it, and one resolved as each, a second apart."""
     for number, state in enumerate(("planned", "claimed", "retrying", "in_doubt", *FINALS)):
         at = {"settled_at": SETTLED + number * SECOND} if state in FINALS else {}
         row = await book.row(run_id, state, state, **at)
@@ -57,13 +57,13 @@ async def every_outcome(book: Book, run_id: UUID) -> None:
 
 
 async def test_an_empty_ledger_makes_an_empty_report(database: Database) -> None:
-    """No rounds and no totals are a report too."""
+    """A report of an empty ledger has no rounds and no totals."""
     assert [] == await read(database)
     assert [] == await totals(database)
 
 
-async def test_a_round_carries_all_of_the_contracts_values(database: Database, book: Book) -> None:
-    """The round's own columns, its run's, the attempt that settled it and what does not fit come together."""
+async def test_a_reported_round_has_all_values_of_the_contract(database: Database, book: Book) -> None:
+    """A reported round joins its own columns, its run's, its attempt's uuid and its discrepancies."""
     run = await book.run(trigger="targeted", reason="incident 4", evidence="T-7", approved_by="bob")
     row = await book.row(run, amount=Decimal("90.000000000000000001"), currency="USD", transaction_id="T9")
     attempt = await book.attempt(row, run)
@@ -101,8 +101,8 @@ async def test_a_round_carries_all_of_the_contracts_values(database: Database, b
     ] == await read(database)
 
 
-async def test_conflicts_and_incomplete_replies_are_told(database: Database, book: Book) -> None:
-    """What needs a person is told with the round, and stays told once somebody has resolved it."""
+async def test_discrepancies_include_conflicts_and_incomplete_replies(database: Database, book: Book) -> None:
+    """A round's discrepancies name a conflict and missing fields, and the conflict stays after a resolution."""
     run = await book.run()
     await book.row(run, "R-1", conflict=True, amount=None, currency=None)
     await book.row(run, "R-2", "resolved", resolved_as="cancelled", conflict=True)
@@ -113,8 +113,8 @@ async def test_conflicts_and_incomplete_replies_are_told(database: Database, boo
     ]
 
 
-async def test_cancelled_rounds_are_reported(database: Database, book: Book) -> None:
-    """Without --all a report has what was cancelled, by us or before, or is so by a person's word."""
+async def test_a_report_has_cancelled_rounds(database: Database, book: Book) -> None:
+    """Without --all a report has rounds that were cancelled by us, before us, or by a resolution."""
     await every_outcome(book, await book.run())
     found = await read(database)
 
@@ -125,8 +125,8 @@ async def test_cancelled_rounds_are_reported(database: Database, book: Book) -> 
     assert all(item.cancelled_at for item in found)
 
 
-async def test_all_outcomes_are_reported_on_demand(database: Database, book: Book) -> None:
-    """With --all a report has every settled round and every doubt, and nothing that a run is not through with."""
+async def test_a_report_of_all_outcomes_has_every_settled_round(database: Database, book: Book) -> None:
+    """With --all a report has all settled rounds and all doubts, but no round in work."""
     await every_outcome(book, await book.run())
     found = await read(database, Selection(all_outcomes=True))
 
@@ -136,8 +136,8 @@ async def test_all_outcomes_are_reported_on_demand(database: Database, book: Boo
     assert {"cancelled", "already_cancelled"} == {item.outcome for item in found if item.cancelled_at}
 
 
-async def test_a_period_is_half_open(database: Database, book: Book) -> None:
-    """A round that was settled at the very start belongs to the period, at the very end to the next one."""
+async def test_a_report_period_is_half_open(database: Database, book: Book) -> None:
+    """A period includes its first moment and excludes its last one."""
     run = await book.run()
     for name, at in (("before", -SECOND), ("start", 0 * SECOND), ("end", SECOND)):
         await book.row(run, name, settled_at=SETTLED + at)
@@ -148,7 +148,7 @@ async def test_a_period_is_half_open(database: Database, book: Book) -> None:
 
 
 async def test_a_doubt_is_as_old_as_its_newest_attempt(database: Database, book: Book) -> None:
-    """A doubt has not been settled, so a period takes it by when it was last tried."""
+    """A doubt belongs to the period of its newest attempt, because it is not settled."""
     run = await book.run()
     row = await book.row(run, state="in_doubt")
     await book.attempt(row, run, claimed_at=SETTLED - SECOND)
@@ -158,8 +158,8 @@ async def test_a_doubt_is_as_old_as_its_newest_attempt(database: Database, book:
     assert [] == await names(database, Selection(end=SETTLED, all_outcomes=True))
 
 
-async def test_rounds_come_in_the_order_of_settling(database: Database, book: Book) -> None:
-    """The first settled comes first; of those settled in one batch, the first planned."""
+async def test_reported_rounds_come_in_the_order_of_settlement(database: Database, book: Book) -> None:
+    """Rounds come in the order of settlement, and within one batch in the order of the plan."""
     run = await book.run()
     for name, at in (("late", SECOND), ("first of two", 0 * SECOND), ("second of two", 0 * SECOND)):
         await book.row(run, name, settled_at=SETTLED + at)
@@ -168,7 +168,7 @@ async def test_rounds_come_in_the_order_of_settling(database: Database, book: Bo
 
 
 async def test_filters_narrow_a_report_and_its_totals(database: Database, book: Book) -> None:
-    """Market, policy and run each leave out the others', in the rounds and in the totals."""
+    """Market, policy and run each exclude other rounds, from the rounds and from the totals."""
     nightly, weekly = await book.run(), await book.run(policy="weekly")
     await book.row(nightly, "R-1")
     await book.row(nightly, "R-2", market="SE")
@@ -185,8 +185,8 @@ async def test_filters_narrow_a_report_and_its_totals(database: Database, book: 
         assert len(expected) == sum(int(str(total[3])) for total in await totals(database, selection))
 
 
-async def test_a_dry_run_is_reported_to_who_asks_for_it(database: Database, book: Book) -> None:
-    """What a dry run did not send shows up with --all and that very run, and nowhere else."""
+async def test_a_dry_run_is_reported_only_by_its_run_id(database: Database, book: Book) -> None:
+    """Rounds of a dry run are reported only with --all and the run's id."""
     dry = await book.run(mode="dry_run")
     await book.row(dry, state="not_sent")
 
@@ -196,7 +196,7 @@ async def test_a_dry_run_is_reported_to_who_asks_for_it(database: Database, book
 
 
 async def test_totals_count_once_and_sum_under_their_own_currency(database: Database, book: Book) -> None:
-    """A round counts under its refund's currency, else its stake's; each sum is of one currency alone."""
+    """A round counts under its refund's currency, else its stake's; each sum has one currency."""
     run = await book.run()
     await book.row(run, "same", amount=Decimal("99.5"))
     await book.row(run, "other currency", amount=90, currency="USD")
@@ -215,15 +215,15 @@ async def test_totals_count_once_and_sum_under_their_own_currency(database: Data
     ] == await totals(database)
 
 
-async def test_a_stake_in_a_currency_of_its_own_has_a_row_without_rounds(database: Database, book: Book) -> None:
-    """A refund in another currency leaves the stake a row whose count is 0."""
+async def test_totals_keep_a_stake_in_another_currency_than_the_refund(database: Database, book: Book) -> None:
+    """A refund in another currency leaves the stake a total whose count is 0."""
     await book.row(await book.run(), amount=90, currency="USD")
 
     assert [("MT", "cancelled", "EUR", 0, 0, 100), ("MT", "cancelled", "USD", 1, 90, 0)] == await totals(database)
 
 
-async def test_sums_are_exact(database: Database, book: Book) -> None:
-    """Eighteen places are summed without losing the last, and no zeros are made up."""
+async def test_totals_are_exact(database: Database, book: Book) -> None:
+    """Sums keep eighteen decimal places, without added zeros."""
     run = await book.run()
     for name in ("R-1", "R-2"):
         await book.row(run, name, amount=Decimal("0.000000000000000001"), stake=Decimal(99999999999999999999))
@@ -235,8 +235,8 @@ async def test_sums_are_exact(database: Database, book: Book) -> None:
     assert ("0.000000000000000002", "199999999999999999998") == (total["amount"], total["stake"])
 
 
-async def test_rounds_and_totals_are_of_one_moment(database: Database, book: Book) -> None:
-    """What is settled while a report is read is in neither its rounds nor its totals."""
+async def test_a_report_is_as_of_one_moment(database: Database, book: Book) -> None:
+    """A round settled while a report is read is in neither its rounds nor its totals."""
     run = await book.run()
     await book.row(run, "R-1")
     async with read_report(database, Selection()) as report:
@@ -248,7 +248,7 @@ async def test_rounds_and_totals_are_of_one_moment(database: Database, book: Boo
 
 
 async def test_a_long_report_is_read_in_pieces(database: Database, book: Book) -> None:
-    """The server keeps the rounds and hands them over a thousand at a time; a reader may leave in between."""
+    """The server sends a thousand rounds at a time, and a reader may leave in between."""
     run = await book.run()
     await book.row(run, "template")
     await book.one(
@@ -267,7 +267,7 @@ async def test_a_long_report_is_read_in_pieces(database: Database, book: Book) -
 
 
 async def test_reading_a_report_cannot_write(database: Database) -> None:
-    """A report is read in a transaction that the server itself keeps from changing anything."""
+    """The server keeps the transaction of a report from any change."""
     with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
         async with database.transaction(snapshot=True) as transaction:
             await transaction.rows("run_control/leave_run", run_id=uuid4())

@@ -1,4 +1,4 @@
-"""Each round is reported in the period in which it became cancelled, and in no other, whenever the reports are made."""
+"""Each round is in the report of the period in which it became cancelled, and in no other."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TICK = timedelta(microseconds=1)
 
 
 async def periods(database: Database, *, every: bool = False) -> dict[str, list[str]]:
-    """The months, by their names, in which each round is reported."""
+    """Return the months, by their names, in which each round is reported."""
     found: dict[str, list[str]] = {}
     for start, end in pairwise([datetime(2020, 1, 1, tzinfo=UTC), *MONTHS, datetime.now(UTC) + timedelta(days=1)]):
         async with read_report(database, Selection(start, end, all_outcomes=every)) as report:
@@ -42,7 +42,7 @@ async def periods(database: Database, *, every: bool = False) -> dict[str, list[
 
 
 def resolved(before: str, after: str, at: datetime = OCTOBER, found_out: datetime = NOVEMBER) -> dict[str, Any]:
-    """The columns of a row that was one thing, and that somebody has found out to be another."""
+    """Return the columns of a row that a person resolved as another outcome."""
     settled = found_out if before == "in_doubt" else at
     return {
         "state": "resolved",
@@ -53,8 +53,8 @@ def resolved(before: str, after: str, at: datetime = OCTOBER, found_out: datetim
     }
 
 
-async def test_a_round_is_where_it_became_cancelled(database: Database, book: Book) -> None:
-    """Found out to be cancelled in November, it is November's; cancelled in October, it is October's, confirmed or not."""
+async def test_a_round_is_reported_in_the_month_it_became_cancelled(database: Database, book: Book) -> None:
+    """A round cancelled in October is October's; one resolved as cancelled in November is November's."""
     run = await book.run()
     await book.row(run, "plain", settled_at=OCTOBER)
     for before in ("rejected", "already_completed", "no_longer_open", "held", "not_sent", "in_doubt"):
@@ -84,7 +84,7 @@ async def test_a_round_is_where_it_became_cancelled(database: Database, book: Bo
 
 
 async def test_with_all_outcomes_each_round_is_in_one_period(database: Database, book: Book) -> None:
-    """Whatever became of it, and whatever it is called later, no two adjoining periods have it, and none has it not."""
+    """With --all each round is in exactly one of adjoining periods, whatever its outcome and its resolution."""
     run = await book.run()
     finals = [state for state in State if state not in LIVE_STATES and state is not State.RESOLVED]
     for before in (*finals, State.IN_DOUBT):
@@ -97,8 +97,8 @@ async def test_with_all_outcomes_each_round_is_in_one_period(database: Database,
     assert {("Oct",)} == {tuple(months) for months in same.values()}
 
 
-async def test_the_first_moment_of_a_period_is_its_own(database: Database, book: Book) -> None:
-    """At midnight it is the new month's, a microsecond before it the old one's: settled, or resolved."""
+async def test_midnight_belongs_to_the_new_period(database: Database, book: Book) -> None:
+    """At midnight a settlement or resolution is the new month's, a microsecond before it the old one's."""
     run = await book.run()
     midnight = MONTHS[2]
     await book.row(run, "settled", settled_at=midnight)
@@ -110,8 +110,10 @@ async def test_the_first_moment_of_a_period_is_its_own(database: Database, book:
 
 
 @pytest.mark.parametrize(("state", "stays"), [("cancelled", True), ("already_cancelled", True), ("rejected", False)])
-async def test_a_report_made_again_has_the_same_rounds(database: Database, book: Book, state: str, stays: bool) -> None:
-    """A person's word in a later month moves nothing that was cancelled before, and brings what was not to its own month."""
+async def test_a_later_resolution_moves_no_cancelled_round(
+    database: Database, book: Book, state: str, stays: bool
+) -> None:
+    """A later resolution moves no cancelled round, and puts any other one into the month of the resolution."""
     row = await book.row(await book.run(), state=state, settled_at=OCTOBER, conflict=stays)
     before = await periods(database)
     await Review(database).resolve(row, "cancelled", "ann", "the vendor says so")
@@ -121,8 +123,8 @@ async def test_a_report_made_again_has_the_same_rounds(database: Database, book:
     )
 
 
-async def test_what_was_settled_before_the_end_and_written_after_it_is_in(world: World) -> None:
-    """A report waits for a settlement that began within its period, however long the operator's table holds that up."""
+async def test_a_report_waits_for_settlements_of_its_period(world: World) -> None:
+    """A report waits for a settlement that began within its period, however long the operator's table is locked."""
     await world.seed(5)
     async with await AsyncConnection.connect(world.direct) as connection:
         await connection.execute("SELECT FROM public.rounds FOR UPDATE")
@@ -143,12 +145,12 @@ async def test_what_was_settled_before_the_end_and_written_after_it_is_in(world:
     assert first == {row["round_id"] for row in again.json["rounds"]}
 
 
-async def test_a_report_does_not_wait_for_ever(
+async def test_a_report_is_refused_after_waiting_for_writers(
     database: Database, database_dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is written for too long makes the report refuse; who only reads, and who writes later, holds nothing up."""
-    monkeypatch.setattr("retention.reports.read._WRITTEN_S", 0.3)
-    monkeypatch.setattr("retention.reports.read._BEGUN", timedelta(0))
+    """A report is refused where a writer takes too long; readers and later writers do not delay it."""
+    monkeypatch.setattr("retention.reports.read._WRITERS_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("retention.reports.read._LOCK_DELAY", timedelta(0))
     async with await AsyncConnection.connect(database_dsn) as connection:
         await connection.execute("SELECT FROM retention.cancellations")
         async with read_report(database, Selection(end=MONTHS[0])):

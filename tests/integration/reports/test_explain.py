@@ -1,4 +1,4 @@
-"""The life of one round, told from a real ledger."""
+"""The history of one round, read from a real ledger."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ NIGHTLY = Scope(("acme",), (2,), timedelta(hours=72), timedelta(hours=24), None,
 SECOND = timedelta(seconds=1)
 
 
-async def told(database: Database, round_id: str = "R-1", scope: Scope = NIGHTLY) -> RoundHistory:
-    """Explain a round to a policy."""
+async def explained(database: Database, round_id: str = "R-1", scope: Scope = NIGHTLY) -> RoundHistory:
+    """Read a round's history and its eligibility under a policy."""
     return await explain(database, "acme", round_id, [("nightly", scope)])
 
 
-async def test_a_round_that_nobody_has_seen_is_told_as_such(database: Database) -> None:
-    """An unknown round is no error, and says where it was looked for."""
-    life = await told(database)
+async def test_explain_reports_an_unknown_round(database: Database) -> None:
+    """An unknown round is no error: the history says where the search looked."""
+    life = await explained(database)
 
     assert not life.seen
     assert (None, (), ()) == (life.open_round, life.cancellations, life.holds)
@@ -43,10 +43,10 @@ async def test_a_round_that_nobody_has_seen_is_told_as_such(database: Database) 
     assert any(line.startswith("never seen: neither") for line in history_lines(life))
 
 
-async def test_an_open_stale_round_is_told_with_its_columns(database: Database, book: Book) -> None:
-    """What the operator's view has is told, and that the policy would plan it."""
+async def test_explain_shows_an_open_stale_round(database: Database, book: Book) -> None:
+    """The history has the columns of the operator's view, and that the policy would plan the round."""
     await book.open_round()
-    life = await told(database)
+    life = await explained(database)
     told_lines = list(history_lines(life))
 
     assert life.seen
@@ -57,18 +57,18 @@ async def test_an_open_stale_round_is_told_with_its_columns(database: Database, 
     ]
 
 
-async def test_a_young_round_is_told_when_it_becomes_stale(database: Database, book: Book) -> None:
-    """The database's clock decides, and the moment is exact."""
+async def test_explain_shows_when_a_young_round_becomes_stale(database: Database, book: Book) -> None:
+    """The moment is exact, by the database's clock."""
     now = (await database.row("clocks/get_time")).now
     await book.open_round(opened_at=now - timedelta(hours=1))
-    life = await told(database)
+    life = await explained(database)
     stale_at = (now + timedelta(hours=71)).astimezone(UTC).isoformat().replace("+00:00", "Z")
 
     assert life.policies[0].why_not[0].endswith(f"it becomes stale at {stale_at}")
 
 
-async def test_the_whole_life_is_told_in_order(database: Database, book: Book) -> None:
-    """Runs, requests, settlement, holds and a person's word come in the order in which they happened."""
+async def test_explain_lists_all_events_in_order(database: Database, book: Book) -> None:
+    """Runs, attempts, settlement, holds and a resolution come in the order of their times."""
     first = await book.run(as_of=SETTLED - timedelta(days=1), reason="urgent", approved_by="bob")
     refused = await book.row(first, state="rejected", error_code="99", settled_at=SETTLED - timedelta(hours=23))
     cancel = await book.attempt(
@@ -88,7 +88,7 @@ async def test_the_whole_life_is_told_in_order(database: Database, book: Book) -
     await book.one("UPDATE retention.holds SET created_at = %s", OPENED)
     await Controls(database).hold_release(hold, "cid")
     await book.one("UPDATE retention.holds SET released_at = %s", OPENED + SECOND)
-    life = await told(database)
+    life = await explained(database)
 
     assert list(history_lines(life))[1:] == [
         "not open any more: the operator's view does not have it",
@@ -109,13 +109,13 @@ async def test_the_whole_life_is_told_in_order(database: Database, book: Book) -
     ]
 
 
-async def test_what_is_not_over_yet_is_told_last(database: Database, book: Book) -> None:
-    """A live row says what becomes of it: when more is tried, who has it, or that it waits."""
+async def test_explain_ends_with_the_next_step(database: Database, book: Book) -> None:
+    """The history of a live round ends with its next step: a time, a run, or the wait for the next run."""
     halted = await book.run(status="halted", halt_reason="max_rounds: 9 stale rounds, the policy allows 5")
     await book.row(halted, "planned", "planned")
     await book.row(halted, "parked", "in_doubt")
     await book.row(halted, "asked", "in_doubt", due_at=SETTLED)
-    last = {name: list(history_lines(await told(database, name)))[-1] for name in ("planned", "parked", "asked")}
+    last = {name: list(history_lines(await explained(database, name)))[-1] for name in ("planned", "parked", "asked")}
 
     assert last["planned"].endswith(
         f"is planned now; run {halted} is halted: max_rounds: 9 stale rounds, the policy allows 5"
@@ -124,8 +124,8 @@ async def test_what_is_not_over_yet_is_told_last(database: Database, book: Book)
     assert last["asked"].endswith(f"is in_doubt now; more is tried from 2025-03-05T12:00:00Z on, by run {halted}")
 
 
-async def test_holds_are_told_where_they_ever_matched(database: Database, book: Book) -> None:
-    """A hold counts by what the round is now or was when a run found it, also once it has ended."""
+async def test_explain_lists_every_hold_that_ever_matched(database: Database, book: Book) -> None:
+    """A hold matches by the round's present or planned columns, even after its release."""
     await book.row(await book.run(), market="SE")
     await book.open_round(market="MT")
     controls = Controls(database)
@@ -134,18 +134,18 @@ async def test_holds_are_told_where_they_ever_matched(database: Database, book: 
     await controls.hold_add(None, "DK", None, None, None, "reason", "ann", None)
     await controls.hold_add("acme", None, "g2", None, "R-1", "reason", "ann", None)
     await controls.hold_release(former, "bob")
-    life = await told(database)
+    life = await explained(database)
 
     assert [market, former] == [hold.hold_id for hold in life.holds]
     assert "on hold by hold 1 of ann: reason" in life.policies[0].why_not
 
 
-async def test_it_is_json_too(database: Database, book: Book) -> None:
-    """Everything that is told in lines is there as JSON, with amounts and times as everywhere."""
+async def test_explain_gives_the_same_as_json(database: Database, book: Book) -> None:
+    """JSON has the facts of the lines, with exact amounts and times in UTC."""
     await book.open_round()
     run = await book.run()
     await book.attempt(await book.row(run, amount=90), run)
-    document: dict[str, Any] = json.loads(to_json(await told(database)))
+    document: dict[str, Any] = json.loads(to_json(await explained(database)))
 
     assert ("acme", "R-1", True) == (document["partner"], document["round_id"], document["seen"])
     assert ("100", "2025-03-01T12:00:00Z") == (document["open_round"]["stake"], document["open_round"]["opened_at"])
@@ -160,7 +160,7 @@ async def test_it_is_json_too(database: Database, book: Book) -> None:
 
 
 async def many_rounds(book: Book, now: datetime) -> list[str]:
-    """Add open rounds of every kind that a plan tells apart, each under a name of its own."""
+    """Add open rounds of each kind that a plan distinguishes, each with a name of its own."""
     await book.open_round("stale")
     await book.open_round("exactly", opened_at=now - NIGHTLY.open_longer_than)
     await book.open_round("young", opened_at=now)
@@ -192,14 +192,14 @@ async def many_rounds(book: Book, now: datetime) -> list[str]:
 
 
 @pytest.mark.parametrize("scope", [NIGHTLY, replace(NIGHTLY, idle_longer_than=None, games=("g1",), markets=("MT",))])
-async def test_what_is_told_is_what_a_plan_does(database: Database, book: Book, scope: Scope) -> None:
-    """For every kind of round, the verdict that is told of one is the one that a plan comes to for all."""
+async def test_explain_and_plan_agree_on_eligibility(database: Database, book: Book, scope: Scope) -> None:
+    """For each kind of round, `explain` and a plan come to the same verdict."""
     rounds = await many_rounds(book, (await database.row("clocks/get_time")).now)
     controls = Controls(database)
     await controls.hold_add("acme", None, None, None, "held", "complaint", "ann", None)
     released = await controls.hold_add("acme", None, None, None, "held no more", "complaint", "ann", None)
     await controls.hold_release(released, "ann")
-    selected = {name for name in rounds if (await told(database, name, scope)).policies[0].selected}
+    selected = {name for name in rounds if (await explained(database, name, scope)).policies[0].selected}
     run = RunRequest(uuid4(), "nightly", "dry_run", "ann", None, {})
     await RunLedger(database).create(run, scope, ())
     planned = await book.all("SELECT round_id FROM retention.cancellations WHERE run_id = %s", run.run_id)

@@ -1,4 +1,4 @@
-"""Tables and lines as people get them."""
+"""Tables and lines as a terminal and a program get them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import io
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
+from support import reports
 from support.runs import RECORD
 
 from retention.core.model import State
@@ -21,38 +21,12 @@ from retention.ledger.review import ReviewItem
 from retention.render import terminal_lists as table
 from retention.render.json_file import row_objects
 from retention.render.terminal_runs import print_record
-from retention.reports.report import Report, ReportRound, Selection, Total
+from retention.reports.report import Report, Selection, Total
 from retention.reports.run_view import record_document
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
 
 AT = datetime(2025, 3, 5, 3, tzinfo=UTC)
 LONG = "so long that any terminal would have to break it " * 20
-ROUND = ReportRound(
-    partner="acme",
-    market="MT",
-    game_id=None,
-    user_id="U-1",
-    round_id="R-1",
-    opened_at=AT,
-    outcome="cancelled",
-    cancelled_at=AT,
-    currency="EUR",
-    amount=Decimal("12.500"),
-    stake_currency="EUR",
-    stake=None,
-    transaction_id="T1",
-    uuid=None,
-    run_id=UUID(int=2),
-    policy="nightly",
-    trigger="on_demand",
-    requested_by="ann",
-    reason=None,
-    evidence=None,
-    approved_by=None,
-    discrepancies=(LONG,),
-)
+ROUND = replace(reports.ROUND, opened_at=AT, stake=None, discrepancies=(LONG,))
 TOTAL = Total("MT", "cancelled", "EUR", 2500, Decimal("31250.000"), Decimal(0))
 HOLD = Hold(3, "acme", None, None, None, "[bold]R-1", "complaint", "ann", AT, None, None, None)
 ITEM = ReviewItem(
@@ -77,31 +51,27 @@ ITEM = ReviewItem(
 
 
 class Terminal(io.StringIO):
-    """A terminal, of the width that COLUMNS tells."""
+    """A terminal whose width COLUMNS gives."""
 
     def isatty(self) -> bool:
         return True
 
 
 def report(rounds: int, *totals: Total, selection: Selection | None = None) -> Report:
-    """Make a report of so many rounds that are alike but for their number."""
-
-    async def numbered() -> AsyncIterator[ReportRound]:
-        for number in range(rounds):
-            yield replace(ROUND, round_id=f"R-{number}")
-
-    return Report(selection or Selection(), AT, totals, numbered())
+    """Make a report of equal rounds, numbered from 0."""
+    numbered = (replace(ROUND, round_id=f"R-{number}") for number in range(rounds))
+    return reports.report_of(*numbered, totals=totals, selection=selection)
 
 
 async def printed(found: Report, limit: int | None = None) -> tuple[int, list[str]]:
-    """Print a report to a file, and tell how many rounds and which lines, without the blanks at their ends."""
+    """Print a report; return the number of rounds and the lines without trailing blanks."""
     file = io.StringIO()
     count = await table.print_report(found, file, limit=limit)
     return count, [line.rstrip() for line in file.getvalue().splitlines()]
 
 
-async def test_a_program_gets_whole_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where stdout is no terminal, a table is laid out for 80 columns, and no text in it is broken, however long."""
+async def test_a_pipe_gets_unbroken_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a terminal, a table is laid out for 80 columns and no text in it is broken, however long."""
     monkeypatch.delenv("COLUMNS", raising=False)
     count, lines = await printed(report(1, replace(TOTAL, count=1)))
     header, row, times, words, blank, _, total = lines
@@ -127,7 +97,7 @@ async def test_a_program_gets_whole_words(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 async def test_a_terminal_breaks_lines_and_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a terminal no line is wider than it is, and what does not fit goes on below."""
+    """On a terminal no line is wider than the terminal, and the rest of a long text follows below."""
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setenv("TERM", "dumb")
     file = Terminal()
@@ -145,13 +115,13 @@ async def test_a_terminal_breaks_lines_and_loses_nothing(monkeypatch: pytest.Mon
         (Selection(all_outcomes=True), "no rounds were settled in this period"),
     ],
 )
-async def test_an_empty_period_says_so(selection: Selection, words: str) -> None:
-    """Nothing is said in words, not by an empty table."""
+async def test_an_empty_report_prints_a_sentence(selection: Selection, words: str) -> None:
+    """An empty report prints a sentence instead of an empty table."""
     assert (0, [words]) == await printed(report(0, selection=selection))
 
 
-async def test_a_long_report_comes_in_pages() -> None:
-    """Every round is printed once, with a header to each page, and the totals once at the end."""
+async def test_a_long_report_is_printed_in_pages() -> None:
+    """Each round is printed once, each page has a header, and the totals follow once at the end."""
     count, lines = await printed(report(2500, TOTAL))
 
     assert 2500 == count
@@ -160,8 +130,8 @@ async def test_a_long_report_comes_in_pages() -> None:
     assert ["MT", "cancelled", "EUR", "2500", "31250.00", "0.00"] == lines[-1].split()
 
 
-async def test_a_report_can_be_cut_short() -> None:
-    """With a limit the first rounds are printed, and how many more there are is said."""
+async def test_a_report_with_a_limit_counts_the_rest() -> None:
+    """With a limit the first rounds are printed, and then the number of the others."""
     count, lines = await printed(report(5, replace(TOTAL, count=5)), limit=2)
 
     assert 2 == count
@@ -170,7 +140,7 @@ async def test_a_report_can_be_cut_short() -> None:
 
 
 def test_what_others_wrote_is_only_text() -> None:
-    """Neither markup, nor a terminal's commands, nor a line's end in a vendor's words are obeyed."""
+    """A vendor's markup, terminal commands and line ends are printed as text, and never obeyed."""
     holds, reviews = io.StringIO(), io.StringIO()
     table.print_holds([HOLD], holds)
     table.print_reviews([ITEM], reviews)
@@ -182,8 +152,8 @@ def test_what_others_wrote_is_only_text() -> None:
     assert "a\\nb\\u202ec ä" == printable("a\nb\u202ec ä")
 
 
-def test_empty_lists_say_so() -> None:
-    """Each list has its own words for having nothing to tell."""
+def test_an_empty_list_prints_a_sentence() -> None:
+    """Each empty list prints a sentence of its own."""
     for show, words in (
         (table.print_holds, "no holds"),
         (table.print_pauses, "nobody is paused"),
@@ -195,15 +165,15 @@ def test_empty_lists_say_so() -> None:
         assert f"{words}\n" == file.getvalue()
 
 
-def test_pauses_are_told_with_who_and_why() -> None:
-    """A pause of all partners is told as such."""
+def test_a_pause_is_listed_with_its_person_and_reason() -> None:
+    """A pause of all partners is listed as `all`, with person, reason and time."""
     file = io.StringIO()
     table.print_pauses([Pause(1, None, "incident 4", "ann", AT)], file)
 
     assert "all incident 4 ann 2025-03-05 03:00:00Z" == " ".join(file.getvalue().splitlines()[1].split())
 
 
-def test_documents_are_objects() -> None:
+def test_rows_become_json_objects() -> None:
     """A row of any kind becomes an object with its columns' names."""
     assert {"hold_id": 3, "round_id": "[bold]R-1"} == {
         name: value for name, value in row_objects([HOLD])[0].items() if name in {"hold_id", "round_id"}
@@ -211,8 +181,8 @@ def test_documents_are_objects() -> None:
     assert ("rejected by the vendor", "given up") == row_objects([ITEM])[0]["why"]
 
 
-def test_a_run_is_told_line_by_line() -> None:
-    """What a run is and came to is told by name; what there is nothing to tell of is left out."""
+def test_runs_show_prints_one_value_per_line() -> None:
+    """Each known value of a run has a line with its name, and unknown values have none."""
     run = replace(RECORD, status="halted", settings={"max_rounds": 5, "mode": "enforce"})
     states = {State.CANCELLED: 2}
     summary = Summary(run.run_id, "nightly", "enforce", "halted", None, states, refunds={"EUR": Decimal("2.50")})

@@ -1,4 +1,4 @@
-"""Reports as files, without a database."""
+"""The CSV and JSON files of a report, without a database."""
 
 from __future__ import annotations
 
@@ -9,52 +9,28 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import reports
 
 from retention.render.csv_file import cell, write_csv
 from retention.render.json_file import to_json, write_json
-from retention.reports.report import COLUMNS, Report, ReportRound, Selection, Total
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+from retention.reports.report import COLUMNS, Report, Selection, Total
 
 AT = datetime(2025, 3, 5, 3, 0, 0, 250_000, tzinfo=UTC)
-ROUND = ReportRound(
-    partner="acme",
-    market="MT",
-    game_id=None,
-    user_id="U-1",
-    round_id="R-1",
+ROUND = replace(
+    reports.ROUND,
     opened_at=AT - timedelta(days=4),
-    outcome="cancelled",
     cancelled_at=AT,
-    currency="EUR",
     amount=Decimal("0.000000000000000001"),
-    stake_currency="EUR",
-    stake=Decimal("12.500"),
-    transaction_id="T1",
-    uuid=UUID(int=1),
-    run_id=UUID(int=2),
-    policy="nightly",
-    trigger="on_demand",
-    requested_by="ann",
     reason='a "reason", long\nand broken',
-    evidence=None,
-    approved_by=None,
     discrepancies=("amount 0.000000000000000001 EUR, stake 12.5 EUR", "another"),
 )
 TOTAL = Total("MT", "cancelled", "EUR", 1, Decimal("0.000000000000000001"), Decimal("12.500"))
 SIGNS = "=+-@\uff1d\uff0b\uff0d\uff20"
-
-
-async def these(*rounds: ReportRound) -> AsyncIterator[ReportRound]:
-    for item in rounds:
-        yield item
 
 
 async def as_json(report: Report) -> tuple[int, dict[str, object]]:
@@ -68,9 +44,9 @@ async def as_csv(report: Report) -> tuple[int, str]:
 
 
 async def test_json_has_the_contracts_names_and_forms() -> None:
-    """Every key in its order, amounts as decimal strings, times in UTC with a Z, what is not known as null."""
+    """Keys are in the contract's order, amounts are decimal strings, times are in UTC, and unknown values are null."""
     selection = Selection(start=AT - timedelta(days=1))
-    count, document = await as_json(Report(selection, AT, (TOTAL,), these(ROUND, ROUND)))
+    count, document = await as_json(reports.report_of(ROUND, ROUND, totals=(TOTAL,), selection=selection))
     expected = {
         "partner": "acme",
         "market": "MT",
@@ -99,7 +75,7 @@ async def test_json_has_the_contracts_names_and_forms() -> None:
 
     assert 2 == count
     assert ["from", "to", "generated_at", "rounds", "totals"] == list(document)
-    assert ("2025-03-04T03:00:00.250000Z", None, "2025-03-05T03:00:00.250000Z") == (
+    assert ("2025-03-04T03:00:00.250000Z", None, "2025-03-05T03:00:00Z") == (
         document["from"],
         document["to"],
         document["generated_at"],
@@ -110,8 +86,8 @@ async def test_json_has_the_contracts_names_and_forms() -> None:
 
 
 async def test_csv_has_the_same_columns() -> None:
-    """A header, CRLF at each end of line, quotes where a cell needs them, and nothing for what is not known."""
-    count, text = await as_csv(Report(Selection(), AT, (), these(ROUND, ROUND)))
+    """CSV has a header, CRLF line ends, quotes where a cell needs them, and empty cells for unknown values."""
+    count, text = await as_csv(reports.report_of(ROUND, ROUND))
     header, first, second = csv.reader(io.StringIO(text, newline=""), strict=True)
 
     assert 2 == count
@@ -125,12 +101,12 @@ async def test_csv_has_the_same_columns() -> None:
     assert text.endswith("\r\n")
 
 
-async def test_an_empty_period_is_told() -> None:
-    """Empty lists in JSON, a header alone in CSV."""
-    count, document = await as_json(Report(Selection(), AT, (), these()))
+async def test_an_empty_period_gives_empty_files() -> None:
+    """JSON has empty lists and CSV has its header alone."""
+    count, document = await as_json(reports.report_of())
 
     assert (0, [], []) == (count, document["rounds"], document["totals"])
-    assert (0, ",".join(COLUMNS) + "\r\n") == await as_csv(Report(Selection(), AT, (), these()))
+    assert (0, ",".join(COLUMNS) + "\r\n") == await as_csv(reports.report_of())
 
 
 @pytest.mark.parametrize(
@@ -155,14 +131,14 @@ async def test_an_empty_period_is_told() -> None:
         (("=a", "b"), "'=a; b"),
     ],
 )
-def test_a_formula_is_disarmed(value: object, text: str) -> None:
-    """What a spreadsheet would run gets an apostrophe; everything else, plain numbers above all, is left alone."""
+def test_a_formula_in_csv_gets_an_apostrophe(value: object, text: str) -> None:
+    """A cell that a spreadsheet would run gets an apostrophe; any other cell, above all a number, stays as it is."""
     assert text == cell(value)
 
 
 @given(st.text(st.sampled_from(SIGNS + " \t\r\n\x0b'\"0a")) | st.text())
 def test_no_cell_is_ever_run(text: str) -> None:
-    """Whatever a cell holds, none begins as a formula does, behind blanks or not, and its text is not lost."""
+    """No cell begins as a formula does, even after blanks, and the cell's text is kept."""
     written = cell(text)
 
     assert written in {text, f"'{text}"}
@@ -172,10 +148,10 @@ def test_no_cell_is_ever_run(text: str) -> None:
 
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0")), min_size=3, max_size=3))
 async def test_any_text_survives_csv(words: list[str]) -> None:
-    """Quotes, commas and line ends of any kind come back from the file as they went in."""
+    """Quotes, commas and all line ends come back from a CSV file unchanged."""
     user, number, reason = words
     item = replace(ROUND, user_id=user, round_id=number, reason=reason)
-    _, text = await as_csv(Report(Selection(), AT, (), these(item)))
+    _, text = await as_csv(reports.report_of(item))
     header, row = csv.reader(io.StringIO(text, newline=""), strict=True)
 
     assert [cell(user), cell(number), cell(reason)] == [
@@ -184,7 +160,7 @@ async def test_any_text_survives_csv(words: list[str]) -> None:
 
 
 def test_a_document_of_any_shape_becomes_json() -> None:
-    """Dataclasses and mappings become objects, at any depth, and what is no JSON at all is not made up."""
+    """Dataclasses and mappings become JSON objects at any depth, and an unknown type raises TypeError."""
     document = {"totals": [TOTAL], "refunds": MappingProxyType({"EUR": Decimal("1.50")}), "at": AT, "run": UUID(int=2)}
     found = json.loads(to_json(document))
 

@@ -1,4 +1,4 @@
-"""What the file of faults may hold: each refusal names place, value and mend, as TOML has them."""
+"""The errors of a faults file: each names place, value and mend in TOML's notation."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ VALUES = ("-1", "1.5", "true", '""', '"  "', "[]", '[""]', "{ a = 2026-01-01 }",
 PYTHON = re.compile(r"Decimal|datetime|True|False|None|Traceback|Error")
 
 
-def told(path: Path, text: str) -> str:
-    """Read a file of faults, and return what is wrong with it; nothing where that is nothing."""
+def problem_of(path: Path, text: str) -> str:
+    """Read a faults file; return its error, or an empty text."""
     path.write_text(text)
     try:
         load(path)
@@ -28,14 +28,14 @@ def told(path: Path, text: str) -> str:
     return ""
 
 
-def test_no_refusal_is_in_pythons_words(tmp_path: Path) -> None:
-    """Each key with a value of each type is taken, or refused in one line that has the value as the file does."""
+def test_no_refusal_quotes_python(tmp_path: Path) -> None:
+    """Each key accepts a value of each type, or refuses it in one line without Python's notation."""
     for key in [*DOCUMENT, "fault"]:
         for value in VALUES:
-            assert not PYTHON.search(told(tmp_path / "faults.toml", f"{key} = {value}\n"))
+            assert not PYTHON.search(problem_of(tmp_path / "faults.toml", f"{key} = {value}\n"))
     for key in KEYS:
         for value in VALUES:
-            words = told(tmp_path / "faults.toml", f"[[fault]]\n{key} = {value}\n")
+            words = problem_of(tmp_path / "faults.toml", f"[[fault]]\n{key} = {value}\n")
             assert not PYTHON.search(words), words
             assert "\n" not in words
 
@@ -52,13 +52,13 @@ def test_no_refusal_is_in_pythons_words(tmp_path: Path) -> None:
     ],
 )
 def test_a_value_is_shown_as_the_file_has_it(tmp_path: Path, text: str, problem: str) -> None:
-    """What cannot be used is told by place, value and mend."""
+    """The error names place and mend, and quotes the bad value as the file has it."""
     path = tmp_path / "faults.toml"
-    assert told(path, text).startswith(f"{path}: {problem}")
+    assert problem_of(path, text).startswith(f"{path}: {problem}")
 
 
-def test_a_file_in_another_encoding_is_told(tmp_path: Path) -> None:
-    """A file that is not UTF-8 is refused with the byte at which it is not."""
+def test_a_faults_file_in_another_encoding_is_refused(tmp_path: Path) -> None:
+    """The error for a file that is not UTF-8 names the first bad byte."""
     path = tmp_path / "faults.toml"
     path.write_bytes(b'seed = "\xe9"')
     with pytest.raises(UsageError, match=re.escape(f"{path}: not UTF-8 text (byte 8): save it as UTF-8")):

@@ -1,4 +1,4 @@
-"""Faults: which one strikes a request, and what is said of a file that cannot be used."""
+"""The choice of a fault for a request, and the errors of a faults file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ASKED = RequestKey(call="CancelRound", secure_login="acme", round_id="R-1", cred
 
 
 def struck(faults: Faults, requests: list[RequestKey]) -> list[int | None]:
-    """Ask in turn, as the simulator does, and tell the number of the fault that struck each request."""
+    """Send requests in turn, as to the simulator; return the number of the fault that struck each request."""
     tally, numbers = FaultCounts(), []
     for asked in requests:
         number, _ = pick(faults, asked, tally)
@@ -30,13 +30,13 @@ def struck(faults: Faults, requests: list[RequestKey]) -> list[int | None]:
     return numbers
 
 
-def test_without_faults_nothing_is_changed() -> None:
-    """No table, no strike, and a fault that leaves everything as it is."""
+def test_without_faults_no_request_is_struck() -> None:
+    """Without tables no fault strikes, and the empty fault changes nothing."""
     assert (None, NO_FAULT) == pick(Faults(), ASKED, FaultCounts())
 
 
 def test_the_first_fault_that_fits_strikes() -> None:
-    """The order of the tables decides between faults that fit the same request."""
+    """Of several faults that fit a request, the first table strikes."""
     faults = Faults.of({"code": "1", "round_ids": ["X-*"]}, {"code": "2"}, {"code": "3"})
 
     assert [2] == struck(faults, [ASKED])
@@ -60,24 +60,24 @@ def test_the_first_fault_that_fits_strikes() -> None:
         ({"share": 0}, {}, False),
     ],
 )
-def test_selectors_say_whom_a_fault_strikes(
+def test_selectors_limit_a_fault_to_its_requests(
     selector: dict[str, object], change: dict[str, str], *, strikes: bool
 ) -> None:
-    """Each selector lets through what it names, and nothing else."""
+    """Each selector admits the named requests and no others."""
     faults = Faults.of({"complete": True, **selector})
 
     assert [1 if strikes else None] == struck(faults, [replace(ASKED, **change)])  # type: ignore[arg-type]
 
 
 def test_faults_with_a_first_are_a_script() -> None:
-    """`first` counts strikes, so the second table waits until the first one is through."""
+    """`first` counts strikes, so the second table begins once the first one is used up."""
     faults = Faults.of({"code": "998", "first": 2}, {"cut": "after", "first": 1})
 
     assert [1, 1, 2, None] == struck(faults, [ASKED] * 4)
 
 
 def test_first_per_round_counts_each_round_for_itself() -> None:
-    """Every round of every partner gets its own first strikes."""
+    """Each round of each partner has its own count of strikes."""
     others = [replace(ASKED, round_id="R-2"), replace(ASKED, secure_login="other")]
     faults = Faults.of({"code": "998", "first_per_round": 1})
 
@@ -85,7 +85,7 @@ def test_first_per_round_counts_each_round_for_itself() -> None:
 
 
 def test_a_share_is_the_same_in_every_run_of_a_seed() -> None:
-    """The same seed strikes the same rounds, another seed others, and both about as many as the share says."""
+    """Equal seeds strike equal rounds, another seed strikes others, and both strike about the given share."""
     rounds = [replace(ASKED, round_id=f"R-{n}") for n in range(5000)]
     first, again, other = (
         struck(Faults.of({"code": "998", "share": 0.1}, seed=seed), rounds) for seed in (1, 1, "other")
@@ -98,14 +98,14 @@ def test_a_share_is_the_same_in_every_run_of_a_seed() -> None:
 
 
 def test_a_share_is_drawn_anew_for_each_request_and_fault() -> None:
-    """Neither a round's later requests nor a second fault's share follow from the first draw."""
+    """Later requests of a round and later faults draw shares of their own."""
     faults = Faults.of({"code": "1", "share": 0.5}, {"code": "2", "share": 0.5})
 
     assert {1, 2, None} == set(struck(faults, [ASKED] * 50))
 
 
-def test_jitter_is_drawn_between_nothing_and_itself() -> None:
-    """A delay grows by up to its jitter, and by the same in every run."""
+def test_jitter_adds_a_reproducible_delay() -> None:
+    """A delay grows by up to its jitter, and by the same amount in every run."""
     faults = Faults.of({"delay": "250ms", "jitter": 0.5})
     rounds = [replace(ASKED, round_id=f"R-{n}") for n in range(100)]
     delays = [pick(faults, asked, FaultCounts())[1].delay for asked in rounds]
@@ -115,8 +115,8 @@ def test_jitter_is_drawn_between_nothing_and_itself() -> None:
     assert delays == [pick(faults, asked, FaultCounts())[1].delay for asked in rounds]
 
 
-def test_a_file_is_read(tmp_path: Path) -> None:
-    """A TOML file gives its seed and its faults, in order."""
+def test_a_faults_file_gives_its_faults_in_order(tmp_path: Path) -> None:
+    """A TOML file gives its seed, and its faults in order."""
     path = tmp_path / "faults.toml"
     path.write_text('seed = 7\n[[fault]]\nstatus = 503\nheaders = { retry-after = 2 }\n[[fault]]\nomit = ["amount"]\n')
     faults = load(path)
@@ -128,8 +128,8 @@ def test_a_file_is_read(tmp_path: Path) -> None:
     assert {"amount": None} == faults.faults[1].edits
 
 
-def test_a_file_says_what_the_vendor_is_like(tmp_path: Path) -> None:
-    """Before its faults a file may have what holds for every request and connection."""
+def test_a_faults_file_sets_the_vendors_properties(tmp_path: Path) -> None:
+    """Keys before the faults set properties for all requests and connections."""
     path = tmp_path / "faults.toml"
     path.write_text(
         'idempotent = false\nreverses = true\nnames_round = true\naccept_delay = "250ms"\nhandshake_delay = 2\n'
@@ -140,23 +140,23 @@ def test_a_file_says_what_the_vendor_is_like(tmp_path: Path) -> None:
     )
 
 
-def test_winnings_are_a_fault_of_statuses() -> None:
-    """No other reply has any, so that this call need not be named; another one may be."""
+def test_winnings_strike_status_probes_unless_told_otherwise() -> None:
+    """A fault with winnings strikes GetRoundStatus by default; another call may be named."""
     calls = [Faults.of({"winnings": "1", **more}).faults[0].call for more in ({}, {"call": "any"})]
 
     assert ["GetRoundStatus", "any"] == calls
 
 
-def test_people_are_told_every_key_and_no_other() -> None:
-    """The format that `simulate --help` prints has each key of a file and of a fault, in lines that fit a terminal."""
+def test_the_help_documents_every_key_of_a_faults_file() -> None:
+    """The format in `simulate --help` has each key of a file and of a fault, in lines that fit a terminal."""
     told = set(re.findall(r"(?:^ +| a | with )(\w+) = ", FORMAT, re.MULTILINE))
 
     assert told == DOCUMENT.keys() | KEYS.keys()
     assert [] == [line for line in FORMAT.splitlines() if len(line) > 78]
 
 
-def test_each_line_of_the_format_can_be_used(tmp_path: Path) -> None:
-    """What stands there as an example is valid, each action with a fault of its own."""
+def test_each_example_of_the_help_is_valid(tmp_path: Path) -> None:
+    """Each example line of the format is valid, each action as a fault of its own."""
     before, _, faults = FORMAT.partition("Each fault is")
     lines = [re.match(r'  (\w+ = (?:".*?"|\{.*?\}|\[.*?\]|[\w.]+))', line) for line in before.splitlines()]
     path = tmp_path / "faults.toml"
@@ -222,8 +222,8 @@ def test_each_line_of_the_format_can_be_used(tmp_path: Path) -> None:
         ("[[fault]]\nreplace = 1", "replace = 1 cannot be used: give fields"),
     ],
 )
-def test_what_is_wrong_with_a_file_is_said(tmp_path: Path, text: str, words: str) -> None:
-    """The error names the file, the fault, the key, the problem, and the mend."""
+def test_a_bad_faults_file_is_refused(tmp_path: Path, text: str, words: str) -> None:
+    """The error names the file, the fault, the key, the problem and the mend."""
     path = tmp_path / "faults.toml"
     path.write_text(text)
 
@@ -231,7 +231,7 @@ def test_what_is_wrong_with_a_file_is_said(tmp_path: Path, text: str, words: str
         load(path)
 
 
-def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
-    """A missing file is an error in words too, that names it."""
+def test_a_missing_faults_file_is_refused(tmp_path: Path) -> None:
+    """The error for a missing file names the file."""
     with pytest.raises(UsageError, match=r"none\.toml: cannot be read \(No such file or directory\)"):
         load(tmp_path / "none.toml")

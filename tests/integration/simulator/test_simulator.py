@@ -1,4 +1,4 @@
-"""The simulated vendor over real sockets: its truth, and what it writes down."""
+"""The simulated vendor over real sockets: its rounds, and its records of requests."""
 
 from __future__ import annotations
 
@@ -19,24 +19,11 @@ from retention.simulator.faults import Faults
 from retention.simulator.server import RoundStatus, Simulator, worst_second
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
 
-@pytest.fixture
-async def vendor() -> AsyncIterator[Simulator]:
-    async with Simulator([open_round()], secure_login="acme", token="s3cret") as simulator:
-        yield simulator
-
-
-@pytest.fixture
-async def client() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as session:
-        yield session
-
-
-async def test_a_round_is_cancelled_once(vendor: Simulator, client: aiohttp.ClientSession) -> None:
-    """The first cancel changes the round and tells the refund; the second changes nothing, and is told so."""
+async def test_a_second_cancel_changes_nothing(vendor: Simulator, client: aiohttp.ClientSession) -> None:
+    """The first cancel changes the round and promises the refund; the second one changes nothing and says so."""
     first = await ask(client, vendor.url + CANCEL)
     second = await ask(client, vendor.url + CANCEL)
 
@@ -48,7 +35,7 @@ async def test_a_round_is_cancelled_once(vendor: Simulator, client: aiohttp.Clie
 
 
 async def test_a_vendor_that_is_not_idempotent_cancels_twice(client: aiohttp.ClientSession) -> None:
-    """Where a second cancel is honoured again, the truth shows it."""
+    """A vendor that is not idempotent honours a second cancel, and its rounds show it."""
     async with Simulator([open_round()], idempotent=False) as vendor:
         codes = [(await ask(client, vendor.url + CANCEL))["error"] for _ in range(2)]
 
@@ -61,8 +48,8 @@ async def test_a_vendor_that_is_not_idempotent_cancels_twice(client: aiohttp.Cli
     ("status", "code"),
     [("InProgress", 0), ("Completed", "1"), ("CompleteInProcess", "1"), ("Canceled", "61"), ("CancelInProcess", "61")],
 )
-async def test_the_answer_follows_the_status(client: aiohttp.ClientSession, status: str, code: int | str) -> None:
-    """GetRoundStatus tells the status and changes nothing; only a round in progress is cancelled."""
+async def test_the_reply_follows_the_round_status(client: aiohttp.ClientSession, status: str, code: int | str) -> None:
+    """GetRoundStatus returns the status without a change, and only a round in progress is cancelled."""
     async with Simulator([open_round(status=status)]) as vendor:
         told = await ask(client, vendor.url + STATUS, userId=None, gameId=None)
         cancelled = await ask(client, vendor.url + CANCEL)
@@ -99,15 +86,15 @@ async def test_the_answer_follows_the_status(client: aiohttp.ClientSession, stat
 async def test_fields_are_checked(
     vendor: Simulator, client: aiohttp.ClientSession, call: str, changes: dict[str, Any], code: int | str
 ) -> None:
-    """What the vendor's page requires is required, credentials come first, and only a good call has an effect."""
+    """Fields are required as on the vendor's page, credentials come first, and only a valid call has an effect."""
     reply = await ask(client, vendor.url + call, **changes)
 
     assert code == reply["error"]
     assert ((call, code) == (CANCEL, 0)) == vendor.rounds[KEY].cancelled_times
 
 
-async def test_what_is_no_call_is_an_http_error(vendor: Simulator, client: aiohttp.ClientSession) -> None:
-    """Another path, another method and another body are the caller's mistakes, and are written down too."""
+async def test_a_request_that_is_no_call_gets_an_http_error(vendor: Simulator, client: aiohttp.ClientSession) -> None:
+    """Another path, method or body is the caller's mistake, and is recorded too."""
     statuses = [
         (await client.post(vendor.url + "/v3/CancelRound", json=FIELDS)).status,
         (await client.get(vendor.url + CANCEL)).status,
@@ -126,7 +113,7 @@ async def test_any_path_may_go_before_the_call(vendor: Simulator, client: aiohtt
 
 
 async def test_an_unknown_round_can_be_opened_on_the_spot(client: aiohttp.ClientSession) -> None:
-    """For staging, any round anybody asks about exists, with a bet of 1.00 EUR."""
+    """For staging, any requested round exists, with a bet of 1.00 EUR."""
     async with Simulator(unknown="open") as vendor:
         reply = await ask(client, vendor.url + CANCEL)
 
@@ -146,7 +133,7 @@ async def test_an_unknown_round_can_be_opened_on_the_spot(client: aiohttp.Client
     ],
 )
 async def test_amounts_are_exact(client: aiohttp.ClientSession, amount: str, form: Any, text: bytes) -> None:
-    """Every digit is written as it was registered, in the form that the simulator or the round asks for."""
+    """Each amount keeps its digits, in the notation that the simulator or the round asks for."""
     one = open_round(amount=Decimal(amount))
     other = open_round(round_id="R-2", amount=Decimal(amount), amount_as=form)
     async with Simulator([one], amount_as=form) as vendor:
@@ -159,7 +146,7 @@ async def test_amounts_are_exact(client: aiohttp.ClientSession, amount: str, for
 
 
 async def test_latency_keeps_requests_in_flight(client: aiohttp.ClientSession) -> None:
-    """With a latency, requests that came together are in flight together."""
+    """With a latency, simultaneous requests are in flight together."""
     async with Simulator(unknown="open", latency=0.25) as vendor:
         await asyncio.gather(*(ask(client, vendor.url + CANCEL, roundId=f"R-{n}") for n in range(5)))
 
@@ -169,7 +156,7 @@ async def test_latency_keeps_requests_in_flight(client: aiohttp.ClientSession) -
 
 
 async def test_a_request_arrives_with_its_headers(vendor: Simulator, client: aiohttp.ClientSession) -> None:
-    """The arrival is taken before the body is there, and a body that never comes is no request."""
+    """The arrival time is that of the headers, and a request without its body is not recorded."""
     body = json.dumps(FIELDS).encode()
     head = f"POST {CANCEL} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     slow, slow_out = await asyncio.open_connection("127.0.0.1", vendor.port)
@@ -189,7 +176,7 @@ async def test_a_request_arrives_with_its_headers(vendor: Simulator, client: aio
 
 
 async def test_the_journal_is_written_before_the_answer(client: aiohttp.ClientSession, tmp_path: Path) -> None:
-    """Each request is a line before it has an effect and another one with its effect, and neither holds the token."""
+    """The journal has one line before a request's effect and one with the effect, and neither holds the token."""
     journal = tmp_path / "journal"
     async with Simulator([open_round()], journal=journal, faults=Faults.of({"hang": "after"})) as vendor:
         asking = asyncio.create_task(ask(client, vendor.url + CANCEL))
@@ -205,14 +192,14 @@ async def test_the_journal_is_written_before_the_answer(client: aiohttp.ClientSe
     assert FIELDS["token"] not in text
 
 
-def test_a_journal_that_cannot_be_written_is_said(tmp_path: Path) -> None:
-    """It is refused at once, with words, and not at the first request."""
+def test_an_unwritable_journal_is_refused_at_start(tmp_path: Path) -> None:
+    """The simulator refuses an unwritable journal at once, with a reason and a mend."""
     with pytest.raises(UsageError, match=r"journal: cannot be written \(No such file or directory\): name a file"):
         Simulator(journal=tmp_path / "none" / "journal")
 
 
-async def test_other_processes_administer_it(vendor: Simulator, client: aiohttp.ClientSession) -> None:
-    """Rounds and faults can be set, and rounds, requests and figures be read, over HTTP."""
+async def test_other_processes_administer_the_simulator(vendor: Simulator, client: aiohttp.ClientSession) -> None:
+    """Other processes set rounds and faults, and read rounds, requests and figures over HTTP."""
     admin = vendor.url + "/_simulator/"
     rows = b'[{"secure_login": "acme", "round_id": "R-2", "amount": 0.10, "status": "InProgress"}]'
     registered = await (await client.post(admin + "rounds", data=rows)).json()
@@ -254,7 +241,7 @@ async def test_other_processes_administer_it(vendor: Simulator, client: aiohttp.
 async def test_bad_administration_changes_nothing(
     vendor: Simulator, client: aiohttp.ClientSession, path: str, body: bytes, words: str
 ) -> None:
-    """What cannot be used is refused with words, and the rounds and faults stay as they were."""
+    """Bad administration is refused with a reason, and rounds and faults stay."""
     async with client.post(f"{vendor.url}/_simulator/{path}", data=body) as reply:
         assert 400 == reply.status
         assert words in (await reply.json())["error"]
@@ -263,14 +250,14 @@ async def test_bad_administration_changes_nothing(
 
 
 @pytest.mark.parametrize(("peer", "status"), [("127.0.0.9", 200), ("::1", 200), ("192.0.2.1", 403), (None, 403)])
-async def test_only_this_machine_administers_it(
+async def test_only_the_loopback_administers_the_simulator(
     vendor: Simulator,
     client: aiohttp.ClientSession,
     monkeypatch: pytest.MonkeyPatch,
     peer: str | None,
     status: int,
 ) -> None:
-    """A peer that is not on the loopback may call the vendor, but not look into it."""
+    """A peer that is not on the loopback may call the vendor, but not administer it."""
     monkeypatch.setattr(web.BaseRequest, "remote", peer)
 
     assert status == (await client.get(vendor.url + "/_simulator/rounds")).status
@@ -288,6 +275,6 @@ async def test_only_this_machine_administers_it(
         ([n / 16 for n in range(100)], 16),
     ],
 )
-def test_worst_second(times: list[float], worst: int) -> None:
-    """The window slides over the times in any order, and ends just before a whole second is over."""
+def test_worst_second_slides_over_all_arrivals(times: list[float], worst: int) -> None:
+    """The window slides over unordered times, and excludes its own end."""
     assert worst == worst_second(times)

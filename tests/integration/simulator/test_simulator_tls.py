@@ -1,4 +1,4 @@
-"""How the simulated vendor takes connections: over TLS, at once or late, and on both event loops."""
+"""The connections of the simulated vendor: with TLS, at once or late, on both event loops."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ WAIT = 0.5
 
 @pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
 def run(request: pytest.FixtureRequest) -> Callable[[Coroutine[Any, Any, Any]], Any]:
-    """Return what runs a scenario, on each of the event loops."""
+    """Return a function that runs a scenario, on each of the event loops."""
 
     def run(scenario: Coroutine[Any, Any, Any]) -> Any:
         with asyncio.Runner(loop_factory=request.param) as runner:
@@ -42,7 +42,7 @@ def run(request: pytest.FixtureRequest) -> Callable[[Coroutine[Any, Any, Any]], 
 
 @pytest.fixture
 def tls(tmp_path: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """Return the vendor's side of TLS, and that of a client who trusts it."""
+    """Return the vendor's TLS context, and the context of a client that trusts it."""
     context, authority = localhost_tls(tmp_path)
     return context, ssl.create_default_context(cafile=authority)
 
@@ -52,8 +52,8 @@ def client_of(context: ssl.SSLContext | bool = True) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context, force_close=True))
 
 
-def test_it_speaks_https(run: Any, tls: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
-    """Calls, cuts and a hang that an outage ends work over TLS; a client without trust in it asks nothing."""
+def test_the_simulator_speaks_https(run: Any, tls: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+    """Calls, cuts and hangs work over TLS, and a client that distrusts the certificate sends no request."""
 
     async def scenario() -> list[object]:
         faults = Faults.of({"cut": "before", "first": 1}, {"hang": "after", "first": 1})
@@ -76,10 +76,8 @@ def test_it_speaks_https(run: Any, tls: tuple[ssl.SSLContext, ssl.SSLContext]) -
     assert [aiohttp.ClientOSError, aiohttp.ClientOSError, "61"] == run(scenario())
 
 
-def test_a_slow_handshake_holds_up_its_own_connection_alone(
-    run: Any, tls: tuple[ssl.SSLContext, ssl.SSLContext]
-) -> None:
-    """It is accepted at once, the handshake waits, and calls over a connection that is there go on."""
+def test_a_slow_handshake_delays_only_its_own_connection(run: Any, tls: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
+    """The connection is accepted at once, its handshake waits, and calls over other connections go on."""
 
     async def scenario() -> None:
         async with (
@@ -105,8 +103,8 @@ def test_a_slow_handshake_holds_up_its_own_connection_alone(
     run(scenario())
 
 
-def test_a_slow_accept_is_read_late(run: Any) -> None:
-    """Without TLS the first request of a new connection is read late, the next one on it at once."""
+def test_a_slow_accept_delays_the_first_request(run: Any) -> None:
+    """Without TLS the first request of a new connection is read late, and the next one at once."""
 
     async def scenario() -> None:
         async with (
@@ -124,10 +122,10 @@ def test_a_slow_accept_is_read_late(run: Any) -> None:
 
 
 @pytest.mark.parametrize("secure", [False, True], ids=["accept", "handshake"])
-def test_who_waits_to_be_let_in_is_reset_with_the_rest(
+def test_an_outage_resets_delayed_connections(
     run: Any, tls: tuple[ssl.SSLContext, ssl.SSLContext], *, secure: bool
 ) -> None:
-    """An outage ends connections that wait for their accept or handshake, and those in the midst of a handshake."""
+    """An outage resets connections that wait for their accept or handshake, and those within a handshake."""
 
     async def scenario() -> None:
         async with Simulator(tls=tls[0] if secure else None) as vendor:
@@ -154,7 +152,7 @@ def test_who_waits_to_be_let_in_is_reset_with_the_rest(
 
 
 def test_clients_that_leave_early_do_no_harm(run: Any, tls: tuple[ssl.SSLContext, ssl.SSLContext]) -> None:
-    """Connections that end before or in their handshake, or speak no TLS at all, leave the vendor as it was."""
+    """Connections that end before or within their handshake, or without TLS, leave the vendor unharmed."""
 
     async def scenario() -> None:
         async with Simulator(tls=tls[0], accept_delay=0.05) as vendor, client_of(tls[1]) as client:
@@ -169,7 +167,7 @@ def test_clients_that_leave_early_do_no_harm(run: Any, tls: tuple[ssl.SSLContext
 
 
 def test_every_address_of_a_host_is_listened_on(run: Any) -> None:
-    """A name with several addresses is reached by each, on one port; a port that is taken is said."""
+    """A host with several addresses is reached at each, on one port; a taken port is an error."""
 
     async def scenario() -> None:
         async with Simulator(host="localhost") as vendor, aiohttp.ClientSession() as client:
@@ -183,8 +181,8 @@ def test_every_address_of_a_host_is_listened_on(run: Any) -> None:
     run(scenario())
 
 
-async def test_a_file_of_faults_makes_accepts_slow() -> None:
-    """What the file says and what was given to the simulator: the longer one counts. No TLS, no handshake to delay."""
+async def test_a_faults_file_delays_accepts() -> None:
+    """The longer delay counts, the file's or the simulator's; without TLS a handshake delay is refused."""
     async with Simulator([open_round()], faults=Faults.of(accept_delay="500ms")) as vendor, client_of() as client:
         before = time.monotonic()
         await ask(client, vendor.url + CANCEL)
@@ -195,8 +193,8 @@ async def test_a_file_of_faults_makes_accepts_slow() -> None:
             vendor.faults = Faults.of(handshake_delay=1)
 
 
-async def test_a_command_trusts_what_ssl_cert_file_names(world: World, tmp_path: Path) -> None:
-    """`check` reaches a vendor over TLS when the environment names its authority, and not otherwise."""
+async def test_a_command_trusts_the_authority_of_ssl_cert_file(world: World, tmp_path: Path) -> None:
+    """`check` reaches a vendor over TLS only when SSL_CERT_FILE names its authority."""
     context, authority = localhost_tls(tmp_path)
     async with Simulator(secure_login=SECURE_LOGIN, token=TOKEN, tls=context) as vendor:
         world.vendor = vendor

@@ -1,4 +1,4 @@
-"""What people see of tables and lists: it fits, whatever the width, and no id, amount or word is broken."""
+"""Tables and lists fit any width, and never break an id, an amount or a word."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import io
 import json
 from collections import Counter
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
+from support import reports
 from support.runs import RECORD
 
 from retention.core.model import State
@@ -28,7 +29,7 @@ from retention.render import terminal_lists as table
 from retention.render import terminal_runs as show
 from retention.render import terminal_table as grid
 from retention.render.progress import progress
-from retention.reports.report import Report, ReportRound, Selection, Total
+from retention.reports.report import ReportRound, Total
 from retention.reports.run_view import record_document
 
 if TYPE_CHECKING:
@@ -46,43 +47,32 @@ WHO = "ann.compliance@example.com"
 
 
 class Terminal(io.StringIO):
-    """A terminal, of the width that COLUMNS tells."""
+    """A terminal whose width COLUMNS gives."""
 
     def isatty(self) -> bool:
         return True
 
 
 def staked(number: int) -> tuple[Decimal, str]:
-    """An amount and its currency, another one for each of the first numbers."""
+    """Return an amount and its currency, different for each of the first numbers."""
     currency, amount = list(STAKES.items())[number % len(STAKES)]
     return Decimal(amount), currency
 
 
 def rounds() -> list[ReportRound]:
-    """Rounds of a report, as long as ids and amounts get."""
+    """Make the rounds of a report, with the longest ids and amounts."""
     return [
-        ReportRound(
+        replace(
+            reports.ROUND,
             partner=PARTNER,
             market=market,
-            game_id=GAME,
             user_id=user,
             round_id=round_id,
-            opened_at=AT - timedelta(days=5),
             outcome="already_cancelled",
-            cancelled_at=AT,
             currency=staked(number)[1],
             amount=staked(number)[0],
             stake_currency=staked(number)[1],
             stake=staked(number)[0],
-            transaction_id=None,
-            uuid=None,
-            run_id=RUN,
-            policy=POLICY,
-            trigger="on_demand",
-            requested_by=WHO,
-            reason=REASON,
-            evidence=None,
-            approved_by=None,
             discrepancies=("amount 8.6 EUR, stake 1234567890.12 GBP", "currency EUR, stake in GBP"),
         )
         for number, (market, round_id, user) in enumerate(zip(MARKETS, ROUND_IDS, USERS, strict=True))
@@ -90,19 +80,14 @@ def rounds() -> list[ReportRound]:
 
 
 async def report(file: io.StringIO) -> list[str]:
-    """A report; returns what has to stand in it unbroken."""
-
-    async def each() -> AsyncIterator[ReportRound]:
-        for one in rounds():
-            yield one
-
-    sums = (Total("MT", "already_cancelled", currency, 8, Decimal("8.6"), Decimal(5)) for currency in STAKES)
-    await table.print_report(Report(Selection(), AT, tuple(sums), each()), file)
+    """Print a report; return the texts that must stay unbroken."""
+    sums = tuple(Total("MT", "already_cancelled", currency, 8, Decimal("8.6"), Decimal(5)) for currency in STAKES)
+    await table.print_report(reports.report_of(*rounds(), totals=sums), file)
     return [*ROUND_IDS, PARTNER, "1234567890.12 GBP", "8.60 EUR", "860 JPY", "stake 1234567890.12 GBP"]
 
 
 async def holds(file: io.StringIO) -> list[str]:
-    """Holds of each kind."""
+    """Print holds of each kind."""
     rows = [
         Hold(number, PARTNER, "MT", GAME, user, round_id, REASON, WHO, AT, AT, AT, WHO)
         for number, (user, round_id) in enumerate(zip(USERS, ROUND_IDS, strict=True))
@@ -112,7 +97,7 @@ async def holds(file: io.StringIO) -> list[str]:
 
 
 async def reviews(file: io.StringIO) -> list[str]:
-    """What needs a person."""
+    """Print rounds that need a person."""
     why = ("rejected by the vendor", "given up: not planned again before it is resolved")
     said = "Round not found in the history of this operator, please contact support"
     table.print_reviews(
@@ -144,7 +129,7 @@ async def reviews(file: io.StringIO) -> list[str]:
 
 
 async def runs(file: io.StringIO) -> list[str]:
-    """Runs in the list."""
+    """Print a list of runs."""
     counts = dict.fromkeys(table.STATE_COUNTS, 1234)
     rows = [
         SimpleNamespace(
@@ -170,19 +155,19 @@ async def runs(file: io.StringIO) -> list[str]:
 
 
 async def reclosed(file: io.StringIO) -> list[str]:
-    """What came of closing once more."""
+    """Print the results of `review reclose`."""
     table.print_reclosed([Reclosed(7, PARTNER, one, closed=False, why=REASON) for one in ROUND_IDS], file)
     return [*ROUND_IDS, PARTNER]
 
 
 async def pauses(file: io.StringIO) -> list[str]:
-    """Who is paused."""
+    """Print a pause."""
     table.print_pauses([Pause(1, PARTNER, REASON, WHO, AT)], file)
     return [PARTNER, WHO, "2026-11-26 03:00:07Z"]
 
 
 def plan_document() -> dict[str, Any]:
-    """What `plan` has found, in all markets and currencies, one of them unknown."""
+    """Make the document of a plan with all markets and currencies, one of them unknown."""
     groups = [
         {
             "partner": PARTNER,
@@ -215,13 +200,13 @@ def plan_document() -> dict[str, Any]:
 
 
 def elsewhere() -> dict[str, object]:
-    """Another run that has rounds of this one's in hand."""
+    """Describe another run that holds rounds of this one."""
     other = OtherRun(RUN, POLICY, "running", AT, at_work=False, stalled=True, rounds=12)
     return other._asdict() | {"words": str(other)}
 
 
 async def plan(file: io.StringIO) -> list[str]:
-    """A plan, with its rounds."""
+    """Print a plan with its rounds."""
 
     async def each() -> AsyncIterator[ListedRound]:
         for number, (user, one) in enumerate(zip(USERS, ROUND_IDS, strict=True)):
@@ -241,8 +226,8 @@ async def plan(file: io.StringIO) -> list[str]:
     ]
 
 
-async def run(file: io.StringIO) -> list[str]:
-    """One run, but for its JSON, which is never wrapped."""
+async def record(file: io.StringIO) -> list[str]:
+    """Print a recorded run without its JSON, which is never wrapped."""
     refunds = {currency: Decimal(amount) for currency, amount in STAKES.items()}
     summary = Summary(RUN, POLICY, "enforce", "finished", None, dict.fromkeys(State, 1234), refunds=refunds)
     record = replace(RECORD, run_id=RUN, policy=POLICY, requested_by=WHO, reason=REASON, stalled_at=AT)
@@ -250,8 +235,8 @@ async def run(file: io.StringIO) -> list[str]:
     return [str(RUN), POLICY, WHO, "1234567890.12 GBP", "860 JPY", "refunds: in 6 currencies"]
 
 
-async def outcome(file: io.StringIO) -> list[str]:
-    """What a run came to."""
+async def result(file: io.StringIO) -> list[str]:
+    """Print the result of a run."""
     document = {
         **dict.fromkeys(("conflicts", "discrepancies", "incomplete", "to_review", "rounds"), 12),
         "run_id": str(RUN),
@@ -276,14 +261,14 @@ async def outcome(file: io.StringIO) -> list[str]:
 
 
 SCREENS: dict[str, Callable[[io.StringIO], Any]] = {
-    one.__name__: one for one in (report, holds, reviews, runs, reclosed, pauses, plan, run, outcome)
+    one.__name__: one for one in (report, holds, reviews, runs, reclosed, pauses, plan, record, result)
 }
 
 
 @pytest.mark.parametrize("columns", [80, 100, 120, 250])
 @pytest.mark.parametrize("screen", SCREENS)
 async def test_every_screen_fits(screen: str, columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No line is wider than the terminal, and ids, names and amounts stand in it whole."""
+    """No line is wider than the terminal, and ids, names and amounts are unbroken."""
     monkeypatch.setenv("COLUMNS", str(columns))
     file = Terminal()
     whole = await SCREENS[screen](file)
@@ -293,8 +278,8 @@ async def test_every_screen_fits(screen: str, columns: int, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("screen", SCREENS)
-async def test_a_program_gets_every_word_unbroken(screen: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where stdout is no terminal, no sentence is wrapped, and the same is told."""
+async def test_a_pipe_gets_every_word_unbroken(screen: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a terminal no sentence is wrapped, and the words are the same as on a terminal."""
     monkeypatch.setenv("COLUMNS", "80")
     terminal, pipe = Terminal(), io.StringIO()
     whole = await SCREENS[screen](terminal)
@@ -308,15 +293,15 @@ async def test_a_program_gets_every_word_unbroken(screen: str, monkeypatch: pyte
 @pytest.mark.parametrize("columns", [20, 30, 50])
 @pytest.mark.parametrize("screen", SCREENS)
 async def test_a_narrow_terminal_breaks_no_id(screen: str, columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is wider than the terminal by itself stands on a line alone, and whole."""
+    """A text wider than the terminal gets a line of its own, unbroken."""
     monkeypatch.setenv("COLUMNS", str(columns))
     file = Terminal()
     whole = await SCREENS[screen](file)
     assert [] == [word for word in whole if " " not in word and word not in file.getvalue()]
 
 
-def test_amounts_end_in_one_column(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Amounts of a column are set to the right, in a table that fits as in one that does not."""
+def test_amounts_are_aligned_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The amounts of a column end in one place, both in a table that fits and in one that does not."""
     columns = (grid.Column("round"), grid.Column("refund", 1, right=True), grid.Column("why", prose=True))
     for width in (40, 80):
         monkeypatch.setenv("COLUMNS", str(width))
@@ -326,8 +311,8 @@ def test_amounts_end_in_one_column(monkeypatch: pytest.MonkeyPatch) -> None:
         assert 1 == len(set(ends)), file.getvalue()
 
 
-def test_wide_letters_count_as_they_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name in East Asia's letters takes two columns for each, and what follows stands where it should."""
+def test_wide_letters_take_two_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """East Asian letters take two columns each, so that the next column stays aligned."""
     monkeypatch.setenv("COLUMNS", "80")
     file = Terminal()
     grid.print_grid((grid.Column("name"), grid.Column("state")), [("幸運", "open"), ("abcd", "open")], file)
@@ -335,14 +320,14 @@ def test_wide_letters_count_as_they_are_shown(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize("columns", ["", "0", "-5", "x", "٣"])
-def test_a_width_that_makes_no_sense_is_none(columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """COLUMNS counts where it is a number above zero; else it is 80."""
+def test_an_unusable_columns_variable_is_ignored(columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """COLUMNS counts only as a number above zero; the width is 80 otherwise."""
     monkeypatch.setenv("COLUMNS", columns)
     assert 80 == grid.width_of(Terminal())
 
 
 def test_a_runs_settings_can_be_read_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`runs show` tells settings and overrides as whole JSON, however long a word in them is."""
+    """`runs show` prints settings and overrides as valid JSON, even with very long words in them."""
     monkeypatch.setenv("COLUMNS", "40")
 
     settings = {"max_rounds": 5, "markets": list(MARKETS)}
@@ -355,9 +340,9 @@ def test_a_runs_settings_can_be_read_back(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 async def test_progress_keeps_bar_and_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With every outcome there is, bar, count, rate and time stand on one line of 80 columns, the outcomes below it.
+    """With all outcomes, bar, count, rate and time stay on one line of 80 columns, the outcomes below.
 
-    The count begins with what was done before.
+    The count begins with the rounds done before.
     """
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("TERM", "xterm")

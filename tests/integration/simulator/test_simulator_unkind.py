@@ -1,4 +1,4 @@
-"""A simulated vendor that keeps no promise: cancels what it should not, tells of others, and lets replies wait."""
+"""A simulated vendor that breaks promises: wrong cancels, replies about other rounds, and late replies."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
 import pytest
 from support.vendor import CANCEL, HEALTH, KEY, STATUS, ask, open_round
 
@@ -20,24 +19,19 @@ from retention.simulator.faults import Faults
 from retention.simulator.server import RoundStatus, Simulator
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
+
+    import aiohttp
 
 STALL = 0.4
 """Seconds that a stall lasts here."""
-
-
-@pytest.fixture
-async def client() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as session:
-        yield session
 
 
 @pytest.mark.parametrize(
     "options", [{"idempotent": False}, {"faults": Faults.of({"repeat": True})}, {"faults": Faults.of(idempotent=False)}]
 )
 async def test_a_second_cancel_is_honoured(client: aiohttp.ClientSession, options: dict[str, Any]) -> None:
-    """The vendor, its file, or a fault lets each cancel of one round count; a completed round stays refused."""
+    """The vendor, its file or a fault honours each cancel of a round; a completed round stays refused."""
     rounds = [open_round(), open_round(round_id="R-2", status="Completed")]
     async with Simulator(rounds, **options) as vendor:
         codes = [(await ask(client, vendor.url + CANCEL, roundId=name))["error"] for name in ("R-1", "R-1", "R-2")]
@@ -54,7 +48,7 @@ async def test_a_second_cancel_is_honoured(client: aiohttp.ClientSession, option
 async def test_a_completed_round_is_reversed(
     client: aiohttp.ClientSession, options: dict[str, Any], status: RoundStatus
 ) -> None:
-    """The vendor, its file, or a fault lets a finished round be cancelled, once, and a checker can see it."""
+    """The vendor, its file or a fault cancels a completed round once, and its figures show it."""
     async with Simulator([open_round(status=status)], **options) as vendor:
         codes = [(await ask(client, vendor.url + CANCEL))["error"] for _ in range(2)]
 
@@ -65,7 +59,7 @@ async def test_a_completed_round_is_reversed(
 
 
 async def test_a_round_that_was_just_finished_is_reversed(client: aiohttp.ClientSession) -> None:
-    """A player who finishes the round just before the cancel loses it, at a vendor that takes completed rounds."""
+    """A round completed just before its cancel is cancelled at a vendor that reverses."""
     async with Simulator([open_round()], reverses=True, faults=Faults.of({"complete": True})) as vendor:
         assert 0 == (await ask(client, vendor.url + CANCEL))["error"]
 
@@ -73,8 +67,10 @@ async def test_a_round_that_was_just_finished_is_reversed(client: aiohttp.Client
 
 
 @pytest.mark.parametrize(("winnings", "told", "lost"), [("0", "0", 0), ("12.50", "12.50", 1), ("1E+3", "1000", 1)])
-async def test_winnings_are_told_and_lost(client: aiohttp.ClientSession, winnings: str, told: str, lost: int) -> None:
-    """GetRoundStatus tells what was won so far, and a cancel of it is counted where it is more than nothing."""
+async def test_winnings_are_reported_and_lost(
+    client: aiohttp.ClientSession, winnings: str, told: str, lost: int
+) -> None:
+    """GetRoundStatus returns the winnings, and a cancel of a round with winnings is counted."""
     async with Simulator([open_round(winnings=Decimal(winnings))]) as vendor:
         status = await ask(client, vendor.url + STATUS)
         for _ in range(2):
@@ -86,7 +82,7 @@ async def test_winnings_are_told_and_lost(client: aiohttp.ClientSession, winning
 
 @pytest.mark.parametrize("winnings", ["NaN", "Infinity"])
 def test_winnings_that_are_no_number_are_refused(winnings: str) -> None:
-    """A round of the truth has winnings that can be told; a fault writes what cannot."""
+    """A round needs winnings that are a number; only a fault writes others."""
     with pytest.raises(ValueError, match=f"winnings = {winnings} cannot be used: give a number"):
         open_round(winnings=winnings)
 
@@ -106,7 +102,7 @@ def test_winnings_that_are_no_number_are_refused(winnings: str) -> None:
 async def test_winnings_are_written_as_a_fault_says(
     client: aiohttp.ClientSession, fault: dict[str, Any], told: object
 ) -> None:
-    """Any text or number goes into a status, or nothing; the truth and a cancel stay as they are."""
+    """A fault writes any winnings into a status reply; the round and its cancel stay as they are."""
     async with Simulator([open_round()], faults=Faults.of(fault)) as vendor:
         status = await ask(client, vendor.url + STATUS)
         cancelled = await ask(client, vendor.url + CANCEL)
@@ -118,7 +114,7 @@ async def test_winnings_are_written_as_a_fault_says(
 
 @pytest.mark.parametrize("options", [{"names_round": True}, {"faults": Faults.of(names_round=True)}])
 async def test_a_cancel_names_its_round(client: aiohttp.ClientSession, options: dict[str, Any]) -> None:
-    """A vendor of 2025 says in a success which round it cancelled; in a refusal it does not."""
+    """A success may name the cancelled round, as since 2025; a refusal does not."""
     async with Simulator([open_round()], **options) as vendor:
         first, second = [await ask(client, vendor.url + CANCEL) for _ in range(2)]
 
@@ -127,7 +123,7 @@ async def test_a_cancel_names_its_round(client: aiohttp.ClientSession, options: 
 
 
 async def test_a_reply_is_about_another_round(client: aiohttp.ClientSession) -> None:
-    """Both calls name a round that nobody asked about, with their effect; a HealthCheck has none to name."""
+    """Both calls take effect and name another round; a HealthCheck names no round."""
     faults = Faults.of({"other_round": True, "call": "any"})
     async with Simulator([open_round()], names_round=True, faults=faults) as vendor:
         status = await ask(client, vendor.url + STATUS)
@@ -140,8 +136,8 @@ async def test_a_reply_is_about_another_round(client: aiohttp.ClientSession) -> 
     assert 1 == vendor.rounds[KEY].cancelled_times
 
 
-async def test_one_bad_row_is_answered_as_bad_credentials(client: aiohttp.ClientSession) -> None:
-    """Code 54 for chosen rounds, whatever is asked about them; the others and the HealthCheck are fine."""
+async def test_code_54_for_one_round_spares_the_others(client: aiohttp.ClientSession) -> None:
+    """Code 54 answers each call for the chosen rounds; other rounds and the HealthCheck succeed."""
     faults = Faults.of({"code": "54", "description": "invalid parameters", "call": "any", "round_ids": ["bad-*"]})
     rounds = [open_round(), open_round(round_id="bad-1")]
     async with Simulator(rounds, secure_login="acme", token="s3cret", faults=faults) as vendor:
@@ -158,7 +154,7 @@ async def test_one_bad_row_is_answered_as_bad_credentials(client: aiohttp.Client
 async def test_an_effect_comes_at_arrival_or_with_the_reply(
     client: aiohttp.ClientSession, tmp_path: Path, *, early: bool
 ) -> None:
-    """The moment of the effect is kept, also in the journal; where it comes early, only the reply waits."""
+    """The time of the effect is recorded, also in the journal; an early effect precedes its delayed reply."""
     journal = tmp_path / "journal"
     async with Simulator([open_round()], latency=0.5, effect_at_arrival=early, journal=journal) as vendor:
         asking = asyncio.create_task(ask(client, vendor.url + CANCEL))
@@ -180,7 +176,7 @@ async def test_an_effect_comes_at_arrival_or_with_the_reply(
 
 
 async def test_a_stall_holds_every_reply_and_ends_in_a_burst(client: aiohttp.ClientSession) -> None:
-    """From the request that it strikes no reply leaves, whatever was asked; each has its effect as it arrives."""
+    """A stall holds back all replies from the struck request on, while each call takes effect at its arrival."""
     rounds = [open_round(round_id=f"R-{n}") for n in range(4)]
     faults = Faults.of({"stall": f"{STALL * 1000:.0f}ms", "round_ids": ["R-1"], "first": 1})
     replied: list[float] = []
@@ -213,7 +209,7 @@ async def test_a_stall_holds_every_reply_and_ends_in_a_burst(client: aiohttp.Cli
 
 
 async def test_a_stall_ends_with_its_faults(client: aiohttp.ClientSession) -> None:
-    """Other faults let replies leave again; without a `first` one stall follows the other, within its window."""
+    """New faults end a stall; without a `first` one stall follows the other, within its window."""
     async with Simulator([open_round()], faults=Faults.of({"stall": "1h", "call": "any"})) as vendor:
         asking = asyncio.create_task(ask(client, vendor.url + CANCEL))
         await vendor.until(lambda: len(vendor.requests) == 1)
@@ -227,8 +223,8 @@ async def test_a_stall_ends_with_its_faults(client: aiohttp.ClientSession) -> No
         asking.cancel()
 
 
-async def test_the_command_is_as_unkind_as_its_file_says(client: aiohttp.ClientSession, tmp_path: Path) -> None:
-    """`retention simulate --faults` offers what the file has, and its help tells each key."""
+async def test_simulate_applies_its_faults_file(client: aiohttp.ClientSession, tmp_path: Path) -> None:
+    """`retention simulate --faults` applies the file, and its help documents each key."""
 
     async def start(*words: str) -> asyncio.subprocess.Process:
         command = (sys.executable, "-m", "retention", "simulate", *words)
