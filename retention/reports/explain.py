@@ -53,7 +53,7 @@ _COLUMNS = [field.name for field in fields(Cancellation) if field.name not in {"
 def _holding(rows: Sequence[Any]) -> CurrentRow | None:
     """Find the row that has the round to itself; what an abandoned run never sent is planned again by the next one."""
     for row in rows:
-        if row.holds_round and not (row.abandoned and row.state in _UNSENT and not row.doubtful):
+        if row.holds_round and not (row.abandoned and row.state in _UNSENT and not row.may_have_taken_effect):
             return CurrentRow(row.id, row.run_id, row.state)
     return None
 
