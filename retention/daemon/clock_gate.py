@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from retention.ledger.clocks import Clocks
     from retention.ledger.runs import RunLedger
-    from retention.settings import Settings
+    from retention.settings.model import Settings
 
 
 class ClockGate:
