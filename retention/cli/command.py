@@ -1,6 +1,6 @@
 """Makes commands from asynchronous functions: reads the configuration, opens the services, checks the schema.
 
-A function lists before `/` what it needs, by name: `settings`, `services`, `signals` and so on (`NEEDS`). Its other
+A function lists its needs before `/`, by name: `settings`, `services`, `signals` and so on (`NEEDS`). Its other
 parameters are the options of the command, which typer reads from its signature.
 
     @command(ready_for="hold release")
@@ -25,7 +25,7 @@ import typer
 
 from retention.cli.parsing import refuse_unreadable_texts
 from retention.errors import RetentionError
-from retention.process import surroundings
+from retention.process import lifecycle
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -177,7 +177,7 @@ class _Command:
         from retention.wiring.secrets import redactor_of
 
         if "services" in self.needs:
-            surroundings.require_files()
+            lifecycle.require_files()
         values["settings"] = values["global_options"].settings()
         return redactor_of(values["settings"])
 

@@ -156,7 +156,7 @@ async def run(
     _import_the_end()
     measured.counters = services.tally
     try:
-        # Checked here, so that the metrics file is written whatever is missing.
+        # Checked here, so that the metrics file has the ledger's facts even where a privilege is missing.
         await require_ready(services.database)
         runs = services.runs(signals, show=True, stalled=partial(measured.stalled, services))
         if checked is not None:

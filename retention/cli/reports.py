@@ -1,4 +1,4 @@
-"""`report` and `explain`: which rounds were cancelled, by whom, and why."""
+"""`report` and `explain`: the cancelled rounds, and the history of one round."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ def test_a_reader_that_went_away(gone: bool) -> None:
     read, write = os.pipe()
     os.close(read)
     stream = Stream(write, "stdout", closed=not gone, limit=None, by_line=False)
-    stream.waits = True
+    stream.blocking = True
     stream.write("a\n")
     with pytest.raises(UnprintedError, match=r"stdout: (Broken pipe|not open for writing); print elsewhere"):
         stream.flush()
