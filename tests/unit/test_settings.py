@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from retention.core.model import Treatment
 from retention.core.notifications.events import EVENTS
-from retention.core.sending.codes import DEFAULT_CODES
+from retention.core.sending.reply_rules import DEFAULT_CODES
 from retention.errors import UsageError
 from retention.settings import files
 from retention.settings.load import load_settings
