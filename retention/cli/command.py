@@ -7,6 +7,10 @@ parameters are the options of the command, which typer reads from its signature.
     async def hold_release(services: Services, /, hold_id: HoldId, by: By) -> None: ...
 
 Nothing heavy is imported before a command runs, so `--help` stays quick.
+
+The work decides the exit code. A command that changes something continues when it cannot print, and says so once on the
+stream that works. A command that only prints (`prints`) ends with 2, and silently when its reader closed the pipe. The
+default is the safe side: a new command that forgets the flag loses no work.
 """
 
 from __future__ import annotations

@@ -121,7 +121,8 @@ def _stdin() -> TextIO:
 def _read_arguments_as_utf8() -> None:
     """Start again in UTF-8 mode where the locale would garble UTF-8 names and reasons.
 
-    Decoding the arguments anew is not enough: paths could then not be opened.
+    Only where an argument or a variable of ours is UTF-8 beyond ASCII, and before any other import. Decoding the
+    arguments again in place would leave paths that cannot be opened.
     """
     if sys.getfilesystemencoding() == "utf-8":
         return
