@@ -36,13 +36,13 @@ async def freeze(
 ) -> Plan:
     """Write an enforcing run's plan. Where there is too much of it, what earlier runs left stays theirs as well."""
     limits = scope_parameters(scope, as_of)
-    await transaction.rows("ensure_partners", partners=[partner.partner for partner in terms])
-    abandoned = [row.run_id for row in await transaction.rows("abandoned", run_id=run_id)]
+    await transaction.rows("plans/ensure_partners", partners=[partner.partner for partner in terms])
+    abandoned = [row.run_id for row in await transaction.rows("runs/list_inactive_runs", run_id=run_id)]
     for partner in terms:
         for correction in await correct_leases(transaction, clock.limit, abandoned, partner):
             clock.corrected(correction)
         await transaction.rows(
-            "recover",
+            "claims/expire_claims",
             now=clock.trusted_now(),
             partner=partner.partner,
             run_ids=abandoned,
@@ -55,14 +55,18 @@ async def freeze(
         )
     if abandoned:
         with reading_the_view():
-            await transaction.rows("supersede", run_id=str(run_id), limit=scope.limit, max_rounds=max_rounds, **limits)
+            await transaction.rows(
+                "plans/supersede_rounds", run_id=str(run_id), limit=scope.limit, max_rounds=max_rounds, **limits
+            )
     plan = await write(transaction, run_id, scope, as_of, max_rounds, dry_run=False)
     if max_rounds is not None and plan.rounds > max_rounds:
-        await transaction.rows("set_unwritten", run_id=run_id, unwritten=Jsonb(as_record(plan.figures())))
+        await transaction.rows(
+            "plans/record_unwritten_plan", run_id=run_id, unwritten_plan=Jsonb(as_record(plan.figures()))
+        )
         return plan
     for partner in terms:
         await transaction.rows(
-            "take_up",
+            "plans/adopt_doubts",
             run_id=run_id,
             partner=partner.partner,
             markets=limits["markets"],
@@ -79,7 +83,7 @@ async def write(
     """Write the rounds of a plan, unless they are more than `max_rounds`, and return what it comes to."""
     with reading_the_view():
         rows = await transaction.rows(
-            "freeze",
+            "plans/freeze_plan",
             run_id=run_id,
             dry_run=dry_run,
             limit=scope.limit,
@@ -96,7 +100,7 @@ def as_record(figures: PlanTotals) -> dict[str, Any]:
 
 
 def scope_parameters(scope: Scope, as_of: datetime) -> dict[str, Any]:
-    """The values that sql/queries/stale_rounds.sql wants."""
+    """The values that sql/queries/shared/stale_rounds.sql wants."""
     return {
         "as_of": as_of,
         "partners": list(scope.partners),
@@ -127,5 +131,5 @@ def insert_values(
         "settings": Jsonb(dict(request.settings)),
         "status": status,
         "halt_reason": halt_reason,
-        "unwritten": None if figures is None else Jsonb(as_record(figures)),
+        "unwritten_plan": None if figures is None else Jsonb(as_record(figures)),
     }

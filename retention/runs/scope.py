@@ -8,7 +8,8 @@ from retention.core.names import NameKind
 from retention.core.planning.plan import Scope
 
 if TYPE_CHECKING:
-    from retention.settings import Policy, Settings
+    from retention.settings.model import Settings
+    from retention.settings.policy import Policy
 
 
 def scope_of(settings: Settings, policy: Policy, limit: int | None = None) -> Scope:

@@ -15,10 +15,10 @@ import typer.main
 
 from retention.cli.app import app
 from retention.core.model import Treatment
-from retention.core.sending.codes import DEFAULT_CODES
+from retention.core.sending.reply_rules import DEFAULT_CODES
 from retention.exit_codes import ExitCode
 from retention.metrics import METRICS
-from retention.settings import parse_duration
+from retention.settings.durations import parse_duration
 from retention.settings.fields import Says
 from retention.settings.model import Database, Settings, Target
 from retention.settings.partner import Partner

@@ -16,7 +16,7 @@ from support.reference import PAGES, REFERENCE, ROOT, TABLES, TEMPLATE, describe
 
 from retention.cli.app import app
 from retention.core.model import State
-from retention.settings import Settings
+from retention.settings.model import Settings
 
 DOCUMENTS = {
     str(path.relative_to(ROOT)): path.read_text("utf-8")

@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 from retention.engine.claims_in_hand import ClaimsInHand
 from retention.ledger import database
-from retention.ledger.queries import query
+from retention.ledger.queries import query, statements
 from retention.ledger.settlements import Settlements
 
 if TYPE_CHECKING:
@@ -31,39 +31,44 @@ class Mutant:
 MUTANTS = (
     Mutant(
         "what a dead process claimed is sent again without asking",
-        "recover",
+        "claims/expire_claims",
         (
             (
-                "a.kind = 'cancel' OR e.doubtful OR e.refused AS is_doubt",
+                "a.kind = 'cancel' OR e.may_have_taken_effect OR e.refusal_pending_probe AS is_doubt",
                 "false AS is_doubt",
             ),
-            ("doubtful = c.doubtful OR e.kind = 'cancel'", "doubtful = false"),
+            ("may_have_taken_effect = c.may_have_taken_effect OR e.kind = 'cancel'", "may_have_taken_effect = false"),
         ),
         "may have cancelled it",
         quick=True,
     ),
     Mutant(
         "a claim does not look whether the round is open",
-        "claim claim_probes",
+        "claims/claim_rounds claims/claim_probes",
         (("WHEN s.rows = 0 THEN 'closed'", "WHEN s.rows = 0 THEN NULL"),),
         "was not open",
     ),
-    Mutant("a claim does not look for holds", "claim claim_probes", (("WHEN s.held THEN 'held'", ""),), "was on hold"),
+    Mutant(
+        "a claim does not look for holds",
+        "claims/claim_rounds claims/claim_probes",
+        (("WHEN s.held THEN 'held'", ""),),
+        "was on hold",
+    ),
     Mutant(
         "a claim does not look for players",
-        "claim claim_probes",
+        "claims/claim_rounds claims/claim_probes",
         (("WHEN s.came_back THEN 'came_back'", ""),),
         "had come back",
     ),
     Mutant(
         "a claim knows a round by its id alone",
-        "claim claim_probes",
+        "claims/claim_rounds claims/claim_probes",
         (("WHEN NOT s.same_opening THEN 'opened_again'", ""),),
         "was not open",
     ),
     Mutant(
         "a cancel does not ask what the vendor said",
-        "claim",
+        "claims/claim_rounds",
         (
             ("(NOT %(ask_first)s OR c.in_progress_at >", "(true OR c.in_progress_at >"),
             ("(NOT %(ask_first)s OR c.in_progress_at <", "(true OR c.in_progress_at <"),
@@ -78,7 +83,7 @@ MUTANTS = (
     ),
     Mutant(
         "a claim has no attempt",
-        "claim",
+        "claims/claim_rounds",
         (
             (
                 "'cancel', %(replica)s, clock_timestamp() FROM claimed",
@@ -90,42 +95,42 @@ MUTANTS = (
     ),
     Mutant(
         "settling forgets close_rounds",
-        "settle",
+        "settlements/settle_replies",
         (("    FROM asked\n    HAVING", "    FROM asked WHERE false\n    HAVING"),),
         "could have closed it",
         quick=True,
     ),
     Mutant(
         "a settlement is written twice",
-        "settle",
+        "settlements/settle_replies",
         (("AND c.state IN ('planned', 'claimed', 'retrying', 'in_doubt'))", ")"),),
         "BROKEN",
     ),
     Mutant(
         "a later run plans doubts again",
-        "freeze supersede",
+        "plans/freeze_plan plans/supersede_rounds",
         (
-            (" AND NOT c.doubtful", ""),
+            (" AND NOT c.may_have_taken_effect", ""),
             ("c.state IN ('planned', 'retrying')", "c.state IN ('planned', 'retrying', 'in_doubt')"),
         ),
         "may have cancelled it",
     ),
     Mutant(
         "a lost claim is not recorded again",
-        "restore",
+        "claims/restore_attempts",
         (("FROM given g WHERE NOT EXISTS", "FROM given g WHERE false AND NOT EXISTS"),),
         "is not on record after a fail-over",
         quick=True,
     ),
     Mutant(
         "a lost claim is recorded again, and its round is free",
-        "restore",
+        "claims/restore_attempts",
         (("WHERE c.id = t.id AND c.state IN", "WHERE false AND c.id = t.id AND c.state IN"),),
         "may have cancelled it",
     ),
     Mutant(
         "a release is not repeated",
-        "release",
+        "claims/release_claims",
         (("AND c.state = 'claimed' AND c.attempt_uuid = a.uuid\n    RETURNING", "AND false\n    RETURNING"),),
         "what it had released stands as a request",
         quick=True,
@@ -169,7 +174,7 @@ IDLE = (
 )
 """What the ledger's statements do not decide."""
 
-AT_ONCE = Mutant("a claim locks nothing", "claim", (("FOR UPDATE OF c SKIP LOCKED", ""),), "BROKEN")
+AT_ONCE = Mutant("a claim locks nothing", "claims/claim_rounds", (("FOR UPDATE OF c SKIP LOCKED", ""),), "BROKEN")
 """What takes two replicas in the midst of each other's statements."""
 
 
@@ -180,6 +185,8 @@ def broken_by(mutant: Mutant | Idle) -> Iterator[None]:
         with patch.object(mutant.owner, mutant.method, mutant.instead):
             yield
         return
+
+    assert {*mutant.statements.split()} <= {*statements()}, f"there is no statement {mutant.statements}"
 
     def changed(name: str) -> LiteralString:
         text = query(name)

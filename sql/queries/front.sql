@@ -1,6 +1,0 @@
--- The first round of a run's plan, beyond an id, that has not been settled yet, nor left the straight way.
-SELECT c.id
-FROM retention.cancellations c
-WHERE c.run_id = %(run_id)s AND c.partner = %(partner)s AND c.id > %(above)s
-  AND (c.state = 'planned' OR (c.state = 'claimed' AND NOT c.unsettled))
-ORDER BY c.id LIMIT 1

@@ -1,0 +1,18 @@
+-- The next deliveries to a target. The try is on record, and the next one put off, before anything is sent: no other
+-- process sends the same meanwhile, and what a killed one left is tried again. Whoever dies of it waits longer each time.
+WITH due AS (
+    SELECT d.notification_id, d.target
+    FROM retention.deliveries d
+    WHERE d.target = %(target)s AND d.due_at <= statement_timestamp()
+    ORDER BY d.due_at
+    LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE retention.deliveries d
+SET tries = d.tries + 1,
+    due_at = statement_timestamp()
+        + make_interval(secs => (%(leases)s::float8[])[least(d.tries + 1, cardinality(%(leases)s::float8[]))])
+FROM due, retention.notifications n, retention.runs r
+WHERE d.notification_id = due.notification_id AND d.target = due.target
+  AND n.notification_id = d.notification_id AND r.run_id = n.run_id
+RETURNING d.notification_id, d.target, d.tries, n.event, n.run_id, r.policy, n.body, d.last_error

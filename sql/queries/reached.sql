@@ -1,8 +1,0 @@
--- Whether requests of some kind reached the vendor about the rounds of a run and a partner, from any process: ever (NULL),
--- or within so many seconds.
-SELECT EXISTS (
-    SELECT FROM retention.cancellations c JOIN retention.attempts a ON a.cancellation_id = c.id
-    WHERE (c.run_id = %(run_id)s OR c.taken_up_by = %(run_id)s) AND c.partner = %(partner)s
-      AND a.run_id = %(run_id)s AND a.kind = ANY (%(kinds)s::text[])
-      AND a.sent_at > coalesce(statement_timestamp() - make_interval(secs => %(within)s::float8), '-infinity')
-) AS reached

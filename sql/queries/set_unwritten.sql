@@ -1,2 +1,0 @@
--- What a run's plan came to that is not written.
-UPDATE retention.runs SET unwritten = %(unwritten)s WHERE run_id = %(run_id)s

@@ -1,5 +1,0 @@
--- What this run has to call or to ask again by now, its own rounds or what it took up of earlier runs'; without those that
--- were tried before, where it leaves them.
-c.partner = %(partner)s AND c.unsettled AND c.due_at <= statement_timestamp()
-AND coalesce(c.taken_up_by, c.run_id) = %(run_id)s
-AND NOT (%(leave_tried)s AND (c.tried_before OR c.run_id <> %(run_id)s))
