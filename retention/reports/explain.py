@@ -54,7 +54,7 @@ _COLUMNS = [field.name for field in fields(Cancellation) if field.name not in {"
 def _current_row(rows: Sequence[Any]) -> CurrentRow | None:
     """Return the row that holds the round. Unsent rows of an abandoned run hold nothing: the next run plans them."""
     for row in rows:
-        if row.holds_round and not (row.abandoned and row.state in _UNSENT and not row.doubtful):
+        if row.holds_round and not (row.abandoned and row.state in _UNSENT and not row.may_have_taken_effect):
             return CurrentRow(row.id, row.run_id, row.state)
     return None
 
