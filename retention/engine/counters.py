@@ -1,4 +1,8 @@
-"""What one process has done: in one run, for the progress display, and in all of its runs, for the metrics."""
+"""Counters of one process: of one run, for the progress display, and of all its runs, for the metrics.
+
+Metrics are plain numbers, converted to Prometheus families when a scrape asks. A round costs one dictionary addition,
+and the engine does not depend on Prometheus.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""The configuration while it is merged: the environment over the file, and every problem with its place."""
+"""The configuration while it is merged: the environment over the file, and every problem with its place.
+
+Configuration is plain pydantic with our own overlay, not pydantic-settings. Each error names the file or variable of
+the bad value, unknown variables are refused, and no error shows a secret. That needs a record of each value's place,
+which is lost when sources are merged before validation.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""One timeout for many requests, by one timer: a timer of its own would cost each request a tenth of what it costs."""
+"""One timer for the timeouts of many requests.
+
+A timer for each request would take a tenth of its processor time; aiohttp's own timers take 10 us.
+"""
 
 from __future__ import annotations
 
