@@ -28,7 +28,7 @@ class ClockGate:
         self._ledger = ledger
         self._settings = settings
         self._log = log
-        self._told = False
+        self._reported = False
         self._correct_at = 0.0
 
     @property
@@ -36,7 +36,7 @@ class ClockGate:
         """Why some policy cannot go by the database's clock; None where all can."""
         return self._clocks.problem(self._strictest)
 
-    def closed(self, policy: str | None = None) -> str | None:
+    def closed_because(self, policy: str | None = None) -> str | None:
         """Why this policy (None: any policy at all) cannot go by it; None where it can."""
         settings = self._settings()
         names = [policy] if policy is not None else [*settings.policies]
@@ -46,7 +46,7 @@ class ClockGate:
     def _strictest(self) -> float:
         return self._settings().clock_limit()
 
-    async def correct(self) -> bool:
+    async def correct_times(self) -> bool:
         """Now and then, take back times that lie impossibly far ahead; whether some schedule's was among them."""
         if time.monotonic() < self._correct_at:
             return False
@@ -60,14 +60,14 @@ class ClockGate:
             self._log.warning("clock.corrected", **correction.values())
         return any(correction.column == "decided_until" for correction in found)
 
-    def tell(self) -> bool:
+    def report_change(self) -> bool:
         """Tell what has changed; returns whether the clocks have just come to agree again."""
         problem = self.problem
-        if problem is not None and not self._told:
-            self._told = True
+        if problem is not None and not self._reported:
+            self._reported = True
             self._log.error("clock.difference", detail=problem, difference_s=round(self._clocks.difference, 3))
-        elif problem is None and self._told:
-            self._told = False
+        elif problem is None and self._reported:
+            self._reported = False
             self._correct_at = 0.0
             self._log.info("clock.agrees", difference_s=round(self._clocks.difference, 3))
             return True

@@ -36,16 +36,16 @@ if TYPE_CHECKING:
     from retention.runs.model import Planned
     from retention.settings import Policy
 
-LOOK = 1.0
+POLL_INTERVAL_S = 1.0
 """Seconds between looks."""
 
-PATIENCE = 10.0
+POLL_TIMEOUT_S = 10.0
 """Seconds that a look may take: a database that does not even refuse must not stop the loop."""
 
-STILL = 60.0
+LIVENESS_TIMEOUT_S = 60.0
 """Seconds without a turn of the loop after which the daemon is not alive any more."""
 
-PLANS = 2
+CONCURRENT_PLANS = 2
 """Schedules decided about at once: a plan may keep a connection busy for long, and replies have to be written."""
 
 
@@ -67,34 +67,36 @@ class Daemon:
     ) -> None:
         self._services = services
         self._reload = reload
-        self._ledger_watch = LedgerMetrics(lambda: self._services, metrics)
+        self._ledger_metrics = LedgerMetrics(lambda: self._services, metrics)
         self._notifier = notifier
         self._drain_timeout = drain_timeout
         self._log = services.log
-        self._run_supervisor = RunSupervisor(self._ledger_watch.ended, signalled, services.log)
+        self._supervisor = RunSupervisor(self._ledger_metrics.record_result, signalled, services.log)
         self._wake = asyncio.Event()
         self._wakeups = Wakeups(self._wake.set)
         self._schedules = services.schedules
         self._scheduler = Scheduler(self._schedules, services.tally, services.log, services.redactor.text)
-        self._clock = ClockGate(services.clocks, services.run_ledger, lambda: self._services.settings, services.log)
+        self._clock_gate = ClockGate(
+            services.clocks, services.run_ledger, lambda: self._services.settings, services.log
+        )
         self._stall_watch = StallWatch(services.stalls, services.log)
-        self._planning = asyncio.Semaphore(PLANS)
-        self._telling: asyncio.Task[None] | None = None
-        self._away = False
-        self._looked = False
+        self._planning = asyncio.Semaphore(CONCURRENT_PLANS)
+        self._notifying: asyncio.Task[None] | None = None
+        self._database_away = False
+        self._polled = False
         self._stopping = False
         self._reloaded = False
-        self._turned_at = time.monotonic()
+        self._beat_at = time.monotonic()
 
     def stop(self) -> None:
         """Drain: no request leaves after this, what is in flight is settled, and then `run` returns."""
         self._stopping = True
-        self._run_supervisor.drain_group.stop()
+        self._supervisor.drain_group.stop()
         self._wake.set()
 
     def abort(self) -> None:
         """Do not even wait for that."""
-        self._run_supervisor.drain_group.abort()
+        self._supervisor.drain_group.abort()
 
     def reload(self) -> None:
         """Take the configuration as it is now; one that is no good is refused, and the old one goes on."""
@@ -104,7 +106,7 @@ class Daemon:
         except ConfigurationError as error:
             self._log.error("configuration.refused", problem=str(error))
         else:
-            self._adopt()
+            self._apply_settings()
             self._reloaded = True
             self._log.info("configuration.reloaded", policies=[*self._services.settings.policies])
             self._wake.set()
@@ -112,108 +114,110 @@ class Daemon:
 
     def problem(self) -> str | None:
         """Say what stands still, if something does."""
-        still = time.monotonic() - self._turned_at
-        return f"nothing has turned for {still:.0f} s" if still > STILL else None
+        still = time.monotonic() - self._beat_at
+        return f"nothing has turned for {still:.0f} s" if still > LIVENESS_TIMEOUT_S else None
 
     async def unready(self) -> str | None:
         """Say why no work should be expected of this replica just now, if there is a reason."""
         if self._stopping:
             return "draining"
-        if not self._looked:
+        if not self._polled:
             return "the ledger has not been looked at yet"
         try:
-            async with asyncio.timeout(LOOK):
+            async with asyncio.timeout(POLL_INTERVAL_S):
                 await migrations.require_current(self._services.database)
         except (*UNAVAILABLE, TimeoutError):
             return "the database cannot be reached"
         except RetentionError as error:
             return str(error)
-        return self._clock.problem
+        return self._clock_gate.problem
 
     async def begin(self) -> None:
         """Get ready to be asked, before anybody can ask."""
-        self._ledger_watch.adopt()
-        await self._ledger_watch.begin()
+        self._ledger_metrics.apply_settings()
+        await self._ledger_metrics.read_last_runs()
 
     async def run(self) -> None:
         """Work until stopped, and drain."""
         self._wakeups.start()
-        self._adopt()
-        aside = [asyncio.create_task(self._ledger_watch.run()), asyncio.create_task(self._show_life())]
+        self._apply_settings()
+        aside = [asyncio.create_task(self._ledger_metrics.run()), asyncio.create_task(self._feed_watchdog())]
         notify("READY=1")
         try:
             while not self._stopping:
-                self._turned()
-                await self._turn()
-                await self._pause()
+                self._beat()
+                await self.run_once()
+                await self._wait_for_wakeup()
             notify("STOPPING=1")
-            await self._run_supervisor.drain(self._drain_timeout, self._turned)
+            await self._supervisor.drain(self._drain_timeout, self._beat)
         finally:
             self._wakeups.stop()
-            await self._run_supervisor.cut_off()
-            if self._telling is not None:  # what is not told now is told by another, or after the next start
-                aside.append(self._telling)
+            await self._supervisor.cancel_all()
+            if self._notifying is not None:  # what is not told now is told by another, or after the next start
+                aside.append(self._notifying)
             for task in aside:
                 task.cancel()
             await asyncio.wait(aside)
 
-    def _adopt(self) -> None:
-        self._ledger_watch.adopt()
+    def _apply_settings(self) -> None:
+        self._ledger_metrics.apply_settings()
         schedules = self._scheduler.set(self._services.settings.policies.values())
-        self._wakeups.set(schedules)
+        self._wakeups.follow(schedules)
         if not schedules:
             self._log.warning("schedule.none", detail="no policy has a schedule; this process only helps others")
 
-    async def _turn(self) -> None:
+    async def run_once(self) -> None:
         """Look, and set going what there is to do."""
         try:
-            async with asyncio.timeout(PATIENCE):
-                if await self._clock.correct():
+            async with asyncio.timeout(POLL_TIMEOUT_S):
+                if await self._clock_gate.correct_times():
                     self._scheduler.forget()
-                if self._clock.closed() is None:
+                if self._clock_gate.closed_because() is None:
                     await self._scheduler.begin()
-                    await self._stall_watch.look()
-                look = await self._schedules.look([*self._services.settings.notify])
+                    await self._stall_watch.check()
+                look = await self._schedules.poll([*self._services.settings.notify])
         except (TimeoutError, psycopg.Error) as error:  # one that refuses may be mended while this goes on
-            if not self._away:
+            if not self._database_away:
                 event = "database.busy" if isinstance(error, BusyError) else "database.away"
-                self._log.warning(event, problem=first_line(error) if str(error) else f"no answer for {PATIENCE:.0f} s")
-            self._away = True
+                self._log.warning(
+                    event, problem=first_line(error) if str(error) else f"no answer for {POLL_TIMEOUT_S:.0f} s"
+                )
+            self._database_away = True
             return
-        if self._away:
-            self._away = False
+        if self._database_away:
+            self._database_away = False
             self._log.info("database.back")
-        self._looked = True
-        if self._clock.tell():
+        self._polled = True
+        if self._clock_gate.report_change():
             self._scheduler.forget()  # and what came meanwhile is decided about as usual
-        elif problem := self._clock.closed():
+        elif problem := self._clock_gate.closed_because():
             self._scheduler.note(problem)
         else:
             self._act(look)
 
     def _act(self, look: PendingWork) -> None:
         for watch in self._scheduler.due(look.now):
-            if problem := self._clock.closed(watch.policy.name):
+            if problem := self._clock_gate.closed_because(watch.policy.name):
                 watch.problem = problem
                 continue
             watch.busy = True
-            self._run_supervisor.begin(self._fire(watch, look.now))
+            self._supervisor.spawn(self._fire(watch, look.now))
         if self._reloaded:
             self._reloaded = False
-            self._run_supervisor.begin(self._hold_to_policies(look.runs))
+            self._supervisor.spawn(self._hold_to_policies(look.runs))
         for run_id in look.runs:
-            if self._run_supervisor.wants(run_id):
-                runs = self._services.runs(self._run_supervisor.drain_group)
-                self._run_supervisor.work_on(run_id, runs.join(run_id))
-        if look.untold and (self._telling is None or self._telling.done()):
-            self._telling = asyncio.create_task(self._tell())
+            if self._supervisor.can_start(run_id):
+                runs = self._services.runs(self._supervisor.drain_group)
+                self._supervisor.start(run_id, runs.join(run_id))
+        if look.untold and (self._notifying is None or self._notifying.done()):
+            self._notifying = asyncio.create_task(self._notify_people())
 
     async def _hold_to_policies(self, runs: Sequence[UUID]) -> None:
         """After a reload, halt the runs whose policies have become stricter."""
         try:
             for run_id in runs:
                 with suppress(RetentionError):  # it is for partners that are not configured here
-                    await self._services.runs(self._run_supervisor.drain_group).hold_to_policy(run_id)
+                    await self._services.runs(self._supervisor.drain_group).hold_to_policy(run_id)
         except UNAVAILABLE:
             self._reloaded = True
 
@@ -223,37 +227,35 @@ class Daemon:
                 return
             planned = await self._scheduler.tick(watch, now, self._plan)
         if planned is not None and not self._stopping:
-            self._run_supervisor.work_on(
-                planned.run_id, self._services.runs(self._run_supervisor.drain_group).execute(planned)
-            )
+            self._supervisor.start(planned.run_id, self._services.runs(self._supervisor.drain_group).execute(planned))
 
     async def _plan(self, policy: Policy, scheduled_for: datetime) -> Planned | None:
         scope = scope_of(self._services.settings, policy)
-        runs = self._services.runs(self._run_supervisor.drain_group)
+        runs = self._services.runs(self._supervisor.drain_group)
         return await runs.plan(
             policy, scope, self._services.terms(scope.partners), RequestedBy(REQUESTED_BY, scheduled_for=scheduled_for)
         )
 
-    async def _tell(self) -> None:
+    async def _notify_people(self) -> None:
         try:
-            await self._notifier.once()
+            await self._notifier.run_once()
         except UNAVAILABLE:
             pass  # the next look finds it still untold
         except Exception:  # noqa: BLE001 - runs go on
             self._log.exception("notification.broken_off")
 
-    async def _pause(self) -> None:
+    async def _wait_for_wakeup(self) -> None:
         try:
-            async with asyncio.timeout(LOOK):
+            async with asyncio.timeout(POLL_INTERVAL_S):
                 await self._wake.wait()
         except TimeoutError:
             pass
         self._wake.clear()
 
-    def _turned(self) -> None:
-        self._turned_at = time.monotonic()
+    def _beat(self) -> None:
+        self._beat_at = time.monotonic()
 
-    async def _show_life(self) -> None:
+    async def _feed_watchdog(self) -> None:
         interval = watchdog_interval()
         while interval is not None:
             if self.problem() is None:

@@ -22,10 +22,10 @@ def make_app(
     """Put the pages together. `problem` says what stands still, `unready` why no work should be expected just now."""
 
     async def healthz(_request: web.Request) -> web.Response:
-        return _told(problem())
+        return _answer(problem())
 
     async def readyz(_request: web.Request) -> web.Response:
-        return _told(await unready())
+        return _answer(await unready())
 
     async def show_metrics(_request: web.Request) -> web.Response:
         return web.Response(body=metrics.text(), headers={"Content-Type": CONTENT_TYPE})
@@ -55,5 +55,5 @@ async def listening(app: web.Application, host: str, port: int) -> AsyncIterator
         await runner.cleanup()
 
 
-def _told(problem: str | None) -> web.Response:
+def _answer(problem: str | None) -> web.Response:
     return web.Response(text=f"{problem or 'ok'}\n", status=503 if problem else 200)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 INTERVAL_S = 20.0
 """Seconds between two reads, where nothing happens."""
 
-SHARE = 20
+REST_PER_READ = 20
 """A read is followed by a rest of so many times its length at least: counting the reviews reads the whole ledger."""
 
 REST_S = 1.0
@@ -46,23 +46,23 @@ class LedgerMetrics:
         self._services = services
         self._metrics = metrics
         self._facts = PolicyFacts(services().database)
-        self._told: dict[str, object] = {}
+        self._shown_runs: dict[str, object] = {}
         self._due = asyncio.Event()
 
-    def adopt(self) -> None:
+    def apply_settings(self) -> None:
         """Have the series of the policies that are configured now, and read what the ledger knows of them soon."""
         settings = self._services().settings
         self._metrics.promise(labels_of(settings, settings.policies))
         self._due.set()
 
-    def ended(self, finished: RunResult) -> None:
+    def record_result(self, result: RunResult) -> None:
         """Take in how a run ended in this process, which knows it better than the ledger does."""
-        summary = finished.summary
-        self._told[summary.policy] = (summary.run_id, summary.status)
-        self._metrics.run_ended(finished.exit, finished)
+        summary = result.summary
+        self._shown_runs[summary.policy] = (summary.run_id, summary.status)
+        self._metrics.run_ended(result.exit, result)
         self._due.set()
 
-    async def begin(self) -> None:
+    async def read_last_runs(self) -> None:
         """Read the times of the last runs, so that nobody who asks early sees that there were none."""
         try:
             async with asyncio.timeout(FIRST_TIMEOUT_S):
@@ -78,9 +78,9 @@ class LedgerMetrics:
             try:
                 async with asyncio.timeout(TIMEOUT_S):
                     await self._read()
-                rest = SHARE * (time.monotonic() - began)
+                rest = REST_PER_READ * (time.monotonic() - began)
             except TimeoutError:
-                rest = SHARE * TIMEOUT_S
+                rest = REST_PER_READ * TIMEOUT_S
             except _UNREAD:  # the daemon's own look says that the database is away
                 pass
             except Exception:  # noqa: BLE001 - runs go on, and so do the metrics
@@ -97,10 +97,10 @@ class LedgerMetrics:
         last_runs = await self._last_runs()
         self._metrics.last_runs(last_runs)
         for policy, last in last_runs.items():
-            if last.run_id is not None and self._told.get(policy) != (last.run_id, last.status):
+            if last.run_id is not None and self._shown_runs.get(policy) != (last.run_id, last.status):
                 code = exit_code(await services.run_ledger.summary(last.run_id))
                 self._metrics.set_exit_code(policy, code)
-                self._told[policy] = (last.run_id, last.status)
+                self._shown_runs[policy] = (last.run_id, last.status)
         self._metrics.review_counts(await self._facts.review_counts(services.settings.max_runs()), time.time())
 
     async def _last_runs(self) -> Mapping[str, LastRuns]:

@@ -111,11 +111,11 @@ class Scheduler:
         """
         while self._dropped:
             key = next(iter(self._dropped))
-            await self._schedules.decided(*key, None)
+            await self._schedules.advance(*key, None)
             self._dropped.discard(key)
         for watch in self._watches.values():
             if watch.since is None:
-                watch.begin(*await self._schedules.look_after(*watch.key))
+                watch.begin(*await self._schedules.register(*watch.key))
 
     def forget(self) -> None:
         """Ask the ledger anew up to when each schedule's times are decided; who watched them, and what for, stays."""
@@ -184,12 +184,14 @@ class Scheduler:
         if due.missed:
             await self._miss(watch, due.missed, newer=due.run)
         if times:
-            await self._schedules.decided(*watch.key, times[-1])
+            await self._schedules.advance(*watch.key, times[-1])
             watch.decided(times[-1])
 
     async def _miss(self, watch: ScheduleState, times: Iterable[datetime], newer: datetime | None) -> None:
         policy, reason = watch.policy, _why_missed(watch, newer)
-        recorded = await self._schedules.missed(policy.name, policy.mode, policy.as_record(), list(times), reason)
+        recorded = await self._schedules.record_missed(
+            policy.name, policy.mode, policy.as_record(), list(times), reason
+        )
         for moment in recorded:
             if moment in watch.told:
                 continue

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
     from retention.ledger.stalled_runs import StalledRuns
 
-EVERY = 10.0
+CHECK_INTERVAL_S = 10.0
 """Seconds between looks."""
 
-TAKEN_OVER = 60.0
+TAKEOVER_S = 60.0
 """Seconds after which a daemon has taken over all the scheduled runs that it can."""
 
 
@@ -25,13 +25,13 @@ class StallWatch:
     def __init__(self, stalls: StalledRuns, log: FilteringBoundLogger) -> None:
         self._stalls = stalls
         self._log = log
-        self._began = time.monotonic()
-        self._looked_at = -EVERY
+        self._started_at = time.monotonic()
+        self._checked_at = -CHECK_INTERVAL_S
 
-    async def look(self) -> None:
+    async def check(self) -> None:
         """Look, unless the last look was just now. Raises what the database raises."""
         now = time.monotonic()
-        if now - self._looked_at < EVERY:
+        if now - self._checked_at < CHECK_INTERVAL_S:
             return
-        self._looked_at = now
-        tell_stalled(self._log, await self._stalls.find(scheduled=now - self._began > TAKEN_OVER))
+        self._checked_at = now
+        tell_stalled(self._log, await self._stalls.find(scheduled=now - self._started_at > TAKEOVER_S))

@@ -30,23 +30,23 @@ class Wakeups:
         """Begin to wake."""
         self._scheduler.start()
 
-    def set(self, schedules: Mapping[str, CronSchedule]) -> None:
+    def follow(self, schedules: Mapping[str, CronSchedule]) -> None:
         """Wake at the times of these schedules, by policy, and of no others."""
         for job in self._scheduler.get_jobs():
             if job.id not in schedules:
                 job.remove()
         for policy, schedule in schedules.items():
-            self._scheduler.add_job(self._ring, _Times(schedule), id=policy, replace_existing=True)
+            self._scheduler.add_job(self._wake_daemon, _CronTrigger(schedule), id=policy, replace_existing=True)
 
     def stop(self) -> None:
         """Wake no more."""
         self._scheduler.shutdown(wait=False)
 
-    async def _ring(self) -> None:  # a coroutine function, or it would be run in a thread
+    async def _wake_daemon(self) -> None:  # a coroutine function, or it would be run in a thread
         self._wake()
 
 
-class _Times(BaseTrigger):  # type: ignore[misc] # APScheduler has no types
+class _CronTrigger(BaseTrigger):  # type: ignore[misc] # APScheduler has no types
     """The times of a schedule, as APScheduler asks for them: its own cron trigger reads 0 as Monday."""
 
     def __init__(self, schedule: CronSchedule) -> None:

@@ -103,7 +103,7 @@ class Services:
         try:
             async with asyncio.timeout(TELLING), self.notifier() as notifier:
                 with telling(self.log, "notification.waiting", detail=f"tells people, for {TELLING:.0f} s at the most"):
-                    await notifier.once()
+                    await notifier.run_once()
         except (*UNAVAILABLE, TimeoutError) as error:
             self.log.warning("notification.put_off", problem=type(error).__name__)
 

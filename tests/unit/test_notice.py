@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from retention.core.model import State
 from retention.core.notifications.events import (
-    CAP,
     EVENTS,
-    PATIENCE,
+    GIVE_UP_AFTER_S,
+    RETRY_CAP_S,
     Event,
     RunToNotify,
     event_to_send,
@@ -93,7 +93,7 @@ def test_all_that_can_be_told_has_a_name_to_ask_for_it_by() -> None:
 
 def test_what_nobody_takes_is_given_up_after_three_days() -> None:
     """A receiver that is down over a weekend still gets what it was to get."""
-    assert timedelta(days=3).total_seconds() == PATIENCE
+    assert timedelta(days=3).total_seconds() == GIVE_UP_AFTER_S
 
 
 def written(event: Event, run: RunToNotify, summary: Summary) -> Any:
@@ -242,7 +242,7 @@ def test_the_longest_pause_doubles_up_to_an_hour(longest: float, tries: int) -> 
 @settings(deadline=None)
 def test_a_pause_has_both_ends(tries: int, fraction: float) -> None:
     """Whatever the random number, nobody is asked at once again, nor left alone for more than an hour."""
-    assert 1 < retry_pause(tries, fraction) <= CAP
+    assert 1 < retry_pause(tries, fraction) <= RETRY_CAP_S
 
 
 def test_a_signature_is_that_of_the_specification() -> None:

@@ -26,8 +26,8 @@ async def test_a_process_works_on_a_run_once() -> None:
         return RunResult(Summary(run_id, "nightly", "enforce", "finished", None), ExitCode.DONE)
 
     run_id = uuid4()
-    run_supervisor.work_on(run_id, going(run_id))
-    run_supervisor.work_on(run_id, going(run_id))
+    run_supervisor.start(run_id, going(run_id))
+    run_supervisor.start(run_id, going(run_id))
     over.set()
     await run_supervisor.drain(5, lambda: None)
     assert [run_id] == [finished.summary.run_id for finished in ended]

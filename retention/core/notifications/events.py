@@ -22,13 +22,13 @@ EVENTS: tuple[Event, ...] = get_args(Event)
 MISSED = "missed: "
 """How the halt_reason of a scheduled time begins that passed without a run."""
 
-BASE = 5.0
+RETRY_BASE_S = 5.0
 """Seconds: the longest first pause between two tries."""
 
-CAP = 3600.0
+RETRY_CAP_S = 3600.0
 """Seconds: no pause is longer."""
 
-PATIENCE = 3 * 86_400.0
+GIVE_UP_AFTER_S = 3 * 86_400.0
 """Seconds: what nobody has taken for so long is given up."""
 
 
@@ -81,7 +81,7 @@ def retry_pause(tries: int, fraction: float) -> float:
 
     At least half of the step is always waited: who is told is a person, and a minute more is no loss.
     """
-    return (0.5 + fraction / 2) * min(CAP, BASE * 2.0 ** min(tries - 1, 30))
+    return (0.5 + fraction / 2) * min(RETRY_CAP_S, RETRY_BASE_S * 2.0 ** min(tries - 1, 30))
 
 
 def signing_key(secret: str) -> bytes:
