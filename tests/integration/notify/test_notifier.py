@@ -25,7 +25,7 @@ from retention.settings.model import Target
 if TYPE_CHECKING:
     from support.ledger import Book
 
-TESTS = Path(__file__).parents[1]
+TESTS = Path(__file__).parents[2]
 
 
 async def halted(book: Book, count: int = 1) -> None:
@@ -129,7 +129,7 @@ async def test_a_target_that_hangs_is_cut_at_the_timeout(book: Book, database: D
     assert [("ops", "no reply in time")] * DELIVERIES_PER_CLAIM == [found for found in await problems(book) if found[1]]
 
 
-async def test_two_heralds_deliver_each_message_once(book: Book, database: Database, database_dsn: str) -> None:
+async def test_two_notifiers_deliver_each_message_once(book: Book, database: Database, database_dsn: str) -> None:
     """Both work on the same messages at once, and no id comes twice."""
     await halted(book, 12)
     async with (
@@ -154,7 +154,7 @@ async def test_what_a_killed_process_had_in_hand_is_delivered_by_another(
         target = webhook(receiver)
         assert target.webhook is not None
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "support.heralding", database_dsn, target.webhook.reveal(), cwd=TESTS
+            sys.executable, "-m", "support.notifier_process", database_dsn, target.webhook.reveal(), cwd=TESTS
         )
         await asyncio.wait_for(receiver.came(), 30)
         process.kill()
