@@ -41,7 +41,7 @@ def serve(
 
     async def work(services: Services, signals: ShutdownSignals) -> int:
         from retention.ledger.checks.readiness import require_ready
-        from retention.wiring.services import serve as run_daemon
+        from retention.wiring.daemon import serve as run_daemon
 
         await require_ready(services.database)
         return await run_daemon(
@@ -49,7 +49,7 @@ def serve(
             signals,
             globals_of(context).settings,
             address=address,
-            drain_timeout=wait.total_seconds(),
+            drain_timeout_s=wait.total_seconds(),
             announce=lambda url: print(f"health and metrics on {url}", flush=True),
         )
 

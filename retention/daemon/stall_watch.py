@@ -1,4 +1,4 @@
-"""A daemon's eye on runs that stand still."""
+"""Finds stalled runs for a daemon."""
 
 from __future__ import annotations
 
@@ -13,25 +13,28 @@ if TYPE_CHECKING:
     from retention.ledger.stalled_runs import StalledRuns
 
 CHECK_INTERVAL_S = 10.0
-"""Seconds between looks."""
+"""Seconds between two checks."""
 
 TAKEOVER_S = 60.0
-"""Seconds after which a daemon has taken over all the scheduled runs that it can."""
+"""Seconds after its start by which a daemon has resumed every scheduled run that it can.
+
+Before that, a scheduled run without a process may still be resumed, so the daemon does not end it.
+"""
 
 
 class StallWatch:
-    """Finds runs that make no progress, whoever works on them; people are told by the daemon's next look."""
+    """Logs runs that make no progress, in whichever process they are; the next pass notifies people of them."""
 
     def __init__(self, stalls: StalledRuns, log: FilteringBoundLogger) -> None:
         self._stalls = stalls
         self._log = log
-        self._started_at = time.monotonic()
-        self._checked_at = -CHECK_INTERVAL_S
+        self._started_at_s = time.monotonic()
+        self._checked_at_s = -CHECK_INTERVAL_S
 
     async def check(self) -> None:
-        """Look, unless the last look was just now. Raises what the database raises."""
-        now = time.monotonic()
-        if now - self._checked_at < CHECK_INTERVAL_S:
+        """Find stalled runs, unless the last check is too recent. Raises the database's errors."""
+        now_s = time.monotonic()
+        if now_s - self._checked_at_s < CHECK_INTERVAL_S:
             return
-        self._checked_at = now
-        tell_stalled(self._log, await self._stalls.find(scheduled=now - self._started_at > TAKEOVER_S))
+        self._checked_at_s = now_s
+        tell_stalled(self._log, await self._stalls.find(scheduled=now_s - self._started_at_s > TAKEOVER_S))

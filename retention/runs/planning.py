@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 from retention.core.text import time_text
 from retention.errors import ViewError
 from retention.ledger.runs import RunRequest
-from retention.runs.model import Planned
+from retention.ledger.schedules import REQUESTED_BY
+from retention.runs.model import Planned, RequestedBy
 from retention.runs.narrowing import CONFIGURED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from datetime import datetime
 
     from structlog.typing import FilteringBoundLogger
 
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from retention.ledger.clocks import Correction
     from retention.ledger.runs import RunLedger
     from retention.ledger.stalled_runs import StalledRuns
-    from retention.runs.model import RequestedBy
     from retention.settings.model import Policy
 
 
@@ -90,6 +91,15 @@ class Planning:
         if await self._ledger.record_failure(request, reason):
             self._log.error("run.failed", run_id=str(request.run_id), policy=policy.name, halt_reason=reason)
         return None
+
+    async def plan_scheduled(self, policy: Policy, scheduled_for: datetime) -> Planned | None:
+        """Plan the run of a scheduled time.
+
+        Returns None if the time has a run already, or if the operator's view cannot be read; that run is then recorded
+        as failed.
+        """
+        scope, terms = self._scope(policy, None)
+        return await self.plan(policy, scope, terms, RequestedBy(REQUESTED_BY, scheduled_for=scheduled_for), {})
 
     async def complete(self, row: Any, policy: Policy, passed: Sequence[str], *, override: bool) -> Plan | None:
         """Write the plan of a run that was halted before it had one; None where it has one.

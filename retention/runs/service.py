@@ -16,6 +16,7 @@ from retention.runs.stored_policy import stored_policy, stricter_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
     from uuid import UUID
 
     from structlog.typing import FilteringBoundLogger
@@ -85,6 +86,10 @@ class RunService:
         """
         configured = self._policy_now(policy.name) if order.scheduled_for is None else None
         return await self._planning.plan(policy, scope, terms, order, chosen(policy, configured))
+
+    async def plan_scheduled(self, policy: Policy, scheduled_for: datetime) -> Planned | None:
+        """Plan the run of a scheduled time; see `Planning.plan_scheduled`."""
+        return await self._planning.plan_scheduled(policy, scheduled_for)
 
     async def execute(self, planned: Planned, confirm: Confirm | None = None) -> RunResult:
         """Carry a planned run out, within its rails.

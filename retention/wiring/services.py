@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import os
 import socket
 import uuid
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from retention.engine.counters import ProcessCounters
-from retention.errors import ConfigurationError
 from retention.ledger.clocks import Clocks
 from retention.ledger.database import open_database
 from retention.ledger.database_errors import UNAVAILABLE
@@ -41,7 +39,7 @@ if TYPE_CHECKING:
     from retention.ledger.claims import PartnerTerms
     from retention.ledger.database import Database
     from retention.notify.notifier import Notifier
-    from retention.process.shutdown import DrainScope, ShutdownSignals
+    from retention.process.shutdown import DrainScope
     from retention.settings import Settings
     from retention.settings.model import Policy, Target
 
@@ -171,10 +169,10 @@ def timeouts_of(settings: Settings) -> list[float]:
 
 def redactor_of(settings: Settings) -> Redactor:
     """What keeps this configuration's secrets out of everything that is written."""
-    return Redactor(*_secrets_of(settings))
+    return Redactor(*secrets_of(settings))
 
 
-def _secrets_of(settings: Settings) -> tuple[Callable[[], list[str]], Callable[[], set[str]], Callable[[], set[str]]]:
+def secrets_of(settings: Settings) -> tuple[Callable[[], list[str]], Callable[[], set[str]], Callable[[], set[str]]]:
     every = settings.every_secret()
     urls = [url for partner in settings.partners.values() for url in partner.addresses()]
     urls += [url for target in settings.notify.values() for url in (target.webhook, target.apprise) if url]
@@ -205,52 +203,6 @@ def _parts(address: str) -> tuple[str, ...]:
     local = url.hostname in {"127.0.0.1", "::1", "localhost"}
     parts = (url.netloc, "" if local else url.hostname, url.path.rstrip("/"), url.query, url.password)
     return tuple(part for part in parts if part)
-
-
-async def serve(
-    services: Services,
-    signals: ShutdownSignals,
-    load: Callable[[], Settings],
-    *,
-    address: tuple[str, int],
-    drain_timeout: float,
-    announce: Callable[[str], None],
-) -> int:
-    """Be a daemon until a signal comes; returns that signal's exit code.
-
-    `load` reads the configuration anew, `announce` is told where health and metrics are, `drain_timeout` is in seconds.
-    Raises UsageError where the address cannot be had.
-    """
-    from retention.daemon.daemon import Daemon  # noqa: PLC0415 - slow to import, and only this command wants them
-    from retention.daemon.health import listening, make_app  # noqa: PLC0415
-    from retention.metrics import Metrics  # noqa: PLC0415
-
-    current = services
-
-    def reload() -> Services:
-        nonlocal current
-        settings = load()
-        if settings.database.dsn != services.settings.database.dsn:
-            raise ConfigurationError("database.dsn: cannot change while `serve` runs; restart it instead")
-        services.redactor.follow(*_secrets_of(settings))
-        services.clocks.set_timeouts(timeouts_of(settings))
-        current = dataclasses.replace(services, settings=settings)
-        return current
-
-    metrics = Metrics(services.tally)
-    metrics.watch_process()
-    async with AsyncExitStack() as stack:
-        notifier = await stack.enter_async_context(services.notifier(lambda: current.settings.notify))
-        daemon = Daemon(services, metrics, notifier, reload, lambda: signals.code, drain_timeout)
-        await daemon.begin()
-        app = make_app(daemon.problem, daemon.unready, metrics)
-        url = await stack.enter_async_context(listening(app, *address))
-        announce(url)
-        services.log.info("serve.started", url=url, replica=services.replica)
-        with signals.drain_on_signal(daemon):
-            signals.listen_for_hangup(daemon.reload)
-            await daemon.run()
-    return signals.code or 0
 
 
 def replica_name() -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from retention.core.runs.summary import ExitCode, Summary
+from retention.daemon.drain_group import DrainGroup
 from retention.daemon.run_supervisor import RunSupervisor
 from retention.log import Redactor, configure
 from retention.runs.model import RunResult
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 async def test_a_process_works_on_a_run_once() -> None:
     """A run that this process works on already is not begun a second time, whoever in it found it last."""
     ended: list[RunResult] = []
-    run_supervisor = RunSupervisor(ended.append, lambda: None, configure("json", "error", Redactor(list, set)))
+    run_supervisor = RunSupervisor(
+        DrainGroup(lambda: None), ended.append, configure("json", "error", Redactor(list, set))
+    )
     over = asyncio.Event()
 
     async def going(run_id: UUID) -> RunResult:
