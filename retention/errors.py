@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from retention.exit_codes import ExitCode
+
 
 class RetentionError(Exception):
     """Something went wrong in retention itself."""
 
-    exit_code: ClassVar[int] = 1
+    exit_code: ClassVar[ExitCode] = ExitCode.BUG
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message or self.__doc__)
@@ -17,7 +19,7 @@ class RetentionError(Exception):
 class UsageError(RetentionError):
     """That cannot be asked for."""
 
-    exit_code = 2
+    exit_code = ExitCode.USAGE
 
 
 class ConfigurationError(UsageError):
@@ -27,13 +29,13 @@ class ConfigurationError(UsageError):
 class UnprintedError(RetentionError):
     """What was to be printed cannot be."""
 
-    exit_code = 2
+    exit_code = ExitCode.USAGE
 
 
 class SchemaError(RetentionError):
     """The database is not as it has to be: a migration, an object of the contract or a privilege is missing."""
 
-    exit_code = 2
+    exit_code = ExitCode.USAGE
 
 
 class ViewError(SchemaError):
@@ -47,16 +49,16 @@ class ClockError(SchemaError):
 class DatabaseUnreachableError(RetentionError):
     """The database cannot be reached."""
 
-    exit_code = 5
+    exit_code = ExitCode.UNREACHABLE
 
 
 class LostRunError(RetentionError):
     """The ledger does not have the run any more."""
 
-    exit_code = 5
+    exit_code = ExitCode.UNREACHABLE
 
 
 class VendorUnreachableError(RetentionError):
     """The vendor cannot be reached."""
 
-    exit_code = 5
+    exit_code = ExitCode.UNREACHABLE

@@ -17,6 +17,7 @@ from retention.core.planning.overlap import overlap
 from retention.core.sending import wire
 from retention.core.text import printable
 from retention.errors import RetentionError
+from retention.exit_codes import ExitCode
 from retention.ledger.checks.finding import Finding
 from retention.ledger.checks.names import inspect_names
 from retention.ledger.checks.readiness import inspect_database
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from retention.ledger.database import Database
-    from retention.log import Redactor
+    from retention.redaction import Redactor
     from retention.settings import Partner, Policy, Settings
 
 AUTO_CLOSING = timedelta(hours=24)
@@ -96,9 +97,9 @@ def next_times(settings: Settings, now: datetime) -> dict[str, list[datetime]]:
     return {name: list(islice(times.after(now), SHOWN_TIMES)) for name, times in schedules.items() if times}
 
 
-def exit_code(findings: Sequence[Finding]) -> int:
+def exit_code(findings: Sequence[Finding]) -> ExitCode:
     """0 where nothing fails; warnings do not count."""
-    return 0 if all(finding.ok for finding in findings) else 2
+    return ExitCode.DONE if all(finding.ok for finding in findings) else ExitCode.USAGE
 
 
 def text(findings: Sequence[Finding]) -> str:

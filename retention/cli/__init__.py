@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from retention.errors import RetentionError, UnprintedError
+from retention.exit_codes import ExitCode
 from retention.process import surroundings
 
 
@@ -17,9 +18,9 @@ def main() -> None:
         import traceback
 
         surroundings.tell(traceback.format_exc().rstrip())
-        code = 1
+        code = ExitCode.BUG
     except KeyboardInterrupt:
-        code = 130
+        code = ExitCode.SIGINT
     sys.exit(surroundings.finish(code))
 
 
@@ -41,4 +42,4 @@ def _outcome() -> int:
         if not hasattr(error, "format_message"):
             raise
         surroundings.tell(printable_lines(complaint(error)))
-        return 2
+        return ExitCode.USAGE

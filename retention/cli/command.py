@@ -13,6 +13,7 @@ import typer
 
 from retention.core.typed_text import is_blank, stripped
 from retention.errors import RetentionError, UnprintedError
+from retention.exit_codes import ExitCode
 from retention.process import surroundings
 
 if TYPE_CHECKING:
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
-    from retention.log import Redactor
     from retention.process.shutdown import ShutdownSignals
+    from retention.redaction import Redactor
     from retention.settings import Settings
     from retention.wiring.services import Services
 
@@ -78,7 +79,7 @@ def run_with_services(
     connection. `connections`: how many to the database at the most, where the usual number does not do. `quiet`: as
     the log has it. `prints`: what it prints is all that it does.
     """
-    from retention.cli.arguments import refuse_blanks
+    from retention.cli.lookups import refuse_blanks
     from retention.wiring.services import CONNECTIONS, open_services, redactor_of
 
     refuse_blanks(context)
@@ -136,24 +137,25 @@ def run(
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             code = runner.run(handled())
     except asyncio.CancelledError:
-        code = signals.code or 1
+        code = signals.code or ExitCode.BUG
     except UnprintedError:
         raise
     except RetentionError as error:
         code = _fail(redactor.own_words(str(error)), error.exit_code)
     except UNAVAILABLE as error:
-        code = _fail(redactor.text(told(error)), 5)
+        code = _fail(redactor.text(told(error)), ExitCode.UNREACHABLE)
     except (
         psycopg.errors.InsufficientPrivilege
     ) as error:  # of a view's or a function's owner: ours are looked at before
         code = _fail(
-            f"{redactor.text(_first_line(error))}; grant it to the role that needs it: `retention check` looks", 2
+            f"{redactor.text(_first_line(error))}; grant it to the role that needs it: `retention check` looks",
+            ExitCode.USAGE,
         )
     except psycopg.Error as error:
-        code = _fail(f"the database refused a statement: {redactor.text(_first_line(error))}", 2)
+        code = _fail(f"the database refused a statement: {redactor.text(_first_line(error))}", ExitCode.USAGE)
     except Exception:
         log.exception("bug")
-        code = 1
+        code = ExitCode.BUG
     raise typer.Exit(code)
 
 
@@ -170,12 +172,12 @@ def default_requester(name: str | None) -> str:
 
 def emit_json(document: Any) -> None:
     """Print a document: amounts as decimal strings, times as ISO 8601 in UTC."""
-    from retention.render.files import to_json
+    from retention.render.json_file import to_json
 
     print(to_json(document))
 
 
-def _fail(message: str, code: int) -> int:
+def _fail(message: str, code: ExitCode) -> ExitCode:
     from retention.core.text import printable_lines
 
     surroundings.tell(f"error: {printable_lines(message)}")

@@ -11,6 +11,7 @@ import typer
 from retention.cli.command import emit_json, globals_of, run, run_with_services
 from retention.cli.help_text import WholeHelp
 from retention.errors import UsageError
+from retention.exit_codes import ExitCode
 from retention.process.streams import FULL
 from retention.process.surroundings import work_comes_first
 
@@ -75,7 +76,7 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
 
     async def work(services: Services, _signals: ShutdownSignals) -> int:
         from retention.ledger import migrations
-        from retention.render.terminal_values import moment
+        from retention.render.terminal_table import moment
 
         standings = await migrations.status(services.database)
         current = all(standing.applied_at for standing in standings)
@@ -93,7 +94,7 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
                 when = f"applied {moment(standing.applied_at)}" if standing.applied_at else "pending"
                 print(f"{standing.migration.name}  {when}")
             print("the schema is current" if current else "run `retention db migrate`")
-        return 0 if current else 2
+        return ExitCode.DONE if current else ExitCode.USAGE
 
     run_with_services(context, work, prints=True)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from retention.exit_codes import ExitCode
     from retention.process.shutdown import Drainable
 
 
@@ -17,13 +18,13 @@ class DrainGroup:
     `signalled` gives the exit code of the signal that stopped the process, None before one came.
     """
 
-    def __init__(self, signalled: Callable[[], int | None]) -> None:
+    def __init__(self, signalled: Callable[[], ExitCode | None]) -> None:
         self._signalled = signalled
         self._workers: set[Drainable] = set()
         self._stopped = False
 
     @property
-    def code(self) -> int | None:
+    def code(self) -> ExitCode | None:
         """The exit code of the signal that stopped the process, None before one came."""
         return self._signalled()
 

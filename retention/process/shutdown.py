@@ -7,12 +7,14 @@ import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
+from retention.exit_codes import ExitCode
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
     from typing import Self
 
-_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+_CODES = {signal.SIGINT: ExitCode.SIGINT, signal.SIGTERM: ExitCode.SIGTERM}
 
 
 class Drainable(Protocol):
@@ -29,7 +31,7 @@ class DrainScope(Protocol):
     """Where an engine is put to work, so that it can be drained."""
 
     @property
-    def code(self) -> int | None:
+    def code(self) -> ExitCode | None:
         """The exit code of the signal that came, if one did."""
 
     def drain_on_signal(self, worker: Drainable) -> AbstractContextManager[None]:
@@ -40,7 +42,7 @@ class ShutdownSignals:
     """Turns signals into a drain of whatever is at work, or into a cancellation where nothing has begun yet."""
 
     def __init__(self) -> None:
-        self.code: int | None = None
+        self.code: ExitCode | None = None
         self.current: Drainable | None = None
         self._task: asyncio.Task[object] | None = None
 

@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from retention.core.planning.plan import Plan
-    from retention.core.runs.summary import ExitCode, Summary
+    from retention.core.runs.summary import Summary
     from retention.engine.engine import EngineResult
+    from retention.exit_codes import ExitCode
     from retention.settings.model import Policy
 
 

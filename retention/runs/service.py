@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from retention.core.planning.rails import check_plan
 from retention.core.runs.pauses import pause_of_all
-from retention.core.runs.summary import NOT_CONFIRMED, ExitCode, exit_code
+from retention.core.runs.summary import NOT_CONFIRMED, exit_code
 from retention.errors import UsageError
+from retention.exit_codes import ExitCode
 from retention.runs.model import Halt, Planned, RunResult
 from retention.runs.narrowing import chosen
 from retention.runs.planning import Planning
@@ -60,7 +61,7 @@ class RunService:
         able: Callable[[Policy], None],
         tally: ProcessCounters,
         log: FilteringBoundLogger,
-        signalled: Callable[[], int | None],
+        signalled: Callable[[], ExitCode | None],
         policy_now: Callable[[str], Policy | None],
         scope: Callable[[Policy, int | None], tuple[Scope, Sequence[PartnerTerms]]],
         clock_limit: Callable[[str], float],
@@ -241,7 +242,7 @@ class RunService:
         await self._ledger.close(run_id, self._replica, NOT_CONFIRMED)
         log.info("run.closed", reason=NOT_CONFIRMED)
         # A person's own no is no failure.
-        return RunResult(await self._ledger.summary(run_id), ExitCode(self._signalled() or ExitCode.DONE), plan)
+        return RunResult(await self._ledger.summary(run_id), self._signalled() or ExitCode.DONE, plan)
 
     async def _go(
         self,

@@ -23,6 +23,7 @@ from retention.wiring.services import secrets_of, timeouts_of
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from retention.exit_codes import ExitCode
     from retention.process.shutdown import ShutdownSignals
     from retention.runs.service import RunService
     from retention.settings import Settings
@@ -62,7 +63,7 @@ async def open_daemon(
     services: Services,
     metrics: Metrics,
     load: Callable[[], Settings],
-    signalled: Callable[[], int | None],
+    signalled: Callable[[], ExitCode | None],
     drain_timeout_s: float,
 ) -> AsyncIterator[Daemon]:
     """Yield a daemon with its parts; `signalled` gives the exit code of the signal that stopped the process."""

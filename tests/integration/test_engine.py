@@ -18,7 +18,8 @@ from retention.engine.engine import Engine
 from retention.engine.partner import Partner
 from retention.ledger.claims import WorkLedger
 from retention.ledger.runs import RunLedger, RunRequest
-from retention.log import Redactor, configure
+from retention.log import configure
+from retention.redaction import Redactor
 from retention.vendor_api.client import VendorClient
 
 if TYPE_CHECKING:

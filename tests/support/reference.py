@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer.main
 
 from retention.cli.app import app
-from retention.core.runs.summary import ExitCode
+from retention.exit_codes import ExitCode
 from retention.metrics import METRICS
 from retention.settings.model import Database, Policy, Settings, Target
 from retention.settings.partner import Partner
@@ -20,21 +20,10 @@ if TYPE_CHECKING:
 
 README = Path(__file__).parents[2] / "README.md"
 
-_EXITS = {
-    ExitCode.DONE: "done, and nothing needs a person",
-    ExitCode.BUG: "a bug",
-    ExitCode.USAGE: "usage, configuration, or a database that is not as it has to be",
-    ExitCode.HALTED: "halted by a rail, or paused",
-    ExitCode.REVIEW: "finished, but something needs review",
-    ExitCode.UNREACHABLE: "database or vendor unreachable",
-    ExitCode.SIGINT: "stopped by SIGINT, after settling what was in flight",
-    ExitCode.SIGTERM: "stopped by SIGTERM, after settling what was in flight",
-}
-
 
 def exit_codes() -> str:
     """The exit codes."""
-    return _table(("code", "meaning"), ((str(int(code)), words) for code, words in _EXITS.items()))
+    return _table(("code", "meaning"), ((str(int(code)), code.meaning) for code in ExitCode))
 
 
 def commands() -> str:

@@ -8,7 +8,8 @@ from uuid import UUID
 import pytest
 
 from retention.core.model import State
-from retention.core.runs.summary import ExitCode, Summary, exit_code
+from retention.core.runs.summary import Summary, exit_code
+from retention.exit_codes import ExitCode
 
 
 def summary(**changes: Any) -> Summary:
@@ -66,21 +67,6 @@ def test_a_dry_run_needs_nobody() -> None:
 def test_the_exit_code_is_the_contracts(code: int, changes: dict[str, Any], how: dict[str, Any]) -> None:
     """A signal comes first, then what halted the run, then what could not be reached, then what is left to people."""
     assert code == int(exit_code(summary(**changes), **how))
-
-
-def test_the_exit_codes_are_the_contracts_numbers() -> None:
-    """Whoever scripts against a command finds the numbers that the contract promises."""
-    expected = {
-        "DONE": 0,
-        "BUG": 1,
-        "USAGE": 2,
-        "HALTED": 3,
-        "REVIEW": 4,
-        "UNREACHABLE": 5,
-        "SIGINT": 130,
-        "SIGTERM": 143,
-    }
-    assert expected == {code.name: code.value for code in ExitCode}
 
 
 def test_a_run_of_nothing_is_one() -> None:

@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from retention.core.model import LIVE_STATES, State
+from retention.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
     from decimal import Decimal
     from uuid import UUID
-
-
-class ExitCode(enum.IntEnum):
-    """What the exit code of a command means."""
-
-    DONE = 0
-    BUG = 1
-    USAGE = 2
-    HALTED = 3
-    REVIEW = 4
-    UNREACHABLE = 5
-    SIGINT = 130
-    SIGTERM = 143
 
 
 NOT_CONFIRMED = "not confirmed"
@@ -104,14 +91,14 @@ class Summary:
 
 
 def exit_code(
-    summary: Summary, *, stopped_by: int | None = None, unreachable: bool = False, stuck: bool = False
+    summary: Summary, *, stopped_by: ExitCode | None = None, unreachable: bool = False, stuck: bool = False
 ) -> ExitCode:
-    """The contract's exit code; `stopped_by` is 128 plus the signal's number.
+    """The contract's exit code; `stopped_by` is that of the signal that came.
 
     `stuck`: rounds that this run would have planned are in the hands of a run that does not get done with them.
     """
     if stopped_by is not None:
-        return ExitCode(stopped_by)
+        return stopped_by
     if summary.status == "halted":
         return ExitCode.HALTED
     if unreachable or summary.status == "failed":

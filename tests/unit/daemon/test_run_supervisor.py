@@ -6,10 +6,12 @@ import asyncio
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from retention.core.runs.summary import ExitCode, Summary
+from retention.core.runs.summary import Summary
 from retention.daemon.drain_group import DrainGroup
 from retention.daemon.run_supervisor import RunSupervisor
-from retention.log import Redactor, configure
+from retention.exit_codes import ExitCode
+from retention.log import configure
+from retention.redaction import Redactor
 from retention.runs.model import RunResult
 
 if TYPE_CHECKING:

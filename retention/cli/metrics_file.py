@@ -12,6 +12,7 @@ import typer
 
 from retention.cli.command import globals_of
 from retention.errors import RetentionError, UsageError
+from retention.exit_codes import ExitCode
 from retention.process.surroundings import tell
 
 if TYPE_CHECKING:
@@ -97,13 +98,12 @@ def measuring(context: typer.Context, path: Path | None, policy: str | None, *, 
         _write(path, settings, measured, error.exit_code)
         raise
     except BaseException:  # a bug, or a pipe that nobody reads any more
-        _write(path, settings, measured, 1)
+        _write(path, settings, measured, ExitCode.BUG)
         raise
 
 
 def _write(path: Path, settings: Settings, measured: Measured, code: int | None) -> None:
     from retention import metrics_file
-    from retention.core.runs.summary import ExitCode
 
     if code == ExitCode.USAGE and measured.policy is None and measured.finished is None:
         return  # a slip about some run says nothing of any policy
