@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 import aiohttp
 
-from retention.core.notifications.events import signature, signing_key
+from retention.core.notifications.signature import signature, signing_key
 from retention.core.sending.wire import SUCCESS
 from retention.vendor_api.network_errors import why_not_connected, why_unclear
 
