@@ -268,7 +268,7 @@ class Daemon:
         except UNAVAILABLE:
             pass  # the next pass finds the notification still to be sent
         except Exception:  # noqa: BLE001 - runs continue without notifications
-            self._log.exception("notification.broken_off")
+            self._log.exception("notification.crashed")
 
     async def _wait_for_wakeup(self) -> None:
         with suppress(TimeoutError):

@@ -98,7 +98,7 @@ class LedgerMetrics:
             except _UNREAD:  # the daemon's own pass logs that the database is away
                 pass
             except Exception:  # noqa: BLE001 - a crash here must not end runs or metrics
-                self._log.exception("metrics.broken_off")
+                self._log.exception("metrics.crashed")
             await asyncio.sleep(max(rest_s, MIN_REST_S))
             with suppress(TimeoutError):
                 async with asyncio.timeout(max(READ_INTERVAL_S - rest_s, 0)):

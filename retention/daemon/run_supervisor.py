@@ -76,9 +76,9 @@ class RunSupervisor:
         except UNAVAILABLE:
             pause_s = RESTART_PAUSE_S
         except RetentionError as error:  # its partners are not configured here
-            self._log.warning("run.not_for_us", run_id=str(run_id), problem=str(error))
+            self._log.warning("run.skipped", run_id=str(run_id), problem=str(error))
         except Exception:  # noqa: BLE001 - a crash of one run must not stop the others
-            self._log.exception("run.broken_off", run_id=str(run_id))
+            self._log.exception("run.crashed", run_id=str(run_id))
         finally:
             self._runs.discard(run_id)
             self._resting_until_s[run_id] = time.monotonic() + pause_s

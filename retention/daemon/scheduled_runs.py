@@ -78,7 +78,7 @@ class ScheduledRuns:
         except UNAVAILABLE as error:
             problem = self._redact(told(error))
             if state.postpone(problem, time.monotonic() + RETRY_AVAILABLE_S):
-                self._log.warning("schedule.put_off", policy=state.policy.name, problem=problem)
+                self._log.warning("schedule.deferred", policy=state.policy.name, problem=problem)
         except Exception as error:  # noqa: BLE001 - a failure of one schedule must not stop the others
             self._fail(state, error)
         finally:

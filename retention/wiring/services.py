@@ -103,7 +103,7 @@ class Services:
                 with telling(self.log, "notification.waiting", detail=f"tells people, for {TELLING:.0f} s at the most"):
                     await notifier.run_once()
         except (*UNAVAILABLE, TimeoutError) as error:
-            self.log.warning("notification.put_off", problem=type(error).__name__)
+            self.log.warning("notification.deferred", problem=type(error).__name__)
 
     @property
     def review(self) -> Review:
