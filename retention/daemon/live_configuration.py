@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from retention.runs.service import RunService
-    from retention.settings import Settings
+    from retention.settings.model import Settings
 
 
 class LiveConfiguration:

@@ -98,7 +98,7 @@ class ScheduledRuns:
     async def _record_missed(self, due: DueRun) -> None:
         if not due.missed:
             return
-        state, policy, reason = due.state, due.state.policy, str(due.reason)
+        state, policy, reason = due.state, due.state.policy, due.reason
         recorded = await self._schedules.record_missed(policy.name, policy.mode, policy.as_record(), due.missed, reason)
         for moment in state.report_missed(recorded):
             self._counters.missed[policy.name] += 1

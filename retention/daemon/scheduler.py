@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from retention.core.schedule.cron import CronSchedule
-    from retention.core.schedule.missed import MissedReason
     from retention.settings.model import Policy
 
 MAX_TIMES = 1000
@@ -112,7 +111,7 @@ class DueRun:
     now: datetime
     run_at: datetime | None
     missed: tuple[datetime, ...]
-    reason: MissedReason
+    reason: str
     until: datetime | None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from retention.runs.planning import tell_stalled
+from retention.runs.planning import log_stalled
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -37,4 +37,4 @@ class StallWatch:
         if now_s - self._checked_at_s < CHECK_INTERVAL_S:
             return
         self._checked_at_s = now_s
-        tell_stalled(self._log, await self._stalls.find(scheduled=now_s - self._started_at_s > TAKEOVER_S))
+        log_stalled(self._log, await self._stalls.find(scheduled=now_s - self._started_at_s > TAKEOVER_S))

@@ -84,7 +84,7 @@ class WorkLedger:
         """
         asked, began = self._monotonic(), self._clocks and self._clocks.moment()
         rows = await self._database.tuples(
-            "claim" if kind is Kind.CANCEL else "claim_probes",
+            "claims/claim_rounds" if kind is Kind.CANCEL else "claims/claim_probes",
             run_id=self._run_id,
             replica=self._replica,
             partner=terms.partner,
@@ -149,7 +149,7 @@ class WorkLedger:
         """
         asked = self._monotonic()
         rows = await self._database.rows(
-            "reserve",
+            "claims/reserve_slots",
             partner=terms.partner,
             lane=kind.value,
             ids=[claim.cancellation_id for claim in claims],
@@ -174,7 +174,7 @@ class WorkLedger:
 
     async def release(self, claims: Sequence[Claim]) -> int:
         """Hand claims back whose requests have not left; how many of them were still ours."""
-        return await self._database.count("release", uuids=[claim.uuid for claim in claims])
+        return await self._database.count("claims/release_claims", uuids=[claim.uuid for claim in claims])
 
     async def recover(
         self, terms: PartnerTerms, run_ids: Sequence[UUID], window: IdRange | None = None, *, but: Sequence[str] = ()
@@ -184,7 +184,7 @@ class WorkLedger:
         `but`: not these attempts, which are in this process's hands, whatever the database's clock says.
         """
         return await self._database.rows(
-            "recover",
+            "claims/expire_claims",
             now=self._clocks and self._clocks.trusted_now(),
             partner=terms.partner,
             run_ids=list(run_ids),
@@ -198,15 +198,14 @@ class WorkLedger:
 
     async def front(self, partner: str, above: int) -> int | None:
         """The first id beyond `above` of a round that is planned, or claimed for the first time; None: no such."""
-        row = await self._database.row("front", run_id=self._run_id, partner=partner, above=above)
+        row = await self._database.row("claims/find_first_unsettled", run_id=self._run_id, partner=partner, above=above)
         return row.id if row else None
 
     async def watch(self, partners: Sequence[str], *, progressed: bool = True) -> RunSnapshot:
         """Give a sign of life, say whether the run has `progressed` since the last, and look what has become of it."""
         began = self._clocks and self._clocks.moment()
-        row = await self._control.row(
-            "watch", run_id=self._run_id, beat=HEARTBEAT_S, partners=list(partners), progressed=progressed
-        )
+        values = {"run_id": self._run_id, "beat": HEARTBEAT_S, "partners": list(partners), "progressed": progressed}
+        row = await self._control.row("run_control/heartbeat", **values)
         if row is None:
             raise LostRunError(
                 f"the ledger does not have run {self._run_id} any more: the database was restored from an older copy,"
@@ -240,24 +239,22 @@ class WorkLedger:
     async def renew_leases(self, terms: PartnerTerms) -> int:
         """Give this process's claims leases of this moment, after a jump of the database's clock; how many."""
         return await self._control.count(
-            "renew_leases", run_id=self._run_id, replica=self._replica, partner=terms.partner, lease=terms.lease
+            "claims/renew_leases", run_id=self._run_id, replica=self._replica, partner=terms.partner, lease=terms.lease
         )
 
     async def throttle(self, terms: PartnerTerms, pause: float) -> None:
         """Let every replica leave the partner alone for `pause` seconds."""
         rates = {"rate": terms.rate, "question_rate": terms.rate_of(Kind.STATUS)}
-        await self._control.count("throttle", partner=terms.partner, pause=pause, **rates)
+        await self._control.count("run_control/throttle_partner", partner=terms.partner, pause=pause, **rates)
 
     async def halt(self, reason: str, *, paused_for: Sequence[str] = ()) -> bool:
         """Stop the run for all replicas; `paused_for`: until these partners' pauses end. Whether this call did it."""
-        halted = await self._durable.count(
-            "halt_run", run_id=self._run_id, replica=self._replica, reason=reason, paused_for=list(paused_for)
-        )
-        return halted > 0
+        values = {"run_id": self._run_id, "replica": self._replica, "reason": reason, "paused_for": list(paused_for)}
+        return await self._durable.count("run_control/halt_run", **values) > 0
 
     async def halt_partner(self, partner: str) -> bool:
         """Stop calling one partner in this run; whether this process was the first to say so."""
-        return await self._durable.count("halt_partner", run_id=self._run_id, partner=partner) > 0
+        return await self._durable.count("run_control/halt_partner", run_id=self._run_id, partner=partner) > 0
 
     async def give_up(
         self, partner: str | None, why: str, *, doubts_only: bool = False, tried_only: bool = False
@@ -267,7 +264,7 @@ class WorkLedger:
         `tried_only`: about the rounds that an earlier run has tried.
         """
         rows = await self._database.rows(
-            "give_up",
+            "run_control/close_unsent",
             run_id=self._run_id,
             partner=partner,
             why=why,
@@ -279,14 +276,14 @@ class WorkLedger:
     async def reached(self, partner: str, kinds: Sequence[Kind], within: float | None) -> bool:
         """Whether some process could reach the partner in this run: ever, or in the last so many seconds."""
         row = await self._database.row(
-            "reached", run_id=self._run_id, partner=partner, kinds=list(kinds), within=within
+            "run_control/check_partner_reached", run_id=self._run_id, partner=partner, kinds=list(kinds), within=within
         )
         return bool(row.reached)
 
     async def finish(self, status: str, reason: str | None, *, paused_for: Sequence[str] = ()) -> bool:
         """End the run if nothing is left to do, but for what is `paused_for` partners; whether this call did it."""
         ended = await self._database.row(
-            "finish_run",
+            "run_control/finish_run",
             run_id=self._run_id,
             replica=self._replica,
             status=status,
@@ -297,4 +294,4 @@ class WorkLedger:
 
     async def leave(self) -> None:
         """Go, without ending the run."""
-        await self._control.count("leave_run", run_id=self._run_id)
+        await self._control.count("run_control/leave_run", run_id=self._run_id)

@@ -79,7 +79,7 @@ class Clocks:
     async def read(self, database: Database | Transaction) -> datetime:
         """Ask the database for its time, and take it in."""
         asked = self.moment()
-        now: datetime = (await database.row("now")).now
+        now: datetime = (await database.row("clocks/get_time")).now
         self.observe(asked, now)
         return now
 
@@ -129,7 +129,7 @@ class ClockTerms:
         """The database's time. Raises ClockError where it cannot be relied on."""
         if self.clocks is not None:
             return await self.clocks.require(database, self.limit)
-        return (await database.row("now")).now  # type: ignore[no-any-return]
+        return (await database.row("clocks/get_time")).now  # type: ignore[no-any-return]
 
     def trusted_now(self) -> datetime | None:
         """The database's time past every jump that is younger than a lease; None where nothing is known of it."""
@@ -138,7 +138,7 @@ class ClockTerms:
 
 async def correct_times(database: Database, limit: float) -> list[Correction]:
     """Take back what lies impossibly far ahead in schedules, runs and deliveries."""
-    return _corrections(await database.rows("correct_times", limit=limit, longest_retry=RETRY_CAP_S))
+    return _corrections(await database.rows("clocks/correct_ledger_times", limit=limit, longest_retry=RETRY_CAP_S))
 
 
 async def correct_work(
@@ -146,7 +146,7 @@ async def correct_work(
 ) -> list[Correction]:
     """Take back what keeps a run and its partners waiting; `deadline`, in seconds, is the policy's."""
     rows = await database.rows(
-        "correct_work",
+        "clocks/correct_run_times",
         limit=limit,
         run_id=run_id,
         deadline=deadline,
@@ -165,7 +165,7 @@ async def correct_leases(
 ) -> list[Correction]:
     """Let leases that lie impossibly far ahead end as if the claims had been made now."""
     rows = await database.rows(
-        "correct_leases",
+        "clocks/correct_leases",
         limit=limit,
         run_ids=list(run_ids),
         partner=terms.partner,

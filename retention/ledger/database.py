@@ -111,7 +111,7 @@ class Database:
             session.begun() if together else session.framed(),
         ):
             if self._durable:
-                await session.execute(query("raise_durability"))
+                await session.execute(query("session/raise_durability"))
             with session.at(name):
                 yield session
 
@@ -162,7 +162,7 @@ class Database:
         """Several statements, together or not at all; with `snapshot` they only read, and all see the same moment."""
         async with self._share, self._session() as session, session.begun(snapshot=snapshot):
             if not snapshot:  # others wait for what it changes, and its process may have frozen, or its machine be gone
-                await session.execute(query("raise_durability"))
+                await session.execute(query("session/raise_durability"))
                 await session.execute(f"SET LOCAL idle_in_transaction_session_timeout = {IDLE_MS}")
             yield Transaction(session)
 

@@ -37,18 +37,18 @@ class Controls:
 
     async def paused(self, partners: Sequence[str]) -> dict[str, str]:
         """Say which of the partners are paused, and the words of the pause that covers each."""
-        rows = await self._database.rows("paused", partners=list(partners))
+        rows = await self._database.rows("pauses/find_pauses", partners=list(partners))
         return paused_partners([Paused(*row) for row in rows], partners)
 
     async def pauses(self, partners: Collection[str] | None = None) -> list[Pause]:
         """List the pauses that are on, oldest first; with `partners` those that cover one of them."""
-        pauses = [Pause(*row) for row in await self._database.rows("pauses")]
+        pauses = [Pause(*row) for row in await self._database.rows("pauses/list_pauses")]
         return [one for one in pauses if partners is None or one.partner is None or one.partner in partners]
 
     async def pause(self, partner: str | None, by: str, reason: str) -> None:
         """Stop the calls to one partner or (None) to all. Raises UsageError where they are stopped already."""
         words = {"by": _said(by, "who pauses"), "reason": _said(reason, "the reason")}
-        row = await self._durable.row("pause", partner=partner, **words)
+        row = await self._durable.row("pauses/begin_pause", partner=partner, **words)
         if not row.made:
             raise UsageError(f"{_whom(partner)} paused already, by {row.paused_by}: {row.reason}")
 
@@ -58,7 +58,7 @@ class Controls:
         Returns whether a person's pause has ended, and which partners' vendors had asked. Raises UsageError where there
         is neither.
         """
-        row = await self._durable.row("resume", partner=partner, by=_said(by, "who resumes"))
+        row = await self._durable.row("pauses/end_pause", partner=partner, by=_said(by, "who resumes"))
         if not row.by_person and not row.by_vendor:
             others = ", ".join(pause.partner or "all partners" for pause in await self.pauses())
             raise UsageError(f"{_whom(partner)} not paused; paused: {others or 'nobody'}")
@@ -84,7 +84,7 @@ class Controls:
         if not given:
             raise UsageError(NOTHING_HELD)
         words = {"by": _said(by, "who holds"), "reason": _said(reason, "the reason")}
-        row = await self._durable.row("add_hold", until=until, **(dict.fromkeys(fields) | given | words))
+        row = await self._durable.row("holds/add_hold", until=until, **(dict.fromkeys(fields) | given | words))
         if row is None:
             assert until is not None  # a hold without an end always stands
             raise UsageError(ended_before(until))
@@ -92,11 +92,11 @@ class Controls:
 
     async def hold_list(self, all: bool = False) -> list[Hold]:  # noqa: A002 - the contract's word
         """List the holds that stand, or all that ever did, oldest first."""
-        return [Hold(*row) for row in await self._database.rows("holds", ended=all)]
+        return [Hold(*row) for row in await self._database.rows("holds/list_holds", ended=all)]
 
     async def hold_release(self, hold_id: int, by: str) -> None:
         """End a hold. Raises UsageError where it is unknown or released already."""
-        row = await self._durable.row("release_hold", hold_id=hold_id, by=_said(by, "who releases"))
+        row = await self._durable.row("holds/release_hold", hold_id=hold_id, by=_said(by, "who releases"))
         if row is None:
             raise UsageError(f"there is no hold {hold_id}; `retention hold list` shows those that stand")
         if not row.done:

@@ -47,32 +47,32 @@ class KnownNames:
 
     async def found(self, kind: NameKind, names: Collection[str]) -> Found:
         """Find which of the names the ledger or the view has."""
-        return await self._found(kind, "ledger_has", "view_shows", names)
+        return await self._found(kind, "names/find_ledger_names", "names/find_view_names", names)
 
     async def all(self, kind: NameKind) -> Found:
         """Find all names of a kind."""
-        return await self._found(kind, "ledger_names", "view_names", None)
+        return await self._found(kind, "names/list_ledger_names", "names/list_view_names", None)
 
     async def matched(self, fields: Mapping[str, str | None]) -> int | None:
         """Count the open rounds that a hold on these fields matches."""
-        rows = await self._briefly("count_matched", **fields)
+        rows = await self._briefly("holds/count_matching_rounds", **fields)
         return int(rows[0].rounds) if rows else None
 
     async def spelt_otherwise(self, column: Literal["user_id", "round_id"], given: str) -> list[str] | None:
         """Find ids of users or rounds that are this one in another spelling."""
-        rows = await self._briefly("spelt_as", column=column, spellings=sorted(spellings(given)))
+        rows = await self._briefly("names/find_ids_by_spelling", column=column, spellings=sorted(spellings(given)))
         if not rows:  # to fold each id of a large table takes long
             values = {"column": column, "given": given, "folded": fold(given), "punctuation": PUNCTUATION}
-            rows = await self._briefly("spelt_otherwise", **values)
+            rows = await self._briefly("names/find_similar_ids", **values)
         return sorted(row.id for row in rows) if rows is not None else None
 
     async def alike(self, round_id: str) -> list[tuple[str, str]] | None:
         """Find rounds, each a partner and an id, that have this id or another spelling of it; None: not within 5 s."""
         forms = sorted({round_id, *spellings(round_id)})
-        rows = await self._briefly("rounds_alike", spellings=forms)
+        rows = await self._briefly("names/find_rounds_by_spelling", spellings=forms)
         if rows == []:
             others = await self.spelt_otherwise("round_id", round_id)
-            rows = await self._briefly("rounds_alike", spellings=others) if others else []
+            rows = await self._briefly("names/find_rounds_by_spelling", spellings=others) if others else []
         return None if rows is None else [(row.partner, row.round_id) for row in rows]
 
     async def _found(self, kind: NameKind, ledger: str, view: str, names: Collection[str] | None) -> Found:
@@ -92,7 +92,7 @@ class KnownNames:
     async def _briefly(self, name: str, **values: Any) -> list[Any] | None:
         try:
             async with self._database.transaction(snapshot=True) as transaction:
-                await transaction.rows("brief_statement")
+                await transaction.rows("session/limit_statement_time")
                 return await transaction.rows(name, **values)
         except (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedTable) as error:
             self.why_not = f": {refusal(error)}"

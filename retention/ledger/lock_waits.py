@@ -141,14 +141,14 @@ async def _holder(dsn: str, pid: int | None) -> tuple[str, str] | None:
             asyncio.timeout(LOOK),
             await psycopg.AsyncConnection.connect(dsn, **CONNECTION_OPTIONS) as connection,
         ):
-            row = await (await connection.execute(query("waits_for"), {"pid": pid})).fetchone()
+            row = await (await connection.execute(query("session/find_blocker"), {"pid": pid})).fetchone()
     except (psycopg.Error, TimeoutError, OSError):
         return None
     return None if row is None else lock_words(row)
 
 
 def lock_words(row: Any) -> tuple[str, str]:
-    """What is waited for, by a row of waits_for.sql: alone, and with who holds it."""
+    """What is waited for, by a row of session/find_blocker.sql: alone, and with who holds it."""
     if row.kind == "relation":
         thing = f"a lock on {row.relation}"
     elif row.kind == "advisory":

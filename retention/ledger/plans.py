@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from retention.ledger.claims import PartnerTerms
     from retention.ledger.clocks import ClockTerms
     from retention.ledger.database import Transaction
+    from retention.ledger.runs import RunRequest
 
 
 async def freeze(
@@ -35,13 +36,13 @@ async def freeze(
 ) -> Plan:
     """Write an enforcing run's plan. Where there is too much of it, what earlier runs left stays theirs as well."""
     limits = scope_parameters(scope, as_of)
-    await transaction.rows("ensure_partners", partners=[partner.partner for partner in terms])
-    abandoned = [row.run_id for row in await transaction.rows("abandoned", run_id=run_id)]
+    await transaction.rows("plans/ensure_partners", partners=[partner.partner for partner in terms])
+    abandoned = [row.run_id for row in await transaction.rows("runs/list_inactive_runs", run_id=run_id)]
     for partner in terms:
         for correction in await correct_leases(transaction, clock.limit, abandoned, partner):
             clock.corrected(correction)
         await transaction.rows(
-            "recover",
+            "claims/expire_claims",
             now=clock.trusted_now(),
             partner=partner.partner,
             run_ids=abandoned,
@@ -54,14 +55,16 @@ async def freeze(
         )
     if abandoned:
         with reading_the_view():
-            await transaction.rows("supersede", run_id=str(run_id), limit=scope.limit, max_rounds=max_rounds, **limits)
+            await transaction.rows(
+                "plans/supersede_rounds", run_id=str(run_id), limit=scope.limit, max_rounds=max_rounds, **limits
+            )
     plan = await write(transaction, run_id, scope, as_of, max_rounds, dry_run=False)
     if max_rounds is not None and plan.rounds > max_rounds:
-        await transaction.rows("set_unwritten", run_id=run_id, unwritten=Jsonb(as_record(plan.figures())))
+        await transaction.rows("plans/record_unwritten_plan", run_id=run_id, unwritten=Jsonb(as_record(plan.figures())))
         return plan
     for partner in terms:
         await transaction.rows(
-            "take_up",
+            "plans/adopt_doubts",
             run_id=run_id,
             partner=partner.partner,
             markets=limits["markets"],
@@ -78,7 +81,7 @@ async def write(
     """Write the rounds of a plan, unless they are more than `max_rounds`, and return what it comes to."""
     with reading_the_view():
         rows = await transaction.rows(
-            "freeze",
+            "plans/freeze_plan",
             run_id=run_id,
             dry_run=dry_run,
             limit=scope.limit,
@@ -95,7 +98,7 @@ def as_record(figures: PlanTotals) -> dict[str, Any]:
 
 
 def scope_parameters(scope: Scope, as_of: datetime) -> dict[str, Any]:
-    """The values that sql/queries/stale_rounds.sql wants."""
+    """The values that sql/queries/shared/stale_rounds.sql wants."""
     return {
         "as_of": as_of,
         "partners": list(scope.partners),
@@ -107,4 +110,24 @@ def scope_parameters(scope: Scope, as_of: datetime) -> dict[str, Any]:
         "games": list(scope.games) if scope.games is not None else None,
         "exclude_markets": list(scope.exclude_markets),
         "exclude_games": list(scope.exclude_games),
+    }
+
+
+def insert_values(
+    request: RunRequest, as_of: datetime, status: str, halt_reason: str | None = None, figures: PlanTotals | None = None
+) -> dict[str, Any]:
+    """The parameters of insert_run.sql. `figures`: the totals of a plan that is not written."""
+    return {
+        "run_id": request.run_id,
+        "policy": request.policy,
+        "trigger": "on_demand" if request.scheduled_for is None else "schedule",
+        "mode": request.mode,
+        "scheduled_for": request.scheduled_for,
+        "as_of": as_of,
+        "requested_by": request.requested_by,
+        "reason": request.reason,
+        "settings": Jsonb(dict(request.settings)),
+        "status": status,
+        "halt_reason": halt_reason,
+        "unwritten": None if figures is None else Jsonb(as_record(figures)),
     }

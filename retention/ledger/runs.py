@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from psycopg.types.json import Jsonb
-
 from retention.core.model import State
 from retention.core.planning.plan import DOUBLED, Doubled, Group, ListedRound, Plan, sum_stakes
 from retention.core.planning.rails import PlanTotals
@@ -18,7 +16,8 @@ from retention.core.runs.summary import Summary
 from retention.ledger.clocks import HEARTBEAT_S, ClockTerms, correct_times
 from retention.ledger.close_rounds import refused_closing
 from retention.ledger.operator_view import reading_the_view
-from retention.ledger.plans import as_record, freeze, scope_parameters, write
+from retention.ledger.plans import freeze, insert_values, scope_parameters, write
+from retention.ledger.run_record import ClosedRun, RunRecord, no_such_run
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
@@ -82,7 +81,7 @@ class RunLedger:
 
     async def now(self) -> datetime:
         """The database's time, which decides what is stale."""
-        return (await self._database.row("now")).now  # type: ignore[no-any-return]
+        return (await self._database.row("clocks/get_time")).now  # type: ignore[no-any-return]
 
     async def checked_now(self, limit: float) -> datetime:
         """The database's time. Raises ClockError where it cannot be relied on; `limit` in seconds."""
@@ -98,19 +97,19 @@ class RunLedger:
     async def vendor_pauses(self, partners: Sequence[str] | None) -> dict[str, datetime]:
         """Until when vendors want which of these partners (None: of all) to be left alone."""
         names = None if partners is None else list(partners)
-        return {row.partner: row.until for row in await self._prompt.rows("vendor_pauses", partners=names)}
+        return {row.partner: row.until for row in await self._prompt.rows("pauses/list_vendor_pauses", partners=names)}
 
     async def plan(self, scope: Scope, limit: float | None = None) -> Plan:
         """What a run would plan now; writes nothing. `limit` as `create` has it. Raises ViewError, ClockError."""
         as_of = await self._terms(limit).now(self._database)
         async with self._database.transaction() as transaction:  # it compiles no plans, as `create` does not
             with reading_the_view():
-                rows = await transaction.rows("plan", limit=scope.limit, **scope_parameters(scope, as_of))
+                rows = await transaction.rows("plans/preview_plan", limit=scope.limit, **scope_parameters(scope, as_of))
                 plan = Plan(as_of, tuple(Group(*row) for row in rows))
                 if DOUBLED not in plan.left_out():
                     return plan
                 doubled = await transaction.rows(
-                    "doubled_rounds", limit=SHOWN_DOUBLED, **scope_parameters(scope, as_of)
+                    "plans/list_doubled_rounds", limit=SHOWN_DOUBLED, **scope_parameters(scope, as_of)
                 )
         return replace(plan, doubled=tuple(Doubled(*row) for row in doubled))
 
@@ -119,7 +118,7 @@ class RunLedger:
         """Open the rounds of such a plan, and what it leaves out; they can be read while it is open."""
         async with self._database.transaction(snapshot=True) as transaction:
             with reading_the_view():
-                rows = transaction.stream("plan_rounds", limit=scope.limit, **scope_parameters(scope, as_of))
+                rows = transaction.stream("plans/preview_rounds", limit=scope.limit, **scope_parameters(scope, as_of))
                 async with aclosing(rows), aclosing(_listed(rows)) as listed:
                     yield listed
 
@@ -141,14 +140,14 @@ class RunLedger:
         async with self._database.transaction() as transaction:
             as_of = await clock.now(transaction)
             status = "finished" if dry_run else "planned"
-            made = await transaction.row("insert_run", **_run_values(request, as_of, status))
+            made = await transaction.row("runs/insert_run", **insert_values(request, as_of, status))
             if made is None:
                 return None
             if dry_run:
                 plan = await write(transaction, request.run_id, scope, as_of, None, dry_run=True)
             else:
                 plan = await freeze(transaction, request.run_id, scope, terms, as_of, request.max_rounds, clock)
-            await transaction.rows("planned", run_id=request.run_id, beat=HEARTBEAT_S)
+            await transaction.rows("plans/mark_planned", run_id=request.run_id, beat=HEARTBEAT_S)
             await clock.now(transaction)
         return plan
 
@@ -168,22 +167,22 @@ class RunLedger:
         clock = self._terms(limit, corrected)
         async with self._database.transaction() as transaction:
             await clock.now(transaction)
-            begun = await transaction.row("begin_writing", run_id=run_id)
+            begun = await transaction.row("plans/begin_writing_plan", run_id=run_id)
             if begun is None:
                 return None
             return await freeze(transaction, run_id, scope, terms, begun.as_of, max_rounds, clock)
 
     async def record_failure(self, request: RunRequest, reason: str) -> bool:
         """Put a run on record that could not be planned; whether this call did it."""
-        values = _run_values(request, await self.now(), "failed", reason, PlanTotals(0))
-        return await self._database.row("insert_run", **values) is not None
+        values = insert_values(request, await self.now(), "failed", reason, PlanTotals(0))
+        return await self._database.row("runs/insert_run", **values) is not None
 
     async def figures(self, run_id: UUID) -> PlanTotals:
         """What a plan holds, or came to where it is not written: for the rails."""
-        if (unwritten := (await self.get(run_id)).unwritten) is not None:
+        if (unwritten := (await self.require(run_id)).unwritten) is not None:
             stakes = {currency: Decimal(stake) for currency, stake in unwritten["stakes"].items()}
             return PlanTotals(unwritten["rounds"], stakes, unwritten["unjudged"])
-        rows = await self._database.rows("figures", run_id=run_id)
+        rows = await self._database.rows("plans/get_plan_totals", run_id=run_id)
         stakes = sum_stakes((row.currency, row.stake) for row in rows)
         return PlanTotals(sum(row.rounds for row in rows), stakes, sum(row.unjudged for row in rows))
 
@@ -192,18 +191,23 @@ class RunLedger:
 
         `again`: even one that was halted for another reason than a pause, or failed.
         """
-        row = await self._durable.row("start_run", run_id=run_id, deadline=deadline, again=again, beat=HEARTBEAT_S)
+        row = await self._durable.row("runs/start_run", run_id=run_id, deadline=deadline, again=again, beat=HEARTBEAT_S)
         return None if row is None else Start.JOINED if row.going else Start.STARTED
 
     async def halt(self, run_id: UUID, replica: str, reason: str, *, paused_for: Sequence[str] = ()) -> None:
         """Stop a run before its first call, by the kill switch where it is `paused_for` partners."""
         await self._durable.count(
-            "halt_run", run_id=run_id, replica=replica, reason=reason, paused_for=list(paused_for)
+            "run_control/halt_run", run_id=run_id, replica=replica, reason=reason, paused_for=list(paused_for)
         )
 
     async def halt_stricter(self, run_id: UUID, replica: str, reason: str) -> bool:
         """Stop a run whose policy has become stricter; whether this call did it."""
-        return await self._durable.count("halt_stricter", run_id=run_id, replica=replica, reason=reason) > 0
+        return (
+            await self._durable.count(
+                "run_control/halt_for_stricter_policy", run_id=run_id, replica=replica, reason=reason
+            )
+            > 0
+        )
 
     async def refused_closing(self) -> str | None:
         """Have the operator's function close no round at all, and undo it; what the database says against that.
@@ -212,43 +216,50 @@ class RunLedger:
         """
         return await refused_closing(self._prompt)
 
-    async def close(self, run_id: UUID, replica: str, reason: str) -> Any:
-        """Call a run off for good: its status before, whether this call did it, and what became of its rounds.
-
-        None where there is no such run.
-        """
-        return await self._database.durable().row("close_run", run_id=run_id, replica=replica, reason=reason)
+    async def close(self, run_id: UUID, replica: str, reason: str) -> ClosedRun | None:
+        """Cancel a run for good: its unsent rounds stay unsent. None where there is no such run."""
+        row = await self._database.durable().row("runs/close_run", run_id=run_id, replica=replica, reason=reason)
+        return None if row is None else ClosedRun(**row._asdict())
 
     async def override(self, run_id: UUID, rail: str, text: str, by: str) -> None:
         """Record who passed which rail, when, and with what words."""
-        await self._database.durable().count("add_override", run_id=run_id, rail=rail, text=text, by=by)
+        await self._database.durable().count("runs/add_override", run_id=run_id, rail=rail, text=text, by=by)
 
-    async def get(self, run_id: UUID) -> Any:
-        """A run's row, or None."""
-        return await self._prompt.row("run", run_id=run_id)
+    async def get(self, run_id: UUID) -> RunRecord | None:
+        """Read a run's record; None where there is no such run."""
+        row = await self._prompt.row("runs/get_run", run_id=run_id)
+        return None if row is None else RunRecord(**row._asdict())
+
+    async def require(self, run_id: UUID) -> RunRecord:
+        """Read a run's record. Raises UsageError where there is no such run."""
+        if (record := await self.get(run_id)) is None:
+            raise no_such_run(run_id)
+        return record
 
     async def matching(self, given: GivenRunId) -> list[Any]:
         """The runs that a typed id may mean: whose they are, and from when, so that a person can tell them apart."""
         values = {"lowest": given.lowest, "highest": given.highest, "limit": SHOWN_MATCHES}
-        return await self._prompt.rows("matching_runs", **values)
+        return await self._prompt.rows("runs/find_runs_by_prefix", **values)
 
     async def digits(self, run_ids: Sequence[UUID]) -> dict[UUID, int]:
         """How many of their first digits tell these runs from all others."""
-        rows = await self._database.rows("neighbours", run_ids=[*run_ids])
+        rows = await self._database.rows("runs/find_neighbouring_runs", run_ids=[*run_ids])
         return {row.run_id: digits_needed(row.run_id, filter(None, (row.before, row.after))) for row in rows}
 
     async def list(self, limit: int) -> list[Any]:
         """The newest runs, newest first, with their counts."""
-        return await self._database.rows("runs", limit=limit)
+        return await self._database.rows("runs/list_runs", limit=limit)
 
     async def summary(self, run_id: UUID) -> Summary:
         """What a run came to, or has come to so far."""
-        run = await self.get(run_id)
-        counts = await self._database.rows("run_counts", run_id=run_id)
-        refunds = await self._database.rows("run_refunds", run_id=run_id)
+        run = await self.require(run_id)
+        counts = await self._database.rows("runs/count_run_rounds", run_id=run_id)
+        refunds = await self._database.rows("runs/sum_run_refunds", run_id=run_id)
         unsent = any(row.state == State.NOT_SENT for row in counts) and run.mode == "enforce"
-        reasons = await self._database.rows("run_unsent", run_id=run_id, limit=SHOWN_REASONS) if unsent else ()
-        pauses = await self._database.rows("pauses") if run.paused else ()
+        reasons = (
+            await self._database.rows("runs/count_unsent_reasons", run_id=run_id, limit=SHOWN_REASONS) if unsent else ()
+        )
+        pauses = await self._database.rows("pauses/list_pauses") if run.paused else ()
         partners = run.settings.get("partners") or ()
         return Summary(
             run.run_id,
@@ -276,23 +287,3 @@ class RunLedger:
 async def _listed(rows: AsyncIterator[Any]) -> AsyncGenerator[ListedRound, None]:
     async for row in rows:
         yield ListedRound(*row)
-
-
-def _run_values(
-    request: RunRequest, as_of: datetime, status: str, halt_reason: str | None = None, figures: PlanTotals | None = None
-) -> dict[str, Any]:
-    """The values that sql/queries/insert_run.sql wants; `figures` of a plan that is not written."""
-    return {
-        "run_id": request.run_id,
-        "policy": request.policy,
-        "trigger": "on_demand" if request.scheduled_for is None else "schedule",
-        "mode": request.mode,
-        "scheduled_for": request.scheduled_for,
-        "as_of": as_of,
-        "requested_by": request.requested_by,
-        "reason": request.reason,
-        "settings": Jsonb(dict(request.settings)),
-        "status": status,
-        "halt_reason": halt_reason,
-        "unwritten": None if figures is None else Jsonb(as_record(figures)),
-    }

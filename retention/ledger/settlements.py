@@ -42,7 +42,7 @@ class Settlements:
         """
         async with self._database.foreign(
             # Naming a function that is gone, or may not be called, is refused though it is not called.
-            "settle" if close_error is None else "settle_unclosed",
+            "settlements/settle_replies" if close_error is None else "settlements/settle_without_closing",
             run_id=self._run_id,
             close_error=close_error,
             again=again,
@@ -52,7 +52,7 @@ class Settlements:
             if close_error is not None or not (closed := _closed(settled, batch)):
                 return settled
             # A statement of its own, so that it sees what the function has done.
-            left_open = await transaction.rows("note_left_open", run_id=self._run_id, ids=closed)
+            left_open = await transaction.rows("settlements/mark_left_open", run_id=self._run_id, ids=closed)
         return settled if not left_open else _with_left_open(settled, left_open)
 
     async def writable(self) -> bool:
@@ -62,7 +62,10 @@ class Settlements:
     async def keep(self, claims: Sequence[Claim]) -> None:
         """Let nobody take these for lost: their requests are on their way, or their replies are not written yet."""
         await self._control.count(
-            "keep", ids=[claim.cancellation_id for claim in claims], uuids=[claim.uuid for claim in claims], kept=KEPT
+            "claims/extend_leases",
+            ids=[claim.cancellation_id for claim in claims],
+            uuids=[claim.uuid for claim in claims],
+            kept=KEPT,
         )
 
     async def restore(self, claims: Sequence[Claim]) -> dict[str, int | None]:
@@ -72,7 +75,7 @@ class Settlements:
         have the round any more.
         """
         rows = await self._database.tuples(
-            "restore",
+            "claims/restore_attempts",
             run_id=self._run_id,
             replica=self._replica,
             claims=orjson.dumps([_claim_row(claim, self._clock.ahead or 0.0) for claim in claims]).decode(),

@@ -1,4 +1,4 @@
-"""One daemon, put together with its health and metrics server."""
+"""Builds and runs the daemon of `serve`."""
 
 from __future__ import annotations
 
@@ -16,37 +16,38 @@ from retention.daemon.run_supervisor import RunSupervisor
 from retention.daemon.scheduled_runs import ScheduledRuns
 from retention.daemon.stall_watch import StallWatch
 from retention.errors import ConfigurationError
+from retention.exit_codes import ExitCode
 from retention.ledger.policy_facts import PolicyFacts
 from retention.metrics import Metrics
-from retention.wiring.services import secrets_of, timeouts_of
+from retention.wiring.secrets import secret_sources
+from retention.wiring.services import timeouts_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from retention.exit_codes import ExitCode
     from retention.process.shutdown import ShutdownSignals
     from retention.runs.service import RunService
-    from retention.settings import Settings
+    from retention.settings.model import Settings
     from retention.wiring.services import Services
 
 
 async def serve(
     services: Services,
     signals: ShutdownSignals,
-    load: Callable[[], Settings],
+    load_settings: Callable[[], Settings],
     *,
     address: tuple[str, int],
     drain_timeout_s: float,
     announce: Callable[[str], None],
 ) -> int:
-    """Run a daemon until a signal comes; returns that signal's exit code.
+    """Run the daemon until a signal comes; returns the exit code of the signal.
 
-    `load` reads the configuration anew, `announce` receives the URL of health and metrics. Raises UsageError if the
-    address is not available.
+    `load_settings` reads the configuration again. `announce` gets the URL of health and metrics. Raises UsageError for
+    an address that cannot be listened on.
     """
     metrics = Metrics(services.tally)
     metrics.watch_process()
-    async with open_daemon(services, metrics, load, lambda: signals.code, drain_timeout_s) as daemon:
+    async with open_daemon(services, metrics, load_settings, lambda: signals.code, drain_timeout_s) as daemon:
         await daemon.prepare()
         app = make_app(daemon.liveness_problem, daemon.readiness_problem, metrics)
         async with listening(app, *address) as url:
@@ -55,14 +56,14 @@ async def serve(
             with signals.drain_on_signal(daemon):
                 signals.listen_for_hangup(daemon.reload)
                 await daemon.run()
-    return signals.code or 0
+    return signals.code or ExitCode.DONE
 
 
 @asynccontextmanager
 async def open_daemon(
     services: Services,
     metrics: Metrics,
-    load: Callable[[], Settings],
+    load_settings: Callable[[], Settings],
     signalled: Callable[[], ExitCode | None],
     drain_timeout_s: float,
 ) -> AsyncIterator[Daemon]:
@@ -72,7 +73,7 @@ async def open_daemon(
     def make_runs(settings: Settings) -> RunService:
         return dataclasses.replace(services, settings=settings).runs(drain_group)
 
-    configuration = LiveConfiguration(services.settings, _checked_load(services, load), make_runs)
+    configuration = LiveConfiguration(services.settings, _checked_load(services, load_settings), make_runs)
     log, run_ledger, schedules = services.log, services.run_ledger, services.schedules
     facts = PolicyFacts(services.database)
     ledger_metrics = LedgerMetrics(configuration, facts, run_ledger, metrics, log)
@@ -92,14 +93,14 @@ async def open_daemon(
         )
 
 
-def _checked_load(services: Services, load: Callable[[], Settings]) -> Callable[[], Settings]:
+def _checked_load(services: Services, load_settings: Callable[[], Settings]) -> Callable[[], Settings]:
     """Load settings that this process can put into force, and let redaction and clocks follow them."""
 
     def checked() -> Settings:
-        settings = load()
+        settings = load_settings()
         if settings.database.dsn != services.settings.database.dsn:
             raise ConfigurationError("database.dsn: cannot change while `serve` runs; restart it instead")
-        services.redactor.follow(*secrets_of(settings))
+        services.redactor.follow(*secret_sources(settings))
         services.clocks.set_timeouts(timeouts_of(settings))
         return settings
 

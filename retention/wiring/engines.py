@@ -11,7 +11,7 @@ from retention.engine.counters import RunCounters
 from retention.engine.engine import Engine
 from retention.ledger.claims import WorkLedger
 from retention.render.progress import is_watched, progress
-from retention.runs.planning import tell_stalled
+from retention.runs.planning import log_stalled
 from retention.wiring.partners import open_partner
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from retention.engine.engine import EngineResult
     from retention.process.shutdown import DrainScope
-    from retention.settings import Policy
+    from retention.settings.model import Policy
     from retention.wiring.services import Services
 
 
@@ -51,7 +51,7 @@ async def work_on(
     log = services.log.bind(run_id=str(run_id), policy=policy.name)
 
     async def stalled() -> None:
-        tell_stalled(services.log, await services.stalls.find(run_id))
+        log_stalled(services.log, await services.stalls.find(run_id))
         if told is not None:
             await told()
 
@@ -68,7 +68,7 @@ async def work_on(
             run_id=run_id,
             max_failure_ratio=policy.max_failure_ratio,
             max_conflicts=policy.max_conflicts,
-            passed=passed,
+            overrides=passed,
             log_user_ids=services.settings.log_user_ids,
             clock=ClockWatch(
                 ledger,

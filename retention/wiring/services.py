@@ -1,4 +1,4 @@
-"""The only place where concrete things are put together."""
+"""Builds the parts of a process that commands and the daemon share."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import socket
 import uuid
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from retention.engine.counters import ProcessCounters
 from retention.ledger.clocks import Clocks
@@ -24,7 +23,7 @@ from retention.ledger.runs import RunLedger
 from retention.ledger.schedules import ScheduleStore
 from retention.ledger.stalled_runs import StalledRuns
 from retention.process.waiting import telling
-from retention.redaction import Redactor
+from retention.runs.model import RunParts
 from retention.runs.scope import scope_of
 from retention.runs.service import RunService
 from retention.wiring.engines import work_on
@@ -40,19 +39,19 @@ if TYPE_CHECKING:
     from retention.ledger.database import Database
     from retention.notify.notifier import Notifier
     from retention.process.shutdown import DrainScope
-    from retention.settings import Settings
-    from retention.settings.model import Policy, Target
+    from retention.redaction import Redactor
+    from retention.settings.model import Policy, Settings, Target
 
-TELLING = 15.0
-"""Seconds that a command may take at its end to tell people."""
+NOTIFY_S = 15.0
+"""Time that a command may take at its end to send notifications."""
 
 CONNECTIONS = 6
-"""To the database, at the most: claims of a few lanes, one settlement, one look around."""
+"""Database connections at most: for a few partners' claims, one settlement, and the heartbeat."""
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """A process's parts, put together."""
+    """The parts of a process. `replica` is its name in the ledger."""
 
     settings: Settings
     database: Database
@@ -65,80 +64,84 @@ class Services:
 
     @property
     def run_ledger(self) -> RunLedger:
-        """The ledger's runs."""
+        """The ledger of runs."""
         return RunLedger(self.database, self.clocks)
 
     @property
     def stalls(self) -> StalledRuns:
-        """Runs that stand still."""
+        """The ledger of stalled runs."""
         return StalledRuns(self.database, self.replica)
 
     @property
     def controls(self) -> Controls:
-        """Holds and the kill switch."""
+        """The ledger of holds and pauses."""
         return Controls(self.database)
 
     @property
     def schedules(self) -> ScheduleStore:
-        """The ledger's schedules."""
+        """The ledger of schedules."""
         return ScheduleStore(self.database, self.replica, self.clocks)
 
     @asynccontextmanager
     async def notifier(self, targets: Callable[[], Mapping[str, Target]] | None = None) -> AsyncIterator[Notifier]:
-        """Who tells people; `targets`, where they may change, else those of this configuration."""
-        from retention.notify.apprise_channel import AppriseChannel  # noqa: PLC0415 - slow to import, and few commands have something to tell
+        """Open the notifier. `targets` gives the targets where they may change, else this configuration has them."""
+        from retention.notify.apprise_channel import AppriseChannel  # noqa: PLC0415 - slow to import, and few commands notify
         from retention.notify.notifier import Notifier  # noqa: PLC0415
         from retention.notify.webhook import Webhook  # noqa: PLC0415
 
         async with Webhook() as webhook:
-            notices = NotificationOutbox(self.database, self.redactor.own_words)
-            yield Notifier(notices, targets or (lambda: self.settings.notify), webhook, AppriseChannel(), self.log)
+            outbox = NotificationOutbox(self.database, self.redactor.own_text)
+            yield Notifier(outbox, targets or (lambda: self.settings.notify), webhook, AppriseChannel(), self.log)
 
     async def tell(self) -> None:
-        """Tell people what has come up, as far as TELLING allows; a daemon, or the next run, goes on with the rest."""
+        """Send the notifications of the outbox for at most NOTIFY_S; a daemon or the next run sends the rest."""
         if self.clocks.problem(self.settings.clock_limit()):
-            return  # what has been tried for long is given up, which a wrong clock must not decide
+            return  # an old notification is given up, and a wrong clock must not decide its age
         try:
-            async with asyncio.timeout(TELLING), self.notifier() as notifier:
-                with telling(self.log, "notification.waiting", detail=f"tells people, for {TELLING:.0f} s at the most"):
+            async with asyncio.timeout(NOTIFY_S), self.notifier() as notifier:
+                with telling(
+                    self.log, "notification.waiting", detail=f"tells people, for {NOTIFY_S:.0f} s at the most"
+                ):
                     await notifier.run_once()
         except (*UNAVAILABLE, TimeoutError) as error:
             self.log.warning("notification.deferred", problem=type(error).__name__)
 
     @property
     def review(self) -> Review:
-        """What needs a person."""
+        """The ledger of rounds that need review."""
         return Review(self.database)
 
     def terms(self, names: Sequence[str]) -> list[PartnerTerms]:
-        """The terms on which those partners are called."""
+        """Return the terms on which these partners are called."""
         return [terms_of(self.settings.partner(name)) for name in names]
 
     def runs(
-        self, place: DrainScope, *, show: bool = False, stalled: Callable[[], Awaitable[None]] | None = None
+        self, scope: DrainScope, *, show: bool = False, stalled: Callable[[], Awaitable[None]] | None = None
     ) -> RunService:
-        """Makes runs, whose engines work at that place; `show` their progress where stderr is a terminal.
+        """Return the service that plans and executes runs; their engines drain with `scope`.
 
-        `stalled` has people told of a run that makes no progress, while it still stands.
+        `show` shows their progress where stderr is a terminal. `stalled` is called once a run makes no progress.
         """
-        work = partial(work_on, self, place, show, stalled)
+        work = partial(work_on, self, scope, show, stalled)
         return RunService(
-            self.run_ledger,
-            self.stalls,
-            self.controls,
-            self.replica,
-            work,
-            self._able,
-            self.tally,
-            self.log,
-            lambda: place.code,
-            self._policy_now,
-            self._scope,
-            self.settings.clock_limit,
+            RunParts(
+                ledger=self.run_ledger,
+                stalls=self.stalls,
+                controls=self.controls,
+                replica=self.replica,
+                work=work,
+                check_configured=self._check_configured,
+                counters=self.tally,
+                log=self.log,
+                signal_code=lambda: scope.code,
+                policy_now=self._policy_now,
+                scope=self._scope,
+                clock_limit=self.settings.clock_limit,
+            )
         )
 
     def _policy_now(self, name: str) -> Policy | None:
-        """A policy as it is configured now, with the partners that it speaks of."""
+        """Return the policy as it is configured now, its partners named; None where it is not configured."""
         policy = self.settings.policies.get(name)
         return policy and policy.model_copy(update={"partners": self.settings.partners_of(policy)})
 
@@ -146,7 +149,7 @@ class Services:
         scope = scope_of(self.settings, policy, limit)
         return scope, self.terms(scope.partners)
 
-    def _able(self, policy: Policy) -> None:
+    def _check_configured(self, policy: Policy) -> None:
         """Raise UsageError unless every partner of the policy is configured here."""
         self.terms(self.settings.partners_of(policy))
 
@@ -155,7 +158,7 @@ class Services:
 async def open_services(
     settings: Settings, log: FilteringBoundLogger, redactor: Redactor, connections: int = CONNECTIONS
 ) -> AsyncIterator[Services]:
-    """Connect to the database and put the parts together. Raises DatabaseUnreachableError."""
+    """Connect to the database and build the parts. Raises DatabaseUnreachableError."""
     secret = settings.database.dsn
     async with open_database(secret.reveal if secret else str, connections, log) as database:
         clocks = Clocks(timeouts_of(settings))
@@ -163,48 +166,10 @@ async def open_services(
 
 
 def timeouts_of(settings: Settings) -> list[float]:
-    """How many seconds a request to each partner may take."""
+    """Return how many seconds a request may take, for each partner."""
     return [partner.timeout.total_seconds() for partner in settings.partners.values()]
 
 
-def redactor_of(settings: Settings) -> Redactor:
-    """What keeps this configuration's secrets out of everything that is written."""
-    return Redactor(*secrets_of(settings))
-
-
-def secrets_of(settings: Settings) -> tuple[Callable[[], list[str]], Callable[[], set[str]], Callable[[], set[str]]]:
-    every = settings.every_secret()
-    urls = [url for partner in settings.partners.values() for url in partner.addresses()]
-    urls += [url for target in settings.notify.values() for url in (target.webhook, target.apprise) if url]
-    listed: list[str] = []
-    seen: list[int] | None = None
-
-    def words() -> list[str]:
-        # It is asked for each line. What has not been read by whoever uses it can stand in nothing that is written, so
-        # no file is looked at here.
-        nonlocal listed, seen
-        revisions = [secret.revision for secret in every]
-        if revisions != seen:
-            listed = [*settings.secrets(), *(part for url in urls for part in _parts(url.reveal()))]
-            seen = revisions
-        return listed
-
-    return (
-        words,
-        lambda: {*settings.partners, *settings.policies},
-        lambda: {partner.secure_login.reveal() for partner in settings.partners.values()},
-    )
-
-
-@lru_cache(maxsize=64)
-def _parts(address: str) -> tuple[str, ...]:
-    """What tells an address though it is not the whole of it: a vendor may well repeat the path it was asked for."""
-    url = urlsplit(address)
-    local = url.hostname in {"127.0.0.1", "::1", "localhost"}
-    parts = (url.netloc, "" if local else url.hostname, url.path.rstrip("/"), url.query, url.password)
-    return tuple(part for part in parts if part)
-
-
 def replica_name() -> str:
-    """A name for this process that no other has: hosts may share a name, and process numbers come again."""
+    """Return a name that no other process has: hosts may share a name, and process ids are reused."""
     return f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"

@@ -17,7 +17,7 @@ from support.bulk import MB, start_run
 from bench.figures import WITHIN, median_of, refuse
 from bench.server_log import COARSE
 from bench.sparse import keep_only_the_last, wrong
-from retention.engine.dispatcher import BATCH
+from retention.engine.dispatcher import BATCH_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -199,14 +199,16 @@ class Scene:
 
     def _note_statements(self, leg: Leg, resumed_at: float, logged_from: int, figures: Figures) -> None:
         """What the server took over single statements."""
-        timed = self.log.timed(["freeze", "claim", "recover"], logged_from)
-        figures.frozen = timed["freeze"][0].ms / 1000
-        looks = [look.ms for look in timed["recover"] if leg.planned < look.at < leg.over]
+        timed = self.log.timed(["plans/freeze_plan", "claims/claim_rounds", "claims/expire_claims"], logged_from)
+        figures.frozen = timed["plans/freeze_plan"][0].ms / 1000
+        looks = [look.ms for look in timed["claims/expire_claims"] if leg.planned < look.at < leg.over]
         if looks:
             figures.recover = statistics.median(looks)
             figures.recover_share = sum(looks) / (leg.over - leg.planned) / 10
-        figures.resumed_claim = next((one.ms / 1000 for one in timed["claim"] if one.at > resumed_at), None)
-        first, last = self._tenths(timed["claim"])
+        figures.resumed_claim = next(
+            (one.ms / 1000 for one in timed["claims/claim_rounds"] if one.at > resumed_at), None
+        )
+        first, last = self._tenths(timed["claims/claim_rounds"])
         if first:
             figures.first_claims, figures.first_median, figures.first_p95 = (
                 len(first),
@@ -226,7 +228,7 @@ class Scene:
         """
         with psycopg.connect(self.dsn) as connection:
             taken = connection.execute(_TAKEN, [[claim.at + COARSE for claim in claims]]).fetchall()
-        full = [(claims[nth].ms, place) for nth, rounds, place in taken if rounds == BATCH]
+        full = [(claims[nth].ms, place) for nth, rounds, place in taken if rounds == BATCH_MAX]
         tenth = self.stale / 10
         return [ms for ms, at in full if at < tenth], [ms for ms, at in full if at >= 9 * tenth]
 

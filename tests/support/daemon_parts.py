@@ -10,15 +10,16 @@ import structlog
 from structlog.testing import LogCapture
 
 from retention.metrics import Metrics
-from retention.settings import load_settings
+from retention.settings.load import load_settings
 from retention.wiring.daemon import open_daemon
-from retention.wiring.services import open_services, redactor_of
+from retention.wiring.secrets import redactor_of
+from retention.wiring.services import open_services
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from retention.daemon.daemon import Daemon, PassCounts
-    from retention.settings import Settings
+    from retention.settings.model import Settings
     from support.world import World
 
 DRAIN_TIMEOUT_S = 60.0

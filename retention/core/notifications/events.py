@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
-from retention.core.schedule.missed import MissedReason
+from retention.core.runs.halt_cause import HaltCause, cause_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,7 +60,7 @@ def event_of(run: RunToNotify) -> Event | None:
     if run.status == "finished":
         return "run.review" if run.mode == "enforce" else None
     if run.status == "cancelled":
-        missed = run.trigger == "schedule" and MissedReason.parse(run.halt_reason) is not None
+        missed = run.trigger == "schedule" and cause_of(run.halt_reason) is HaltCause.MISSED
         return "schedule.missed" if missed else None
     return _EVENT_OF_STATUS.get(run.status)
 

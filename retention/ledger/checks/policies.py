@@ -34,15 +34,21 @@ async def policy_findings(
     database: Database, policy: str, values: Mapping[str, Any], limits: Limits | None
 ) -> list[Finding]:
     """Look at a policy's stale rounds; `values` are stale_rounds.sql's, `limits` the rails, where they matter."""
-    findings = await _look(database, f"doubled rounds of policy {policy}", _doubled, "doubled_rounds", values)
-    findings += await _look(database, f"left out rounds of policy {policy}", _broken, "broken_rounds", values)
+    findings = await _look(
+        database, f"doubled rounds of policy {policy}", _doubled, "plans/list_doubled_rounds", values
+    )
+    findings += await _look(
+        database, f"left out rounds of policy {policy}", _broken, "checks/count_broken_rounds", values
+    )
     if limits is not None:
         halts = partial(_halts, limits, values["as_of"])
-        findings += await _look(database, f"rails of policy {policy}", halts, "plan", values, limit=None)
+        findings += await _look(database, f"rails of policy {policy}", halts, "plans/preview_plan", values, limit=None)
         # Where the one look took too long, the other would as well.
         if not findings or findings[-1].message != TOO_LONG:
             unlimited = partial(_unlimited, limits, values["as_of"])
-            findings += await _look(database, f"max_amount of policy {policy}", unlimited, "plan", values, limit=None)
+            findings += await _look(
+                database, f"max_amount of policy {policy}", unlimited, "plans/preview_plan", values, limit=None
+            )
     return findings
 
 
@@ -57,7 +63,7 @@ async def _look(
     """Warn of what a policy's stale rounds show, as far as the server finds it soon: `told` of rows, in words."""
     try:
         async with database.transaction() as transaction:
-            await transaction.rows("brief_statement")
+            await transaction.rows("session/limit_statement_time")
             shown = {"limit": limit, "shown": SHOWN_ROUNDS, "longest": LONGEST_ID}
             rows = await transaction.rows(statement, **shown, **values)
     except BusyError:

@@ -67,12 +67,12 @@ async def inspect_database(
     """
     findings = await _needed(database)
     if all(finding.ok for finding in findings):
-        findings += [role_finding(await database.row("check_server")), *await check_session(database)]
+        findings += [role_finding(await database.row("checks/describe_server")), *await check_session(database)]
     if all(finding.ok for finding in findings):
         findings += [await check_closing(database), *await check_durability(database)]
-    findings += wallet_findings(await database.rows("check_view", relation="wallet_refunds"))
+    findings += wallet_findings(await database.rows("checks/describe_view", relation="wallet_refunds"))
     if all(finding.ok for finding in findings):
-        as_of = (await database.row("now")).now
+        as_of = (await database.row("clocks/get_time")).now
         for name, scope in policies:
             values = scope_parameters(scope, as_of)
             findings.append(await plan_index_use(database, name, values))
@@ -91,7 +91,7 @@ async def require_ready(database: Database, command: str | None = None) -> None:
 
 
 async def _needed(database: Database, command: str | None = None) -> list[Finding]:
-    server = await database.row("check_server")
+    server = await database.row("checks/describe_server")
     findings = [_server(server)]
     if not server.has_schema:
         missing = "there is no schema `retention`; run `retention db migrate`"
@@ -101,10 +101,10 @@ async def _needed(database: Database, command: str | None = None) -> list[Findin
     unread = [lack.grant for lack in lacking if lack.object in {"SCHEMA retention", "retention.schema_migrations"}]
     findings.append(await _schema(database, unread))
     if reads_the_view(command):
-        findings.append(view_finding(await database.rows("check_view", relation="open_rounds")))
+        findings.append(view_finding(await database.rows("checks/describe_view", relation="open_rounds")))
     # A person's word counts without the function: the round stays listed, and is closed later.
     if closes_rounds(command) and command != "review resolve":
-        findings.append(function_finding(await database.rows("check_function")))
+        findings.append(function_finding(await database.rows("checks/describe_function")))
     others = [lack for lack in lacking if lack.grant not in unread]
     findings.append(privilege_finding(server, others, command))
     if command is None and all(finding.ok for finding in findings):
@@ -136,7 +136,7 @@ async def _lacking(database: Database, role: str, command: str | None) -> list[L
     """What is lacking to this role, object by object."""
     wanted, functions = needs(command)
     rows = await database.rows(
-        "check_privileges",
+        "checks/list_missing_privileges",
         privileges=[grant.privilege for grant in wanted],
         relations=[grant.relation for grant in wanted],
         columns=[grant.column for grant in wanted],
@@ -152,7 +152,7 @@ def _in_brackets(columns: Sequence[str] | None) -> str:
 
 
 def view_finding(rows: Sequence[Any]) -> Finding:
-    """Judge the view of open rounds by the rows of check_view.sql."""
+    """Judge the view of open rounds by the rows of checks/describe_view.sql."""
     if not rows:
         message = "there is no view retention.open_rounds; `retention db sample` prints one to adapt"
         return Finding("view", ok=False, message=message)
@@ -189,7 +189,7 @@ def _column_problems(wanted: Mapping[str, tuple[str, ...]], rows: Sequence[Any])
 
 
 def function_finding(rows: Sequence[Any]) -> Finding:
-    """Judge the function by the rows of check_function.sql."""
+    """Judge the function by the rows of checks/describe_function.sql."""
     sample = "`retention db sample` prints one to adapt"
     if not rows:
         return Finding("function", ok=False, message=f"there is no function retention.close_rounds; {sample}")

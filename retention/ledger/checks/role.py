@@ -22,7 +22,7 @@ class Lack(NamedTuple):
 
 
 def privilege_finding(server: Any, lacking: Sequence[Lack], command: str | None) -> Finding:
-    """Judge by the row of check_server.sql, and by what is lacking for a command, or (None) for runs."""
+    """Judge by the row of checks/describe_server.sql, and by what is lacking for a command, or (None) for runs."""
     if not lacking:
         return Finding("privileges", ok=True, message="all that the job needs")
     role, statements = server.role, "; ".join(lack.grant for lack in lacking)

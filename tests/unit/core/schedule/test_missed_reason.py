@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from retention.core.schedule.missed import MissedReason, missed_reason
+from retention.core.runs.halt_cause import HaltCause, cause_of
+from retention.core.schedule.missed import missed_reason
 
 
 @pytest.mark.parametrize(
@@ -22,13 +23,6 @@ from retention.core.schedule.missed import MissedReason, missed_reason
 def test_the_reason_of_a_missed_time(
     text: str, newer_is_run: bool, catch_up: timedelta | None, problem: str | None
 ) -> None:
-    """The stored text names the rule that missed the time and the last obstacle; it is read back as the same value."""
-    reason = missed_reason(newer_is_run=newer_is_run, catch_up=catch_up, problem=problem)
-    assert text == str(reason)
-    assert reason == MissedReason.parse(text)
-
-
-@pytest.mark.parametrize("halt_reason", [None, "", "missed", "rejected by bob", "was missed: by bob"])
-def test_any_other_halt_reason_is_no_missed_time(halt_reason: str | None) -> None:
-    """Only the prefix that this module writes makes a halt_reason that of a missed time."""
-    assert MissedReason.parse(halt_reason) is None
+    """The reason names the rule that missed the time and the last obstacle, and reads back as that cause."""
+    assert text == missed_reason(newer_is_run=newer_is_run, catch_up=catch_up, problem=problem)
+    assert HaltCause.MISSED is cause_of(text)
