@@ -60,7 +60,7 @@ class ClockGate:
         corrections = await self._ledger.correct_times(self._strictest_limit_s)
         for correction in corrections:
             self._log.warning("clock.corrected", **correction.values())
-        return any(correction.column == "decided_until" for correction in corrections)
+        return any(correction.column == "processed_until" for correction in corrections)
 
     def report_change(self) -> bool:
         """Log once that the clocks differ, and once that they agree; returns whether they agree again since now."""

@@ -219,7 +219,7 @@ async def test_a_run_planned_by_a_dead_replica_is_begun_by_another(world: World)
             "SELECT status FROM retention.runs WHERE trigger = 'schedule' AND status <> 'cancelled'"
         )
     ]
-    await world.sql("UPDATE retention.runs SET active_until = now() - interval '1 second' WHERE status = 'planned'")
+    await world.sql("UPDATE retention.runs SET heartbeat_until = now() - interval '1 second' WHERE status = 'planned'")
     second = await serve(world)
     await until(lambda: finished(world))
     done = await second.stopped(signal.SIGTERM)

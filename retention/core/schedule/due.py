@@ -1,7 +1,7 @@
 """Decides which scheduled times are run and which are missed.
 
-A schedule has its own row (`schedules.decided_until`). Without it, a time missed before the first run could not be told
-from a time before the schedule existed.
+A schedule has its own row (`schedules.processed_until`). Without it, a time missed before the first run could not be
+told from a time before the schedule existed.
 """
 
 from __future__ import annotations

@@ -92,12 +92,12 @@ async def test_a_first_start_catches_up_nothing(world: World) -> None:
     async with daemon_of(world) as replica:
         assert PassCounts() == await replica.work_once()
     await world.sql(
-        "UPDATE retention.schedules SET decided_until = now() - interval '2 years', timezone = 'Europe/Malta'"
+        "UPDATE retention.schedules SET processed_until = now() - interval '2 years', timezone = 'Europe/Malta'"
     )
     async with daemon_of(world) as restarted:
         assert PassCounts() == await restarted.work_once()
     (row,) = await world.sql(
-        "SELECT timezone, decided_until > now() - interval '1 minute' AS is_now FROM retention.schedules"
+        "SELECT timezone, processed_until > now() - interval '1 minute' AS is_now FROM retention.schedules"
     )
     assert ("UTC", True) == (row.timezone, row.is_now)
 
@@ -113,7 +113,7 @@ async def test_a_planned_run_of_a_stopped_daemon_is_adopted_once(world: World) -
             stopped.daemon.stop()
         await stopped.daemon.drain()
         assert [("planned",)] == await world.sql("SELECT status FROM retention.runs")
-        await world.sql("UPDATE retention.runs SET active_until = now() - interval '1 second'")
+        await world.sql("UPDATE retention.runs SET heartbeat_until = now() - interval '1 second'")
         assert PassCounts(adopted=1) == await replica.daemon.run_once()
         assert 0 == (await replica.daemon.run_once()).adopted
         await replica.daemon.drain()
