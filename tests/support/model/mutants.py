@@ -153,7 +153,7 @@ IDLE = (
     Idle(
         "a process that lives does not record its claims again",
         Settlements,
-        "claims/restore_attempts",
+        "restore",
         _restores_nothing,
         "is not on record after a fail-over",
         quick=True,

@@ -19,6 +19,7 @@ from retention.core.runs.pauses import pause_of_all, paused_partners
 from retention.core.sending.database_errors import ErrorClass
 from retention.core.sending.decision import decide, throttle_pause_s
 from retention.core.sending.pacing import LateBudget
+from retention.core.sending.partner_state import CALLABLE_STATES as CALLABLE
 from retention.core.sending.reply_rules import DEFAULT_CODES, ReplyRules
 from retention.core.sending.send_check import SendCheck, check_send
 from retention.core.sending.settle_batch import NextWrite, SettleBatch, after_failure
@@ -26,7 +27,6 @@ from retention.core.sending.wire import decode
 from retention.engine.asked_rounds import AskedRounds
 from retention.engine.claims_in_hand import RECENT_S, ClaimsInHand
 from retention.engine.lease_keeper import LeaseKeeper
-from retention.engine.partner import CALLABLE
 from retention.ledger.claims import PartnerTerms, WorkLedger
 from retention.ledger.database_errors import first_line
 from retention.ledger.results import SettledRow

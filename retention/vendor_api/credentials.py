@@ -1,4 +1,8 @@
-"""What one partner's calls carry, and whether a refusal of it is to be believed: a file of a secret may be changing."""
+"""The addresses and credentials of one partner's calls, and whether a refusal of them is real.
+
+A secret's file may change while a run is on. A refusal then may concern the old credentials, or a vendor that does not
+know the new ones yet. Both pass by themselves, so neither halts the partner.
+"""
 
 from __future__ import annotations
 
@@ -14,17 +18,18 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from retention.core.model import Credentials
+    from retention.core.sending.partner_state import PartnerState
 
-LOOK_S = 0.1
-"""Seconds between looks at a secret's file, while a refusal is not believed."""
+FILE_POLL_S = 0.1
+"""Seconds between reads of a secret's file, while a refusal is being judged."""
 
-ASK_S = 1.0
-"""Seconds between HealthChecks, while it is the new credentials that are refused."""
+HEALTH_CHECK_INTERVAL_S = 1.0
+"""Seconds between HealthChecks, while the vendor refuses new credentials."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Access:
-    """Where a partner's calls go, and what they carry. All of it is secret."""
+    """The addresses of a partner's calls, and their credentials. All of it is secret."""
 
     cancel_url: str
     status_url: str
@@ -33,14 +38,11 @@ class Access:
 
 
 class CredentialWatch:
-    """Knows since when the credentials are used that are configured now. Times on the monotonic clock, in seconds.
+    """Knows since when (`since`) the configured credentials are used. Times in seconds on the monotonic clock."""
 
-    `waiting` counts the refusals that are not judged yet: nothing is sent meanwhile.
-    """
-
-    def __init__(self, access: Callable[[], Access], changed_at: Callable[[], float]) -> None:
+    def __init__(self, state: PartnerState, access: Callable[[], Access], changed_at: Callable[[], float]) -> None:
         self.since = -math.inf
-        self.waiting = 0
+        self._state = state
         self._access = access
         self._changed_at = changed_at
         self._current: Credentials | None = None
@@ -48,7 +50,7 @@ class CredentialWatch:
         self._one = asyncio.Lock()
 
     def access(self) -> Access:
-        """Where the next call goes, and what it carries."""
+        """The addresses and credentials of the next call."""
         found = self._access()
         if found.credentials != self._current:
             if self._current is not None:
@@ -58,29 +60,30 @@ class CredentialWatch:
 
     @property
     def changing(self) -> bool:
-        """Whether the file of a secret has changed just now, and no refusal waits yet."""
-        return not self.waiting and time.monotonic() - self._changed_at() < CHANGING_S
+        """Whether the file of a secret has just changed, and no refusal is being judged yet."""
+        return not self._state.judges_refusal and time.monotonic() - self._changed_at() < CHANGING_S
 
     async def stand(
         self, sent_at: float, stopped: Callable[[], bool], is_accepted: Callable[[], Awaitable[bool]]
     ) -> bool:
-        """Whether the credentials that were refused, of a request sent at that moment, are the configured ones.
+        """Whether the vendor refused the configured credentials, in a request that left at `sent_at`.
 
-        Waits while they may be about to change. Once they have, `is_accepted` asks the vendor, which may be slower than
-        the file; nothing but that is sent. False where it is stopped meanwhile: nothing is known then.
+        Waits while the file may be about to change. After a change, `is_accepted` asks the vendor, which may learn of
+        new credentials later than the file shows them. Nothing else is sent meanwhile. False also where `stopped` ends
+        the wait.
         """
         refused_at = time.monotonic()
-        self.waiting += 1
+        self._state.begin_refusal()
         try:
             async with self._one:
                 return await self._judge(sent_at, refused_at, stopped, is_accepted)
         finally:
-            self.waiting -= 1
+            self._state.end_refusal()
 
     async def _judge(
         self, sent_at: float, refused_at: float, stopped: Callable[[], bool], is_accepted: Callable[[], Awaitable[bool]]
     ) -> bool:
-        ask_at = refused_at + ASK_S
+        ask_at = refused_at + HEALTH_CHECK_INTERVAL_S
         while True:
             self.access()  # reads the files again
             now = time.monotonic()
@@ -94,8 +97,8 @@ class CredentialWatch:
             if stopped():
                 return False
             if now >= ask_at and self.since > -math.inf:
-                ask_at = now + ASK_S
+                ask_at = now + HEALTH_CHECK_INTERVAL_S
                 if await is_accepted():
                     self._accepted_at = now
                     return False
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(FILE_POLL_S)

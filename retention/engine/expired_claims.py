@@ -1,4 +1,8 @@
-"""Finds what processes that are gone had claimed."""
+"""Turns expired claims into doubts: their requests may have been sent.
+
+While there is other work, the search covers only rounds near the claim cursor: scanning the whole plan takes time
+proportional to its size. Rows below the first unsettled id need no search.
+"""
 
 from __future__ import annotations
 
@@ -15,20 +19,20 @@ if TYPE_CHECKING:
 
     from retention.engine.claims_in_hand import ClaimsInHand
     from retention.engine.dispatcher import Dispatcher
-    from retention.engine.partner import Partner
+    from retention.engine.run_partner import RunPartner
     from retention.ledger.claims import WorkLedger
 
 LOOKAHEAD_ROUNDS = 10_000
-"""Rounds of the plan by which other processes' claims may be ahead of ours; what is farther is found at the end."""
+"""Rounds by which other processes may be ahead of this one's claims; later ones are searched at the end."""
 
 
 class ExpiredClaims:
-    """Turns claims whose leases have ended into doubts, in the runs of `run_ids`; those in hand are not lost."""
+    """Expires claims in the runs of `run_ids`, but never the claims that this process has in hand."""
 
     def __init__(
         self,
         ledger: WorkLedger,
-        partners: Sequence[Partner],
+        partners: Sequence[RunPartner],
         dispatchers: Sequence[Dispatcher],
         in_hand: ClaimsInHand,
         run_ids: Sequence[UUID],
@@ -40,25 +44,21 @@ class ExpiredClaims:
         self._in_hand = in_hand
         self._run_ids = run_ids
         self._log = log
-        self._fronts: dict[str, int] = {}
+        self._first_unsettled: dict[str, int] = {}
 
     async def find(self, *, whole: bool = True) -> int:
-        """Turn what dead processes had claimed into doubts; how many.
-
-        While there is other work, only where claims are being made: a look at the whole plan takes the longer the
-        larger that is. All that lies below the front is settled, or known to be unsettled.
-        """
+        """Expire claims in the `whole` plan, or near the claim cursor; returns how many there were."""
         found = 0
         for partner in self._partners:
-            reached = max(part.reached for part in self._dispatchers if part.partner is partner)
-            front = self._fronts.get(partner.name)
+            reached = max(part.highest_claimed_id for part in self._dispatchers if part.partner is partner)
+            front = self._first_unsettled.get(partner.name)
             window = None if whole or front is None else IdRange(front, reached + LOOKAHEAD_ROUNDS)
             rows = await self._ledger.recover(partner.terms, self._run_ids, window, but=self._in_hand.uuids)
             first = await self._ledger.front(partner.name, front or 0)
-            self._fronts[partner.name] = reached if first is None else first - 1
+            self._first_unsettled[partner.name] = reached if first is None else first - 1
             for row in rows:
                 found += 1
-                if row.state != State.IN_DOUBT:  # it was only asked about
+                if row.state != State.IN_DOUBT:  # only a probe before the first cancel was claimed
                     continue
                 self._log.warning(
                     "round.in_doubt",
