@@ -72,7 +72,7 @@ class Process:
         self.started.append((run_id, [*overridden]))
         if self.closes_its_run:
             await RunLedger(self.database).close(run_id, REPLICA, "done")
-        return EngineResult(stopped=False, lost=())
+        return EngineResult(stopped=False, unreachable=())
 
     async def planned(self, policy: Policy = POLICY) -> Planned:
         """Plan a run of the policy, as configured now, for a person."""
