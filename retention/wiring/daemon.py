@@ -59,6 +59,6 @@ async def serve(
         announce(url)
         services.log.info("serve.started", url=url, replica=services.replica)
         with signals.drain_on_signal(daemon):
-            signals.listen_for_hangup(daemon.reload)
+            signals.on_hangup(daemon.reload)
             await daemon.run()
     return signals.code or ExitCode.DONE

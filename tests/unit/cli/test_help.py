@@ -1,4 +1,4 @@
-"""Help as people read it: nothing in it is cut, and each line fits."""
+"""Help: no text in it is cut, and each line fits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Durations: every one that is written is read back, and everything else is refused in words that help."""
+"""Durations: each written form is read back, and any other text is refused with examples."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_reads_what_the_contract_shows(text: str, seconds: int) -> None:
     ],
 )
 def test_refuses_what_is_no_duration(text: str) -> None:
-    """Whatever has no unit, a fraction, a sign, another unit or anything around it is refused with examples."""
+    """A text without a unit, with a fraction, a sign, another unit or anything around it is refused with examples."""
     with pytest.raises(ValueError, match="is no duration; write whole numbers with s, m, h or d, such as") as caught:
         parse_duration(text)
     assert repr(text) in str(caught.value)
@@ -91,7 +91,7 @@ def test_what_is_written_is_read_back(duration: timedelta) -> None:
 
 @given(st.text())
 def test_any_text_is_read_or_refused(text: str) -> None:
-    """No text raises anything but ValueError, and what is read is above zero."""
+    """No text raises anything but ValueError, and each duration is above zero."""
     try:
         duration = parse_duration(text)
     except ValueError:
@@ -100,7 +100,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 
 
 def test_durations_and_errors_are_light() -> None:
-    """What `--help` needs of the configuration does not import pydantic or psycopg."""
+    """Durations, errors and the template do without pydantic and psycopg."""
     program = (
         "import sys, retention.errors, retention.settings.durations\n"
         "from retention.settings.files import find_config, render_template\n"

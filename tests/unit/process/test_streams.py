@@ -1,4 +1,4 @@
-"""A standard stream takes every line at once, whatever its reader does, and loses none without saying so."""
+"""A standard stream takes every line at once from the command, and counts each line that its reader loses."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LINES = [f"line {number} {'x' * 900}\n" for number in range(400)]
-"""More than a pipe, a socket or a terminal holds."""
+"""More bytes than a pipe, a socket or a terminal holds."""
 
 
 def log_to(descriptor: int, *, limit: int = 10**6) -> Stream:
-    """A stream as stderr is one, whose notices are plain."""
+    """Return a stream like stderr, with a plain notice of dropped lines."""
     stream = Stream(descriptor, "stderr", closed=False, limit=limit, by_line=True)
     stream.notice = lambda count: f"dropped {count}\n"
     return stream
 
 
 def read_of(descriptor: int, end: str) -> str:
-    """What comes, up to an end."""
+    """Read up to an end."""
     found = b""
     while not found.endswith(end.encode()):
         found += os.read(descriptor, 65536)
@@ -39,7 +39,7 @@ def read_of(descriptor: int, end: str) -> str:
 
 @pytest.fixture(params=["pipe", "socket", "terminal", "a pipe that cannot be opened again"])
 def ends(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, int]]:
-    """What is read and what is written to; nobody reads yet."""
+    """Return the reading and the writing end of a pipe, a socket or a terminal."""
     if request.param == "socket":
         pair = [one.detach() for one in socket.socketpair()]
         read, write = pair
@@ -59,10 +59,8 @@ def ends(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
     os.close(write)
 
 
-def test_a_reader_that_does_not_read_stops_nobody(ends: tuple[int, int]) -> None:
-    """What a pipe, a socket or a stopped terminal does not take waits, and comes in order; the descriptor, which others
-    share, stays as it was.
-    """
+def test_a_reader_that_does_not_read_blocks_no_write(ends: tuple[int, int]) -> None:
+    """Lines beyond the room of a pipe, socket or terminal wait and arrive in order; the shared descriptor stays blocking."""
     read, write = ends
     stream = log_to(write)
     stream.writelines(LINES)  # would not come back
@@ -74,8 +72,8 @@ def test_a_reader_that_does_not_read_stops_nobody(ends: tuple[int, int]) -> None
     assert 0 == stream.lost
 
 
-def test_what_is_dropped_is_counted_in_its_place() -> None:
-    """Beyond its limit a log drops lines, all until the reader has caught up; a line says how many, where they were."""
+def test_dropped_lines_are_counted_in_their_place() -> None:
+    """Beyond its limit a log drops lines until the reader has caught up; a notice in their place has their number."""
     read, write = os.pipe()
     stream = log_to(write, limit=20_000)
     stream.writelines(LINES)
@@ -90,8 +88,8 @@ def test_what_is_dropped_is_counted_in_its_place() -> None:
     os.close(write)
 
 
-def test_a_disk_that_was_full_for_a_while(tmp_path: Path) -> None:
-    """A log that could not be written goes on when there is room again, and says how many lines are missing."""
+def test_a_log_continues_when_a_full_disk_has_room_again(tmp_path: Path) -> None:
+    """A log that could not be written continues when there is room again, after a notice of the missing lines."""
     number = os.open("/dev/full", os.O_WRONLY)
     stream = log_to(number)
     stream.writelines(LINES[:3])
@@ -103,8 +101,8 @@ def test_a_disk_that_was_full_for_a_while(tmp_path: Path) -> None:
     os.close(number)
 
 
-def test_half_a_line_stays_one(tmp_path: Path) -> None:
-    """Where a file may grow no more in the midst of a line, what comes later does not stand in the same line."""
+def test_a_notice_does_not_join_a_half_written_line(tmp_path: Path) -> None:
+    """After a file reached its size limit within a line, the notice begins a new line."""
     path = tmp_path / "log"
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     with path.open("wb") as file:
@@ -121,12 +119,12 @@ def test_half_a_line_stays_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("gone", [True, False])
-def test_a_reader_that_went_away(gone: bool) -> None:
-    """Lines for nobody are counted and raise nothing; before there is any work, the first one that fails does."""
+def test_a_gone_reader_raises_only_on_a_blocking_stream(gone: bool) -> None:
+    """Lines for a gone reader are counted and raise nothing; on a blocking stream the first one raises UnprintedError."""
     read, write = os.pipe()
     os.close(read)
     stream = Stream(write, "stdout", closed=not gone, limit=None, by_line=False)
-    stream.waits = True
+    stream.blocking = True
     stream.write("a\n")
     with pytest.raises(UnprintedError, match=r"stdout: (Broken pipe|not open for writing); print elsewhere"):
         stream.flush()
@@ -136,8 +134,8 @@ def test_a_reader_that_went_away(gone: bool) -> None:
     os.close(write)
 
 
-def test_nobody_reads_until_the_end() -> None:
-    """What was not read by the end is given up after a while, and is no more written."""
+def test_unread_lines_are_given_up_at_the_end() -> None:
+    """Lines that no reader took by the end are given up after the timeout, and never written."""
     read, write = os.pipe()
     stream = log_to(write)
     stream.writelines(LINES)
@@ -152,8 +150,8 @@ def test_nobody_reads_until_the_end() -> None:
     os.close(write)
 
 
-def test_a_slow_reader_gets_all_of_it() -> None:
-    """At the end a reader is waited for as long as it takes something, however slowly."""
+def test_a_slow_reader_gets_every_line() -> None:
+    """The end of a command waits for a slow reader as long as it takes any bytes."""
     read, write = os.pipe()
     stream = log_to(write)
     stream.writelines(LINES)
@@ -168,8 +166,8 @@ def test_a_slow_reader_gets_all_of_it() -> None:
     os.close(write)
 
 
-def test_what_is_no_text_is_shown() -> None:
-    """Text is UTF-8, and a lone surrogate, as of an argument that is none, is an escape."""
+def test_a_lone_surrogate_is_written_as_an_escape() -> None:
+    """Text is UTF-8, and a lone surrogate, as of an undecodable argument, becomes an escape."""
     read, write = os.pipe()
     log_to(write).write("αβ \udce9\n")
     assert "αβ \\udce9\n" == read_of(read, "\n")

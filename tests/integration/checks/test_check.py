@@ -1,4 +1,4 @@
-"""`check` from end to end: configuration, database and vendor, and no secret in what it says."""
+"""`check` from end to end: configuration, database and vendor, and no secret in its output."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def settings(vendor: Simulator, dsn: str, **policies: dict[str, Any]) -> Setting
     )
 
 
-async def look_at_all(vendor: Simulator, dsn: str, **policies: dict[str, Any]) -> list[Finding]:
-    """Run every check, and make sure that no secret is in what it says. Without policies, there is one."""
+async def run_all_checks(vendor: Simulator, dsn: str, **policies: dict[str, Any]) -> list[Finding]:
+    """Run every check, and make sure that its output holds no secret. Without policies, there is one."""
     configured = settings(vendor, dsn, **policies or {"nightly": {}})
     findings = await check.run_checks(configured, check.next_times(configured, NOW))
     for secret in (TOKEN, LOGIN, "hidden-path", "hunter22"):
@@ -56,9 +56,9 @@ async def look_at_all(vendor: Simulator, dsn: str, **policies: dict[str, Any]) -
 
 
 async def test_everything_in_place_is_exit_code_0(database_dsn: str) -> None:
-    """Configuration, policy, database and vendor are looked at in this order, and all is well."""
+    """Configuration, policy, database and vendor are checked in this order, and none fails."""
     async with Simulator(secure_login=LOGIN, token=TOKEN) as vendor:
-        findings = await look_at_all(vendor, database_dsn)
+        findings = await run_all_checks(vendor, database_dsn)
 
     assert 0 == check.exit_code(findings)
     assert "ok    configuration: 1 partner (acme), 1 policy (nightly)" == check.text(findings).splitlines()[0]
@@ -84,9 +84,9 @@ async def test_everything_in_place_is_exit_code_0(database_dsn: str) -> None:
 async def test_a_vendor_that_is_not_well_is_exit_code_2(
     database_dsn: str, fault: dict[str, object], message: str
 ) -> None:
-    """What the vendor answers is told in a word, without any secret that it repeats."""
+    """The vendor's answer is shown in one line, without any secret that it repeats."""
     async with Simulator(faults=Faults.of({"call": "HealthCheck", **fault})) as vendor:
-        findings = await look_at_all(vendor, database_dsn)
+        findings = await run_all_checks(vendor, database_dsn)
 
     assert [Finding("vendor of acme", ok=False, message=message)] == [one for one in findings if not one.ok]
     assert 2 == check.exit_code(findings)
@@ -104,7 +104,7 @@ async def test_a_vendor_that_is_not_well_is_exit_code_2(
 async def test_no_half_of_a_secret_is_told(database_dsn: str, said: dict[str, object], message: str) -> None:
     """Where a reply's text had to be cut, a secret may end in the middle, and nothing of the text is shown."""
     async with Simulator(faults=Faults.of({"call": "HealthCheck", **said})) as vendor:
-        findings = await look_at_all(vendor, database_dsn)
+        findings = await run_all_checks(vendor, database_dsn)
 
     assert f"is not well: {message}" == findings[-1].message
 
@@ -112,18 +112,18 @@ async def test_no_half_of_a_secret_is_told(database_dsn: str, said: dict[str, ob
 async def test_a_vendor_that_does_not_know_our_token_refuses_us(database_dsn: str) -> None:
     """Wrong credentials are told from a vendor that is down."""
     async with Simulator(secure_login=LOGIN, token="another") as vendor:
-        findings = await look_at_all(vendor, database_dsn)
+        findings = await run_all_checks(vendor, database_dsn)
 
     assert findings[-1].message.startswith("refused our credentials: error 54")
 
 
 async def test_a_vendor_that_is_down_and_a_database_that_is_away_are_findings(database_dsn: str) -> None:
-    """Nothing that is out of reach keeps the rest from being looked at, and no address or password is told."""
+    """All other checks run although a vendor or the database is away, and no address or password is shown."""
     away = make_conninfo(database_dsn, host="127.0.0.1", port=1, password="hunter22")
     async with Simulator() as vendor:
         pass
 
-    findings = await look_at_all(vendor, away)
+    findings = await run_all_checks(vendor, away)
 
     down = [finding for finding in findings if not finding.ok]
     assert ["database", "vendor of acme"] == [finding.name for finding in down]
@@ -132,17 +132,17 @@ async def test_a_vendor_that_is_down_and_a_database_that_is_away_are_findings(da
     assert 2 == check.exit_code(findings)
 
 
-async def test_a_database_that_goes_away_while_it_is_looked_at_is_a_finding(
+async def test_a_database_that_goes_away_during_the_checks_is_a_finding(
     database_dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A server that shuts down in the middle of the checks gives a line, not a traceback."""
+    """A server that shuts down during the checks leads to a finding, not to a traceback."""
 
     async def shut_down(*_: object) -> list[Finding]:
         raise AwayError("terminating connection\nmore")
 
     monkeypatch.setattr("retention.checks.database.inspect_database", shut_down)
     async with Simulator(secure_login=LOGIN, token=TOKEN) as vendor:
-        findings = await look_at_all(vendor, database_dsn)
+        findings = await run_all_checks(vendor, database_dsn)
 
     message = "the database went away: terminating connection"
     assert Finding("database", ok=False, message=message) in findings
@@ -151,7 +151,7 @@ async def test_a_database_that_goes_away_while_it_is_looked_at_is_a_finding(
 async def test_a_policy_younger_than_the_vendor_s_own_closing_is_warned_about(database_dsn: str) -> None:
     """Below 24 hours the vendor still closes rounds itself: allowed, and said."""
     async with Simulator(secure_login=LOGIN, token=TOKEN) as vendor:
-        findings = await look_at_all(vendor, database_dsn, nightly={"open_longer_than": "23h", **SCHEDULE})
+        findings = await run_all_checks(vendor, database_dsn, nightly={"open_longer_than": "23h", **SCHEDULE})
 
     line = "WARN  policy nightly: open_longer_than is 23h, but within 1d the vendor still closes rounds itself"
     assert line == check.text(findings).splitlines()[1]
@@ -162,7 +162,7 @@ async def test_a_schedule_s_next_times_are_told(database_dsn: str) -> None:
     """Five of them with their offsets, over the change of clocks, and whether a missed one is made up for."""
     policies = {"nightly": {**SCHEDULE, "catch_up": "6h"}, "by_hand": {}, "weekly": {**SCHEDULE, "schedule": "@weekly"}}
     async with Simulator(secure_login=LOGIN, token=TOKEN) as vendor:
-        findings = await look_at_all(vendor, database_dsn, **policies)
+        findings = await run_all_checks(vendor, database_dsn, **policies)
 
     nightly = (
         "Sat 2026-03-28 03:00+01:00, Sun 2026-03-29 03:00+02:00, Mon 2026-03-30 03:00+02:00, "
@@ -180,7 +180,7 @@ async def test_a_schedule_s_next_times_are_told(database_dsn: str) -> None:
 
 
 async def test_policies_that_overlap_are_warned_about_in_pairs(database_dsn: str) -> None:
-    """Each two policies that could select the same round, and in what; exit code 0."""
+    """A warning names each two policies that could select the same round, and their common fields; exit code 0."""
     policies: dict[str, dict[str, Any]] = {
         "nightly": {"exclude_games": ["g9"]},
         "mt": {"markets": ["MT"]},
@@ -188,7 +188,7 @@ async def test_policies_that_overlap_are_warned_about_in_pairs(database_dsn: str
         "g9": {"games": ["g9"], "exclude_markets": ["MT", "SE"]},
     }
     async with Simulator(secure_login=LOGIN, token=TOKEN) as vendor:
-        findings = await look_at_all(vendor, database_dsn, **policies)
+        findings = await run_all_checks(vendor, database_dsn, **policies)
 
     apart = "; the first to run takes them: exclude_markets or exclude_games keeps them apart"
     assert [
@@ -199,7 +199,7 @@ async def test_policies_that_overlap_are_warned_about_in_pairs(database_dsn: str
 
 
 async def test_a_scheduled_policy_s_plan_without_an_index_is_warned_about(database_dsn: str) -> None:
-    """A schedule changes nothing of what is said about the query that it will run."""
+    """A scheduled policy gets the same warning about its query as any other."""
     with psycopg.connect(database_dsn) as connection:
         connection.execute("DROP INDEX public.rounds_open_by_age")
         connection.execute(
@@ -208,7 +208,7 @@ async def test_a_scheduled_policy_s_plan_without_an_index_is_warned_about(databa
         )
         connection.execute("ANALYZE public.rounds")
     async with Simulator(secure_login=LOGIN, token=TOKEN) as vendor:
-        findings = await look_at_all(vendor, database_dsn, nightly=SCHEDULE)
+        findings = await run_all_checks(vendor, database_dsn, nightly=SCHEDULE)
 
     [warning] = [finding for finding in findings if finding.warning and finding.name not in {"durability", "role"}]
     assert "index use of policy nightly" == warning.name
@@ -255,7 +255,7 @@ def test_findings_are_rendered_as_lines_and_as_json() -> None:
 
 
 async def test_a_database_that_lacks_letters_is_refused(postgres: str) -> None:
-    """A database whose encoding cannot hold whatever a vendor says is refused before any run."""
+    """A database whose encoding cannot hold all texts of a vendor is refused before any run."""
     name = f"retention_test_{uuid.uuid4().hex}"
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0".encode())

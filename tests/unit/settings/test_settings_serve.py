@@ -1,4 +1,4 @@
-"""What `serve` goes by, when and whom it tells: what is refused, in words that help and hold no secret."""
+"""Schedules and notification targets: bad values are refused with a mend, and without secrets."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ NIGHTLY = {"open_longer_than": '"72h"', "max_rounds": "5000", "schedule": '"0 3 
     ],
 )
 def test_when_a_policy_runs_is_checked(tmp_path: Path, key: str, value: str, problem: str) -> None:
-    """A bad schedule, zone or catch_up is one line that says what is wrong with it and how to write it."""
+    """A bad schedule, zone or catch_up is one line with the problem and the mend."""
     lines = refusal(tmp_path, "policies.nightly", {**NIGHTLY, key: value})
     assert [f"policies.nightly.{key}: {problem}"] == lines
 
@@ -197,7 +197,7 @@ def test_a_targets_secrets_are_checked_and_not_shown(tmp_path: Path, key: str, v
     ],
 )
 def test_a_targets_secrets_come_from_files_too(tmp_path: Path, key: str, value: str) -> None:
-    """What is good is taken from a file as it stands there, and read again when it changes."""
+    """A good value is taken from a file as it stands there, and read again when the file changes."""
     rest = {name: good for name, good in HOOK.items() if name != key} if key != "apprise" else {}
     write(tmp_path, "notify.ops", {**rest, f"{key}_file": '"secret"'})
     (tmp_path / "secret").write_text(f"{value}\n")
@@ -208,7 +208,7 @@ def test_a_targets_secrets_come_from_files_too(tmp_path: Path, key: str, value: 
 
 
 def test_a_target_may_come_from_the_environment_alone(tmp_path: Path) -> None:
-    """Variables make the target that they name; what is missing of it is asked for."""
+    """Variables make the target that they name; the error names its missing keys."""
     environ = {
         "RETENTION_NOTIFY__OPS__WEBHOOK": "https://ops.example.com",
         "RETENTION_NOTIFY__OPS__SIGNING_KEY": "x" * 32,

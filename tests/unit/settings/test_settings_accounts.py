@@ -27,7 +27,7 @@ def _no_system_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def load(directory: Path, *partners: Mapping[str, str], environ: Mapping[str, str] | None = None) -> Settings:
-    """Load a file with these partners, named p1, p2 and so on, who differ in what they say of themselves alone."""
+    """Load a file with these partners, named p1, p2 and so on, which differ only in the given keys."""
     lines = []
     for number, keys in enumerate(partners, 1):
         table = {"secure_login": LOGIN, "token": f"token-{number}", **keys}

@@ -63,7 +63,7 @@ def test_a_directory_that_may_not_be_seen_is_no_absence(tmp_path: Path) -> None:
 
 
 def test_no_configuration_says_how_to_begin(tmp_path: Path) -> None:
-    """With neither a file nor a variable, the error says what would make one."""
+    """Without a file and variables, the error names `retention init`."""
     with pytest.raises(ConfigurationError, match=r"run `retention init`, or set \$RETENTION_CONFIG to the file"):
         load_settings(None, {}, tmp_path)
 
@@ -87,7 +87,7 @@ def test_no_configuration_says_how_to_begin(tmp_path: Path) -> None:
     ],
 )
 def test_a_file_of_the_wrong_shape_is_refused(tmp_path: Path, text: str | bytes, expected: str) -> None:
-    """Whatever is wrong with a file as a whole is said with its name and place."""
+    """A file that is no TOML, or not UTF-8, is refused with its name and the place of the fault."""
     with pytest.raises(ConfigurationError) as caught:
         load(tmp_path, text)
     assert [expected] == [

@@ -80,7 +80,7 @@ def test_a_file_is_read_as_written(tmp_path: Path) -> None:
 
 
 def test_defaults_are_the_contracts(tmp_path: Path) -> None:
-    """What a file leaves out is what the contract says, and a policy that does not say so enforces nothing."""
+    """A missing key has the contract's default, and a policy without a mode enforces nothing."""
     settings = load(tmp_path)
     beta, policy = settings.partners["beta"], settings.policies["nightly"]
     assert (50, timedelta(seconds=10), 5, 3) == (beta.concurrency, beta.timeout, beta.max_attempts, beta.max_runs)
@@ -181,7 +181,7 @@ def test_the_environment_alone_will_do(tmp_path: Path) -> None:
 
 
 def test_variables_that_are_no_keys_are_left_alone(tmp_path: Path) -> None:
-    """The file's variable, those of tests and those that Kubernetes makes for services of our name are no typos."""
+    """The file's variable, variables of tests and the service variables of Kubernetes are no typos."""
     no_keys = {
         "RETENTION_CONFIG": "",
         "RETENTION_TEST_DSN": "x",
@@ -262,7 +262,7 @@ def test_secrets_are_all_known_to_the_redaction(tmp_path: Path) -> None:
 
 
 def test_a_policys_record_is_read_back(tmp_path: Path) -> None:
-    """What the ledger keeps is JSON that holds exact money and readable durations, and makes the same policy."""
+    """A policy's record is JSON with exact money and readable durations, and makes the same policy."""
     policy = load(tmp_path).policy()
     record = json.loads(json.dumps(policy.as_record()))
     assert ("3d", {"EUR": "50000.10", "JPY": "7000"}) == (record["open_longer_than"], record["max_amount"])
@@ -271,7 +271,7 @@ def test_a_policys_record_is_read_back(tmp_path: Path) -> None:
 
 
 def test_a_record_from_before_there_were_schedules_is_read(tmp_path: Path) -> None:
-    """What the ledger kept without the keys of schedules is a policy without one."""
+    """An old record without the keys of schedules makes a policy without a schedule."""
     record = load(tmp_path).policy().as_record()
     for key in ("schedule", "timezone", "catch_up"):
         del record[key]
@@ -297,7 +297,7 @@ def test_lookups_find_or_say_what_there_is(tmp_path: Path) -> None:
 
 
 def test_a_database_alone_is_enough_to_migrate(tmp_path: Path) -> None:
-    """Neither partners nor policies have to be there to load; asking for one says what to add."""
+    """A configuration without partners and policies loads; the error for a missing one names the table to add."""
     settings = load(tmp_path, "[database]\n")
     with pytest.raises(UsageError, match=r"no policy is configured; add \[policies.NAME\]"):
         settings.policy()

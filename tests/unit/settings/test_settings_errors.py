@@ -1,4 +1,4 @@
-"""What a configuration is refused for: each problem names the place, the fault and the mend, and no secret's value."""
+"""Problems of a configuration: each names the place, the fault and the mend, and no secret's value."""
 
 from __future__ import annotations
 
@@ -209,7 +209,7 @@ def test_secrets_are_checked_and_not_shown(tmp_path: Path, key: str, value: str,
 
 @pytest.mark.parametrize("value", [f"host {SECRET}", f"postgresql://u:{SECRET}@h:x y/", f"pasword={SECRET}", " "])
 def test_a_dsn_is_checked_and_not_shown(tmp_path: Path, value: str) -> None:
-    """What libpq does not understand is refused without libpq's words, which repeat it."""
+    """A DSN that libpq cannot read is refused without libpq's message, which repeats the DSN."""
     lines = refusal(tmp_path, f'database.dsn = "{value}"')
     assert ["retention.toml: database.dsn: is"] == [line[:32] for line in lines]
     assert SECRET not in lines[0]
@@ -218,7 +218,7 @@ def test_a_dsn_is_checked_and_not_shown(tmp_path: Path, value: str) -> None:
 @pytest.mark.parametrize("wrong", ["5", "true", "[]", f'["{SECRET}"]', f'{{ value = "{SECRET}" }}'])
 @pytest.mark.parametrize("key", ["token", "token_file", "secure_login", "api_url", "cancel_url", "health_url_file"])
 def test_a_secret_is_a_string(tmp_path: Path, key: str, wrong: str) -> None:
-    """A secret of another type is refused by its key, whatever is in it."""
+    """A secret of another type is refused by its key, without its value."""
     text = configuration({key.removesuffix("_file"): "", key: wrong}, {})
     assert [f"retention.toml: partners.acme.{key}: is not a string; write it in quotes"] == refusal(tmp_path, text)
 
@@ -283,7 +283,7 @@ def test_a_variable_that_means_two_names_is_refused(tmp_path: Path) -> None:
 
 
 def test_without_a_file_the_environment_is_the_place(tmp_path: Path) -> None:
-    """What is missing is asked for as a variable when variables are all there is."""
+    """Without a file, the error for a missing key names its variable."""
     with pytest.raises(ConfigurationError) as caught:
         load_settings(None, {"RETENTION_POLICIES__NIGHTLY__OPEN_LONGER_THAN": "3d"}, tmp_path)
     expected = "environment: policies.nightly.max_rounds: missing; write RETENTION_POLICIES__NIGHTLY__MAX_ROUNDS=5000"
@@ -328,7 +328,7 @@ LIBRARY = re.compile(
 
 @pytest.mark.parametrize("table", [(), ("database",), ("partners", "acme"), ("policies", "nightly"), ("notify", "ops")])
 def test_no_problem_is_told_in_a_librarys_words(tmp_path: Path, table: tuple[str, ...]) -> None:
-    """Whatever stands at whichever key: it is taken, or refused by its place with a mend, in words of our own."""
+    """Any value at any key is taken, or refused with its place and a mend in our own message."""
     for key in keys_of(table_at(table) or Settings):
         for value in TYPES:
             header = f"[{'.'.join(table)}]\n" if table else ""

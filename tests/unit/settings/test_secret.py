@@ -13,7 +13,7 @@ from retention.settings.secret import SETTLED_S, Secret
 
 
 def short(value: str) -> None:
-    """Refuse what is longer than six characters."""
+    """Refuse a value of more than six characters."""
     if len(value) > 6:
         raise ValueError("is too long")
 
@@ -94,7 +94,7 @@ def test_a_rewritten_file_is_seen(tmp_path: Path, clock: Clock) -> None:
 
 
 def test_a_file_that_is_being_written_is_not_believed(tmp_path: Path, clock: Clock) -> None:
-    """Neither an empty file nor half a value is revealed, nor told of as a problem, until the file stands still."""
+    """Neither an empty file nor half a value is revealed or reported while the file is being written."""
     path = tmp_path / "token"
     path.write_text("first")
     secret = Secret(path, short, clock)
@@ -110,7 +110,7 @@ def test_a_file_that_is_being_written_is_not_believed(tmp_path: Path, clock: Clo
 def test_a_change_of_long_ago_is_believed_at_once(
     tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever looks seldom does not go on with an old value: nobody writes any more."""
+    """A change of long ago is complete, so a process that reads seldom does not use the old value once more."""
     path = tmp_path / "token"
     path.write_text("first")
     secret = Secret(path, short, clock)
@@ -187,7 +187,7 @@ def test_only_the_end_of_the_line_is_stripped(tmp_path: Path, expected: str, con
     ],
 )
 def test_a_useless_file_is_refused(tmp_path: Path, content: bytes, problem: str) -> None:
-    """A file that holds no secret is refused by its path, with what to do."""
+    """A file that holds no secret is refused with its path and the mend."""
     path = tmp_path / "token"
     path.write_bytes(content)
     with pytest.raises(ValueError, match="token is") as caught:
@@ -196,7 +196,7 @@ def test_a_useless_file_is_refused(tmp_path: Path, content: bytes, problem: str)
 
 
 def test_no_file_is_refused(tmp_path: Path) -> None:
-    """A missing file, a directory and a pipe that nobody writes to are refused without waiting."""
+    """A missing file, a directory and a pipe without a writer are refused without waiting."""
     os.mkfifo(tmp_path / "pipe")
     for name, problem in {
         "missing": "cannot be read (No such file or directory); name a file that this process may read",

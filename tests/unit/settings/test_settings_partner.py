@@ -1,4 +1,4 @@
-"""Where a partner's calls go, what it is asked and how often: what may be left out, and what is refused."""
+"""A partner's addresses, status calls and rates: their defaults, and the values that are refused."""
 
 from __future__ import annotations
 

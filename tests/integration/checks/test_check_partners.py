@@ -1,4 +1,4 @@
-"""What `check` says of a partner: where it is asked for a sign of life, and that it is not asked first."""
+"""The checks of a partner: the address of its HealthCheck, and the warning that its status is not asked first."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ POLICY = {"name": "nightly", "open_longer_than": "72h", "max_rounds": 500}
 
 
 async def look(dsn: str, **keys: Any) -> list[Finding]:
-    """Run every check for one partner with these keys, and make sure that no address is in what it says."""
+    """Run every check for one partner with these keys, and make sure that the output holds no address."""
     partner = {"name": "acme", "secure_login": LOGIN, "token": TOKEN, "rate": 20.0, **keys}
     configured = Settings.model_validate(
         {"database": {"dsn": dsn}, "partners": {"acme": partner}, "policies": {"nightly": POLICY}}
@@ -27,13 +27,13 @@ async def look(dsn: str, **keys: Any) -> list[Finding]:
     findings = await check.run_checks(configured, {})
     for secret in (TOKEN, LOGIN, "hidden"):
         assert secret not in check.text(findings)
-    # How careful the tests' own server is with its disk is not their matter.
+    # The durability of the tests' own server is left out.
     return [finding for finding in findings if finding.name not in {"durability", "role"}]
 
 
 @pytest.mark.parametrize("below", [True, False], ids=["beside api_url", "without api_url"])
 async def test_the_health_address_is_asked_where_there_is_one(database_dsn: str, below: bool) -> None:
-    """HealthCheck goes to health_url alone, whatever the other addresses are."""
+    """HealthCheck goes to health_url alone, not to any other address."""
     async with Simulator(secure_login=LOGIN, token=TOKEN) as well, Simulator() as other:
         calls = {"cancel_url": f"{other.url}/hidden/v4/CancelRound", "status_url": f"{other.url}/hidden/status"}
         rest = {"api_url": f"{other.url}/hidden"} if below else calls
@@ -59,7 +59,7 @@ OFF = (
 async def test_a_partner_that_is_not_asked_first_is_warned_about(
     database_dsn: str, keys: dict[str, bool], mend: str
 ) -> None:
-    """A warning and no failure: what it risks, and which keys turn the questions on."""
+    """A warning, no failure, names the risk and the keys that turn status calls on."""
     async with Simulator(secure_login=LOGIN, token=TOKEN) as vendor:
         findings = await look(database_dsn, api_url=f"{vendor.url}/hidden", **keys)
     warnings = [line for line in check.text(findings).splitlines() if line.startswith("WARN")]
