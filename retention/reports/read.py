@@ -1,7 +1,7 @@
 """Reads a report from the ledger, as of one moment, and in constant memory.
 
-A report waits for settlements that are being written: a settlement carries the time at which its transaction began, and
-may commit after the period's end. `pg_locks` shows every role the open writers. After half a minute the report is
+A settlement carries the time at which its transaction began, and may commit after the period's end. So a report waits
+for settlements that are being written. `pg_locks` shows every role the open writers. After half a minute the report is
 refused: it is never made without them.
 """
 

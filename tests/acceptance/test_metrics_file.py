@@ -29,7 +29,7 @@ ALWAYS = REVIEWS | {
     'retention_request_seconds_count{partner="acme"}',
     'retention_rate_wait_seconds_total{partner="acme"}',
 }
-"""What a file has of a policy of which nothing but its configuration is known."""
+"""The series in a file of a policy without runs, from its configuration alone."""
 
 
 def prom(world: World) -> Path:
