@@ -9,7 +9,7 @@ import aiohttp
 
 from retention.core.notifications.signature import signature, signing_key
 from retention.core.sending.wire import SUCCESS
-from retention.vendor_api.network_errors import why_not_connected, why_unclear
+from retention.network_errors import why_not_connected, why_unclear
 
 if TYPE_CHECKING:
     from collections.abc import Callable
