@@ -98,8 +98,8 @@ class Engine:
         for partner in partners:
             self._add(partner)
         in_hand = self.settler.in_hand
-        expired = ExpiredClaims(ledger, partners, self.dispatchers, in_hand, [run_id], log)
-        self.finisher = RunFinisher(ledger, partners, self.settler, expired, self.lifecycle, log)
+        self.expired = ExpiredClaims(ledger, partners, self.dispatchers, in_hand, [run_id], log)
+        self.finisher = RunFinisher(ledger, partners, self.settler, self.expired, self.lifecycle, log)
         self.watcher = RunWatcher(
             ledger,
             self.senders,
