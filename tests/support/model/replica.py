@@ -8,25 +8,15 @@ database do to it; it forgets a replica to let it crash. Nothing comes between t
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, NoReturn, cast
+from typing import TYPE_CHECKING, cast
 
-import structlog
-
-from retention.core.model import Credentials, Kind, NotConnected, Treatment, Unclear
-from retention.core.sending.codes import DEFAULT_CODES
-from retention.core.sending.partner_state import PartnerState
-from retention.core.sending.reply_rules import ReplyRules
+from retention.core.model import Kind, Unclear
 from retention.core.sending.wire import decode
-from retention.engine.counters import ProcessCounters, RunCounters
-from retention.engine.engine import Engine
 from retention.engine.lifecycle import DrainReason
-from retention.engine.run_partner import RunPartner
-from retention.ledger.claims import PartnerTerms, WorkLedger
-from retention.vendor_api.client import Exchange, VendorClient
-from retention.vendor_api.credentials import Access
-from retention.vendor_api.gateway import VendorGateway
+from retention.ledger.claims import WorkLedger
+from retention.vendor_api.client import Exchange
+from support.model.engine_parts import engine_of, partner_of
 from support.model.fated import Fate, FatedSettlements
-from support.model.house import PARTNER
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -34,23 +24,9 @@ if TYPE_CHECKING:
     from retention.core.model import Answer, Claim, Settlement
     from retention.ledger.database import Database
     from retention.ledger.results import SettledRow
+    from retention.ledger.terms import PartnerTerms
     from support.model.house import House
     from support.model.vendor import Sent, Wire
-
-CODES = {**DEFAULT_CODES, "60": Treatment.ALREADY_COMPLETED}
-ACCESS = Access("cancel", "status", "health", Credentials("login", "token"))
-
-
-def _drop(*_: object) -> NoReturn:
-    raise structlog.DropEvent
-
-
-class NoHealth:
-    """A vendor that answers no HealthCheck, so that every refusal of our credentials is real."""
-
-    async def post(self, *_: object) -> Exchange:
-        """Answer nothing."""
-        return Exchange(NotConnected("refused"), None, None)
 
 
 class Replica:
@@ -67,22 +43,12 @@ class Replica:
         self._empty: set[Kind] = set()
         self._house = house
         self._terms = terms
-        self.state = PartnerState(terms.max_attempts, status_probe=terms.status_probe, ask_first=terms.ask_first)
-        rules = ReplyRules(CODES, terms.max_attempts, terms.status_probe, ask_first=terms.ask_first)
-        client = cast("VendorClient", NoHealth())
-        gateway = VendorGateway(
-            client, rules, self.state, concurrency=9, send_game_id=True, access=lambda: ACCESS, redact=str,
-            is_echo=lambda _: False, jitter=lambda: 0.5,
-        )  # fmt: skip
         self.ledger = WorkLedger(database or house.database, run_id, self.name, None, lambda: house.now)
         self._settlements = self.ledger.settlements = FatedSettlements(self.ledger.settlements)
         self._writing: asyncio.Task[bool] | None = None
-        log = structlog.wrap_logger(None, processors=[_drop], wrapper_class=structlog.BoundLogger)
-        self._engine = Engine(
-            self.ledger, [RunPartner(terms, self.state, gateway)], RunCounters("nightly", ProcessCounters()), log,
-            run_id=run_id, max_failure_ratio=1.0, max_conflicts=10**6, overrides=(), log_user_ids=False,
-            now=lambda: house.now,
-        )  # fmt: skip
+        partner = partner_of(terms)
+        self.state = partner.state
+        self._engine = engine_of(self.ledger, partner, run_id, lambda: house.now)
         self._senders, self._settler = self._engine.senders[0], self._engine.settler
         self._dispatchers = {dispatcher.kind: dispatcher for dispatcher in self._engine.dispatchers}
 
@@ -228,8 +194,3 @@ class Replica:
         if self._engine.lifecycle.reason is DrainReason.OVERDUE:
             return await self._engine.finisher.close_overdue_once()
         return not self.stopping and await self._engine.finisher.finish_once(done=True)
-
-
-def terms(*, status_probe: bool, ask_first: bool = False, timeout: float = 10.0, max_attempts: int = 3) -> PartnerTerms:
-    """One partner's terms, quick enough that slots hardly matter; `timeout` in seconds."""
-    return PartnerTerms(PARTNER, 1000.0, timeout, max_attempts, status_probe, ask_first and status_probe)

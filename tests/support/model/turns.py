@@ -18,9 +18,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from retention.core.model import Kind, Outcome
 from retention.ledger.database import Database
 from support.evidence import Evidence
+from support.model.engine_parts import terms
 from support.model.finale import bring_to_an_end
 from support.model.promises import BrokenError, Promises
-from support.model.replica import Replica, terms
+from support.model.replica import Replica
 from support.model.vendor import MOODS
 
 if TYPE_CHECKING:
