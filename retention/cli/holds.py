@@ -21,7 +21,7 @@ from retention.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from retention.settings import Settings
+    from retention.settings.model import Settings
     from retention.wiring.services import Services
 
 

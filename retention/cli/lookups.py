@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Literal
 from retention.core.names import NameKind, hint, known_text, listed
 from retention.core.text import time_text
 from retention.errors import UsageError
-from retention.process.surroundings import tell
+from retention.process.lifecycle import report
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from uuid import UUID
 
     from retention.core.runs.run_ids import GivenRunId
-    from retention.settings import Settings
+    from retention.settings.model import Settings
     from retention.wiring.services import Services
 
 
@@ -93,4 +93,4 @@ def warn(services: Services, text: str) -> None:
     """Warn on stderr, without secrets."""
     from retention.core.text import printable_lines
 
-    tell(f"warning: {printable_lines(services.redactor.text(text))}")
+    report(f"warning: {printable_lines(services.redactor.text(text))}")

@@ -31,7 +31,8 @@ _HIGHEST_PORT = 65_535
 def refuse_unreadable_texts(context: typer.Context) -> None:
     """Raise UsageError for a value of the command that is blank, too long or not UTF-8.
 
-    A blank filter would match everything, and a blank name stands for no person.
+    Called once for all options of each command, before any connection. A blank filter would match everything, and a
+    blank name identifies no person. A text above LONGEST_TEXT characters breaks tables, logs and indexes.
     """
     for name, text in _texts(context):
         if not _is_utf8(text):

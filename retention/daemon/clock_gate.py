@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from retention.ledger.clocks import Clocks
     from retention.ledger.runs import RunLedger
-    from retention.settings import Settings
+    from retention.settings.model import Settings
 
 
 class ClockGate:
@@ -58,7 +58,7 @@ class ClockGate:
         found = await self._ledger.correct_times(self._strictest)
         for correction in found:
             self._log.warning("clock.corrected", **correction.values())
-        return any(correction.column == "decided_until" for correction in found)
+        return any(correction.column == "processed_until" for correction in found)
 
     def tell(self) -> bool:
         """Tell what has changed; returns whether the clocks have just come to agree again."""

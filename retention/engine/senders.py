@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from retention.core.model import Kind
+from retention.core.sending.decision import throttle_pause_s
 from retention.core.sending.in_flight import InFlightLimit
 from retention.core.sending.pacing import LOOK_GOOD_S, LateBudget
 from retention.core.sending.send_check import SendCheck, check_send
-from retention.core.sending.transitions import pause_for
 from retention.engine.lifecycle import DrainReason
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ class Senders:
         self._settler.count_wait(partner, max(0.0, claim.slot - claim.leave_by + LOOK_GOOD_S))
         self.places.observe(now - sent_at)
         item = await self._interpret(claim, exchange)
-        pause = pause_for(item, exchange.answer)
+        pause = throttle_pause_s(item, exchange.answer)
         if pause is not None:
             partner.state.throttle(self._now() + pause)
             await self._settler.record_throttle(partner, pause)

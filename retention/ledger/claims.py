@@ -88,7 +88,7 @@ class WorkLedger:
             run_id=self._run_id,
             replica=self._replica,
             partner=terms.partner,
-            lane=kind.value,
+            kind=kind.value,
             after=after,
             batch=batch,
             new=batch if new is None else min(new, batch),
@@ -151,7 +151,7 @@ class WorkLedger:
         rows = await self._database.rows(
             "claims/reserve_slots",
             partner=terms.partner,
-            lane=kind.value,
+            kind=kind.value,
             ids=[claim.cancellation_id for claim in claims],
             uuids=[claim.uuid for claim in claims],
             rate=terms.rate_of(kind),
@@ -249,7 +249,12 @@ class WorkLedger:
 
     async def halt(self, reason: str, *, paused_for: Sequence[str] = ()) -> bool:
         """Stop the run for all replicas; `paused_for`: until these partners' pauses end. Whether this call did it."""
-        values = {"run_id": self._run_id, "replica": self._replica, "reason": reason, "paused_for": list(paused_for)}
+        values = {
+            "run_id": self._run_id,
+            "replica": self._replica,
+            "reason": reason,
+            "paused_partners": list(paused_for),
+        }
         return await self._durable.count("run_control/halt_run", **values) > 0
 
     async def halt_partner(self, partner: str) -> bool:
@@ -288,7 +293,7 @@ class WorkLedger:
             replica=self._replica,
             status=status,
             reason=reason,
-            paused_for=list(paused_for),
+            paused_partners=list(paused_for),
         )
         return ended is not None
 

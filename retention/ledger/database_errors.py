@@ -8,7 +8,7 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg_pool import PoolTimeout
 
-from retention.core.evidence.closing import REFUSAL
+from retention.core.evidence.closing import ClosingRefusal
 from retention.core.sending.database_errors import READ_ONLY, ErrorClass, ask_whether_connected, error_class_of
 
 MESSAGE = 500
@@ -136,10 +136,12 @@ def busy_words(error: psycopg.Error, *, closing: bool) -> str:
     """Who is in the way of a settlement, and how; `closing`: it calls the operator's function."""
     cause = error.__cause__
     if isinstance(cause, NoAnswerError):
-        return f"{REFUSAL if closing else ''}{first_line(error)}, while the server answers others"
+        words = f"{first_line(error)}, while the server answers others"
+        return str(ClosingRefusal(words)) if closing else words
     inside = isinstance(cause, psycopg.Error) and in_operators_code(cause)
     state = f" (SQLSTATE {error.sqlstate})" if error.sqlstate else ""
-    return f"{REFUSAL if inside else ''}{said(error)}{state}"
+    words = f"{said(error)}{state}"
+    return str(ClosingRefusal(words)) if inside else words
 
 
 def connect_words(error: psycopg.Error) -> str:

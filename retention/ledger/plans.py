@@ -60,7 +60,9 @@ async def freeze(
             )
     plan = await write(transaction, run_id, scope, as_of, max_rounds, dry_run=False)
     if max_rounds is not None and plan.rounds > max_rounds:
-        await transaction.rows("plans/record_unwritten_plan", run_id=run_id, unwritten=Jsonb(as_record(plan.figures())))
+        await transaction.rows(
+            "plans/record_unwritten_plan", run_id=run_id, unwritten_plan=Jsonb(as_record(plan.figures()))
+        )
         return plan
     for partner in terms:
         await transaction.rows(
@@ -129,5 +131,5 @@ def insert_values(
         "settings": Jsonb(dict(request.settings)),
         "status": status,
         "halt_reason": halt_reason,
-        "unwritten": None if figures is None else Jsonb(as_record(figures)),
+        "unwritten_plan": None if figures is None else Jsonb(as_record(figures)),
     }

@@ -179,7 +179,7 @@ class RunLedger:
 
     async def figures(self, run_id: UUID) -> PlanTotals:
         """What a plan holds, or came to where it is not written: for the rails."""
-        if (unwritten := (await self.require(run_id)).unwritten) is not None:
+        if (unwritten := (await self.require(run_id)).unwritten_plan) is not None:
             stakes = {currency: Decimal(stake) for currency, stake in unwritten["stakes"].items()}
             return PlanTotals(unwritten["rounds"], stakes, unwritten["unjudged"])
         rows = await self._database.rows("plans/get_plan_totals", run_id=run_id)
@@ -197,7 +197,7 @@ class RunLedger:
     async def halt(self, run_id: UUID, replica: str, reason: str, *, paused_for: Sequence[str] = ()) -> None:
         """Stop a run before its first call, by the kill switch where it is `paused_for` partners."""
         await self._durable.count(
-            "run_control/halt_run", run_id=run_id, replica=replica, reason=reason, paused_for=list(paused_for)
+            "run_control/halt_run", run_id=run_id, replica=replica, reason=reason, paused_partners=list(paused_for)
         )
 
     async def halt_stricter(self, run_id: UUID, replica: str, reason: str) -> bool:
@@ -276,7 +276,7 @@ class RunLedger:
             refunds={row.currency: row.amount for row in refunds},
             finished_at=run.finished_at,
             ended_by=run.ended_by,
-            unwritten=run.unwritten["rounds"] if run.unwritten is not None else 0,
+            unwritten=run.unwritten_plan["rounds"] if run.unwritten_plan is not None else 0,
             trigger=run.trigger,
             unsent={row.why: row.rounds for row in reasons},
             paused=run.paused,

@@ -52,7 +52,7 @@ class ScheduleStore:
         row = await self._database.row(
             "schedules/register_schedule", policy=policy, schedule=schedule, timezone=timezone
         )
-        return row.decided_until, row.now
+        return row.processed_until, row.now
 
     async def decided(self, policy: str, schedule: str, timezone: str, until: datetime | None) -> None:
         """Record that the schedule's times up to this one are run or missed; None: that it is looked after no more."""

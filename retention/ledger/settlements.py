@@ -128,7 +128,7 @@ def _claim_row(claim: Claim, clock_offset_s: float) -> dict[str, object]:
         "round_id": claim.round_id,
         "user_id": claim.user_id,
         "claimed_at": claim.leave_by - LOOK_GOOD_S + clock_offset_s,
-        "doubtful": claim.doubtful,
+        "may_have_taken_effect": claim.doubtful,
     }
 
 
@@ -149,8 +149,8 @@ def settlement_row(item: Settlement) -> dict[str, object]:
         "currency": item.currency,
         "amount": item.amount,
         "transaction_id": item.transaction_id,
-        "doubtful": item.doubtful,
-        "refused": item.refused,
+        "may_have_taken_effect": item.doubtful,
+        "refusal_pending_probe": item.refused,
     }
     # Left out where there is none, as nearly always: the database reads what it is given word by word.
     for name in ("detail", "due_in", "failed", "review"):

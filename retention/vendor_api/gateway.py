@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from retention.core.model import Kind, Outcome, Reply
 from retention.core.sending import wire
-from retention.core.sending.ask_first import wrong_status_address
+from retention.core.sending.decision import decide
+from retention.core.sending.outcomes import classify, wrong_status_address
 from retention.core.sending.partner_state import PartnerHalt
-from retention.core.sending.transitions import classify, settle
 from retention.core.sending.wire import SUCCESS
 from retention.vendor_api.credentials import Access, CredentialWatch
 from retention.vendor_api.reply_cleaner import ReplyCleaner
@@ -137,15 +137,15 @@ class VendorGateway:
         `known`: a HealthCheck has just accepted our credentials. `wrong_address`: see `wrong_status_address`.
         """
         cleaned = self._cleaner.before(answer)
-        item = settle(
+        item = decide(
             claim,
             cleaned.answer,
             self._rules,
             sent_at=sent_at,
             replied_at=replied_at,
-            fraction=self._jitter(),
-            known=known,
-            wrong_address=wrong_address,
+            jitter=self._jitter(),
+            credentials_accepted=known,
+            wrong_status_address=wrong_address,
         )
         return self._cleaner.after(item, cleaned)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from retention.core.model import Reply
 from retention.core.secret_echo import echoed_alone
-from retention.core.sending.transitions import is_known_status
+from retention.core.sending.outcomes import is_known_status
 from retention.redaction import MASK, SHORTEST
 
 if TYPE_CHECKING:

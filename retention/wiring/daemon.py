@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from retention.process.shutdown import ShutdownSignals
-    from retention.settings import Settings
+    from retention.settings.model import Settings
     from retention.wiring.services import Services
 
 
@@ -59,6 +59,6 @@ async def serve(
         announce(url)
         services.log.info("serve.started", url=url, replica=services.replica)
         with signals.drain_on_signal(daemon):
-            signals.listen_for_hangup(daemon.reload)
+            signals.on_hangup(daemon.reload)
             await daemon.run()
     return signals.code or ExitCode.DONE

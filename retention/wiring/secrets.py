@@ -11,7 +11,7 @@ from retention.redaction import Redactor
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from retention.settings import Settings
+    from retention.settings.model import Settings
 
     Sources = tuple[Callable[[], list[str]], Callable[[], set[str]], Callable[[], set[str]]]
 

@@ -22,7 +22,7 @@ from retention.ledger.review import Review
 from retention.ledger.runs import RunLedger
 from retention.ledger.schedules import ScheduleStore
 from retention.ledger.stalled_runs import StalledRuns
-from retention.process.waiting import telling
+from retention.process.long_waits import log_long_wait
 from retention.runs.model import RunParts
 from retention.runs.scope import scope_of
 from retention.runs.service import RunService
@@ -40,8 +40,7 @@ if TYPE_CHECKING:
     from retention.notify.notifier import Notifier
     from retention.process.shutdown import DrainScope
     from retention.redaction import Redactor
-    from retention.settings import Settings
-    from retention.settings.model import Policy, Target
+    from retention.settings.model import Policy, Settings, Target
 
 NOTIFY_S = 15.0
 """Time that a command may take at its end to send notifications."""
@@ -100,7 +99,7 @@ class Services:
             return  # an old notification is given up, and a wrong clock must not decide its age
         try:
             async with asyncio.timeout(NOTIFY_S), self.notifier() as notifier:
-                with telling(
+                with log_long_wait(
                     self.log, "notification.waiting", detail=f"tells people, for {NOTIFY_S:.0f} s at the most"
                 ):
                     await notifier.once()

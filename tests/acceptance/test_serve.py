@@ -110,12 +110,12 @@ async def test_a_first_start_catches_up_nothing(world: World) -> None:
     world.policy |= {"schedule": "@yearly", "timezone": "UTC", "catch_up": "1000d"}
     await (await serve(world)).stopped(signal.SIGTERM)
     await world.sql(
-        "UPDATE retention.schedules SET decided_until = now() - interval '2 years', timezone = 'Europe/Malta'"
+        "UPDATE retention.schedules SET processed_until = now() - interval '2 years', timezone = 'Europe/Malta'"
     )
     await (await serve(world)).stopped(signal.SIGTERM)
     assert [] == await world.sql("SELECT FROM retention.runs")
     (row,) = await world.sql(
-        "SELECT timezone, decided_until > now() - interval '1 minute' AS now FROM retention.schedules"
+        "SELECT timezone, processed_until > now() - interval '1 minute' AS now FROM retention.schedules"
     )
     assert ("UTC", True) == (row.timezone, row.now)
 
@@ -243,7 +243,7 @@ async def test_a_run_planned_by_a_dead_replica_is_begun_by_another(world: World)
             "SELECT status FROM retention.runs WHERE trigger = 'schedule' AND status <> 'cancelled'"
         )
     ]
-    await world.sql("UPDATE retention.runs SET active_until = now() - interval '1 second' WHERE status = 'planned'")
+    await world.sql("UPDATE retention.runs SET heartbeat_until = now() - interval '1 second' WHERE status = 'planned'")
     second = await serve(world)
     await until(lambda: finished(world))
     done = await second.stopped(signal.SIGTERM)

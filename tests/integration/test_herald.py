@@ -41,8 +41,8 @@ async def due_again(book: Book) -> None:
 
 async def problems(book: Book) -> list[tuple[str, str | None]]:
     """What became of the newest try of each delivery, by target."""
-    rows = await book.all("SELECT target, problem FROM retention.deliveries ORDER BY target")
-    return [(row.target, row.problem) for row in rows]
+    rows = await book.all("SELECT target, last_error FROM retention.deliveries ORDER BY target")
+    return [(row.target, row.last_error) for row in rows]
 
 
 def expected_signature(request: Received) -> str:
@@ -195,7 +195,7 @@ async def test_what_nobody_takes_for_three_days_is_given_up(book: Book, database
     assert [Counts(), Counts(given_up=1), Counts()] == [early, *counts]
     assert 1 == len(receiver.requests)
     assert (None, None, "HTTP status 500") == await book.one(
-        "SELECT due_at, delivered_at, problem FROM retention.deliveries"
+        "SELECT due_at, delivered_at, last_error FROM retention.deliveries"
     )
     assert [("notification.given_up", "error", "HTTP status 500", "ops")] == [
         (entry["event"], entry["log_level"], entry["problem"], entry["target"]) for entry in log.entries[2:]

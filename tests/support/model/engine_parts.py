@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, NoReturn, cast
 import structlog
 
 from retention.core.model import Credentials, NotConnected, Treatment
-from retention.core.sending.codes import DEFAULT_CODES
 from retention.core.sending.partner_state import PartnerState
-from retention.core.sending.reply_rules import ReplyRules
+from retention.core.sending.reply_rules import DEFAULT_CODES, ReplyRules
 from retention.engine.counters import ProcessCounters, RunCounters
 from retention.engine.engine import Engine
 from retention.engine.run_partner import RunPartner
