@@ -77,6 +77,7 @@ class Engine:
         self.lifecycle = Lifecycle()
         self.senders: list[Senders] = []
         self.dispatchers: list[Dispatcher] = []
+        self.counters = counters
         self._ledger = ledger
         self._partners = partners
         self._log = log
