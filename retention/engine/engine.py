@@ -174,7 +174,7 @@ class Engine:
         await retry_until(self._ledger.leave, until=self.lifecycle.draining)
 
     async def _part_with_run(self) -> None:
-        """After the drain, do what its reason asks for."""
+        """After the drain, act on its reason."""
         match self.lifecycle.reason:
             case DrainReason.STOPPED:
                 await self._leave()
