@@ -16,7 +16,7 @@ from retention.cli.metrics_file import RunMetrics, measuring
 from retention.cli.options import AsJson, Limit, Markets, OlderThan, PolicyName, Reason, ResumedRun
 from retention.cli.output import print_json
 from retention.cli.parsing import duration, requester
-from retention.core.names import NameKind
+from retention.core.name_matching import NameKind
 from retention.errors import UsageError
 
 if TYPE_CHECKING:

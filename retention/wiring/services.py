@@ -102,9 +102,9 @@ class Services:
                 with log_long_wait(
                     self.log, "notification.waiting", detail=f"tells people, for {NOTIFY_S:.0f} s at the most"
                 ):
-                    await notifier.once()
+                    await notifier.run_once()
         except (*UNAVAILABLE, TimeoutError) as error:
-            self.log.warning("notification.put_off", problem=type(error).__name__)
+            self.log.warning("notification.deferred", problem=type(error).__name__)
 
     @property
     def review(self) -> Review:

@@ -14,7 +14,7 @@ async def main(dsn: str, address: str) -> None:
     """Tell what there is to tell."""
     target = Target.model_validate({"name": "ops", "webhook": address, "signing_key": KEY})
     async with open_database(lambda: dsn) as database, notifier(database, target) as one:
-        await one.once()
+        await one.run_once()
 
 
 if __name__ == "__main__":

@@ -18,14 +18,14 @@ from support.receiver import KEY, Received, Receiver, notifier, webhook
 
 from retention.ledger.database import Database, open_database
 from retention.notify.apprise_channel import AppriseChannel
-from retention.notify.notifier import AT_ONCE, Counts
+from retention.notify.notifier import DELIVERIES_PER_CLAIM, NotifierCounts
 from retention.notify.webhook import Webhook
 from retention.settings.model import Target
 
 if TYPE_CHECKING:
     from support.ledger import Book
 
-TESTS = Path(__file__).parents[1]
+TESTS = Path(__file__).parents[2]
 
 
 async def halted(book: Book, count: int = 1) -> None:
@@ -62,14 +62,20 @@ async def test_a_receiver_that_refuses_gets_the_same_again_until_it_takes_it(
     log, counts, seen = LogCapture(), [], []
     async with Receiver(500, 410, 302) as receiver, notifier(database, webhook(receiver), log=log) as one:
         for _ in range(4):
-            counts.append(await one.once())
+            counts.append(await one.run_once())
             seen += await problems(book)
             await due_again(book)
-        idle = await one.once()
+        idle = await one.run_once()
     requests = receiver.requests
     notification = await book.one("SELECT notification_id::text AS name, body FROM retention.notifications")
 
-    assert [Counts(1, 0, 1, 0), Counts(0, 0, 1, 0), Counts(0, 0, 1, 0), Counts(0, 1, 0, 0), Counts()] == [*counts, idle]
+    assert [
+        NotifierCounts(1, 0, 1, 0),
+        NotifierCounts(0, 0, 1, 0),
+        NotifierCounts(0, 0, 1, 0),
+        NotifierCounts(0, 1, 0, 0),
+        NotifierCounts(),
+    ] == [*counts, idle]
     refusals = ["HTTP status 500", "HTTP status 410", "HTTP status 302"]
     assert [("ops", problem) for problem in (*refusals, None)] == seen
     assert [("/hook?from=retention", notification.name, notification.body.encode())] * 4 == [
@@ -93,36 +99,37 @@ async def test_a_receiver_that_refuses_gets_the_same_again_until_it_takes_it(
 
 async def test_a_target_that_hangs_holds_up_no_other(book: Book, database: Database) -> None:
     """The other has all of its messages while the first try of the one that hangs is still going on."""
-    await halted(book, AT_ONCE + 2)
+    await halted(book, DELIVERIES_PER_CLAIM + 2)
     async with (
         Receiver(hanging=True) as deaf,
         Receiver() as well,
         notifier(database, webhook(deaf, "deaf"), webhook(well, "well"), cut_after=60) as one,
         asyncio.timeout(300),
     ):
-        passing = asyncio.create_task(one.once())
+        passing = asyncio.create_task(one.run_once())
         while (
-            len(await book.all("SELECT target FROM retention.deliveries WHERE delivered_at IS NOT NULL")) < AT_ONCE + 2
+            len(await book.all("SELECT target FROM retention.deliveries WHERE delivered_at IS NOT NULL"))
+            < DELIVERIES_PER_CLAIM + 2
         ):
             await asyncio.sleep(0.01)
         going_on = not passing.done()
         passing.cancel()
 
     assert going_on
-    assert (AT_ONCE, AT_ONCE + 2) == (len(deaf.requests), len(well.requests))
+    assert (DELIVERIES_PER_CLAIM, DELIVERIES_PER_CLAIM + 2) == (len(deaf.requests), len(well.requests))
 
 
 async def test_a_target_that_hangs_is_cut_at_the_timeout(book: Book, database: Database) -> None:
     """Its tries have failed then, and it is not asked for the rest of its messages in the same pass."""
-    await halted(book, AT_ONCE + 2)
+    await halted(book, DELIVERIES_PER_CLAIM + 2)
     async with Receiver(hanging=True) as deaf, notifier(database, webhook(deaf), cut_after=0.3) as one:
-        counts = await one.once()
+        counts = await one.run_once()
 
-    assert Counts(told=AT_ONCE + 2, failed=AT_ONCE) == counts
-    assert [("ops", "no reply in time")] * AT_ONCE == [found for found in await problems(book) if found[1]]
+    assert NotifierCounts(created=DELIVERIES_PER_CLAIM + 2, failed=DELIVERIES_PER_CLAIM) == counts
+    assert [("ops", "no reply in time")] * DELIVERIES_PER_CLAIM == [found for found in await problems(book) if found[1]]
 
 
-async def test_two_heralds_deliver_each_message_once(book: Book, database: Database, database_dsn: str) -> None:
+async def test_two_notifiers_deliver_each_message_once(book: Book, database: Database, database_dsn: str) -> None:
     """Both work on the same messages at once, and no id comes twice."""
     await halted(book, 12)
     async with (
@@ -131,11 +138,11 @@ async def test_two_heralds_deliver_each_message_once(book: Book, database: Datab
         notifier(database, webhook(receiver)) as one,
         notifier(second, webhook(receiver)) as other,
     ):
-        counts = await asyncio.gather(one.once(), other.once(), one.once(), other.once())
+        counts = await asyncio.gather(one.run_once(), other.run_once(), one.run_once(), other.run_once())
     ids = [request.headers["webhook-id"] for request in receiver.requests]
 
     assert 12 == len(ids) == len(set(ids))
-    assert (12, 12) == (sum(count.told for count in counts), sum(count.delivered for count in counts))
+    assert (12, 12) == (sum(count.created for count in counts), sum(count.delivered for count in counts))
 
 
 async def test_what_a_killed_process_had_in_hand_is_delivered_by_another(
@@ -147,19 +154,19 @@ async def test_what_a_killed_process_had_in_hand_is_delivered_by_another(
         target = webhook(receiver)
         assert target.webhook is not None
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "support.heralding", database_dsn, target.webhook.reveal(), cwd=TESTS
+            sys.executable, "-m", "support.notifier_process", database_dsn, target.webhook.reveal(), cwd=TESTS
         )
         await asyncio.wait_for(receiver.came(), 30)
         process.kill()
         await process.wait()
         receiver.hanging = False
         async with notifier(database, target) as one:
-            leased = await one.once()
+            leased = await one.run_once()
             await due_again(book)
-            after = await one.once()
+            after = await one.run_once()
     first, second = receiver.requests
 
-    assert (Counts(), Counts(delivered=1)) == (leased, after)
+    assert (NotifierCounts(), NotifierCounts(delivered=1)) == (leased, after)
     assert (first.headers["webhook-id"], first.body) == (second.headers["webhook-id"], second.body)
     assert (2, None) == await book.one("SELECT tries, due_at FROM retention.deliveries")
 
@@ -169,7 +176,7 @@ async def test_being_cancelled_in_the_middle_loses_nothing(book: Book, database:
     await halted(book)
     async with Receiver(hanging=True) as receiver, notifier(database, webhook(receiver)) as one:
         before = asyncio.all_tasks()
-        passing = asyncio.create_task(one.once())
+        passing = asyncio.create_task(one.run_once())
         await receiver.came()
         passing.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -186,13 +193,13 @@ async def test_what_nobody_takes_for_three_days_is_given_up(book: Book, database
     await halted(book)
     log = LogCapture()
     async with Receiver(500) as receiver, notifier(database, webhook(receiver), log=log) as one:
-        await one.once()
+        await one.run_once()
         await book.all("UPDATE retention.notifications SET created_at = now() - make_interval(days => 3)")
-        early = await one.once()
+        early = await one.run_once()
         await due_again(book)
-        counts = [await one.once(), await one.once()]
+        counts = [await one.run_once(), await one.run_once()]
 
-    assert [Counts(), Counts(given_up=1), Counts()] == [early, *counts]
+    assert [NotifierCounts(), NotifierCounts(given_up=1), NotifierCounts()] == [early, *counts]
     assert 1 == len(receiver.requests)
     assert (None, None, "HTTP status 500") == await book.one(
         "SELECT due_at, delivered_at, last_error FROM retention.deliveries"
@@ -214,15 +221,15 @@ async def test_a_changed_address_and_key_count_from_the_next_try_on(
         key.write_text("x" * 24)
         target = Target.model_validate({"name": "ops", "webhook": address, "signing_key": key})
         async with notifier(database, target) as one:
-            refused = await one.once()
+            refused = await one.run_once()
             found = await problems(book)
             address.write_text(f"http://{receiver.address}/mended")
             key.write_text(KEY)
             await due_again(book)
-            mended = await one.once()
+            mended = await one.run_once()
     (request,) = receiver.requests
 
-    assert (Counts(told=1, failed=1), Counts(delivered=1)) == (refused, mended)
+    assert (NotifierCounts(created=1, failed=1), NotifierCounts(delivered=1)) == (refused, mended)
     assert [("ops", "no connection: connection refused")] == found
     assert ("/mended", expected_signature(request)) == (request.path, request.headers["webhook-signature"])
 
@@ -270,14 +277,14 @@ async def test_apprise_tells_people_in_a_sentence(book: Book, database: Database
     """Title and text come through a real service, with the run and the next command; a refusal is tried again."""
     await book.run(policy="nightly", status="halted", halt_reason="max_rounds: <7> & *more*")
     async with Receiver(500) as receiver, notifier(database, by_chat(receiver, "room")) as one:
-        refused = await one.once()
+        refused = await one.run_once()
         found = await problems(book)
         await due_again(book)
-        taken = await one.once()
+        taken = await one.run_once()
     sent: list[Any] = [request.json for request in receiver.requests]
     text = json.loads((await book.one("SELECT body FROM retention.notifications")).body)["text"]
 
-    assert (Counts(told=1, failed=1), Counts(delivered=1)) == (refused, taken)
+    assert (NotifierCounts(created=1, failed=1), NotifierCounts(delivered=1)) == (refused, taken)
     assert [("chat", "the service did not take it")] == found
     assert [("retention, policy nightly: run halted", text)] * 2 == [(one["title"], one["message"]) for one in sent]
     assert "was halted: max_rounds: <7> & *more*. Next: retention run --resume" in text
