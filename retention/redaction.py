@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 from uuid import UUID
 
-from retention.core.secret_echo import echoed_alone, echoed_within, weakness
+from retention.core.secret_echo import is_echo_if_contained, is_echo_if_equal, why_weak
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, MutableMapping
@@ -137,9 +137,9 @@ class Redactor:
         self._encodings |= {form for word in words for form in _encodings(word)}
         self._pattern, self._anywhere = _any_of(self._forms), _any_of(self._forms | self._encodings)
         logins = self._logins()
-        self._strong |= _every_form(word for word in words if weakness(word) is None)
-        self._alone |= _every_form(word for word in words if echoed_alone(word))
-        self._within |= _every_form(word for word in words if echoed_within(word, login=word in logins))
+        self._strong |= _every_form(word for word in words if why_weak(word) is None)
+        self._alone |= _every_form(word for word in words if is_echo_if_equal(word))
+        self._within |= _every_form(word for word in words if is_echo_if_contained(word, login=word in logins))
         self._no_chance, self._echo = _any_of(self._strong), _any_of(self._within)
 
     def _masked(self, text: str) -> str:

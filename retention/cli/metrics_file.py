@@ -51,7 +51,7 @@ class RunMetrics:
         await self.read_ledger(services)
         if self.path is not None:
             _write(self.path, services.settings, self, None)
-        await services.tell()
+        await services.send_notifications()
 
     async def read_ledger(self, services: Services) -> None:
         """Read the ledger's facts about the policies; the old file keeps its values for facts that come too late."""

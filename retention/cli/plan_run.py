@@ -16,7 +16,7 @@ from retention.cli.metrics_file import RunMetrics, measuring
 from retention.cli.options import AsJson, Limit, Markets, OlderThan, PolicyName, Reason, ResumedRun
 from retention.cli.output import print_json
 from retention.cli.parsing import duration, requester
-from retention.core.names import NameKind
+from retention.core.name_matching import NameKind
 from retention.errors import UsageError
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ async def run(
     from retention.reports.run_view import result_document
 
     _import_the_end()
-    measured.counters = services.tally
+    measured.counters = services.counters
     try:
         # Checked here, so that the metrics file has the ledger's facts even where a privilege is missing.
         await require_ready(services.database)
@@ -170,7 +170,7 @@ async def run(
         document = result_document(measured.result)
         print_json(document) if as_json else terminal_runs.print_result(document)
         if signals.code is None:
-            await services.tell()
+            await services.send_notifications()
         return measured.result.exit
     finally:
         await measured.read_ledger(services)

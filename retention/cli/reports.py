@@ -13,7 +13,7 @@ from retention.cli.lookups import known_run, require_known
 from retention.cli.options import AsJson, OnlyRun
 from retention.cli.output import open_output, print_json, require_place
 from retention.cli.parsing import moment
-from retention.core.names import NameKind
+from retention.core.name_matching import NameKind
 from retention.errors import UsageError
 from retention.render.formats import FORMATS, Format
 

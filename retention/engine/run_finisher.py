@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from retention.core.model import Kind
-from retention.core.runs.pauses import words_of
+from retention.core.runs.pauses import pauses_text
 from retention.core.sending.partner_state import PartnerHalt
 from retention.engine.retry import retry_until
 
@@ -118,7 +118,7 @@ class RunFinisher:
 
     async def _halt(self, reason: str | None) -> bool:
         """Halt the run if no round is left but those of halted or paused partners."""
-        words = "; ".join(part for part in (reason, words_of(self.paused)) if part)
+        words = "; ".join(part for part in (reason, pauses_text(self.paused)) if part)
         return await self._ledger.finish("halted", words, paused_for=[*self.paused])
 
 

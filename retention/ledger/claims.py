@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from retention.core.model import Claim, Kind, State
-from retention.core.runs.pauses import Paused
+from retention.core.runs.pauses import ActivePause
 from retention.core.sending.backoff import BASE
 from retention.core.sending.pacing import HORIZON_S, LOOK_GOOD_S, SPACING, TOLD_GOOD_S, DatabaseClock
 from retention.errors import LostRunError
@@ -220,7 +220,7 @@ class WorkLedger:
             row.halt_reason,
             frozenset(row.halted_partners),
             row.overdue,
-            tuple(Paused(*pause) for pause in row.pauses or ()),
+            tuple(ActivePause(*pause) for pause in row.pauses or ()),
             frozenset(row.throttled),
             row.server_started,
             waits,

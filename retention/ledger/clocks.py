@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from retention.core.clock_check import ClockCheck, Reading
+from retention.core.clock_check import ClockCheck, ClockReading
 from retention.core.notifications.events import RETRY_CAP_S
 from retention.core.sending.pacing import HORIZON_S, SPACING
 from retention.errors import ClockError
@@ -74,7 +74,7 @@ class Clocks:
         """Take in what the database's clock showed since `asked`; returns whether it has jumped."""
         read = self.moment()
         seconds = at.timestamp() if isinstance(at, datetime) else at
-        return self._check.observe(Reading(seconds, asked.monotonic, read.monotonic, asked.wall, read.wall))
+        return self._check.observe(ClockReading(seconds, asked.monotonic, read.monotonic, asked.wall, read.wall))
 
     async def read(self, database: Database | Transaction) -> datetime:
         """Ask the database for its time, and take it in."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from retention.core.planning.holds import NOTHING_HELD, Hold, ended_before
-from retention.core.runs.pauses import Paused, paused_partners
-from retention.core.typed_text import is_blank
+from retention.core.invisible_text import is_blank
+from retention.core.planning.holds import WITHOUT_FIELDS, Hold, already_ended
+from retention.core.runs.pauses import ActivePause, paused_partners
 from retention.errors import UsageError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Controls:
     async def paused(self, partners: Sequence[str]) -> dict[str, str]:
         """Say which of the partners are paused, and the words of the pause that covers each."""
         rows = await self._database.rows("pauses/find_pauses", partners=list(partners))
-        return paused_partners([Paused(*row) for row in rows], partners)
+        return paused_partners([ActivePause(*row) for row in rows], partners)
 
     async def pauses(self, partners: Collection[str] | None = None) -> list[Pause]:
         """List the pauses that are on, oldest first; with `partners` those that cover one of them."""
@@ -82,12 +82,12 @@ class Controls:
         fields = {"partner": partner, "market": market, "game_id": game, "user_id": user, "round_id": round}
         given = {name: _said(value, name) for name, value in fields.items() if value is not None}
         if not given:
-            raise UsageError(NOTHING_HELD)
+            raise UsageError(WITHOUT_FIELDS)
         words = {"by": _said(by, "who holds"), "reason": _said(reason, "the reason")}
         row = await self._durable.row("holds/add_hold", until=until, **(dict.fromkeys(fields) | given | words))
         if row is None:
             assert until is not None  # a hold without an end always stands
-            raise UsageError(ended_before(until))
+            raise UsageError(already_ended(until))
         return cast("int", row.hold_id)
 
     async def hold_list(self, all: bool = False) -> list[Hold]:  # noqa: A002 - the contract's word

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import psycopg
 
-from retention.core.names import PUNCTUATION, NameKind, fold, spellings
+from retention.core.name_matching import IGNORED_SIGNS, NameKind, normalized, other_spellings
 from retention.ledger.database_errors import UNAVAILABLE, BusyError
 from retention.ledger.operator_view import refusal
 
@@ -60,15 +60,17 @@ class KnownNames:
 
     async def spelt_otherwise(self, column: Literal["user_id", "round_id"], given: str) -> list[str] | None:
         """Find ids of users or rounds that are this one in another spelling."""
-        rows = await self._briefly("names/find_ids_by_spelling", column=column, spellings=sorted(spellings(given)))
+        rows = await self._briefly(
+            "names/find_ids_by_spelling", column=column, spellings=sorted(other_spellings(given))
+        )
         if not rows:  # to fold each id of a large table takes long
-            values = {"column": column, "given": given, "folded": fold(given), "punctuation": PUNCTUATION}
+            values = {"column": column, "given": given, "folded": normalized(given), "punctuation": IGNORED_SIGNS}
             rows = await self._briefly("names/find_similar_ids", **values)
         return sorted(row.id for row in rows) if rows is not None else None
 
     async def alike(self, round_id: str) -> list[tuple[str, str]] | None:
         """Find rounds, each a partner and an id, that have this id or another spelling of it; None: not within 5 s."""
-        forms = sorted({round_id, *spellings(round_id)})
+        forms = sorted({round_id, *other_spellings(round_id)})
         rows = await self._briefly("names/find_rounds_by_spelling", spellings=forms)
         if rows == []:
             others = await self.spelt_otherwise("round_id", round_id)

@@ -61,7 +61,7 @@ async def freeze(
     plan = await write(transaction, run_id, scope, as_of, max_rounds, dry_run=False)
     if max_rounds is not None and plan.rounds > max_rounds:
         await transaction.rows(
-            "plans/record_unwritten_plan", run_id=run_id, unwritten_plan=Jsonb(as_record(plan.figures()))
+            "plans/record_unwritten_plan", run_id=run_id, unwritten_plan=Jsonb(as_record(plan.totals()))
         )
         return plan
     for partner in terms:

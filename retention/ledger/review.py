@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from retention.core.evidence.discrepancies import discrepancies_of
+from retention.core.invisible_text import is_blank
 from retention.core.model import CANCELLED_STATES, RESOLUTIONS, State
 from retention.core.model import Review as Reason
-from retention.core.typed_text import is_blank
 from retention.errors import UsageError
 from retention.ledger.database import Transaction
 from retention.ledger.database_errors import EndedError, said

@@ -9,9 +9,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from retention.core.model import State
-from retention.core.planning.plan import DOUBLED, Doubled, Group, ListedRound, Plan, sum_stakes
+from retention.core.planning.plan import DUPLICATED, DuplicatedRound, Group, ListedRound, Plan, sum_stakes
 from retention.core.planning.rails import PlanTotals
-from retention.core.runs.run_ids import digits_needed
+from retention.core.runs.run_ids import unique_digits
 from retention.core.runs.summary import Summary
 from retention.ledger.clocks import HEARTBEAT_S, ClockTerms, correct_times
 from retention.ledger.close_rounds import refused_closing
@@ -106,12 +106,12 @@ class RunLedger:
             with reading_the_view():
                 rows = await transaction.rows("plans/preview_plan", limit=scope.limit, **scope_parameters(scope, as_of))
                 plan = Plan(as_of, tuple(Group(*row) for row in rows))
-                if DOUBLED not in plan.left_out():
+                if DUPLICATED not in plan.left_out():
                     return plan
                 doubled = await transaction.rows(
                     "plans/list_doubled_rounds", limit=SHOWN_DOUBLED, **scope_parameters(scope, as_of)
                 )
-        return replace(plan, doubled=tuple(Doubled(*row) for row in doubled))
+        return replace(plan, doubled=tuple(DuplicatedRound(*row) for row in doubled))
 
     @asynccontextmanager
     async def plan_rounds(self, scope: Scope, as_of: datetime) -> AsyncIterator[AsyncIterator[ListedRound]]:
@@ -179,7 +179,7 @@ class RunLedger:
 
     async def figures(self, run_id: UUID) -> PlanTotals:
         """What a plan holds, or came to where it is not written: for the rails."""
-        if (unwritten := (await self.require(run_id)).unwritten_plan) is not None:
+        if (unwritten := (await self.require(run_id)).unwritten) is not None:
             stakes = {currency: Decimal(stake) for currency, stake in unwritten["stakes"].items()}
             return PlanTotals(unwritten["rounds"], stakes, unwritten["unjudged"])
         rows = await self._database.rows("plans/get_plan_totals", run_id=run_id)
@@ -244,7 +244,7 @@ class RunLedger:
     async def digits(self, run_ids: Sequence[UUID]) -> dict[UUID, int]:
         """How many of their first digits tell these runs from all others."""
         rows = await self._database.rows("runs/find_neighbouring_runs", run_ids=[*run_ids])
-        return {row.run_id: digits_needed(row.run_id, filter(None, (row.before, row.after))) for row in rows}
+        return {row.run_id: unique_digits(row.run_id, filter(None, (row.before, row.after))) for row in rows}
 
     async def list(self, limit: int) -> list[Any]:
         """The newest runs, newest first, with their counts."""
@@ -276,7 +276,7 @@ class RunLedger:
             refunds={row.currency: row.amount for row in refunds},
             finished_at=run.finished_at,
             ended_by=run.ended_by,
-            unwritten=run.unwritten_plan["rounds"] if run.unwritten_plan is not None else 0,
+            unwritten=run.unwritten["rounds"] if run.unwritten is not None else 0,
             trigger=run.trigger,
             unsent={row.why: row.rounds for row in reasons},
             paused=run.paused,

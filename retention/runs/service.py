@@ -59,7 +59,7 @@ class RunService:
         run_id, policy, plan = planned.run_id, planned.policy, planned.plan
         log = self._parts.log.bind(run_id=str(run_id), policy=policy.name)
         run = RunToStart(run_id, policy, log, plan)
-        tripped = check_plan(plan.figures(), policy.limits)
+        tripped = check_plan(plan.totals(), policy.limits)
         if policy.mode == "dry_run":
             warnings = tuple(f"an enforcing run would halt: {rail}" for rail in tripped)
             return self._starter.log_result(log, await self._starter.result(run_id, plan=plan, warnings=warnings))

@@ -13,7 +13,7 @@ def is_blank(text: str) -> bool:
     return not any(unicodedata.category(sign)[0] in "LNPS" and sign not in _UNSEEN_LETTERS for sign in text)
 
 
-def stripped(text: str) -> str:
+def strip_invisible(text: str) -> str:
     """Take away what cannot be seen at either end. What stands between stays as it came."""
     start, end = 0, len(text)
     while start < end and _is_unseen(text[start]):

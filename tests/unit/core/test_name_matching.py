@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from retention.core.names import SHOWN, fold, known_text, listed, nearest, spellings
-from retention.core.typed_text import is_blank, stripped
+from retention.core.invisible_text import is_blank, strip_invisible
+from retention.core.name_matching import (
+    MAX_LISTED,
+    closest_name,
+    known_names_text,
+    list_names,
+    normalized,
+    other_spellings,
+)
 
 USER = "3f2b8c1e-9a4d-4e6f-8b7a-0c1d2e3f4a5b"
 
@@ -39,7 +46,7 @@ def test_what_shows_something_is_not_blank(text: str) -> None:
 )
 def test_a_name_loses_what_is_around_it_alone(text: str, left: str) -> None:
     """What stands inside a name, and the marks of its last letter, stay as they came."""
-    assert left == stripped(text)
+    assert left == strip_invisible(text)
 
 
 @pytest.mark.parametrize(
@@ -48,10 +55,10 @@ def test_a_name_loses_what_is_around_it_alone(text: str, left: str) -> None:
 )
 def test_spellings_of_one_id_fold_to_the_same(spelling: str) -> None:
     """Case, braces, dashes and blanks make no other id."""
-    assert fold(USER) == fold(spelling)
-    assert USER == nearest(spelling, ["other", USER])
-    assert {USER, USER.upper()} - {spelling} <= spellings(spelling)
-    assert spelling not in spellings(spelling)
+    assert normalized(USER) == normalized(spelling)
+    assert USER == closest_name(spelling, ["other", USER])
+    assert {USER, USER.upper()} - {spelling} <= other_spellings(spelling)
+    assert spelling not in other_spellings(spelling)
 
 
 @pytest.mark.parametrize(
@@ -68,13 +75,13 @@ def test_spellings_of_one_id_fold_to_the_same(spelling: str) -> None:
 )
 def test_the_name_that_was_meant(given: str, meant: str | None) -> None:
     """Another spelling is recognised, so is a typo, and nothing is made up for what looks like nothing."""
-    assert meant == nearest(given, ["GB", "MT", "SE", "nightly"])
+    assert meant == closest_name(given, ["GB", "MT", "SE", "nightly"])
 
 
 def test_a_list_of_names_is_bounded() -> None:
     """However many names are known, a refusal stays readable, and the one that was meant is still found."""
     names = {f"game-{number:05}" for number in range(5000)} | {"Roulette-7"}
-    assert 19 == listed(names).count(",")
-    assert listed(names).endswith(f"game-{SHOWN - 2:05} and {5001 - SHOWN} more")
-    assert known_text("roulette7", names).endswith("more; did you mean Roulette-7?")
-    assert "known: none" == known_text("mt", ())
+    assert 19 == list_names(names).count(",")
+    assert list_names(names).endswith(f"game-{MAX_LISTED - 2:05} and {5001 - MAX_LISTED} more")
+    assert known_names_text("roulette7", names).endswith("more; did you mean Roulette-7?")
+    assert "known: none" == known_names_text("mt", ())

@@ -14,10 +14,10 @@ from retention.core.text import printable
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-PUNCTUATION = "{}()[]<>\"'-_:./ "
+IGNORED_SIGNS = "{}()[]<>\"'-_:./ "
 """What two spellings of one name may differ by, besides the case."""
 
-SHOWN = 20
+MAX_LISTED = 20
 """Names in a list at the most."""
 
 
@@ -30,15 +30,15 @@ class NameKind(enum.StrEnum):
     POLICY = "policy"
 
 
-_WITHOUT = str.maketrans(dict.fromkeys(PUNCTUATION))
+_WITHOUT = str.maketrans(dict.fromkeys(IGNORED_SIGNS))
 
 
-def fold(name: str) -> str:
+def normalized(name: str) -> str:
     """Reduce a name to what all its spellings have in common: no case, no width, no punctuation, no `urn:uuid:`."""
     return unicodedata.normalize("NFKC", name).casefold().translate(_WITHOUT).strip().removeprefix("urnuuid")
 
 
-def spellings(given: str) -> set[str]:
+def other_spellings(given: str) -> set[str]:
     """List the usual spellings of an id other than the given one, such as a UUID's in capitals and without dashes."""
     bare = given.strip(" {}()").removeprefix("urn:uuid:")
     forms = {bare, bare.replace("-", "")}
@@ -48,28 +48,28 @@ def spellings(given: str) -> set[str]:
     return {cased for form in forms for cased in (form, form.lower(), form.upper())} - {given}
 
 
-def nearest(name: str, known: Iterable[str]) -> str | None:
+def closest_name(name: str, known: Iterable[str]) -> str | None:
     """Find the known name that was meant: another spelling of it, else one that looks like it."""
     folded: dict[str, str] = {}
     for one in sorted(known):
-        folded.setdefault(fold(one), one)
-    close = get_close_matches(fold(name), folded, n=1)
+        folded.setdefault(normalized(one), one)
+    close = get_close_matches(normalized(name), folded, n=1)
     return folded[close[0]] if close else None
 
 
-def hint(name: str, known: Iterable[str]) -> str:
+def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Ask whether a known name was meant; nothing where none looks like it. It continues a sentence."""
-    meant = nearest(name, known)
+    meant = closest_name(name, known)
     return f"; did you mean {printable(meant)}?" if meant is not None else ""
 
 
-def listed(known: Collection[str]) -> str:
+def list_names(known: Collection[str]) -> str:
     """List names, a set's by the alphabet, and count those that are too many to be listed."""
     names = sorted(known) if isinstance(known, set | frozenset) else list(known)
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return ", ".join(map(printable, names[:SHOWN])) + more if names else "none"
+    more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
+    return ", ".join(map(printable, names[:MAX_LISTED])) + more if names else "none"
 
 
-def known_text(name: str, known: Collection[str]) -> str:
+def known_names_text(name: str, known: Collection[str]) -> str:
     """Tell what is known, and which of it was probably meant."""
-    return f"known: {listed(known)}{hint(name, known)}"
+    return f"known: {list_names(known)}{did_you_mean(name, known)}"
