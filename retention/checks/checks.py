@@ -24,8 +24,7 @@ from retention.ledger.checks.readiness import inspect_database
 from retention.ledger.clocks import Clocks
 from retention.ledger.database import open_database
 from retention.ledger.database_errors import UNAVAILABLE, told
-from retention.ledger.holds import Controls
-from retention.ledger.runs import RunLedger
+from retention.ledger.pauses import Pauses
 from retention.process.waiting import telling
 from retention.render.terminal_runs import person_pause, vendor_pause
 from retention.runs.scope import scope_of
@@ -211,9 +210,9 @@ async def _clock(database: Database, settings: Settings) -> Finding:
 async def _pauses(database: Database) -> list[Finding]:
     by_people = {
         one.partner or "all partners": person_pause(one.partner, one.paused_by, one.paused_at, one.reason)
-        for one in await Controls(database).pauses()
+        for one in await Pauses(database).list_pauses()
     }
-    by_vendors = await RunLedger(database).vendor_pauses(None)
+    by_vendors = await Pauses(database).list_vendor_pauses(None)
     pauses = [*by_people.items(), *((partner, vendor_pause(partner, until)) for partner, until in by_vendors.items())]
     return [Finding(f"pause of {whom}", ok=True, message=words, warning=True) for whom, words in pauses]
 

@@ -72,9 +72,7 @@ def hold_add(
         end = asked(services.settings)
         for option, kind, name in (("--market", NameKind.MARKET, market), ("--game", NameKind.GAME, game)):
             await require_known(services, option, kind, [name] if name is not None else ())
-        number = await services.controls.hold_add(
-            partner, market, game, user, round_, reason, default_requester(by), end
-        )
+        number = await services.holds.add_hold(partner, market, game, user, round_, reason, default_requester(by), end)
         print(f"hold {number} stands", end="", flush=True)  # whatever comes of the count
         names = KnownNames(services.database)
         matched = await names.matched(fields)
@@ -99,7 +97,7 @@ def hold_list(
     async def work(services: Services, _signals: ShutdownSignals) -> int:
         from retention.render import terminal_lists as table
 
-        rows = await services.controls.hold_list(all_)
+        rows = await services.holds.list_holds(all_)
         emit_json(table.documents(rows)) if as_json else table.print_holds(rows)
         return 0
 
@@ -114,7 +112,7 @@ def hold_release(
     """Release a hold."""
 
     async def work(services: Services, _signals: ShutdownSignals) -> int:
-        await services.controls.hold_release(hold_id, default_requester(by))
+        await services.holds.release_hold(hold_id, default_requester(by))
         print(f"hold {hold_id} is released")
         return 0
 
@@ -130,7 +128,7 @@ def pause(
     """Stop all calls, or those to one partner, everywhere and within a second."""
 
     async def work(services: Services, _signals: ShutdownSignals) -> int:
-        await services.controls.pause(partner, default_requester(by), reason)
+        await services.pauses.begin_pause(partner, default_requester(by), reason)
         print(f"paused: {partner or 'all partners'}; `{resume_command(partner)}` ends it")
         return 0
 
@@ -142,9 +140,9 @@ def resume(context: typer.Context, by: By, partner: Partner = None) -> None:
 
     async def work(services: Services, _signals: ShutdownSignals) -> int:
         # A partner may have left the configuration while it was paused.
-        if partner is not None and partner not in {pause.partner for pause in await services.controls.pauses()}:
+        if partner is not None and partner not in {pause.partner for pause in await services.pauses.list_pauses()}:
             require_partner(services.settings, partner)
-        by_person, by_vendor = await services.controls.resume(partner, default_requester(by))
+        by_person, by_vendor = await services.pauses.end_pause(partner, default_requester(by))
         if by_person:
             print(f"resumed: {partner or 'all partners'}")
         if by_vendor:

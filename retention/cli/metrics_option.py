@@ -64,7 +64,7 @@ class Measured:
         try:
             async with asyncio.timeout(LEDGER_READ_S):
                 if self.policy is None and self.resumed is not None:
-                    row = await services.run_ledger.get(self.resumed)
+                    row = await services.run_ledger.get_run(self.resumed)
                     self.policy = row.policy if row is not None else None
                 names = {*services.settings.policies, *([self.policy] if self.policy else [])}
                 dry_run = [policy.name for policy in labels_of(services.settings, names) if policy.dry_run]

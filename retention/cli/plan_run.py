@@ -73,17 +73,17 @@ def plan(
         wanted, scope = asked(services.settings)
         await require_ready(services.database, "plan")
         await require_known(services, "--market", NameKind.MARKET, market or ())
-        found = await services.run_ledger.plan(scope, services.settings.clock_limit(wanted.name))
+        found = await services.plans.preview_plan(scope, services.settings.clock_limit(wanted.name))
         elsewhere = await services.stalls.other_runs(wanted.name, scope, found.as_of)
         found = replace(found, elsewhere=elsewhere)
-        by_vendors = await services.run_ledger.vendor_pauses(scope.partners)
-        by_people = await services.controls.pauses(scope.partners)
+        by_vendors = await services.pauses.list_vendor_pauses(scope.partners)
+        by_people = await services.pauses.list_pauses(scope.partners)
         rates = {terms.partner: terms.cancels_per_second for terms in services.terms(scope.partners)}
         document = plan_document(wanted, found, rates, by_vendors, by_people)
         if not rounds:
             emit_json(document) if as_json else show.print_plan(document)
             return 0
-        async with services.run_ledger.plan_rounds(scope, found.as_of) as listed:
+        async with services.plans.preview_rounds(scope, found.as_of) as listed:
             if as_json:
                 await write_listed(document, listed, sys.stdout)
             else:

@@ -141,11 +141,11 @@ def runs_list(
         from retention.render import terminal_lists as table
 
         await require_ready(services.database, "runs list")
-        found = await services.run_ledger.list(limit)
+        found = await services.run_ledger.list_runs(limit)
         if as_json:
             emit_json(table.documents(found))
             return 0
-        table.print_runs(found, await services.run_ledger.digits([row.run_id for row in found]))
+        table.print_runs(found, await services.run_ledger.count_telling_digits([row.run_id for row in found]))
         return 0
 
     run_with_services(context, work, prints=True)
@@ -167,11 +167,11 @@ def runs_show(
 
         await require_ready(services.database, "runs show")
         run_id = await known_run(services, run)
-        row = await services.run_ledger.get(run_id)
-        summary = await services.run_ledger.summary(run_id)
+        row = await services.run_ledger.get_run(run_id)
+        summary = await services.run_ledger.summarize_run(run_id)
         unfinished = row.status in {"planned", "running", "halted"}
         partners = row.settings.get("partners") or None
-        pauses = await services.run_ledger.vendor_pauses(partners) if unfinished else {}
+        pauses = await services.pauses.list_vendor_pauses(partners) if unfinished else {}
         if as_json:
             emit_json(run_document(row, summary) | {"vendor_pauses": pauses_document(pauses)})
             return 0

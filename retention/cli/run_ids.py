@@ -38,7 +38,7 @@ OnlyRun = Annotated[GivenRunId | None, typer.Option(metavar="ID", parser=typed_r
 
 async def known_run(services: Services, given: GivenRunId) -> UUID:
     """Find the one run that is meant. Raises UsageError where there is none, or more than one."""
-    rows = await services.run_ledger.matching(given)
+    rows = await services.run_ledger.find_runs_by_prefix(given)
     if not rows:
         raise UsageError(f"there is no run {given}; `retention runs list` shows the newest")
     if len(rows) > 1:

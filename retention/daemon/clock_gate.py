@@ -13,8 +13,7 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
-    from retention.ledger.clocks import Clocks
-    from retention.ledger.runs import RunLedger
+    from retention.ledger.clocks import Clocks, LedgerClock
     from retention.settings import Settings
 
 
@@ -22,10 +21,10 @@ class ClockGate:
     """Closed for a policy while the clocks differ by more than its limit: told once, and opened again by itself."""
 
     def __init__(
-        self, clocks: Clocks, ledger: RunLedger, settings: Callable[[], Settings], log: FilteringBoundLogger
+        self, clocks: Clocks, ledger_clock: LedgerClock, settings: Callable[[], Settings], log: FilteringBoundLogger
     ) -> None:
         self._clocks = clocks
-        self._ledger = ledger
+        self._ledger_clock = ledger_clock
         self._settings = settings
         self._log = log
         self._told = False
@@ -51,11 +50,11 @@ class ClockGate:
         if time.monotonic() < self._correct_at:
             return False
         try:
-            await self._ledger.checked_now(self._strictest)
+            await self._ledger_clock.require_time(self._strictest)
         except ClockError:
             return False
         self._correct_at = time.monotonic() + CORRECT
-        found = await self._ledger.correct_times(self._strictest)
+        found = await self._ledger_clock.correct_ledger_times(self._strictest)
         for correction in found:
             self._log.warning("clock.corrected", **correction.values())
         return any(correction.column == "decided_until" for correction in found)

@@ -77,7 +77,9 @@ class Daemon:
         self._wakeups = Wakeups(self._wake.set)
         self._schedules = services.schedules
         self._scheduler = Scheduler(self._schedules, services.tally, services.log, services.redactor.text)
-        self._clock = ClockGate(services.clocks, services.run_ledger, lambda: self._services.settings, services.log)
+        self._clock = ClockGate(
+            services.clocks, services.run_ledger.clock, lambda: self._services.settings, services.log
+        )
         self._stall_watch = StallWatch(services.stalls, services.log)
         self._planning = asyncio.Semaphore(PLANS)
         self._telling: asyncio.Task[None] | None = None

@@ -98,7 +98,7 @@ class LedgerMetrics:
         self._metrics.last_runs(last_runs)
         for policy, last in last_runs.items():
             if last.run_id is not None and self._told.get(policy) != (last.run_id, last.status):
-                code = exit_code(await services.run_ledger.summary(last.run_id))
+                code = exit_code(await services.run_ledger.summarize_run(last.run_id))
                 self._metrics.set_exit_code(policy, code)
                 self._told[policy] = (last.run_id, last.status)
         self._metrics.review_counts(await self._facts.review_counts(services.settings.max_runs()), time.time())

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from retention.core.model import Settlement
     from retention.core.sending.settle_batch import SettleBatch
     from retention.engine.claims_in_hand import ClaimsInHand
+    from retention.ledger.claims import Claims
     from retention.ledger.results import SettledBatch
     from retention.ledger.settlements import Settlements
 
@@ -52,10 +53,13 @@ class BatchWriter:
     `parked` batches wait because others are in the way. `patience_s`: for how long they do, in seconds.
     """
 
-    def __init__(self, settlements: Settlements, in_hand: ClaimsInHand, log: FilteringBoundLogger) -> None:
+    def __init__(
+        self, settlements: Settlements, claims: Claims, in_hand: ClaimsInHand, log: FilteringBoundLogger
+    ) -> None:
         self.patience_s = BUSY_LIMIT_S
         self.parked: list[SettleBatch] = []
         self._settlements = settlements
+        self._claims = claims
         self._in_hand = in_hand
         self._log = log
         self._away = False
@@ -127,7 +131,7 @@ class BatchWriter:
             nonlocal tried, endings
             again, tried = tried, True
             try:
-                return await self._settlements.settle(batch.items, batch.close_error, again=again)
+                return await self._settlements.settle_replies(batch.items, batch.close_error, again=again)
             except (EndedError, NoAnswerError) as error:
                 if not await self._answers():
                     endings = 0
@@ -189,7 +193,7 @@ class BatchWriter:
         """Put lost attempts on record again: the settlements that can be written now, and those that cannot."""
         items = [item for item in batch.items if item.claim.uuid in missing]
         found = await retry_until(
-            lambda: self._settlements.restore([item.claim for item in items]), until=self._aborted
+            lambda: self._claims.restore_attempts([item.claim for item in items]), until=self._aborted
         )
         if found is None:
             return [], []

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from retention.engine.partner import Partner
     from retention.engine.senders import Senders
-    from retention.ledger.claims import WorkLedger
     from retention.ledger.clocks import Clocks
+    from retention.ledger.engine_ledger import EngineLedger
     from retention.ledger.results import ClaimWait, RunSnapshot
 
 
@@ -28,7 +28,7 @@ class ClockWatch:
 
     def __init__(
         self,
-        ledger: WorkLedger,
+        ledger: EngineLedger,
         clocks: Clocks,
         partners: Sequence[Partner],
         log: FilteringBoundLogger,
@@ -64,7 +64,7 @@ class ClockWatch:
             self._log.info("clock.agrees", difference_s=round(self._clocks.difference, 3))
         if (jumps := self._clocks.jumps) != self._jumps:
             for terms in self._terms:
-                await self._ledger.renew_leases(terms)
+                await self._ledger.claims.renew_leases(terms)
             self._jumps = jumps
 
     async def correct(self, *, leases: bool) -> None:
@@ -73,7 +73,7 @@ class ClockWatch:
             return
         self._correct_at = time.monotonic() + CORRECT
         try:
-            found = await self._ledger.correct(self._limit, self._deadline, self._terms, leases=leases)
+            found = await self._ledger.control.correct_times(self._limit, self._deadline, self._terms, leases=leases)
         except UNAVAILABLE:
             return
         for correction in found:

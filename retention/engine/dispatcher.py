@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from retention.engine.partner import Partner
     from retention.engine.senders import Senders
     from retention.engine.settler import Settler
-    from retention.ledger.claims import WorkLedger
+    from retention.ledger.claims import Claims
     from retention.ledger.results import ClaimBatch
 
 BATCH = 500
@@ -45,14 +45,14 @@ class Dispatcher:
     """
 
     def __init__(
-        self, kind: Kind, senders: Senders, ledger: WorkLedger, settler: Settler, asker: Dispatcher | None = None
+        self, kind: Kind, senders: Senders, claims: Claims, settler: Settler, asker: Dispatcher | None = None
     ) -> None:
         self.partner: Partner = senders.partner
         self.idle = False
         self.reached = 0  # the highest id that was claimed here
         self._kind = kind
         self._senders = senders
-        self._ledger = ledger
+        self._ledger = claims
         self._settler = settler
         self._asker = asker
         self._stopping = asyncio.Event()
@@ -216,7 +216,7 @@ class Dispatcher:
         if not claims:
             return
         self._senders.unsent[self._kind] = []
-        released = await retry_until(lambda: self._ledger.release(claims), until=self._stopping)
+        released = await retry_until(lambda: self._ledger.release_claims(claims), until=self._stopping)
         if released is None:  # their leases run out, and another process finds them
             self._settler.log.warning("round.release_failed", partner=self.partner.name, rounds=len(claims))
         else:
@@ -239,7 +239,7 @@ class Dispatcher:
             return
         self._senders.late[self._kind] = []
         kept = await retry_until(
-            lambda: self._ledger.reserve(self._kind, self.partner.terms, claims),
+            lambda: self._ledger.reserve_slots(self._kind, self.partner.terms, claims),
             until=self._stopping,
         )
         kept = kept or []  # None: told to stop meanwhile

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from retention.engine.clock_watch import ClockWatch
     from retention.engine.counters import RunCounters
     from retention.engine.partner import Partner
-    from retention.ledger.claims import WorkLedger
+    from retention.ledger.engine_ledger import EngineLedger
     from retention.ledger.results import RunSnapshot
 
 WATCH_INTERVAL_S = 0.4
@@ -61,7 +61,7 @@ class Engine:
 
     def __init__(
         self,
-        ledger: WorkLedger,
+        ledger: EngineLedger,
         partners: Sequence[Partner],
         stats: RunCounters,
         log: FilteringBoundLogger,
@@ -74,7 +74,8 @@ class Engine:
         clock: ClockWatch | None = None,
         stalled: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        self._ledger = ledger
+        self._claims = ledger.claims
+        self._control = ledger.control
         self._stats = stats
         self._done = -1  # rounds that were done at the last look
         self._stalled = stalled
@@ -93,12 +94,12 @@ class Engine:
             passed=passed,
             log_user_ids=log_user_ids,
         )
-        self._keeper = LeaseKeeper(ledger, self._settler.in_hand, log)
+        self._keeper = LeaseKeeper(ledger.claims, self._settler.in_hand, log)
         self._senders: list[Senders] = []
         self._dispatchers: list[Dispatcher] = []
-        self._recovery = ExpiredClaims(ledger, partners, self._dispatchers, self._settler.in_hand, [run_id], log)
+        self._recovery = ExpiredClaims(ledger.claims, partners, self._dispatchers, self._settler.in_hand, [run_id], log)
         self._over = asyncio.Event()
-        self._end = RunFinisher(ledger, partners, self._settler, log, self._over)
+        self._end = RunFinisher(ledger.control, partners, self._settler, log, self._over)
         self._stopped = False
         self._failure: Exception | None = None
         self._overdue = False
@@ -126,7 +127,7 @@ class Engine:
         for partner in self._partners:
             self._set_up(partner)
         if self._stopped:
-            await retry_until(self._ledger.leave, until=self._over)
+            await retry_until(self._control.leave_run, until=self._over)
             return EngineResult(stopped=True, lost=())
         async with asyncio.TaskGroup() as group:
             settler = group.create_task(self._settler.run())
@@ -148,7 +149,7 @@ class Engine:
         if self._failure is not None:
             raise self._failure
         if self._stopped:
-            await retry_until(self._ledger.leave, until=self._over)
+            await retry_until(self._control.leave_run, until=self._over)
         elif self._overdue:
             await self._wind_up()
         elif self._called_off is not None:
@@ -160,11 +161,11 @@ class Engine:
         self._senders.append(senders)
         asker = None
         if partner.treating.status_probe:
-            asker = Dispatcher(Kind.STATUS, senders, self._ledger, self._settler)
+            asker = Dispatcher(Kind.STATUS, senders, self._claims, self._settler)
             self._dispatchers.append(asker)
         self._dispatchers.append(
             Dispatcher(
-                Kind.CANCEL, senders, self._ledger, self._settler, asker=asker if partner.treating.ask_first else None
+                Kind.CANCEL, senders, self._claims, self._settler, asker=asker if partner.treating.ask_first else None
             )
         )
 
@@ -174,7 +175,10 @@ class Engine:
             try:
                 await self._recovery.find()
                 await self._end.give_up(None, "the deadline came first")
-                if await self._ledger.finish("finished", None) or (await self._ledger.watch([])).status != "running":
+                if (
+                    await self._control.finish_run("finished", None)
+                    or (await self._control.heartbeat([])).status != "running"
+                ):
                     return
             except UNAVAILABLE:
                 self._log.debug("database.away")
@@ -188,7 +192,7 @@ class Engine:
             # What the database refuses once it refuses again: a person has to mend it, and then to resume the run.
             reason = f"database: {first_line(error)}"
             self._log.error("database.refused", problem=first_line(error))
-            await retry_until(lambda: self._ledger.halt(reason), until=self._over)
+            await retry_until(lambda: self._control.halt_run(reason), until=self._over)
             self._over.set()
         except Exception as error:  # noqa: BLE001 - raised again once everything is drained
             self._failure = self._failure or error
@@ -225,7 +229,7 @@ class Engine:
                 self._end.lost.add(partner.name)
                 self._end.tell_unreachable(partner)
         if sight.status == "running" and paused:
-            await self._ledger.halt(paused, paused_for=[*self._end.paused])
+            await self._control.halt_run(paused, paused_for=[*self._end.paused])
         if overdue:
             self._overdue = True
             self._settler.hurry(stopped=False)
@@ -238,7 +242,7 @@ class Engine:
         """Look at the run; where it makes no progress, people are told beside the work."""
         done = self._stats.done
         progressed = done > self._done >= 0
-        sight = await self._ledger.watch([partner.name for partner in self._partners], progressed=progressed)
+        sight = await self._control.heartbeat([partner.name for partner in self._partners], progressed=progressed)
         self._done = done
         telling = self._telling is not None and not self._telling.done()
         if sight.stalled and self._stalled is not None and not telling and self._agrees():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from retention.core.model import State
-from retention.ledger.claims import IdRange
+from retention.ledger.claims import Claims, IdRange
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from retention.engine.claims_in_hand import ClaimsInHand
     from retention.engine.dispatcher import Dispatcher
     from retention.engine.partner import Partner
-    from retention.ledger.claims import WorkLedger
 
 LOOKAHEAD_ROUNDS = 10_000
 """Rounds of the plan by which other processes' claims may be ahead of ours; what is farther is found at the end."""
@@ -27,14 +26,14 @@ class ExpiredClaims:
 
     def __init__(
         self,
-        ledger: WorkLedger,
+        claims: Claims,
         partners: Sequence[Partner],
         dispatchers: Sequence[Dispatcher],
         in_hand: ClaimsInHand,
         run_ids: Sequence[UUID],
         log: FilteringBoundLogger,
     ) -> None:
-        self._ledger = ledger
+        self._claims = claims
         self._partners = partners
         self._dispatchers = dispatchers
         self._in_hand = in_hand
@@ -53,8 +52,8 @@ class ExpiredClaims:
             reached = max(part.reached for part in self._dispatchers if part.partner is partner)
             front = self._fronts.get(partner.name)
             window = None if whole or front is None else IdRange(front, reached + LOOKAHEAD_ROUNDS)
-            rows = await self._ledger.recover(partner.terms, self._run_ids, window, but=self._in_hand.uuids)
-            first = await self._ledger.front(partner.name, front or 0)
+            rows = await self._claims.expire_claims(partner.terms, self._run_ids, window, but=self._in_hand.uuids)
+            first = await self._claims.find_first_unsettled(partner.name, front or 0)
             self._fronts[partner.name] = reached if first is None else first - 1
             for row in rows:
                 found += 1

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from retention.engine.partner import Partner
     from retention.engine.settler import Settler
-    from retention.ledger.claims import WorkLedger
+    from retention.ledger.run_control import RunControl
 
 UNREACHABLE_AFTER_S = 60.0
 """Seconds within which another process must have reached a partner that this one cannot, or it is given up for all."""
@@ -31,13 +31,13 @@ class RunFinisher:
 
     def __init__(
         self,
-        ledger: WorkLedger,
+        control: RunControl,
         partners: Sequence[Partner],
         settler: Settler,
         log: FilteringBoundLogger,
         over: asyncio.Event,
     ) -> None:
-        self._ledger = ledger
+        self._control = control
         self._partners = partners
         self._settler = settler
         self._log = log
@@ -51,7 +51,7 @@ class RunFinisher:
     ) -> None:
         """Send nothing more about these rounds, and count what that ends."""
         given_up = await retry_until(
-            lambda: self._ledger.give_up(partner, why, doubts_only=doubts_only, tried_only=tried_only),
+            lambda: self._control.close_unsent(partner, why, doubts_only=doubts_only, tried_only=tried_only),
             until=self._over,
         )
         if given_up:
@@ -64,7 +64,9 @@ class RunFinisher:
         for partner in sorted(self._partners, key=lambda partner: partner.name):
             lost = partner.name in self.lost
             kinds = partner.lost_kinds if lost else [*Kind] if partner.never_reached else []
-            if kinds and not await self._ledger.reached(partner.name, kinds, UNREACHABLE_AFTER_S if lost else None):
+            if kinds and not await self._control.check_partner_reached(
+                partner.name, kinds, UNREACHABLE_AFTER_S if lost else None
+            ):
                 found.append(partner.name)
         return tuple(found)
 
@@ -81,7 +83,7 @@ class RunFinisher:
         unreached = [partner for partner in self._partners if partner.name in self.unreached]
         named = sorted(f"{one.name} ({one.why_not_reached})" if one.why_not_reached else one.name for one in unreached)
         reason = f"unreachable: {', '.join(named)}" if named else None
-        ended = await self._ledger.finish("failed" if reason else "finished", reason)
+        ended = await self._control.finish_run("failed" if reason else "finished", reason)
         if not ended and self.paused:
             ended = await self._halt(reason)
         if ended:
@@ -97,4 +99,4 @@ class RunFinisher:
     async def _halt(self, reason: str | None) -> bool:
         """Halt the run if nothing is left to do but for the partners that are halted or paused."""
         words = "; ".join(part for part in (reason, words_of(self.paused)) if part)
-        return await self._ledger.finish("halted", words, paused_for=[*self.paused])
+        return await self._control.finish_run("halted", words, paused_for=[*self.paused])

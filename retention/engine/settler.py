@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from retention.core.model import Settlement
     from retention.engine.counters import RunCounters
     from retention.engine.partner import Partner
-    from retention.ledger.claims import WorkLedger
+    from retention.ledger.engine_ledger import EngineLedger
     from retention.ledger.results import ClosedGroup, SettledBatch, SettledRow, SkippedRound
 
 TimedReply = tuple["Partner", "Settlement", float, float]
@@ -51,7 +51,7 @@ class Settler:
 
     def __init__(
         self,
-        ledger: WorkLedger,
+        ledger: EngineLedger,
         stats: RunCounters,
         log: FilteringBoundLogger,
         *,
@@ -62,8 +62,8 @@ class Settler:
     ) -> None:
         self.log = log
         self.in_hand = ClaimsInHand()
-        self._ledger = ledger
-        self._writer = BatchWriter(ledger.settlements, self.in_hand, log)
+        self._control = ledger.control
+        self._writer = BatchWriter(ledger.settlements, ledger.claims, self.in_hand, log)
         self._stats = stats
         self._max_failure_ratio = max_failure_ratio
         self._max_conflicts = max_conflicts
@@ -198,11 +198,11 @@ class Settler:
         if settled.refused_closings is not None:
             tripped = check_closings(settled.refused_closings, self._max_conflicts, self._passed) or tripped
         if tripped is not None and not self._halted:
-            halted = await retry_until(lambda: self._ledger.halt(str(tripped)), until=self._writer.aborted)
+            halted = await retry_until(lambda: self._control.halt_run(str(tripped)), until=self._writer.aborted)
             self._halted = halted is not None
 
     async def _halt_partner(self, partner: Partner) -> None:
-        if await retry_until(lambda: self._ledger.halt_partner(partner.name), until=self._writer.aborted):
+        if await retry_until(lambda: self._control.halt_partner(partner.name), until=self._writer.aborted):
             self.log.error("partner.unauthorized", partner=partner.name)
 
     async def halt_wrong_status_address(self, partner: Partner, sign: str) -> None:
@@ -212,12 +212,12 @@ class Settler:
             f"status_url: the status address of partner {partner.name} does not answer questions ({sign}), and with"
             " ask_first nothing is cancelled without asking; mend status_url, or set ask_first = false"
         )
-        await retry_until(lambda: self._ledger.halt(reason), until=self._writer.aborted)
+        await retry_until(lambda: self._control.halt_run(reason), until=self._writer.aborted)
 
     async def note_throttled(self, partner: Partner, pause: float) -> None:
         """Let every replica know that the partner wants to be left alone for so many seconds."""
         self.log.warning("partner.throttled", partner=partner.name, pause_s=round(pause, 3))
-        await retry_until(lambda: self._ledger.throttle(partner.terms, pause), until=self._writer.aborted)
+        await retry_until(lambda: self._control.throttle_partner(partner.terms, pause), until=self._writer.aborted)
 
     def note_wait(self, partner: Partner, seconds: float) -> None:
         """Count what a request waited for its slot."""

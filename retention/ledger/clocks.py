@@ -26,6 +26,9 @@ HEARTBEAT_S = 10.0
 CORRECT = 10.0
 """Seconds between looks for times that are impossibly far ahead."""
 
+DEFAULT_LIMIT_S = 60.0
+"""Seconds by which a time may lie ahead if no limit is given."""
+
 
 class Moment(NamedTuple):
     """This process's clocks, in seconds: the monotonic one, and the calendar's from 1970."""
@@ -134,6 +137,34 @@ class ClockTerms:
     def trusted_now(self) -> datetime | None:
         """The database's time past every jump that is younger than a lease; None where nothing is known of it."""
         return None if self.clocks is None else self.clocks.trusted_now()
+
+
+class LedgerClock:
+    """The database's clock, which decides which rounds are stale, and the times that it has written.
+
+    Without `clocks` it is trusted unchecked.
+    """
+
+    def __init__(self, database: Database, clocks: Clocks | None) -> None:
+        self._database = database
+        self._control = database.prompt()
+        self._clocks = clocks
+
+    async def get_time(self) -> datetime:
+        """Get the database's time, unchecked."""
+        return (await self._database.row("now")).now  # type: ignore[no-any-return]
+
+    async def require_time(self, limit: float) -> datetime:
+        """Get the database's time. Raises ClockError if it is off by more than `limit` seconds, or has jumped."""
+        return await self.terms(limit).now(self._control)
+
+    def terms(self, limit: float | None, corrected: Callable[[Correction], None] = lambda _: None) -> ClockTerms:
+        """The terms for one plan; without `limit` (seconds) the clock is trusted unchecked."""
+        return ClockTerms(None if limit is None else self._clocks, limit or DEFAULT_LIMIT_S, corrected)
+
+    async def correct_ledger_times(self, limit: float) -> list[Correction]:
+        """Correct the times of schedules, runs and deliveries that lie impossibly far ahead."""
+        return await correct_times(self._control, limit)
 
 
 async def correct_times(database: Database, limit: float) -> list[Correction]:

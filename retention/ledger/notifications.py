@@ -79,7 +79,7 @@ class NotificationOutbox:
                 silent.append(run)
             elif event == "schedule.missed":
                 missed[run.policy].append(run)
-            elif event_to_send(run, summary := await self._runs.summary(run.run_id)):
+            elif event_to_send(run, summary := await self._runs.summarize_run(run.run_id)):
                 made.append(
                     await self._tell(event, [run], targets, row.now, run_message(event, run, summary, self._redact))
                 )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from retention.core.planning.holds import Hold
-    from retention.ledger.holds import Pause
+    from retention.ledger.pauses import Pause
     from retention.ledger.reclosing import Reclosed
     from retention.ledger.review import ReviewItem
     from retention.reports.report import Report, ReportRound, Total

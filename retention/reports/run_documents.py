@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from retention.core.planning.plan import Plan
-    from retention.ledger.holds import Pause
+    from retention.ledger.pauses import Pause
     from retention.runs.model import RunResult
     from retention.settings.model import Policy
 

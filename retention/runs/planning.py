@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from retention.core.text import time_text
 from retention.errors import ViewError
-from retention.ledger.runs import RunRequest
+from retention.ledger.plans import RunRequest
 from retention.runs.model import Planned
 from retention.runs.narrowing import CONFIGURED
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from retention.engine.counters import ProcessCounters
     from retention.ledger.claims import PartnerTerms
     from retention.ledger.clocks import Correction
-    from retention.ledger.runs import RunLedger
+    from retention.ledger.plans import Plans
     from retention.ledger.stalled_runs import StalledRuns
     from retention.runs.model import RequestedBy
     from retention.settings.model import Policy
@@ -36,14 +36,14 @@ class Planning:
 
     def __init__(
         self,
-        ledger: RunLedger,
+        plans: Plans,
         stalls: StalledRuns,
         tally: ProcessCounters,
         log: FilteringBoundLogger,
         scope: Callable[[Policy, int | None], tuple[Scope, Sequence[PartnerTerms]]],
         clock_limit: Callable[[str], float],
     ) -> None:
-        self._ledger = ledger
+        self._plans = plans
         self._stalls = stalls
         self._tally = tally
         self._log = log
@@ -69,12 +69,12 @@ class Planning:
             policy.max_rounds,
         )
         limit = self._clock_limit(policy.name)
-        await self._ledger.checked_now(limit)
-        for correction in await self._ledger.correct_times(limit):
+        await self._plans.clock.require_time(limit)
+        for correction in await self._plans.clock.correct_ledger_times(limit):
             self._correct(correction)
         tell_stalled(self._log, await self._stalls.find())
         try:
-            plan = await self._ledger.create(request, scope, terms, limit, self._correct)
+            plan = await self._plans.create_run(request, scope, terms, limit, self._correct)
         except ViewError as error:
             if order.scheduled_for is None:
                 raise
@@ -87,7 +87,7 @@ class Planning:
             plan = replace(plan, elsewhere=elsewhere)
             self._tell(request.run_id, policy, plan)
             return Planned(request.run_id, policy, plan)
-        if await self._ledger.record_failure(request, reason):
+        if await self._plans.record_failed_run(request, reason):
             self._log.error("run.failed", run_id=str(request.run_id), policy=policy.name, halt_reason=reason)
         return None
 
@@ -100,7 +100,7 @@ class Planning:
             return None
         max_rounds = None if override or "max_rounds" in passed else policy.max_rounds
         scope, terms = self._scope(policy, row.settings.get("limit"))
-        plan = await self._ledger.write_plan(
+        plan = await self._plans.write_plan(
             row.run_id, scope, terms, max_rounds, self._clock_limit(policy.name), self._correct
         )
         if plan is not None:

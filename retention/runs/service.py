@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from retention.core.planning.rails import Tripped
     from retention.engine.counters import ProcessCounters
     from retention.ledger.claims import PartnerTerms
-    from retention.ledger.holds import Controls
+    from retention.ledger.pauses import Pauses
+    from retention.ledger.plans import Plans
     from retention.ledger.runs import RunLedger
     from retention.ledger.stalled_runs import StalledRuns
     from retention.runs.model import Confirm, RequestedBy, Work
@@ -53,8 +54,9 @@ class RunService:
     def __init__(
         self,
         ledger: RunLedger,
+        plans: Plans,
         stalls: StalledRuns,
-        controls: Controls,
+        pauses: Pauses,
         replica: str,
         work: Work,
         able: Callable[[Policy], None],
@@ -66,10 +68,11 @@ class RunService:
         clock_limit: Callable[[str], float],
     ) -> None:
         self._ledger = ledger
+        self._plans = plans
         self._policy_now = policy_now
-        self._planning = Planning(ledger, stalls, tally, log, scope, clock_limit)
+        self._planning = Planning(plans, stalls, tally, log, scope, clock_limit)
         self._clock_limit = clock_limit
-        self._controls = controls
+        self._pauses = pauses
         self._replica = replica
         self._work = work
         self._able = able
@@ -138,7 +141,7 @@ class RunService:
         if words := self._stricter(row, policy):
             detail = "; ".join(words)
             log.warning("run.policy_stricter", detail=detail, requested_by=by)
-            await self._ledger.override(run_id, STRICTER, detail, by)
+            await self._ledger.add_override(run_id, STRICTER, detail, by)
         plan = await self._planning.complete(row, policy, _passed(row), override=bool(override))
         tripped = await self._tripped(row, policy)
         if override:
@@ -152,14 +155,14 @@ class RunService:
                     f"run {run_id} is not halted by a rail ({row.halt_reason or row.status}); resume it as it is"
                 )
             for rail in rails:
-                await self._ledger.override(run_id, rail, override, by)
+                await self._ledger.add_override(run_id, rail, override, by)
                 log.warning("run.overridden", rail=rail, requested_by=by, reason=override)
-            row, tripped = await self._ledger.get(run_id), []
+            row, tripped = await self._ledger.get_run(run_id), []
         return await self._set_going(row, policy, log, tripped, plan, again=True)
 
     async def close(self, run_id: UUID, by: str, note: str) -> Any:
         """Call a run off for good; raises UsageError where there is none, or it is over. Returns what it came to."""
-        row = await self._ledger.close(run_id, self._replica, f"closed by {by}: {note}")
+        row = await self._ledger.close_run(run_id, self._replica, f"closed by {by}: {note}")
         if row is None:
             raise UsageError(f"there is no run {run_id}; `retention runs list` shows the newest")
         if not row.done:
@@ -178,13 +181,13 @@ class RunService:
         if not words or any((one["rail"], one["text"]) == (STRICTER, words) for one in row.overrides):
             return False  # a person who resumed it has said so
         reason = f"{STRICTER}: {words}"
-        if await self._ledger.halt_stricter(row.run_id, self._replica, reason):
+        if await self._ledger.halt_for_stricter_policy(row.run_id, self._replica, reason):
             log.warning("run.halted", halt_reason=reason)
         return True
 
     async def _known(self, run_id: UUID) -> tuple[Any, Policy, FilteringBoundLogger]:
         """A run's row, and its policy as it was then."""
-        row = await self._ledger.get(run_id)
+        row = await self._ledger.get_run(run_id)
         if row is None:
             raise UsageError(f"there is no run {run_id}; `retention runs list` shows the newest")
         policy = stored_policy(run_id, row.settings)
@@ -192,7 +195,7 @@ class RunService:
 
     async def _tripped(self, row: Any, policy: Policy) -> list[Tripped]:
         """The rails that the run's plan does not pass, and that nobody has passed it over."""
-        return check_plan(await self._ledger.figures(row.run_id), policy.limits, _passed(row))
+        return check_plan(await self._plans.get_plan_totals(row.run_id), policy.limits, _passed(row))
 
     async def _set_going(
         self,
@@ -216,12 +219,12 @@ class RunService:
         if tripped:
             return Halt("; ".join(map(str, tripped)))
         partners = policy.partners or ()
-        pause = pause_of_all(await self._controls.paused(partners), partners)
+        pause = pause_of_all(await self._pauses.find_pauses(partners), partners)
         return Halt(pause, paused_for=partners) if pause else None
 
     async def _confirmed(self, planned: Planned, confirm: Confirm) -> bool:
         """Whether somebody says yes to the plan; a signal is a no. Where there is nothing to do, nobody is asked."""
-        doubts = sum((await self._ledger.summary(planned.run_id)).taken_up.values())
+        doubts = sum((await self._ledger.summarize_run(planned.run_id)).taken_up.values())
         if not planned.plan.rounds and not doubts:
             return True
         try:
@@ -234,10 +237,10 @@ class RunService:
             return False
 
     async def _call_off(self, run_id: UUID, log: FilteringBoundLogger, plan: Plan) -> RunResult:
-        await self._ledger.close(run_id, self._replica, NOT_CONFIRMED)
+        await self._ledger.close_run(run_id, self._replica, NOT_CONFIRMED)
         log.info("run.closed", reason=NOT_CONFIRMED)
         # A person's own no is no failure.
-        return RunResult(await self._ledger.summary(run_id), self._signalled() or ExitCode.DONE, plan)
+        return RunResult(await self._ledger.summarize_run(run_id), self._signalled() or ExitCode.DONE, plan)
 
     async def _go(
         self,
@@ -250,8 +253,8 @@ class RunService:
         again: bool = False,
     ) -> RunResult:
         deadline = policy.deadline.total_seconds() if policy.deadline else None
-        await self._ledger.checked_now(self._clock_limit(policy.name))
-        start = await self._ledger.start(run_id, deadline, again=again)
+        await self._ledger.clock.require_time(self._clock_limit(policy.name))
+        start = await self._ledger.start_run(run_id, deadline, again=again)
         if start is None:
             return await self._finished(run_id, plan=plan)
         log.info(start.value, mode=policy.mode)
@@ -276,7 +279,7 @@ class RunService:
         return finished
 
     async def _halt(self, run_id: UUID, stop: Halt, log: FilteringBoundLogger, plan: Plan | None) -> RunResult:
-        await self._ledger.halt(run_id, self._replica, stop.reason, paused_for=stop.paused_for)
+        await self._ledger.halt_run(run_id, self._replica, stop.reason, paused_for=stop.paused_for)
         log.warning("run.halted", halt_reason=stop.reason)
         return await self._finished(run_id, plan=plan)
 
@@ -289,7 +292,7 @@ class RunService:
         unreachable: bool = False,
         stopped: bool = False,
     ) -> RunResult:
-        summary = await self._ledger.summary(run_id)
+        summary = await self._ledger.summarize_run(run_id)
         code = exit_code(
             summary,
             stopped_by=self._signalled() if stopped else None,

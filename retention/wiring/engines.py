@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from retention.engine.clock_watch import ClockWatch
 from retention.engine.counters import RunCounters
 from retention.engine.engine import Engine
-from retention.ledger.claims import WorkLedger
+from retention.ledger.engine_ledger import EngineLedger
 from retention.render.progress import is_watched, progress
 from retention.runs.planning import tell_stalled
 from retention.wiring.partners import open_partner
@@ -38,7 +38,7 @@ async def work_on(
     A process that is there for this run alone has people `told` by itself when the run has stalled; a daemon finds that
     at its next look.
     """
-    ledger = WorkLedger(
+    ledger = EngineLedger.of_run(
         services.database,
         run_id,
         services.replica,
@@ -83,6 +83,6 @@ async def work_on(
         with place.drain_on_signal(engine):
             if not (show and is_watched()):
                 return await engine.run()
-            summary = await services.run_ledger.summary(run_id)
+            summary = await services.run_ledger.summarize_run(run_id)
             async with progress(stats, summary.rounds, summary.done):
                 return await engine.run()

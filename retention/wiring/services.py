@@ -18,9 +18,11 @@ from retention.errors import ConfigurationError
 from retention.ledger.clocks import Clocks
 from retention.ledger.database import open_database
 from retention.ledger.database_errors import UNAVAILABLE
-from retention.ledger.holds import Controls
+from retention.ledger.holds import Holds
 from retention.ledger.known_server import KnownServer
 from retention.ledger.notifications import NotificationOutbox
+from retention.ledger.pauses import Pauses
+from retention.ledger.plans import Plans
 from retention.ledger.review import Review
 from retention.ledger.runs import RunLedger
 from retention.ledger.schedules import ScheduleStore
@@ -76,9 +78,19 @@ class Services:
         return StalledRuns(self.database, self.replica)
 
     @property
-    def controls(self) -> Controls:
-        """Holds and the kill switch."""
-        return Controls(self.database)
+    def plans(self) -> Plans:
+        """The plans of runs."""
+        return Plans(self.database, self.clocks)
+
+    @property
+    def holds(self) -> Holds:
+        """The ledger's holds."""
+        return Holds(self.database)
+
+    @property
+    def pauses(self) -> Pauses:
+        """The kill switch and the vendors' pauses."""
+        return Pauses(self.database)
 
     @property
     def schedules(self) -> ScheduleStore:
@@ -126,8 +138,9 @@ class Services:
         work = partial(work_on, self, place, show, stalled)
         return RunService(
             self.run_ledger,
+            self.plans,
             self.stalls,
-            self.controls,
+            self.pauses,
             self.replica,
             work,
             self._able,

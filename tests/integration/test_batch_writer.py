@@ -30,14 +30,16 @@ async def busy(world: World, database: Database, body: str) -> list[dict[str, An
         f" $$ BEGIN {body} RETURN; END $$"
     )
     planned = await begin(database)
-    claims = (await planned.work.claim(Kind.CANCEL, TERMS, after=0, batch=100)).claims
+    claims = (await planned.work.claims.claim(Kind.CANCEL, TERMS, after=0, batch=100)).claims
     events: list[dict[str, Any]] = []
 
     def keep(_logger: Any, _level: str, event: Any) -> Any:
         events.append(event)
         raise structlog.DropEvent
 
-    writer = BatchWriter(planned.work.settlements, ClaimsInHand(), structlog.wrap_logger(None, processors=[keep]))
+    writer = BatchWriter(
+        planned.work.settlements, planned.work.claims, ClaimsInHand(), structlog.wrap_logger(None, processors=[keep])
+    )
     assert [] == [part async for part in writer.write(SettleBatch(cancelled(claims)))]
     assert 1 == len(writer.parked)
     return events

@@ -190,15 +190,15 @@ async def test_a_run_that_goes_on_meanwhile_is_not_told_of(database: Database, b
     notices = notices_of(database)
 
     async def goes_on() -> None:
-        assert await runs.start(run_id, None, again=True)
+        assert await runs.start_run(run_id, None, again=True)
 
     async def is_halted_again() -> None:
         await goes_on()
-        await runs.halt(run_id, "replica", "max_failure_ratio: 0.5")
+        await runs.halt_run(run_id, "replica", "max_failure_ratio: 0.5")
 
     assert [] == await notices_of(Interrupted(database, goes_on)).collect(ALL)
     assert [] == await notices.collect(ALL)
-    await runs.halt(run_id, "replica", "max_failure_ratio: 0.4")
+    await runs.halt_run(run_id, "replica", "max_failure_ratio: 0.4")
     assert [] == await notices_of(Interrupted(database, is_halted_again)).collect(ALL)
     assert ["run.halted"] == [notice.event for notice in await notices.collect(ALL)]
     await is_halted_again()

@@ -14,10 +14,10 @@ from support.bare import SCOPE, TERMS, as_role, bare_database, begin, install_sa
 
 from retention.core.model import Kind
 from retention.ledger.checks.readiness import inspect_database, sequential_scans
-from retention.ledger.claims import WorkLedger
 from retention.ledger.database import Database, open_database
+from retention.ledger.engine_ledger import EngineLedger
+from retention.ledger.plans import Plans
 from retention.ledger.queries import query
-from retention.ledger.runs import RunLedger
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
@@ -129,13 +129,13 @@ async def explained(dsn: str) -> Mapping[str, Any]:
     async with open_database(lambda: dsn) as database:
         await begin(database)
         explaining = Explaining(database)
-        await RunLedger(explaining).plan(SCOPE)
+        await Plans(explaining).preview_plan(SCOPE)
         bounds = explaining.values["plan"]
         await explaining.rows("stale_rounds", **bounds)
         await explaining.rows("freeze", **bounds, run_id=uuid4(), dry_run=False, max_rounds=None)
-        work = WorkLedger(explaining, uuid4(), "replica", None, asyncio.get_running_loop().time)
-        await work.claim(Kind.CANCEL, TERMS, after=0, batch=20)
-        await work.claim(Kind.STATUS, replace(TERMS, ask_first=True), after=0, batch=20)
+        work = EngineLedger.of_run(explaining, uuid4(), "replica", None, asyncio.get_running_loop().time)
+        await work.claims.claim(Kind.CANCEL, TERMS, after=0, batch=20)
+        await work.claims.claim(Kind.STATUS, replace(TERMS, ask_first=True), after=0, batch=20)
     return explaining.plans
 
 
@@ -167,7 +167,7 @@ async def test_holds_are_read_a_few_times_and_not_for_each_round(database: Datab
         )
         await connection.execute("ANALYZE")
     explaining = Explaining(database)
-    await RunLedger(explaining).plan(SCOPE)
+    await Plans(explaining).preview_plan(SCOPE)
     async with database.connection() as connection:
         cursor = await connection.execute(
             "EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) " + query("plan"), explaining.values["plan"]

@@ -20,7 +20,7 @@ from retention.core.planning.plan import ListedRound
 from retention.core.runs.stalled import OtherRun
 from retention.core.runs.summary import Summary
 from retention.engine.counters import ProcessCounters, RunCounters
-from retention.ledger.holds import Pause
+from retention.ledger.pauses import Pause
 from retention.ledger.reclosing import Reclosed
 from retention.ledger.review import ReviewItem
 from retention.render import terminal_lists as table

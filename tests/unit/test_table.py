@@ -15,7 +15,7 @@ from retention.core.model import State
 from retention.core.planning.holds import Hold
 from retention.core.runs.summary import Summary
 from retention.core.text import printable
-from retention.ledger.holds import Pause
+from retention.ledger.pauses import Pause
 from retention.ledger.review import ReviewItem
 from retention.render import terminal_lists as table
 from retention.render import terminal_run as run_view

@@ -12,7 +12,7 @@ from retention.core.planning.rails import check_plan
 from retention.ledger.checks.finding import Finding
 from retention.ledger.database_errors import BusyError
 from retention.ledger.operator_view import is_passing, refusal
-from retention.ledger.runs import SHOWN_DOUBLED
+from retention.ledger.plans import DOUBLED_ROUNDS_SHOWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -52,7 +52,7 @@ async def _look(
     told: Callable[[Sequence[Any]], str],
     statement: str,
     values: Mapping[str, Any],
-    limit: int | None = SHOWN_DOUBLED,
+    limit: int | None = DOUBLED_ROUNDS_SHOWN,
 ) -> list[Finding]:
     """Warn of what a policy's stale rounds show, as far as the server finds it soon: `told` of rows, in words."""
     try:

@@ -28,8 +28,9 @@ from retention.engine.asked_rounds import AskedRounds
 from retention.engine.claims_in_hand import RECENT_S, ClaimsInHand
 from retention.engine.lease_keeper import LeaseKeeper
 from retention.engine.partner import CALLABLE
-from retention.ledger.claims import PartnerTerms, WorkLedger
+from retention.ledger.claims import PartnerTerms
 from retention.ledger.database_errors import first_line
+from retention.ledger.engine_ledger import EngineLedger
 from retention.ledger.results import SettledRow
 from support.model.house import PARTNER, START
 
@@ -94,11 +95,11 @@ class Replica:
         self._terms = terms
         self._treating = ReplyRules(CODES, terms.max_attempts, terms.status_probe, ask_first=terms.ask_first)
         self._told = AskedRounds(terms.rate)
-        self.ledger = WorkLedger(database or house.database, run_id, self.name, None, lambda: house.now)
+        self.ledger = EngineLedger.of_run(database or house.database, run_id, self.name, None, lambda: house.now)
         self.released: list[str] = []
         """All attempts that it has handed back."""
         self.in_hand = ClaimsInHand()
-        self._keeper = LeaseKeeper(self.ledger, self.in_hand, cast("FilteringBoundLogger", _NoLog()))
+        self._keeper = LeaseKeeper(self.ledger.claims, self.in_hand, cast("FilteringBoundLogger", _NoLog()))
         self._recent: deque[tuple[float, Settlement]] = deque()
 
     @property
@@ -129,7 +130,7 @@ class Replica:
         told = None
         if kind is Kind.CANCEL and self._terms.ask_first and self._told.ready(self._house.now, all_asked=True):
             told = self._told.take(batch)
-        claimed = await self.ledger.claim(kind, self._terms, after=self._after, batch=batch, ids=told)
+        claimed = await self.ledger.claims.claim(kind, self._terms, after=self._after, batch=batch, ids=told)
         if not heard:
             return [*claimed.claims]
         self._after = max(self._after, claimed.last_id)
@@ -178,7 +179,7 @@ class Replica:
         pause = pause_for(item, answer)
         if pause is not None:
             self._throttled_until = max(self._throttled_until, self._house.now + pause)
-            await self.ledger.throttle(self._terms, pause)
+            await self.ledger.control.throttle_partner(self._terms, pause)
         self.unwritten.append(Unwritten(item))
         return item
 
@@ -209,7 +210,7 @@ class Replica:
                 self._recent.append((self._house.now, item))
             if any(item.outcome is Outcome.UNAUTHORIZED for item in items):
                 self.halted = True
-                await self.ledger.halt_partner(PARTNER)
+                await self.ledger.control.halt_partner(PARTNER)
         return [(item, written.get(item.claim.uuid)) for item in items]
 
     async def _settle(self, items: list[Settlement], error: str | None, *, again: bool) -> dict[str, SettledRow]:
@@ -217,7 +218,9 @@ class Replica:
         while work:
             batch = work.pop()
             try:
-                settled = await self.ledger.settlements.settle(batch.items, batch.close_error, again=batch.again)
+                settled = await self.ledger.settlements.settle_replies(
+                    batch.items, batch.close_error, again=batch.again
+                )
                 written |= settled.written
                 if settled.missing and (items := await self._put_on_record(batch, settled.missing)):
                     work.append(replace(batch, items=items))
@@ -234,7 +237,7 @@ class Replica:
     async def _put_on_record(self, batch: SettleBatch, missing: Sequence[str]) -> list[Settlement]:
         """Put lost attempts on record again; the settlements that can be written then."""
         lost = [item for item in batch.items if item.claim.uuid in missing]
-        found = await self.ledger.settlements.restore([item.claim for item in lost])
+        found = await self.ledger.claims.restore_attempts([item.claim for item in lost])
         self.in_hand.doubted = True
         rows = {item.claim.uuid: found.get(item.claim.uuid) for item in lost}
         return [
@@ -252,7 +255,7 @@ class Replica:
             self.claims = []
         released = 0
         if unsent:
-            released = await self.ledger.release(unsent)
+            released = await self.ledger.claims.release_claims(unsent)
             self.in_hand.remember_released(unsent, self._house.now)
             self.released += [claim.uuid for claim in unsent]
             for claim in unsent:
@@ -262,7 +265,7 @@ class Replica:
             self._after = min([self._after, *(claim.cancellation_id - 1 for claim in unsent)])
         for kind in Kind:
             if missed := [claim for claim in late if claim.kind is kind]:
-                kept = await self.ledger.reserve(kind, self._terms, missed)
+                kept = await self.ledger.claims.reserve_slots(kind, self._terms, missed)
                 self.in_hand.add(kept)
                 self.claims += kept
                 ours = {claim.uuid for claim in kept}
@@ -271,7 +274,7 @@ class Replica:
 
     async def keep(self) -> None:
         """Let nobody take for lost what is about to be written."""
-        await self.ledger.settlements.keep([entry.item.claim for entry in self.unwritten])
+        await self.ledger.claims.extend_leases([entry.item.claim for entry in self.unwritten])
 
     @property
     def repairing(self) -> bool:
@@ -285,11 +288,11 @@ class Replica:
 
     async def recover(self) -> int:
         """Find the run's claims whose leases have run out; how many there were."""
-        return len(await self.ledger.recover(self._terms, [self.run_id], but=self.in_hand.uuids))
+        return len(await self.ledger.claims.expire_claims(self._terms, [self.run_id], but=self.in_hand.uuids))
 
     async def look(self) -> None:
         """Look what others have decided about the run, and obey."""
-        sight = await self.ledger.watch([PARTNER])
+        sight = await self.ledger.control.heartbeat([PARTNER])
         if await self._keeper.keep(sight.server_started, self._house.now):
             since = self._house.now - RECENT_S
             self.unwritten += [Unwritten(item, tried=True, again=True) for at, item in self._recent if at > since]
@@ -300,7 +303,7 @@ class Replica:
         partners = [self._terms.partner]
         paused = pause_of_all(paused_partners(sight.pauses, partners), partners)
         if sight.status == "running" and paused:
-            await self.ledger.halt(paused, paused_for=partners)
+            await self.ledger.control.halt_run(paused, paused_for=partners)
         self.overdue = self.overdue or sight.overdue
         self.stopping = self.stopping or sight.status != "running" or paused is not None or sight.overdue
 
@@ -308,13 +311,13 @@ class Replica:
         """With nothing in hand: find what dead processes left, and the end of the run; whether this has been it."""
         if self.overdue:
             await self.recover()
-            await self.ledger.give_up(None, "the deadline came first")
-            return await self.ledger.finish("finished", None)
+            await self.ledger.control.close_unsent(None, "the deadline came first")
+            return await self.ledger.control.finish_run("finished", None)
         if self.stopping or await self.recover():
             return False
         if self.halted:
-            return await self.ledger.finish("halted", "unauthorized: acme refused our credentials")
-        return await self.ledger.finish("finished", None)
+            return await self.ledger.control.finish_run("halted", "unauthorized: acme refused our credentials")
+        return await self.ledger.control.finish_run("finished", None)
 
 
 def terms(*, status_probe: bool, ask_first: bool = False, timeout: float = 10.0, max_attempts: int = 3) -> PartnerTerms:
