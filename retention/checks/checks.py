@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from retention.ledger.database import Database
-    from retention.log import Redactor
+    from retention.redaction import Redactor
     from retention.settings import Partner, Policy, Settings
 
 AUTO_CLOSING = timedelta(hours=24)

@@ -80,7 +80,7 @@ def options(
 
 
 # Registered by their modules, which import nothing heavy before they run.
-from retention.cli import controls, database, plan_run, reports, review, serve, vendor  # noqa: E402
+from retention.cli import database, holds, plan_run, reports, review, serve, simulate  # noqa: E402
 
-for module in (vendor, database, plan_run, serve, reports, review, controls):
+for module in (simulate, database, plan_run, serve, reports, review, holds):
     module.register(app)

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
-    from retention.log import Redactor
     from retention.process.shutdown import ShutdownSignals
+    from retention.redaction import Redactor
     from retention.settings import Settings
     from retention.wiring.services import Services
 
@@ -79,7 +79,7 @@ def run_with_services(
     connection. `connections`: how many to the database at the most, where the usual number does not do. `quiet`: as
     the log has it. `prints`: what it prints is all that it does.
     """
-    from retention.cli.arguments import refuse_blanks
+    from retention.cli.lookups import refuse_blanks
     from retention.wiring.services import CONNECTIONS, open_services, redactor_of
 
     refuse_blanks(context)
@@ -172,7 +172,7 @@ def default_requester(name: str | None) -> str:
 
 def emit_json(document: Any) -> None:
     """Print a document: amounts as decimal strings, times as ISO 8601 in UTC."""
-    from retention.render.files import to_json
+    from retention.render.json_file import to_json
 
     print(to_json(document))
 

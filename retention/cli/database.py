@@ -76,7 +76,7 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
 
     async def work(services: Services, _signals: ShutdownSignals) -> int:
         from retention.ledger import migrations
-        from retention.render.terminal_values import moment
+        from retention.render.terminal_table import moment
 
         standings = await migrations.status(services.database)
         current = all(standing.applied_at for standing in standings)

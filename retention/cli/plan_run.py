@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retention.cli.arguments import MOST, require_known
 from retention.cli.command import default_requester, emit_json, run_with_services
 from retention.cli.confirm import ask, at_a_terminal
-from retention.cli.metrics_option import measuring
+from retention.cli.lookups import MOST, require_known
+from retention.cli.metrics_file import measuring
 from retention.cli.parsing import duration
 from retention.cli.run_ids import ResumedRun, known_run
 from retention.core.names import NameKind
@@ -67,8 +67,8 @@ def plan(
     async def work(services: Services, _signals: ShutdownSignals) -> int:
         from retention.ledger.checks.readiness import require_ready
         from retention.render import terminal_runs as show
-        from retention.render.files import write_listed
-        from retention.reports.run_documents import plan_document
+        from retention.render.json_file import write_plan_json
+        from retention.reports.run_view import plan_document
 
         wanted, scope = asked(services.settings)
         await require_ready(services.database, "plan")
@@ -85,9 +85,9 @@ def plan(
             return 0
         async with services.plans.preview_rounds(scope, found.as_of) as listed:
             if as_json:
-                await write_listed(document, listed, sys.stdout)
+                await write_plan_json(document, listed, sys.stdout)
             else:
-                await show.print_listed(document, listed)
+                await show.print_plan_rounds(document, listed)
         return 0
 
     run_with_services(context, work, asked=asked, prints=True)
@@ -136,7 +136,7 @@ def run(
     async def carried_out(services: Services, signals: ShutdownSignals) -> int:
         from retention.ledger.checks.readiness import require_ready
         from retention.render import terminal_runs as show
-        from retention.reports.run_documents import run_document
+        from retention.reports.run_view import result_document
         from retention.runs.model import RequestedBy
 
         runs = services.runs(signals, show=True, stalled=partial(measured.stalled, services))
@@ -154,8 +154,8 @@ def run(
             assert planned is not None  # only a scheduled time can have a run already
             finished = await runs.execute(planned, ask if at_a_terminal() and not yes else None)
         measured.finished = finished
-        document = run_document(finished)
-        emit_json(document) if as_json else show.print_run(document)
+        document = result_document(finished)
+        emit_json(document) if as_json else show.print_result(document)
         if signals.code is None:
             await services.tell()
         return int(finished.exit)
@@ -169,7 +169,7 @@ def _load_the_end() -> None:
     from retention import metrics, metrics_file  # noqa: F401
     from retention.ledger import policy_facts  # noqa: F401
     from retention.notify import apprise_channel, notifier, webhook  # noqa: F401
-    from retention.render import files  # noqa: F401
+    from retention.render import json_file  # noqa: F401
 
 
 def _asked(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import os
 import stat
 import sys
@@ -13,14 +12,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retention.cli.arguments import MOST, require_known
 from retention.cli.command import default_requester, emit_json, run_with_services
 from retention.cli.help_text import WholeHelp
+from retention.cli.lookups import MOST, require_known
 from retention.cli.parsing import moment
 from retention.cli.run_ids import OnlyRun, RunId, known_run
 from retention.core.names import NameKind
 from retention.errors import UsageError
 from retention.process.streams import FULL
+from retention.render.formats import FORMATS, Format
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,14 +32,6 @@ if TYPE_CHECKING:
     from retention.wiring.services import Services
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-
-class Format(enum.StrEnum):
-    """How a report is written."""
-
-    TABLE = "table"
-    CSV = "csv"
-    JSON = "json"
 
 
 def register(app: typer.Typer) -> None:
@@ -64,7 +56,7 @@ def report(
     policy: Annotated[str | None, typer.Option(metavar="P", help="Only runs of this policy.")] = None,
     run: OnlyRun = None,
     format_: Annotated[
-        Format, typer.Option("--format", metavar="table|csv|json", help="How it is written.")
+        Format, typer.Option("--format", metavar="|".join(FORMATS), help="How it is written.")
     ] = Format.TABLE,
     as_json: AsJson = False,
     output: Annotated[Path | None, typer.Option("-o", metavar="FILE", help="Into a file instead of stdout.")] = None,
@@ -82,8 +74,6 @@ def report(
 
     async def work(services: Services, _signals: ShutdownSignals) -> int:
         from retention.ledger.checks.readiness import require_ready
-        from retention.render import files
-        from retention.render import terminal_lists as table
         from retention.reports.read import read_report
         from retention.reports.report import Selection
 
@@ -92,11 +82,11 @@ def report(
         for option, kind, name in (("--market", NameKind.MARKET, market), ("--policy", NameKind.POLICY, policy)):
             await require_known(services, option, kind, [name] if name is not None else ())
         run_id = await known_run(services, run) if run is not None else None
-        write = {Format.TABLE: table.print_report, Format.CSV: files.write_csv, Format.JSON: files.write_json}
+        write = FORMATS[Format.JSON if as_json else format_]()
         selection = Selection(start, end, market, policy, run_id, all_)
         with _written(output) as file:
             async with read_report(services.database, selection) as found:
-                await write[Format.JSON if as_json else format_](found, file)
+                await write(found, file)
         return 0
 
     run_with_services(context, work, asked=asked, prints=True)
@@ -113,7 +103,7 @@ def explain(
     async def work(services: Services, _signals: ShutdownSignals) -> int:
         from retention.ledger.checks.readiness import require_ready
         from retention.ledger.known_names import KnownNames
-        from retention.render import terminal_lists as table
+        from retention.render.terminal_history import print_history
         from retention.reports import explain as explaining
         from retention.runs.scope import scope_of
 
@@ -123,7 +113,7 @@ def explain(
         life = await explaining.explain(services.database, partner, round_, policies)
         if not life.seen:
             life = replace(life, alike=tuple(await KnownNames(services.database).alike(round_) or ()))
-        emit_json(life) if as_json else table.print_life(life)
+        emit_json(life) if as_json else print_history(life)
         return 0
 
     run_with_services(context, work, prints=True)
@@ -138,14 +128,15 @@ def runs_list(
 
     async def work(services: Services, _signals: ShutdownSignals) -> int:
         from retention.ledger.checks.readiness import require_ready
-        from retention.render import terminal_lists as table
+        from retention.render.json_file import row_objects
+        from retention.render.terminal_lists import print_runs
 
         await require_ready(services.database, "runs list")
         found = await services.run_ledger.list_runs(limit)
         if as_json:
-            emit_json(table.documents(found))
+            emit_json(row_objects(found))
             return 0
-        table.print_runs(found, await services.run_ledger.count_telling_digits([row.run_id for row in found]))
+        print_runs(found, await services.run_ledger.count_telling_digits([row.run_id for row in found]))
         return 0
 
     run_with_services(context, work, prints=True)
@@ -160,10 +151,8 @@ def runs_show(
 
     async def work(services: Services, _signals: ShutdownSignals) -> int:
         from retention.ledger.checks.readiness import require_ready
-        from retention.render.terminal_run import print_run, run_document
-        from retention.render.terminal_runs import vendor_pause
-        from retention.render.terminal_table import print_lines
-        from retention.reports.run_documents import pauses_document
+        from retention.render.terminal_runs import print_record
+        from retention.reports.run_view import record_document
 
         await require_ready(services.database, "runs show")
         run_id = await known_run(services, run)
@@ -172,11 +161,8 @@ def runs_show(
         unfinished = row.status in {"planned", "running", "halted"}
         partners = row.settings.get("partners") or None
         pauses = await services.pauses.list_vendor_pauses(partners) if unfinished else {}
-        if as_json:
-            emit_json(run_document(row, summary) | {"vendor_pauses": pauses_document(pauses)})
-            return 0
-        print_run(row, summary)
-        print_lines((vendor_pause(partner, until) for partner, until in pauses.items()), None)
+        document = record_document(row, summary, pauses)
+        emit_json(document) if as_json else print_record(document)
         return 0
 
     run_with_services(context, work, prints=True)

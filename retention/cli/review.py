@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retention.cli.arguments import HIGHEST
 from retention.cli.command import default_requester, emit_json, run_with_services
 from retention.cli.help_text import WholeHelp
+from retention.cli.lookups import HIGHEST
 from retention.core.model import RESOLUTIONS
 from retention.exit_codes import ExitCode
 
@@ -37,12 +37,13 @@ def review_list(context: typer.Context, as_json: AsJson = False) -> None:
     async def work(services: Services, _signals: ShutdownSignals) -> int:
         from retention.ledger.checks.readiness import require_ready
         from retention.render import terminal_lists as table
+        from retention.render.json_file import row_objects
 
         await require_ready(services.database, "review list")
         items = await services.review.list(
             {name: partner.max_runs for name, partner in services.settings.partners.items()}
         )
-        emit_json(table.documents(items)) if as_json else table.print_reviews(items)
+        emit_json(row_objects(items)) if as_json else table.print_reviews(items)
         return 0
 
     run_with_services(context, work, prints=True)
@@ -104,10 +105,11 @@ def review_reclose(
     async def work(services: Services, _signals: ShutdownSignals) -> int:
         from retention.ledger.checks.readiness import require_ready
         from retention.render import terminal_lists as table
+        from retention.render.json_file import row_objects
 
         await require_ready(services.database, "review reclose")
         done = await services.review.reclose(cancellation_ids or None, default_requester(by))
-        emit_json(table.documents(done)) if as_json else table.print_reclosed(done)
+        emit_json(row_objects(done)) if as_json else table.print_reclosed(done)
         return ExitCode.REVIEW if any(one.why for one in done) else ExitCode.DONE
 
     run_with_services(context, work)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retention.cli.arguments import require_host
 from retention.cli.command import globals_of, run_with_services
+from retention.cli.lookups import require_host
 from retention.cli.parsing import duration
 from retention.errors import UsageError
 

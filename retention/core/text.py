@@ -26,9 +26,14 @@ def money_text(amount: Decimal | None, currency: str | None) -> str:
     return " ".join(filter(None, (decimal_text(amount) if amount is not None else "", currency)))
 
 
-def counted(number: int, one: str, many: str | None = None) -> str:
-    """Write a number with the noun that goes with it: 1 round, 2 rounds; `many` where an s alone does not make it."""
-    return f"{number} {one if number == 1 else many or f'{one}s'}"
+def counted(number: int, one: str, many: str | None = None, *, separator: str = "") -> str:
+    """Write a number with its noun: 1 round, 2 rounds. `many`: an irregular plural. `separator`: between thousands."""
+    return f"{format(number, ',').replace(',', separator)} {plural(number, one, many)}"
+
+
+def plural(number: int, one: str, many: str | None = None) -> str:
+    """Return the noun that goes with a number: one round, several rounds. `many`: an irregular plural."""
+    return one if number == 1 else many or f"{one}s"
 
 
 def format_duration(duration: timedelta) -> str:

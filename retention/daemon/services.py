@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from retention.ledger.runs import RunLedger
     from retention.ledger.schedules import ScheduleStore
     from retention.ledger.stalled_runs import StalledRuns
-    from retention.log import Redactor
     from retention.process.shutdown import DrainScope
+    from retention.redaction import Redactor
     from retention.runs.service import RunService
     from retention.settings import Settings
 

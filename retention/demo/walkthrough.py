@@ -19,13 +19,14 @@ import psycopg
 from retention.core.text import counted
 from retention.demo.embedded_postgres import Embedded, embedded_postgres
 from retention.ledger import migrations
-from retention.render import files
 from retention.render import terminal_lists as table
 from retention.render import terminal_runs as show
+from retention.render.csv_file import write_csv
+from retention.render.terminal_history import print_history
 from retention.reports.explain import explain
 from retention.reports.read import read_report
 from retention.reports.report import Selection
-from retention.reports.run_documents import plan_document, run_document
+from retention.reports.run_view import plan_document, result_document
 from retention.runs.model import RequestedBy
 from retention.runs.scope import scope_of
 from retention.settings import load_settings
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
-    from retention.log import Redactor
     from retention.process.shutdown import ShutdownSignals
+    from retention.redaction import Redactor
     from retention.wiring.services import Services
 
     OpenLog = Callable[[Redactor], FilteringBoundLogger]
@@ -108,7 +109,7 @@ async def _steps(services: Services, vendor: Simulator, signals: ShutdownSignals
         planned = await runs.plan(enforced, scope, terms, RequestedBy("demo", "the first look"))
         assert planned is not None  # nobody else can have planned it
         finished = await runs.execute(planned)
-    show.print_run(run_document(finished))
+    show.print_result(result_document(finished))
 
     show.heading("retention report")
     file = place / "report.csv"
@@ -116,7 +117,7 @@ async def _steps(services: Services, vendor: Simulator, signals: ShutdownSignals
         await table.print_report(report, limit=SHOWN)
     with file.open("w", encoding="utf-8", newline="") as out:
         async with read_report(services.database, Selection()) as report:
-            count = await files.write_csv(report, out)
+            count = await write_csv(report, out)
     print(f"(retention report --format csv -o report.csv: {counted(count, 'round')}, {file.stat().st_size} bytes)")
 
     show.heading("retention review list")
@@ -129,7 +130,7 @@ async def _steps(services: Services, vendor: Simulator, signals: ShutdownSignals
     doubt = items[0] if items else None
     if doubt is not None:
         show.heading(f"retention explain --partner {doubt.partner} --round {doubt.round_id}")
-        table.print_life(await explain(services.database, doubt.partner, doubt.round_id, [("nightly", scope)]))
+        print_history(await explain(services.database, doubt.partner, doubt.round_id, [("nightly", scope)]))
     return int(finished.exit) if signals.code else 0
 
 

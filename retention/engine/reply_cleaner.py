@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from retention.core.model import Reply
 from retention.core.secret_echo import echoed_alone
 from retention.core.sending.transitions import is_known_status
-from retention.log import MASK, SHORTEST
+from retention.redaction import MASK, SHORTEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

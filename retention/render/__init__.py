@@ -1,1 +1,1 @@
-"""Values as people and programs read them: terminal, CSV, JSON."""
+"""Output only: tables, lists, progress, and files in each format. Reads documents and read models."""

@@ -1,41 +1,44 @@
-"""What a person is asked before a run sends anything."""
+"""The question that a person answers before a run sends its first request."""
 
 from __future__ import annotations
 
 import textwrap
+from functools import partial
 from typing import TYPE_CHECKING
 
 from retention.core.money import shown_sums
-from retention.core.text import printable
-from retention.render.terminal_values import moment
+from retention.core.text import counted, plural, printable
+from retention.render.terminal_table import moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from retention.runs.model import Planned
 
-WIDTH = 80
-"""Columns."""
+WIDTH_COLUMNS = 80
 
 
 def question(planned: Planned, doubts: int) -> str:
-    """Say what is about to be cancelled: whose rounds, how many, for how much, and how old. In lines of 80 columns."""
+    """Describe the rounds to cancel (partners, markets, number, stakes, age), in lines of 80 columns.
+
+    `doubts`: the number of doubts of earlier runs that this run settles.
+    """
     return "\n".join(
         part
         for line in _lines(planned, doubts)
-        for part in textwrap.wrap(printable(line), WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+        for part in textwrap.wrap(printable(line), WIDTH_COLUMNS, subsequent_indent="  ", break_on_hyphens=False)
     )
 
 
 def _lines(planned: Planned, doubts: int) -> Iterator[str]:
-    plan, figures = planned.plan, planned.plan.figures()
+    plan, totals = planned.plan, planned.plan.figures()
     partners = _listed("partner", (group.partner for group in plan.eligible))
     markets = _listed("market", (group.market for group in plan.eligible))
     yield ", ".join(filter(None, [f"policy {planned.policy.name}", *partners, *markets]))
     if plan.rounds:
         yield f"{_counted(plan.rounds, 'round')} to cancel, the oldest opened at {moment(plan.oldest)}"
-        stakes = ", ".join(shown_sums(figures.stakes))
-        without = f"{_counted(figures.unjudged, 'round')} without a usable stake" if figures.unjudged else ""
+        stakes = ", ".join(shown_sums(totals.stakes))
+        without = f"{_counted(totals.unjudged, 'round')} without a usable stake" if totals.unjudged else ""
         yield "; ".join(filter(None, [f"stakes {stakes}" if stakes else "", without]))
     if doubts:
         yield f"{_counted(doubts, 'doubt')} of earlier runs to settle"
@@ -43,8 +46,7 @@ def _lines(planned: Planned, doubts: int) -> Iterator[str]:
 
 def _listed(noun: str, names: Iterable[str | None]) -> list[str]:
     known = sorted({name for name in names if name})
-    return [f"{noun}{'' if len(known) == 1 else 's'} {', '.join(known)}"] if known else []
+    return [f"{plural(len(known), noun)} {', '.join(known)}"] if known else []
 
 
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+_counted = partial(counted, separator=",")

@@ -1,4 +1,4 @@
-"""What a terminal shows while a run is on."""
+"""The progress bar of a run, on stderr."""
 
 from __future__ import annotations
 
@@ -15,23 +15,21 @@ if TYPE_CHECKING:
 
     from retention.engine.counters import RunCounters
 
-REFRESH = 0.2
-"""Seconds."""
+REFRESH_INTERVAL_S = 0.2
 
-BAR = 20
-"""Columns."""
+BAR_WIDTH_COLUMNS = 20
 
 
 def is_watched() -> bool:
-    """Whether anybody sees a display."""
+    """Whether stderr is a terminal, so that a person sees the bar."""
     return sys.stderr.isatty()
 
 
 @asynccontextmanager
-async def progress(stats: RunCounters, planned: int, before: int = 0) -> AsyncIterator[None]:
-    """Show rounds done, rate, time left and outcomes on stderr, which is a terminal.
+async def progress(counters: RunCounters, planned: int, before: int = 0) -> AsyncIterator[None]:
+    """Show rounds done, rate, time left and outcomes on stderr while the context is open.
 
-    `planned` counts the rounds of the run, `before` those of them that were done when this process began.
+    `planned`: the rounds of the run. `before`: the rounds that were done when this process began.
     """
     with _display() as display:
         task = display.add_task("cancelling", total=planned, completed=before, speed="", outcomes="")
@@ -41,11 +39,11 @@ async def progress(stats: RunCounters, planned: int, before: int = 0) -> AsyncIt
                 speed = display.tasks[0].speed
                 display.update(
                     task,
-                    completed=before + stats.done,
+                    completed=before + counters.done,
                     speed=f"{speed:.0f}/s" if speed else "",
-                    outcomes=", ".join(f"{state.value} {count}" for state, count in stats.states.most_common()),
+                    outcomes=", ".join(f"{state.value} {count}" for state, count in counters.states.most_common()),
                 )
-                await asyncio.sleep(REFRESH)
+                await asyncio.sleep(REFRESH_INTERVAL_S)
 
         showing = asyncio.create_task(refresh())
         try:
@@ -55,8 +53,8 @@ async def progress(stats: RunCounters, planned: int, before: int = 0) -> AsyncIt
 
 
 def _display() -> Progress:
-    """Make the display: bar, count, rate and time on a line that fits any terminal, the outcomes below it."""
-    from rich import progress as bars  # noqa: PLC0415 - not needed where nobody looks
+    """Make the display: bar, count, rate and time on one short line, the outcomes below it."""
+    from rich import progress as bars  # noqa: PLC0415 - slow to import, and only a terminal needs it
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Column  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
@@ -70,7 +68,7 @@ def _display() -> Progress:
 
     return Display(
         bars.TextColumn("{task.description}"),
-        bars.BarColumn(bar_width=BAR, table_column=Column(min_width=BAR)),
+        bars.BarColumn(bar_width=BAR_WIDTH_COLUMNS, table_column=Column(min_width=BAR_WIDTH_COLUMNS)),
         bars.MofNCompleteColumn(table_column=Column(no_wrap=True)),
         bars.TextColumn("{task.fields[speed]}", table_column=Column(no_wrap=True)),
         bars.TextColumn("left"),

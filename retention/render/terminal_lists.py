@@ -1,19 +1,16 @@
-"""Reports and lists as people read them."""
+"""Reports and lists as a terminal shows them."""
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from retention.core.money import UNKNOWN, digits_text, shown_money, shown_words
 from retention.core.runs.run_ids import shown_run_id
 from retention.core.runs.stalled import standing
-from retention.render.terminal_table import Column, print_grid, print_lines
-from retention.render.terminal_values import moment
-from retention.reports.round_history import lines
+from retention.render.terminal_table import Column, moment, print_grid, print_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import TextIO
     from uuid import UUID
 
@@ -22,10 +19,9 @@ if TYPE_CHECKING:
     from retention.ledger.reclosing import Reclosed
     from retention.ledger.review import ReviewItem
     from retention.reports.report import Report, ReportRound, Total
-    from retention.reports.round_history import RoundHistory
 
-PAGE = 1000
-"""Rounds to a table; a longer report is told in several, so that it never stands in memory as a whole."""
+PAGE_ROUNDS = 1000
+"""The most rounds of one table. A longer report is printed as several tables, so that it needs little memory."""
 
 _ROUND = (
     Column("partner", 4),
@@ -49,7 +45,7 @@ _TOTAL = (
 
 
 async def print_report(report: Report, file: TextIO | None = None, *, limit: int | None = None) -> int:
-    """Print a report's rounds, or the first `limit` of them, and its totals; returns how many rounds it printed."""
+    """Print a report's rounds, at most `limit` of them, and its totals; return the number of rounds printed."""
     count = 0
     page: list[ReportRound] = []
     async for item in report.rounds:
@@ -57,12 +53,12 @@ async def print_report(report: Report, file: TextIO | None = None, *, limit: int
             break
         page.append(item)
         count += 1
-        if len(page) == PAGE:
+        if len(page) == PAGE_ROUNDS:
             print_grid(_ROUND, map(_round, page), file)
             page.clear()
     if page:
         print_grid(_ROUND, map(_round, page), file)
-    print_lines(_rest(report, count), file)
+    print_lines(_after_rounds(report, count), file)
     if report.totals:
         print_grid(_TOTAL, map(_total, report.totals), file)
     return count
@@ -87,8 +83,8 @@ def _total(item: Total) -> tuple[object, ...]:
     return item.market, item.outcome, item.currency or UNKNOWN, item.count, *sums
 
 
-def _rest(report: Report, printed: int) -> Iterator[str]:
-    """Tell what stands between rounds and totals."""
+def _after_rounds(report: Report, printed: int) -> Iterator[str]:
+    """Write the lines between rounds and totals: the number of rounds not printed, or that there are no rounds."""
     rounds = sum(total.count for total in report.totals)
     if rounds > printed:
         yield f"and {rounds - printed} more"
@@ -97,13 +93,8 @@ def _rest(report: Report, printed: int) -> Iterator[str]:
     )
 
 
-def print_life(life: RoundHistory, file: TextIO | None = None) -> None:
-    """Print what is known of a round and what was done to it."""
-    print_lines(lines(life), file)
-
-
 def print_holds(holds: Sequence[Hold], file: TextIO | None = None) -> None:
-    """Print holds."""
+    """Print holds, released ones included."""
     columns = (
         Column("hold"),
         Column("partner", 2),
@@ -137,7 +128,7 @@ def print_holds(holds: Sequence[Hold], file: TextIO | None = None) -> None:
 
 
 def print_pauses(pauses: Sequence[Pause], file: TextIO | None = None) -> None:
-    """Print who is paused."""
+    """Print the pauses that stand."""
     rows = [(pause.partner or "all", pause.reason, pause.paused_by, moment(pause.paused_at)) for pause in pauses]
     _print_list(
         (Column("partner"), Column("reason", prose=True), Column("by"), Column("since")), rows, "nobody is paused", file
@@ -145,7 +136,7 @@ def print_pauses(pauses: Sequence[Pause], file: TextIO | None = None) -> None:
 
 
 def print_reviews(items: Sequence[ReviewItem], file: TextIO | None = None) -> None:
-    """Print what needs a person."""
+    """Print the rounds that need a person, each with the reasons why."""
     columns = (
         Column("id"),
         Column("partner", 2),
@@ -167,7 +158,7 @@ def print_reviews(items: Sequence[ReviewItem], file: TextIO | None = None) -> No
             item.round_id,
             item.state,
             shown_words("; ".join(item.why)),
-            _said(item),
+            _vendor_reply(item),
             shown_money(item.amount, item.currency),
             shown_money(item.stake, item.stake_currency),
             moment(item.settled_at),
@@ -178,14 +169,14 @@ def print_reviews(items: Sequence[ReviewItem], file: TextIO | None = None) -> No
     _print_list(columns, rows, "nothing needs a person", file)
 
 
-def _said(item: ReviewItem) -> str:
-    """Tell what the vendor said, and what else is known of it."""
+def _vendor_reply(item: ReviewItem) -> str:
+    """Write the vendor's error code and description, and the round's detail."""
     code = item.error_code and f"code {item.error_code}"
     return ", ".join(filter(None, (code, item.description, shown_words(item.detail))))
 
 
 def print_reclosed(items: Sequence[Reclosed], file: TextIO | None = None) -> None:
-    """Print what came of closing rounds once more."""
+    """Print the results of `review reclose`."""
     rows = [
         (
             item.id,
@@ -201,7 +192,7 @@ def print_reclosed(items: Sequence[Reclosed], file: TextIO | None = None) -> Non
 
 
 def print_runs(runs: Sequence[Any], digits: Mapping[UUID, int], file: TextIO | None = None) -> None:
-    """Print runs with their counts, the rows of RunLedger.list; `digits`: how many tell each run from all others."""
+    """Print runs with their counts, the rows of RunLedger.list. `digits`: how many digits identify each run."""
     columns = (
         Column("run"),
         Column("policy", 1),
@@ -224,7 +215,7 @@ def print_runs(runs: Sequence[Any], digits: Mapping[UUID, int], file: TextIO | N
             moment(run.as_of),
             run.requested_by,
             run.trigger if run.scheduled_for is None else f"{run.trigger} {moment(run.scheduled_for)}",
-            ", ".join(f"{name} {count}" for name in COUNTS if (count := getattr(run, name))),
+            ", ".join(f"{name} {count}" for name in STATE_COUNTS if (count := getattr(run, name))),
             run.halt_reason or (f"no progress since {moment(run.progressed_at)}" if run.stalled else None),
         )
         for run in runs
@@ -232,7 +223,7 @@ def print_runs(runs: Sequence[Any], digits: Mapping[UUID, int], file: TextIO | N
     _print_list(columns, rows, "no runs", file)
 
 
-COUNTS = (
+STATE_COUNTS = (
     "cancelled",
     "already_cancelled",
     "already_completed",
@@ -244,20 +235,12 @@ COUNTS = (
     "resolved",
     "unfinished",
 )
-"""What may have become of a run's rounds, as the list of runs counts them."""
+"""The columns of RunLedger.list that count a run's rounds by state."""
 
 
 def _print_list(columns: Sequence[Column], rows: Sequence[Sequence[object]], nothing: str, file: TextIO | None) -> None:
-    """Print rows, or the words for there being none."""
+    """Print rows under their columns, or the text `nothing` for an empty list."""
     if rows:
         print_grid(columns, rows, file)
     else:
         print_lines([nothing], file)
-
-
-def documents(rows: Iterable[Any]) -> list[dict[str, Any]]:
-    """Turn rows, named tuples or dataclasses, into what JSON has objects for."""
-    return [
-        row._asdict() if hasattr(row, "_asdict") else {field.name: getattr(row, field.name) for field in fields(row)}
-        for row in rows
-    ]

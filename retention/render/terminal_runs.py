@@ -1,20 +1,30 @@
-"""Plans and runs as people read them, on stdout."""
+"""Plans and runs as a terminal shows them."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from retention.core.money import UNKNOWN, shown_money
 from retention.core.planning.plan import BROKEN
 from retention.core.runs.next_steps import resume_command
+from retention.core.runs.stalled import standing
 from retention.core.runs.summary import NOT_CONFIRMED
 from retention.core.text import counted
-from retention.render.terminal_table import Column, print_grid, print_lines
-from retention.render.terminal_values import moment, sums_below, sums_in_short, sums_told
+from retention.render.json_file import to_json
+from retention.render.terminal_table import (
+    Column,
+    moment,
+    print_grid,
+    print_lines,
+    sums_below,
+    sums_in_short,
+    sums_lines,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
-    from datetime import datetime
+    from typing import TextIO
 
     from retention.core.planning.plan import ListedRound
 
@@ -43,13 +53,20 @@ _PLAN = (
 )
 
 
-def heading(words: str) -> None:
-    """Print a step's heading."""
-    print_lines(["", f"$ {words}" if words.startswith("retention ") else words], None)
+_RECORD_BELOW = {"refunds", "overrides", "settings", "vendor_pauses"}
+"""Values of a recorded run that need lines of their own, after all others."""
+
+_RECORD_LABELS = {"active": "a process is at work"}
+"""Labels of a recorded run's values that differ from their JSON keys."""
+
+
+def heading(text: str) -> None:
+    """Print the heading of a step; a command gets a prompt."""
+    print_lines(["", f"$ {text}" if text.startswith("retention ") else text], None)
 
 
 def print_plan(document: Mapping[str, Any]) -> None:
-    """Print what `plan` found."""
+    """Print a plan, the document of `plan`."""
     print_lines([f"policy {document['policy']} ({document['mode']}), as of {moment(document['as_of'])}"], None)
     if document["groups"]:
         rows = (
@@ -67,8 +84,8 @@ def print_plan(document: Mapping[str, Any]) -> None:
     print_lines(_plan_lines(document), None)
 
 
-async def print_listed(document: Mapping[str, Any], rounds: AsyncIterator[ListedRound]) -> None:
-    """Print what `plan` found, and each of its rounds as it comes: nobody knows how many these are."""
+async def print_plan_rounds(document: Mapping[str, Any], rounds: AsyncIterator[ListedRound]) -> None:
+    """Print a plan, then its rounds one by one: a plan may have too many rounds for memory."""
     print_plan(document)
     async for item in rounds:
         stake = shown_money(item.stake, item.currency) or "no stake"
@@ -76,9 +93,43 @@ async def print_listed(document: Mapping[str, Any], rounds: AsyncIterator[Listed
         print_lines([f"{item.standing}: {item.partner or UNKNOWN}/{item.round_id or UNKNOWN}, {known}"], None)
 
 
-def print_run(document: Mapping[str, Any]) -> None:
-    """Print what a run came to, and what to do next."""
-    print_lines(_run_lines(document), None)
+def print_result(document: Mapping[str, Any]) -> None:
+    """Print the result of a run and the next steps, the document of `run`."""
+    print_lines(_result_lines(document), None)
+
+
+def print_record(document: Mapping[str, Any], file: TextIO | None = None) -> None:
+    """Print a recorded run, the document of `runs show`, one known value per line.
+
+    Overrides and settings follow as JSON, which is never wrapped. Then come the vendor pauses that delay the run.
+    """
+    shown = {name: value for name, value in document.items() if name not in _RECORD_BELOW}
+    if shown.get("status") != "running":
+        shown.pop("active", None)  # the process that ended the run stays listed as active for some seconds
+    if shown.get("status") in {"planned", "running"}:
+        stalled = document["stalled_at"] is not None
+        shown["status"] = standing(document["status"], at_work=document["active"], stalled=stalled)
+    lines = ((name, _one_line(value)) for name, value in shown.items())
+    print_lines((f"{_RECORD_LABELS.get(name, name).replace('_', ' ')}: {text}" for name, text in lines if text), file)
+    if document["refunds"]:
+        print_lines(sums_lines("refunds", document["refunds"]), file)
+    for name in ("overrides", "settings"):
+        if document.get(name):
+            print_lines([f"{name}:"], file)
+            print(to_json(document[name]), file=file)
+    pauses = document.get("vendor_pauses", ())
+    print_lines((vendor_pause(pause["partner"], pause["until"]) for pause in pauses), file)
+
+
+def person_pause(partner: str | None, by: str, since: datetime, reason: str) -> str:
+    """Describe a person's pause of one partner, or (None) of all partners, with the command that ends it."""
+    paused = f"{partner} is" if partner is not None else "all partners are"
+    return f"{paused} paused by {by} since {moment(since)}: {reason}; `{resume_command(partner)}` ends it"
+
+
+def vendor_pause(partner: str, until: datetime) -> str:
+    """Describe the pause that a partner's vendor asked for, with its end and the command that ends it earlier."""
+    return f"{partner} is paused by the vendor until {moment(until)}; `{resume_command(partner)}` ends it"
 
 
 def _plan_lines(document: Mapping[str, Any]) -> Iterator[str]:
@@ -105,24 +156,13 @@ def _plan_lines(document: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _left_out(document: Mapping[str, Any]) -> Iterator[str]:
-    for standing, count in sorted(document["left_out"].items()):
-        yield f"left out: {count} {_LEFT_OUT[standing]}"
+    for reason, count in sorted(document["left_out"].items()):
+        yield f"left out: {count} {_LEFT_OUT[reason]}"
     for other in document["elsewhere"]:
         yield other["words"]
 
 
-def person_pause(partner: str | None, by: str, since: datetime, reason: str) -> str:
-    """Say who is paused, by whom, since when and why, and what ends it."""
-    whom = f"{partner} is" if partner is not None else "all partners are"
-    return f"{whom} paused by {by} since {moment(since)}: {reason}; `{resume_command(partner)}` ends it"
-
-
-def vendor_pause(partner: str, until: datetime) -> str:
-    """Say who is paused by its vendor, until when, and what ends it."""
-    return f"{partner} is paused by the vendor until {moment(until)}; `{resume_command(partner)}` ends it"
-
-
-def _run_lines(document: Mapping[str, Any]) -> Iterator[str]:
+def _result_lines(document: Mapping[str, Any]) -> Iterator[str]:
     if (document["status"], document["halt_reason"]) == ("cancelled", NOT_CONFIRMED):
         yield f"nothing was cancelled: run {document['run_id']} is not confirmed, and the next run has its rounds"
         return
@@ -140,7 +180,7 @@ def _run_lines(document: Mapping[str, Any]) -> Iterator[str]:
         yield "  no stale rounds" + (" but those of other runs" if document["elsewhere"] else "")
     yield from _left_out(document)
     if document["refunds"]:
-        yield from sums_told("refunds promised by the vendor", document["refunds"])
+        yield from sums_lines("refunds promised by the vendor", document["refunds"])
     for name, words in _OPEN_ENDS.items():
         if document[name]:
             yield f"  {document[name]:>8} {words}"
@@ -157,3 +197,19 @@ def _span(seconds: float) -> str:
     if seconds < 90:  # noqa: PLR2004 - seconds; above, minutes read better
         return counted(round(seconds), "second")
     return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"  # noqa: PLR2004
+
+
+def _one_line(value: Any) -> str:
+    """Write a value on one line; an unknown, false or empty value is the empty text."""
+    if value is None or value is False or value in ([], {}):
+        return ""
+    match value:
+        case True:
+            return "yes"
+        case datetime():
+            return moment(value)
+        case dict():
+            return ", ".join(f"{name} {one}" for name, one in value.items())
+        case list() | tuple():
+            return ", ".join(map(str, value))
+    return str(value)

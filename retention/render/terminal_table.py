@@ -1,8 +1,8 @@
-"""Tables and lines that fit the terminal: no id, no amount and no word is ever broken or cut.
+"""Tables, lines and values that fit the terminal. Ids, amounts and words are never broken or cut.
 
-A table that is too wide keeps the columns of the lowest ranks; what its other columns hold follows below each row,
-with their names. A reader that is no terminal gets tables laid out for `USUAL` columns, or as many as COLUMNS says, and
-no text is wrapped for it: programs look for words that stand beside each other.
+A table that is too wide keeps the columns of the lowest ranks. The values of its other columns follow below each row,
+with the columns' names. Output that is not a terminal gets tables for `DEFAULT_WIDTH` columns, or for COLUMNS, and no
+wrapped text: programs search it for adjacent words.
 """
 
 from __future__ import annotations
@@ -11,34 +11,36 @@ import os
 import re
 import sys
 import unicodedata
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from retention.core.text import printable
+from retention.core.money import UNKNOWN, shown_sums
+from retention.core.text import counted, printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from decimal import Decimal
     from typing import TextIO
 
     Row = Sequence[object]
 
-USUAL = 80
-"""Columns of a terminal that does not tell."""
+DEFAULT_WIDTH = 80
+"""Width in columns where neither COLUMNS nor the terminal gives one."""
 
 INDENT = 4
-"""Blanks before what follows below a row."""
+"""Blanks before the values below a row, and before a wrapped line's rest."""
 
 GAP = "  "
 BETWEEN = "   "
 
-
-_KEPT_TOGETHER = re.compile(r" (?!(?<=\d )(?:[A-Z]{3}|unknown)\b)")
-"""A blank at which a line may be broken: an amount stays with its currency."""
+_LINE_BREAK = re.compile(r" (?!(?<=\d )(?:[A-Z]{3}|unknown)\b)")
+"""A blank where a line may break: not between an amount and its currency."""
 
 
 class Column(NamedTuple):
-    """A column of a table. `right`: set to the right. `prose`: words that may be wrapped, on lines of their own.
+    """A column of a table. `right`: aligned right. `prose`: text that may be wrapped, on lines of its own.
 
-    Where not all fit, those of the lowest rank stay on the row's line, the first column in any case.
+    In a table that is too wide, the columns of the lowest ranks stay on the row's line.
     """
 
     name: str
@@ -48,25 +50,25 @@ class Column(NamedTuple):
 
 
 def width_of(file: TextIO) -> int:
-    """Tell how many columns there are: what COLUMNS says, else the terminal, else the usual number."""
-    told = os.environ.get("COLUMNS", "")
-    if told.isascii() and told.isdigit() and int(told) > 0:
-        return int(told)
+    """Return the output's width in columns: COLUMNS, else the terminal's width, else `DEFAULT_WIDTH`."""
+    given = os.environ.get("COLUMNS", "")
+    if given.isascii() and given.isdigit() and int(given) > 0:
+        return int(given)
     try:
-        return os.get_terminal_size(file.fileno()).columns or USUAL
+        return os.get_terminal_size(file.fileno()).columns or DEFAULT_WIDTH
     except OSError:
-        return USUAL
+        return DEFAULT_WIDTH
 
 
 def print_grid(columns: Sequence[Column], rows: Iterable[Row], file: TextIO | None = None) -> None:
-    """Print rows under their columns, or in several lines each where that is too wide. Nothing is ever cut."""
+    """Print rows under their columns; in a table that is too wide, each row takes several lines."""
     file = file or sys.stdout
     cells = [[printable(value) for value in row] for row in rows]
     file.writelines(f"{line}\n" for line in _laid_out(columns, cells, width_of(file), wrap=file.isatty()))
 
 
 def print_lines(lines: Iterable[str], file: TextIO | None = None, *, hang: int = INDENT) -> None:
-    """Print lines; what does not fit goes on below, `hang` blanks farther to the right than the line began."""
+    """Print lines. The rest of a wrapped line is indented by `hang` more blanks than its beginning."""
     file = file or sys.stdout
     width = width_of(file) if file.isatty() else None
     for line in lines:
@@ -74,7 +76,7 @@ def print_lines(lines: Iterable[str], file: TextIO | None = None, *, hang: int =
 
 
 def wrapped(line: str, width: int | None, hang: int = INDENT) -> Iterator[str]:
-    """Break a line between its words; a word that is wider than that stands alone, and whole."""
+    """Break a line between words. A word wider than `width` columns gets a line of its own, unbroken."""
     if width is None or cells_of(line) <= width:
         yield line
         return
@@ -82,7 +84,7 @@ def wrapped(line: str, width: int | None, hang: int = INDENT) -> Iterator[str]:
     part = line[: len(line) - len(text)]
     margin = " " * (len(part) + hang)
     empty = True
-    for word in _KEPT_TOGETHER.split(text):
+    for word in _LINE_BREAK.split(text):
         longer = f"{part}{word}" if empty else f"{part} {word}"
         if not empty and cells_of(longer) > width:
             yield part.rstrip()
@@ -92,7 +94,7 @@ def wrapped(line: str, width: int | None, hang: int = INDENT) -> Iterator[str]:
 
 
 def cells_of(text: str) -> int:
-    """Tell how many columns a text takes: letters of East Asia take two, accents of their own none."""
+    """Return a text's width in columns: East Asian wide letters take two, combining accents none."""
     if text.isascii():
         return len(text)
     return sum(
@@ -124,7 +126,7 @@ def _names(columns: Sequence[Column]) -> list[str]:
 
 
 def _head(columns: Sequence[Column], widths: Sequence[int], filled: Sequence[int], width: int) -> list[int]:
-    """Choose the columns that stay on the row's line, in their order."""
+    """Return the indexes of the columns that stay on the row's line, in their order."""
     first, *others = sorted(filled, key=lambda index: (columns[index].rank, index))
     head = [first]
     for index in others:
@@ -146,14 +148,44 @@ def _line(columns: Sequence[Column], widths: Sequence[int], row: Sequence[str], 
 
 
 def _below(pairs: Sequence[tuple[Column, str]], width: int, *, wrap: bool) -> Iterator[str]:
-    """Tell what did not fit, name by name: as many to a line as it holds, prose on lines of its own."""
+    """Write the values below a row with their columns' names: several on a line, prose on lines of its own."""
     line, limit = "", width if wrap else None
     for column, text in pairs:
-        told = f"{column.name}: {text}"
-        longer = f"{line}{BETWEEN}{told}" if line else told
+        labelled = f"{column.name}: {text}"
+        longer = f"{line}{BETWEEN}{labelled}" if line else labelled
         if line and (column.prose or INDENT + cells_of(longer) > width):
             yield from wrapped(" " * INDENT + line, limit, 2)
-            longer = told
+            longer = labelled
         line = longer
     if line:
         yield from wrapped(" " * INDENT + line, limit, 2)
+
+
+INLINE_SUMS = 2
+"""The most sums that one sentence holds; more sums follow below it, one per line."""
+
+
+def moment(at: datetime | None) -> str:
+    """Write a time in UTC to the second, or the empty text for None."""
+    return "" if at is None else at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def sums_lines(label: str, amounts: Mapping[str, Decimal]) -> Iterator[str]:
+    """Write labelled sums by currency (in currency units), on one line or several."""
+    yield f"{label}: {sums_in_short(amounts)}"
+    yield from sums_below(amounts)
+
+
+def sums_in_short(amounts: Mapping[str, Decimal]) -> str:
+    """Write sums by currency within a sentence; of many sums, write only the number of currencies."""
+    if len(amounts) > INLINE_SUMS:
+        return f"in {counted(len(amounts), 'currency', 'currencies')}"
+    return ", ".join(shown_sums(amounts)) or UNKNOWN
+
+
+def sums_below(amounts: Mapping[str, Decimal]) -> Iterator[str]:
+    """Write the sums that `sums_in_short` only counted, one per line and aligned right."""
+    if len(amounts) > INLINE_SUMS:
+        texts = shown_sums(amounts)
+        width = max(map(len, texts))
+        yield from (f"  {text:>{width}}" for text in texts)

@@ -1,1 +1,1 @@
-"""Read models: a report, a round's history, a run. Each is read from the ledger and shown by render."""
+"""Read models of the ledger: a report, a round's history, a run. Package `render` shows them."""

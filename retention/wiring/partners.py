@@ -15,7 +15,7 @@ from retention.settings.partner import Call
 if TYPE_CHECKING:
     from contextlib import AsyncExitStack
 
-    from retention.log import Redactor
+    from retention.redaction import Redactor
     from retention.settings.model import Policy
     from retention.settings.partner import Partner as PartnerSettings
 

@@ -27,8 +27,8 @@ from retention.ledger.review import Review
 from retention.ledger.runs import RunLedger
 from retention.ledger.schedules import ScheduleStore
 from retention.ledger.stalled_runs import StalledRuns
-from retention.log import Redactor
 from retention.process.waiting import telling
+from retention.redaction import Redactor
 from retention.runs.scope import scope_of
 from retention.runs.service import RunService
 from retention.wiring.engines import work_on

@@ -19,7 +19,8 @@ from retention.engine.partner import Partner
 from retention.ledger.engine_ledger import EngineLedger
 from retention.ledger.plans import Plans, RunRequest
 from retention.ledger.runs import RunLedger
-from retention.log import Redactor, configure
+from retention.log import configure
+from retention.redaction import Redactor
 from retention.vendor_api.client import VendorClient
 
 if TYPE_CHECKING:

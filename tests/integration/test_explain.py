@@ -14,9 +14,9 @@ from support.ledger import OPENED, SETTLED
 from retention.core.planning.plan import Scope
 from retention.ledger.holds import Holds
 from retention.ledger.plans import Plans, RunRequest
-from retention.render.files import to_json
+from retention.render.json_file import to_json
+from retention.render.terminal_history import history_lines
 from retention.reports.explain import explain
-from retention.reports.round_history import lines
 
 if TYPE_CHECKING:
     from support.ledger import Book
@@ -40,14 +40,14 @@ async def test_a_round_that_nobody_has_seen_is_told_as_such(database: Database) 
     assert not life.seen
     assert (None, (), ()) == (life.open_round, life.cancellations, life.holds)
     assert ("it is not among the operator's open rounds",) == life.policies[0].why_not
-    assert any(line.startswith("never seen: neither") for line in lines(life))
+    assert any(line.startswith("never seen: neither") for line in history_lines(life))
 
 
 async def test_an_open_stale_round_is_told_with_its_columns(database: Database, book: Book) -> None:
     """What the operator's view has is told, and that the policy would plan it."""
     await book.open_round()
     life = await told(database)
-    told_lines = list(lines(life))
+    told_lines = list(history_lines(life))
 
     assert life.seen
     assert life.policies[0].selected
@@ -90,7 +90,7 @@ async def test_the_whole_life_is_told_in_order(database: Database, book: Book) -
     await book.one("UPDATE retention.holds SET released_at = %s", OPENED + SECOND)
     life = await told(database)
 
-    assert list(lines(life))[1:] == [
+    assert list(history_lines(life))[1:] == [
         "not open any more: the operator's view does not have it",
         "policy nightly: would not plan it now",
         "  it is not among the operator's open rounds",
@@ -115,7 +115,7 @@ async def test_what_is_not_over_yet_is_told_last(database: Database, book: Book)
     await book.row(halted, "planned", "planned")
     await book.row(halted, "parked", "in_doubt")
     await book.row(halted, "asked", "in_doubt", due_at=SETTLED)
-    last = {name: list(lines(await told(database, name)))[-1] for name in ("planned", "parked", "asked")}
+    last = {name: list(history_lines(await told(database, name)))[-1] for name in ("planned", "parked", "asked")}
 
     assert last["planned"].endswith(
         f"is planned now; run {halted} is halted: max_rounds: 9 stale rounds, the policy allows 5"

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from support.ledger import OPENED, SETTLED
 
-from retention.render.files import write_json
+from retention.render.json_file import write_json
 from retention.reports.read import read_report
 from retention.reports.report import OUTCOMES, ReportRound, Selection, Total
 

@@ -35,7 +35,12 @@ _READ_LATE = ("RETENTION_", "PG", "TMPDIR", "PYTEST_", "SSL_CERT_FILE")
 
 _IMPORTED = (
     *("retention.checks.checks", "retention.cli.app", "retention.daemon.daemon", "retention.demo.walkthrough"),
-    *("retention.render.files", "retention.reports.read", "retention.vendor_api.client", "retention.wiring.services"),
+    *(
+        "retention.render.json_file",
+        "retention.reports.read",
+        "retention.vendor_api.client",
+        "retention.wiring.services",
+    ),
 )
 """What commands import when they run."""
 

@@ -13,10 +13,10 @@ from aiohttp import web
 from structlog.testing import LogCapture
 
 from retention.ledger.notifications import NotificationOutbox
-from retention.log import Redactor
 from retention.notify.apprise_channel import AppriseChannel
 from retention.notify.notifier import Notifier
 from retention.notify.webhook import Webhook
+from retention.redaction import Redactor
 from retention.settings.model import Target
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retention.core.secret_echo import echoed_alone, echoed_within, weakness
-from retention.log import MASK, Redactor, configure
+from retention.log import configure
+from retention.redaction import MASK, Redactor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,8 +19,9 @@ import structlog
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retention.log import MASK, SHORTEST, Redactor, configure
+from retention.log import configure
 from retention.process.streams import Stream
+from retention.redaction import MASK, SHORTEST, Redactor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retention.log import MASK, Redactor
+from retention.redaction import MASK, Redactor
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,7 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retention.render.files import cell, to_json, write_csv, write_json
+from retention.render.csv_file import cell, write_csv
+from retention.render.json_file import to_json, write_json
 from retention.reports.report import COLUMNS, Report, ReportRound, Selection, Total
 
 if TYPE_CHECKING:

@@ -24,11 +24,11 @@ from retention.ledger.pauses import Pause
 from retention.ledger.reclosing import Reclosed
 from retention.ledger.review import ReviewItem
 from retention.render import terminal_lists as table
-from retention.render import terminal_run as run_view
 from retention.render import terminal_runs as show
 from retention.render import terminal_table as grid
 from retention.render.progress import progress
 from retention.reports.report import Report, ReportRound, Selection, Total
+from retention.reports.run_view import record_document
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -144,7 +144,7 @@ async def reviews(file: io.StringIO) -> list[str]:
 
 async def runs(file: io.StringIO) -> list[str]:
     """Runs in the list."""
-    counts = dict.fromkeys(table.COUNTS, 1234)
+    counts = dict.fromkeys(table.STATE_COUNTS, 1234)
     rows = [
         SimpleNamespace(
             run_id=RUN,
@@ -228,7 +228,7 @@ async def plan(file: io.StringIO) -> list[str]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.stdout", file)
-        await show.print_listed(plan_document(), each())
+        await show.print_plan_rounds(plan_document(), each())
     return [
         *ROUND_IDS,
         *USERS,
@@ -256,7 +256,7 @@ async def run(file: io.StringIO) -> list[str]:
     """One run, but for its JSON, which is never wrapped."""
     refunds = {currency: Decimal(amount) for currency, amount in STAKES.items()}
     summary = Summary(RUN, POLICY, "enforce", "finished", None, dict.fromkeys(State, 1234), refunds=refunds)
-    run_view.print_run(RunRow(RUN, POLICY, WHO, REASON, "running"), summary, file)
+    show.print_record(record_document(RunRow(RUN, POLICY, WHO, REASON, "running"), summary), file)
     return [str(RUN), POLICY, WHO, "1234567890.12 GBP", "860 JPY", "refunds: in 6 currencies"]
 
 
@@ -281,7 +281,7 @@ async def outcome(file: io.StringIO) -> list[str]:
     }
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.stdout", file)
-        show.print_run(document)
+        show.print_result(document)
     return [str(RUN), POLICY, "refunds promised by the vendor: 8.60 EUR", f"retention run --resume {RUN}"]
 
 
@@ -362,7 +362,7 @@ def test_a_runs_settings_can_be_read_back(monkeypatch: pytest.MonkeyPatch) -> No
 
     row = Row("finished", {"max_rounds": 5, "markets": list(MARKETS)}, [{"rail": "max_rounds", "text": REASON * 3}])
     file = Terminal()
-    run_view.print_run(row, Summary(RUN, POLICY, "enforce", "finished", None), file)
+    show.print_record(record_document(row, Summary(RUN, POLICY, "enforce", "finished", None)), file)
     _, rest = file.getvalue().split("overrides:\n")
     overrides, settings = rest.split("settings:\n")
     assert (row.overrides, row.settings) == (json.loads(overrides), json.loads(settings))

@@ -9,7 +9,8 @@ from uuid import uuid4
 from retention.core.runs.summary import Summary
 from retention.daemon.run_supervisor import RunSupervisor
 from retention.exit_codes import ExitCode
-from retention.log import Redactor, configure
+from retention.log import configure
+from retention.redaction import Redactor
 from retention.runs.model import RunResult
 
 if TYPE_CHECKING:

@@ -18,8 +18,10 @@ from retention.core.text import printable
 from retention.ledger.pauses import Pause
 from retention.ledger.review import ReviewItem
 from retention.render import terminal_lists as table
-from retention.render import terminal_run as run_view
+from retention.render.json_file import row_objects
+from retention.render.terminal_runs import print_record
 from retention.reports.report import Report, ReportRound, Selection, Total
+from retention.reports.run_view import record_document
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -215,9 +217,9 @@ def test_pauses_are_told_with_who_and_why() -> None:
 def test_documents_are_objects() -> None:
     """A row of any kind becomes an object with its columns' names."""
     assert {"hold_id": 3, "round_id": "[bold]R-1"} == {
-        name: value for name, value in table.documents([HOLD])[0].items() if name in {"hold_id", "round_id"}
+        name: value for name, value in row_objects([HOLD])[0].items() if name in {"hold_id", "round_id"}
     }
-    assert ("rejected by the vendor", "given up") == table.documents([ITEM])[0]["why"]
+    assert ("rejected by the vendor", "given up") == row_objects([ITEM])[0]["why"]
 
 
 def test_a_run_is_told_line_by_line() -> None:
@@ -226,7 +228,7 @@ def test_a_run_is_told_line_by_line() -> None:
     states = {State.CANCELLED: 2}
     summary = Summary(run.run_id, "nightly", "enforce", "halted", None, states, refunds={"EUR": Decimal("2.50")})
     file = io.StringIO()
-    run_view.print_run(run, summary, file)
+    print_record(record_document(run, summary), file)
 
     assert [
         "run id: 00000000-0000-0000-0000-000000000002",

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retention.cli.arguments import HIGHEST, require_known, require_partner, warn, warn_of_no_match
 from retention.cli.command import default_requester, emit_json, run_with_services
 from retention.cli.help_text import WholeHelp
+from retention.cli.lookups import HIGHEST, require_known, require_partner, warn, warn_of_no_match
 from retention.cli.parsing import moment
 from retention.core.names import NameKind
 from retention.core.planning.holds import NOTHING_HELD, ended_before
@@ -96,9 +96,10 @@ def hold_list(
 
     async def work(services: Services, _signals: ShutdownSignals) -> int:
         from retention.render import terminal_lists as table
+        from retention.render.json_file import row_objects
 
         rows = await services.holds.list_holds(all_)
-        emit_json(table.documents(rows)) if as_json else table.print_holds(rows)
+        emit_json(row_objects(rows)) if as_json else table.print_holds(rows)
         return 0
 
     _on_ledger(context, "hold list", work, prints=True)

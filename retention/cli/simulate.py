@@ -34,7 +34,7 @@ def demo(
     import tempfile
 
     from retention.demo import demonstrate
-    from retention.log import Redactor
+    from retention.redaction import Redactor
 
     try:
         tempfile.gettempdir()
@@ -60,8 +60,8 @@ def simulate(
     journal: Annotated[Path | None, typer.Option(metavar="FILE", help="Append each request as a JSON line.")] = None,
 ) -> None:
     """Run the simulated vendor as a server of its own, for staging. Any credentials are taken, any round is open."""
-    from retention.cli.arguments import refuse_blanks, require_host
-    from retention.log import Redactor
+    from retention.cli.lookups import refuse_blanks, require_host
+    from retention.redaction import Redactor
     from retention.simulator.serve import serve
 
     refuse_blanks(context)

@@ -1,0 +1,69 @@
+"""JSON output: reports and plans, written round by round, and any other document as a whole."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import TYPE_CHECKING, Any
+
+from retention.render.exact_values import EXACT_TEXTS
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable
+    from typing import TextIO
+
+    from retention.core.planning.plan import ListedRound
+    from retention.reports.report import Report
+
+
+def to_json(document: Any) -> str:
+    """Write a document as indented JSON: amounts are decimal strings, times ISO 8601 in UTC."""
+    return json.dumps(document, default=_as_json_type, indent=2)
+
+
+async def write_json(report: Report, file: TextIO) -> int:
+    """Write a report as one JSON object with one round per line; return the number of rounds."""
+    count = 0
+    head = {"from": report.selection.start, "to": report.selection.end, "generated_at": report.generated_at}
+    file.write("{\n" + "".join(f'"{name}": {_line(value)},\n' for name, value in head.items()))
+    file.write('"rounds": [')
+    async for item in report.rounds:
+        file.write((",\n" if count else "\n") + _line(item))
+        count += 1
+    file.write('\n],\n"totals": [')
+    file.write(",".join("\n" + _line(total) for total in report.totals))
+    file.write("\n]\n}\n")
+    return count
+
+
+async def write_plan_json(document: Mapping[str, Any], rounds: AsyncIterator[ListedRound], file: TextIO) -> None:
+    """Write a plan's document as JSON, with its rounds under `listed`, one round per line."""
+    file.write("{\n" + "".join(f'"{name}": {_line(value)},\n' for name, value in document.items()) + '"listed": [')
+    comma = "\n"
+    async for item in rounds:
+        file.write(comma + _line(item._asdict()))
+        comma = ",\n"
+    file.write("\n]\n}\n")
+
+
+def row_objects(rows: Iterable[Any]) -> list[dict[str, Any]]:
+    """Convert rows (named tuples or dataclasses) to JSON objects with the columns' names."""
+    return [row._asdict() if hasattr(row, "_asdict") else _fields(row) for row in rows]
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    return {field.name: getattr(value, field.name) for field in fields(value)}
+
+
+def _as_json_type(value: Any) -> Any:
+    if text := EXACT_TEXTS.get(type(value)):
+        return text(value)
+    if is_dataclass(value):
+        return _fields(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} is no JSON")
+
+
+_line = json.JSONEncoder(default=_as_json_type).encode

@@ -1,0 +1,127 @@
+"""Documents of plans and runs: the same values for JSON, for the terminal and for pages.
+
+`plan` shows `plan_document`, `run` shows `result_document`, and `runs show` shows `record_document`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from retention.core.planning.plan import eta_seconds
+from retention.core.planning.rails import check_plan
+from retention.core.runs.next_steps import next_steps
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from retention.core.model import State
+    from retention.core.planning.plan import Plan
+    from retention.core.runs.summary import Summary
+    from retention.ledger.pauses import Pause
+    from retention.runs.model import RunResult
+    from retention.settings.model import Policy
+
+
+def plan_document(
+    policy: Policy,
+    plan: Plan,
+    rates: Mapping[str, float],
+    vendor_pauses: Mapping[str, datetime] | None = None,
+    pauses: Sequence[Pause] = (),
+) -> dict[str, Any]:
+    """Describe a plan, its totals and the pauses that would delay its run.
+
+    `rates`: requests per second, by partner. `vendor_pauses`: the end of each partner's vendor pause. `pauses`: those
+    that people set. Stakes are in currency units, `eta_seconds` in seconds.
+    """
+    totals = plan.figures()
+    return {
+        "policy": policy.name,
+        "mode": policy.mode,
+        "as_of": plan.as_of,
+        "rounds": plan.rounds,
+        "stakes": dict(sorted(totals.stakes.items())),
+        "oldest": plan.oldest,
+        "eta_seconds": round(eta_seconds(plan.by_partner(), dict(rates)), 1),
+        "groups": [
+            {
+                "partner": group.partner,
+                "market": group.market,
+                "game_id": group.game_id,
+                "currency": group.currency,
+                "rounds": group.rounds,
+                "stake": group.stake,
+                "oldest": group.oldest,
+            }
+            for group in sorted(plan.eligible, key=lambda one: (one.partner or "", one.market or "", one.game_id or ""))
+        ],
+        "left_out": plan.left_out(),
+        "elsewhere": _other_runs(plan),
+        "doubled": [doubled._asdict() for doubled in plan.doubled],
+        "pauses": [
+            {
+                "partner": pause.partner,
+                "reason": pause.reason,
+                "paused_by": pause.paused_by,
+                "paused_at": pause.paused_at,
+            }
+            for pause in pauses
+        ],
+        "vendor_pauses": _vendor_pauses(vendor_pauses or {}),
+        "rails": [{"rail": rail.rail, "words": rail.words} for rail in check_plan(totals, policy.limits)],
+        "unlimited": plan.unlimited(policy.max_amount),
+    }
+
+
+def result_document(result: RunResult) -> dict[str, Any]:
+    """Describe the result of a run: its counts, its exit code, warnings and the next steps."""
+    summary, plan = result.summary, result.plan
+    counts = _counts(summary)
+    return {
+        "run_id": str(summary.run_id),
+        "policy": summary.policy,
+        "mode": summary.mode,
+        "status": summary.status,
+        "halt_reason": summary.halt_reason,
+        "exit_code": int(result.exit),
+        "rounds": counts["rounds"],
+        "left_out": plan.left_out() if plan else {},
+        "elsewhere": _other_runs(plan) if plan else [],
+        **counts,
+        "to_review": summary.to_review,
+        "unsent": dict(summary.unsent),
+        "warnings": list(result.warnings),
+        "next": [step._asdict() for step in next_steps(summary)],
+    }
+
+
+def record_document(run: Any, summary: Summary, vendor_pauses: Mapping[str, datetime] | None = None) -> dict[str, Any]:
+    """Describe a recorded run: its row in the ledger (`run`), its counts, and the vendor pauses that delay it."""
+    document = {**run._asdict(), **_counts(summary)}
+    return document if vendor_pauses is None else document | {"vendor_pauses": _vendor_pauses(vendor_pauses)}
+
+
+def _counts(summary: Summary) -> dict[str, Any]:
+    return {
+        "rounds": summary.rounds,
+        "states": _by_state(summary.states),
+        "taken_up": _by_state(summary.taken_up),
+        "conflicts": summary.conflicts,
+        "incomplete": summary.incomplete,
+        "discrepancies": summary.discrepancies,
+        "refunds": dict(sorted(summary.refunds.items())),
+    }
+
+
+def _by_state(counts: Mapping[State, int]) -> dict[str, int]:
+    return {state.value: count for state, count in sorted(counts.items())}
+
+
+def _other_runs(plan: Plan) -> list[dict[str, Any]]:
+    """Describe the other runs that hold rounds of the plan's scope, or have stalled."""
+    return [other._asdict() | {"run_id": str(other.run_id), "words": str(other)} for other in plan.elsewhere]
+
+
+def _vendor_pauses(pauses: Mapping[str, datetime]) -> list[dict[str, Any]]:
+    return [{"partner": partner, "until": until} for partner, until in pauses.items()]
