@@ -19,11 +19,11 @@ from retention.core.text import printable
 from retention.errors import RetentionError
 from retention.exit_codes import ExitCode
 from retention.ledger.checks.finding import Finding
-from retention.ledger.checks.names import inspect_names
-from retention.ledger.checks.readiness import inspect_database
+from retention.ledger.checks.names import check_names
+from retention.ledger.checks.readiness import check_database
 from retention.ledger.clocks import Clocks
 from retention.ledger.database import open_database
-from retention.ledger.database_errors import UNAVAILABLE, told
+from retention.ledger.database_errors import UNAVAILABLE, describe_unavailable
 from retention.ledger.pauses import Pauses
 from retention.process.waiting import telling
 from retention.render.terminal_runs import person_pause, vendor_pause
@@ -184,15 +184,15 @@ async def _database(
     try:
         async with open_database(secret.reveal if secret else str, 1, log) as database:
             limits = {policy.name: policy.limits for policy in settings.policies.values()}
-            findings = [await _clock(database, settings), *await inspect_database(database, scopes, limits)]
+            findings = [await _clock(database, settings), *await check_database(database, scopes, limits)]
             if not all(finding.ok for finding in findings):
                 return [*findings, *secret_findings(settings, ())]
-            findings += [*await _pauses(database), *await inspect_names(database, scopes)]
+            findings += [*await _pauses(database), *await check_names(database, scopes)]
             return [*findings, *secret_findings(settings, await sample_ids(database))]
     except RetentionError as error:
         message = str(error)
     except UNAVAILABLE as error:
-        message = told(error)
+        message = describe_unavailable(error)
     except psycopg.Error as error:
         message = f"the database refused a statement: {_first_line(error)}"
     return [Finding("database", ok=False, message=redact(message)), *secret_findings(settings, ())]

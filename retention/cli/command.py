@@ -118,7 +118,7 @@ def run(
 
     import psycopg
 
-    from retention.ledger.database_errors import UNAVAILABLE, told
+    from retention.ledger.database_errors import UNAVAILABLE, describe_unavailable
     from retention.process.shutdown import ShutdownSignals
 
     # What is imported stays, and requests leave next to no cycles: looking for them as often as Python does by itself
@@ -143,7 +143,7 @@ def run(
     except RetentionError as error:
         code = _fail(redactor.own_words(str(error)), error.exit_code)
     except UNAVAILABLE as error:
-        code = _fail(redactor.text(told(error)), ExitCode.UNREACHABLE)
+        code = _fail(redactor.text(describe_unavailable(error)), ExitCode.UNREACHABLE)
     except (
         psycopg.errors.InsufficientPrivilege
     ) as error:  # of a view's or a function's owner: ours are looked at before

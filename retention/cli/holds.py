@@ -67,7 +67,7 @@ def hold_add(
         return end
 
     async def work(services: Services, _signals: ShutdownSignals) -> int:
-        from retention.ledger.known_names import KnownNames
+        from retention.ledger.names import KnownNames
 
         end = asked(services.settings)
         for option, kind, name in (("--market", NameKind.MARKET, market), ("--game", NameKind.GAME, game)):
@@ -75,7 +75,7 @@ def hold_add(
         number = await services.holds.add_hold(partner, market, game, user, round_, reason, default_requester(by), end)
         print(f"hold {number} stands", end="", flush=True)  # whatever comes of the count
         names = KnownNames(services.database)
-        matched = await names.matched(fields)
+        matched = await names.count_matching_rounds(fields)
         rounds = counted(matched or 0, "open round")
         print(f"; it matches {rounds} now" if matched is not None else "", flush=True)
         if matched is None:

@@ -74,7 +74,7 @@ def plan(
         await require_ready(services.database, "plan")
         await require_known(services, "--market", NameKind.MARKET, market or ())
         found = await services.plans.preview_plan(scope, services.settings.clock_limit(wanted.name))
-        elsewhere = await services.stalls.other_runs(wanted.name, scope, found.as_of)
+        elsewhere = await services.stalls.list_overlapping_runs(wanted.name, scope, found.as_of)
         found = replace(found, elsewhere=elsewhere)
         by_vendors = await services.pauses.list_vendor_pauses(scope.partners)
         by_people = await services.pauses.list_pauses(scope.partners)

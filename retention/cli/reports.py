@@ -102,7 +102,7 @@ def explain(
 
     async def work(services: Services, _signals: ShutdownSignals) -> int:
         from retention.ledger.checks.readiness import require_ready
-        from retention.ledger.known_names import KnownNames
+        from retention.ledger.names import KnownNames
         from retention.render.terminal_history import print_history
         from retention.reports import explain as explaining
         from retention.runs.scope import scope_of
@@ -112,7 +112,7 @@ def explain(
         policies = [(name, scope_of(services.settings, policy)) for name, policy in services.settings.policies.items()]
         life = await explaining.explain(services.database, partner, round_, policies)
         if not life.seen:
-            life = replace(life, alike=tuple(await KnownNames(services.database).alike(round_) or ()))
+            life = replace(life, alike=tuple(await KnownNames(services.database).find_rounds_by_spelling(round_) or ()))
         emit_json(life) if as_json else print_history(life)
         return 0
 

@@ -40,7 +40,7 @@ def review_list(context: typer.Context, as_json: AsJson = False) -> None:
         from retention.render.json_file import row_objects
 
         await require_ready(services.database, "review list")
-        items = await services.review.list(
+        items = await services.review.list_review(
             {name: partner.max_runs for name, partner in services.settings.partners.items()}
         )
         emit_json(row_objects(items)) if as_json else table.print_reviews(items)
@@ -75,7 +75,7 @@ def review_resolve(
         from retention.ledger.checks.readiness import require_ready
 
         await require_ready(services.database, "review resolve")
-        closed = await services.review.resolve(cancellation_id, as_state, default_requester(by), note)
+        closed = await services.review.resolve_cancellation(cancellation_id, as_state, default_requester(by), note)
         print(f"cancellation {cancellation_id} is resolved as {as_state}")
         if closed is None or closed.why is None:
             return 0
@@ -108,7 +108,7 @@ def review_reclose(
         from retention.render.json_file import row_objects
 
         await require_ready(services.database, "review reclose")
-        done = await services.review.reclose(cancellation_ids or None, default_requester(by))
+        done = await services.review.reclose_rounds(cancellation_ids or None, default_requester(by))
         emit_json(row_objects(done)) if as_json else table.print_reclosed(done)
         return ExitCode.REVIEW if any(one.why for one in done) else ExitCode.DONE
 

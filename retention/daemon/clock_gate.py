@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from retention.errors import ClockError
-from retention.ledger.clocks import CORRECT
+from retention.ledger.clocks import CORRECTION_INTERVAL_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +53,7 @@ class ClockGate:
             await self._ledger_clock.require_time(self._strictest)
         except ClockError:
             return False
-        self._correct_at = time.monotonic() + CORRECT
+        self._correct_at = time.monotonic() + CORRECTION_INTERVAL_S
         found = await self._ledger_clock.correct_ledger_times(self._strictest)
         for correction in found:
             self._log.warning("clock.corrected", **correction.values())

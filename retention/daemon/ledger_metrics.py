@@ -101,9 +101,9 @@ class LedgerMetrics:
                 code = exit_code(await services.run_ledger.summarize_run(last.run_id))
                 self._metrics.set_exit_code(policy, code)
                 self._told[policy] = (last.run_id, last.status)
-        self._metrics.review_counts(await self._facts.review_counts(services.settings.max_runs()), time.time())
+        self._metrics.review_counts(await self._facts.count_review(services.settings.max_runs()), time.time())
 
     async def _last_runs(self) -> Mapping[str, LastRuns]:
         settings = self._services().settings
         dry_run = [policy.name for policy in labels_of(settings, settings.policies) if policy.dry_run]
-        return await self._facts.last_runs(settings.policies, dry_run)
+        return await self._facts.list_last_runs(settings.policies, dry_run)

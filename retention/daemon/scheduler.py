@@ -11,7 +11,7 @@ import psycopg
 from retention.core.notifications.events import MISSED
 from retention.core.schedule.due import decide_due
 from retention.errors import RetentionError
-from retention.ledger.database_errors import UNAVAILABLE, told
+from retention.ledger.database_errors import UNAVAILABLE, describe_unavailable
 from retention.settings.durations import format_duration
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ class Scheduler:
 
     def _put_off(self, watch: ScheduleState, error: Exception) -> None:
         """Say why a time that has come is not run yet, each reason once."""
-        problem = self._redact(told(error))
+        problem = self._redact(describe_unavailable(error))
         if problem != watch.problem:
             self._log.warning("schedule.put_off", policy=watch.policy.name, problem=problem)
         watch.problem = problem

@@ -34,4 +34,4 @@ class StallWatch:
         if now - self._looked_at < EVERY:
             return
         self._looked_at = now
-        tell_stalled(self._log, await self._stalls.find(scheduled=now - self._began > TAKEN_OVER))
+        tell_stalled(self._log, await self._stalls.mark_stalled_runs(scheduled=now - self._began > TAKEN_OVER))

@@ -122,7 +122,7 @@ async def _steps(services: Services, vendor: Simulator, signals: ShutdownSignals
 
     show.heading("retention review list")
     max_runs = services.settings.max_runs()
-    items = await services.review.list(max_runs)
+    items = await services.review.list_review(max_runs)
     table.print_reviews(items[:SHOWN])
     if len(items) > SHOWN:
         print(f"and {len(items) - SHOWN} more")

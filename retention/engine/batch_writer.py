@@ -13,7 +13,14 @@ import psycopg
 from retention.core.sending.database_errors import ErrorClass
 from retention.core.sending.settle_batch import BUSY_PAUSE_S, NextWrite, after_failure
 from retention.engine.retry import retry_until
-from retention.ledger.database_errors import UNAVAILABLE, BusyError, EndedError, NoAnswerError, busy_words, said
+from retention.ledger.database_errors import (
+    UNAVAILABLE,
+    BusyError,
+    ReplyTimeoutError,
+    SessionEndedError,
+    describe_busy,
+    short_message,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -132,11 +139,11 @@ class BatchWriter:
             again, tried = tried, True
             try:
                 return await self._settlements.settle_replies(batch.items, batch.close_error, again=again)
-            except (EndedError, NoAnswerError) as error:
+            except (SessionEndedError, ReplyTimeoutError) as error:
                 if not await self._answers():
                     endings = 0
                     raise
-                if isinstance(error, NoAnswerError):  # the function is slow, or waits for what has no lock_timeout
+                if isinstance(error, ReplyTimeoutError):  # the function is slow, or waits for what has no lock_timeout
                     raise BusyError(str(error)) from error
                 endings += 1
                 if endings < ENDINGS:
@@ -164,7 +171,7 @@ class BatchWriter:
         self._note_back()
         now = time.monotonic()
         trouble = ErrorClass.BUSY if isinstance(error, BusyError) else ErrorClass.REFUSED
-        message = said(error)
+        message = short_message(error)
         then = after_failure(batch, trouble, now=now, patience_s=self.patience_s)
         if trouble is ErrorClass.BUSY:
             self._note_busy(batch, error)
@@ -235,9 +242,9 @@ class BatchWriter:
     def _note_busy(self, batch: SettleBatch, error: psycopg.Error) -> None:
         if not self._busy:
             self._busy = True
-            problem = busy_words(error, closing=batch.close_error is None)
+            problem = describe_busy(error, closing=batch.close_error is None)
             self._log.warning("database.busy", rounds=len(batch.items), problem=problem, again_s=BUSY_PAUSE_S)
 
 
 def _named(error: Exception) -> str:
-    return str(error) if isinstance(error, NoAnswerError) else f"{type(error).__name__}: {said(error)}"
+    return str(error) if isinstance(error, ReplyTimeoutError) else f"{type(error).__name__}: {short_message(error)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from retention.ledger.clocks import CORRECT
+from retention.ledger.clocks import CORRECTION_INTERVAL_S
 from retention.ledger.database_errors import UNAVAILABLE
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class ClockWatch:
 
     def agrees(self) -> bool:
         """Whether the run may go by the database's clock."""
-        return self._clocks.agree(self._limit)
+        return self._clocks.agrees(self._limit)
 
     async def look(self) -> None:
         """After a look at the run: tell what has changed, and renew this process's leases after a jump."""
@@ -71,7 +71,7 @@ class ClockWatch:
         """Now and then, take back times that lie impossibly far ahead, and tell of each."""
         if not self.agrees() or time.monotonic() < self._correct_at:
             return
-        self._correct_at = time.monotonic() + CORRECT
+        self._correct_at = time.monotonic() + CORRECTION_INTERVAL_S
         try:
             found = await self._ledger.control.correct_times(self._limit, self._deadline, self._terms, leases=leases)
         except UNAVAILABLE:

@@ -164,17 +164,17 @@ class Dispatcher:
         await self._accept(claimed, time.monotonic() - started, found_all=new is None or new > 0)
 
     async def _accept(self, claimed: ClaimBatch, took: float, *, found_all: bool) -> None:
-        for dropped in claimed.dropped:
+        for dropped in claimed.skipped:
             self._settler.note_dropped(dropped)
-        if claimed.clock is not None:
-            self._senders.clock_offset_s = claimed.clock
+        if claimed.clock_offset_s is not None:
+            self._senders.clock_offset_s = claimed.clock_offset_s
         # The whole fleet walks the plan in one order; a process that is behind may jump to the front.
         self._cursor = max(self._cursor, claimed.last_id)
         self.reached = max(self.reached, claimed.last_id)
         self._senders.holding[self._kind] += len(claimed.claims)
         self._senders.give(self._hold(claimed.claims))
         self._adapt(claimed, took)
-        if claimed.claims or claimed.dropped:
+        if claimed.claims or claimed.skipped:
             self.idle = False
             if claimed.unslotted:  # the fleet has all slots within the horizon: a look for each new one would be dear
                 await self._pause(POLL_S)
@@ -200,8 +200,8 @@ class Dispatcher:
 
     def _adapt(self, claimed: ClaimBatch, took: float) -> None:
         """Claim as many as the slots within a look's time, and fewer where looking itself takes long."""
-        if claimed.step is not None:
-            self._step = claimed.step
+        if claimed.slot_interval_s is not None:
+            self._step = claimed.slot_interval_s
         most = batch_size(1 / self._step, BATCH)
         self._batch = max(1, self._batch // 2) if took > SLOW_S else min(most, max(2 * self._batch, most // 2))
         too_slow = bool(claimed.claims) and took >= LOOK_GOOD_S

@@ -14,7 +14,7 @@ from retention.engine.batch_writer import BUSY_OVERDUE_S, BUSY_STOPPED_S, BatchW
 from retention.engine.claims_in_hand import RECENT, RECENT_S, ClaimsInHand
 from retention.engine.events import attempt_event, is_open_doubt
 from retention.engine.retry import retry_until
-from retention.ledger.database_errors import NoAnswerError
+from retention.ledger.database_errors import ReplyTimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -183,7 +183,7 @@ class Settler:
     def note_silence(self, error: Exception) -> None:
         """Say that the database has not answered, where nothing else would show it."""
         self.in_hand.doubted = True
-        if isinstance(error, NoAnswerError):
+        if isinstance(error, ReplyTimeoutError):
             self.log.warning("database.away", problem=str(error))
 
     async def _check(self, settled: SettledBatch) -> None:

@@ -57,8 +57,8 @@ class Claims:
         clocks: Clocks | None = None,
         server: KnownServer | None = None,
     ) -> None:
-        self._database = database.at_work()
-        self._control = database.prompt()
+        self._database = database.bulk()
+        self._control = database.control()
         self._run_id = run_id
         self._replica = replica
         self._idle_longer_than = idle_longer_than
@@ -136,14 +136,14 @@ class Claims:
             claimed.last_id = max(claimed.last_id, number)
             if slot_at is None:
                 dropped = SkippedRound(run_id, State(state), terms.partner, market, round_id, detail)
-                claimed.dropped.append(dropped)
+                claimed.skipped.append(dropped)
                 continue
-            if claimed.clock is None:
-                claimed.clock = self._clock.note(asked, at, read)
+            if claimed.clock_offset_s is None:
+                claimed.clock_offset_s = self._clock.note(asked, at, read)
                 if self._clocks and began:  # a clock that has jumped is noticed here, and these claims are released
                     self._clocks.observe(began, at)
-                claimed.step = step
-            slot = slot_at - claimed.clock
+                claimed.slot_interval_s = step
+            slot = slot_at - claimed.clock_offset_s
             claim = Claim(
                 number, run_id, uuid, kind, terms.partner, market, game_id, user_id, round_id, tries, probes, doubtful,
                 refused, slot, asked + LOOK_GOOD_S, slot + lease,

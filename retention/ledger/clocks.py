@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 HEARTBEAT_S = 10.0
 """Seconds after its last sign of life when a run counts as abandoned."""
 
-CORRECT = 10.0
+CORRECTION_INTERVAL_S = 10.0
 """Seconds between looks for times that are impossibly far ahead."""
 
 DEFAULT_LIMIT_S = 60.0
@@ -103,7 +103,7 @@ class Clocks:
         """How often it has jumped since this process looks."""
         return self._check.jumps
 
-    def agree(self, limit: float) -> bool:
+    def agrees(self, limit: float) -> bool:
         """Whether planning and claiming may rely on the database's clock."""
         return self._check.agrees(limit, self._monotonic())
 
@@ -147,7 +147,7 @@ class LedgerClock:
 
     def __init__(self, database: Database, clocks: Clocks | None) -> None:
         self._database = database
-        self._control = database.prompt()
+        self._control = database.control()
         self._clocks = clocks
 
     async def get_time(self) -> datetime:
@@ -164,15 +164,15 @@ class LedgerClock:
 
     async def correct_ledger_times(self, limit: float) -> list[Correction]:
         """Correct the times of schedules, runs and deliveries that lie impossibly far ahead."""
-        return await correct_times(self._control, limit)
+        return await correct_ledger_times(self._control, limit)
 
 
-async def correct_times(database: Database, limit: float) -> list[Correction]:
+async def correct_ledger_times(database: Database, limit: float) -> list[Correction]:
     """Take back what lies impossibly far ahead in schedules, runs and deliveries."""
-    return _corrections(await database.rows("correct_times", limit=limit, longest_retry=CAP))
+    return _corrections(await database.rows("correct_ledger_times", limit=limit, longest_retry=CAP))
 
 
-async def correct_work(
+async def correct_run_times(
     database: Database, limit: float, run_id: UUID, deadline: float | None, terms: Sequence[PartnerTerms]
 ) -> list[Correction]:
     """Take back what keeps a run and its partners waiting; `deadline`, in seconds, is the policy's."""

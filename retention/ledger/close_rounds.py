@@ -8,7 +8,7 @@ import psycopg
 
 from retention.core.evidence.closing import REFUSAL
 from retention.ledger.database import Transaction
-from retention.ledger.database_errors import UNAVAILABLE, BusyError, said
+from retention.ledger.database_errors import UNAVAILABLE, BusyError, short_message
 
 if TYPE_CHECKING:
     from retention.ledger.database import Database
@@ -17,11 +17,11 @@ MEND = "mend the function `retention.close_rounds`; it must take empty arrays, c
 
 GRANT = "grant it to whose rights the function has: its owner's where it is SECURITY DEFINER, else this role's"
 
-LOCK_TIMEOUT = "1s"
+TRIAL_LOCK_TIMEOUT = "1s"
 """How long the function waits for a lock while it is only tried."""
 
 
-async def refused_closing(database: Database) -> str | None:
+async def try_close_rounds(database: Database) -> str | None:
     """Have the function close no round at all, and undo it; what the database says against that, None for nothing.
 
     A lock in its way is no refusal; taking longer than five seconds is one. Raises one of AWAY where the database is
@@ -32,7 +32,7 @@ async def refused_closing(database: Database) -> str | None:
             try:
                 async with connection.transaction(force_rollback=True):
                     transaction = Transaction(connection)
-                    await transaction.rows("brief_locks", lock_timeout=LOCK_TIMEOUT)
+                    await transaction.rows("brief_locks", lock_timeout=TRIAL_LOCK_TIMEOUT)
                     await transaction.rows("brief_statement")
                     rows = await transaction.rows("try_closing")
             except psycopg.errors.QueryCanceled:
@@ -42,9 +42,9 @@ async def refused_closing(database: Database) -> str | None:
     except UNAVAILABLE:
         raise
     except psycopg.errors.InsufficientPrivilege as error:
-        return f"{REFUSAL}{said(error)}; {GRANT}"
+        return f"{REFUSAL}{short_message(error)}; {GRANT}"
     except psycopg.Error as error:
-        return f"{REFUSAL}{said(error)}; {MEND}"
+        return f"{REFUSAL}{short_message(error)}; {MEND}"
     if rows:
         names = ", ".join(f"{row.partner}/{row.round_id}" for row in rows)
         return f"{REFUSAL}it returned rounds that it was not asked to close: {names}; {MEND}"

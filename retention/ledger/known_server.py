@@ -20,7 +20,7 @@ class KnownServer:
         self._seen: datetime | None = None
         self._seen_at = 0.0
 
-    def note(self, started: datetime, now: float) -> None:
+    def observe(self, started: datetime, now: float) -> None:
         """Note when the server started that has just answered; `now` in seconds on the monotonic clock."""
         if started != self._seen:
             self._before, self._seen, self._seen_at = self._seen, started, now

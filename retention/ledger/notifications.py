@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from retention.core.notifications.events import Event
     from retention.ledger.database import Database
 
-LEASE = 60.0
+DELIVERY_LEASE_S = 60.0
 """Seconds for which a delivery is the process's that claimed it: longer than any try takes."""
 
-_LEASES = [max(LEASE, retry_pause(tries, 1.0)) for tries in range(1, 13)]
+_DELIVERY_LEASES_S = [max(DELIVERY_LEASE_S, retry_pause(tries, 1.0)) for tries in range(1, 13)]
 
-_BATCH = 1000
+_RUNS_PER_COLLECT = 1000
 """Runs. They are narrow rows; what costs is looked at one by one."""
 
 
@@ -58,7 +58,7 @@ class NotificationOutbox:
     """The ledger's notifications and deliveries. `redact` takes secrets out of words before they are kept."""
 
     def __init__(self, database: Database, redact: Callable[[str], str]) -> None:
-        self._database = database.prompt()
+        self._database = database.control()
         self._runs = RunLedger(database)
         self._redact = redact
 
@@ -67,7 +67,7 @@ class NotificationOutbox:
 
         What no target wants is marked as told all the same: a target that is added later is told of what comes then.
         """
-        rows = await self._database.rows("untold_runs", limit=_BATCH)
+        rows = await self._database.rows("untold_runs", limit=_RUNS_PER_COLLECT)
         made: list[Notification | None] = []
         silent: list[RunToNotify] = []
         missed: dict[str, list[RunToNotify]] = defaultdict(list)
@@ -81,14 +81,14 @@ class NotificationOutbox:
                 missed[run.policy].append(run)
             elif event_to_send(run, summary := await self._runs.summarize_run(run.run_id)):
                 made.append(
-                    await self._tell(event, [run], targets, row.now, run_message(event, run, summary, self._redact))
+                    await self._enqueue(event, [run], targets, row.now, run_message(event, run, summary, self._redact))
                 )
             else:
                 silent.append(run)
         for policy, runs in missed.items():
             letter = missed_message(policy, sorted(run.scheduled_for for run in runs if run.scheduled_for))
             targets = _wanting(wants, "schedule.missed")
-            made.append(await self._tell("schedule.missed", runs, targets, rows[0].now, letter))
+            made.append(await self._enqueue("schedule.missed", runs, targets, rows[0].now, letter))
         if silent:
             await self._database.count(
                 "mark_told", run_ids=[run.run_id for run in silent], statuses=[run.status for run in silent]
@@ -97,7 +97,7 @@ class NotificationOutbox:
 
     async def claim(self, target: str, limit: int) -> list[Delivery]:
         """Take the next deliveries to a target; each is to be tried at once, before LEASE is over."""
-        rows = await self._database.rows("claim_deliveries", target=target, limit=limit, leases=_LEASES)
+        rows = await self._database.rows("claim_deliveries", target=target, limit=limit, leases=_DELIVERY_LEASES_S)
         return [Delivery(*row) for row in rows]
 
     async def delivered(self, delivery: Delivery) -> None:
@@ -120,7 +120,7 @@ class NotificationOutbox:
         rows = await self._database.rows("abandon_deliveries", targets=list(targets), patience=PATIENCE)
         return [Delivery(*row) for row in rows]
 
-    async def _tell(
+    async def _enqueue(
         self,
         event: Event,
         runs: Sequence[RunToNotify],

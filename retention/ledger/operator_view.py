@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def reading_the_view() -> Iterator[None]:
+def reading_view() -> Iterator[None]:
     """Raise ViewError where a statement that reads the view is refused, by whatever stands behind the view."""
     try:
         yield
     except psycopg.Error as error:
-        if is_passing(error):
+        if is_transient(error):
             raise
-        raise ViewError(refusal(error)) from error
+        raise ViewError(describe_view_error(error)) from error
 
 
-def is_passing(error: psycopg.Error) -> bool:
+def is_transient(error: psycopg.Error) -> bool:
     """Tell whether the same statement may succeed later, without a person's doing.
 
     A server that goes away says so as FATAL. What the view raises with the same SQLSTATE, as a foreign server
@@ -41,7 +41,7 @@ def is_passing(error: psycopg.Error) -> bool:
     return trouble is not ErrorClass.REFUSED
 
 
-def refusal(error: psycopg.Error) -> str:
+def describe_view_error(error: psycopg.Error) -> str:
     """Say which view, what the database said of it, and what mends a want of privileges."""
     words = f"{VIEW} cannot be read: {first_line(error)}"
     if not isinstance(error, psycopg.errors.InsufficientPrivilege):

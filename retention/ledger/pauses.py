@@ -32,7 +32,7 @@ class Pauses:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._control = database.prompt()
+        self._control = database.control()
         self._durable = database.durable()
 
     async def find_pauses(self, partners: Sequence[str]) -> dict[str, str]:

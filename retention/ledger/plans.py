@@ -14,7 +14,7 @@ from retention.core.planning.rails import PlanTotals
 from retention.core.sending.backoff import BASE
 from retention.core.text import decimal_text
 from retention.ledger.clocks import HEARTBEAT_S, LedgerClock, correct_leases
-from retention.ledger.operator_view import reading_the_view
+from retention.ledger.operator_view import reading_view
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
@@ -53,7 +53,7 @@ class Plans:
 
     def __init__(self, database: Database, clocks: Clocks | None = None) -> None:
         self._database = database
-        self._control = database.prompt()
+        self._control = database.control()
         self.clock = LedgerClock(database, clocks)
 
     async def preview_plan(self, scope: Scope, limit: float | None = None) -> Plan:
@@ -63,7 +63,7 @@ class Plans:
         """
         as_of = await self.clock.terms(limit).now(self._database)
         async with self._database.transaction() as transaction:  # without JIT, as in `create_run`
-            with reading_the_view():
+            with reading_view():
                 rows = await transaction.rows("plan", limit=scope.limit, **scope_parameters(scope, as_of))
                 plan = Plan(as_of, tuple(Group(*row) for row in rows))
                 if DOUBLED not in plan.left_out():
@@ -77,7 +77,7 @@ class Plans:
     async def preview_rounds(self, scope: Scope, as_of: datetime) -> AsyncIterator[AsyncIterator[ListedRound]]:
         """Stream the rounds of such a plan, including those that it leaves out, while the context is open."""
         async with self._database.transaction(snapshot=True) as transaction:
-            with reading_the_view():
+            with reading_view():
                 rows = transaction.stream("plan_rounds", limit=scope.limit, **scope_parameters(scope, as_of))
                 async with aclosing(rows), aclosing(_listed(rows)) as listed:
                     yield listed
@@ -176,7 +176,7 @@ async def freeze_plan(
             but=[],
         )
     if inactive:
-        with reading_the_view():
+        with reading_view():
             await transaction.rows("supersede", run_id=str(run_id), limit=scope.limit, max_rounds=max_rounds, **limits)
     plan = await _freeze_rounds(transaction, run_id, scope, as_of, max_rounds, dry_run=False)
     if max_rounds is not None and plan.rounds > max_rounds:
@@ -199,7 +199,7 @@ async def _freeze_rounds(
     transaction: Transaction, run_id: UUID, scope: Scope, as_of: datetime, max_rounds: int | None, *, dry_run: bool
 ) -> Plan:
     """Write the rounds of a plan, unless they are more than `max_rounds`; returns the plan."""
-    with reading_the_view():
+    with reading_view():
         rows = await transaction.rows(
             "freeze",
             run_id=run_id,

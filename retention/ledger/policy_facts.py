@@ -35,14 +35,14 @@ class PolicyFacts:
     """Reads them. Each method is one statement."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database.prompt()
+        self._database = database.control()
 
-    async def last_runs(self, policies: Collection[str], dry_run_policies: Collection[str]) -> dict[str, LastRuns]:
+    async def list_last_runs(self, policies: Collection[str], dry_run_policies: Collection[str]) -> dict[str, LastRuns]:
         """Find the last runs of each of these policies; of those in `dry_run_policies`, a dry run is a success."""
         rows = await self._database.rows("last_runs", policies=list(policies), dry_run_policies=list(dry_run_policies))
         return {row.policy: LastRuns(*row[1:]) for row in rows}
 
-    async def review_counts(self, max_runs: Mapping[str, int]) -> dict[tuple[str, ReviewWhy], int]:
+    async def count_review(self, max_runs: Mapping[str, int]) -> dict[tuple[str, ReviewWhy], int]:
         """Count the rounds that need a person, by the policy that planned them and by why; what is not in it is 0.
 
         `max_runs` is each partner's. It reads the whole ledger, which may take seconds.

@@ -12,7 +12,13 @@ from retention.core.evidence.closing import RoundLook, refused, verdict
 from retention.core.model import State
 from retention.core.sending.database_errors import ErrorClass
 from retention.ledger.database import Transaction
-from retention.ledger.database_errors import AwayError, BusyError, EndedError, said, trouble_with
+from retention.ledger.database_errors import (
+    BusyError,
+    ServerUnavailableError,
+    SessionEndedError,
+    classify_error,
+    short_message,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,13 +26,13 @@ if TYPE_CHECKING:
     from retention.ledger.database import Database
     from retention.ledger.session import Session
 
-BATCH = 100
+BATCH_ROUNDS_MAX = 100
 """Rounds closed in one transaction, at the most."""
 
-TRIES = 3
+TRIES_MAX = 3
 """For what passes by itself."""
 
-PAUSE = 0.5
+RETRY_PAUSE_S = 0.5
 """Seconds between them."""
 
 LOCK_TIMEOUT = "5s"
@@ -55,14 +61,18 @@ class Recloser:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def close(self, ids: Sequence[int], by: str) -> list[Reclosed]:
+    async def reclose(self, ids: Sequence[int], by: str) -> list[Reclosed]:
         """Close these, halving a batch that is refused until the one that is stands alone."""
-        done = [one for start in range(0, len(ids), BATCH) for one in await self._batch(ids[start : start + BATCH], by)]
+        done = [
+            one
+            for start in range(0, len(ids), BATCH_ROUNDS_MAX)
+            for one in await self._batch(ids[start : start + BATCH_ROUNDS_MAX], by)
+        ]
         return sorted(done, key=lambda one: one.id)
 
-    async def close_within(self, connection: Session, id: int, by: str) -> Reclosed | None:  # noqa: A002 - the contract's word
+    async def reclose_within(self, connection: Session, id: int, by: str) -> Reclosed | None:  # noqa: A002 - the contract's word
         """Close one within a transaction that goes on, whatever the function does."""
-        tries = TRIES
+        tries = TRIES_MAX
         while True:
             try:
                 async with connection.transaction():
@@ -71,16 +81,16 @@ class Recloser:
                     await connection.execute("SET CONSTRAINTS ALL IMMEDIATE")  # not only at the COMMIT
                     return closed
             except psycopg.Error as error:
-                trouble = await trouble_with(error, connection)
+                trouble = await classify_error(error, connection)
                 if trouble is ErrorClass.AWAY:
                     raise
                 tries -= 1
                 if trouble is not ErrorClass.BUSY or tries == 0:
-                    return await note_refusal(connection, id, said(error))
-            await asyncio.sleep(PAUSE)
+                    return await record_refusal(connection, id, short_message(error))
+            await asyncio.sleep(RETRY_PAUSE_S)
 
     async def _batch(self, ids: Sequence[int], by: str, *, halved: bool = False) -> list[Reclosed]:
-        tries = 1 if halved else TRIES
+        tries = 1 if halved else TRIES_MAX
         while True:
             try:
                 async with self._database.connection() as connection, connection.transaction():
@@ -90,17 +100,17 @@ class Recloser:
                     return await _close(connection, ids, by)
             except psycopg.Error as error:
                 # Where the server answers others, it may be the function that ends the session.
-                ended = isinstance(error, EndedError) and await self._database.prompt().writable()
-                if isinstance(error, AwayError) and not ended:
+                ended = isinstance(error, SessionEndedError) and await self._database.control().writable()
+                if isinstance(error, ServerUnavailableError) and not ended:
                     raise
                 tries -= 1
                 if not (ended or isinstance(error, BusyError)) or tries == 0:
                     refusal = error
                     break
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(RETRY_PAUSE_S)
         if len(ids) == 1:
             async with self._database.connection() as connection, connection.transaction():
-                one = await note_refusal(connection, ids[0], said(refusal))
+                one = await record_refusal(connection, ids[0], short_message(refusal))
             return [one] if one else []
         half = len(ids) // 2
         first = await self._batch(ids[:half], by, halved=True)
@@ -111,7 +121,7 @@ async def _close(connection: Session, ids: Sequence[int], by: str) -> list[Reclo
     """Close rounds and note down what came of each; one that is in no conflict any more is left out."""
     transaction = Transaction(connection)
     rows = await transaction.rows("close_again", ids=list(ids))
-    await connection.undo()
+    await connection.reset_settings()
     # A statement of its own, so that it sees what has just been closed, by the function or by somebody else.
     open_ids = {row.id for row in await transaction.rows("still_open", ids=[row.id for row in rows])}
     found = []
@@ -129,7 +139,7 @@ async def _close(connection: Session, ids: Sequence[int], by: str) -> list[Reclo
     ]
 
 
-async def note_refusal(connection: Session, id: int, words: str) -> Reclosed | None:  # noqa: A002
+async def record_refusal(connection: Session, id: int, words: str) -> Reclosed | None:  # noqa: A002
     """Keep one listed that the function raises for, with the database's words; None where others have closed it."""
     transaction = Transaction(connection)
     row = await transaction.row("close_candidates", ids=[id])

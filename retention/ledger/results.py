@@ -35,10 +35,10 @@ class ClaimBatch:
 
     open: bool = True
     claims: list[Claim] = field(default_factory=list)
-    dropped: list[SkippedRound] = field(default_factory=list)
+    skipped: list[SkippedRound] = field(default_factory=list)
     unslotted: list[int] = field(default_factory=list)
-    clock: float | None = None
-    step: float | None = None
+    clock_offset_s: float | None = None
+    slot_interval_s: float | None = None
     last_id: int = 0
 
 
@@ -79,7 +79,7 @@ class ClaimWait(NamedTuple):
     """A partner that is not called for more than a moment: as its vendor asked, or for want of a slot."""
 
     partner: str
-    lane: str
+    kind: str
     by_vendor: bool
     until: str
 

@@ -13,8 +13,8 @@ from retention.core.model import Review as Reason
 from retention.core.typed_text import is_blank
 from retention.errors import UsageError
 from retention.ledger.database import Transaction
-from retention.ledger.database_errors import EndedError, said
-from retention.ledger.reclosing import NO_LOCK_TIMEOUT, Reclosed, Recloser, note_refusal
+from retention.ledger.database_errors import SessionEndedError, short_message
+from retention.ledger.reclosing import NO_LOCK_TIMEOUT, Reclosed, Recloser, record_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -54,12 +54,12 @@ class Review:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def list(self, max_runs: Mapping[str, int]) -> list[ReviewItem]:
+    async def list_review(self, max_runs: Mapping[str, int]) -> list[ReviewItem]:
         """List what needs a person, oldest first; `max_runs` is each partner's."""
         rows = await self._database.rows("review", partners=list(max_runs), max_runs=list(max_runs.values()))
         return [_item(row) for row in rows]
 
-    async def resolve(self, id: int, as_state: str, by: str, note: str) -> Reclosed | None:  # noqa: A002 - the contract's word
+    async def resolve_cancellation(self, id: int, as_state: str, by: str, note: str) -> Reclosed | None:  # noqa: A002 - the contract's word
         """Close a cancellation with what a person has found out; what the vendor said stays in its row.
 
         Resolved as cancelled, its round is closed at the operator's too, in the same transaction; returns what came of
@@ -74,11 +74,11 @@ class Review:
             raise UsageError(
                 f"cancellation {id} cannot be {as_state}: another row of its round is live or cancelled"
             ) from None
-        except EndedError as error:
-            if not await self._database.prompt().writable():
+        except SessionEndedError as error:
+            if not await self._database.control().writable():
                 raise
             # The server answers others: the operator's function ends the session, and is not called again.
-            row, closed = await self._resolve(id, as_state, by, note, refusal=said(error))
+            row, closed = await self._resolve(id, as_state, by, note, refusal=short_message(error))
         if row is None:
             raise UsageError(f"there is no cancellation {id}; `retention review list` shows what needs a person")
         if not row.done:
@@ -102,10 +102,10 @@ class Review:
             if row is None or not row.done or as_state not in CANCELLED_STATES:
                 return row, None
             if refusal is not None:
-                return row, await note_refusal(connection, id, refusal)
-            return row, await Recloser(self._database).close_within(connection, id, by)
+                return row, await record_refusal(connection, id, refusal)
+            return row, await Recloser(self._database).reclose_within(connection, id, by)
 
-    async def reclose(self, ids: Sequence[int] | None, by: str) -> Sequence[Reclosed]:
+    async def reclose_rounds(self, ids: Sequence[int] | None, by: str) -> Sequence[Reclosed]:
         """Call the operator's function again for what was cancelled and could not be closed: these, or all of them.
 
         Raises UsageError, and does nothing, unless every one of `ids` is such a cancellation.
@@ -117,7 +117,7 @@ class Review:
         wrong = [f"cancellation {one} {words}" for one in ids or () if (words := _not_closable(found.get(one)))]
         if wrong:
             raise UsageError("; ".join(dict.fromkeys(wrong)))
-        return await Recloser(self._database).close([*found], by)
+        return await Recloser(self._database).reclose([*found], by)
 
 
 def require_resolution(as_state: str) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from retention.core.model import Kind, State
 from retention.core.runs.pauses import Paused
 from retention.errors import LostRunError
-from retention.ledger.clocks import HEARTBEAT_S, correct_leases, correct_work
+from retention.ledger.clocks import HEARTBEAT_S, correct_leases, correct_run_times
 from retention.ledger.known_server import KnownServer
 from retention.ledger.results import ClaimWait, ClosedGroup, RunSnapshot
 
@@ -32,9 +32,9 @@ class RunControl:
         clocks: Clocks | None = None,
         server: KnownServer | None = None,
     ) -> None:
-        self._database = database.at_work()
-        self._control = database.prompt()
-        self._durable = database.prompt().durable()
+        self._database = database.bulk()
+        self._control = database.control()
+        self._durable = database.control().durable()
         self._run_id = run_id
         self._replica = replica
         self._monotonic = monotonic
@@ -55,7 +55,7 @@ class RunControl:
                 f"the ledger does not have run {self._run_id} any more: the database was restored from an older copy,"
                 " or a standby that lagged behind took over; look at the log for what the vendor did, then run again"
             )
-        self._server.note(row.server_started, self._monotonic())
+        self._server.observe(row.server_started, self._monotonic())
         if self._clocks and began:
             self._clocks.observe(began, row.now)
         waits = tuple(ClaimWait(*wait) for wait in row.waits or ())
@@ -137,7 +137,7 @@ class RunControl:
         self, limit: float, deadline: float | None, terms: Sequence[PartnerTerms], *, leases: bool
     ) -> list[Correction]:
         """Correct the run's times that lie impossibly far ahead; `leases` as well, which reads the whole plan."""
-        found = await correct_work(self._control, limit, self._run_id, deadline, terms)
+        found = await correct_run_times(self._control, limit, self._run_id, deadline, terms)
         for one in terms if leases else ():
             found += await correct_leases(self._control, limit, [self._run_id], one)
         return found

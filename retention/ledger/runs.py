@@ -9,7 +9,7 @@ from retention.core.model import State
 from retention.core.runs.run_ids import digits_needed
 from retention.core.runs.summary import Summary
 from retention.ledger.clocks import HEARTBEAT_S, LedgerClock
-from retention.ledger.close_rounds import refused_closing
+from retention.ledger.close_rounds import try_close_rounds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,8 +38,8 @@ class RunLedger:
 
     def __init__(self, database: Database, clocks: Clocks | None = None) -> None:
         self._database = database
-        self._control = database.prompt()
-        self._durable = database.prompt().durable()
+        self._control = database.control()
+        self._durable = database.control().durable()
         self.clock = LedgerClock(database, clocks)
 
     async def start_run(self, run_id: UUID, deadline: float | None, *, again: bool = False) -> Start | None:
@@ -60,12 +60,12 @@ class RunLedger:
         """Halt a run whose policy has become stricter; returns whether this call halted it."""
         return await self._durable.count("halt_stricter", run_id=run_id, replica=replica, reason=reason) > 0
 
-    async def refused_closing(self) -> str | None:
+    async def try_close_rounds(self) -> str | None:
         """Have the operator's function close no round, and roll back; returns the database's refusal, if any.
 
         A lock in its way is no refusal.
         """
-        return await refused_closing(self._control)
+        return await try_close_rounds(self._control)
 
     async def close_run(self, run_id: UUID, replica: str, reason: str) -> Any:
         """Call a run off for good; returns its earlier status, whether this call did it, and its rounds by outcome.

@@ -32,7 +32,7 @@ class ScheduleStore:
     """The ledger as a daemon sees it. All times are the database's."""
 
     def __init__(self, database: Database, replica: str, clocks: Clocks | None = None) -> None:
-        self._database = database.prompt()
+        self._database = database.control()
         self._replica = replica
         self._clocks = clocks
 

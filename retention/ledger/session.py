@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 RV = TypeVar("RV")
 
-CONNECT_TIMEOUT = 5
+CONNECT_TIMEOUT_S = 5
 """Seconds."""
 
 # Every statement stands alone (autocommit) or in an explicit transaction, none is prepared by name, and nothing is
@@ -30,7 +30,7 @@ CONNECTION_OPTIONS: dict[str, Any] = {
     "row_factory": namedtuple_row,
     "application_name": "retention",
     "client_encoding": "UTF8",  # whatever the environment asks for: a vendor may say anything
-    "connect_timeout": CONNECT_TIMEOUT,
+    "connect_timeout": CONNECT_TIMEOUT_S,
     # A host that is gone without a word is found out in half a minute, and not in the quarter of an hour that is usual.
     "keepalives_idle": 10,
     "keepalives_interval": 5,
@@ -54,7 +54,7 @@ class Session(psycopg.AsyncConnection[Any]):
     """
 
     waits = LockWaits()
-    doing: str | None = None
+    statement: str | None = None
     """The statement that is sent, by its name; None for BEGIN, COMMIT and the like."""
     pooled = False
     standby = False
@@ -65,17 +65,17 @@ class Session(psycopg.AsyncConnection[Any]):
     ) -> Self:
         """Connect, and set what our statements rely on. `waits` tells of whatever takes long."""
         waits = waits or LockWaits()
-        with waits.told(CONNECTING):
+        with waits.watch(CONNECTING):
             session = await super().connect(conninfo, **options)
         session.waits = waits
         try:
-            await session.take_hold()
+            await session.apply_settings()
         except BaseException:
             await session.close()
             raise
         return session
 
-    async def take_hold(self) -> None:
+    async def apply_settings(self) -> None:
         """Set what our statements rely on, and find out who answers."""
         values = {"pid": self.info.backend_pid}
         async with self.cursor(row_factory=tuple_row) as cursor:
@@ -91,32 +91,32 @@ class Session(psycopg.AsyncConnection[Any]):
 
     async def wait(self, gen: PQGen[RV], *how: Any, **named: Any) -> RV:
         """Wait for the server, as every statement does; tell of it where that takes long."""
-        with self.waits.told(self.doing, self):
+        with self.waits.watch(self.statement, self):
             return await super().wait(gen, *how, **named)
 
     @contextmanager
-    def at(self, name: str) -> Iterator[None]:
+    def naming(self, name: str) -> Iterator[None]:
         """Call what is done within it by this name, should it take long."""
-        self.doing = name
+        self.statement = name
         try:
             yield
         finally:
-            self.doing = None
+            self.statement = None
 
     @asynccontextmanager
-    async def framed(self) -> AsyncIterator[None]:
+    async def with_settings(self) -> AsyncIterator[None]:
         """Give what is done within it a transaction where its settings hold only for one."""
         if not self.pooled:
             yield
             return
-        async with self.begun():
+        async with self.transaction_with_settings():
             yield
 
     @asynccontextmanager
-    async def begun(self, *, snapshot: bool = False) -> AsyncIterator[None]:
+    async def transaction_with_settings(self, *, snapshot: bool = False) -> AsyncIterator[None]:
         """Be in a transaction in which what our statements rely on holds; with `snapshot` all see the same moment."""
         if self.pooled:
-            async with self._begun_pooled(_SNAPSHOT if snapshot else _READS if self.standby else _WRITES):
+            async with self._pooled_transaction(_SNAPSHOT if snapshot else _READS if self.standby else _WRITES):
                 yield
             return
         async with self.transaction():
@@ -125,7 +125,7 @@ class Session(psycopg.AsyncConnection[Any]):
             yield
 
     @asynccontextmanager
-    async def _begun_pooled(self, begin: LiteralString) -> AsyncIterator[None]:
+    async def _pooled_transaction(self, begin: LiteralString) -> AsyncIterator[None]:
         """Begin, and set what our statements rely on, all in one message: the session's own limits hold until then."""
         try:
             await self.execute(begin + "; SET LOCAL statement_timeout = 0;" + query("begin_pooled"))
@@ -140,6 +140,6 @@ class Session(psycopg.AsyncConnection[Any]):
             raise
         await self.execute("COMMIT")
 
-    async def undo(self) -> None:
+    async def reset_settings(self) -> None:
         """Within a transaction, undo what the operator's function has set."""
         await self.execute(query("shared/reset_pooled" if self.pooled else "shared/reset_session"))

@@ -22,8 +22,8 @@ class Settlements:
     """Writes the settlements of one process in one run."""
 
     def __init__(self, database: Database, run_id: UUID) -> None:
-        self._database = database.at_work()
-        self._control = database.prompt()
+        self._database = database.bulk()
+        self._control = database.control()
         self._run_id = run_id
 
     async def settle_replies(
@@ -33,7 +33,7 @@ class Settlements:
 
         With `close_error` the operator's function is not called, and that text goes to `detail`.
         """
-        async with self._database.foreign(
+        async with self._database.operator_call(
             # PostgreSQL refuses a statement that names a missing or forbidden function even if it does not call it.
             "settle" if close_error is None else "settle_unclosed",
             run_id=self._run_id,

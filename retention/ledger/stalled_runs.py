@@ -19,11 +19,11 @@ class StalledRuns:
     """Finds runs that make no progress; `replica` is this process's name."""
 
     def __init__(self, database: Database, replica: str) -> None:
-        self._patient = database
-        self._database = database.prompt()
+        self._database_patient = database
+        self._database = database.control()
         self._replica = replica
 
-    async def find(self, run_id: UUID | None = None, *, scheduled: bool = False) -> list[Stalled]:
+    async def mark_stalled_runs(self, run_id: UUID | None = None, *, scheduled: bool = False) -> list[Stalled]:
         """Mark the runs that have stalled, or this one alone; returns those that were not marked before.
 
         A run that no process works on has failed; a scheduled one only with `scheduled`, since daemons take it over.
@@ -33,16 +33,16 @@ class StalledRuns:
         )
         return [Stalled(*row) for row in rows]
 
-    async def end_interrupted(self) -> list[Stalled]:
+    async def end_interrupted_runs(self) -> list[Stalled]:
         """End the runs that no process works on and whose rounds other runs have taken over; returns them."""
         rows = await self._database.rows("end_interrupted", reason=INTERRUPTED, replica=self._replica)
         return [Stalled(*row) for row in rows]
 
-    async def other_runs(
+    async def list_overlapping_runs(
         self, policy: str, scope: Scope, as_of: datetime, run_id: UUID | None = None
     ) -> tuple[OtherRun, ...]:
         """The other runs that have rounds of a scope in hand, and those of the policy that have stalled."""
         wanted = ("partners", "open_longer_than", "markets", "games", "exclude_markets", "exclude_games")
         limits = {key: value for key, value in scope_parameters(scope, as_of).items() if key in wanted}
-        rows = await self._patient.rows("other_runs", policy=policy, run_id=run_id, as_of=as_of, **limits)
+        rows = await self._database_patient.rows("other_runs", policy=policy, run_id=run_id, as_of=as_of, **limits)
         return tuple(OtherRun(*row) for row in rows)

@@ -72,7 +72,7 @@ class Planning:
         await self._plans.clock.require_time(limit)
         for correction in await self._plans.clock.correct_ledger_times(limit):
             self._correct(correction)
-        tell_stalled(self._log, await self._stalls.find())
+        tell_stalled(self._log, await self._stalls.mark_stalled_runs())
         try:
             plan = await self._plans.create_run(request, scope, terms, limit, self._correct)
         except ViewError as error:
@@ -82,8 +82,8 @@ class Planning:
         else:
             if plan is None:
                 return None
-            tell_stalled(self._log, await self._stalls.end_interrupted())
-            elsewhere = await self._stalls.other_runs(policy.name, scope, plan.as_of, request.run_id)
+            tell_stalled(self._log, await self._stalls.end_interrupted_runs())
+            elsewhere = await self._stalls.list_overlapping_runs(policy.name, scope, plan.as_of, request.run_id)
             plan = replace(plan, elsewhere=elsewhere)
             self._tell(request.run_id, policy, plan)
             return Planned(request.run_id, policy, plan)

@@ -258,7 +258,7 @@ class RunService:
         if start is None:
             return await self._finished(run_id, plan=plan)
         log.info(start.value, mode=policy.mode)
-        if refusal := await self._ledger.refused_closing():
+        if refusal := await self._ledger.try_close_rounds():
             return await self._halt(run_id, Halt(refusal), log, plan)
         ending = await self._work(run_id, policy, passed)
         finished = await self._finished(run_id, plan=plan, unreachable=bool(ending.lost), stopped=ending.stopped)

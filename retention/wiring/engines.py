@@ -51,7 +51,7 @@ async def work_on(
     log = services.log.bind(run_id=str(run_id), policy=policy.name)
 
     async def stalled() -> None:
-        tell_stalled(services.log, await services.stalls.find(run_id))
+        tell_stalled(services.log, await services.stalls.mark_stalled_runs(run_id))
         if told is not None:
             await told()
 

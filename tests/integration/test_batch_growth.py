@@ -40,7 +40,7 @@ async def work_of(world: World, rounds: int, prefix: str) -> Counter[str]:
         for part, close_error in ((claims[:half], None), (claims[half:], "not called")):
             settled = await work.settlements.settle_replies(cancelled(part), close_error)
             assert half == len(settled.written)
-        closed = await Recloser(database).close([claim.cancellation_id for claim in claims[half:]], "ann")
+        closed = await Recloser(database).reclose([claim.cancellation_id for claim in claims[half:]], "ann")
         assert half == len(closed)
         assert await work.control.finish_run("finished", None)
     return Counter(Explaining.work)

@@ -14,7 +14,7 @@ from support.receiver import SECRET, notices_of
 
 from retention.core.notifications.events import EVENTS, Event
 from retention.ledger.database import Database, open_database
-from retention.ledger.notifications import LEASE
+from retention.ledger.notifications import DELIVERY_LEASE_S
 from retention.ledger.runs import RunLedger
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Interrupted(Database):
         self._database = database
         self._meanwhile = meanwhile
 
-    def prompt(self) -> Database:
+    def control(self) -> Database:
         """Whoever asks with patience is interrupted as well."""
         return self
 
@@ -236,7 +236,7 @@ async def test_a_claim_is_a_lease_that_ends_by_itself(book: Book, notices: Notif
     (first,) = await notices.claim("ops", 4)
     assert [] == await notices.claim("ops", 4)
     (row,) = await deliveries(book)
-    assert LEASE - 30 < row.due_in <= LEASE
+    assert DELIVERY_LEASE_S - 30 < row.due_in <= DELIVERY_LEASE_S
     await book.all("UPDATE retention.deliveries SET due_at = now()")
     (second,) = await notices.claim("ops", 4)
 

@@ -13,7 +13,7 @@ import pytest
 from support.bare import SCOPE, TERMS, as_role, bare_database, begin, install_samples, run
 
 from retention.core.model import Kind
-from retention.ledger.checks.readiness import inspect_database, sequential_scans
+from retention.ledger.checks.readiness import check_database, sequential_scans
 from retention.ledger.database import Database, open_database
 from retention.ledger.engine_ledger import EngineLedger
 from retention.ledger.plans import Plans
@@ -60,11 +60,11 @@ class Explaining(Database):
         self.plans: dict[str, Any] = {}
         self.values: dict[str, Mapping[str, Any]] = {}
 
-    def at_work(self) -> Database:
+    def bulk(self) -> Database:
         """Whoever asks with patience is explained as well."""
         return self
 
-    prompt = durable = at_work
+    control = durable = bulk
 
     async def rows(self, name: str, **values: Any) -> list[Any]:
         """Explain a statement instead of running it, but for the one that tells the time."""
@@ -192,7 +192,7 @@ async def test_plans_and_claims_go_by_the_sample_s_indexes_among_millions(huge: 
 async def test_check_has_nothing_to_warn_about(large: str) -> None:
     """With the sample's indexes on a large table, `check` is content."""
     async with open_database(lambda: large) as database:
-        findings = await inspect_database(database, [("nightly", SCOPE)])
+        findings = await check_database(database, [("nightly", SCOPE)])
 
     assert [] == [
         finding for finding in findings if finding.name != "durability" and (finding.warning or not finding.ok)

@@ -114,7 +114,7 @@ async def test_a_report_made_again_has_the_same_rounds(database: Database, book:
     """A person's word in a later month moves nothing that was cancelled before, and brings what was not to its own month."""
     row = await book.row(await book.run(), state=state, settled_at=OCTOBER, conflict=stays)
     before = await periods(database)
-    await Review(database).resolve(row, "cancelled", "ann", "the vendor says so")
+    await Review(database).resolve_cancellation(row, "cancelled", "ann", "the vendor says so")
     after = await periods(database)
     assert (
         ({"R-1": ["Oct"]}, {"R-1": ["Oct"]}) == (before, after) if stays else ({}, {"R-1": ["Dec"]}) == (before, after)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from retention.ledger.checks.finding import Finding
-from retention.ledger.close_rounds import refused_closing
+from retention.ledger.close_rounds import try_close_rounds
 
 if TYPE_CHECKING:
     from retention.ledger.database import Database
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 async def check_closing(database: Database) -> Finding:
     """Have the operator's function close nothing, and undo it."""
-    refusal = await refused_closing(database)
+    refusal = await try_close_rounds(database)
     return Finding("closing", ok=refusal is None, message=refusal or "retention.close_rounds takes an empty batch")
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from retention.ledger.checks.finding import Finding
 from retention.ledger.checks.grants import REPORT_ROLE, ROLE, grants
-from retention.ledger.checks.needs import needs
+from retention.ledger.checks.required_privileges import required_privileges
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,20 +14,22 @@ if TYPE_CHECKING:
 SCRIPT = "sql/operator/roles.sql"
 
 
-class Lack(NamedTuple):
+class MissingPrivilege(NamedTuple):
     """A privilege that a role lacks: on what, and the statement that gives it."""
 
     object: str
     grant: str
 
 
-def privilege_finding(server: Any, lacking: Sequence[Lack], command: str | None) -> Finding:
+def privilege_finding(server: Any, lacking: Sequence[MissingPrivilege], command: str | None) -> Finding:
     """Judge by the row of check_server.sql, and by what is lacking for a command, or (None) for runs."""
     if not lacking:
         return Finding("privileges", ok=True, message="all that the job needs")
     role, statements = server.role, "; ".join(lack.grant for lack in lacking)
     job = f"connect as {ROLE}" if server.has_job else f"run {SCRIPT} and connect as {ROLE}"
-    if role == ROLE or (role == REPORT_ROLE and command is not None and {*needs(command)[0]} <= {*grants(role)}):
+    if role == ROLE or (
+        role == REPORT_ROLE and command is not None and {*required_privileges(command)[0]} <= {*grants(role)}
+    ):
         mend = f"run {SCRIPT} again, or {statements}"
     elif command is None and role == REPORT_ROLE:
         mend = job  # with all of that it would be another role

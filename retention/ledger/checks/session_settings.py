@@ -9,7 +9,7 @@ from retention.ledger.checks.finding import Finding
 if TYPE_CHECKING:
     from retention.ledger.database import Database
 
-SMALL = 2**30
+SMALL_TEMP_BYTES = 2**30
 """Bytes; a plan that has to be sorted may need so much room on the server's disk."""
 
 
@@ -40,7 +40,7 @@ def session_findings(row: Any, *, pooled: bool) -> list[Finding]:
     if wrong:
         return [Finding("session", ok=False, message="; ".join(wrong))]
     doubtful = []
-    if row.temp_bytes is not None and row.temp_bytes < SMALL:
+    if row.temp_bytes is not None and row.temp_bytes < SMALL_TEMP_BYTES:
         doubtful.append(
             f"temp_file_limit is {row.temp_file_limit}, and a large plan may need more to be sorted: "
             f"ALTER ROLE {row.role} SET temp_file_limit = -1"

@@ -135,7 +135,7 @@ class Replica:
             return [*claimed.claims]
         self._after = max(self._after, claimed.last_id)
         self._quiet.discard(kind)
-        if claimed.open and not claimed.claims and not claimed.dropped:
+        if claimed.open and not claimed.claims and not claimed.skipped:
             self._after = 0
             self._quiet.add(kind)
         lost = [claim for claim in claimed.claims if self.in_hand.has_other(claim)]

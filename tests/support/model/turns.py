@@ -45,11 +45,11 @@ class Held(Database):
         self._turns = turns
         self._number = number
 
-    def at_work(self) -> Database:
+    def bulk(self) -> Database:
         """The same: how long an answer takes is up to the schedule."""
         return self
 
-    def prompt(self) -> Database:
+    def control(self) -> Database:
         """The same."""
         return self
 

@@ -13,21 +13,21 @@ import psycopg
 
 from retention.core.names import PUNCTUATION, NameKind, fold, spellings
 from retention.ledger.database_errors import UNAVAILABLE, BusyError
-from retention.ledger.operator_view import refusal
+from retention.ledger.operator_view import describe_view_error
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from retention.ledger.database import Database
 
-TOO_LONG = " within 5 seconds"
+TIMED_OUT = " within 5 seconds"
 
-MOST = 10_000
+NAMES_READ_MAX = 10_000
 """Names of a kind that are looked through."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundNames:
     """Names that are there; not `certain`, the others may be there as well, and `why_not` says why nobody knows."""
 
     names: frozenset[str]
@@ -42,40 +42,40 @@ class KnownNames:
     """
 
     def __init__(self, database: Database) -> None:
-        self.why_not = TOO_LONG
+        self.why_not = TIMED_OUT
         self._database = database
 
-    async def found(self, kind: NameKind, names: Collection[str]) -> Found:
+    async def find_names(self, kind: NameKind, names: Collection[str]) -> FoundNames:
         """Find which of the names the ledger or the view has."""
         return await self._found(kind, "ledger_has", "view_shows", names)
 
-    async def all(self, kind: NameKind) -> Found:
+    async def list_names(self, kind: NameKind) -> FoundNames:
         """Find all names of a kind."""
         return await self._found(kind, "ledger_names", "view_names", None)
 
-    async def matched(self, fields: Mapping[str, str | None]) -> int | None:
+    async def count_matching_rounds(self, fields: Mapping[str, str | None]) -> int | None:
         """Count the open rounds that a hold on these fields matches."""
-        rows = await self._briefly("count_matched", **fields)
+        rows = await self._rows_in_time("count_matched", **fields)
         return int(rows[0].rounds) if rows else None
 
-    async def spelt_otherwise(self, column: Literal["user_id", "round_id"], given: str) -> list[str] | None:
+    async def find_similar_ids(self, column: Literal["user_id", "round_id"], given: str) -> list[str] | None:
         """Find ids of users or rounds that are this one in another spelling."""
-        rows = await self._briefly("spelt_as", column=column, spellings=sorted(spellings(given)))
+        rows = await self._rows_in_time("spelt_as", column=column, spellings=sorted(spellings(given)))
         if not rows:  # to fold each id of a large table takes long
             values = {"column": column, "given": given, "folded": fold(given), "punctuation": PUNCTUATION}
-            rows = await self._briefly("spelt_otherwise", **values)
+            rows = await self._rows_in_time("spelt_otherwise", **values)
         return sorted(row.id for row in rows) if rows is not None else None
 
-    async def alike(self, round_id: str) -> list[tuple[str, str]] | None:
+    async def find_rounds_by_spelling(self, round_id: str) -> list[tuple[str, str]] | None:
         """Find rounds, each a partner and an id, that have this id or another spelling of it; None: not within 5 s."""
         forms = sorted({round_id, *spellings(round_id)})
-        rows = await self._briefly("rounds_alike", spellings=forms)
+        rows = await self._rows_in_time("rounds_alike", spellings=forms)
         if rows == []:
-            others = await self.spelt_otherwise("round_id", round_id)
-            rows = await self._briefly("rounds_alike", spellings=others) if others else []
+            others = await self.find_similar_ids("round_id", round_id)
+            rows = await self._rows_in_time("rounds_alike", spellings=others) if others else []
         return None if rows is None else [(row.partner, row.round_id) for row in rows]
 
-    async def _found(self, kind: NameKind, ledger: str, view: str, names: Collection[str] | None) -> Found:
+    async def _found(self, kind: NameKind, ledger: str, view: str, names: Collection[str] | None) -> FoundNames:
         found: set[str] = set()
         certain = True
         # No view has policies.
@@ -83,25 +83,25 @@ class KnownNames:
             left = None if names is None else [name for name in names if name not in found]
             if left == []:
                 break
-            values = {"limit": MOST} if left is None else {"names": left}
-            rows = await self._briefly(statement, kind=str(kind), **values)
+            values = {"limit": NAMES_READ_MAX} if left is None else {"names": left}
+            rows = await self._rows_in_time(statement, kind=str(kind), **values)
             found |= {row.name for row in rows or ()}
             certain = certain and rows is not None
-        return Found(frozenset(found), certain, "" if certain else self.why_not)
+        return FoundNames(frozenset(found), certain, "" if certain else self.why_not)
 
-    async def _briefly(self, name: str, **values: Any) -> list[Any] | None:
+    async def _rows_in_time(self, name: str, **values: Any) -> list[Any] | None:
         try:
             async with self._database.transaction(snapshot=True) as transaction:
                 await transaction.rows("brief_statement")
                 return await transaction.rows(name, **values)
         except (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedTable) as error:
-            self.why_not = f": {refusal(error)}"
+            self.why_not = f": {describe_view_error(error)}"
             return []  # a role that reports may have no view, and what it may not read tells it nothing
         except BusyError:
-            self.why_not = TOO_LONG
+            self.why_not = TIMED_OUT
             return None
         except UNAVAILABLE:
             raise
         except psycopg.Error as error:  # the operator's view raises
-            self.why_not = f": {refusal(error)}"
+            self.why_not = f": {describe_view_error(error)}"
             return None

@@ -51,29 +51,29 @@ _AFTER_SET = {"FROM", "WHERE", "RETURNING"}
 
 
 @functools.cache
-def needs(command: str | None) -> tuple[tuple[Grant, ...], tuple[str, ...]]:
+def required_privileges(command: str | None) -> tuple[tuple[Grant, ...], tuple[str, ...]]:
     """The privileges on tables and views, and the functions, that a command needs; None: all that runs need."""
     if command is None:
         return grants(ROLE), FUNCTIONS
     texts = [_COMMENT.sub("", query(statement)) for statement in STATEMENTS[command]]
-    found = {Grant("SELECT", "schema_migrations", None), *(grant for text in texts for grant in _of(text))}
+    found = {Grant("SELECT", "schema_migrations", None), *(grant for text in texts for grant in _grants_in(text))}
     named = {name for text in texts for name in _NAME.findall(text)}
     ours = grants(ROLE)  # in their order, and what is no table is none of them
     functions = tuple(function for function in FUNCTIONS if function.partition("(")[0] in named)
     return tuple(grant for grant in ours if grant in found), functions
 
 
-def reads_the_view(command: str | None) -> bool:
+def reads_view(command: str | None) -> bool:
     """Whether it looks at the operator's view."""
-    return any(grant.relation == "open_rounds" for grant in needs(command)[0])
+    return any(grant.relation == "open_rounds" for grant in required_privileges(command)[0])
 
 
 def closes_rounds(command: str | None) -> bool:
     """Whether it calls the operator's function."""
-    return FUNCTIONS[0] in needs(command)[1]
+    return FUNCTIONS[0] in required_privileges(command)[1]
 
 
-def _of(text: str) -> Iterator[Grant]:
+def _grants_in(text: str) -> Iterator[Grant]:
     for name in _NAME.findall(text):
         yield Grant("SELECT", name, None)
     table = ""

@@ -8,7 +8,7 @@ import psycopg
 
 from retention.ledger.checks.finding import Finding
 from retention.ledger.database_errors import UNAVAILABLE
-from retention.ledger.operator_view import refusal
+from retention.ledger.operator_view import describe_view_error
 from retention.ledger.queries import query
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from retention.ledger.database import Database
 
-LARGE = 100_000
+LARGE_TABLE_ROWS = 100_000
 """Rows; a relation of the operator's that is larger than this is not to be read from end to end."""
 
 _BY_INDEX = {"Index Scan", "Index Only Scan", "Bitmap Index Scan"}
@@ -46,18 +46,22 @@ async def _index_use(database: Database, name: str, statement: str, core: str, v
         scanned = sequential_scans(await _explained(database, statement, values))
         large = await _large(database, scanned)
         if not large:
-            return Finding(name, ok=True, message=f"no table of more than {LARGE:,} rows is read from end to end")
+            return Finding(
+                name, ok=True, message=f"no table of more than {LARGE_TABLE_ROWS:,} rows is read from end to end"
+            )
         without = unindexed_scans(await _explained(database, core, values, "SET LOCAL enable_seqscan = off"))
         lacking = {table.relation for table in await _large(database, without)}
     except UNAVAILABLE:
         raise
     except psycopg.Error as error:
-        return Finding(name, ok=False, message=refusal(error))
+        return Finding(name, ok=False, message=describe_view_error(error))
     unindexed = [table for table in large if table.relation in lacking]
     tables = " and ".join(f"{table.relation} (about {table.rows:,} rows)" for table in unindexed or large)
     if unindexed:
         mend = "`retention db sample` prints the indexes that are wanted"
-        return Finding(name, ok=True, message=f"reads all of {tables}, more than {LARGE:,}; {mend}", warning=True)
+        return Finding(
+            name, ok=True, message=f"reads all of {tables}, more than {LARGE_TABLE_ROWS:,}; {mend}", warning=True
+        )
     names = ", ".join(table.relation for table in large)
     message = f"reads all of {tables}, as PostgreSQL finds that quicker than its index: ANALYZE {names} if it is wrong"
     return Finding(name, ok=True, message=message)
@@ -98,4 +102,4 @@ async def _large(database: Database, relations: Iterator[Relation]) -> Sequence[
     if not (found := sorted(set(relations))):
         return ()
     schemas, names = zip(*found, strict=True)
-    return await database.rows("check_sizes", schemas=list(schemas), names=list(names), large=LARGE)
+    return await database.rows("check_sizes", schemas=list(schemas), names=list(names), large=LARGE_TABLE_ROWS)
