@@ -1,7 +1,8 @@
-"""What Prometheus is told. A registry of its own; counts are kept as plain numbers and read when somebody asks.
+"""The metrics for Prometheus, in a registry of their own. Counts stay plain numbers until a scrape reads them.
 
-Every series of a policy exists from the start, at 0 where nothing is known: an alert on a series that is absent never
-fires. A new gauge of a policy is a line of POLICY_GAUGES and a value in `Metrics`.
+No series of a policy is ever absent, because an alert on an absent series never fires: an unknown value is 0. A halted
+run has not ended: it moves neither timestamp, and its exit code shows the halt. A new gauge of a policy is an entry of
+`POLICY_GAUGES` and a value in `Metrics`.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
 class Described(NamedTuple):
-    """A metric's name, what it says, and its labels."""
+    """A metric: its name, its documentation, and the names of its labels."""
 
     name: str
     documentation: str
@@ -87,7 +88,7 @@ WAITED = Described(
 MISSED = Described("retention_schedule_missed_total", "Scheduled times that passed without a run.", ("policy",))
 
 OUTCOMES = (State.IN_DOUBT, *RESOLUTIONS)
-"""What may become of a round by a run."""
+"""The outcomes that a run can give a round."""
 
 POLICY_GAUGES = (FINISHED, SUCCEEDED, EXIT_CODE, STALLED, READ)
 """The gauges with one value for each policy."""
@@ -97,7 +98,7 @@ METRICS = (ROUNDS, REQUESTS, STALE, REFUNDS, FINISHED, SUCCEEDED, EXIT_CODE, STA
 
 @dataclass(frozen=True, slots=True)
 class PolicyLabels:
-    """A policy as the labels of its series have it, as far as the configuration tells; `dry_run`: that is its mode."""
+    """The label values of a policy's series, as configured. `dry_run`: the policy's mode is dry_run."""
 
     name: str
     partners: Collection[str] = ()
@@ -107,7 +108,7 @@ class PolicyLabels:
 
 
 def labels_of(settings: Settings, names: Iterable[str]) -> list[PolicyLabels]:
-    """The labels of those policies; of one that is not configured only its name is known."""
+    """Return the label values of these policies. A policy that is not configured has only its name."""
     found = []
     for name in names:
         policy = settings.policies.get(name)
@@ -121,10 +122,10 @@ def labels_of(settings: Settings, names: Iterable[str]) -> list[PolicyLabels]:
 
 
 class Metrics:
-    """One process's metrics. Every policy that is promised has all of its series, whatever is known of it."""
+    """The metrics of one process. Every promised policy has all of its series, even with unknown values."""
 
-    def __init__(self, tally: ProcessCounters) -> None:
-        self._tally = tally
+    def __init__(self, counters: ProcessCounters) -> None:
+        self._counters = counters
         self._policies: dict[str, PolicyLabels] = {}
         self._gauges: dict[tuple[str, str], float] = {}
         self._review: dict[tuple[str, str], float] = {}
@@ -132,128 +133,128 @@ class Metrics:
         self._registry.register(_Families(self._families))
 
     def watch_process(self) -> None:
-        """Tell of the process's memory and CPU time as well."""
+        """Add the metrics of the process: memory and CPU time."""
         ProcessCollector(registry=self._registry)
 
     def promise(self, policies: Iterable[PolicyLabels]) -> None:
-        """Have all series of these policies; of others stays only what was counted, or waits for a person."""
+        """Keep all series of these policies. Of other policies, keep only counts and rounds that need review."""
         self._policies = {policy.name: policy for policy in policies}
-        tally, known = self._tally, self._policies
-        tally.stale = {key: rounds for key, rounds in tally.stale.items() if key[0] in known}
-        tally.rounds = Counter({key: rounds for key, rounds in tally.rounds.items() if rounds or key[0] in known})
+        counters, known = self._counters, self._policies
+        counters.stale = {key: rounds for key, rounds in counters.stale.items() if key[0] in known}
+        counters.rounds = Counter({key: rounds for key, rounds in counters.rounds.items() if rounds or key[0] in known})
         for policy in self._policies.values():
-            self._begin(policy)
+            self._start_series(policy)
 
-    def _begin(self, policy: PolicyLabels) -> None:
-        tally = self._tally
-        tally.missed[policy.name] += 0
+    def _start_series(self, policy: PolicyLabels) -> None:
+        counters = self._counters
+        counters.missed[policy.name] += 0
         for partner in policy.partners:
-            self._begin_partner(partner, policy.currencies)
+            self._start_partner_series(partner, policy.currencies)
         for market in policy.markets:
-            tally.stale.setdefault((policy.name, market), 0)
+            counters.stale.setdefault((policy.name, market), 0)
 
-    def _begin_partner(self, partner: str, currencies: Iterable[str]) -> None:
-        self._tally.waited[partner] += 0
-        self._tally.requests.setdefault(partner, LatencyHistogram())
+    def _start_partner_series(self, partner: str, currencies: Iterable[str]) -> None:
+        self._counters.waited[partner] += 0
+        self._counters.requests.setdefault(partner, LatencyHistogram())
         for currency in currencies:
-            self._tally.refunds[partner, currency] += 0
+            self._counters.refunds[partner, currency] += 0
 
-    def run_ended(self, code: int, finished: RunResult) -> None:
-        """Take in how a run ended for this process, with its exit code."""
-        summary = finished.summary
+    def run_ended(self, code: int, result: RunResult) -> None:
+        """Record the end of a run for this process, with its exit code."""
+        summary = result.summary
         self.set_exit_code(summary.policy, code)
         if summary.finished_at is None or summary.status not in {"finished", "failed"}:
             return
         self._advance(FINISHED, summary.policy, summary.finished_at.timestamp())
         policy = self._policies.get(summary.policy)
-        succeeded = summary.status == "finished" and not finished.behind_stalled
+        succeeded = summary.status == "finished" and not result.behind_stalled
         if succeeded and (summary.mode == "enforce" or (policy and policy.dry_run)):
             self._advance(SUCCEEDED, summary.policy, summary.finished_at.timestamp())
 
     def set_exit_code(self, policy: str, code: int) -> None:
-        """Take in the exit code of a policy's newest run."""
+        """Record the exit code of a policy's newest run."""
         self._gauges[EXIT_CODE.name, policy] = code
 
     def last_runs(self, found: Mapping[str, LastRuns]) -> None:
-        """Take in what the ledger says of these policies' last runs."""
+        """Record the newest runs of these policies, as read from the ledger."""
         for policy, last in found.items():
             for gauge, at in ((FINISHED, last.finished_at), (SUCCEEDED, last.succeeded_at)):
                 self._gauges[gauge.name, policy] = at.timestamp() if at is not None else 0
             self._gauges[STALLED.name, policy] = last.stalled
 
     def review_counts(self, found: Mapping[tuple[str, ReviewWhy], int], read_at: float) -> None:
-        """Take in what the ledger says waits for a person; `read_at` in Unix seconds. What is not in it is 0."""
+        """Record the rounds that need review, read from the ledger at `read_at` (Unix seconds). Other counts are 0."""
         self._review = dict.fromkeys(self._review, 0.0)
         self._review |= {(policy, why.value): rounds for (policy, why), rounds in found.items()}
         for policy in self._policies:
             self._gauges[READ.name, policy] = read_at
 
-    def keep(self, samples: Iterable[Sample], mine: str | None, partners: Collection[str]) -> None:
-        """Take in what an earlier file said: first of all, before what is known better.
+    def restore(self, samples: Iterable[Sample], mine: str | None, partners: Collection[str]) -> None:
+        """Restore the samples of an earlier metrics file. Call this first, so that newer values replace them.
 
-        Gauges keep their values. The counts of the policy `mine` and of `partners` are this process's and begin at 0;
-        those of the other promised policies stay as they are. What is neither promised nor a partner is dropped.
+        Gauges keep their values. Counts of the policy `mine` and of `partners` belong to this process and begin at 0;
+        counts of other promised policies stay. Samples of other policies and partners are dropped.
         """
         for name, labels, value, *_ in samples:
             policy, partner = labels.get("policy"), labels.get("partner")
             known = (policy is None or policy in self._policies) and (partner is None or partner in partners)
             if known and isfinite(value) and value >= 0:
-                self._keep(name, labels, value, 0 if policy == mine else value)
+                self._restore(name, labels, value, 0 if policy == mine else value)
 
-    def _keep(self, name: str, labels: Mapping[str, str], value: float, count: float) -> None:
-        tally = self._tally
+    def _restore(self, name: str, labels: Mapping[str, str], value: float, count: float) -> None:
+        counters = self._counters
         match name, labels:
             case ROUNDS.name, {"policy": policy, "partner": partner, "market": market, "outcome": outcome}:
                 if outcome in [*State]:
-                    tally.rounds[policy, partner, market, State(outcome)] += int(count)
+                    counters.rounds[policy, partner, market, State(outcome)] += int(count)
             case STALE.name, {"policy": policy, "market": market}:
-                tally.stale.setdefault((policy, market), 0)
-                if policy not in tally.planned:
-                    tally.stale[policy, market] = int(value)
+                counters.stale.setdefault((policy, market), 0)
+                if policy not in counters.planned:
+                    counters.stale[policy, market] = int(value)
             case MISSED.name, {"policy": policy}:
-                tally.missed[policy] += int(count)
+                counters.missed[policy] += int(count)
             case REVIEW.name, {"policy": policy, "why": why}:
                 self._review[policy, why] = value
             case _, {"policy": policy}:
                 self._gauges[name, policy] = value
             case _, {"partner": partner}:
-                self._begin_partner(partner, [labels["currency"]] if "currency" in labels else ())
+                self._start_partner_series(partner, [labels["currency"]] if "currency" in labels else ())
 
     def text(self) -> bytes:
-        """Everything, as /metrics answers."""
+        """Return all metrics in the text format of `/metrics`."""
         return generate_latest(self._registry)
 
     def _advance(self, gauge: Described, policy: str, at: float) -> None:
         self._gauges[gauge.name, policy] = max(at, self._gauges.get((gauge.name, policy), 0))
 
     def _families(self) -> Iterator[Metric]:
-        """Reads the counts when they are asked for: counting itself stays as cheap as adding numbers."""
-        tally = self._tally
-        yield _counter(ROUNDS, dict.fromkeys(self._rounds_series(), 0) | tally.rounds)
+        """Convert the counts to families at scrape time, so that counting stays one addition."""
+        counters = self._counters
+        yield _counter(ROUNDS, dict.fromkeys(self._rounds_series(), 0) | counters.rounds)
         requests = HistogramMetricFamily(REQUESTS.name, REQUESTS.documentation, labels=REQUESTS.labels)
-        for partner, latencies in tally.requests.items():
+        for partner, latencies in counters.requests.items():
             requests.add_metric([partner], _buckets(latencies), latencies.total)
         yield requests
-        yield _gauge(STALE, tally.stale)
-        yield _counter(REFUNDS, {key: float(amount) for key, amount in tally.refunds.items()})
+        yield _gauge(STALE, counters.stale)
+        yield _counter(REFUNDS, {key: float(amount) for key, amount in counters.refunds.items()})
         for gauge in POLICY_GAUGES:
             yield _gauge(gauge, {(name,): self._gauges.get((gauge.name, name), 0) for name in self._policies})
         unknown = ((policy, why.value) for policy, why in product(self._policies, ReviewWhy))
         yield _gauge(REVIEW, dict.fromkeys(unknown, 0.0) | self._review)
-        yield _counter(WAITED, {(partner,): milliseconds / 1000 for partner, milliseconds in tally.waited.items()})
-        yield _counter(MISSED, {(name,): n for name, n in tally.missed.items() if n or name in self._policies})
+        yield _counter(WAITED, {(partner,): milliseconds / 1000 for partner, milliseconds in counters.waited.items()})
+        yield _counter(MISSED, {(name,): n for name, n in counters.missed.items() if n or name in self._policies})
 
     def _rounds_series(self) -> Iterator[tuple[str, str, str, State]]:
-        """Every outcome for each market that a policy's plan found, or that something was counted for."""
-        known = {labels[:3] for labels in self._tally.rounds}
-        for name, market in self._tally.stale:
-            policy = self._policies.get(name)  # None: it was taken out of the configuration while its run goes on
+        """Return the labels of all outcomes for each market with a planned or counted round."""
+        known = {labels[:3] for labels in self._counters.rounds}
+        for name, market in self._counters.stale:
+            policy = self._policies.get(name)  # None: removed from the configuration during its run
             known.update((name, partner, market) for partner in (policy.partners if policy else ()))
         return ((*labels, outcome) for labels in sorted(known) for outcome in OUTCOMES)
 
 
 class _Families(Collector):
-    """Asks for the families whenever somebody asks for the metrics."""
+    """Collects the families again for each scrape."""
 
     def __init__(self, collect: Callable[[], Iterator[Metric]]) -> None:
         self._collect = collect

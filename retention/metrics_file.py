@@ -1,4 +1,4 @@
-"""The file for the textfile collector of Prometheus's node_exporter: read back, and written anew."""
+"""The metrics file for the textfile collector of Prometheus's node_exporter: reading and replacing it."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from prometheus_client.parser import text_string_to_metric_families
 if TYPE_CHECKING:
     from prometheus_client.samples import Sample
 
-MODE = 0o644
-"""A new file's, whatever the umask: the collector runs as another user."""
+NEW_FILE_MODE = 0o644
+"""The mode of a new file, whatever the umask: the collector runs as another user."""
 
 MAX_BYTES = 4 * 1024 * 1024
-"""No file of ours is larger."""
+"""A larger file is not ours, and is not read."""
 
 
 def problem_with(path: Path) -> str | None:
-    """Say why no such file can be written, as far as it can be told beforehand."""
+    """Return the reason why this file cannot be written, with the mend; None where no reason is known yet."""
     place = Path(os.path.realpath(path))
     try:
         if place.is_dir():
@@ -36,25 +36,25 @@ def problem_with(path: Path) -> str | None:
 
 
 def read_back(path: Path) -> list[Sample]:
-    """What such a file says; nothing where there is none, or it cannot be read. It may be anybody's."""
+    """Read the samples of a metrics file; none where it is absent or unreadable. The file may be foreign."""
     try:
         if path.stat().st_size > MAX_BYTES:
             return []
         text = path.read_text("utf-8")
         return [sample for family in text_string_to_metric_families(text) for sample in family.samples]
-    except (OSError, ValueError, LookupError):  # not there, not UTF-8, or no metrics
+    except (OSError, ValueError, LookupError):  # absent, not UTF-8, or no metrics
         return []
 
 
 def write(path: Path, text: bytes) -> None:
-    """Write the file, whole or not at all: whoever reads it sees the old one or the new one. Raises OSError."""
+    """Replace the file atomically: a reader sees the old file or the new one, never a part. Raises OSError."""
     place = Path(os.path.realpath(path))
-    # The collector reads what ends in .prom, and nobody can foresee the name, nor lay a link there.
+    # The name is random, so that no link can wait there, and does not end in .prom, so that the collector skips it.
     handle, name = tempfile.mkstemp(prefix=f".{place.name}.", dir=place.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(text)
-            os.fchmod(handle, stat.S_IMODE(place.stat().st_mode) if place.exists() else MODE)
+            os.fchmod(handle, stat.S_IMODE(place.stat().st_mode) if place.exists() else NEW_FILE_MODE)
         Path(name).replace(place)
     except BaseException:
         Path(name).unlink(missing_ok=True)

@@ -26,8 +26,8 @@ async def sample_ids(database: Database) -> Sequence[Place]:
     """Read identifiers and amounts, as far as the server finds them soon. Secrets are compared with them here."""
     try:
         async with database.transaction() as transaction:
-            await transaction.rows("brief_statement")
-            rows = await transaction.rows("check_ids", limit=SAMPLE)
+            await transaction.rows("session/limit_statement_time")
+            rows = await transaction.rows("checks/sample_values", limit=SAMPLE)
     except BusyError:
         return ()
     return [(row.relation, row.name, row.value) for row in rows]

@@ -131,7 +131,7 @@ def _text(path: Path, settings: Settings, measured: Measured, code: int | None) 
     mine = {policy} if policy else told or {*settings.policies}
     metrics = Metrics(measured.tally or ProcessCounters())
     metrics.promise(labels_of(settings, sorted(mine | told)))
-    metrics.keep(before, policy, settings.partners)
+    metrics.restore(before, policy, settings.partners)
     metrics.last_runs({name: last for name, last in measured.last_runs.items() if name in mine | told})
     if measured.waiting is not None:
         waiting = {key: rounds for key, rounds in measured.waiting.items() if key[0] in mine | told}

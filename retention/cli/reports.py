@@ -156,7 +156,7 @@ def runs_show(
 
         await require_ready(services.database, "runs show")
         run_id = await known_run(services, run)
-        row = await services.run_ledger.get_run(run_id)
+        row = await services.run_ledger.require_run(run_id)
         summary = await services.run_ledger.summarize_run(run_id)
         unfinished = row.status in {"planned", "running", "halted"}
         partners = row.settings.get("partners") or None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from retention.runs.planning import tell_stalled
+from retention.runs.planning import log_stalled
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -34,4 +34,4 @@ class StallWatch:
         if now - self._looked_at < EVERY:
             return
         self._looked_at = now
-        tell_stalled(self._log, await self._stalls.mark_stalled_runs(scheduled=now - self._began > TAKEN_OVER))
+        log_stalled(self._log, await self._stalls.mark_stalled_runs(scheduled=now - self._began > TAKEN_OVER))

@@ -87,7 +87,7 @@ class Claims:
         """
         asked, began = self._monotonic(), self._clocks.moment() if self._clocks else None
         rows = await self._database.tuples(
-            "claim" if kind is Kind.CANCEL else "claim_probes",
+            "claims/claim_rounds" if kind is Kind.CANCEL else "claims/claim_probes",
             run_id=self._run_id,
             replica=self._replica,
             partner=terms.partner,
@@ -158,7 +158,7 @@ class Claims:
         """
         asked = self._monotonic()
         rows = await self._database.rows(
-            "reserve",
+            "claims/reserve_slots",
             partner=terms.partner,
             lane=kind.value,
             ids=[claim.cancellation_id for claim in claims],
@@ -183,12 +183,12 @@ class Claims:
 
     async def release_claims(self, claims: Sequence[Claim]) -> int:
         """Release claims whose requests have not left; returns how many of them this process still owned."""
-        return await self._database.count("release", uuids=[claim.uuid for claim in claims])
+        return await self._database.count("claims/release_claims", uuids=[claim.uuid for claim in claims])
 
     async def extend_leases(self, claims: Sequence[Claim]) -> None:
         """Extend the leases of claims whose requests are in flight or whose replies are not written."""
         await self._control.count(
-            "keep",
+            "claims/extend_leases",
             ids=[claim.cancellation_id for claim in claims],
             uuids=[claim.uuid for claim in claims],
             kept=LEASE_EXTENSION_S,
@@ -197,7 +197,7 @@ class Claims:
     async def renew_leases(self, terms: PartnerTerms) -> int:
         """Give this process's claims whole leases from now, after a jump of the database's clock; returns how many."""
         return await self._control.count(
-            "renew_leases", run_id=self._run_id, replica=self._replica, partner=terms.partner, lease=terms.lease
+            "claims/renew_leases", run_id=self._run_id, replica=self._replica, partner=terms.partner, lease=terms.lease
         )
 
     async def expire_claims(
@@ -208,7 +208,7 @@ class Claims:
         `but` names the attempts that this process still holds, whatever the database's clock says.
         """
         return await self._database.rows(
-            "recover",
+            "claims/expire_claims",
             now=self._clocks and self._clocks.trusted_now(),
             partner=terms.partner,
             run_ids=list(run_ids),
@@ -222,7 +222,7 @@ class Claims:
 
     async def find_first_unsettled(self, partner: str, above: int) -> int | None:
         """Find the first id beyond `above` of a round that is planned or claimed for the first time."""
-        row = await self._database.row("front", run_id=self._run_id, partner=partner, above=above)
+        row = await self._database.row("claims/find_first_unsettled", run_id=self._run_id, partner=partner, above=above)
         return row.id if row else None
 
     async def restore_attempts(self, claims: Sequence[Claim]) -> dict[str, int | None]:
@@ -231,7 +231,7 @@ class Claims:
         Returns, for each attempt that was missing, its cancellation; None if the ledger lost the round as well.
         """
         rows = await self._database.tuples(
-            "restore",
+            "claims/restore_attempts",
             run_id=self._run_id,
             replica=self._replica,
             claims=orjson.dumps([_claim_row(claim, self._clock.ahead or 0.0) for claim in claims]).decode(),

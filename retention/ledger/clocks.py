@@ -82,7 +82,7 @@ class Clocks:
     async def read(self, database: Database | Transaction) -> datetime:
         """Ask the database for its time, and take it in."""
         asked = self.moment()
-        now: datetime = (await database.row("now")).now
+        now: datetime = (await database.row("clocks/get_time")).now
         self.observe(asked, now)
         return now
 
@@ -132,7 +132,7 @@ class ClockTerms:
         """The database's time. Raises ClockError where it cannot be relied on."""
         if self.clocks is not None:
             return await self.clocks.require(database, self.limit)
-        return (await database.row("now")).now  # type: ignore[no-any-return]
+        return (await database.row("clocks/get_time")).now  # type: ignore[no-any-return]
 
     def trusted_now(self) -> datetime | None:
         """The database's time past every jump that is younger than a lease; None where nothing is known of it."""
@@ -152,7 +152,7 @@ class LedgerClock:
 
     async def get_time(self) -> datetime:
         """Get the database's time, unchecked."""
-        return (await self._database.row("now")).now  # type: ignore[no-any-return]
+        return (await self._database.row("clocks/get_time")).now  # type: ignore[no-any-return]
 
     async def require_time(self, limit: float) -> datetime:
         """Get the database's time. Raises ClockError if it is off by more than `limit` seconds, or has jumped."""
@@ -177,7 +177,7 @@ async def correct_run_times(
 ) -> list[Correction]:
     """Take back what keeps a run and its partners waiting; `deadline`, in seconds, is the policy's."""
     rows = await database.rows(
-        "correct_work",
+        "clocks/correct_run_times",
         limit=limit,
         run_id=run_id,
         deadline=deadline,
@@ -196,7 +196,7 @@ async def correct_leases(
 ) -> list[Correction]:
     """Let leases that lie impossibly far ahead end as if the claims had been made now."""
     rows = await database.rows(
-        "correct_leases",
+        "clocks/correct_leases",
         limit=limit,
         run_ids=list(run_ids),
         partner=terms.partner,

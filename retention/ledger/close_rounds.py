@@ -32,9 +32,9 @@ async def try_close_rounds(database: Database) -> str | None:
             try:
                 async with connection.transaction(force_rollback=True):
                     transaction = Transaction(connection)
-                    await transaction.rows("brief_locks", lock_timeout=TRIAL_LOCK_TIMEOUT)
-                    await transaction.rows("brief_statement")
-                    rows = await transaction.rows("try_closing")
+                    await transaction.rows("session/limit_waits", lock_timeout=TRIAL_LOCK_TIMEOUT)
+                    await transaction.rows("session/limit_statement_time")
+                    rows = await transaction.rows("checks/try_close_rounds")
             except psycopg.errors.QueryCanceled:
                 return f"{REFUSAL}it takes longer than 5 s to close nothing; {MEND}"
     except BusyError:

@@ -113,7 +113,7 @@ class Database:
             session.transaction_with_settings() if together else session.with_settings(),
         ):
             if self._durable:
-                await session.execute(query("raise_durability"))
+                await session.execute(query("session/raise_durability"))
             with session.naming(name):
                 yield session
 
@@ -164,7 +164,7 @@ class Database:
         """Several statements, together or not at all; with `snapshot` they only read, and all see the same moment."""
         async with self._bulk_slots, self._session() as session, session.transaction_with_settings(snapshot=snapshot):
             if not snapshot:  # others wait for what it changes, and its process may have frozen, or its machine be gone
-                await session.execute(query("raise_durability"))
+                await session.execute(query("session/raise_durability"))
                 await session.execute(f"SET LOCAL idle_in_transaction_session_timeout = {IDLE_TRANSACTION_TIMEOUT_MS}")
             yield Transaction(session)
 

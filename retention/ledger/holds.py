@@ -41,7 +41,7 @@ class Holds:
         if not given:
             raise UsageError(NOTHING_HELD)
         words = {"by": require_text(by, "who holds"), "reason": require_text(reason, "the reason")}
-        row = await self._durable.row("add_hold", until=until, **(dict.fromkeys(fields) | given | words))
+        row = await self._durable.row("holds/add_hold", until=until, **(dict.fromkeys(fields) | given | words))
         if row is None:
             assert until is not None  # a hold without an end is always in force
             raise UsageError(ended_before(until))
@@ -49,11 +49,11 @@ class Holds:
 
     async def list_holds(self, all: bool = False) -> list[Hold]:  # noqa: A002 - the contract's word
         """List the holds in force, oldest first; with `all` also those that have ended."""
-        return [Hold(*row) for row in await self._database.rows("holds", ended=all)]
+        return [Hold(*row) for row in await self._database.rows("holds/list_holds", ended=all)]
 
     async def release_hold(self, hold_id: int, by: str) -> None:
         """End a hold. Raises UsageError if it is unknown or already released."""
-        row = await self._durable.row("release_hold", hold_id=hold_id, by=require_text(by, "who releases"))
+        row = await self._durable.row("holds/release_hold", hold_id=hold_id, by=require_text(by, "who releases"))
         if row is None:
             raise UsageError(f"there is no hold {hold_id}; `retention hold list` shows those that stand")
         if not row.done:

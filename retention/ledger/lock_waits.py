@@ -145,7 +145,7 @@ async def _find_blocker(dsn: str, pid: int | None) -> tuple[str, str] | None:
             asyncio.timeout(LOOKUP_TIMEOUT_S),
             await psycopg.AsyncConnection.connect(dsn, **CONNECTION_OPTIONS) as connection,
         ):
-            row = await (await connection.execute(query("waits_for"), {"pid": pid})).fetchone()
+            row = await (await connection.execute(query("session/find_blocker"), {"pid": pid})).fetchone()
     except (psycopg.Error, TimeoutError, OSError):
         return None
     return None if row is None else describe_lock(row)

@@ -47,32 +47,32 @@ class KnownNames:
 
     async def find_names(self, kind: NameKind, names: Collection[str]) -> FoundNames:
         """Find which of the names the ledger or the view has."""
-        return await self._found(kind, "ledger_has", "view_shows", names)
+        return await self._found(kind, "names/find_ledger_names", "names/find_view_names", names)
 
     async def list_names(self, kind: NameKind) -> FoundNames:
         """Find all names of a kind."""
-        return await self._found(kind, "ledger_names", "view_names", None)
+        return await self._found(kind, "names/list_ledger_names", "names/list_view_names", None)
 
     async def count_matching_rounds(self, fields: Mapping[str, str | None]) -> int | None:
         """Count the open rounds that a hold on these fields matches."""
-        rows = await self._rows_in_time("count_matched", **fields)
+        rows = await self._rows_in_time("holds/count_matching_rounds", **fields)
         return int(rows[0].rounds) if rows else None
 
     async def find_similar_ids(self, column: Literal["user_id", "round_id"], given: str) -> list[str] | None:
         """Find ids of users or rounds that are this one in another spelling."""
-        rows = await self._rows_in_time("spelt_as", column=column, spellings=sorted(spellings(given)))
+        rows = await self._rows_in_time("names/find_ids_by_spelling", column=column, spellings=sorted(spellings(given)))
         if not rows:  # to fold each id of a large table takes long
             values = {"column": column, "given": given, "folded": fold(given), "punctuation": PUNCTUATION}
-            rows = await self._rows_in_time("spelt_otherwise", **values)
+            rows = await self._rows_in_time("names/find_similar_ids", **values)
         return sorted(row.id for row in rows) if rows is not None else None
 
     async def find_rounds_by_spelling(self, round_id: str) -> list[tuple[str, str]] | None:
         """Find rounds, each a partner and an id, that have this id or another spelling of it; None: not within 5 s."""
         forms = sorted({round_id, *spellings(round_id)})
-        rows = await self._rows_in_time("rounds_alike", spellings=forms)
+        rows = await self._rows_in_time("names/find_rounds_by_spelling", spellings=forms)
         if rows == []:
             others = await self.find_similar_ids("round_id", round_id)
-            rows = await self._rows_in_time("rounds_alike", spellings=others) if others else []
+            rows = await self._rows_in_time("names/find_rounds_by_spelling", spellings=others) if others else []
         return None if rows is None else [(row.partner, row.round_id) for row in rows]
 
     async def _found(self, kind: NameKind, ledger: str, view: str, names: Collection[str] | None) -> FoundNames:
@@ -92,7 +92,7 @@ class KnownNames:
     async def _rows_in_time(self, name: str, **values: Any) -> list[Any] | None:
         try:
             async with self._database.transaction(snapshot=True) as transaction:
-                await transaction.rows("brief_statement")
+                await transaction.rows("session/limit_statement_time")
                 return await transaction.rows(name, **values)
         except (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedTable) as error:
             self.why_not = f": {describe_view_error(error)}"

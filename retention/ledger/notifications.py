@@ -67,7 +67,7 @@ class NotificationOutbox:
 
         What no target wants is marked as told all the same: a target that is added later is told of what comes then.
         """
-        rows = await self._database.rows("untold_runs", limit=_RUNS_PER_COLLECT)
+        rows = await self._database.rows("notifications/list_runs_to_notify", limit=_RUNS_PER_COLLECT)
         made: list[Notification | None] = []
         silent: list[RunToNotify] = []
         missed: dict[str, list[RunToNotify]] = defaultdict(list)
@@ -91,23 +91,29 @@ class NotificationOutbox:
             made.append(await self._enqueue("schedule.missed", runs, targets, rows[0].now, letter))
         if silent:
             await self._database.count(
-                "mark_told", run_ids=[run.run_id for run in silent], statuses=[run.status for run in silent]
+                "notifications/mark_notified",
+                run_ids=[run.run_id for run in silent],
+                statuses=[run.status for run in silent],
             )
         return [notice for notice in made if notice]
 
     async def claim(self, target: str, limit: int) -> list[Delivery]:
         """Take the next deliveries to a target; each is to be tried at once, before LEASE is over."""
-        rows = await self._database.rows("claim_deliveries", target=target, limit=limit, leases=_DELIVERY_LEASES_S)
+        rows = await self._database.rows(
+            "notifications/claim_deliveries", target=target, limit=limit, leases=_DELIVERY_LEASES_S
+        )
         return [Delivery(*row) for row in rows]
 
     async def delivered(self, delivery: Delivery) -> None:
         """Record that the target has it."""
-        await self._database.count("delivered", notification_id=delivery.notification_id, target=delivery.target)
+        await self._database.count(
+            "notifications/mark_delivered", notification_id=delivery.notification_id, target=delivery.target
+        )
 
     async def undelivered(self, delivery: Delivery, problem: str, pause: float) -> None:
         """Record why a try failed, and try again in `pause` seconds."""
         await self._database.count(
-            "undelivered",
+            "notifications/mark_failed",
             notification_id=delivery.notification_id,
             target=delivery.target,
             tries=delivery.tries,
@@ -117,7 +123,7 @@ class NotificationOutbox:
 
     async def abandon(self, targets: Collection[str]) -> list[Delivery]:
         """Give up what was tried for long enough, and what has waited as long for a target that nobody knows."""
-        rows = await self._database.rows("abandon_deliveries", targets=list(targets), patience=PATIENCE)
+        rows = await self._database.rows("notifications/abandon_deliveries", targets=list(targets), patience=PATIENCE)
         return [Delivery(*row) for row in rows]
 
     async def _enqueue(
@@ -131,7 +137,7 @@ class NotificationOutbox:
         """Make one notification of these runs; None where another process was first, or something has changed."""
         notice = Notification(uuid.uuid4(), event, runs[-1].run_id, runs[-1].policy, targets)
         made = await self._database.count(
-            "tell",
+            "notifications/enqueue_notification",
             notification_id=notice.notification_id,
             event=event,
             run_id=notice.run_id,

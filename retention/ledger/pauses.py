@@ -37,23 +37,23 @@ class Pauses:
 
     async def find_pauses(self, partners: Sequence[str]) -> dict[str, str]:
         """Find which of the partners are paused; returns the text of the pause that covers each."""
-        rows = await self._database.rows("paused", partners=list(partners))
+        rows = await self._database.rows("pauses/find_pauses", partners=list(partners))
         return paused_partners([Paused(*row) for row in rows], partners)
 
     async def list_pauses(self, partners: Collection[str] | None = None) -> list[Pause]:
         """List the pauses in force, oldest first; with `partners` only those that cover one of them."""
-        pauses = [Pause(*row) for row in await self._database.rows("pauses")]
+        pauses = [Pause(*row) for row in await self._database.rows("pauses/list_pauses")]
         return [one for one in pauses if partners is None or one.partner is None or one.partner in partners]
 
     async def list_vendor_pauses(self, partners: Sequence[str] | None) -> dict[str, datetime]:
         """List until when the vendors of these partners (None: of all) have asked for a pause."""
         names = None if partners is None else list(partners)
-        return {row.partner: row.until for row in await self._control.rows("vendor_pauses", partners=names)}
+        return {row.partner: row.until for row in await self._control.rows("pauses/list_vendor_pauses", partners=names)}
 
     async def begin_pause(self, partner: str | None, by: str, reason: str) -> None:
         """Stop the calls to one partner or (None) to all. Raises UsageError if that pause is in force already."""
         words = {"by": require_text(by, "who pauses"), "reason": require_text(reason, "the reason")}
-        row = await self._durable.row("pause", partner=partner, **words)
+        row = await self._durable.row("pauses/begin_pause", partner=partner, **words)
         if not row.made:
             raise UsageError(f"{_subject(partner)} paused already, by {row.paused_by}: {row.reason}")
 
@@ -63,7 +63,7 @@ class Pauses:
         Returns whether a person's pause ended, and the partners whose vendors' pauses ended. Raises UsageError if
         neither is in force.
         """
-        row = await self._durable.row("resume", partner=partner, by=require_text(by, "who resumes"))
+        row = await self._durable.row("pauses/end_pause", partner=partner, by=require_text(by, "who resumes"))
         if not row.by_person and not row.by_vendor:
             others = ", ".join(pause.partner or "all partners" for pause in await self.list_pauses())
             raise UsageError(f"{_subject(partner)} not paused; paused: {others or 'nobody'}")

@@ -64,12 +64,12 @@ class Plans:
         as_of = await self.clock.terms(limit).now(self._database)
         async with self._database.transaction() as transaction:  # without JIT, as in `create_run`
             with reading_view():
-                rows = await transaction.rows("plan", limit=scope.limit, **scope_parameters(scope, as_of))
+                rows = await transaction.rows("plans/preview_plan", limit=scope.limit, **scope_parameters(scope, as_of))
                 plan = Plan(as_of, tuple(Group(*row) for row in rows))
                 if DOUBLED not in plan.left_out():
                     return plan
                 doubled = await transaction.rows(
-                    "doubled_rounds", limit=DOUBLED_ROUNDS_SHOWN, **scope_parameters(scope, as_of)
+                    "plans/list_doubled_rounds", limit=DOUBLED_ROUNDS_SHOWN, **scope_parameters(scope, as_of)
                 )
         return replace(plan, doubled=tuple(Doubled(*row) for row in doubled))
 
@@ -78,7 +78,7 @@ class Plans:
         """Stream the rounds of such a plan, including those that it leaves out, while the context is open."""
         async with self._database.transaction(snapshot=True) as transaction:
             with reading_view():
-                rows = transaction.stream("plan_rounds", limit=scope.limit, **scope_parameters(scope, as_of))
+                rows = transaction.stream("plans/preview_rounds", limit=scope.limit, **scope_parameters(scope, as_of))
                 async with aclosing(rows), aclosing(_listed(rows)) as listed:
                     yield listed
 
@@ -100,14 +100,14 @@ class Plans:
         async with self._database.transaction() as transaction:
             as_of = await clock.now(transaction)
             status = "finished" if dry_run else "planned"
-            made = await transaction.row("insert_run", **_run_values(request, as_of, status))
+            made = await transaction.row("runs/insert_run", **_run_values(request, as_of, status))
             if made is None:
                 return None
             if dry_run:
                 plan = await _freeze_rounds(transaction, request.run_id, scope, as_of, None, dry_run=True)
             else:
                 plan = await freeze_plan(transaction, request.run_id, scope, terms, as_of, request.max_rounds, clock)
-            await transaction.rows("planned", run_id=request.run_id, beat=HEARTBEAT_S)
+            await transaction.rows("plans/mark_planned", run_id=request.run_id, beat=HEARTBEAT_S)
             await clock.now(transaction)
         return plan
 
@@ -127,7 +127,7 @@ class Plans:
         clock = self.clock.terms(limit, corrected)
         async with self._database.transaction() as transaction:
             await clock.now(transaction)
-            begun = await transaction.row("begin_writing", run_id=run_id)
+            begun = await transaction.row("plans/begin_writing_plan", run_id=run_id)
             if begun is None:
                 return None
             return await freeze_plan(transaction, run_id, scope, terms, begun.as_of, max_rounds, clock)
@@ -135,14 +135,14 @@ class Plans:
     async def record_failed_run(self, request: RunRequest, reason: str) -> bool:
         """Record a run that could not be planned; returns whether this call recorded it."""
         values = _run_values(request, await self.clock.get_time(), "failed", reason, PlanTotals(0))
-        return await self._database.row("insert_run", **values) is not None
+        return await self._database.row("runs/insert_run", **values) is not None
 
     async def get_plan_totals(self, run_id: UUID) -> PlanTotals:
         """Get the totals of a run's plan, written or not, for the rails."""
-        if (unwritten := (await self._control.row("run", run_id=run_id)).unwritten) is not None:
+        if (unwritten := (await self._control.row("runs/get_run", run_id=run_id)).unwritten) is not None:
             stakes = {currency: Decimal(stake) for currency, stake in unwritten["stakes"].items()}
             return PlanTotals(unwritten["rounds"], stakes, unwritten["unjudged"])
-        rows = await self._database.rows("figures", run_id=run_id)
+        rows = await self._database.rows("plans/get_plan_totals", run_id=run_id)
         stakes = sum_stakes((row.currency, row.stake) for row in rows)
         return PlanTotals(sum(row.rounds for row in rows), stakes, sum(row.unjudged for row in rows))
 
@@ -158,13 +158,13 @@ async def freeze_plan(
 ) -> Plan:
     """Freeze an enforcing run's plan and adopt doubts; above `max_rounds`, earlier runs keep both."""
     limits = scope_parameters(scope, as_of)
-    await transaction.rows("ensure_partners", partners=[partner.partner for partner in terms])
-    inactive = [row.run_id for row in await transaction.rows("abandoned", run_id=run_id)]
+    await transaction.rows("plans/ensure_partners", partners=[partner.partner for partner in terms])
+    inactive = [row.run_id for row in await transaction.rows("runs/list_inactive_runs", run_id=run_id)]
     for partner in terms:
         for correction in await correct_leases(transaction, clock.limit, inactive, partner):
             clock.corrected(correction)
         await transaction.rows(
-            "recover",
+            "claims/expire_claims",
             now=clock.trusted_now(),
             partner=partner.partner,
             run_ids=inactive,
@@ -177,14 +177,18 @@ async def freeze_plan(
         )
     if inactive:
         with reading_view():
-            await transaction.rows("supersede", run_id=str(run_id), limit=scope.limit, max_rounds=max_rounds, **limits)
+            await transaction.rows(
+                "plans/supersede_rounds", run_id=str(run_id), limit=scope.limit, max_rounds=max_rounds, **limits
+            )
     plan = await _freeze_rounds(transaction, run_id, scope, as_of, max_rounds, dry_run=False)
     if max_rounds is not None and plan.rounds > max_rounds:
-        await transaction.rows("set_unwritten", run_id=run_id, unwritten=Jsonb(_totals_record(plan.figures())))
+        await transaction.rows(
+            "plans/record_unwritten_plan", run_id=run_id, unwritten=Jsonb(_totals_record(plan.figures()))
+        )
         return plan
     for partner in terms:
         await transaction.rows(
-            "take_up",
+            "plans/adopt_doubts",
             run_id=run_id,
             partner=partner.partner,
             markets=limits["markets"],
@@ -201,7 +205,7 @@ async def _freeze_rounds(
     """Write the rounds of a plan, unless they are more than `max_rounds`; returns the plan."""
     with reading_view():
         rows = await transaction.rows(
-            "freeze",
+            "plans/freeze_plan",
             run_id=run_id,
             dry_run=dry_run,
             limit=scope.limit,

@@ -39,7 +39,9 @@ class PolicyFacts:
 
     async def list_last_runs(self, policies: Collection[str], dry_run_policies: Collection[str]) -> dict[str, LastRuns]:
         """Find the last runs of each of these policies; of those in `dry_run_policies`, a dry run is a success."""
-        rows = await self._database.rows("last_runs", policies=list(policies), dry_run_policies=list(dry_run_policies))
+        rows = await self._database.rows(
+            "runs/list_last_runs", policies=list(policies), dry_run_policies=list(dry_run_policies)
+        )
         return {row.policy: LastRuns(*row[1:]) for row in rows}
 
     async def count_review(self, max_runs: Mapping[str, int]) -> dict[tuple[str, ReviewWhy], int]:
@@ -47,5 +49,7 @@ class PolicyFacts:
 
         `max_runs` is each partner's. It reads the whole ledger, which may take seconds.
         """
-        rows = await self._database.rows("review_counts", partners=list(max_runs), max_runs=list(max_runs.values()))
+        rows = await self._database.rows(
+            "review/count_review", partners=list(max_runs), max_runs=list(max_runs.values())
+        )
         return {(row.policy, ReviewWhy(row.why)): row.rounds for row in rows}

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, LiteralString
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
+SHARED = "shared"
+"""The folder of the fragments that statements include."""
+
 _INCLUDE = re.compile(r"^ *-- include (\S+)$", re.MULTILINE)
 
 
@@ -23,20 +26,29 @@ def sql_root() -> Traversable:
 
 @functools.cache
 def query(name: str) -> LiteralString:
-    """The text of sql/queries/<name>.sql.
+    """The text of sql/queries/<name>.sql, such as `claims/claim_rounds`.
 
     A line `-- include FILE` stands for that file's text, so that one rule is written once; it may have such lines.
     """
     return _text(sql_root() / "queries", f"{name}.sql")
 
 
+@functools.cache
+def statements() -> tuple[str, ...]:
+    """The names of all statements, in order. `shared/` holds fragments, which are part of other statements."""
+    return tuple(
+        f"{within.name}/{file.name.removesuffix('.sql')}"
+        for within in sorted((sql_root() / "queries").iterdir(), key=lambda one: one.name)
+        if within.is_dir() and within.name != SHARED
+        for file in sorted(within.iterdir(), key=lambda one: one.name)
+        if file.name.endswith(".sql")
+    )
+
+
 def load_queries() -> None:
     """Read every statement now: the files may be gone, or be another version's, once something has to be settled."""
-    queries = sql_root() / "queries"
-    for within, files in (("", queries), ("shared/", queries / "shared")):
-        for file in files.iterdir():
-            if file.name.endswith(".sql"):
-                query(within + file.name.removesuffix(".sql"))
+    for name in statements():
+        query(name)
 
 
 def _text(queries: Traversable, file: str) -> LiteralString:

@@ -76,7 +76,7 @@ class Recloser:
         while True:
             try:
                 async with connection.transaction():
-                    await Transaction(connection).rows("brief_locks", lock_timeout=LOCK_TIMEOUT)
+                    await Transaction(connection).rows("session/limit_waits", lock_timeout=LOCK_TIMEOUT)
                     closed = next(iter(await _close(connection, [id], by)), None)
                     await connection.execute("SET CONSTRAINTS ALL IMMEDIATE")  # not only at the COMMIT
                     return closed
@@ -94,9 +94,9 @@ class Recloser:
         while True:
             try:
                 async with self._database.connection() as connection, connection.transaction():
-                    await Transaction(connection).rows("raise_durability")
+                    await Transaction(connection).rows("session/raise_durability")
                     timeout = SHORT_LOCK_TIMEOUT if halved else LOCK_TIMEOUT
-                    await Transaction(connection).rows("brief_locks", lock_timeout=timeout)
+                    await Transaction(connection).rows("session/limit_waits", lock_timeout=timeout)
                     return await _close(connection, ids, by)
             except psycopg.Error as error:
                 # Where the server answers others, it may be the function that ends the session.
@@ -120,16 +120,16 @@ class Recloser:
 async def _close(connection: Session, ids: Sequence[int], by: str) -> list[Reclosed]:
     """Close rounds and note down what came of each; one that is in no conflict any more is left out."""
     transaction = Transaction(connection)
-    rows = await transaction.rows("close_again", ids=list(ids))
+    rows = await transaction.rows("review/reclose_rounds", ids=list(ids))
     await connection.reset_settings()
     # A statement of its own, so that it sees what has just been closed, by the function or by somebody else.
-    open_ids = {row.id for row in await transaction.rows("still_open", ids=[row.id for row in rows])}
+    open_ids = {row.id for row in await transaction.rows("review/find_open_rounds", ids=[row.id for row in rows])}
     found = []
     for row in rows:
         look = RoundLook(row.closed, row.another, row.id in open_ids)
         found.append((row, verdict(look, row.detail, by, row.at, resolved=row.state == State.RESOLVED)))
     await transaction.rows(
-        "note_closing",
+        "review/record_reclosing",
         ids=[row.id for row, _ in found],
         conflicts=[noted.why is not None for _, noted in found],
         details=[noted.detail for _, noted in found],
@@ -142,9 +142,9 @@ async def _close(connection: Session, ids: Sequence[int], by: str) -> list[Reclo
 async def record_refusal(connection: Session, id: int, words: str) -> Reclosed | None:  # noqa: A002
     """Keep one listed that the function raises for, with the database's words; None where others have closed it."""
     transaction = Transaction(connection)
-    row = await transaction.row("close_candidates", ids=[id])
+    row = await transaction.row("review/list_reclose_candidates", ids=[id])
     if not row.conflict:
         return None
     noted = refused(row.detail, words)
-    await transaction.rows("note_closing", ids=[id], conflicts=[True], details=[noted.detail])
+    await transaction.rows("review/record_reclosing", ids=[id], conflicts=[True], details=[noted.detail])
     return Reclosed(id, row.partner, row.round_id, closed=False, why=words)

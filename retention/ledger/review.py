@@ -56,7 +56,9 @@ class Review:
 
     async def list_review(self, max_runs: Mapping[str, int]) -> list[ReviewItem]:
         """List what needs a person, oldest first; `max_runs` is each partner's."""
-        rows = await self._database.rows("review", partners=list(max_runs), max_runs=list(max_runs.values()))
+        rows = await self._database.rows(
+            "review/list_review", partners=list(max_runs), max_runs=list(max_runs.values())
+        )
         return [_item(row) for row in rows]
 
     async def resolve_cancellation(self, id: int, as_state: str, by: str, note: str) -> Reclosed | None:  # noqa: A002 - the contract's word
@@ -96,9 +98,9 @@ class Review:
         """Resolve and close; with `refusal`, the words for which it cannot be closed, the function is not called."""
         async with self._database.connection() as connection, connection.transaction():
             transaction = Transaction(connection)
-            await transaction.rows("raise_durability")
-            await transaction.rows("brief_locks", lock_timeout=NO_LOCK_TIMEOUT)
-            row = await transaction.row("resolve", id=id, as_state=str(as_state), by=by, note=note)
+            await transaction.rows("session/raise_durability")
+            await transaction.rows("session/limit_waits", lock_timeout=NO_LOCK_TIMEOUT)
+            row = await transaction.row("review/resolve_cancellation", id=id, as_state=str(as_state), by=by, note=note)
             if row is None or not row.done or as_state not in CANCELLED_STATES:
                 return row, None
             if refusal is not None:
@@ -112,7 +114,7 @@ class Review:
         """
         if not by.strip():
             raise UsageError("who closes must not be blank: it is kept with the cancellation")
-        rows = await self._database.rows("close_candidates", ids=None if ids is None else list(ids))
+        rows = await self._database.rows("review/list_reclose_candidates", ids=None if ids is None else list(ids))
         found = {row.id: row for row in rows}
         wrong = [f"cancellation {one} {words}" for one in ids or () if (words := _not_closable(found.get(one)))]
         if wrong:

@@ -48,7 +48,11 @@ class RunControl:
         """
         began = self._clocks and self._clocks.moment()
         row = await self._control.row(
-            "watch", run_id=self._run_id, beat=HEARTBEAT_S, partners=list(partners), progressed=progressed
+            "run_control/heartbeat",
+            run_id=self._run_id,
+            beat=HEARTBEAT_S,
+            partners=list(partners),
+            progressed=progressed,
         )
         if row is None:
             raise LostRunError(
@@ -74,7 +78,7 @@ class RunControl:
     async def throttle_partner(self, terms: PartnerTerms, pause: float) -> None:
         """Stop the calls of every replica to the partner for `pause` seconds, and halve its rates."""
         rates = {"rate": terms.rate, "question_rate": terms.rate_of(Kind.STATUS)}
-        await self._control.count("throttle", partner=terms.partner, pause=pause, **rates)
+        await self._control.count("run_control/throttle_partner", partner=terms.partner, pause=pause, **rates)
 
     async def halt_run(self, reason: str, *, paused_for: Sequence[str] = ()) -> bool:
         """Halt the run for all replicas, with `paused_for` until the pauses of these partners end.
@@ -82,13 +86,17 @@ class RunControl:
         Returns whether this call halted it.
         """
         halted = await self._durable.count(
-            "halt_run", run_id=self._run_id, replica=self._replica, reason=reason, paused_for=list(paused_for)
+            "run_control/halt_run",
+            run_id=self._run_id,
+            replica=self._replica,
+            reason=reason,
+            paused_for=list(paused_for),
         )
         return halted > 0
 
     async def halt_partner(self, partner: str) -> bool:
         """Stop calling one partner in this run; returns whether this process was the first to do so."""
-        return await self._durable.count("halt_partner", run_id=self._run_id, partner=partner) > 0
+        return await self._durable.count("run_control/halt_partner", run_id=self._run_id, partner=partner) > 0
 
     async def close_unsent(
         self, partner: str | None, why: str, *, doubts_only: bool = False, tried_only: bool = False
@@ -98,7 +106,7 @@ class RunControl:
         `doubts_only` closes doubts without a probe, `tried_only` only rounds that an earlier run has tried.
         """
         rows = await self._database.rows(
-            "give_up",
+            "run_control/close_unsent",
             run_id=self._run_id,
             partner=partner,
             why=why,
@@ -110,7 +118,7 @@ class RunControl:
     async def check_partner_reached(self, partner: str, kinds: Sequence[Kind], within: float | None) -> bool:
         """Check whether any process got a reply from the partner in this run: ever, or in the last `within` seconds."""
         row = await self._database.row(
-            "reached", run_id=self._run_id, partner=partner, kinds=list(kinds), within=within
+            "run_control/check_partner_reached", run_id=self._run_id, partner=partner, kinds=list(kinds), within=within
         )
         return bool(row.reached)
 
@@ -120,7 +128,7 @@ class RunControl:
         Returns whether this call ended it.
         """
         ended = await self._database.row(
-            "finish_run",
+            "run_control/finish_run",
             run_id=self._run_id,
             replica=self._replica,
             status=status,
@@ -131,7 +139,7 @@ class RunControl:
 
     async def leave_run(self) -> None:
         """Leave the run without ending it."""
-        await self._control.count("leave_run", run_id=self._run_id)
+        await self._control.count("run_control/leave_run", run_id=self._run_id)
 
     async def correct_times(
         self, limit: float, deadline: float | None, terms: Sequence[PartnerTerms], *, leases: bool

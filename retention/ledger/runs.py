@@ -10,6 +10,7 @@ from retention.core.runs.run_ids import digits_needed
 from retention.core.runs.summary import Summary
 from retention.ledger.clocks import HEARTBEAT_S, LedgerClock
 from retention.ledger.close_rounds import try_close_rounds
+from retention.ledger.run_record import ClosedRun, RunRecord, no_such_run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,18 +48,23 @@ class RunLedger:
 
         `again` also starts a run that has failed, or was halted for another reason than a pause.
         """
-        row = await self._durable.row("start_run", run_id=run_id, deadline=deadline, again=again, beat=HEARTBEAT_S)
+        row = await self._durable.row("runs/start_run", run_id=run_id, deadline=deadline, again=again, beat=HEARTBEAT_S)
         return None if row is None else Start.JOINED if row.going else Start.STARTED
 
     async def halt_run(self, run_id: UUID, replica: str, reason: str, *, paused_for: Sequence[str] = ()) -> None:
         """Halt a run before its first call, with `paused_for` until the pauses of these partners end."""
         await self._durable.count(
-            "halt_run", run_id=run_id, replica=replica, reason=reason, paused_for=list(paused_for)
+            "run_control/halt_run", run_id=run_id, replica=replica, reason=reason, paused_for=list(paused_for)
         )
 
     async def halt_for_stricter_policy(self, run_id: UUID, replica: str, reason: str) -> bool:
         """Halt a run whose policy has become stricter; returns whether this call halted it."""
-        return await self._durable.count("halt_stricter", run_id=run_id, replica=replica, reason=reason) > 0
+        return (
+            await self._durable.count(
+                "run_control/halt_for_stricter_policy", run_id=run_id, replica=replica, reason=reason
+            )
+            > 0
+        )
 
     async def try_close_rounds(self) -> str | None:
         """Have the operator's function close no round, and roll back; returns the database's refusal, if any.
@@ -67,43 +73,52 @@ class RunLedger:
         """
         return await try_close_rounds(self._control)
 
-    async def close_run(self, run_id: UUID, replica: str, reason: str) -> Any:
-        """Call a run off for good; returns its earlier status, whether this call did it, and its rounds by outcome.
-
-        Returns None if the ledger has no such run.
-        """
-        return await self._database.durable().row("close_run", run_id=run_id, replica=replica, reason=reason)
+    async def close_run(self, run_id: UUID, replica: str, reason: str) -> ClosedRun | None:
+        """Cancel a run for good: its unsent rounds stay unsent. Returns None if the ledger has no such run."""
+        row = await self._database.durable().row("runs/close_run", run_id=run_id, replica=replica, reason=reason)
+        return None if row is None else ClosedRun(**row._asdict())
 
     async def add_override(self, run_id: UUID, rail: str, text: str, by: str) -> None:
         """Record who overrides which rail, when and why."""
-        await self._database.durable().count("add_override", run_id=run_id, rail=rail, text=text, by=by)
+        await self._database.durable().count("runs/add_override", run_id=run_id, rail=rail, text=text, by=by)
 
-    async def get_run(self, run_id: UUID) -> Any:
-        """Get a run's row, or None."""
-        return await self._control.row("run", run_id=run_id)
+    async def get_run(self, run_id: UUID) -> RunRecord | None:
+        """Get a run's record; None if the ledger has no such run."""
+        row = await self._control.row("runs/get_run", run_id=run_id)
+        return None if row is None else RunRecord(**row._asdict())
+
+    async def require_run(self, run_id: UUID) -> RunRecord:
+        """Get a run's record. Raises UsageError if the ledger has no such run."""
+        if (record := await self.get_run(run_id)) is None:
+            raise no_such_run(run_id)
+        return record
 
     async def find_runs_by_prefix(self, given: GivenRunId) -> list[Any]:
         """Find the runs that a typed id may mean, with policy and time, so that a person can tell them apart."""
         values = {"lowest": given.lowest, "highest": given.highest, "limit": MATCHING_RUNS_SHOWN}
-        return await self._control.rows("matching_runs", **values)
+        return await self._control.rows("runs/find_runs_by_prefix", **values)
 
     async def count_telling_digits(self, run_ids: Sequence[UUID]) -> dict[UUID, int]:
         """Count the first digits that tell each of these runs from all others."""
-        rows = await self._database.rows("neighbours", run_ids=[*run_ids])
+        rows = await self._database.rows("runs/find_neighbouring_runs", run_ids=[*run_ids])
         return {row.run_id: digits_needed(row.run_id, filter(None, (row.before, row.after))) for row in rows}
 
     async def list_runs(self, limit: int) -> list[Any]:
         """List the newest runs, newest first, with their counts."""
-        return await self._database.rows("runs", limit=limit)
+        return await self._database.rows("runs/list_runs", limit=limit)
 
     async def summarize_run(self, run_id: UUID) -> Summary:
         """Summarize the outcomes of a run, ended or not."""
-        run = await self.get_run(run_id)
-        counts = await self._database.rows("run_counts", run_id=run_id)
-        refunds = await self._database.rows("run_refunds", run_id=run_id)
+        run = await self.require_run(run_id)
+        counts = await self._database.rows("runs/count_run_rounds", run_id=run_id)
+        refunds = await self._database.rows("runs/sum_run_refunds", run_id=run_id)
         unsent = any(row.state == State.NOT_SENT for row in counts) and run.mode == "enforce"
-        reasons = await self._database.rows("run_unsent", run_id=run_id, limit=UNSENT_REASONS_SHOWN) if unsent else ()
-        pauses = await self._database.rows("pauses") if run.paused else ()
+        reasons = (
+            await self._database.rows("runs/count_unsent_reasons", run_id=run_id, limit=UNSENT_REASONS_SHOWN)
+            if unsent
+            else ()
+        )
+        pauses = await self._database.rows("pauses/list_pauses") if run.paused else ()
         partners = run.settings.get("partners") or ()
         return Summary(
             run.run_id,

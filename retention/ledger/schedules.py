@@ -39,7 +39,7 @@ class ScheduleStore:
     async def look(self, targets: Sequence[str]) -> PendingWork:
         """See what there is to do; `targets` are those whom this process can tell something."""
         began = self._clocks and self._clocks.moment()
-        row = await self._database.row("look", targets=list(targets))
+        row = await self._database.row("schedules/poll_work", targets=list(targets))
         if self._clocks and began:
             self._clocks.observe(began, row.now)
         return PendingWork(row.now, tuple(row.runs), row.untold)
@@ -49,19 +49,23 @@ class ScheduleStore:
 
         A schedule that is new, or was changed, begins now: nothing of it can have been missed.
         """
-        row = await self._database.row("look_after", policy=policy, schedule=schedule, timezone=timezone)
+        row = await self._database.row(
+            "schedules/register_schedule", policy=policy, schedule=schedule, timezone=timezone
+        )
         return row.decided_until, row.now
 
     async def decided(self, policy: str, schedule: str, timezone: str, until: datetime | None) -> None:
         """Record that the schedule's times up to this one are run or missed; None: that it is looked after no more."""
-        await self._database.count("decided", policy=policy, schedule=schedule, timezone=timezone, until=until)
+        await self._database.count(
+            "schedules/advance_schedule", policy=policy, schedule=schedule, timezone=timezone, until=until
+        )
 
     async def missed(
         self, policy: str, mode: str, settings: Mapping[str, Any], times: Sequence[datetime], reason: str
     ) -> list[datetime]:
         """Record times that passed without a run; returns those that this process recorded, the oldest first."""
         rows = await self._database.rows(
-            "missed",
+            "schedules/record_missed",
             policy=policy,
             mode=mode,
             settings=Jsonb(dict(settings)),

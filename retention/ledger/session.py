@@ -83,10 +83,10 @@ class Session(psycopg.AsyncConnection[Any]):
                 async with self.pipeline():
                     await self.execute("BEGIN")
                     await self.execute("SET LOCAL statement_timeout = 0")
-                    await cursor.execute(query("begin_session"), values)
+                    await cursor.execute(query("session/begin_session"), values)
                     await self.execute("COMMIT")
             else:
-                await cursor.execute(query("begin_session"), values)
+                await cursor.execute(query("session/begin_session"), values)
             [(self.pooled, self.standby, _)] = await cursor.fetchall()
 
     async def wait(self, gen: PQGen[RV], *how: Any, **named: Any) -> RV:
@@ -128,7 +128,7 @@ class Session(psycopg.AsyncConnection[Any]):
     async def _pooled_transaction(self, begin: LiteralString) -> AsyncIterator[None]:
         """Begin, and set what our statements rely on, all in one message: the session's own limits hold until then."""
         try:
-            await self.execute(begin + "; SET LOCAL statement_timeout = 0;" + query("begin_pooled"))
+            await self.execute(begin + "; SET LOCAL statement_timeout = 0;" + query("session/begin_pooled"))
         except psycopg.errors.FeatureNotSupported as error:
             self.standby = True  # the pooler leads to another server now
             raise ReadOnlyError(f"the server is a standby now: {first_line(error)}") from error
@@ -142,4 +142,4 @@ class Session(psycopg.AsyncConnection[Any]):
 
     async def reset_settings(self) -> None:
         """Within a transaction, undo what the operator's function has set."""
-        await self.execute(query("shared/reset_pooled" if self.pooled else "shared/reset_session"))
+        await self.execute(query("session/reset_pooled" if self.pooled else "session/reset_session"))

@@ -35,7 +35,7 @@ class Settlements:
         """
         async with self._database.operator_call(
             # PostgreSQL refuses a statement that names a missing or forbidden function even if it does not call it.
-            "settle" if close_error is None else "settle_unclosed",
+            "settlements/settle_replies" if close_error is None else "settlements/settle_without_closing",
             run_id=self._run_id,
             close_error=close_error,
             again=again,
@@ -45,7 +45,7 @@ class Settlements:
             if close_error is not None or not (closed := _closed(settled, batch)):
                 return settled
             # Only a second statement sees the changes that the function made.
-            left_open = await transaction.rows("note_left_open", run_id=self._run_id, ids=closed)
+            left_open = await transaction.rows("settlements/mark_left_open", run_id=self._run_id, ids=closed)
         return settled if not left_open else _with_left_open(settled, left_open)
 
     async def writable(self) -> bool:

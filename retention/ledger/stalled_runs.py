@@ -29,13 +29,13 @@ class StalledRuns:
         A run that no process works on has failed; a scheduled one only with `scheduled`, since daemons take it over.
         """
         rows = await self._database.rows(
-            "mark_stalled", run_id=run_id, scheduled=scheduled, reason=INTERRUPTED, replica=self._replica
+            "runs/mark_stalled_runs", run_id=run_id, scheduled=scheduled, reason=INTERRUPTED, replica=self._replica
         )
         return [Stalled(*row) for row in rows]
 
     async def end_interrupted_runs(self) -> list[Stalled]:
         """End the runs that no process works on and whose rounds other runs have taken over; returns them."""
-        rows = await self._database.rows("end_interrupted", reason=INTERRUPTED, replica=self._replica)
+        rows = await self._database.rows("runs/end_interrupted_runs", reason=INTERRUPTED, replica=self._replica)
         return [Stalled(*row) for row in rows]
 
     async def list_overlapping_runs(
@@ -44,5 +44,7 @@ class StalledRuns:
         """The other runs that have rounds of a scope in hand, and those of the policy that have stalled."""
         wanted = ("partners", "open_longer_than", "markets", "games", "exclude_markets", "exclude_games")
         limits = {key: value for key, value in scope_parameters(scope, as_of).items() if key in wanted}
-        rows = await self._database_patient.rows("other_runs", policy=policy, run_id=run_id, as_of=as_of, **limits)
+        rows = await self._database_patient.rows(
+            "runs/list_overlapping_runs", policy=policy, run_id=run_id, as_of=as_of, **limits
+        )
         return tuple(OtherRun(*row) for row in rows)

@@ -25,12 +25,12 @@ async def explain(
     """Tell which of the policies, each a name and a scope, would plan the round now, and all that was done to it."""
     key = {"partner": partner, "round_id": round_id}
     async with database.transaction(snapshot=True) as transaction:
-        as_of = (await transaction.row("now")).now
+        as_of = (await transaction.row("clocks/get_time")).now
         with reading_view():
-            open_rows = await transaction.rows("open_round", **key)
-        rows = await transaction.rows("round_cancellations", as_of=as_of, **key)
-        attempts = [Attempt(*row) for row in await transaction.rows("round_attempts", **key)]
-        holds = tuple(Hold(*row) for row in await transaction.rows("round_holds", **key))
+            open_rows = await transaction.rows("reports/get_open_round", **key)
+        rows = await transaction.rows("reports/list_round_cancellations", as_of=as_of, **key)
+        attempts = [Attempt(*row) for row in await transaction.rows("reports/list_round_attempts", **key)]
+        holds = tuple(Hold(*row) for row in await transaction.rows("reports/list_round_holds", **key))
     open_round = OpenRound(*open_rows[0]) if open_rows else None
     standing = LedgerFacts(holds, _holding(rows), sum(row.state in _ENDINGS for row in rows), len(open_rows))
     return RoundHistory(

@@ -43,9 +43,9 @@ async def read_report(database: Database, selection: Selection) -> AsyncIterator
     if selection.end is not None:
         await _all_written(database, selection.end)
     async with database.transaction(snapshot=True) as transaction:
-        generated_at = (await transaction.row("now")).now
-        totals = tuple(Total(*row) for row in await transaction.rows("report_totals", **values))
-        rows = transaction.stream("report_rounds", **values)
+        generated_at = (await transaction.row("clocks/get_time")).now
+        totals = tuple(Total(*row) for row in await transaction.rows("reports/sum_report_totals", **values))
+        rows = transaction.stream("reports/list_report_rounds", **values)
         async with aclosing(rows), aclosing(_rounds(rows)) as rounds:
             yield Report(selection, generated_at, totals, rounds)
 
@@ -56,7 +56,7 @@ async def _all_written(database: Database, end: datetime) -> None:
     A settlement has the time at which it began, and it may take long, since the operator's own table changes with it.
     A report that did not see it would leave its round out, and the next period's would not have it either.
     """
-    now = (await database.row("now")).now
+    now = (await database.row("clocks/get_time")).now
     if end > now:
         return
     await asyncio.sleep(max(0.0, (end + _BEGUN - now).total_seconds()))
@@ -74,7 +74,7 @@ async def _all_written(database: Database, end: datetime) -> None:
 
 
 async def _writers(database: Database) -> set[str]:
-    return {row.writer for row in await database.rows("report_writers")}
+    return {row.writer for row in await database.rows("reports/list_writers")}
 
 
 async def _rounds(rows: AsyncIterator[Any]) -> AsyncGenerator[ReportRound, None]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from retention.core.planning.plan import eta_seconds
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from retention.core.planning.plan import Plan
     from retention.core.runs.summary import Summary
     from retention.ledger.pauses import Pause
+    from retention.ledger.run_record import RunRecord
     from retention.runs.model import RunResult
     from retention.settings.model import Policy
 
@@ -96,9 +98,11 @@ def result_document(result: RunResult) -> dict[str, Any]:
     }
 
 
-def record_document(run: Any, summary: Summary, vendor_pauses: Mapping[str, datetime] | None = None) -> dict[str, Any]:
-    """Describe a recorded run: its row in the ledger (`run`), its counts, and the vendor pauses that delay it."""
-    document = {**run._asdict(), **_counts(summary)}
+def record_document(
+    record: RunRecord, summary: Summary, vendor_pauses: Mapping[str, datetime] | None = None
+) -> dict[str, Any]:
+    """Describe a recorded run: its record in the ledger, its counts, and the vendor pauses that delay it."""
+    document = {**asdict(record), **_counts(summary)}
     return document if vendor_pauses is None else document | {"vendor_pauses": _vendor_pauses(vendor_pauses)}
 
 

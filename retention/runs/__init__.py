@@ -1,1 +1,1 @@
-"""A run from its request to its result: which rounds it is about, its plan, its start and its end."""
+"""A run from its request to its result: scope, plan, start, resume and close."""

@@ -1,4 +1,4 @@
-"""What a person may change about a policy for one run."""
+"""Narrows a policy for one run, as far as a person may."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 CONFIGURED = "configured"
-"""In a run's settings: the policy's own values, where a person has chosen others for the run."""
+"""The key in a run's settings with the policy's configured values that a person replaced for the run."""
 
-BESIDES = {"limit", CONFIGURED}
-"""What a run's settings hold beside the policy."""
+NOT_POLICY = {"limit", CONFIGURED}
+"""The keys in a run's settings that are not part of the policy."""
 
 
-def chosen(policy: Policy, configured: Policy | None) -> dict[str, Any]:
-    """What the configuration had, where a person has chosen another mode or age for this run."""
+def replaced_values(policy: Policy, configured: Policy | None) -> dict[str, Any]:
+    """Return the configured mode and age (`open_longer_than`) where a person chose others for this run."""
     if configured is None:
         return {}
     before, record = configured.as_record(), policy.as_record()
@@ -39,10 +39,10 @@ def narrowed(
     mode: str | None = None,
     reason: str | None = None,
 ) -> Policy:
-    """The policy as it is to be for one run.
+    """Return the policy with the changes for one run.
 
-    Markets may only be narrowed: the policy is the rail, and a command line is no place to widen it. A younger age is
-    allowed to whoever gives a reason. Raises UsageError.
+    Markets may only be narrowed: the policy is the rail, and a command line must not widen it. A younger age needs a
+    reason. Raises UsageError.
     """
     changes: dict[str, Any] = {}
     if markets:

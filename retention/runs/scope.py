@@ -1,4 +1,4 @@
-"""From the configuration to what the ledger looks at."""
+"""The scope of a policy: the parameters with which the ledger selects its rounds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def scope_of(settings: Settings, policy: Policy, limit: int | None = None) -> Scope:
-    """Which open rounds are stale under a policy; with `limit`, only the oldest so many are planned."""
+    """Return the scope of a policy. `limit`: plan at most this many rounds, the oldest first."""
     partners = settings.partners_of(policy)
     return Scope(
         partners=partners,
@@ -29,7 +29,7 @@ def scope_of(settings: Settings, policy: Policy, limit: int | None = None) -> Sc
 
 
 def configured_names(settings: Settings, kind: NameKind) -> set[str]:
-    """Every name of that kind that the configuration has."""
+    """Return all configured names of a kind."""
     policies = settings.policies.values()
     match kind:
         case NameKind.PARTNER:

@@ -1,4 +1,4 @@
-"""The policy that a run was planned under, as the ledger keeps it."""
+"""The policy that a run was planned under, read from the settings in the ledger."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from retention.core.runs.stricter import stricter
 from retention.errors import UsageError
-from retention.runs.narrowing import BESIDES, CONFIGURED
+from retention.runs.narrowing import CONFIGURED, NOT_POLICY
 from retention.settings.model import Policy
 
 if TYPE_CHECKING:
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def stored_policy(run_id: UUID, settings: Mapping[str, Any]) -> Policy:
-    """The policy of a run's `settings`. Raises UsageError where this version cannot read it."""
+    """Read the policy from a run's `settings`. Raises UsageError where this version refuses it."""
     try:
-        return Policy.model_validate({key: value for key, value in settings.items() if key not in BESIDES})
+        return Policy.model_validate({key: value for key, value in settings.items() if key not in NOT_POLICY})
     except ValidationError:
         raise UsageError(
             f"run {run_id} keeps a policy that this version refuses; `retention runs close` calls it off"
@@ -27,6 +27,6 @@ def stored_policy(run_id: UUID, settings: Mapping[str, Any]) -> Policy:
 
 
 def stricter_now(settings: Mapping[str, Any], policy: Policy, now: Policy | None) -> list[str]:
-    """Say what is stricter in the policy as it is configured `now`; what a person chose for this run stands."""
+    """List the changes that make the policy configured `now` stricter, except for values that a person replaced."""
     before = policy.as_record() | settings.get(CONFIGURED, {})
     return stricter(dict(Policy.model_validate(before)), dict(now) if now is not None else None)

@@ -1,1 +1,1 @@
-"""The simulated vendor, for staging, the demo and the tests. The engine never imports it."""
+"""The simulated vendor for staging, the demo and the tests. Production code never imports it."""

@@ -1,4 +1,4 @@
-"""One fault of the simulated vendor: whom it strikes, and what it does to a request and its reply."""
+"""One fault of the simulated vendor: the requests that it strikes, and its effect on call and reply."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CannedReply:
-    """A reply as it goes out. `code` is the error code in it, where it has one."""
+    """A reply, ready to send. `code` is its error code, if it has one."""
 
     status: int
     body: bytes
@@ -26,7 +26,7 @@ class CannedReply:
 
 @dataclass(frozen=True, slots=True)
 class RequestKey:
-    """What a fault can tell of a request. `credentials` are right or wrong; `age` is the server's, in seconds."""
+    """The properties of a request that select a fault. `credentials`: right or wrong. `age`: of the server, seconds."""
 
     call: str
     secure_login: str
@@ -37,12 +37,12 @@ class RequestKey:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that goes wrong, and for whom. Times are in seconds; the window counts from the server's start.
+    """One fault. Times are in seconds; `after_seconds` counts from the server's start.
 
-    `effect`: the call still does its work. `said`: goes out instead of the true reply. `edits`: fields of the true
-    reply that are written as another JSON token, or left out where that is None. `ending`: how it ends on the wire.
-    `repeat`: a cancelled round is cancelled again. `reverse`: a completed one is. `other_round`: the reply names
-    another round. `stall`: for so long no reply to anything leaves.
+    `effect`: the call is carried out all the same. `reply`: replaces the vendor's reply. `edits`: other JSON tokens for
+    fields of the vendor's reply; None omits the field. `ending`: how the connection ends. `repeat`: a cancelled round
+    is cancelled again. `reverse`: a completed round is cancelled. `other_round`: the reply names another round.
+    `stall`: no reply to any request leaves for this time.
     """
 
     call: str = "CancelRound"
@@ -61,17 +61,17 @@ class Fault:
     reverse: bool = False
     other_round: bool = False
     effect: bool = True
-    said: CannedReply | None = None
+    reply: CannedReply | None = None
     edits: Mapping[str, str | None] = field(default_factory=dict)
     ending: Literal["reply", "cut", "half", "hang"] = "reply"
 
-    def fits(self, asked: RequestKey) -> bool:
-        """Whether this is the kind of request that the fault is meant for; shares and counts are not looked at."""
+    def fits(self, request: RequestKey) -> bool:
+        """Whether the fault applies to requests of this kind; shares and counts are checked elsewhere."""
         return (
-            self.call in {asked.call, "any"}
-            and self.credentials in {asked.credentials, "any"}
-            and self.after_seconds <= asked.age < self.after_seconds + self.for_seconds
-            and any(fnmatchcase(asked.round_id, pattern) for pattern in self.round_ids)
+            self.call in {request.call, "any"}
+            and self.credentials in {request.credentials, "any"}
+            and self.after_seconds <= request.age < self.after_seconds + self.for_seconds
+            and any(fnmatchcase(request.round_id, pattern) for pattern in self.round_ids)
         )
 
 
@@ -80,12 +80,12 @@ NO_FAULT = Fault()
 
 @lru_cache(maxsize=256)
 def _quoted(name: str) -> str:
-    """Write a field's name; every reply has the same few, and this is on the way of each."""
+    """Write a field's name as JSON; cached, because every reply has the same few names."""
     return json.dumps(name)
 
 
 def as_json(value: object) -> str:
-    """Write JSON in which a Decimal keeps every digit and its exponent."""
+    """Write JSON in which a Decimal keeps its digits and its exponent."""
     if isinstance(value, dict):
         return as_object({name: as_json(one) for name, one in value.items()})
     if isinstance(value, list):
@@ -94,5 +94,5 @@ def as_json(value: object) -> str:
 
 
 def as_object(fields: Mapping[str, str]) -> str:
-    """Write a JSON object of fields that are JSON already, valid or not."""
+    """Write a JSON object from fields that are JSON texts already, valid or not."""
     return "{" + ", ".join(f"{_quoted(name)}: {one}" for name, one in fields.items()) + "}"

@@ -1,4 +1,4 @@
-"""What may stand in a table of faults: the check of each key, and what each action makes of a fault."""
+"""The keys of a faults file: the check of each value, and the fault that each action makes."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Keys = dict[str, tuple[Callable[[Any], Any], str]]
-"""For each key, the check that reads its value, and what may be given."""
+"""For each key: the function that checks and reads its value, and a description of allowed values."""
 
 
-def make(table: dict[str, object], where: str) -> Fault:
-    """Make a fault of its table; `where` is the table's name in what a UsageError says."""
-    given = checked(table, KEYS, where)
+def make_fault(table: dict[str, object], where: str) -> Fault:
+    """Make a fault from its table. Raises UsageError, whose message begins with `where`."""
+    given = check_table(table, KEYS, where)
     actions = [key for key in given if key in _ACTIONS and (key != "body" or "status" not in given)]
     if len(actions) != 1:
         mend = f"make each of {', '.join(actions)} a fault of its own" if actions else f"give {', '.join(_ACTIONS)}"
@@ -33,8 +33,8 @@ def make(table: dict[str, object], where: str) -> Fault:
     return Fault(**{**_ACTIONS[actions[0]](given), **selectors})
 
 
-def checked(table: Mapping[str, object], keys: Keys, where: str) -> dict[str, Any]:
-    """Read each value of a table, and refuse a key that is not among those."""
+def check_table(table: Mapping[str, object], keys: Keys, where: str) -> dict[str, Any]:
+    """Read the values of a table. Raises UsageError for an unknown key and for a bad value."""
     read: dict[str, Any] = {}
     for key, value in table.items():
         if key not in keys:
@@ -44,12 +44,12 @@ def checked(table: Mapping[str, object], keys: Keys, where: str) -> dict[str, An
         check, wanted = keys[key]
         try:
             read[key] = check(value)
-        except (TypeError, ValueError, ArithmeticError) as error:  # arithmetic: TOML knows nan, which has no order
+        except (TypeError, ValueError, ArithmeticError) as error:  # arithmetic: TOML's nan cannot be compared
             raise UsageError(f"{where}: {key} = {toml_text(value)} cannot be used: give {wanted}") from error
     return read
 
 
-def _need(value: object, kinds: Any, fits: Callable[[Any], object] = lambda _: True) -> Any:
+def _require(value: object, kinds: Any, fits: Callable[[Any], object] = lambda _: True) -> Any:
     if not isinstance(value, kinds) or (isinstance(value, bool) and kinds is not bool) or not fits(value):
         raise ValueError
     return value
@@ -57,33 +57,33 @@ def _need(value: object, kinds: Any, fits: Callable[[Any], object] = lambda _: T
 
 def _seconds(value: object) -> float:
     if isinstance(value, str):
-        number, unit = _need(re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h)", value), re.Match).groups()
+        number, unit = _require(re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|h)", value), re.Match).groups()
         value = float(number) * {"ms": 0.001, "s": 1, "m": 60, "h": 3600}[unit]
-    return float(_need(value, _NUMBER, lambda n: 0 <= n <= _YEAR))
+    return float(_require(value, _NUMBER, lambda n: 0 <= n <= _YEAR))
 
 
 def _headers(value: object) -> dict[str, str]:
-    headers = {name.title(): str(_need(one, int | str)) for name, one in _need(value, dict).items()}
-    _need("".join((*headers, *headers.values())), str, str.isprintable)
+    headers = {name.title(): str(_require(one, int | str)) for name, one in _require(value, dict).items()}
+    _require("".join((*headers, *headers.values())), str, str.isprintable)
     return headers
 
 
 def _one_of(*words: str) -> tuple[Callable[[Any], Any], str]:
-    return (lambda v: _need(v, str, words.__contains__)), f"one of {', '.join(words)}"
+    return (lambda v: _require(v, str, words.__contains__)), f"one of {', '.join(words)}"
 
 
 _YEAR = 366 * 86_400.0
 _NUMBER = int | float | Decimal
-_COUNT = (lambda v: _need(v, int, lambda n: n >= 1)), "a whole number from 1 up"
-_FIELDS = (lambda v: {name: as_json(one) for name, one in _need(v, dict).items()}), 'fields, as { currency = "X" }'
-_NAMES = (lambda v: tuple(_need(one, str) for one in _need(v, list, len))), 'a list of texts, as ["one", "two"]'
-_TEXT = (lambda v: _need(v, str)), "a text"
+_COUNT = (lambda v: _require(v, int, lambda n: n >= 1)), "a whole number from 1 up"
+_FIELDS = (lambda v: {name: as_json(one) for name, one in _require(v, dict).items()}), 'fields, as { currency = "X" }'
+_NAMES = (lambda v: tuple(_require(one, str) for one in _require(v, list, len))), 'a list of texts, as ["one", "two"]'
+_TEXT = (lambda v: _require(v, str)), "a text"
 _TIME = _seconds, 'seconds, or a text such as "250ms", "2s", "1m", and at most a year'
-_FLAG = (lambda v: _need(v, bool)), "true or false"
-_TRUE = (lambda v: _need(v, bool, bool)), "true"
+_FLAG = (lambda v: _require(v, bool)), "true or false"
+_TRUE = (lambda v: _require(v, bool, bool)), "true"
 
 DOCUMENT: Keys = {
-    "seed": ((lambda v: _need(v, int | str)), "a whole number or a word"),
+    "seed": ((lambda v: _require(v, int | str)), "a whole number or a word"),
     "idempotent": _FLAG,
     "reverses": _FLAG,
     "names_round": _FLAG,
@@ -94,18 +94,18 @@ KEYS: Keys = {
     "call": _one_of("CancelRound", "GetRoundStatus", "HealthCheck", "any"),
     "credentials": _one_of("right", "wrong", "any"),
     "round_ids": _NAMES,
-    "share": ((lambda v: float(_need(v, _NUMBER, lambda n: 0 <= n <= 1))), "a number from 0 to 1"),
+    "share": ((lambda v: float(_require(v, _NUMBER, lambda n: 0 <= n <= 1))), "a number from 0 to 1"),
     "first": _COUNT,
     "first_per_round": _COUNT,
     "after_seconds": _TIME,
     "for_seconds": _TIME,
-    "status": ((lambda v: _need(v, int, range(200, 600).__contains__)), "an HTTP status from 200 to 599"),
+    "status": ((lambda v: _require(v, int, range(200, 600).__contains__)), "an HTTP status from 200 to 599"),
     "headers": (_headers, 'names and texts, as { Retry-After = "2" }'),
     "body": _TEXT,
-    "code": ((lambda v: _need(v, int | str)), 'an error code, as "998"'),
+    "code": ((lambda v: _require(v, int | str)), 'an error code, as "998"'),
     "description": _TEXT,
     "reply": _FIELDS,
-    "redirect": ((lambda v: _need(v, str, re.compile(r"https?://[!-~]+").fullmatch)), "an http(s) address"),
+    "redirect": ((lambda v: _require(v, str, re.compile(r"https?://[!-~]+").fullmatch)), "an http(s) address"),
     "oversize": _TRUE,
     "effect": _FLAG,
     "delay": _TIME,
@@ -117,12 +117,12 @@ KEYS: Keys = {
     "repeat": _TRUE,
     "reverse": _TRUE,
     "other_round": _TRUE,
-    "amount": ((lambda v: str(_need(v, str | _NUMBER))), "what is written for the amount, as a text"),
-    "winnings": ((lambda v: as_json(_need(v, str | _NUMBER))), "what is written for the winnings, as a text"),
+    "amount": ((lambda v: str(_require(v, str | _NUMBER))), "what is written for the amount, as a text"),
+    "winnings": ((lambda v: as_json(_require(v, str | _NUMBER))), "what is written for the winnings, as a text"),
     "omit": _NAMES,
     "replace": _FIELDS,
 }
-_EXTRAS = {  # keys that only mean something beside some actions
+_EXTRAS = {  # keys that need one of these actions beside them
     "headers": "status",
     "description": "code",
     "jitter": "delay",
@@ -130,19 +130,19 @@ _EXTRAS = {  # keys that only mean something beside some actions
 }
 
 
-def _says(given: dict[str, Any], status: int, body: str, *, effect: bool = False, **more: Any) -> dict[str, Any]:
-    return {"effect": given.get("effect", effect), "said": CannedReply(status, body.encode(), **more)}
+def _reply(given: dict[str, Any], status: int, body: str, *, effect: bool = False, **more: Any) -> dict[str, Any]:
+    return {"effect": given.get("effect", effect), "reply": CannedReply(status, body.encode(), **more)}
 
 
-_ACTIONS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {  # what each makes of a Fault
-    "status": lambda g: _says(g, g["status"], g.get("body", ""), headers=g.get("headers", {})),
-    "code": lambda g: _says(
+_ACTIONS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {  # each action: its fields of a Fault
+    "status": lambda g: _reply(g, g["status"], g.get("body", ""), headers=g.get("headers", {})),
+    "code": lambda g: _reply(
         g, 200, as_json({"error": g["code"], "description": g.get("description", "")}), code=str(g["code"])
     ),
-    "reply": lambda g: _says(g, 200, as_object(g["reply"]), code=g["reply"].get("error", "").strip('"') or None),
-    "body": lambda g: _says(g, 200, g["body"]),
-    "redirect": lambda g: _says(g, 307, "", headers={"Location": g["redirect"]}),
-    "oversize": lambda g: _says(g, 200, as_json({"error": 0, "description": "x" * 70_000}), effect=True, code="0"),
+    "reply": lambda g: _reply(g, 200, as_object(g["reply"]), code=g["reply"].get("error", "").strip('"') or None),
+    "body": lambda g: _reply(g, 200, g["body"]),
+    "redirect": lambda g: _reply(g, 307, "", headers={"Location": g["redirect"]}),
+    "oversize": lambda g: _reply(g, 200, as_json({"error": 0, "description": "x" * 70_000}), effect=True, code="0"),
     "delay": lambda g: {"delay": g["delay"], "jitter": g.get("jitter", 0.0)},
     "cut": lambda g: {"ending": "half" if g["cut"] == "middle" else "cut", "effect": g["cut"] != "before"},
     "hang": lambda g: {"ending": "hang", "effect": g["hang"] == "after"},

@@ -1,7 +1,6 @@
-"""What goes wrong at the simulated vendor: a TOML file, and the pure choice of one fault for a request.
+"""The faults of a simulated vendor: read from a TOML file, and chosen for each request by a pure function.
 
-`faults_format.py` tells people each key of the file. Everything that is wrong with it is a UsageError that says where,
-what, and the mend.
+`faults_format.py` documents the keys of the file. A bad file raises a UsageError with place, problem and mend.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from retention.errors import UsageError
 from retention.simulator.fault import NO_FAULT, Fault, RequestKey
-from retention.simulator.fault_keys import DOCUMENT, checked, make
+from retention.simulator.fault_keys import DOCUMENT, check_table, make_fault
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,9 +23,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """All that goes wrong at one vendor. The same seed and the same requests give the same strikes.
+    """All faults of one vendor. The same seed and the same requests give the same strikes.
 
-    The others are as for the `Simulator`, which they make worse and never better. Delays are in seconds.
+    The other settings are those of the `Simulator`: each of the two can only make the vendor worse. Delays are in
+    seconds.
     """
 
     seed: int | str = 0
@@ -39,51 +39,51 @@ class Faults:
 
     @classmethod
     def of(cls, *tables: Mapping[str, object], **others: object) -> Faults:
-        """Faults from Python: each table has the keys of a `[[fault]]`, `others` are the keys that go before them."""
+        """Make faults in Python: each table has the keys of a `[[fault]]`, `others` are the keys before the tables."""
         return parse({**others, "fault": [dict(table) for table in tables]}, "faults")
 
 
 @dataclass(frozen=True, slots=True)
 class FaultCounts:
-    """What was asked and struck since the faults were set."""
+    """The counts of requests and of strikes since the faults were set."""
 
-    asked: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    struck: Counter[int] = field(default_factory=Counter)
-    struck_round: Counter[tuple[int, str, str]] = field(default_factory=Counter)
+    requests: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    strikes: Counter[int] = field(default_factory=Counter)
+    round_strikes: Counter[tuple[int, str, str]] = field(default_factory=Counter)
 
-    def add(self, asked: RequestKey, number: int | None) -> None:
-        """Count a request, and the fault that struck it, if one did."""
-        self.asked[asked.call, asked.secure_login, asked.round_id] += 1
+    def add(self, request: RequestKey, number: int | None) -> None:
+        """Count a request, and the `number` of the fault that struck it, if any."""
+        self.requests[request.call, request.secure_login, request.round_id] += 1
         if number is not None:
-            self.struck[number] += 1
-            self.struck_round[number, asked.secure_login, asked.round_id] += 1
+            self.strikes[number] += 1
+            self.round_strikes[number, request.secure_login, request.round_id] += 1
 
 
-def pick(faults: Faults, asked: RequestKey, tally: FaultCounts) -> tuple[int | None, Fault]:
-    """Find the first fault that strikes this request: its number from 1, and itself with its jitter drawn.
+def pick(faults: Faults, request: RequestKey, counts: FaultCounts) -> tuple[int | None, Fault]:
+    """Return the first fault that strikes this request, with its number (from 1) and its jitter drawn.
 
     Each fault draws for itself: two faults with a share of 0.1 strike two different tenths of the requests.
     """
-    nth = tally.asked[asked.call, asked.secure_login, asked.round_id]
+    nth = counts.requests[request.call, request.secure_login, request.round_id]
     for number, fault in enumerate(faults.faults, 1):
-        drawn = (faults.seed, number, asked.call, asked.round_id, nth)
+        drawn = (faults.seed, number, request.call, request.round_id, nth)
         if (
-            fault.fits(asked)
-            and tally.struck[number] < fault.first
-            and tally.struck_round[number, asked.secure_login, asked.round_id] < fault.first_per_round
+            fault.fits(request)
+            and counts.strikes[number] < fault.first
+            and counts.round_strikes[number, request.secure_login, request.round_id] < fault.first_per_round
             and _draw("share", *drawn) < fault.share
         ):
             return number, replace(fault, delay=fault.delay + fault.jitter * _draw("jitter", *drawn), jitter=0.0)
     return None, NO_FAULT
 
 
-def _draw(*what: object) -> float:
-    """Draw a number from 0 up to 1 that is the same in every process whenever `what` is."""
-    return int.from_bytes(blake2b(repr(what).encode(), digest_size=6).digest(), "big") / 2**48
+def _draw(*key: object) -> float:
+    """Draw a number from 0 up to 1. Equal keys give equal numbers in every process."""
+    return int.from_bytes(blake2b(repr(key).encode(), digest_size=6).digest(), "big") / 2**48
 
 
 def load(path: Path) -> Faults:
-    """Read a TOML file."""
+    """Read a faults file, which is TOML. Raises UsageError."""
     try:
         document = tomllib.loads(path.read_text("utf-8"), parse_float=Decimal)
     except OSError as error:
@@ -96,11 +96,11 @@ def load(path: Path) -> Faults:
 
 
 def parse(document: object, source: str) -> Faults:
-    """Read a TOML or JSON document; `source` is its name in what a UsageError says."""
+    """Read a TOML or JSON document. Raises UsageError, whose message begins with `source`."""
     if not isinstance(document, dict):
         raise UsageError(f"{source}: not a table: give the keys seed and fault")
-    given = checked({"fault": [], **document}, {**DOCUMENT, "fault": (lambda tables: tables, "")}, source)
+    given = check_table({"fault": [], **document}, {**DOCUMENT, "fault": (lambda tables: tables, "")}, source)
     tables = given.pop("fault")
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise UsageError(f"{source}: fault is not a list of tables: start each fault with a line [[fault]]")
-    return Faults(faults=tuple(make(table, f"{source}: fault {n}") for n, table in enumerate(tables, 1)), **given)
+    return Faults(faults=tuple(make_fault(table, f"{source}: fault {n}") for n, table in enumerate(tables, 1)), **given)

@@ -1,6 +1,6 @@
-"""What may stand in a file of faults, for people: `retention simulate --help` prints it.
+"""The documentation of the faults file, which `retention simulate --help` prints.
 
-Nothing is imported here, so that every other help is there at once. A test holds it to the keys in `fault_keys.py`.
+This module imports nothing, because every `--help` imports it. A test compares it with the keys in `fault_keys.py`.
 """
 
 FORMAT = """\

@@ -1,4 +1,4 @@
-"""Where the simulated vendor listens: takes connections at once or late, over TLS or not."""
+"""The listening sockets of the simulated vendor: they accept connections at once or late, with TLS or without."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ if TYPE_CHECKING:
     from aiohttp import web
 
 _BACKLOG = 1024
-_PAUSE = 0.05
-"""Seconds until the next try, when there are no more files for a connection."""
+_ACCEPT_RETRY_S = 0.05
+"""Pause after a failed accept, as when the process has no file descriptor left."""
 
 
 class Listener:
-    """Takes connections for a server of aiohttp. `delay` tells how many seconds a new one waits before it is read.
+    """Accepts connections for an aiohttp server. `delay` returns the seconds before a new connection is read.
 
-    Accepts by itself, since a server of asyncio reads a new connection at once, and shakes hands with it.
+    The listener accepts by itself, because an asyncio server reads and handshakes a new connection at once.
     """
 
     def __init__(self, server: web.Server, tls: ssl.SSLContext | None, delay: Callable[[], float]) -> None:
         self._server, self._tls, self._delay = server, tls, delay
         self._sockets: list[socket.socket] = []
         self._accepting: list[asyncio.Task[None]] = []
-        self._coming: dict[asyncio.Task[None], socket.socket] = {}
+        self._delayed: dict[asyncio.Task[None], socket.socket] = {}
 
     async def open(self, host: str, port: int) -> int:
-        """Listen on every address of the host, and return the port: one of its own choice where 0 is given."""
+        """Listen on all addresses of the host, and return the port: a free one for 0. Raises OSError."""
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         missing: OSError | None = None
@@ -43,7 +43,7 @@ class Listener:
                 one = socket.create_server((address[0], port, *address[2:]), family=family, backlog=_BACKLOG)
             except OSError as error:
                 if error.errno in {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}:
-                    missing = error  # `localhost` is an IPv6 address too, where this machine may have none
+                    missing = error  # `localhost` has an IPv6 address too, but this machine may lack IPv6
                     continue
                 self._close_sockets()
                 raise
@@ -56,20 +56,20 @@ class Listener:
         return port
 
     async def close(self) -> None:
-        """Refuse and reset connections, those too that are not let in yet."""
+        """Refuse and reset connections, delayed ones included."""
         for task in self._accepting:
             task.cancel()
         await asyncio.gather(*self._accepting, return_exceptions=True)
         self._close_sockets()
-        coming = dict(self._coming)
-        for task, connection in coming.items():
+        delayed = dict(self._delayed)
+        for task, connection in delayed.items():
             reset_at_close(connection)
             task.cancel()
         connections = [one for one in self._server.connections if isinstance(one, Connection)]
         for one in connections:
             reset(one.transport)
-        await asyncio.gather(*coming, *(one.gone.wait() for one in connections), return_exceptions=True)
-        for connection in coming.values():
+        await asyncio.gather(*delayed, *(one.gone.wait() for one in connections), return_exceptions=True)
+        for connection in delayed.values():
             connection.close()
 
     async def _accept(self, listening: socket.socket) -> None:
@@ -78,16 +78,16 @@ class Listener:
             try:
                 connection, _ = await loop.sock_accept(listening)
             except OSError:
-                await asyncio.sleep(_PAUSE)
+                await asyncio.sleep(_ACCEPT_RETRY_S)
                 continue
-            task = loop.create_task(self._let_in(connection, self._delay()))
-            self._coming[task] = connection
-            task.add_done_callback(self._coming.pop)
+            task = loop.create_task(self._admit(connection, self._delay()))
+            self._delayed[task] = connection
+            task.add_done_callback(self._delayed.pop)
 
-    async def _let_in(self, connection: socket.socket, wait: float) -> None:
+    async def _admit(self, connection: socket.socket, wait: float) -> None:
         if wait:
             await asyncio.sleep(wait)
-        with suppress(OSError):  # the client has gone, or does not trust the certificate
+        with suppress(OSError):  # the client left, or rejects the certificate
             await asyncio.get_running_loop().connect_accepted_socket(
                 lambda: Connection(self._server), connection, ssl=self._tls
             )

@@ -1,6 +1,6 @@
-"""What the simulated vendor knows of rounds and requests, and what it says of them: no server, no clock.
+"""Rounds and requests at the simulated vendor, and the replies to them: no server, no clock.
 
-The vendor's page does not say which code means what, so the simulator holds to one reading of the list of codes:
+The vendor's page lists its error codes without their exact meaning. The simulator uses this reading of the list:
 0 success, 1 round is completed, 16 user does not match the round, 17 no such round, 18 game does not match the round,
 20 parameter missing or bad, 54 wrong secureLogin or token, 61 already cancelled.
 """
@@ -33,7 +33,7 @@ _FORMS: dict[AmountAs, str] = {"number": "{:f}", "string": '"{:f}"', "exponent":
 
 
 class RoundStatus(enum.StrEnum):
-    """Where a round stands, in the vendor's words. The last two still have a message to the operator queued."""
+    """The status of a round, in the vendor's words. The last two have a queued message to the operator."""
 
     IN_PROGRESS = "InProgress"
     COMPLETED = "Completed"
@@ -44,11 +44,11 @@ class RoundStatus(enum.StrEnum):
 
 @dataclass(slots=True)
 class Round:
-    """One round as the vendor knows it. `amount` is the bet in units of `currency`, exact.
+    """One round of the vendor. `amount` is the bet and `winnings` the win, in currency units, exact.
 
-    An empty `user_id` or `game_id` matches every user or game. `amount_as` overrides the simulator's. `winnings` are
-    lost by a cancel. Counted are the cancels that were asked for (`cancel_calls`) and those that were honoured
-    (`cancelled_times`): of a completed round (`reversed_times`), and of one with winnings (`winnings_lost_times`).
+    An empty `user_id` or `game_id` matches every user or game. `amount_as` overrides the simulator's. `cancel_calls`
+    counts the requested cancels, `cancelled_times` the honoured ones. Of these, `reversed_times` cancelled a completed
+    round, and `winnings_lost_times` a round with winnings.
     """
 
     secure_login: str
@@ -74,26 +74,27 @@ class Round:
         if self.amount_as is not None and self.amount_as not in _FORMS:
             raise ValueError(f"amount_as = {self.amount_as!r} cannot be used: give one of {', '.join(_FORMS)}")
 
-    def cancel(self, asked: Request, amount_as: AmountAs, *, idempotent: bool, reverses: bool) -> dict[str, str]:
-        """Answer a CancelRound. Only the first one changes anything, and only where the round is not completed.
+    def cancel(self, request: Request, amount_as: AmountAs, *, idempotent: bool, reverses: bool) -> dict[str, str]:
+        """Answer a CancelRound: the first one cancels the round, unless it is completed.
 
-        A vendor that is not idempotent honours a second one as well; one that `reverses`, that of a completed round.
+        A vendor that is not `idempotent` honours a second cancel too. A vendor that `reverses` honours the cancel of a
+        completed round.
         """
         self.cancel_calls += 1
-        if self.user_id not in {"", asked.user_id}:
-            return says("16", "user does not match the round")
-        if self.game_id and asked.game_id not in {"", self.game_id}:
-            return says("18", "game does not match the round")
+        if self.user_id not in {"", request.user_id}:
+            return reply_fields("16", "user does not match the round")
+        if self.game_id and request.game_id not in {"", self.game_id}:
+            return reply_fields("18", "game does not match the round")
         completed = self.status in {RoundStatus.COMPLETED, RoundStatus.COMPLETE_IN_PROCESS}
         if completed and not reverses:
-            return says("1", "round is completed")
+            return reply_fields("1", "round is completed")
         if not completed and self.status is not RoundStatus.IN_PROGRESS and idempotent:
-            return says("61", "round is already cancelled")
+            return reply_fields("61", "round is already cancelled")
         self.status = RoundStatus.CANCELED
         self.cancelled_times += 1
         self.reversed_times += completed
         self.winnings_lost_times += self.winnings > 0
-        return says("0", "Success") | {
+        return reply_fields("0", "Success") | {
             "currency": json.dumps(self.currency),
             "amount": _FORMS[self.amount_as or amount_as].format(self.amount),
             "transactionId": json.dumps(self.transaction_id),
@@ -108,16 +109,15 @@ class Round:
             "winAmount": f"{self.winnings:f}",
             "roundStatus": self.status,
         }
-        return says("0", "Success") | {name: json.dumps(value) for name, value in known.items()}
+        return reply_fields("0", "Success") | {name: json.dumps(value) for name, value in known.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request, as it was asked and answered. `at` is in UTC, the other times are on the monotonic clock.
+    """One request and its answer. `at` is in UTC, the other times are seconds of the monotonic clock.
 
-    It arrived with its headers, and was finished when nothing was left to do for it but to send. `answer` is empty
-    until there is one. `fault`: the number of the fault that struck it. `effect`: it cancelled a round, `effect_at`
-    that moment in UTC.
+    A request arrives with its headers, and is finished once its reply is ready to send. `answer` is empty before.
+    `fault`: the number of the fault that struck it. `effect`: the request cancelled a round, at `effect_at` (UTC).
     """
 
     n: int
@@ -139,12 +139,12 @@ class Request:
 
     @property
     def outcome(self) -> str:
-        """The code that was answered, else the HTTP status, else how it ended without either."""
+        """The error code of the answer, else the HTTP status, else how the request ended."""
         return self.code or (f"HTTP {self.http_status}" if self.http_status else self.answer or "in hand")
 
 
 def worst_second(times: Iterable[float]) -> int:
-    """Count the most times, given in seconds, that any sliding second holds; it does not hold its own end."""
+    """Return the largest number of `times` (in seconds) within any one second, its end excluded."""
     ordered = sorted(times)
     worst = first = 0
     for last, moment in enumerate(ordered):
@@ -154,8 +154,8 @@ def worst_second(times: Iterable[float]) -> int:
     return worst
 
 
-def summary(requests: Iterable[Request], rounds: Collection[Round]) -> dict[str, object]:
-    """Sum up what was asked and answered, and what became of the rounds."""
+def summarize(requests: Iterable[Request], rounds: Collection[Round]) -> dict[str, object]:
+    """Count answers by call, rounds by status, wrong cancels, and the worst second of each call."""
     answers: defaultdict[str, Counter[str]] = defaultdict(Counter)
     times: dict[str, list[float]] = {call: [] for call in _REQUIRED}
     for request in requests:
@@ -171,8 +171,8 @@ def summary(requests: Iterable[Request], rounds: Collection[Round]) -> dict[str,
     }
 
 
-def read(body: bytes) -> RequestFields:
-    """Read a body; None where it is no JSON object."""
+def read_fields(body: bytes) -> RequestFields:
+    """Read the fields of a body; None unless it is a JSON object."""
     try:
         given = json.loads(body)
     except (ValueError, RecursionError):
@@ -180,23 +180,23 @@ def read(body: bytes) -> RequestFields:
     return given if isinstance(given, dict) else None
 
 
-def text(given: RequestFields, name: str) -> str:
-    """Take a field out of a body; empty where it is missing or no text."""
+def text_field(given: RequestFields, name: str) -> str:
+    """Return a field's text; empty where the field is missing or no text."""
     value = given.get(name) if given else None
     return value if isinstance(value, str) else ""
 
 
-def refusal(call: str, method: str, given: RequestFields) -> tuple[int, dict[str, str]] | None:
-    """Answer what is no call at all, or not as the vendor's page wants it: an HTTP status and the fields of a reply."""
+def reply_to_malformed(call: str, method: str, given: RequestFields) -> tuple[int, dict[str, str]] | None:
+    """Answer an unknown or malformed call with an HTTP status and the reply's fields; None for a well-formed one."""
     if call == "other" or method != "POST" or given is None:
         status = 404 if call == "other" else 405 if method != "POST" else 400
-        return status, says(str(status), HTTPStatus(status).phrase)
+        return status, reply_fields(str(status), HTTPStatus(status).phrase)
     name = bad_parameter(call, given)
-    return (200, says("20", f"{name} is missing or bad")) if name else None
+    return (200, reply_fields("20", f"{name} is missing or bad")) if name else None
 
 
 def bad_parameter(call: str, given: dict[str, object]) -> str | None:
-    """Name the first field that is missing, empty, too long, or no text."""
+    """Return the name of the first field that is missing, empty, too long, or no text."""
     for name, longest in _LENGTHS.items():
         value = given.get(name)
         if value is None and name not in _REQUIRED[call]:
@@ -206,11 +206,11 @@ def bad_parameter(call: str, given: dict[str, object]) -> str | None:
     return None
 
 
-def says(code: str, description: str) -> dict[str, str]:
-    """Begin a reply: the vendor writes success as a number, and other codes as texts."""
+def reply_fields(code: str, description: str) -> dict[str, str]:
+    """Return the first fields of a reply: the vendor writes success as a number, and other codes as texts."""
     return {"error": "0" if code == "0" else json.dumps(code), "description": json.dumps(description)}
 
 
-def dump(value: object) -> str:
-    """Write JSON with ISO 8601 times, and amounts as decimal texts."""
+def dump_json(value: object) -> str:
+    """Write a value as JSON: times are ISO 8601, amounts decimal texts."""
     return json.dumps(value, default=lambda one: one.isoformat() if isinstance(one, datetime) else str(one))

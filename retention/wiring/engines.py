@@ -11,7 +11,7 @@ from retention.engine.counters import RunCounters
 from retention.engine.engine import Engine
 from retention.ledger.engine_ledger import EngineLedger
 from retention.render.progress import is_watched, progress
-from retention.runs.planning import tell_stalled
+from retention.runs.planning import log_stalled
 from retention.wiring.partners import open_partner
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ async def work_on(
     log = services.log.bind(run_id=str(run_id), policy=policy.name)
 
     async def stalled() -> None:
-        tell_stalled(services.log, await services.stalls.mark_stalled_runs(run_id))
+        log_stalled(services.log, await services.stalls.mark_stalled_runs(run_id))
         if told is not None:
             await told()
 

@@ -29,6 +29,7 @@ from retention.ledger.schedules import ScheduleStore
 from retention.ledger.stalled_runs import StalledRuns
 from retention.process.waiting import telling
 from retention.redaction import Redactor
+from retention.runs.model import RunParts
 from retention.runs.scope import scope_of
 from retention.runs.service import RunService
 from retention.wiring.engines import work_on
@@ -137,19 +138,21 @@ class Services:
         """
         work = partial(work_on, self, place, show, stalled)
         return RunService(
-            self.run_ledger,
-            self.plans,
-            self.stalls,
-            self.pauses,
-            self.replica,
-            work,
-            self._able,
-            self.tally,
-            self.log,
-            lambda: place.code,
-            self._policy_now,
-            self._scope,
-            self.settings.clock_limit,
+            RunParts(
+                ledger=self.run_ledger,
+                plans=self.plans,
+                stalls=self.stalls,
+                pauses=self.pauses,
+                replica=self.replica,
+                work=work,
+                check_configured=self._check_configured,
+                counters=self.tally,
+                log=self.log,
+                signal_code=lambda: place.code,
+                policy_now=self._policy_now,
+                scope=self._scope,
+                clock_limit=self.settings.clock_limit,
+            )
         )
 
     def _policy_now(self, name: str) -> Policy | None:
@@ -161,7 +164,7 @@ class Services:
         scope = scope_of(self.settings, policy, limit)
         return scope, self.terms(scope.partners)
 
-    def _able(self, policy: Policy) -> None:
+    def _check_configured(self, policy: Policy) -> None:
         """Raise UsageError unless every partner of the policy is configured here."""
         self.terms(self.settings.partners_of(policy))
 

@@ -39,7 +39,16 @@ def told(done: Done) -> Counter[str]:
     return Counter(line["event"] for line in done.events if line["event"].startswith(("run.", "schedule.")))
 
 
-@pytest.mark.parametrize("statement", ["watch", "claim", "claim_probes", "settle", "finish_run"])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "run_control/heartbeat",
+        "claims/claim_rounds",
+        "claims/claim_probes",
+        "settlements/settle_replies",
+        "run_control/finish_run",
+    ],
+)
 async def test_a_run_in_the_middle(world: World, tap: Wiretap, statement: str) -> None:
     """Whichever answer is lost, the run goes on, cancels each round once, and its end is told once."""
     await world.seed(40)
@@ -53,7 +62,7 @@ async def test_a_run_in_the_middle(world: World, tap: Wiretap, statement: str) -
     assert [] == await violations(world, at_rest=True)
 
 
-@pytest.mark.parametrize("statement", ["insert_run", "freeze", "COMMIT", "start_run"])
+@pytest.mark.parametrize("statement", ["runs/insert_run", "plans/freeze_plan", "COMMIT", "runs/start_run"])
 async def test_a_run_that_begins(world: World, tap: Wiretap, statement: str) -> None:
     """A run whose beginning is lost ends at 5, with or without its row; the next one cancels each round once."""
     await world.seed(40)
@@ -72,9 +81,9 @@ async def test_a_halt(world: World, tap: Wiretap) -> None:
     await world.seed(400)
     world.partner |= {"rate": 100}
     world.vendor.faults = Faults.of({"code": "99"})
-    tap.lose["halt_run"] = 1
+    tap.lose["run_control/halt_run"] = 1
     done = await world.command("run", "--json")
-    assert (3, "halted", 0) == (done.code, done.json["status"], tap.lose["halt_run"]), done.err
+    assert (3, "halted", 0) == (done.code, done.json["status"], tap.lose["run_control/halt_run"]), done.err
     assert {"run.planned": 1, "run.started": 1, "run.halted": 1} == told(done)
     assert [] == await violations(world)
 

@@ -199,14 +199,16 @@ class Scene:
 
     def _note_statements(self, leg: Leg, resumed_at: float, logged_from: int, figures: Figures) -> None:
         """What the server took over single statements."""
-        timed = self.log.timed(["freeze", "claim", "recover"], logged_from)
-        figures.frozen = timed["freeze"][0].ms / 1000
-        looks = [look.ms for look in timed["recover"] if leg.planned < look.at < leg.over]
+        timed = self.log.timed(["plans/freeze_plan", "claims/claim_rounds", "claims/expire_claims"], logged_from)
+        figures.frozen = timed["plans/freeze_plan"][0].ms / 1000
+        looks = [look.ms for look in timed["claims/expire_claims"] if leg.planned < look.at < leg.over]
         if looks:
             figures.recover = statistics.median(looks)
             figures.recover_share = sum(looks) / (leg.over - leg.planned) / 10
-        figures.resumed_claim = next((one.ms / 1000 for one in timed["claim"] if one.at > resumed_at), None)
-        first, last = self._tenths(timed["claim"])
+        figures.resumed_claim = next(
+            (one.ms / 1000 for one in timed["claims/claim_rounds"] if one.at > resumed_at), None
+        )
+        first, last = self._tenths(timed["claims/claim_rounds"])
         if first:
             figures.first_claims, figures.first_median, figures.first_p95 = (
                 len(first),

@@ -39,7 +39,7 @@ GROWTH = 1.2
 PER_500 = 5
 """Statements that 500 rounds more may cost."""
 
-BY_THE_CLOCK = {"watch", "recover", "finish_run", "claim_probes"}
+BY_THE_CLOCK = {"run_control/heartbeat", "claims/expire_claims", "run_control/finish_run", "claims/claim_probes"}
 """Statements that a run makes as time passes, however much there is to do."""
 
 
@@ -144,13 +144,19 @@ async def test_the_database_is_asked_by_the_batch(place: Callable[[int], Place])
     for many in (2_000, 2_001, 2_002):  # a machine that is busy with something else gathers smaller batches
         asked = await statements_of(place(many))
         assert of_the_plan(few) == of_the_plan(asked)
-        assert 1 == asked.count("freeze")
+        assert 1 == asked.count("plans/freeze_plan")
         growth = Counter(asked)
         growth.subtract(few)
-        assert {"claim", "settle", "BEGIN", "COMMIT", "reset_session", "note_left_open", *BY_THE_CONNECTION} >= {
-            name for name, more in growth.items() if more
-        } - BY_THE_CLOCK
-        least = min(least, growth["claim"] + growth["settle"])
+        assert {
+            "claims/claim_rounds",
+            "settlements/settle_replies",
+            "BEGIN",
+            "COMMIT",
+            "session/reset_session",
+            "settlements/mark_left_open",
+            *BY_THE_CONNECTION,
+        } >= {name for name, more in growth.items() if more} - BY_THE_CLOCK
+        least = min(least, growth["claims/claim_rounds"] + growth["settlements/settle_replies"])
         if least <= 3 * PER_500:
             return
     pytest.fail(f"1,500 rounds more cost {least} statements more")
@@ -159,10 +165,10 @@ async def test_the_database_is_asked_by_the_batch(place: Callable[[int], Place])
 def of_the_plan(statements: list[str]) -> list[str]:
     """The statements that plan a run and set it going."""
     aside = {"BEGIN", "COMMIT", *BY_THE_CLOCK, *BY_THE_CONNECTION}
-    return [name for name in statements[: statements.index("claim")] if name not in aside]
+    return [name for name in statements[: statements.index("claims/claim_rounds")] if name not in aside]
 
 
-BY_THE_CONNECTION = ("begin_session", "SET LOCAL statement_timeout = 0")
+BY_THE_CONNECTION = ("session/begin_session", "SET LOCAL statement_timeout = 0")
 """Statements with which a connection begins; how many there are is a matter of how long the work takes."""
 
 

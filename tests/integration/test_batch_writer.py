@@ -52,7 +52,10 @@ async def test_a_slow_function_is_not_a_database_that_went_away(
     monkeypatch.setattr(module, "PATIENCE", 0.5)
     events = await busy(world, database, "PERFORM pg_sleep(60);")
     assert ["database.busy"] == [event["event"] for event in events]
-    assert "close_rounds: no answer for 0 s (settle), while the server answers others" == events[0]["problem"]
+    assert (
+        "close_rounds: no answer for 0 s (settlements/settle_replies), while the server answers others"
+        == events[0]["problem"]
+    )
 
 
 async def test_a_lock_in_the_functions_way_is_told_with_its_sqlstate(world: World, database: Database) -> None:

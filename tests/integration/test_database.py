@@ -27,17 +27,17 @@ async def stand_still(world: World, database: Database) -> None:
     """Stop in the middle of a transaction until the server has had enough, and go on."""
     idle = "SELECT FROM pg_stat_activity WHERE state = 'idle in transaction' AND datname = current_database()"
     async with database.transaction() as transaction:
-        await transaction.row("now")
+        await transaction.row("clocks/get_time")
         while await world.sql(idle):
             await asyncio.sleep(0.02)
-        await transaction.row("now")
+        await transaction.row("clocks/get_time")
 
 
 async def test_a_transaction_whose_process_froze_is_ended(
     world: World, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A transaction that changes something and stands still is ended by the server: others may be waiting for it."""
-    monkeypatch.setattr(module, "IDLE_MS", 100)
+    monkeypatch.setattr(module, "IDLE_TRANSACTION_TIMEOUT_MS", 100)
     with pytest.raises(UNAVAILABLE):
         await stand_still(world, database)
 
@@ -49,28 +49,28 @@ async def test_an_answer_that_does_not_come_is_waited_for_twice_as_long_the_next
     patient = Database(database._pool, asyncio.Semaphore(), AdaptiveTimeout(0.2))  # noqa: SLF001 - the same connections
     async with world.locked("retention.runs"):
         with pytest.raises(ReplyTimeoutError, match="no answer for 0 s") as given_up:
-            await patient.row("run", run_id=None)
+            await patient.row("runs/get_run", run_id=None)
         assert isinstance(given_up.value, UNAVAILABLE)
         began = time.monotonic()
         with pytest.raises(ReplyTimeoutError):
-            await patient.row("run", run_id=None)
+            await patient.row("runs/get_run", run_id=None)
         assert time.monotonic() - began >= 0.4
     for _ in range(20):  # each time it has twice as long
         with suppress(ReplyTimeoutError):
-            assert await patient.row("run", run_id=None) is None
+            assert await patient.row("runs/get_run", run_id=None) is None
             return
     pytest.fail("it never succeeded")
 
 
 async def statement(database: Database) -> None:
     """Change nothing, by a statement that stands alone."""
-    assert 0 == await database.count("halt_run", run_id=None, replica="", reason="", paused_for=[])
+    assert 0 == await database.count("run_control/halt_run", run_id=None, replica="", reason="", paused_for=[])
 
 
 async def transaction(database: Database) -> None:
     """Change nothing, by one of a transaction's."""
     async with database.transaction() as transaction:
-        assert [] == await transaction.rows("halt_run", run_id=None, replica="", reason="", paused_for=[])
+        assert [] == await transaction.rows("run_control/halt_run", run_id=None, replica="", reason="", paused_for=[])
 
 
 @pytest.mark.parametrize("change", [statement, transaction])
@@ -111,7 +111,7 @@ async def test_an_answer_that_cannot_be_read_is_a_database_that_is_away(
     ):
         before = await backend(database)
         with proxy.trouble(Garbled(type_, byte)), pytest.raises(UNAVAILABLE):
-            await database.row("now")
+            await database.row("clocks/get_time")
         assert before != await backend(database)
 
 

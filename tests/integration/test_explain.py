@@ -59,7 +59,7 @@ async def test_an_open_stale_round_is_told_with_its_columns(database: Database, 
 
 async def test_a_young_round_is_told_when_it_becomes_stale(database: Database, book: Book) -> None:
     """The database's clock decides, and the moment is exact."""
-    now = (await database.row("now")).now
+    now = (await database.row("clocks/get_time")).now
     await book.open_round(opened_at=now - timedelta(hours=1))
     life = await told(database)
     stale_at = (now + timedelta(hours=71)).astimezone(UTC).isoformat().replace("+00:00", "Z")
@@ -194,7 +194,7 @@ async def many_rounds(book: Book, now: datetime) -> list[str]:
 @pytest.mark.parametrize("scope", [NIGHTLY, replace(NIGHTLY, idle_longer_than=None, games=("g1",), markets=("MT",))])
 async def test_what_is_told_is_what_a_plan_does(database: Database, book: Book, scope: Scope) -> None:
     """For every kind of round, the verdict that is told of one is the one that a plan comes to for all."""
-    rounds = await many_rounds(book, (await database.row("now")).now)
+    rounds = await many_rounds(book, (await database.row("clocks/get_time")).now)
     holds = Holds(database)
     await holds.add_hold("acme", None, None, None, "held", "complaint", "ann", None)
     released = await holds.add_hold("acme", None, None, None, "held no more", "complaint", "ann", None)

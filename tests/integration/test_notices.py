@@ -54,7 +54,7 @@ class Interrupted(Database):
     async def rows(self, name: str, **values: Any) -> list[Any]:
         """Run a statement."""
         found = await self._database.rows(name, **values)
-        if name == "untold_runs":
+        if name == "notifications/list_runs_to_notify":
             await self._meanwhile()
         return found
 

@@ -12,7 +12,7 @@ from support.bare import as_role, bare_database, begin, cancel_all, install_samp
 from retention.ledger.checks.grants import grants
 from retention.ledger.checks.readiness import check_database
 from retention.ledger.database import open_database
-from retention.ledger.queries import query, sql_root
+from retention.ledger.queries import query, statements
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -124,15 +124,15 @@ def refused(connection: psycopg.Connection[Any], about: str = "") -> list[str]:
     """Which of our statements PostgreSQL would not let this role run. Explaining one asks for the same privileges."""
     nothing: defaultdict[str, Any] = defaultdict(lambda: None)
     found = []
-    for file in (sql_root() / "queries").iterdir():
-        if not file.is_file():
-            continue
-        text = query(file.name.removesuffix(".sql"))
+    for name in statements():
+        text = query(name)
+        if "\nDO $$" in text:
+            continue  # there is no plan of a block to explain
         try:
             if about in text:
                 connection.execute("EXPLAIN " + text, nothing)
         except psycopg.errors.InsufficientPrivilege as error:
-            found.append(f"{file.name}: {error.diag.message_primary}")
+            found.append(f"{name}: {error.diag.message_primary}")
     return found
 
 

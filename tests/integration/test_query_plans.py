@@ -68,7 +68,7 @@ class Explaining(Database):
 
     async def rows(self, name: str, **values: Any) -> list[Any]:
         """Explain a statement instead of running it, but for the one that tells the time."""
-        if name == "now":
+        if name == "clocks/get_time":
             return await self.database.rows(name)
         async with self.database.connection() as connection:
             cursor = await connection.execute("EXPLAIN (VERBOSE, FORMAT JSON) " + query(name), values)
@@ -130,9 +130,9 @@ async def explained(dsn: str) -> Mapping[str, Any]:
         await begin(database)
         explaining = Explaining(database)
         await Plans(explaining).preview_plan(SCOPE)
-        bounds = explaining.values["plan"]
-        await explaining.rows("stale_rounds", **bounds)
-        await explaining.rows("freeze", **bounds, run_id=uuid4(), dry_run=False, max_rounds=None)
+        bounds = explaining.values["plans/preview_plan"]
+        await explaining.rows("shared/stale_rounds", **bounds)
+        await explaining.rows("plans/freeze_plan", **bounds, run_id=uuid4(), dry_run=False, max_rounds=None)
         work = EngineLedger.of_run(explaining, uuid4(), "replica", None, asyncio.get_running_loop().time)
         await work.claims.claim(Kind.CANCEL, TERMS, after=0, batch=20)
         await work.claims.claim(Kind.STATUS, replace(TERMS, ask_first=True), after=0, batch=20)
@@ -143,8 +143,8 @@ async def assert_plans_go_by_the_indexes(dsn: str) -> None:
     plans = await explained(dsn)
 
     # Of a plan for many rounds their twins are found in one more pass over what is open.
-    planning = {name: {BY_AGE} for name in ("plan", "stale_rounds", "freeze")}
-    expected = planning | {name: {BY_ROUND} for name in ("claim", "claim_probes")}
+    planning = {name: {BY_AGE} for name in ("plans/preview_plan", "shared/stale_rounds", "plans/freeze_plan")}
+    expected = planning | {name: {BY_ROUND} for name in ("claims/claim_rounds", "claims/claim_probes")}
     assert expected == {name: indexes(plan) for name, plan in plans.items()}
     assert {} == {name: found for name, plan in plans.items() if (found := scanned(plan))}
 
@@ -170,7 +170,8 @@ async def test_holds_are_read_a_few_times_and_not_for_each_round(database: Datab
     await Plans(explaining).preview_plan(SCOPE)
     async with database.connection() as connection:
         cursor = await connection.execute(
-            "EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) " + query("plan"), explaining.values["plan"]
+            "EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) " + query("plans/preview_plan"),
+            explaining.values["plans/preview_plan"],
         )
         [[[plan]]] = await cursor.fetchall()
     assert 1 <= rows_read(plan["Plan"], "standing_holds") / 400 <= 3

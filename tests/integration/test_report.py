@@ -270,4 +270,4 @@ async def test_reading_a_report_cannot_write(database: Database) -> None:
     """A report is read in a transaction that the server itself keeps from changing anything."""
     with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
         async with database.transaction(snapshot=True) as transaction:
-            await transaction.rows("leave_run", run_id=uuid4())
+            await transaction.rows("run_control/leave_run", run_id=uuid4())

@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 from support.bare import run
 from support.guarded import guarded_database, logged_in, tried
 
-from retention.ledger.queries import query, sql_root
+from retention.ledger.queries import query, statements
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -166,7 +166,7 @@ HARMLESS: dict[str, Any] = {
 }
 """A value for each name that our statements know."""
 
-STATEMENTS = sorted(file.name.removesuffix(".sql") for file in (sql_root() / "queries").iterdir() if file.is_file())
+STATEMENTS = statements()
 
 RUN = (
     "INSERT INTO retention.runs (run_id, policy, trigger, mode, as_of, requested_by, settings, status)"
@@ -185,7 +185,7 @@ def owned(postgres: str) -> Iterator[str]:
 @pytest.mark.parametrize("name", STATEMENTS)
 def test_the_job_runs_each_of_our_statements(owned: str, name: str) -> None:
     """Each file of sql/queries/ is not just explained but executed by the job's own login, and succeeds."""
-    values = HARMLESS | ({"run_id": uuid.uuid4()} if name == "insert_run" else {})  # its own is there already
+    values = HARMLESS | ({"run_id": uuid.uuid4()} if name == "runs/insert_run" else {})  # its own is there already
     with logged_in(owned, "retention_job") as connection:
         assert ("", "") == tried(connection, query(name), values=values)
 

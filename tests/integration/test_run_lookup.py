@@ -37,7 +37,7 @@ async def test_a_run_is_found_by_the_index(database: Database, book: Book) -> No
     assert 2 == len(await ledger.find_runs_by_prefix(given))
     values = {"lowest": given.lowest, "highest": given.highest, "limit": 10, "run_ids": [FIRST]}
     async with database.connection() as connection:
-        for name in ("matching_runs", "neighbours"):
+        for name in ("runs/find_runs_by_prefix", "runs/find_neighbouring_runs"):
             cursor = await connection.execute("EXPLAIN " + query(name), values)
             plan = "\n".join(row[0] for row in await cursor.fetchall())
             assert "Seq Scan on runs" not in plan, plan

@@ -55,7 +55,7 @@ class Lines:
 @pytest.fixture
 def lines(monkeypatch: pytest.MonkeyPatch) -> Lines:
     """Yield a log to which waits are told soon."""
-    monkeypatch.setattr(waits, "AFTER", 0.2)
+    monkeypatch.setattr(waits, "REPORT_AFTER_S", 0.2)
     return Lines()
 
 
@@ -71,8 +71,13 @@ async def test_a_lock_is_told_with_its_holder_and_once(world: World, lines: Line
     """Of many statements that wait for one table one line tells, with who holds it; and one when it goes on."""
     async with open_database(lambda: world.direct, 4, lines.log) as database:
         async with locked(world) as pid:
-            looks = [asyncio.create_task(database.rows("open_round", partner="a", round_id=str(n))) for n in range(2)]
-            looks.append(asyncio.create_task(database.rows("check_lookup", partners=["a"], round_ids=["b"])))
+            looks = [
+                asyncio.create_task(database.rows("reports/get_open_round", partner="a", round_id=str(n)))
+                for n in range(2)
+            ]
+            looks.append(
+                asyncio.create_task(database.rows("checks/find_rounds_by_key", partners=["a"], round_ids=["b"]))
+            )
             await world.until_waiting(3)
             await lines.until_told("a lock on public.rounds")
             await asyncio.sleep(0.5)  # for a second line, which does not come
@@ -94,8 +99,8 @@ async def test_one_that_gives_up_and_tries_again_is_told_once(world: World, line
             for _ in range(3):
                 with pytest.raises(TimeoutError):
                     async with asyncio.timeout(0.8):
-                        await database.row("run", run_id=None)
-        await database.row("run", run_id=None)
+                        await database.row("runs/get_run", run_id=None)
+        await database.row("runs/get_run", run_id=None)
     assert ["database.waiting", "database.goes_on"] == [event["event"] for event in lines.events]
 
 
@@ -134,7 +139,7 @@ async def test_a_lock_is_told_through_a_pooler(world: World, postgres: str, line
         dsn = make_conninfo(front, dbname=conninfo_to_dict(world.direct)["dbname"])
         async with open_database(lambda: dsn, 2, lines.log) as database:
             async with locked(world) as pid:
-                look = asyncio.create_task(database.rows("open_round", partner="a", round_id="b"))
+                look = asyncio.create_task(database.rows("reports/get_open_round", partner="a", round_id="b"))
                 await lines.until("database.waiting")
             await look
     assert f"a lock on public.rounds, held by process {pid} (application psql" in lines.events[0]["detail"]
@@ -146,13 +151,14 @@ async def test_what_is_no_lock_is_told_by_its_name(world: World, lines: Lines) -
                     " LATERAL (SELECT partner, market, game AS game_id, user_id, round_id, opened_at, last_activity_at,"
                     " currency, stake, bet_tx AS bet_transaction_id FROM public.rounds WHERE s IS NOT NULL) AS r")  # fmt: skip
     async with open_database(lambda: world.direct, 1, lines.log) as database:
-        slow = asyncio.create_task(database.rows("open_round", partner="a", round_id="b"))
+        slow = asyncio.create_task(database.rows("reports/get_open_round", partner="a", round_id="b"))
         await lines.until("database.waiting")
-        await database.row("now")
+        await database.row("clocks/get_time")
         await slow
-    assert {"waits for the database's answer (open_round)", "waits for a free connection to the database"} == {
-        event["detail"] for event in lines.named("database.waiting")
-    }
+    assert {
+        "waits for the database's answer (reports/get_open_round)",
+        "waits for a free connection to the database",
+    } == {event["detail"] for event in lines.named("database.waiting")}
 
 
 async def test_a_host_that_does_not_answer_is_told(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from retention.ledger.queries import query, sql_root
+from retention.ledger.queries import query, statements
 
 if TYPE_CHECKING:
     from asyncio import StreamReader, StreamWriter
@@ -34,11 +34,7 @@ class Wiretap:
         self._to = conninfo_to_dict(dsn)
         self._dsn = dsn
         self._connections: set[asyncio.Task[object]] = set()
-        self._names = {
-            _shape(query(path.name.removesuffix(".sql"))): path.name.removesuffix(".sql")
-            for path in (sql_root() / "queries").iterdir()
-            if path.is_file()
-        } | {_shape(query("shared/reset_session")): "reset_session"}
+        self._names = {_shape(query(name)): name for name in statements()}
 
     async def __aenter__(self) -> Self:
         self._listener = await asyncio.start_server(self._connected, "127.0.0.1", 0)

@@ -122,9 +122,9 @@ def test_a_file_is_read(tmp_path: Path) -> None:
     faults = load(path)
 
     assert faults.seed == 7
-    assert [True, False] == [fault.said is not None for fault in faults.faults]
-    assert faults.faults[0].said is not None
-    assert {"Retry-After": "2"} == faults.faults[0].said.headers
+    assert [True, False] == [fault.reply is not None for fault in faults.faults]
+    assert faults.faults[0].reply is not None
+    assert {"Retry-After": "2"} == faults.faults[0].reply.headers
     assert {"amount": None} == faults.faults[1].edits
 
 

@@ -69,7 +69,7 @@ SCOPES = st.builds(
 
 
 def selects(policy: Scope, partner: str, market: str, game: str | None) -> bool:
-    """What stale_rounds.sql says, the ages apart."""
+    """What shared/stale_rounds.sql says, the ages apart."""
     return (
         partner in policy.partners
         and (policy.markets is None or market in policy.markets)

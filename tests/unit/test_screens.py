@@ -9,10 +9,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
+from support.runs import RECORD
 
 from retention.core.model import State
 from retention.core.planning.holds import Hold
@@ -240,23 +241,12 @@ async def plan(file: io.StringIO) -> list[str]:
     ]
 
 
-class RunRow(NamedTuple):
-    """Some of a run's columns."""
-
-    run_id: UUID
-    policy: str
-    requested_by: str
-    reason: str
-    status: str
-    active: bool = True
-    stalled_at: datetime | None = AT
-
-
 async def run(file: io.StringIO) -> list[str]:
     """One run, but for its JSON, which is never wrapped."""
     refunds = {currency: Decimal(amount) for currency, amount in STAKES.items()}
     summary = Summary(RUN, POLICY, "enforce", "finished", None, dict.fromkeys(State, 1234), refunds=refunds)
-    show.print_record(record_document(RunRow(RUN, POLICY, WHO, REASON, "running"), summary), file)
+    record = replace(RECORD, run_id=RUN, policy=POLICY, requested_by=WHO, reason=REASON, stalled_at=AT)
+    show.print_record(record_document(record, summary), file)
     return [str(RUN), POLICY, WHO, "1234567890.12 GBP", "860 JPY", "refunds: in 6 currencies"]
 
 
@@ -355,17 +345,13 @@ def test_a_runs_settings_can_be_read_back(monkeypatch: pytest.MonkeyPatch) -> No
     """`runs show` tells settings and overrides as whole JSON, however long a word in them is."""
     monkeypatch.setenv("COLUMNS", "40")
 
-    class Row(NamedTuple):
-        status: str
-        settings: dict[str, Any]
-        overrides: list[dict[str, Any]]
-
-    row = Row("finished", {"max_rounds": 5, "markets": list(MARKETS)}, [{"rail": "max_rounds", "text": REASON * 3}])
+    settings = {"max_rounds": 5, "markets": list(MARKETS)}
+    row = replace(RECORD, settings=settings, overrides=[{"rail": "max_rounds", "text": REASON * 3}])
     file = Terminal()
     show.print_record(record_document(row, Summary(RUN, POLICY, "enforce", "finished", None)), file)
     _, rest = file.getvalue().split("overrides:\n")
-    overrides, settings = rest.split("settings:\n")
-    assert (row.overrides, row.settings) == (json.loads(overrides), json.loads(settings))
+    overrides, printed = rest.split("settings:\n")
+    assert (row.overrides, row.settings) == (json.loads(overrides), json.loads(printed))
 
 
 async def test_progress_keeps_bar_and_count(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,10 +6,11 @@ import io
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
+from support.runs import RECORD
 
 from retention.core.model import State
 from retention.core.planning.holds import Hold
@@ -73,18 +74,6 @@ ITEM = ReviewItem(
     detail=None,
     settled_at=AT,
 )
-
-
-class RunRow(NamedTuple):
-    """Some of a run's columns, as the ledger hands them over."""
-
-    run_id: UUID
-    policy: str
-    status: str
-    started_at: datetime
-    halt_reason: str | None
-    overrides: list[object]
-    settings: dict[str, object]
 
 
 class Terminal(io.StringIO):
@@ -224,7 +213,7 @@ def test_documents_are_objects() -> None:
 
 def test_a_run_is_told_line_by_line() -> None:
     """What a run is and came to is told by name; what there is nothing to tell of is left out."""
-    run = RunRow(UUID(int=2), "nightly", "halted", AT, None, [], {"max_rounds": 5, "mode": "enforce"})
+    run = replace(RECORD, status="halted", settings={"max_rounds": 5, "mode": "enforce"})
     states = {State.CANCELLED: 2}
     summary = Summary(run.run_id, "nightly", "enforce", "halted", None, states, refunds={"EUR": Decimal("2.50")})
     file = io.StringIO()
@@ -233,8 +222,13 @@ def test_a_run_is_told_line_by_line() -> None:
     assert [
         "run id: 00000000-0000-0000-0000-000000000002",
         "policy: nightly",
+        "trigger: on_demand",
+        "mode: enforce",
+        "as of: 2025-03-05 03:00:00Z",
+        "requested by: ann",
         "status: halted",
         "started at: 2025-03-05 03:00:00Z",
+        "progressed at: 2025-03-05 03:00:00Z",
         "rounds: 2",
         "states: cancelled 2",
         "conflicts: 0",

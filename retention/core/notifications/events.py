@@ -8,6 +8,8 @@ import hmac
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
+from retention.core.runs.halt_cause import HaltCause, cause_of
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
@@ -65,7 +67,7 @@ def event_of(run: RunToNotify) -> Event | None:
     if run.status == "finished":
         return "run.review" if run.mode == "enforce" else None
     if run.status == "cancelled":
-        missed = run.trigger == "schedule" and (run.halt_reason or "").startswith(MISSED)
+        missed = run.trigger == "schedule" and cause_of(run.halt_reason) is HaltCause.MISSED
         return "schedule.missed" if missed else None
     return _EVENTS.get(run.status)
 

@@ -1,4 +1,4 @@
-"""Why a policy selects a round, or why not: what sql/queries/stale_rounds.sql decides for all, told for one."""
+"""Why a policy selects a round, or why not: what sql/queries/shared/stale_rounds.sql decides for all, told for one."""
 
 from __future__ import annotations
 

@@ -6,16 +6,12 @@ import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
 from retention.core.model import State
-from retention.core.planning.plan import VIEW
-from retention.core.runs.stalled import INTERRUPTED
+from retention.core.runs.halt_cause import PLAN_RAILS, HaltCause, cause_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from retention.core.runs.summary import Summary
-
-_PLAN_RAILS = ("max_rounds", "max_amount", "max_amount_unknown")
-"""Without a person's word these stop the run again."""
 
 
 class NextStep(NamedTuple):
@@ -27,15 +23,16 @@ class NextStep(NamedTuple):
 
 def next_steps(summary: Summary) -> list[NextStep]:
     """Name the commands that lead on, in their order; none where nothing is left to do."""
+    cause = cause_of(summary.halt_reason)
     match summary.status:
         case "halted":
             return [*_after_halt(summary), *_reviews(summary)]
-        case "failed" if (summary.halt_reason or "").startswith(VIEW):
+        case "failed" if cause is HaltCause.VIEW:
             return [
                 NextStep("retention check", "until the view can be read"),
                 NextStep(f"retention run {summary.policy}", "plans anew"),
             ]
-        case "failed" if (summary.halt_reason or "").startswith(INTERRUPTED):
+        case "failed" if cause is HaltCause.INTERRUPTED:
             return [
                 _resume(summary, "goes on with it"),
                 NextStep(f"retention run {summary.policy}", "plans its rounds again"),
@@ -70,26 +67,26 @@ def pause_words(by: str, reason: str, partner: str | None) -> str:
 
 
 def _after_halt(summary: Summary) -> Iterator[NextStep]:
-    cause = (summary.halt_reason or "").partition(":")[0]
+    cause = cause_of(summary.halt_reason)
     if summary.paused:
         yield from (NextStep(resume_command(partner), "ends the pause") for partner in summary.pauses)
         by_itself = "where no `serve` is up, which goes on by itself"
         yield _resume(summary, by_itself if summary.trigger == "schedule" else "then goes on with it")
-    elif cause == "stricter":
+    elif cause is HaltCause.STRICTER:
         yield _resume(summary, "goes on as planned")
         yield _close(summary)
-    elif cause in _PLAN_RAILS:
+    elif cause in PLAN_RAILS:
         yield NextStep(f"{_resume(summary, '').command} --override TEXT --by WHO", "passes the rail")
         yield _close(summary)
-    elif cause == "max_failure_ratio":
+    elif cause is HaltCause.MAX_FAILURE_RATIO:
         yield _resume(summary, "goes on, and counts replies anew; --override TEXT --by WHO: without this rail")
-    elif cause == "max_conflicts":
+    elif cause is HaltCause.MAX_CONFLICTS:
         yield NextStep("retention review reclose --by WHO", "closes the rounds, once the database takes it")
         yield _resume(summary, "goes on, and counts anew; --override TEXT --by WHO: without this rail")
-    elif cause == "unauthorized":
+    elif cause is HaltCause.UNAUTHORIZED:
         yield NextStep("retention check", "until the vendor knows us: correct secure_login or token")
         yield _resume(summary, "then goes on with it")
-    elif cause in {"close_rounds", "database"}:
+    elif cause in {HaltCause.CLOSE_ROUNDS, HaltCause.DATABASE}:
         yield NextStep("retention check", "until the database is as it has to be")
         yield _resume(summary, "then goes on with it")
     else:

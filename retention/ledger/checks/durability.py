@@ -19,14 +19,14 @@ async def check_closing(database: Database) -> Finding:
 
 async def check_durability(database: Database) -> list[Finding]:
     """Tell what a crash of the server, or a standby that is promoted, could lose."""
-    row = await database.row("check_durability")
+    row = await database.row("checks/get_durability")
     return durability_findings(row.fsync, row.full_page_writes, row.synchronous_commit, row.synchronous, row.standbys)
 
 
 def durability_findings(
     fsync: str, full_page_writes: str, synchronous_commit: str, synchronous: str, standbys: int
 ) -> list[Finding]:
-    """Judge the server's settings by check_durability.sql; `standbys`: how many are connected."""
+    """Judge the server's settings by checks/get_durability.sql; `standbys`: how many are connected."""
     off = [name for name, value in (("fsync", fsync), ("full_page_writes", full_page_writes)) if value == "off"]
     settings = f"fsync {fsync}, full_page_writes {full_page_writes}, synchronous_commit {synchronous_commit}"
     if synchronous_commit in {"off", "local"}:

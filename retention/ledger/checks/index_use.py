@@ -29,12 +29,16 @@ async def claim_index_use(database: Database) -> Finding:
     """Look whether a claim finds single rounds."""
     keys = ["?"] * 20
     values = {"partners": keys, "round_ids": keys}
-    return await _index_use(database, "index use of claims", "check_lookup", "check_lookup", values)
+    return await _index_use(
+        database, "index use of claims", "checks/find_rounds_by_key", "checks/find_rounds_by_key", values
+    )
 
 
 async def plan_index_use(database: Database, policy: str, values: Mapping[str, Any]) -> Finding:
     """Look whether a policy's plan finds the old rounds; `values` are stale_rounds.sql's."""
-    return await _index_use(database, f"index use of policy {policy}", "stale_rounds", "check_age", values)
+    return await _index_use(
+        database, f"index use of policy {policy}", "shared/stale_rounds", "checks/find_rounds_by_age", values
+    )
 
 
 async def _index_use(database: Database, name: str, statement: str, core: str, values: Mapping[str, Any]) -> Finding:
@@ -102,4 +106,6 @@ async def _large(database: Database, relations: Iterator[Relation]) -> Sequence[
     if not (found := sorted(set(relations))):
         return ()
     schemas, names = zip(*found, strict=True)
-    return await database.rows("check_sizes", schemas=list(schemas), names=list(names), large=LARGE_TABLE_ROWS)
+    return await database.rows(
+        "checks/list_large_relations", schemas=list(schemas), names=list(names), large=LARGE_TABLE_ROWS
+    )

@@ -35,19 +35,21 @@ async def policy_findings(
 ) -> list[Finding]:
     """Look at a policy's stale rounds; `values` are stale_rounds.sql's, `limits` the rails, where they matter."""
     findings = await _findings_of(
-        database, f"doubled rounds of policy {policy}", _describe_doubled, "doubled_rounds", values
+        database, f"doubled rounds of policy {policy}", _describe_doubled, "plans/list_doubled_rounds", values
     )
     findings += await _findings_of(
-        database, f"left out rounds of policy {policy}", _describe_broken, "broken_rounds", values
+        database, f"left out rounds of policy {policy}", _describe_broken, "checks/count_broken_rounds", values
     )
     if limits is not None:
         halts = partial(_describe_halts, limits, values["as_of"])
-        findings += await _findings_of(database, f"rails of policy {policy}", halts, "plan", values, limit=None)
+        findings += await _findings_of(
+            database, f"rails of policy {policy}", halts, "plans/preview_plan", values, limit=None
+        )
         # Where the one look took too long, the other would as well.
         if not findings or findings[-1].message != TIMED_OUT:
             unlimited = partial(_describe_unlimited, limits, values["as_of"])
             findings += await _findings_of(
-                database, f"max_amount of policy {policy}", unlimited, "plan", values, limit=None
+                database, f"max_amount of policy {policy}", unlimited, "plans/preview_plan", values, limit=None
             )
     return findings
 
@@ -63,7 +65,7 @@ async def _findings_of(
     """Warn of what a policy's stale rounds show, as far as the server finds it soon: `told` of rows, in words."""
     try:
         async with database.transaction() as transaction:
-            await transaction.rows("brief_statement")
+            await transaction.rows("session/limit_statement_time")
             shown = {"limit": limit, "shown": BROKEN_ROUNDS_SHOWN, "longest": SHOWN_ID_CHARS_MAX}
             rows = await transaction.rows(statement, **shown, **values)
     except BusyError:

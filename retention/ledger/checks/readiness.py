@@ -67,12 +67,12 @@ async def check_database(
     """
     findings = await _required_findings(database)
     if all(finding.ok for finding in findings):
-        findings += [role_finding(await database.row("check_server")), *await check_session(database)]
+        findings += [role_finding(await database.row("checks/describe_server")), *await check_session(database)]
     if all(finding.ok for finding in findings):
         findings += [await check_closing(database), *await check_durability(database)]
-    findings += wallet_findings(await database.rows("check_view", relation="wallet_refunds"))
+    findings += wallet_findings(await database.rows("checks/describe_view", relation="wallet_refunds"))
     if all(finding.ok for finding in findings):
-        as_of = (await database.row("now")).now
+        as_of = (await database.row("clocks/get_time")).now
         for name, scope in policies:
             values = scope_parameters(scope, as_of)
             findings.append(await plan_index_use(database, name, values))
@@ -91,7 +91,7 @@ async def require_ready(database: Database, command: str | None = None) -> None:
 
 
 async def _required_findings(database: Database, command: str | None = None) -> list[Finding]:
-    server = await database.row("check_server")
+    server = await database.row("checks/describe_server")
     findings = [_server_finding(server)]
     if not server.has_schema:
         missing = "there is no schema `retention`; run `retention db migrate`"
@@ -101,10 +101,10 @@ async def _required_findings(database: Database, command: str | None = None) -> 
     unread = [lack.grant for lack in lacking if lack.object in {"SCHEMA retention", "retention.schema_migrations"}]
     findings.append(await _schema_finding(database, unread))
     if reads_view(command):
-        findings.append(view_finding(await database.rows("check_view", relation="open_rounds")))
+        findings.append(view_finding(await database.rows("checks/describe_view", relation="open_rounds")))
     # A person's word counts without the function: the round stays listed, and is closed later.
     if closes_rounds(command) and command != "review resolve":
-        findings.append(function_finding(await database.rows("check_function")))
+        findings.append(function_finding(await database.rows("checks/describe_function")))
     others = [lack for lack in lacking if lack.grant not in unread]
     findings.append(privilege_finding(server, others, command))
     if command is None and all(finding.ok for finding in findings):
@@ -136,7 +136,7 @@ async def _missing_privileges(database: Database, role: str, command: str | None
     """What is lacking to this role, object by object."""
     wanted, functions = required_privileges(command)
     rows = await database.rows(
-        "check_privileges",
+        "checks/list_missing_privileges",
         privileges=[grant.privilege for grant in wanted],
         relations=[grant.relation for grant in wanted],
         columns=[grant.column for grant in wanted],

@@ -18,24 +18,47 @@ ARGUMENTS = "text[], text[], timestamp with time zone[], text[], numeric[], text
 FUNCTIONS = (f"close_rounds({ARGUMENTS})", "refuse_closing(text)")
 """The functions that statements call, as PostgreSQL names them."""
 
-_CLOSING = ("close_again", "still_open", "close_candidates", "note_closing")
+_CLOSING = (
+    "review/reclose_rounds",
+    "review/find_open_rounds",
+    "review/list_reclose_candidates",
+    "review/record_reclosing",
+)
 
 STATEMENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "plan": ("plan", "doubled_rounds", "plan_rounds", "pauses", "vendor_pauses"),
-        "explain": ("open_round", "round_cancellations", "round_attempts", "round_holds"),
-        "report": ("report_totals", "report_rounds", "report_writers"),
-        "runs list": ("runs",),
-        "runs show": ("run", "run_counts", "run_refunds", "run_unsent", "pauses", "vendor_pauses"),
-        "runs close": ("close_run",),
-        "review list": ("review",),
-        "review resolve": ("resolve", *_CLOSING),
+        "plan": (
+            "plans/preview_plan",
+            "plans/list_doubled_rounds",
+            "plans/preview_rounds",
+            "pauses/list_pauses",
+            "pauses/list_vendor_pauses",
+        ),
+        "explain": (
+            "reports/get_open_round",
+            "reports/list_round_cancellations",
+            "reports/list_round_attempts",
+            "reports/list_round_holds",
+        ),
+        "report": ("reports/sum_report_totals", "reports/list_report_rounds", "reports/list_writers"),
+        "runs list": ("runs/list_runs",),
+        "runs show": (
+            "runs/get_run",
+            "runs/count_run_rounds",
+            "runs/sum_run_refunds",
+            "runs/count_unsent_reasons",
+            "pauses/list_pauses",
+            "pauses/list_vendor_pauses",
+        ),
+        "runs close": ("runs/close_run",),
+        "review list": ("review/list_review",),
+        "review resolve": ("review/resolve_cancellation", *_CLOSING),
         "review reclose": _CLOSING,
-        "hold add": ("add_hold",),
-        "hold list": ("holds",),
-        "hold release": ("release_hold",),
-        "pause": ("pause",),
-        "resume": ("pauses", "resume"),
+        "hold add": ("holds/add_hold",),
+        "hold list": ("holds/list_holds",),
+        "hold release": ("holds/release_hold",),
+        "pause": ("pauses/begin_pause",),
+        "resume": ("pauses/list_pauses", "pauses/end_pause"),
     }
 )
 """What each command runs that does not need all that runs need. What it can do without is not named."""

@@ -17,11 +17,11 @@ async def check_session(database: Database) -> list[Finding]:
     """Tell which defaults of the operator's change what our statements do."""
     async with database.connection() as session:
         pooled = session.pooled
-    return session_findings(await database.row("check_session"), pooled=pooled)
+    return session_findings(await database.row("checks/describe_session"), pooled=pooled)
 
 
 def session_findings(row: Any, *, pooled: bool) -> list[Finding]:
-    """Judge a session by check_session.sql; `pooled`: a pooler stands between."""
+    """Judge a session by checks/describe_session.sql; `pooled`: a pooler stands between."""
     for_role = f"ALTER ROLE {row.role} IN DATABASE {row.database}"
     wrong = []
     if row.standby:

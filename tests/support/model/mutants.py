@@ -31,7 +31,7 @@ class Mutant:
 MUTANTS = (
     Mutant(
         "what a dead process claimed is sent again without asking",
-        "recover",
+        "claims/expire_claims",
         (
             (
                 "a.kind = 'cancel' OR e.doubtful OR e.refused AS is_doubt",
@@ -63,7 +63,7 @@ MUTANTS = (
     ),
     Mutant(
         "a cancel does not ask what the vendor said",
-        "claim",
+        "claims/claim_rounds",
         (
             ("(NOT %(ask_first)s OR c.in_progress_at >", "(true OR c.in_progress_at >"),
             ("(NOT %(ask_first)s OR c.in_progress_at <", "(true OR c.in_progress_at <"),
@@ -78,7 +78,7 @@ MUTANTS = (
     ),
     Mutant(
         "a claim has no attempt",
-        "claim",
+        "claims/claim_rounds",
         (
             (
                 "'cancel', %(replica)s, clock_timestamp() FROM claimed",
@@ -90,14 +90,14 @@ MUTANTS = (
     ),
     Mutant(
         "settling forgets close_rounds",
-        "settle",
+        "settlements/settle_replies",
         (("    FROM asked\n    HAVING", "    FROM asked WHERE false\n    HAVING"),),
         "could have closed it",
         quick=True,
     ),
     Mutant(
         "a settlement is written twice",
-        "settle",
+        "settlements/settle_replies",
         (("AND c.state IN ('planned', 'claimed', 'retrying', 'in_doubt'))", ")"),),
         "BROKEN",
     ),
@@ -112,20 +112,20 @@ MUTANTS = (
     ),
     Mutant(
         "a lost claim is not recorded again",
-        "restore",
+        "claims/restore_attempts",
         (("FROM given g WHERE NOT EXISTS", "FROM given g WHERE false AND NOT EXISTS"),),
         "is not on record after a fail-over",
         quick=True,
     ),
     Mutant(
         "a lost claim is recorded again, and its round is free",
-        "restore",
+        "claims/restore_attempts",
         (("WHERE c.id = t.id AND c.state IN", "WHERE false AND c.id = t.id AND c.state IN"),),
         "may have cancelled it",
     ),
     Mutant(
         "a release is not repeated",
-        "release",
+        "claims/release_claims",
         (("AND c.state = 'claimed' AND c.attempt_uuid = a.uuid\n    RETURNING", "AND false\n    RETURNING"),),
         "what it had released stands as a request",
         quick=True,
@@ -169,7 +169,7 @@ IDLE = (
 )
 """What the ledger's statements do not decide."""
 
-AT_ONCE = Mutant("a claim locks nothing", "claim", (("FOR UPDATE OF c SKIP LOCKED", ""),), "BROKEN")
+AT_ONCE = Mutant("a claim locks nothing", "claims/claim_rounds", (("FOR UPDATE OF c SKIP LOCKED", ""),), "BROKEN")
 """What takes two replicas in the midst of each other's statements."""
 
 

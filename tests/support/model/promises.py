@@ -285,7 +285,10 @@ class Promises:
         Returns the state of each row of the ledger.
         """
         await self.look()
-        listed = {row.id: row for row in await self.house.database.rows("review", partners=[PARTNER], max_runs=[3])}
+        listed = {
+            row.id: row
+            for row in await self.house.database.rows("review/list_review", partners=[PARTNER], max_runs=[3])
+        }
         sent = {uuid for past in self.past.values() for uuid in past.sent}
         if missing := sent - (await self.house.open_attempts(sent)).keys():
             raise self.broken(f"{len(missing)} requests that left are not on record in the end")

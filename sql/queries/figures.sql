@@ -1,6 +1,0 @@
--- What a run's plan holds, for the rails: rounds and stakes by currency.
-SELECT
-    currency,
-    -- include shared/stakes.sql
-FROM (SELECT stake_currency AS currency, stake FROM retention.cancellations WHERE run_id = %(run_id)s) planned
-GROUP BY currency

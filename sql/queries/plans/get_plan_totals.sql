@@ -1,0 +1,6 @@
+-- What a run's plan holds, for the rails: rounds and stakes by currency.
+SELECT
+    currency,
+    -- include shared/stake_sums.sql
+FROM (SELECT stake_currency AS currency, stake FROM retention.cancellations WHERE run_id = %(run_id)s) planned
+GROUP BY currency

@@ -1,0 +1,12 @@
+-- The rounds of a report, in the order in which they became what they are.
+WITH selected AS (
+    -- include shared/report_selection.sql
+)
+SELECT
+    s.partner, s.market, s.game_id, s.user_id, s.round_id, s.opened_at, s.outcome, s.at, s.currency, s.amount,
+    s.stake_currency, s.stake, s.transaction_id, s.run_id, s.policy, s.trigger, s.requested_by, s.reason, s.evidence,
+    s.approved_by, s.state, s.conflict, s.incomplete, s.detail, s.bet_transaction_id,
+    -- include shared/cancel_uuid.sql
+    AS cancel_uuid
+FROM selected s
+ORDER BY s.at, s.id

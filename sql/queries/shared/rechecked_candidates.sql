@@ -1,0 +1,41 @@
+-- What the operator's view and the holds say of each of the `candidates`, which have the columns of a cancellation and
+-- the run's `as_of`. `why` is NULL where the round is what was planned, and may be called. Whatever the row has become,
+-- nothing here fails: one row would hold up all the others of its claim.
+WITH
+-- include shared/standing_holds.sql
+SELECT
+    s.id, s.doubtful,
+    CASE
+        WHEN s.rows = 0 THEN 'closed'
+        WHEN s.rows > 1 THEN 'doubled'
+        WHEN NOT s.same_opening THEN 'opened_again'
+        WHEN NOT s.same_user THEN 'another_user'
+        WHEN NOT s.same_market THEN 'another_market'
+        WHEN s.broken IS NOT NULL THEN 'broken'
+        WHEN s.came_back THEN 'came_back'
+        WHEN s.held THEN 'held'
+    END AS why,
+    s.rows, s.opened_at, s.market, s.last_activity_at, s.broken
+FROM (
+    SELECT
+        c.id, c.doubtful, count(o.round_id) AS rows,
+        max(o.opened_at) AS opened_at, max(o.market) AS market, max(o.last_activity_at) AS last_activity_at,
+        max(
+            -- include shared/broken_row.sql
+        ) AS broken,
+        bool_and(o.opened_at IS NOT DISTINCT FROM c.opened_at) AS same_opening,
+        bool_and(o.user_id IS NOT DISTINCT FROM c.user_id) AS same_user,
+        bool_and(o.market IS NOT DISTINCT FROM c.market) AS same_market,
+        coalesce(bool_or(o.last_activity_at > least(c.as_of,
+            statement_timestamp() - make_interval(secs => coalesce(%(idle_longer_than)s::float8, 0)))), false) AS came_back,
+        bool_or(EXISTS (
+            SELECT FROM (VALUES (c.partner, c.market, c.game_id, c.user_id, c.round_id),
+                                (c.partner, c.market, o.game_id, c.user_id, c.round_id))
+                AS f (partner, market, game_id, user_id, round_id)
+            WHERE
+                -- include shared/hold_match.sql
+        )) AS held
+    FROM candidates c
+    LEFT JOIN retention.open_rounds o ON o.partner = c.partner AND o.round_id = c.round_id
+    GROUP BY c.id, c.doubtful
+) s

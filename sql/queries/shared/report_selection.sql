@@ -1,0 +1,23 @@
+-- The cancellations that a report is about, each with what became of its round and when.
+SELECT
+    c.*, r.policy, r.trigger, r.requested_by, r.reason, r.evidence, r.approved_by, became.outcome, became.at
+FROM retention.cancellations c
+JOIN retention.runs r ON r.run_id = c.run_id
+CROSS JOIN LATERAL (
+    SELECT
+        coalesce(c.resolved_as, c.state) AS outcome,
+        coalesce(
+            -- include shared/outcome_time.sql
+            ,
+            -- A doubt is not settled yet; it is as old as what was last tried.
+            (SELECT max(a.claimed_at) FROM retention.attempts a WHERE a.cancellation_id = c.id), r.as_of
+        ) AS at
+) became
+WHERE became.outcome = ANY (%(outcomes)s::text[])
+  AND (%(start)s::timestamptz IS NULL OR became.at >= %(start)s)
+  AND (%(end)s::timestamptz IS NULL OR became.at < %(end)s)
+  AND (%(market)s::text IS NULL OR c.market = %(market)s)
+  AND (%(policy)s::text IS NULL OR r.policy = %(policy)s)
+  AND (%(run_id)s::uuid IS NULL OR c.run_id = %(run_id)s)
+  -- What a dry run did not send is of interest to whoever asks for that run alone.
+  AND (r.mode = 'enforce' OR r.run_id = %(run_id)s)

@@ -1,0 +1,66 @@
+-- The rounds that a policy looks at, and what stands against planning each of them ('eligible': nothing). `broken` says
+-- what is wrong with a row that no run could plan. Such rows have no age, market or partner to be selected by, so each is
+-- counted by every policy that could mean it. NULL times and those beyond 9000 are found by the index of the others.
+WITH
+-- include shared/standing_holds.sql
+, stale AS MATERIALIZED (
+    SELECT
+        p.max_runs, o.partner, o.market, o.game_id, o.user_id, o.round_id, o.opened_at, o.last_activity_at, o.stake,
+        o.currency, o.bet_transaction_id,
+        CASE
+            WHEN o.partner IS NULL OR btrim(o.partner) = '' THEN 'no_partner'
+            WHEN p.partner IS NULL THEN 'unknown_partner'
+            ELSE
+                -- include shared/broken_row.sql
+        END AS broken
+    FROM retention.open_rounds o
+    LEFT JOIN unnest(%(partners)s::text[], %(max_runs)s::integer[]) AS p (partner, max_runs) ON p.partner = o.partner
+    WHERE (o.opened_at <= %(as_of)s::timestamptz - make_interval(secs => %(open_longer_than)s)
+           OR o.opened_at IS NULL OR o.opened_at >= timestamptz '9001-01-01 00:00:00+00')
+      -- Rounds of partners that other policies look after are none of this one's.
+      AND (o.partner = ANY (%(other_partners)s::text[])) IS NOT TRUE
+      AND (o.last_activity_at IS NULL OR %(idle_longer_than)s::float8 IS NULL
+           OR o.last_activity_at <= %(as_of)s::timestamptz - make_interval(secs => %(idle_longer_than)s)
+           OR o.last_activity_at >= timestamptz '9001-01-01 00:00:00+00')
+      AND (%(markets)s::text[] IS NULL OR o.market = ANY (%(markets)s::text[]) OR o.market IS NULL OR btrim(o.market) = '')
+      AND (%(games)s::text[] IS NULL OR o.game_id = ANY (%(games)s::text[]))
+      AND (o.market = ANY (%(exclude_markets)s::text[])) IS NOT TRUE
+      AND (o.game_id IS NULL OR o.game_id <> ALL (%(exclude_games)s::text[]))
+), doubled AS (
+    -- A stale row's twin may be young, active or in another market, so the whole view is asked. The planner chooses how:
+    -- by each round's key, or in one pass.
+    SELECT o.partner, o.round_id
+    FROM retention.open_rounds o
+    WHERE (o.partner, o.round_id) IN (SELECT s.partner, s.round_id FROM stale s)
+    GROUP BY o.partner, o.round_id HAVING count(*) > 1
+)
+SELECT
+    f.partner, f.market, f.game_id, f.user_id, f.round_id, f.opened_at, f.last_activity_at, f.stake, f.currency,
+    f.bet_transaction_id, f.broken,
+    CASE
+        WHEN f.broken IS NOT NULL THEN f.broken
+        -- Of a round that the view has twice, nobody can say what stands against it.
+        WHEN d.round_id IS NOT NULL THEN 'doubled'
+        WHEN
+            -- include shared/hold_match.sql
+            THEN 'held'
+        WHEN EXISTS (
+            SELECT FROM retention.cancellations c JOIN retention.runs r ON r.run_id = c.run_id
+            WHERE c.partner = f.partner AND c.round_id = f.round_id AND c.holds_round
+              -- What an abandoned run never sent is no obstacle: it is planned again, by this one.
+              AND NOT (c.state IN ('planned', 'retrying') AND NOT c.doubtful
+                       AND (r.status IN ('halted', 'failed', 'cancelled') OR r.active_until < statement_timestamp()))
+        ) THEN 'in_ledger'
+        WHEN f.max_runs <= t.refused THEN 'given_up'
+        ELSE 'eligible'
+    END AS standing,
+    t.tried > 0 AS tried_before
+FROM stale f
+LEFT JOIN doubled d ON d.partner = f.partner AND d.round_id = f.round_id
+-- What earlier runs came to with the round.
+CROSS JOIN LATERAL (
+    SELECT count(*) FILTER (WHERE c.state IN ('rejected', 'already_completed')) AS refused,
+           count(*) FILTER (WHERE c.state = 'rejected' OR c.resolved_from IN ('rejected', 'in_doubt')
+                                  OR c.review = 'not_asked') AS tried
+    FROM retention.cancellations c WHERE c.partner = f.partner AND c.round_id = f.round_id
+) t
