@@ -205,7 +205,7 @@ class Claims:
     ) -> list[Any]:
         """Turn the expired claims of these runs into doubts; first claims are searched only within `window`.
 
-        `but` names the attempts that this process still holds, whatever the database's clock says.
+        `but` names the attempts that this process still holds: they have not expired.
         """
         return await self._database.rows(
             "claims/expire_claims",

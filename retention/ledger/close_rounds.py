@@ -1,4 +1,4 @@
-"""The operator's function `close_rounds`, tried before it matters."""
+"""A trial of the operator's function `close_rounds` before a run needs it."""
 
 from __future__ import annotations
 
@@ -18,14 +18,13 @@ MEND = "mend the function `retention.close_rounds`; it must take empty arrays, c
 GRANT = "grant it to whose rights the function has: its owner's where it is SECURITY DEFINER, else this role's"
 
 TRIAL_LOCK_TIMEOUT = "1s"
-"""How long the function waits for a lock while it is only tried."""
+"""The longest wait for a lock in the trial."""
 
 
 async def try_close_rounds(database: Database) -> str | None:
-    """Have the function close no round at all, and undo it; what the database says against that, None for nothing.
+    """Have the function close no round, and roll back; returns the refusal, or None if it succeeds.
 
-    A lock in its way is no refusal; taking longer than five seconds is one. Raises one of AWAY where the database is
-    away.
+    A blocking lock is no refusal; a run time above five seconds is. Raises one of UNAVAILABLE if the database is away.
     """
     try:
         async with database.connection() as connection:

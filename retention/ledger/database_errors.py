@@ -1,4 +1,4 @@
-"""What the database's errors are to the rest: away, busy, or a refusal."""
+"""Classes of database errors: the server is unavailable, it is busy, or it refuses the statement."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from retention.core.evidence.closing import REFUSAL
 from retention.core.sending.database_errors import READ_ONLY, ErrorClass, ask_whether_connected, error_class_of
 
 MESSAGE_CHARS_MAX = 500
-"""Characters of the database's message that are kept."""
+"""Characters of the database's message that the ledger and the log keep."""
 
 QUERY_TIMEOUT_S = 2.0
-"""Seconds that a connection is given to show that it still answers."""
+"""Seconds for a question about the session's own state."""
 
 QUERY_CANCELED = "57014"
-"""The SQLSTATE of a statement that a limit of the server's, or a person, has cancelled."""
+"""SQLSTATE of a statement that a person or a limit of the server cancelled."""
 
 _SESSION_LIMITS: LiteralString = (
     "SELECT current_setting('statement_timeout'), quote_ident(session_user), pg_is_in_recovery()"
@@ -28,32 +28,33 @@ IS_WRITABLE = "SELECT NOT pg_is_in_recovery() AND NOT current_setting('transacti
 
 
 class ServerUnavailableError(psycopg.OperationalError):
-    """The server is away; the same statement may succeed once it is back."""
+    """The server is away; the same statement may succeed after its return."""
 
 
 class SessionEndedError(ServerUnavailableError):
-    """The connection ended with the statement: the server is away, or the statement ended its own session."""
+    """The session ended during the statement: the server is away, or the statement ended its own session."""
 
 
 class ReadOnlyError(ServerUnavailableError):
-    """The server, or the session, only reads; the same statement may succeed once a standby is promoted."""
+    """The server or the session only reads; the same statement may succeed after a standby's promotion."""
 
 
 class ReplyTimeoutError(ServerUnavailableError):
-    """The server has not answered for too long, nor broken the connection."""
+    """The server did not answer in time, and did not close the connection."""
 
 
 class BusyError(psycopg.OperationalError):
-    """Others are in the way; the same statement may succeed once they are done."""
+    """Other sessions block the statement; it may succeed after they finish."""
 
 
 UNAVAILABLE = (ServerUnavailableError, BusyError, PoolTimeout)
-"""The errors after which the same statement may succeed. Every other is a refusal of the server's, or a mistake."""
+"""Errors after which the same statement may succeed. Any other error is a refusal or a mistake."""
 
 
 async def classify_error(error: psycopg.Error, connection: psycopg.AsyncConnection[Any]) -> ErrorClass:
-    """Class an error, by asking the connection where the error alone does not tell."""
-    # libpq could not read the answer: it is not known whether the statement ran.
+    """Classify an error; if its SQLSTATE is ambiguous, ask the connection about its state."""
+    # Server errors have a SQLSTATE and client errors a subclass. An error with neither means that libpq could not parse
+    # the reply: we do not know whether the statement ran.
     garbled = type(error) in {psycopg.DatabaseError, psycopg.OperationalError} and not error.sqlstate
     if garbled or session_ended(error, connection):
         return ErrorClass.AWAY
@@ -67,7 +68,7 @@ async def classify_error(error: psycopg.Error, connection: psycopg.AsyncConnecti
             connected = False
     trouble = error_class_of(error.sqlstate, connected=connected, writable=writable)
     if trouble is ErrorClass.SHORT:
-        # The operator's function may run into limits of its own, which are no reason to wait.
+        # The operator's function may hit its own limits; waiting would not help.
         return ErrorClass.REFUSED if is_from_operator_code(error) else ErrorClass.AWAY
     return trouble
 
@@ -75,7 +76,7 @@ async def classify_error(error: psycopg.Error, connection: psycopg.AsyncConnecti
 async def retryable_error(
     error: psycopg.Error, connection: psycopg.AsyncConnection[Any], trouble: ErrorClass
 ) -> ServerUnavailableError | BusyError | None:
-    """What an error is to the rest, where the same statement may succeed later; None where it is a refusal."""
+    """Convert an error into one of ours if the same statement may succeed later; None for a refusal."""
     words = first_line(error)
     found: ServerUnavailableError | BusyError
     if trouble is ErrorClass.AWAY:
@@ -96,7 +97,7 @@ async def retryable_error(
 
 
 async def _describe_cancellation(connection: psycopg.AsyncConnection[Any], words: str) -> str:
-    """Say who cancelled a statement. The message itself may be in any language."""
+    """Describe who cancelled a statement, because the server's message may be in any language."""
     row = await _query(connection, _SESSION_LIMITS)
     if row is None or row[0] == "0":
         return f"somebody cancelled the statement (pg_cancel_backend, or a pooler's limit): {words}"
@@ -126,7 +127,7 @@ async def _query(connection: psycopg.AsyncConnection[Any], statement: LiteralStr
 
 
 def describe_unavailable(error: Exception) -> str:
-    """What is said of one of AWAY where a command ends with it."""
+    """Describe one of UNAVAILABLE, for a command that ends with it."""
     if isinstance(error, PoolTimeout):
         return f"no connection to the database could be had: {first_line(error)}"
     if isinstance(error, ReadOnlyError):
@@ -137,7 +138,7 @@ def describe_unavailable(error: Exception) -> str:
 
 
 def describe_busy(error: psycopg.Error, *, closing: bool) -> str:
-    """Who is in the way of a settlement, and how; `closing`: it calls the operator's function."""
+    """Describe the session that blocks a settlement; `closing`: the settlement calls the operator's function."""
     cause = error.__cause__
     if isinstance(cause, ReplyTimeoutError):
         return f"{REFUSAL if closing else ''}{first_line(error)}, while the server answers others"
@@ -147,29 +148,29 @@ def describe_busy(error: psycopg.Error, *, closing: bool) -> str:
 
 
 def describe_connect_error(error: psycopg.Error) -> str:
-    """Why no connection can be had; that it was had, and cut off by a limit, is told as that."""
+    """Describe why no connection can be opened; a connection that statement_timeout cuts off is named as such."""
     if error.sqlstate == QUERY_CANCELED:
         return f"its statement_timeout is too short for any statement ({first_line(error)}); mend: ALTER ROLE"
     return first_line(error)
 
 
 def session_ended(error: psycopg.Error, connection: psycopg.AsyncConnection[Any]) -> bool:
-    """Whether the session is over."""
+    """Whether the session has ended."""
     return connection.broken or connection.closed or error.diag.severity_nonlocalized in {"FATAL", "PANIC"}
 
 
 def is_from_operator_code(error: psycopg.Error) -> bool:
-    """Whether an error came from inside of the operator's function, or of a trigger: our statements have no context."""
+    """Whether the operator's function or a trigger raised the error: errors of our own statements have no context."""
     return bool(error.diag.context)
 
 
 def short_message(error: Exception) -> str:
-    """What an error says, as it is kept in `detail` and in the log."""
+    """The first line of an error's message, shortened for `detail` and the log."""
     return first_line(error)[:MESSAGE_CHARS_MAX]
 
 
 def first_line(error: Exception) -> str:
-    """What an error says, in one line."""
+    """The first line of an error's message."""
     if isinstance(error, psycopg.Error) and error.diag.message_primary is not None:
         return error.diag.message_primary.strip().partition("\n")[0] or f"SQLSTATE {error.sqlstate}"
     return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -48,7 +48,7 @@ class Holds:
         return cast("int", row.hold_id)
 
     async def list_holds(self, all: bool = False) -> list[Hold]:  # noqa: A002 - the contract's word
-        """List the holds in force, oldest first; with `all` also those that have ended."""
+        """List the holds in force, oldest first; with `all` ended holds as well."""
         return [Hold(*row) for row in await self._database.rows("holds/list_holds", ended=all)]
 
     async def release_hold(self, hold_id: int, by: str) -> None:

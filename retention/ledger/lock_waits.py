@@ -1,4 +1,4 @@
-"""Says what is waited for, where the database does not answer at once."""
+"""Reports long waits for the database: the statement, the lock and its holder."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from retention.ledger.session import Session
 
 REPORT_AFTER_S = 3.0
-"""Seconds after which a wait is told."""
+"""Seconds after which a wait is reported."""
 
 LOOKUP_TIMEOUT_S = 2.0
-"""Seconds for finding out what is waited for."""
+"""Seconds for finding the lock's holder."""
 
 REPEAT_AFTER_S = 600.0
-"""Seconds after which what is tried again and again, and still waits for the same, is told once more."""
+"""Seconds after which a wait that is retried and continues is reported again."""
 
 CONNECTING = "connecting"
 
@@ -41,30 +41,30 @@ class _ReportedWait:
 
 
 class LockWaits:
-    """Tells of the waits of one process, each once: also where many wait for the same, or one tries again."""
+    """Reports the waits of one process, each once, even if many statements wait for it or one retries."""
 
     def __init__(self, log: FilteringBoundLogger | None = None, dsn: Callable[[], str] | None = None) -> None:
-        """`dsn` leads to where it can be asked who holds a lock."""
+        """`dsn` opens the connection that asks who holds a lock."""
         self._log = log
         self._dsn = dsn
         self._reported: dict[str, _ReportedWait] = {}
         self._reports: set[asyncio.Task[None]] = set()
 
     def watch(self, what: str | None, session: Session | None = None) -> LockWait:
-        """Tell of what is done within it, where that takes long; `what` is a statement's name, or a word of ours.
+        """Report a long wait within this context; `what` is a statement's name, CONNECTING or FREE_CONNECTION.
 
-        None is for what has no name, and is not known again where it is tried again.
+        A wait without a name (None) is not recognised when it is retried.
         """
         return LockWait(self, what, session)
 
     def begin(self, wait: LockWait) -> asyncio.TimerHandle | None:
-        """Have somebody look after a while."""
+        """Schedule the report of a wait."""
         if self._log is None:
             return None
         return asyncio.get_running_loop().call_later(REPORT_AFTER_S, self._start_report, wait)
 
     def end(self, wait: LockWait, *, answered: bool) -> None:
-        """Say that it goes on, where it was told that it waits. What was not `answered` is tried again."""
+        """Report that a reported wait has ended. A named wait that was not `answered` is retried, so it continues."""
         if not answered and wait.what is not None:
             return
         what = wait.key
@@ -97,7 +97,7 @@ class LockWaits:
 
 
 class LockWait:
-    """One wait, as a context: cheap, since each statement has one."""
+    """One wait, as a context; it is cheap, because each statement has one."""
 
     __slots__ = ("_handle", "_waits", "over", "session", "since", "what")
 
@@ -109,7 +109,7 @@ class LockWait:
 
     @property
     def key(self) -> str:
-        """By which it is known again."""
+        """The name by which a retried wait is recognised."""
         return self.what or f"{id(self):x}"
 
     def __enter__(self) -> Self:
@@ -137,8 +137,8 @@ def _describe_unknown(what: str | None) -> tuple[str, str]:
 
 
 async def _find_blocker(dsn: str, pid: int | None) -> tuple[str, str] | None:
-    """Ask, over a connection of its own, for which lock a process waits and who has it; None where nobody can tell."""
-    from retention.ledger.session import CONNECTION_OPTIONS  # noqa: PLC0415 - which needs this module
+    """Ask, on a separate connection, for which lock a process waits and who holds it; None if that is unknown."""
+    from retention.ledger.session import CONNECTION_OPTIONS  # noqa: PLC0415 - session imports this module
 
     try:
         async with (
@@ -152,7 +152,7 @@ async def _find_blocker(dsn: str, pid: int | None) -> tuple[str, str] | None:
 
 
 def describe_lock(row: Any) -> tuple[str, str]:
-    """What is waited for, by a row of waits_for.sql: alone, and with who holds it."""
+    """Describe the lock of a row of session/find_blocker.sql: alone, and with its holder."""
     if row.kind == "relation":
         thing = f"a lock on {row.relation}"
     elif row.kind == "advisory":

@@ -1,7 +1,7 @@
-"""What the operator's view and the ledger have under some name, as far as it is found soon.
+"""Looks names up in the operator's view and in the ledger, each within five seconds.
 
-The operator's table may have ten million rows, be locked, or stand behind a view that fails: a look takes five seconds
-at the most, and what it could not tell is None.
+The operator's table may have ten million rows or be locked, and its view may fail. A look-up without an answer returns
+None.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 TIMED_OUT = " within 5 seconds"
 
 NAMES_READ_MAX = 10_000
-"""Names of a kind that are looked through."""
+"""Names of a kind that a list reads at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class FoundNames:
-    """Names that are there; not `certain`, the others may be there as well, and `why_not` says why nobody knows."""
+    """Names that exist. Unless `certain`, other names may exist too, and `why_not` says why that is unknown."""
 
     names: frozenset[str]
     certain: bool
@@ -36,21 +36,18 @@ class FoundNames:
 
 
 class KnownNames:
-    """The names in the operator's view and in the ledger.
-
-    `why_not` says why the newest look told nothing: it follows on "was not found out".
-    """
+    """Looks up names. `why_not` says why the newest look-up had no answer; it continues "was not found out"."""
 
     def __init__(self, database: Database) -> None:
         self.why_not = TIMED_OUT
         self._database = database
 
     async def find_names(self, kind: NameKind, names: Collection[str]) -> FoundNames:
-        """Find which of the names the ledger or the view has."""
+        """Find the names among `names` that the ledger or the view has."""
         return await self._found(kind, "names/find_ledger_names", "names/find_view_names", names)
 
     async def list_names(self, kind: NameKind) -> FoundNames:
-        """Find all names of a kind."""
+        """List all names of a kind."""
         return await self._found(kind, "names/list_ledger_names", "names/list_view_names", None)
 
     async def count_matching_rounds(self, fields: Mapping[str, str | None]) -> int | None:
@@ -59,15 +56,15 @@ class KnownNames:
         return int(rows[0].rounds) if rows else None
 
     async def find_similar_ids(self, column: Literal["user_id", "round_id"], given: str) -> list[str] | None:
-        """Find ids of users or rounds that are this one in another spelling."""
+        """Find ids of users or rounds that spell this id differently."""
         rows = await self._rows_in_time("names/find_ids_by_spelling", column=column, spellings=sorted(spellings(given)))
-        if not rows:  # to fold each id of a large table takes long
+        if not rows:  # slow: this folds each id of the table
             values = {"column": column, "given": given, "folded": fold(given), "punctuation": PUNCTUATION}
             rows = await self._rows_in_time("names/find_similar_ids", **values)
         return sorted(row.id for row in rows) if rows is not None else None
 
     async def find_rounds_by_spelling(self, round_id: str) -> list[tuple[str, str]] | None:
-        """Find rounds, each a partner and an id, that have this id or another spelling of it; None: not within 5 s."""
+        """Find rounds (partner, id) that have this id or another spelling of it; None: no answer within 5 s."""
         forms = sorted({round_id, *spellings(round_id)})
         rows = await self._rows_in_time("names/find_rounds_by_spelling", spellings=forms)
         if rows == []:
@@ -78,7 +75,7 @@ class KnownNames:
     async def _found(self, kind: NameKind, ledger: str, view: str, names: Collection[str] | None) -> FoundNames:
         found: set[str] = set()
         certain = True
-        # No view has policies.
+        # The view has no policies.
         for statement in (ledger, view) if kind is not NameKind.POLICY else (ledger,):
             left = None if names is None else [name for name in names if name not in found]
             if left == []:
@@ -96,7 +93,7 @@ class KnownNames:
                 return await transaction.rows(name, **values)
         except (psycopg.errors.InsufficientPrivilege, psycopg.errors.UndefinedTable) as error:
             self.why_not = f": {describe_view_error(error)}"
-            return []  # a role that reports may have no view, and what it may not read tells it nothing
+            return []  # a reporting role may lack the view; its absence says nothing about names
         except BusyError:
             self.why_not = TIMED_OUT
             return None

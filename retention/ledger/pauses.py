@@ -41,7 +41,7 @@ class Pauses:
         return paused_partners([Paused(*row) for row in rows], partners)
 
     async def list_pauses(self, partners: Collection[str] | None = None) -> list[Pause]:
-        """List the pauses in force, oldest first; with `partners` only those that cover one of them."""
+        """List the pauses in force, oldest first; with `partners` only the pauses that cover one of them."""
         pauses = [Pause(*row) for row in await self._database.rows("pauses/list_pauses")]
         return [one for one in pauses if partners is None or one.partner is None or one.partner in partners]
 

@@ -75,7 +75,7 @@ class Plans:
 
     @asynccontextmanager
     async def preview_rounds(self, scope: Scope, as_of: datetime) -> AsyncIterator[AsyncIterator[ListedRound]]:
-        """Stream the rounds of such a plan, including those that it leaves out, while the context is open."""
+        """Stream the rounds of such a plan, and the rounds that it leaves out, while the context is open."""
         async with self._database.transaction(snapshot=True) as transaction:
             with reading_view():
                 rows = transaction.stream("plans/preview_rounds", limit=scope.limit, **scope_parameters(scope, as_of))

@@ -15,7 +15,7 @@ BUDGET = {
     "daemon": 24.0,
     "demo": 7.0,
     "engine": 23.0,
-    "ledger": 28.0,
+    "ledger": TARGET,
     "notify": 28.0,
     "process": 39.0,
     "render": 40.0,

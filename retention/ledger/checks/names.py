@@ -1,4 +1,4 @@
-"""Whether there are the markets and games that policies name: one in another spelling selects or spares nothing."""
+"""Checks that the markets and games of policies exist, because a misspelt name selects nothing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KINDS = (NameKind.MARKET, NameKind.GAME)
 
 
 async def check_names(database: Database, policies: Sequence[tuple[str, Scope]]) -> list[Finding]:
-    """Warn of each policy whose markets or games neither the operator's view nor the ledger has ever shown."""
+    """Warn of each policy with a market or game that neither the operator's view nor the ledger has."""
     names = KnownNames(database)
     unseen: dict[NameKind, set[str]] = {}
     known: dict[NameKind, frozenset[str]] = {}
@@ -28,7 +28,7 @@ async def check_names(database: Database, policies: Sequence[tuple[str, Scope]])
         given = sorted({name for _, scope in policies for _, name in _names_in_scope(kind, scope)})
         found = await names.find_names(kind, given) if given else FoundNames(frozenset(), certain=True)
         unseen[kind] = set(given) - found.names
-        # What could not be found out soon is not asked for once more.
+        # A look-up that timed out would time out again.
         known[kind] = (await names.list_names(kind)).names if unseen[kind] and found.certain else frozenset()
         if unseen[kind] and not found.certain:
             certain, why_not = False, found.why_not
@@ -58,7 +58,7 @@ def _finding(policy: str, strange: Sequence[str], why_not: str) -> Finding:
 
 
 def _names_in_scope(kind: NameKind, scope: Scope) -> Iterator[tuple[str, str]]:
-    """Go through the names of that kind, each with the key that it stands under."""
+    """Yield a scope's names of that kind, each with its configuration key."""
     if kind is NameKind.MARKET:
         lists = {"markets": scope.markets or (), "exclude_markets": scope.exclude_markets}
     else:

@@ -1,4 +1,4 @@
-"""What a policy's stale rounds show that a person should know before a run. Only looks, and not for long."""
+"""Checks a policy's stale rounds before a run; each statement only reads, for at most five seconds."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from retention.ledger.database import Database
 
 BROKEN_ROUNDS_SHOWN = 3
-"""Of the rows that are left out for one reason, the first so many are named."""
+"""A finding names at most so many rows per reason."""
 
 SHOWN_ID_CHARS_MAX = 60
-"""Characters of an id that are shown: one that is left out may be of any length."""
+"""Characters shown of an id, because the id of a broken row may have any length."""
 
 TIMED_OUT = "not found within 5 seconds; `retention plan` takes its time"
 
@@ -33,7 +33,7 @@ TIMED_OUT = "not found within 5 seconds; `retention plan` takes its time"
 async def policy_findings(
     database: Database, policy: str, values: Mapping[str, Any], limits: Limits | None
 ) -> list[Finding]:
-    """Look at a policy's stale rounds; `values` are stale_rounds.sql's, `limits` the rails, where they matter."""
+    """Check a policy's stale rounds; `values` are stale_rounds.sql's parameters, `limits` the rails of a next run."""
     findings = await _findings_of(
         database, f"doubled rounds of policy {policy}", _describe_doubled, "plans/list_doubled_rounds", values
     )
@@ -45,7 +45,7 @@ async def policy_findings(
         findings += await _findings_of(
             database, f"rails of policy {policy}", halts, "plans/preview_plan", values, limit=None
         )
-        # Where the one look took too long, the other would as well.
+        # After one timeout the other statement would time out as well.
         if not findings or findings[-1].message != TIMED_OUT:
             unlimited = partial(_describe_unlimited, limits, values["as_of"])
             findings += await _findings_of(
@@ -57,12 +57,12 @@ async def policy_findings(
 async def _findings_of(
     database: Database,
     name: str,
-    told: Callable[[Sequence[Any]], str],
+    describe: Callable[[Sequence[Any]], str],
     statement: str,
     values: Mapping[str, Any],
     limit: int | None = DOUBLED_ROUNDS_SHOWN,
 ) -> list[Finding]:
-    """Warn of what a policy's stale rounds show, as far as the server finds it soon: `told` of rows, in words."""
+    """Run a statement with the time limit; warn with the text that `describe` makes of its rows."""
     try:
         async with database.transaction() as transaction:
             await transaction.rows("session/limit_statement_time")
@@ -74,7 +74,7 @@ async def _findings_of(
         if is_transient(error):
             raise
         return [Finding(name, ok=False, message=describe_view_error(error))]
-    message = told(rows) if rows else ""
+    message = describe(rows) if rows else ""
     return [Finding(name, ok=True, message=message, warning=True)] if message else []
 
 
@@ -86,7 +86,7 @@ def _describe_doubled(rows: Sequence[Any]) -> str:
 
 
 def _describe_broken(rows: Sequence[Any]) -> str:
-    """Name the reasons, the counts and the first rows; of partners that are not configured, the partners too."""
+    """Name reasons, counts and first rows, and the partner if it is not configured."""
     kinds = []
     for row in rows:
         first = ", ".join("(none)" if name is None else str(name) for name in row.first_rounds)
@@ -100,7 +100,7 @@ def _describe_broken(rows: Sequence[Any]) -> str:
 
 
 def _describe_halts(limits: Limits, as_of: datetime, rows: Sequence[Any]) -> str:
-    """Name the rails that a run of these rounds would not pass."""
+    """Name the rails that a run of these rounds would trip."""
     tripped = check_plan(Plan(as_of, tuple(Group(*row) for row in rows)).figures(), limits)
     return f"a run would halt now: {'; '.join(map(str, tripped))}" if tripped else ""
 

@@ -1,4 +1,4 @@
-"""Whether the database is as the contract wants it, and how to mend what is not. Only looks; changes nothing."""
+"""Checks that the database meets the contract, and names repairs; it changes nothing."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ __all__ = [
 OLDEST_SERVER_MAJOR = 14
 
 ENCODINGS = {"UTF8", "SQL_ASCII"}
-"""Of a database: any other lacks letters that a vendor may use, and a reply that cannot be written would be lost."""
+"""Encodings that hold every letter; a reply with another letter could not be written and would be lost."""
 
 _TEXT = ("text", "character varying")
 _TIME = ("timestamp with time zone",)
@@ -61,9 +61,9 @@ async def check_database(
     policies: Sequence[tuple[str, Scope]],
     limits: Mapping[str, Limits] = MappingProxyType({}),
 ) -> list[Finding]:
-    """Look at everything that runs need, and whether each policy's plan, and the claims, find their indexes.
+    """Check all requirements of runs, and the index use of claims and of each policy's plan.
 
-    `limits` are each policy's rails, which its next run may meet.
+    `limits` are each policy's rails, which its next run may trip.
     """
     findings = await _required_findings(database)
     if all(finding.ok for finding in findings):
@@ -81,9 +81,9 @@ async def check_database(
 
 
 async def require_ready(database: Database, command: str | None = None) -> None:
-    """Raise SchemaError unless a command, or (None) a run, has what it needs.
+    """Raise SchemaError unless the requirements of a command (None: of a run) are met.
 
-    Its message is all that is wrong with the first such thing.
+    Its message describes the first requirement that is not met.
     """
     for finding in await _required_findings(database, command):
         if not finding.ok:
@@ -97,12 +97,12 @@ async def _required_findings(database: Database, command: str | None = None) -> 
         missing = "there is no schema `retention`; run `retention db migrate`"
         return [*findings, Finding("schema", ok=False, message=missing)]
     lacking = await _missing_privileges(database, server.role, command)
-    # Without these two nobody can tell which migrations are applied.
+    # Without these two privileges the applied migrations are unknown.
     unread = [lack.grant for lack in lacking if lack.object in {"SCHEMA retention", "retention.schema_migrations"}]
     findings.append(await _schema_finding(database, unread))
     if reads_view(command):
         findings.append(view_finding(await database.rows("checks/describe_view", relation="open_rounds")))
-    # A person's word counts without the function: the round stays listed, and is closed later.
+    # A person may resolve a cancellation without the function: its round stays listed, and is reclosed later.
     if closes_rounds(command) and command != "review resolve":
         findings.append(function_finding(await database.rows("checks/describe_function")))
     others = [lack for lack in lacking if lack.grant not in unread]
@@ -133,7 +133,7 @@ async def _schema_finding(database: Database, unread: list[str]) -> Finding:
 
 
 async def _missing_privileges(database: Database, role: str, command: str | None) -> list[MissingPrivilege]:
-    """What is lacking to this role, object by object."""
+    """List the privileges that this role lacks, by object."""
     wanted, functions = required_privileges(command)
     rows = await database.rows(
         "checks/list_missing_privileges",
@@ -166,7 +166,7 @@ def view_finding(rows: Sequence[Any]) -> Finding:
 
 
 def wallet_findings(rows: Sequence[Any]) -> list[Finding]:
-    """Judge the view of refunds in the same way, where there is one; no run needs it."""
+    """Judge the optional view of refunds in the same way; no run needs it."""
     if not rows:
         return []
     problems = list(_column_problems(_WALLET_REFUNDS, rows))

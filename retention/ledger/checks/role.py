@@ -1,4 +1,4 @@
-"""Whether the role that is connected may do what it has to, and no more than that."""
+"""Checks that the connected role has its required privileges, and no dangerous ones."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ SCRIPT = "sql/operator/roles.sql"
 
 
 class MissingPrivilege(NamedTuple):
-    """A privilege that a role lacks: on what, and the statement that gives it."""
+    """A privilege that a role lacks: its object, and the GRANT that gives it."""
 
     object: str
     grant: str
 
 
 def privilege_finding(server: Any, lacking: Sequence[MissingPrivilege], command: str | None) -> Finding:
-    """Judge by the row of check_server.sql, and by what is lacking for a command, or (None) for runs."""
+    """Judge a role by checks/describe_server.sql, and by the privileges that it lacks for a command (None: a run)."""
     if not lacking:
         return Finding("privileges", ok=True, message="all that the job needs")
     role, statements = server.role, "; ".join(lack.grant for lack in lacking)
@@ -40,7 +40,7 @@ def privilege_finding(server: Any, lacking: Sequence[MissingPrivilege], command:
 
 
 def role_finding(server: Any) -> Finding:
-    """Warn of a role that could rewrite the evidence."""
+    """Warn of a role that can delete evidence."""
     if not server.may_delete:
         return Finding("role", ok=True, message=f"{server.role}, who may delete nothing from the ledger")
     standing = ", a superuser," if server.superuser else ", who owns the ledger," if server.owner else ""

@@ -1,4 +1,4 @@
-"""Whether the sessions of this job are as our statements rely on; what we cannot set is named, with its mend."""
+"""Checks the session settings that our statements need; a setting that we cannot change is named, with its repair."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from retention.ledger.database import Database
 
 SMALL_TEMP_BYTES = 2**30
-"""Bytes; a plan that has to be sorted may need so much room on the server's disk."""
+"""Bytes of temporary files that sorting a large plan may need."""
 
 
 async def check_session(database: Database) -> list[Finding]:
-    """Tell which defaults of the operator's change what our statements do."""
+    """Find the operator's defaults that change the behaviour of our statements."""
     async with database.connection() as session:
         pooled = session.pooled
     return session_findings(await database.row("checks/describe_session"), pooled=pooled)
