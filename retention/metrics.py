@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from retention.engine.counters import ProcessCounters
     from retention.ledger.policy_facts import LastRuns
     from retention.runs.model import RunResult
-    from retention.settings import Settings
+    from retention.settings.model import Settings
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from prometheus_client.samples import Sample
 
 NEW_FILE_MODE = 0o644
-"""The mode of a new file, whatever the umask: the collector runs as another user."""
+"""The mode of a new file, regardless of the umask: the collector runs as another user."""
 
 MAX_BYTES = 4 * 1024 * 1024
 """A larger file is not ours, and is not read."""

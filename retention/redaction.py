@@ -45,7 +45,7 @@ _DATA = frozenset(
 )  # fmt: skip
 """The keys of a line whose values are identifiers, amounts, times and words of our own: data, and never masked."""
 
-_OWN_WORDS = frozenset({"detail", "halt_reason"})
+_OWN_TEXT = frozenset({"detail", "halt_reason"})
 """The keys of texts that we have put together ourselves: their foreign parts are clean, and their amounts are data."""
 
 
@@ -98,7 +98,7 @@ class Redactor:
         self._refresh()
         return self._anywhere.sub(MASK, text) if self._anywhere else text
 
-    def own_words(self, text: str) -> str:
+    def own_text(self, text: str) -> str:
         """The same for a text of our own, whose identifiers and amounts are data: chance may write a short secret."""
         self._refresh()
         return self._no_chance.sub(MASK, text) if self._no_chance else text
@@ -144,7 +144,7 @@ class Redactor:
     def _by_key(self, key: object, value: Any) -> Any:
         if key in _DATA:
             return self._data(value)
-        if key in _OWN_WORDS and isinstance(value, str):
+        if key in _OWN_TEXT and isinstance(value, str):
             return self._no_chance.sub(MASK, value) if self._no_chance else value
         return self._value(value)
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import aiohttp
 import pytest
 from hypothesis import HealthCheck, settings
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from support import pgbouncer
 from support.ledger import Book
 from support.postgres import new_database, running_server, template_database
+from support.vendor import open_round
 from support.world import World, make_world
 
 from retention.ledger.database import Database, open_database
+from retention.simulator.server import Simulator
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -96,3 +99,17 @@ async def world(database_dsn: str, direct_dsn: str, tmp_path: Path) -> AsyncIter
 def book(database: Database) -> Book:
     """Return a writer of rows into the test's own ledger."""
     return Book(database)
+
+
+@pytest.fixture
+async def vendor() -> AsyncIterator[Simulator]:
+    """Yield a simulated vendor with one open round."""
+    async with Simulator([open_round()], secure_login="acme", token="s3cret") as simulator:
+        yield simulator
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[aiohttp.ClientSession]:
+    """Yield an HTTP client."""
+    async with aiohttp.ClientSession() as session:
+        yield session

@@ -1,4 +1,7 @@
-"""Whether a secret is so short or so common that identifiers and amounts hold it. Neither of both is shown."""
+"""The check of secrets: one that identifiers and amounts contain by chance cannot be masked in them.
+
+Neither a secret nor an identifier is shown.
+"""
 
 from __future__ import annotations
 
@@ -13,17 +16,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from retention.ledger.database import Database
-    from retention.settings import Settings
+    from retention.settings.model import Settings
 
 SAMPLE = 2000
-"""Rows of the operator's view, and of the ledger, whose identifiers are looked at."""
+"""Rows that are read, of the operator's view and of the ledger."""
 
 Place = tuple[str, str, str]
 """Relation, column and value."""
 
 
 async def sample_ids(database: Database) -> Sequence[Place]:
-    """Read identifiers and amounts, as far as the server finds them soon. Secrets are compared with them here."""
+    """Read some identifiers and amounts; none where the server is too slow.
+
+    They are compared here, so that no secret reaches the server.
+    """
     try:
         async with database.transaction() as transaction:
             await transaction.rows("session/limit_statement_time")
@@ -34,7 +40,7 @@ async def sample_ids(database: Database) -> Sequence[Place]:
 
 
 def secret_findings(settings: Settings, places: Sequence[Place]) -> Iterator[Finding]:
-    """Warn of each secret that chance writes, and of each that stands in what has been read."""
+    """Warn of each secret that occurs by chance, and of each that occurs in the sample."""
     for key, secret in _secrets(settings):
         where = sorted({f"{relation}.{column}" for relation, column, value in places if secret in value})
         problems = [problem for problem in (weakness(secret), where and f"occurs in {', '.join(where)}") if problem]

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from retention.cli.command import Globals
+from retention.cli.command import GlobalOptions
 from retention.cli.help_text import WholeHelp
 
 app = typer.Typer(
@@ -76,11 +76,11 @@ def options(
 ) -> None:
     """Take the options that stand before the command."""
     del version
-    context.obj = Globals(config, log_format.value, log_level.value if log_level else None)
+    context.obj = GlobalOptions(config, log_format.value, log_level.value if log_level else None)
 
 
 # Registered by their modules, which import nothing heavy before they run.
-from retention.cli import database, holds, plan_run, reports, review, serve, simulate  # noqa: E402
+from retention.cli import database, demo, holds, pauses, plan_run, reports, review, runs, serve, simulate  # noqa: E402
 
-for module in (simulate, database, plan_run, serve, reports, review, holds):
+for module in (demo, simulate, database, plan_run, serve, reports, runs, review, holds, pauses):
     module.register(app)

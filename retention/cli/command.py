@@ -1,37 +1,54 @@
-"""What commands have in common: configuration, an event loop, and errors told in one line."""
+"""Makes commands from asynchronous functions: reads the configuration, opens the services, checks the schema.
+
+A function lists before `/` what it needs, by name: `settings`, `services`, `signals` and so on (`NEEDS`). Its other
+parameters are the options of the command, which typer reads from its signature.
+
+    @command(ready_for="hold release")
+    async def hold_release(services: Services, /, hold_id: HoldId, by: By) -> None: ...
+
+Nothing heavy is imported before a command runs, so `--help` stays quick.
+"""
 
 from __future__ import annotations
 
-import getpass
+import inspect
 import os
 import sys
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 import typer
 
-from retention.core.typed_text import is_blank, stripped
-from retention.errors import RetentionError, UnprintedError
-from retention.exit_codes import ExitCode
+from retention.cli.parsing import refuse_unreadable_texts
+from retention.errors import RetentionError
 from retention.process import surroundings
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from structlog.typing import FilteringBoundLogger
 
     from retention.process.shutdown import ShutdownSignals
     from retention.redaction import Redactor
-    from retention.settings import Settings
+    from retention.settings.model import Settings
     from retention.wiring.services import Services
 
-    Work = Callable[[Services, ShutdownSignals], Awaitable[int]]
+    Work = Callable[..., Awaitable[int | None]]
+
+NEEDS = frozenset({"global_options", "settings", "log", "services", "signals", "checked", "measured"})
+"""The names that a command may list before `/`: `checked` and `measured` are the values of the hooks."""
+
+RUN = "run"
+"""The name for `ready_for` of commands that need all that runs need."""
 
 
 @dataclass(frozen=True, slots=True)
-class Globals:
+class GlobalOptions:
     """The options that stand before the command."""
 
     config: Path | None
@@ -40,16 +57,16 @@ class Globals:
 
     def settings(self) -> Settings:
         """Read the configuration. Raises ConfigurationError."""
-        from retention.settings import load_settings
+        from retention.settings.load import load_settings
 
         try:
             here = Path.cwd()
-        except OSError:  # it was deleted, or may not be seen: names that begin at the root do all the same
+        except OSError:  # the working directory is deleted or hidden: absolute paths still work
             here = Path()
         return load_settings(self.config, os.environ, here)
 
     def log(self, redactor: Redactor, *, quiet: bool = True) -> FilteringBoundLogger:
-        """Open the log. With `quiet`, only warnings on a terminal: what a command shows there tells the rest."""
+        """Open the log. With `quiet`, a terminal gets warnings only, since the command's own output shows the rest."""
         from retention.log import configure
 
         quiet = quiet and sys.stderr.isatty() and self.log_format == "auto"
@@ -57,142 +74,137 @@ class Globals:
         return configure(self.log_format, level, redactor)
 
 
-def globals_of(context: typer.Context) -> Globals:
-    """The options that stood before this command."""
-    found = context.find_object(Globals)
+def global_options(context: typer.Context) -> GlobalOptions:
+    """Return the options that stood before this command."""
+    found = context.find_object(GlobalOptions)
     assert found is not None
     return found
 
 
-def run_with_services(
-    context: typer.Context,
-    work: Work,
+def command(
     *,
-    asked: Callable[[Settings], object] | None = None,
+    ready_for: str | None = None,
+    before: Callable[..., object] | None = None,
+    measure: Callable[..., AbstractContextManager[object]] | None = None,
+    check: Callable[..., object] | None = None,
     connections: int | None = None,
     quiet: bool = True,
     prints: bool = False,
-) -> None:
-    """Run a command that works on the database, and leave with the exit code that it returns.
+) -> Callable[[Work], Callable[..., None]]:
+    """Make a command of an asynchronous function, which returns the exit code (None: 0).
 
-    `asked` raises UsageError for words of the command that the configuration alone decides, before there is any
-    connection. `connections`: how many to the database at the most, where the usual number does not do. `quiet`: as
-    the log has it. `prints`: what it prints is all that it does.
+    The hooks take options of the command, and other values, by the names of their parameters. Their UsageErrors end the
+    command before it connects to anything. In this order:
+
+    - `before` checks the options alone. Its value is `checked`.
+    - `measure` is a context manager around the rest, which sees errors and exit code as exceptions. Its value is
+      `measured`.
+    - `check` checks the options against the `settings`. Its value is `checked`. Secrets are masked in its errors.
+
+    `ready_for`: the name by which ledger/checks/needs.py knows the schema and privileges that the command needs.
+    `connections`: to the database, at most. `quiet`: see `GlobalOptions.log`. `prints`: the output is all that the
+    command is for.
     """
-    from retention.cli.lookups import refuse_blanks
-    from retention.wiring.services import CONNECTIONS, open_services, redactor_of
 
-    refuse_blanks(context)
-    surroundings.require_files()
-    options = globals_of(context)
-    settings = options.settings()
-    redactor = redactor_of(settings)
-    if asked is not None:
+    def decorate(work: Work) -> Callable[..., None]:
+        needs, signature = _split(work)
+        made = _Command(work, needs, ready_for, before, measure, check, connections, quiet, prints)
+
+        @wraps(work)
+        def invoke(context: typer.Context, **options: Any) -> None:
+            made.invoke(context, options)
+
+        invoke.__signature__ = signature  # type: ignore[attr-defined]
+        invoke.__annotations__ = {name: option.annotation for name, option in signature.parameters.items()}
+        return invoke
+
+    return decorate
+
+
+@dataclass(frozen=True, slots=True)
+class _Command:
+    """A command: its function, the names that the function needs, and the arguments of `command`."""
+
+    work: Work
+    needs: Sequence[str]
+    ready_for: str | None
+    before: Callable[..., object] | None
+    measure: Callable[..., AbstractContextManager[object]] | None
+    check: Callable[..., object] | None
+    connections: int | None
+    quiet: bool
+    prints: bool
+
+    def invoke(self, context: typer.Context, options: Mapping[str, Any]) -> None:
+        """Run the command with its options. Raises typer.Exit with its exit code."""
+        values = {**options, "global_options": global_options(context)}
+        if self.before is not None:
+            values["checked"] = _call(self.before, values)
+        with nullcontext() if self.measure is None else _call(self.measure, values) as values["measured"]:
+            refuse_unreadable_texts(context)
+            raise typer.Exit(self._run(options, values))
+
+    def _run(self, options: Mapping[str, Any], values: dict[str, Any]) -> int:
+        from retention.cli.runner import fail, run
+
+        redactor = self._configure(values)
         try:
-            asked(settings)
-        except RetentionError as error:  # it repeats words of the command line, and one of them may be a secret
-            raise typer.Exit(_fail(redactor.text(str(error)), error.exit_code)) from None
-    log = options.log(redactor, quiet=quiet)
+            if self.check is not None:
+                values["checked"] = _call(self.check, values)
+        except RetentionError as error:  # it repeats options, and one of them may be a secret
+            return fail(redactor.text(str(error)), error.exit_code)
+        log = values["log"] = values["global_options"].log(redactor, quiet=self.quiet)
 
-    async def opened(signals: ShutdownSignals) -> int:
-        async with open_services(settings, log, redactor, connections or CONNECTIONS) as services:
-            return await work(services, signals)
+        async def work(signals: ShutdownSignals) -> int | None:
+            values["signals"] = signals
+            if "services" not in self.needs:
+                return await self._work(options, values)
+            from retention.wiring.services import CONNECTIONS, open_services
 
-    run(context, opened, redactor, log, prints=prints)
+            async with open_services(values["settings"], log, redactor, self.connections or CONNECTIONS) as services:
+                values["services"] = services
+                await self._require_ready(services)
+                return await self._work(options, values)
 
+        return run(work, redactor, log, prints=self.prints, machine=bool(options.get("as_json")))
 
-def run(
-    context: typer.Context,
-    work: Callable[[ShutdownSignals], Awaitable[int]],
-    redactor: Redactor,
-    log: FilteringBoundLogger,
-    *,
-    prints: bool = False,
-) -> None:
-    """Run an asynchronous command and leave with its exit code; what goes wrong is told without a secret.
+    def _configure(self, values: dict[str, Any]) -> Redactor:
+        """Read the configuration for a command that needs it; returns the redactor of its secrets."""
+        if not {"settings", "services"} & {*self.needs}:
+            from retention.redaction import Redactor
 
-    `prints`: what it prints is all that it does. Any other command goes on with its work where it cannot print.
-    """
-    import asyncio
-    import gc
+            return Redactor(list, set)
+        from retention.wiring.secrets import redactor_of
 
-    import psycopg
+        if "services" in self.needs:
+            surroundings.require_files()
+        values["settings"] = values["global_options"].settings()
+        return redactor_of(values["settings"])
 
-    from retention.ledger.database_errors import UNAVAILABLE, describe_unavailable
-    from retention.process.shutdown import ShutdownSignals
+    async def _require_ready(self, services: Services) -> None:
+        if self.ready_for is not None:
+            from retention.ledger.checks.readiness import require_ready
 
-    # What is imported stays, and requests leave next to no cycles: looking for them as often as Python does by itself
-    # takes a tenth of a busy process's time.
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
-    signals = ShutdownSignals()
-    if not prints:
-        surroundings.work_comes_first(machine=bool(context.params.get("as_json")))
+            await require_ready(services.database, None if self.ready_for == RUN else self.ready_for)
 
-    async def handled() -> int:
-        with signals:
-            return await work(signals)
-
-    try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            code = runner.run(handled())
-    except asyncio.CancelledError:
-        code = signals.code or ExitCode.BUG
-    except UnprintedError:
-        raise
-    except RetentionError as error:
-        code = _fail(redactor.own_words(str(error)), error.exit_code)
-    except UNAVAILABLE as error:
-        code = _fail(redactor.text(describe_unavailable(error)), ExitCode.UNREACHABLE)
-    except (
-        psycopg.errors.InsufficientPrivilege
-    ) as error:  # of a view's or a function's owner: ours are looked at before
-        code = _fail(
-            f"{redactor.text(_first_line(error))}; grant it to the role that needs it: `retention check` looks",
-            ExitCode.USAGE,
-        )
-    except psycopg.Error as error:
-        code = _fail(f"the database refused a statement: {redactor.text(_first_line(error))}", ExitCode.USAGE)
-    except Exception:
-        log.exception("bug")
-        code = ExitCode.BUG
-    raise typer.Exit(code)
+    async def _work(self, options: Mapping[str, Any], values: Mapping[str, Any]) -> int | None:
+        return await self.work(*(values[name] for name in self.needs), **options)
 
 
-def default_requester(name: str | None) -> str:
-    """Who answers for it: the name given, without what is around it, else the one that the operating system knows."""
-    if name is not None:
-        return stripped(name)
-    try:
-        found = stripped(getpass.getuser())
-    except (KeyError, OSError):  # a container's user without a name
-        found = ""
-    return f"uid {os.getuid()}" if is_blank(found) else found
+def _split(work: Work) -> tuple[Sequence[str], inspect.Signature]:
+    """Return the names that a function needs, and the signature of its options as typer reads it."""
+    parameters = inspect.signature(work).parameters.values()
+    needs = [one.name for one in parameters if one.kind is one.POSITIONAL_ONLY]
+    options = [one for one in parameters if one.kind is not one.POSITIONAL_ONLY]
+    assert NEEDS.issuperset(needs), needs
+    assert NEEDS.isdisjoint(option.name for option in options), work
+    # Only options are resolved: the types of needs are imported for the type checker alone.
+    texts = SimpleNamespace(__annotations__={option.name: option.annotation for option in options})
+    hints = get_type_hints(texts, work.__globals__, include_extras=True)
+    context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+    return needs, inspect.Signature([context, *(option.replace(annotation=hints[option.name]) for option in options)])
 
 
-def emit_json(document: Any) -> None:
-    """Print a document: amounts as decimal strings, times as ISO 8601 in UTC."""
-    from retention.render.json_file import to_json
-
-    print(to_json(document))
-
-
-def _fail(message: str, code: ExitCode) -> ExitCode:
-    from retention.core.text import printable_lines
-
-    surroundings.tell(f"error: {printable_lines(message)}")
-    return code
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    import asyncio
-
-    try:
-        import uvloop
-    except ImportError:  # not on this platform; the standard loop does as well, only slower
-        return asyncio.new_event_loop
-    return uvloop.new_event_loop
+def _call(hook: Callable[..., Any], values: Mapping[str, Any]) -> Any:
+    """Call a hook with the values that its parameters name; a parameter without a value keeps its default."""
+    return hook(**{name: values[name] for name in inspect.signature(hook).parameters if name in values})

@@ -1,74 +1,37 @@
-"""A command's own words, before anything is connected to, and the names in them, before anything is done."""
+"""Looks up the names and run ids of a command line in configuration, ledger and view, before the command acts.
+
+A name that matches nothing would hold, spare and report nothing, and look like success.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
 from retention.core.names import NameKind, hint, known_text, listed
-from retention.core.typed_text import is_blank
+from retention.core.text import time_text
 from retention.errors import UsageError
 from retention.process.surroundings import tell
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+    from uuid import UUID
 
-    import typer
-
-    from retention.settings import Settings
+    from retention.core.runs.run_ids import GivenRunId
+    from retention.settings.model import Settings
     from retention.wiring.services import Services
 
 
-HIGHEST = 2**63 - 1
-"""The highest number that an id can have: bigint's."""
-
-MOST = 1_000_000_000
-"""Rounds or runs that a command may be limited to."""
-
-LONGEST = 2000
-"""Characters of a word on the command line; a longer one is not what was meant."""
-
-
-def refuse_blanks(context: typer.Context) -> None:
-    """Raise UsageError for a word of the command that cannot be read: by anybody, as text, or to its end.
-
-    A blank one would stand for nobody, or for everything.
-    """
-    for param in context.command.params:
-        value = context.params.get(param.name or "")
-        for word in value if isinstance(value, list | tuple) else (value,):
-            if not isinstance(word, str):
-                continue
-            spelt = max(param.opts, key=len)
-            name = spelt if spelt.startswith("-") else spelt.upper()
-            if not _is_utf8(word):
-                raise UsageError(f"{name} is not UTF-8; write it in that encoding")
-            if is_blank(word):
-                raise UsageError(f"{name} must not be blank: write what can be read, or leave it out where it may be")
-            if len(word) > LONGEST:
-                raise UsageError(f"{name} has {len(word)} characters; write at most {LONGEST}")
-
-
 def require_partner(settings: Settings, partner: str | None) -> None:
-    """Raise UsageError for a partner that is not configured: nothing would be held or stopped, and be believed in."""
+    """Raise UsageError for a partner that is not configured: a hold or pause of it would have no effect."""
     has = list(settings.partners)
     if partner is not None and partner not in has:
         raise UsageError(f"--partner {partner}: not in the configuration, which has {listed(has)}{hint(partner, has)}")
 
 
-def require_host(option: str, host: str) -> None:
-    """Raise UsageError for what cannot be the name or the address of a host."""
-    try:
-        host.encode("idna")
-    except UnicodeError:
-        host = ""
-    if is_blank(host):
-        raise UsageError(f"{option}: no name or address of a host; write one such as 127.0.0.1 or ::1")
-
-
 async def require_known(services: Services, option: str, kind: NameKind, given: Collection[str]) -> None:
-    """Raise UsageError for a name that neither configuration nor ledger nor view has, and list those that they have.
+    """Raise UsageError for a name that configuration, ledger and view all lack, and list the names that they have.
 
-    Where the operator's view does not tell soon, a warning has to do.
+    A view that does not answer in time leads to a warning instead.
     """
     from retention.ledger.names import KnownNames
     from retention.runs.scope import configured_names
@@ -89,8 +52,20 @@ async def require_known(services: Services, option: str, kind: NameKind, given: 
     raise UsageError(f"{option} {strange}: unknown to {where}; {known_text(strange, known)}")
 
 
+async def known_run(services: Services, given: GivenRunId) -> UUID:
+    """Find the run that a run id, or its first digits, means. Raises UsageError unless exactly one run matches."""
+    rows = await services.run_ledger.find_runs_by_prefix(given)
+    if not rows:
+        raise UsageError(f"there is no run {given}; `retention runs list` shows the newest")
+    if len(rows) > 1:
+        matches = "".join(f"\n  {row.run_id}  {row.policy}, as of {time_text(row.as_of)}" for row in rows)
+        raise UsageError(f"run {given} is not told from others; write more of its digits:{matches}")
+    run_id: UUID = rows[0].run_id
+    return run_id
+
+
 async def warn_of_no_match(services: Services, fields: Mapping[str, str | None]) -> None:
-    """Say that a hold matches nothing now, and which spelling was perhaps meant."""
+    """Warn that a hold matches no open round, and suggest other spellings of its names."""
     from retention.ledger.names import KnownNames
 
     names, hints = KnownNames(services.database), []
@@ -115,15 +90,7 @@ async def warn_of_no_match(services: Services, fields: Mapping[str, str | None])
 
 
 def warn(services: Services, text: str) -> None:
-    """Tell on stderr what whoever asked should know."""
+    """Warn on stderr, without secrets."""
     from retention.core.text import printable_lines
 
     tell(f"warning: {printable_lines(services.redactor.text(text))}")
-
-
-def _is_utf8(word: str) -> bool:
-    try:
-        word.encode()
-    except UnicodeEncodeError:  # bytes of the command line that could not be decoded
-        return False
-    return True

@@ -1,8 +1,7 @@
-"""`--metrics-file`: what a command did, for the textfile collector of Prometheus's node_exporter."""
+"""`--metrics-file`: the metrics of one command, for the textfile collector of Prometheus's node_exporter."""
 
 from __future__ import annotations
 
-import asyncio
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from retention.cli.command import globals_of
 from retention.errors import RetentionError, UsageError
 from retention.exit_codes import ExitCode
 from retention.process.surroundings import tell
@@ -20,40 +18,47 @@ if TYPE_CHECKING:
     from pathlib import Path
     from uuid import UUID
 
+    from retention.cli.command import GlobalOptions
     from retention.core.model import ReviewWhy
+    from retention.core.runs.run_ids import GivenRunId
     from retention.engine.counters import ProcessCounters
     from retention.ledger.policy_facts import LastRuns
     from retention.runs.model import RunResult
-    from retention.settings import Settings
+    from retention.settings.model import Settings
     from retention.wiring.services import Services
 
 LEDGER_READ_S = 10.0
-"""Seconds that the end of a command may wait for what the ledger knows besides."""
+"""Time that the end of a command may take to read further metrics from the ledger."""
 
 
 @dataclass(slots=True)
-class Measured:
-    """What there is to tell, as far as the command came. `resumed` is the run whose policy is still to be found out."""
+class RunMetrics:
+    """What a command knows for its metrics file, as far as it came.
+
+    `policy` is None until the policy of a `resumed` run is known. Without a `path` no file is written.
+    """
 
     policy: str | None
-    resumed: UUID | None = None
     path: Path | None = None
-    tally: ProcessCounters | None = None
-    finished: RunResult | None = None
+    resumed: UUID | None = None
+    counters: ProcessCounters | None = None
+    result: RunResult | None = None
     last_runs: Mapping[str, LastRuns] = field(default_factory=dict)
-    waiting: Mapping[tuple[str, ReviewWhy], int] | None = None
+    review_counts: Mapping[tuple[str, ReviewWhy], int] | None = None
 
     async def stalled(self, services: Services) -> None:
-        """Write the file, and tell people, while the run still stands: nobody knows when it ends."""
+        """Write the file and send notifications while the run is stalled: its end may be far away."""
         await self.read_ledger(services)
         if self.path is not None:
             _write(self.path, services.settings, self, None)
         await services.tell()
 
     async def read_ledger(self, services: Services) -> None:
-        """Take in what the ledger knows of the policies; what it does not tell in time, the old file still says."""
+        """Read the ledger's facts about the policies; the old file keeps its values for those that come too late."""
         if self.path is None:
             return
+        import asyncio
+
         import psycopg
 
         from retention.ledger.database_errors import UNAVAILABLE
@@ -69,77 +74,79 @@ class Measured:
                 names = {*services.settings.policies, *([self.policy] if self.policy else [])}
                 dry_run = [policy.name for policy in labels_of(services.settings, names) if policy.dry_run]
                 self.last_runs = await facts.list_last_runs(names, dry_run)
-                self.waiting = await facts.count_review(services.settings.max_runs())
+                self.review_counts = await facts.count_review(services.settings.max_runs())
         except (*UNAVAILABLE, psycopg.Error, TimeoutError) as error:
             services.log.debug("metrics.ledger_not_read", problem=type(error).__name__)
 
 
 @contextmanager
-def measuring(context: typer.Context, path: Path | None, policy: str | None, *, resumed: bool) -> Iterator[Measured]:
-    """Write the metrics of what is done meanwhile, however it ends: a database that is away is worth an alert too.
+def measuring(
+    global_options: GlobalOptions, metrics_file: Path | None, policy: str | None, resume: GivenRunId | None
+) -> Iterator[RunMetrics]:
+    """Write the metrics of the command, however it ends: an unreachable database is worth an alert, too.
 
-    Raises UsageError before anything is done where the file could not be written.
+    Raises UsageError before the command does anything, where the file cannot be written.
     """
-    if path is None:
-        yield Measured(policy)
+    if metrics_file is None:
+        yield RunMetrics(policy)
         return
     from retention.metrics_file import problem_with
 
-    if problem := problem_with(path):
-        raise UsageError(f"--metrics-file {path}: {problem}")
-    settings = globals_of(context).settings()
-    measured = Measured(None if resumed else settings.policy(policy).name, path=path)
+    if problem := problem_with(metrics_file):
+        raise UsageError(f"--metrics-file {metrics_file}: {problem}")
+    settings = global_options.settings()
+    measured = RunMetrics(settings.policy(policy).name if resume is None else None, metrics_file)
     try:
         yield measured
     except typer.Exit as leaving:
-        _write(path, settings, measured, leaving.exit_code)
+        _write(metrics_file, settings, measured, leaving.exit_code)
         raise
     except RetentionError as error:
-        _write(path, settings, measured, error.exit_code)
+        _write(metrics_file, settings, measured, error.exit_code)
         raise
-    except BaseException:  # a bug, or a pipe that nobody reads any more
-        _write(path, settings, measured, ExitCode.BUG)
+    except BaseException:  # a bug, or a closed pipe
+        _write(metrics_file, settings, measured, ExitCode.BUG)
         raise
 
 
-def _write(path: Path, settings: Settings, measured: Measured, code: int | None) -> None:
+def _write(path: Path, settings: Settings, measured: RunMetrics, code: int | None) -> None:
     from retention import metrics_file
 
-    if code == ExitCode.USAGE and measured.policy is None and measured.finished is None:
-        return  # a slip about some run says nothing of any policy
+    if code == ExitCode.USAGE and measured.policy is None and measured.result is None:
+        return  # a mistyped run id is no news about any policy
     try:
         metrics_file.write(path, _text(path, settings, measured, code))
-    except OSError as error:  # what the run came to counts for more
+    except OSError as error:  # the exit code of the run counts for more
         problem = f"{error.strerror}; the file still says what it said before"
         tell(f"error: --metrics-file {path}: {problem}")
 
 
-def _text(path: Path, settings: Settings, measured: Measured, code: int | None) -> bytes:
-    """What the file is to say: what is known now, and for the rest what it said before, also of other policies.
+def _text(path: Path, settings: Settings, measured: RunMetrics, code: int | None) -> bytes:
+    """Return the new content: the values known now, and the old file's values for the rest and for other policies.
 
-    `code`: the exit code; None while the run is not over.
+    `code`: the exit code; None while the run is under way.
     """
     from retention.engine.counters import ProcessCounters
     from retention.metrics import Metrics, labels_of
     from retention.metrics_file import read_back
 
     before = read_back(path)
-    told = {sample.labels["policy"] for sample in before if "policy" in sample.labels}.intersection(settings.policies)
-    summary = measured.finished.summary if measured.finished else None
+    old = {sample.labels["policy"] for sample in before if "policy" in sample.labels}.intersection(settings.policies)
+    summary = measured.result.summary if measured.result else None
     policy = summary.policy if summary else measured.policy
-    # A run that is resumed while the database is away may be of any policy.
-    mine = {policy} if policy else told or {*settings.policies}
-    metrics = Metrics(measured.tally or ProcessCounters())
-    metrics.promise(labels_of(settings, sorted(mine | told)))
+    # While the database is away, a resumed run may be of any policy.
+    mine = {policy} if policy else old or {*settings.policies}
+    metrics = Metrics(measured.counters or ProcessCounters())
+    metrics.promise(labels_of(settings, sorted(mine | old)))
     metrics.restore(before, policy, settings.partners)
-    metrics.last_runs({name: last for name, last in measured.last_runs.items() if name in mine | told})
-    if measured.waiting is not None:
-        waiting = {key: rounds for key, rounds in measured.waiting.items() if key[0] in mine | told}
-        metrics.review_counts(waiting, time.time())
+    metrics.last_runs({name: last for name, last in measured.last_runs.items() if name in mine | old})
+    if measured.review_counts is not None:
+        counts = {key: rounds for key, rounds in measured.review_counts.items() if key[0] in mine | old}
+        metrics.review_counts(counts, time.time())
     if code is None:
         return metrics.text()
     for name in mine:
         metrics.set_exit_code(name, code)
-    if measured.finished:
-        metrics.run_ended(code, measured.finished)
+    if measured.result:
+        metrics.run_ended(code, measured.result)
     return metrics.text()

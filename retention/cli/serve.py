@@ -1,25 +1,22 @@
-"""`serve`."""
+"""`serve`: the daemon."""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retention.cli.command import globals_of, run_with_services
-from retention.cli.lookups import require_host
-from retention.cli.parsing import duration
-from retention.errors import UsageError
+from retention.cli.command import RUN, GlobalOptions, command
+from retention.cli.parsing import duration, http_address
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from retention.process.shutdown import ShutdownSignals
     from retention.wiring.services import Services
 
-_PORT = re.compile("[0-9]{1,5}")
-
 CONNECTIONS = 10
-"""To the database, at the most: several runs at once, two of them being planned, and the look around."""
+"""Database connections at most: for several runs at once, two of them planning, and the heartbeat and polls."""
 
 
 def register(app: typer.Typer) -> None:
@@ -27,39 +24,34 @@ def register(app: typer.Typer) -> None:
     app.command("serve")(serve)
 
 
-def serve(
-    context: typer.Context,
+def _address_and_timeout(http: str, drain_timeout: str) -> tuple[tuple[str, int], timedelta]:
+    """Read both options. Raises UsageError."""
+    return http_address("--http", http), duration("--drain-timeout", drain_timeout)
+
+
+@command(ready_for=RUN, before=_address_and_timeout, connections=CONNECTIONS, quiet=False)
+async def serve(
+    services: Services,
+    signals: ShutdownSignals,
+    global_options: GlobalOptions,
+    checked: tuple[tuple[str, int], timedelta],
+    /,
     http: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="Where /healthz, /readyz and /metrics are; port 0: any free one.")
     ] = "127.0.0.1:8901",
     drain_timeout: Annotated[
         str, typer.Option(metavar="D", help="How long a stop waits for what is in flight, such as 25s.")
     ] = "25s",
-) -> None:
+) -> int:
     """Run each policy at its scheduled times, until stopped. Any number of replicas share the work."""
-    address, wait = _address(http), duration("--drain-timeout", drain_timeout)
+    from retention.wiring.daemon import serve as run_daemon
 
-    async def work(services: Services, signals: ShutdownSignals) -> int:
-        from retention.ledger.checks.readiness import require_ready
-        from retention.wiring.services import serve as run_daemon
-
-        await require_ready(services.database)
-        return await run_daemon(
-            services,
-            signals,
-            globals_of(context).settings,
-            address=address,
-            drain_timeout=wait.total_seconds(),
-            announce=lambda url: print(f"health and metrics on {url}", flush=True),
-        )
-
-    run_with_services(context, work, connections=CONNECTIONS, quiet=False)
-
-
-def _address(text: str) -> tuple[str, int]:
-    host, colon, port = text.rpartition(":")
-    bare = host[1:-1] if host[:1] == "[" and host[-1:] == "]" else host
-    if not colon or not _PORT.fullmatch(port) or int(port) > 65535 or not bare or set("[] ") & {*bare}:  # noqa: PLR2004
-        raise UsageError(f"--http {text!r}: no address; write HOST:PORT, such as 127.0.0.1:8901 or [::1]:8901")
-    require_host("--http", bare)
-    return bare, int(port)
+    address, timeout = checked
+    return await run_daemon(
+        services,
+        signals,
+        global_options.settings,
+        address=address,
+        drain_timeout=timeout.total_seconds(),
+        announce=lambda url: print(f"health and metrics on {url}", flush=True),
+    )

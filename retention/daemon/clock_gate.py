@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from retention.ledger.clocks import Clocks, LedgerClock
-    from retention.settings import Settings
+    from retention.settings.model import Settings
 
 
 class ClockGate:

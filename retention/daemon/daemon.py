@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from retention.metrics import Metrics
     from retention.notify.notifier import Notifier
     from retention.runs.model import Planned
-    from retention.settings import Policy
+    from retention.settings.model import Policy
 
 LOOK = 1.0
 """Seconds between looks."""

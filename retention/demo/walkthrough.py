@@ -1,4 +1,4 @@
-"""The demo, told step by step: each is a command that an operator would type."""
+"""The demo, step by step: each step is a command that an operator would type."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import asyncio
 import os
 import shutil
 import tempfile
-import warnings
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from decimal import Decimal
 from importlib import resources
 from pathlib import Path
@@ -29,13 +28,14 @@ from retention.reports.report import Selection
 from retention.reports.run_view import plan_document, result_document
 from retention.runs.model import RequestedBy
 from retention.runs.scope import scope_of
-from retention.settings import load_settings
+from retention.settings.load import load_settings
 from retention.simulator.faults import load as load_faults
 from retention.simulator.server import Round, RoundStatus, Simulator
-from retention.wiring.services import open_services, redactor_of
+from retention.wiring.secrets import redactor_of
+from retention.wiring.services import open_services
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from structlog.typing import FilteringBoundLogger
 
@@ -45,34 +45,34 @@ if TYPE_CHECKING:
 
     OpenLog = Callable[[Redactor], FilteringBoundLogger]
 
-SHOWN = 12
-"""Rounds of the report that the terminal gets to see; the file has all."""
+SHOWN_ROUNDS = 12
+"""Rounds that the terminal shows of each list; the report's file has all."""
 
 
 async def demonstrate(open_log: OpenLog, signals: ShutdownSignals, *, rounds: int, keep: bool) -> int:
-    """Tell the whole story on an operator's table of that many rounds, and clean up; returns the exit code."""
-    place = Path(tempfile.mkdtemp(prefix="retention-demo-"))
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the embedded server's library comments on its surroundings
-            server = embedded_postgres(keep=keep)
-            postgres = server.__enter__()
-        try:
-            code = await _tell(open_log, signals, place, postgres.dsn, rounds)
-        finally:
-            server.__exit__(None, None, None)
-    finally:
-        if not keep:
-            shutil.rmtree(place, ignore_errors=True)
+    """Run the demo on an operator's table of so many rounds, and clean up unless `keep`; returns the exit code."""
+    with _folder(keep=keep) as folder, embedded_postgres(keep=keep) as postgres:
+        code = await _walk(open_log, signals, folder, postgres.dsn, rounds)
     show.heading("What to try next")
-    print(_kept(place, postgres) if keep else _NEXT)
+    print(_kept(folder, postgres) if keep else _NEXT)
     return code
 
 
-async def _tell(open_log: OpenLog, signals: ShutdownSignals, place: Path, dsn: str, rounds: int) -> int:
+@contextmanager
+def _folder(*, keep: bool) -> Iterator[Path]:
+    """Make a folder for the configuration and the report; remove it unless `keep`."""
+    folder = Path(tempfile.mkdtemp(prefix="retention-demo-"))
+    try:
+        yield folder
+    finally:
+        if not keep:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _walk(open_log: OpenLog, signals: ShutdownSignals, folder: Path, dsn: str, rounds: int) -> int:
     faults = load_faults(_file("faults.toml"))
     async with Simulator(secure_login="demo-casino", token="demo-token-0f3c5b", faults=faults, latency=0.01) as vendor:
-        config = place / "retention.toml"
+        config = folder / "retention.toml"
         config.write_text(
             Template(_file("config.toml").read_text("utf-8")).substitute(
                 dsn=dsn, api_url=vendor.url, max_rounds=max(rounds, 5000)
@@ -80,15 +80,15 @@ async def _tell(open_log: OpenLog, signals: ShutdownSignals, place: Path, dsn: s
             "utf-8",
         )
         settings = load_settings(
-            config, {key: os.environ[key] for key in os.environ if not key.startswith("RETENTION_")}, place
+            config, {key: os.environ[key] for key in os.environ if not key.startswith("RETENTION_")}, folder
         )
         redactor = redactor_of(settings)
         async with open_services(settings, open_log(redactor), redactor) as services:
             await _prepare(services, vendor, rounds)
-            return await _steps(services, vendor, signals, place)
+            return await _steps(services, vendor, signals, folder)
 
 
-async def _steps(services: Services, vendor: Simulator, signals: ShutdownSignals, place: Path) -> int:
+async def _steps(services: Services, vendor: Simulator, signals: ShutdownSignals, folder: Path) -> int:
     policy = services.settings.policy("nightly")
     scope = scope_of(services.settings, policy, None)
     terms = services.terms(scope.partners)
@@ -107,14 +107,14 @@ async def _steps(services: Services, vendor: Simulator, signals: ShutdownSignals
     async with _players_coming_back(services, vendor, signals):
         runs = services.runs(signals, show=True)
         planned = await runs.plan(enforced, scope, terms, RequestedBy("demo", "the first look"))
-        assert planned is not None  # nobody else can have planned it
+        assert planned is not None  # only a scheduled time can have a run already
         finished = await runs.execute(planned)
     show.print_result(result_document(finished))
 
     show.heading("retention report")
-    file = place / "report.csv"
+    file = folder / "report.csv"
     async with read_report(services.database, Selection()) as report:
-        await table.print_report(report, limit=SHOWN)
+        await table.print_report(report, limit=SHOWN_ROUNDS)
     with file.open("w", encoding="utf-8", newline="") as out:
         async with read_report(services.database, Selection()) as report:
             count = await write_csv(report, out)
@@ -123,9 +123,9 @@ async def _steps(services: Services, vendor: Simulator, signals: ShutdownSignals
     show.heading("retention review list")
     max_runs = services.settings.max_runs()
     items = await services.review.list_review(max_runs)
-    table.print_reviews(items[:SHOWN])
-    if len(items) > SHOWN:
-        print(f"and {len(items) - SHOWN} more")
+    table.print_reviews(items[:SHOWN_ROUNDS])
+    if len(items) > SHOWN_ROUNDS:
+        print(f"and {len(items) - SHOWN_ROUNDS} more")
 
     doubt = items[0] if items else None
     if doubt is not None:
@@ -135,7 +135,7 @@ async def _steps(services: Services, vendor: Simulator, signals: ShutdownSignals
 
 
 async def _prepare(services: Services, vendor: Simulator, rounds: int) -> None:
-    """Fill the operator's table, and let the vendor know the same open rounds."""
+    """Fill the operator's table, and register its open rounds at the simulated vendor."""
     show.heading("retention db migrate")
     for migration in await migrations.migrate(services.database):
         print(f"applied {migration.name}")
@@ -161,7 +161,7 @@ async def _prepare(services: Services, vendor: Simulator, rounds: int) -> None:
 
 @asynccontextmanager
 async def _players_coming_back(services: Services, vendor: Simulator, signals: ShutdownSignals) -> AsyncIterator[None]:
-    """Meanwhile, now and then, a player comes back and finishes a round that is planned already."""
+    """While the run is under way, let a player return now and then and finish a planned round."""
 
     async def play() -> None:
         while signals.code is None:
@@ -198,8 +198,8 @@ _NEXT = """\
   retention demo --keep          this again; its database stays, for a look"""
 
 
-def _kept(place: Path, postgres: Embedded) -> str:
+def _kept(folder: Path, postgres: Embedded) -> str:
     return f"""\
   {postgres.restart}
-  retention --config {place}/retention.toml review list
-  rm -r {postgres.data} {place}"""
+  retention --config {folder}/retention.toml review list
+  rm -r {postgres.data} {folder}"""

@@ -1,8 +1,11 @@
-"""Writes batches of settlements, whatever the database and the operator's function do meanwhile."""
+"""Writes batches of settlements, whatever the database and the operator's function do meanwhile.
+
+The next step after a failure is data (`settle_batch.after_failure`). A batch whose answer is lost may have been
+committed: it is tried again as such (`again`), so that its rounds count as written, and not as late replies.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import deque
 from dataclasses import replace
@@ -23,7 +26,8 @@ from retention.ledger.database_errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    import asyncio
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from structlog.typing import FilteringBoundLogger
 
@@ -35,33 +39,40 @@ if TYPE_CHECKING:
     from retention.ledger.settlements import Settlements
 
 BUSY_LIMIT_S = 600.0
-"""Seconds for which others may be in the way of a round's closing, before it is settled without."""
+"""Seconds for which foreign locks may hold up a round's closing, before it is settled without being closed."""
 
 BUSY_OVERDUE_S = 60.0
-"""The same after the run's deadline."""
+"""The same limit after the run's deadline."""
 
 BUSY_STOPPED_S = 10.0
-"""The same once this process has been told to stop."""
+"""The same limit once this process is to stop."""
 
-PARKED_MOST = 10
-"""Rounds that may wait for others before nothing more is sent."""
+PARKED_ROUNDS_MAX = 10
+"""Parked rounds allowed before nothing more is sent."""
 
-ENDINGS = 3
-"""Sessions that a batch may end, of a server that answers others: then it is the batch that ends them."""
+ENDED_SESSIONS_MAX = 3
+"""Sessions that may end under one batch while the server answers others; then the batch itself ends them."""
 
 
-class StubbornError(psycopg.OperationalError):
-    """A batch ends each session that tries it, of a server that answers others."""
+class SessionEnderError(psycopg.OperationalError):
+    """The batch ends each session that tries it, while the server answers others."""
 
 
 class BatchWriter:
-    """Settles batches, halving those that the database refuses until the round that it refuses stands alone.
+    """Settles batches, and halves those that the database refuses until the refused round stands alone.
 
-    `parked` batches wait because others are in the way. `patience_s`: for how long they do, in seconds.
+    `parked` batches wait for foreign locks, for `patience_s` seconds at the most. `aborted` is set when the process
+    must not wait any more; unwritten replies then stay claims. `now` is the monotonic clock, in seconds.
     """
 
     def __init__(
-        self, settlements: Settlements, claims: Claims, in_hand: ClaimsInHand, log: FilteringBoundLogger
+        self,
+        settlements: Settlements,
+        claims: Claims,
+        in_hand: ClaimsInHand,
+        log: FilteringBoundLogger,
+        aborted: asyncio.Event,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.patience_s = BUSY_LIMIT_S
         self.parked: list[SettleBatch] = []
@@ -73,26 +84,18 @@ class BatchWriter:
         self._asking = False
         self._isolating = False
         self._busy = False
-        self._aborted = asyncio.Event()
+        self._aborted = aborted
+        self._now = now
 
     @property
     def blocked(self) -> bool:
-        """Whether nothing may be sent that could not be written: the database is away, busy, or refuses something."""
+        """Whether nothing may be sent: the database is away, refuses something, or too many rounds are parked."""
         waiting = sum(len(batch.items) for batch in self.parked)
-        return self._away or self._asking or self._isolating or waiting > PARKED_MOST
+        return self._away or self._asking or self._isolating or waiting > PARKED_ROUNDS_MAX
 
-    def abort(self) -> None:
-        """Give up writing. What is unwritten stays claimed, and becomes a doubt when its lease ends."""
-        self._aborted.set()
-
-    @property
-    def aborted(self) -> asyncio.Event:
-        """Set once it is given up."""
-        return self._aborted
-
-    def take_due(self) -> list[SettleBatch]:
-        """Take out the parked batches that are to be tried again now, those that have waited long without closing."""
-        now = time.monotonic()
+    def due_batches(self) -> list[SettleBatch]:
+        """Take the parked batches whose next try is due; those that have waited too long are not closed any more."""
+        now = self._now()
         due = [batch for batch in self.parked if batch.due <= now]
         self.parked = [batch for batch in self.parked if batch.due > now]
         return [
@@ -101,9 +104,9 @@ class BatchWriter:
         ]
 
     async def write(self, first: SettleBatch) -> AsyncIterator[tuple[Sequence[Settlement], SettledBatch | None]]:
-        """Write a batch; yields parts of it, each with what became of it, None for a row that cannot be written.
+        """Write a batch; yields its parts with their results, None for rows that cannot be written.
 
-        What others are in the way of is parked, and is yielded by a later call.
+        A part that foreign locks hold up is parked, and a later call yields it.
         """
         work = deque([first])
         while work and not self._aborted.is_set():
@@ -111,9 +114,8 @@ class BatchWriter:
             try:
                 settled = await self._settle(batch)
             except psycopg.Error as error:
-                batch = replace(batch, again=True)
                 self._isolating = True
-                if (failed := self._after(batch, error, work)) is not None:
+                if (failed := self._after(batch.failed(), error, work)) is not None:
                     yield failed.items, None
                 continue
             if settled is None:
@@ -143,12 +145,12 @@ class BatchWriter:
                 if not await self._answers():
                     endings = 0
                     raise
-                if isinstance(error, ReplyTimeoutError):  # the function is slow, or waits for what has no lock_timeout
+                if isinstance(error, ReplyTimeoutError):  # a slow function, or a lock without lock_timeout
                     raise BusyError(str(error)) from error
                 endings += 1
-                if endings < ENDINGS:
+                if endings < ENDED_SESSIONS_MAX:
                     raise
-                raise StubbornError(str(error)) from error
+                raise SessionEnderError(str(error)) from error
 
         settled = await retry_until(once, until=self._aborted, on_away=self._note_away, busy_tries=1)
         if settled is not None:
@@ -156,7 +158,7 @@ class BatchWriter:
         return settled
 
     async def _answers(self) -> bool:
-        """Whether the server answers somebody else. Nothing is sent until that is known."""
+        """Whether the server answers another session. Nothing is sent until that is known."""
         self._in_hand.doubted = True
         self._asking = True
         try:
@@ -167,9 +169,9 @@ class BatchWriter:
             self._asking = False
 
     def _after(self, batch: SettleBatch, error: psycopg.Error, work: deque[SettleBatch]) -> SettleBatch | None:
-        """Arrange what comes next; returns the batch where nothing does."""
+        """Arrange the batch's next step; returns the batch where there is none."""
         self._note_back()
-        now = time.monotonic()
+        now = self._now()
         trouble = ErrorClass.BUSY if isinstance(error, BusyError) else ErrorClass.REFUSED
         message = short_message(error)
         then = after_failure(batch, trouble, now=now, patience_s=self.patience_s)
@@ -197,7 +199,7 @@ class BatchWriter:
         return None
 
     async def _restore(self, batch: SettleBatch, missing: Sequence[str]) -> tuple[list[Settlement], list[Settlement]]:
-        """Put lost attempts on record again: the settlements that can be written now, and those that cannot."""
+        """Record lost attempts again; returns the settlements that can be written now, and those that cannot."""
         items = [item for item in batch.items if item.claim.uuid in missing]
         found = await retry_until(
             lambda: self._claims.restore_attempts([item.claim for item in items]), until=self._aborted
@@ -207,7 +209,7 @@ class BatchWriter:
         self._in_hand.doubted = True
         restored, lost = [], []
         for item in items:
-            # Not found as missing any more: another look has restored it meanwhile, under the id that it knows.
+            # Not missing any more: the lease keeper has restored it meanwhile, under the id that the claim has.
             cancellation_id = found.get(item.claim.uuid, item.claim.cancellation_id)
             if cancellation_id is not None:
                 restored.append(item._replace(claim=item.claim._replace(cancellation_id=cancellation_id)))

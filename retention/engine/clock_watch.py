@@ -1,4 +1,8 @@
-"""A run's eye on the database's clock, and the words for what a run waits for."""
+"""Watches the database's clock for one run, and reports what a run waits for.
+
+The database's clock decides, but is not trusted unchecked. While it cannot be relied on, nothing is sent, no deadline
+counts and no lease expires.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
-    from retention.engine.partner import Partner
+    from retention.engine.run_partner import RunPartner
     from retention.engine.senders import Senders
     from retention.ledger.clocks import Clocks
     from retention.ledger.engine_ledger import EngineLedger
@@ -21,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class ClockWatch:
-    """While the database's clock cannot be relied on, nothing is sent, and neither deadlines nor leases are heeded.
+    """Whether the run may rely on the database's clock, and what is mended after it was wrong.
 
     `limit` and the policy's `deadline` are in seconds.
     """
@@ -30,7 +34,7 @@ class ClockWatch:
         self,
         ledger: EngineLedger,
         clocks: Clocks,
-        partners: Sequence[Partner],
+        partners: Sequence[RunPartner],
         log: FilteringBoundLogger,
         *,
         limit: float,
@@ -43,23 +47,21 @@ class ClockWatch:
         self._limit = limit
         self._deadline = deadline
         self._jumps = clocks.jumps
-        self._told = False
+        self._reported = False
         self._correct_at = 0.0
-        for partner in partners:
-            partner.believes_clock = self.agrees
 
     def agrees(self) -> bool:
-        """Whether the run may go by the database's clock."""
+        """Whether the run may rely on the database's clock."""
         return self._clocks.agrees(self._limit)
 
     async def look(self) -> None:
-        """After a look at the run: tell what has changed, and renew this process's leases after a jump."""
-        if (problem := self._clocks.problem(self._limit)) and not self._told:
-            self._told = True
+        """After a look at the run: report a change, and renew this process's leases after a jump."""
+        if (problem := self._clocks.problem(self._limit)) and not self._reported:
+            self._reported = True
             difference = round(self._clocks.difference, 3)
             self._log.error("clock.difference", detail=problem, difference_s=difference)
-        elif self._told and problem is None:
-            self._told = False
+        elif self._reported and problem is None:
+            self._reported = False
             self._correct_at = 0.0
             self._log.info("clock.agrees", difference_s=round(self._clocks.difference, 3))
         if (jumps := self._clocks.jumps) != self._jumps:
@@ -68,7 +70,7 @@ class ClockWatch:
             self._jumps = jumps
 
     async def correct(self, *, leases: bool) -> None:
-        """Now and then, take back times that lie impossibly far ahead, and tell of each."""
+        """Now and then, correct times that are impossibly far ahead, and report each."""
         if not self.agrees() or time.monotonic() < self._correct_at:
             return
         self._correct_at = time.monotonic() + CORRECTION_INTERVAL_S
@@ -81,29 +83,27 @@ class ClockWatch:
 
 
 class WaitLog:
-    """Heeds the partners' pauses, and tells once for what a run waits, for each partner and reason."""
+    """Obeys the vendors' pauses, and reports once what a run waits for, for each partner and reason."""
 
     def __init__(self, log: FilteringBoundLogger) -> None:
         self._log = log
-        self._told: set[tuple[str, bool]] = set()
+        self._reported: set[tuple[str, bool]] = set()
 
     def look(self, every: Iterable[Senders], sight: RunSnapshot, asked: float, until: float) -> None:
-        """Heed what the ledger, asked at that moment, says of pauses; each is heeded `until` the next look is over."""
+        """Obey the vendors' pauses in the ledger, as asked then; each counts `until` the next look is over."""
         for senders in every:
             partner = senders.partner
-            if partner.name in sight.throttled:
-                partner.throttle(until)
-            else:
-                partner.not_throttled(asked)
-            self._tell(partner.name, sight.waits, idle=not senders.places.in_flight.total())
+            throttled = partner.name in sight.throttled
+            partner.state.obey_ledger_throttle(throttled=throttled, asked_s=asked, until_s=until)
+            self._report(partner.name, sight.waits, idle=not senders.places.in_flight.total())
 
-    def _tell(self, partner: str, waits: Iterable[ClaimWait], *, idle: bool) -> None:
+    def _report(self, partner: str, waits: Iterable[ClaimWait], *, idle: bool) -> None:
         found = {wait.by_vendor: wait.until for wait in waits if wait.partner == partner}
         if True not in found:
-            self._told.discard((partner, True))  # the vendor's next pause is told anew; for slots once is enough
+            self._reported.discard((partner, True))  # the next pause is reported again
         for by_vendor, until in found.items() if idle else ():
-            if (partner, by_vendor) not in self._told:
-                self._told.add((partner, by_vendor))
+            if (partner, by_vendor) not in self._reported:
+                self._reported.add((partner, by_vendor))
                 why = (
                     "its vendor asked to be left alone; `retention resume` ends that earlier"
                     if by_vendor

@@ -1,4 +1,8 @@
-"""Send: the requests of one partner, each in its slot, over a connection that is already there."""
+"""Sends the requests of one partner, each in its slot, over a connection that is already there.
+
+Nothing is awaited between the last check of a claim (`check_send`) and the write of its request. A pause, a halt or a
+hold that is known then stops the request.
+"""
 
 from __future__ import annotations
 
@@ -9,79 +13,94 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from retention.core.model import Kind
+from retention.core.sending.decision import throttle_pause_s
 from retention.core.sending.in_flight import InFlightLimit
 from retention.core.sending.pacing import LOOK_GOOD_S, LateBudget
 from retention.core.sending.send_check import SendCheck, check_send
-from retention.core.sending.transitions import pause_for
+from retention.engine.lifecycle import DrainReason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from retention.core.model import Claim, Settlement
-    from retention.engine.partner import Partner
+    from retention.engine.lifecycle import Lifecycle
+    from retention.engine.run_partner import RunPartner
     from retention.engine.settler import Settler
     from retention.vendor_api.client import Exchange
     from retention.vendor_api.connection import Connection
 
-TICK_S = 0.0005
-"""Seconds by which a slot may be used early: the loop's timers are coarse."""
+SLOT_EARLY_S = 0.0005
+"""Seconds by which a slot may be used early: the event loop's timers are coarse."""
 
 CONNECTION_POLL_S = 0.01
-"""Seconds between looks for a connection, where a claim's turn came and none is in hand."""
+"""Seconds between looks for a connection, where a claim's slot has come and no connection is at hand."""
 
 
 class Senders:
-    """As many senders as requests may be in flight, shared by cancel requests and questions.
+    """As many sender tasks as requests may be in flight, shared by cancel requests and status probes.
 
-    A sender takes a claim when its slot comes, takes a connection, looks once more whether the request may leave, and
-    writes it: nothing is waited for between that look and the write. Claims that may not leave wait in `unsent` and
-    `late` for the dispatcher of their kind.
+    A sender takes a claim when its slot comes, takes a connection, checks the claim once more, and writes the request.
+    Claims that may not leave wait for the dispatcher of their kind: in `unsent` to be released, in `late` for another
+    slot. `holding` counts the claims of this process whose replies are not handed to the settler yet; `waiting` those
+    of them that have not left. `now` is the monotonic clock, and `clock_offset_s` the database's clock minus it.
     """
 
-    def __init__(self, partner: Partner, settler: Settler) -> None:
+    def __init__(
+        self,
+        partner: RunPartner,
+        settler: Settler,
+        lifecycle: Lifecycle,
+        clock_agrees: Callable[[], bool],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.partner = partner
-        self.places = InFlightLimit(partner.concurrency)
+        self.places = InFlightLimit(partner.gateway.concurrency)
         self.waiting: Counter[Kind] = Counter()
         self.unsent: dict[Kind, list[Claim]] = {kind: [] for kind in Kind}
         self.late: dict[Kind, list[Claim]] = {kind: [] for kind in Kind}
-        self.holding: Counter[Kind] = Counter()  # claims in this process's hands, until their replies are taken in
-        self.clock_offset_s = 0.0  # the database's time minus this process's monotonic time
+        self.holding: Counter[Kind] = Counter()
+        self.clock_offset_s = 0.0
         self._settler = settler
+        self._lifecycle = lifecycle
+        self._clock_agrees = clock_agrees
+        self._now = now  # not the loop's own clock, which may be as coarse as a millisecond
         self._queues: dict[Kind, deque[Claim]] = {kind: deque() for kind in Kind}
-        self._unconnected: Counter[Kind] = Counter()  # claims whose turn came, and that wait for a connection
-        self._idle: deque[asyncio.Future[None]] = deque()
+        self._unconnected: Counter[Kind] = Counter()  # claims whose slots have come, and that wait for a connection
+        self._waiting_senders: deque[asyncio.Future[None]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
-        self._stopped = False
         self._budgets = {kind: LateBudget(partner.terms.rate_of(kind)) for kind in Kind}
-        self._now: Callable[[], float] = time.monotonic  # the loop's own clock may be as coarse as a millisecond
 
-    def stop(self) -> None:
-        """No request leaves after this; what is in flight is waited for."""
-        self._stopped = True
-        self._wake(len(self._idle))
+    def may_call(self, kind: Kind, now: float) -> bool:
+        """Whether the partner may be called, by its state and by the database's clock."""
+        return self.partner.state.may_call(kind, now) and self._clock_agrees()
+
+    def wake(self) -> None:
+        """Wake all senders: the engine drains. No request leaves after that."""
+        self._wake_senders(len(self._waiting_senders))
 
     async def run(self) -> None:
-        """Send until stopped and drained."""
-        senders = [asyncio.create_task(self._send_all()) for _ in range(self.partner.concurrency)]
+        """Send until the engine drains and every request in flight has its reply."""
+        senders = [asyncio.create_task(self._send_all()) for _ in range(self.places.capacity)]
         try:
             await asyncio.gather(*senders)
         finally:
-            # Also where a sender failed: what is in flight is money, and is waited for.
-            self.stop()
+            # Also where a sender failed: a request in flight is money, and is waited for.
+            self._lifecycle.drain(DrainReason.RUN_ENDED)
+            self.wake()
             await asyncio.gather(*senders, return_exceptions=True)
             if self._timer is not None:
                 self._timer.cancel()
 
-    def give(self, claims: Iterable[Claim]) -> None:
-        """Take claims in, each to be sent in its slot."""
+    def enqueue(self, claims: Iterable[Claim]) -> None:
+        """Take claims, each to be sent in its slot."""
         for claim in claims:
             self._queues[claim.kind].append(claim)
             self.waiting[claim.kind] += 1
         self._arm()
 
     def withdraw(self, kind: Kind, *, expired_only: bool) -> None:
-        """Hand back claims that wait for their slots: all of them, or those whose look is not young any more."""
+        """Move claims that wait for their slots to `unsent`: all of them, or those that may not leave any more."""
         now, queue = self._now(), self._queues[kind]
         kept = [claim for claim in queue if expired_only and now < claim.leave_by]
         if len(kept) < len(queue):
@@ -94,26 +113,68 @@ class Senders:
             self.unsent[kind] += self.late[kind]
             self.late[kind] = []
 
-    async def _send_all(self) -> None:
-        while True:
-            claim = self._next_due()
-            if claim is not None:
-                await self._try(claim)
-            elif self._stopped:
-                return
-            else:
-                idler = asyncio.get_running_loop().create_future()
-                self._idle.append(idler)
-                self._arm()
-                await idler
+    def queued(self) -> list[Claim]:
+        """The claims that wait for their slots."""
+        return [claim for queue in self._queues.values() for claim in queue]
 
-    def _next_due(self) -> Claim | None:
+    def take_due(self) -> Claim | None:
+        """Take the claim whose slot has come; once the engine drains, any claim."""
         queue = self._first_queue()
-        if queue is None or (queue[0].slot > self._now() + TICK_S and not self._stopped):
+        if queue is None or (queue[0].slot > self._now() + SLOT_EARLY_S and self._lifecycle.running):
             return None
         claim = queue.popleft()
         self.waiting[claim.kind] -= 1
         return claim
+
+    def check(self, claim: Claim, *, connected: bool) -> bool:
+        """Whether a claim's request may leave now; otherwise the claim waits in `unsent` or `late`."""
+        kind, now = claim.kind, self._now()
+        found = check_send(
+            claim, now, allowed=self._may_send(kind, now), connected=connected, budget=self._budgets[kind]
+        )
+        if found is SendCheck.SEND:
+            return True
+        (self.late if found is SendCheck.NEW_SLOT else self.unsent)[kind].append(claim)
+        return False
+
+    async def receive(self, claim: Claim, exchange: Exchange) -> Settlement | None:
+        """Hand a request's reply to the settler; None where the request did not leave.
+
+        Waits while too many replies are unwritten, so that the sender is parked with its reply.
+        """
+        sent_at = exchange.sent_at
+        if sent_at is None:  # this process stood still between its last check and the write
+            self.unsent[claim.kind].append(claim)
+            return None
+        now, partner = self._now(), self.partner
+        self._settler.count_wait(partner, max(0.0, claim.slot - claim.leave_by + LOOK_GOOD_S))
+        self.places.observe(now - sent_at)
+        item = await self._interpret(claim, exchange)
+        pause = throttle_pause_s(item, exchange.answer)
+        if pause is not None:
+            partner.state.throttle(self._now() + pause)
+            await self._settler.record_throttle(partner, pause)
+            partner.state.throttle_recorded(self._now())
+        reply = (partner, item, now - sent_at, sent_at)
+        if not self._settler.offer(reply):
+            await self._settler.put(reply)
+        self.holding[claim.kind] -= 1
+        if claim.kind is Kind.CANCEL:
+            partner.asked.forget(claim.cancellation_id)
+        return item
+
+    async def _send_all(self) -> None:
+        while True:
+            claim = self.take_due()
+            if claim is not None:
+                await self._send_or_return(claim)
+            elif not self._lifecycle.running:
+                return
+            else:
+                waiter = asyncio.get_running_loop().create_future()
+                self._waiting_senders.append(waiter)
+                self._arm()
+                await waiter
 
     def _first_queue(self) -> deque[Claim] | None:
         """The queue whose first claim's slot comes first."""
@@ -122,7 +183,7 @@ class Senders:
     def _arm(self) -> None:
         """Have a sender woken when the next slot comes."""
         queue = self._first_queue()
-        if queue is None or not self._idle:
+        if queue is None or not self._waiting_senders:
             return
         at = queue[0].slot
         if self._timer is not None:
@@ -134,102 +195,72 @@ class Senders:
 
     def _slot_came(self) -> None:
         self._timer = None
-        now = self._now() + TICK_S
-        self._wake(sum(claim.slot <= now for queue in self._queues.values() for claim in _head(queue, now)))
+        now = self._now() + SLOT_EARLY_S
+        self._wake_senders(sum(claim.slot <= now for queue in self._queues.values() for claim in _head(queue, now)))
         self._arm()
 
-    def _wake(self, senders: int) -> None:
-        for _ in range(min(senders, len(self._idle))):
-            idler = self._idle.popleft()
-            if not idler.done():  # cancelled, as all is when the loop is torn down
-                idler.set_result(None)
+    def _wake_senders(self, senders: int) -> None:
+        for _ in range(min(senders, len(self._waiting_senders))):
+            waiter = self._waiting_senders.popleft()
+            if not waiter.done():  # cancelled, as all is when the loop is torn down
+                waiter.set_result(None)
 
-    async def _try(self, claim: Claim) -> None:
-        """Send a claim whose slot has come, or say what else becomes of it."""
-        kind, partner = claim.kind, self.partner
+    async def _send_or_return(self, claim: Claim) -> None:
+        """Send a claim whose slot has come, if it may leave."""
+        kind, gateway = claim.kind, self.partner.gateway
         self.places.began(kind)
         connection = None
         try:
-            connection = partner.connection(kind) or await self._wait_for_connection(claim)
-            now = self._now()
-            check = check_send(
-                claim,
-                now,
-                allowed=self._may_send(kind, now),
-                connected=connection is not None,
-                budget=self._budgets[kind],
-            )
-            if check is SendCheck.SEND and connection is not None:
-                await self._send(claim, connection)
-                return
-            if connection is not None:
-                partner.keep(kind, connection)
-            (self.late if check is SendCheck.NEW_SLOT else self.unsent)[kind].append(claim)
+            connection = gateway.take_connection(kind) or await self._wait_for_connection(claim)
+            if self.check(claim, connected=connection is not None) and connection is not None:
+                await self.receive(claim, await gateway.call(claim, connection))
+            elif connection is not None:
+                gateway.return_connection(kind, connection)
         except BaseException:
             if connection is not None:
                 connection.close()
             raise
         finally:
             self.places.ended(kind)
-            if not self._stopped and partner.uses_connections_once(kind):
+            if self._lifecycle.running and gateway.uses_connections_once(kind):
                 self._replace_connections(kind)
 
     def _replace_connections(self, kind: Kind) -> None:
-        """See to connections for the claims that wait: none comes back from a request."""
+        """Make connections for the claims that wait: this vendor's requests give none back."""
         unconnected = self._unconnected
         wanted = self.waiting[kind] + unconnected[kind]
-        if wanted and not self.partner.blocked(kind, self._now()):
-            self.partner.open_connections(kind, wanted, self.places, unconnected=unconnected.total())
+        if wanted and self.may_call(kind, self._now()):
+            in_flight = self.places.in_flight.total() - unconnected.total()
+            self.partner.gateway.open_connections(kind, wanted, in_flight)
 
     def _may_send(self, kind: Kind, now: float) -> bool:
-        return not (self._stopped or self._settler.blocked or self.partner.blocked(kind, now))
+        return self._lifecycle.running and not self._settler.blocked and self.may_call(kind, now)
 
     async def _wait_for_connection(self, claim: Claim) -> Connection | None:
-        """Wait for a new connection, or one that another request gives back; without one the claim is handed back."""
+        """Wait for a new connection, or one that another request gives back; None where none came in time."""
         kind = claim.kind
         self._unconnected[kind] += 1
         try:
             while self._may_send(kind, now := self._now()) and now < claim.leave_by:
                 self._replace_connections(kind)
                 await asyncio.sleep(CONNECTION_POLL_S)
-                if (connection := self.partner.connection(kind)) is not None:
+                if (connection := self.partner.gateway.take_connection(kind)) is not None:
                     return connection
         finally:
             self._unconnected[kind] -= 1
         return None
 
-    async def _send(self, claim: Claim, connection: Connection) -> None:
-        exchange = await self.partner.call(claim, connection)
-        if exchange.sent_at is None:  # this process stood still between its last look and the write
-            self.unsent[claim.kind].append(claim)
-            return
-        now = self._now()
-        self._settler.note_wait(self.partner, max(0.0, claim.slot - claim.leave_by + LOOK_GOOD_S))
-        self.places.observe(now - exchange.sent_at)
-        item = await self._interpret(claim, exchange)
-        pause = pause_for(item, exchange.answer)
-        if pause is not None:
-            self.partner.throttle(self._now() + pause)
-            self.partner.unrecorded += 1
-            await self._settler.note_throttled(self.partner, pause)
-            self.partner.recorded()
-        # Waits while too many replies are unwritten; the sender is parked with it.
-        reply = (self.partner, item, now - exchange.sent_at, exchange.sent_at)
-        if not self._settler.take(reply):
-            await self._settler.put(reply)
-        self.holding[claim.kind] -= 1
-        if claim.kind is Kind.CANCEL:
-            self.partner.told.done(claim.cancellation_id)
-
     async def _interpret(self, claim: Claim, exchange: Exchange) -> Settlement:
-        """What an answer changes, once it is known whether the vendor knows us at all."""
-        known = False
-        if exchange.sent_at is not None and self.partner.refuses_us(claim, exchange.answer):
-            if self.partner.secret_changes:
+        """Decide what an answer changes, once it is known whether the vendor refuses us or this round."""
+        known, gateway = False, self.partner.gateway
+        if exchange.sent_at is not None and gateway.refuses_us(claim, exchange.answer):
+            if gateway.secret_changes:
                 self._settler.log.warning("partner.secret_changes", partner=self.partner.name)
-            known = await self.partner.judge_refusal(exchange.answer, exchange.sent_at, stopped=lambda: self._stopped)
-        sign = self.partner.wrong_status_address(claim, exchange.answer)
-        item = self.partner.settle(
+            known = await gateway.judge_refusal(
+                exchange.answer, exchange.sent_at, stopped=lambda: not self._lifecycle.running
+            )
+        sign = gateway.wrong_status_address(claim, exchange.answer)
+        item = gateway.interpret(
             claim,
             exchange.answer,
             sent_at=self._at(exchange.sent_at),
@@ -238,11 +269,11 @@ class Senders:
             wrong_address=sign is not None,
         )
         if sign is not None:
-            await self._settler.halt_wrong_status_address(self.partner, sign)
+            await self._settler.halt_for_status_address(self.partner, sign)
         return item
 
     def _at(self, moment: float | None) -> datetime | None:
-        """A moment of this process's clock as the database's clock shows it, whatever this host's clock says."""
+        """A moment of the monotonic clock as the database's clock shows it, whatever this host's clock says."""
         return None if moment is None else datetime.fromtimestamp(moment + self.clock_offset_s, UTC)
 
 

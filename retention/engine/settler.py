@@ -1,4 +1,9 @@
-"""Settle: replies are collected, written in batches, and only then told to anybody."""
+"""Settles replies: collects them, has them written in batches, and reports each one once it is written.
+
+A reply that the ledger does not have yet may be lost, so no log line, counter or permission to cancel comes before its
+commit. A process keeps the replies of the last half minute: a server that takes over may lack them, and they are then
+written again.
+"""
 
 from __future__ import annotations
 
@@ -9,149 +14,175 @@ from typing import TYPE_CHECKING
 
 from retention.core.model import LIVE_STATES, Outcome
 from retention.core.planning.rails import check_closings, check_replies
-from retention.core.sending.settle_batch import BUSY_PAUSE_S, SettleBatch
+from retention.core.sending.partner_state import CALLABLE_STATES, PartnerHalt
+from retention.core.sending.settle_batch import BUSY_PAUSE_S, SettleBatch, one_per_round
 from retention.engine.batch_writer import BUSY_OVERDUE_S, BUSY_STOPPED_S, BatchWriter
 from retention.engine.claims_in_hand import RECENT, RECENT_S, ClaimsInHand
 from retention.engine.events import attempt_event, is_open_doubt
+from retention.engine.lifecycle import Phase
 from retention.engine.retry import retry_until
 from retention.ledger.database_errors import ReplyTimeoutError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from structlog.typing import FilteringBoundLogger
 
-    from retention.core.model import Settlement
+    from retention.core.model import Claim, Settlement
     from retention.engine.counters import RunCounters
-    from retention.engine.partner import Partner
+    from retention.engine.lifecycle import Lifecycle
+    from retention.engine.run_partner import RunPartner
     from retention.ledger.engine_ledger import EngineLedger
     from retention.ledger.results import ClosedGroup, SettledBatch, SettledRow, SkippedRound
 
-TimedReply = tuple["Partner", "Settlement", float, float]
-"""A reply, from whom, how many seconds it took, and when on the monotonic clock its request left."""
+TimedReply = tuple["RunPartner", "Settlement", float, float]
+"""A partner, its reply, the seconds that it took, and when on the monotonic clock its request left."""
 
 UNWRITTEN_MAX = 450
-"""Replies that may wait; beyond it the senders wait with theirs."""
+"""Unwritten replies allowed before senders block."""
 
-BATCH = 500
+BATCH_MAX = 500
 """Replies written at once, at the most."""
 
 REPORT_CHUNK = 50
-"""Replies told of in one go."""
+"""Replies reported before the event loop runs other tasks, which have slots to keep."""
 
 BATCH_MIN = 200
 """Replies that are written without waiting for more."""
 
 BATCH_LINGER_S = 0.03
-"""Seconds for which fewer may gather."""
+"""Seconds for which fewer replies may gather."""
 
 
 class Settler:
-    """Where replies come in, and wait until they are written. `in_hand` are the claims of this process."""
+    """The replies of one process, from their arrival until they are written. `in_hand` are its claims.
+
+    `skip_tried_reason`: why this run leaves the rounds that an earlier run has tried to a later one; None if it does
+    not. `now` is the monotonic clock, in seconds.
+    """
 
     def __init__(
         self,
         ledger: EngineLedger,
-        stats: RunCounters,
+        counters: RunCounters,
         log: FilteringBoundLogger,
+        lifecycle: Lifecycle,
         *,
         max_failure_ratio: float,
         max_conflicts: int,
-        passed: Sequence[str],
+        overrides: Sequence[str],
         log_user_ids: bool,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.log = log
         self.in_hand = ClaimsInHand()
+        self.skip_tried_reason: str | None = None
         self._control = ledger.control
-        self._writer = BatchWriter(ledger.settlements, ledger.claims, self.in_hand, log)
-        self._stats = stats
+        self._lifecycle = lifecycle
+        self._writer = BatchWriter(ledger.settlements, ledger.claims, self.in_hand, log, lifecycle.aborted, now)
+        self._counters = counters
         self._max_failure_ratio = max_failure_ratio
         self._max_conflicts = max_conflicts
-        self._passed = passed
+        self._overrides = overrides
         self._log_user_ids = log_user_ids
+        self._now = now
         self._inbox: list[TimedReply] = []
-        self._came = asyncio.Event()
-        self._room = asyncio.Event()
-        self._last = False
+        self._arrived = asyncio.Event()
+        self._has_room = asyncio.Event()
         self._unwritten: dict[str, TimedReply] = {}
         self._recent: deque[tuple[float, Settlement]] = deque(maxlen=RECENT)
         self._again: list[Settlement] = []
-        self._halted = False
-        self.leaves_tried: str | None = None
-        """Why this run leaves the rounds that an earlier run has tried, where it does."""
+        self._rail_tripped = False
 
     @property
     def blocked(self) -> bool:
-        """Whether nothing may be sent: its reply could not be written just now."""
+        """Whether nothing may be sent, because its reply could not be written now."""
         return self._writer.blocked
 
     @property
     def empty(self) -> bool:
-        """Whether every reply that came in is written."""
+        """Whether every reply that arrived is written."""
         return not self._unwritten
 
-    def take(self, reply: TimedReply) -> bool:
-        """Take a reply in, unless too many are unwritten."""
+    @property
+    def unwritten(self) -> list[Claim]:
+        """The claims whose replies arrived and are not written."""
+        return [item.claim for _, item, _, _ in self._unwritten.values()]
+
+    @property
+    def writes_again(self) -> bool:
+        """Whether replies wait to be written again."""
+        return bool(self._again)
+
+    def offer(self, reply: TimedReply) -> bool:
+        """Take a reply; False where too many are unwritten, and the caller has to `put` it."""
         self._unwritten[reply[1].claim.uuid] = reply
         if len(self._inbox) >= UNWRITTEN_MAX:
             return False
         self._inbox.append(reply)
-        self._came.set()
+        self._arrived.set()
         return True
 
     async def put(self, reply: TimedReply) -> None:
         """Hand a reply over; waits while too many are unwritten."""
-        while not self.take(reply):
-            self._room.clear()
-            await self._room.wait()
+        while not self.offer(reply):
+            self._has_room.clear()
+            await self._has_room.wait()
 
-    def write_again(self) -> None:
-        """Another server has taken over: what was written just before it may be lost, and is written once more."""
-        since = time.monotonic() - RECENT_S
+    def rewrite_recent(self) -> None:
+        """Write the replies of the last half minute again: the server that took over may lack them."""
+        since = self._now() - RECENT_S
         self._again += [item for written_at, item in self._recent if written_at > since]
         self._recent.clear()
-        self._came.set()
+        self._arrived.set()
 
-    def close(self) -> None:
-        """No more replies come; `run` ends when the last one is written."""
-        self._last = True
-        self._came.set()
+    def finish_input(self) -> None:
+        """No more replies come; `run` ends once the last one is written."""
+        self._lifecycle.advance(Phase.FINISHING)
+        self._arrived.set()
 
-    def hurry(self, *, stopped: bool) -> None:
-        """Wait less long for others: this process is `stopped`, or its run's deadline has come."""
+    def shorten_waits(self, *, stopped: bool) -> None:
+        """Wait less long for foreign locks: this process is `stopped`, or its run's deadline has come."""
         self._writer.patience_s = min(self._writer.patience_s, BUSY_STOPPED_S if stopped else BUSY_OVERDUE_S)
 
     def abort(self) -> None:
-        """Give up writing; what is unwritten stays claimed, and becomes a doubt."""
-        self._writer.abort()
-        self._came.set()
+        """Stop writing. Unwritten replies stay claims, and become doubts when their leases end."""
+        self._lifecycle.abort()
+        self._arrived.set()
 
     async def run(self) -> None:
-        """Write replies until closed."""
-        while (
-            self._inbox or self._again or self._writer.parked or not self._last
-        ) and not self._writer.aborted.is_set():
-            due = self._writer.take_due()
-            while self._again:
-                again, self._again = self._again[:BATCH], self._again[BATCH:]
-                due += [SettleBatch(part, again=True) for part in _one_per_round(again)]
-            if not self._inbox and not due:
-                await self._wait()
-                continue
-            if len(self._inbox) < BATCH_MIN and not self._last:
+        """Write replies until the input is finished and everything is written."""
+        while not self._lifecycle.aborted.is_set():
+            finishing = self._lifecycle.phase >= Phase.FINISHING
+            if self._inbox and len(self._inbox) < BATCH_MIN and not finishing:
                 await asyncio.sleep(BATCH_LINGER_S)
-            batch, self._inbox = self._inbox[:BATCH], self._inbox[BATCH:]
-            self._room.set()
-            for part in _one_per_round([item for _, item, _, _ in batch]):
-                await self._write(SettleBatch(part))
-            for parked in due:
-                await self._write(parked)
+            if await self.write_once():
+                continue
+            if self._lifecycle.phase >= Phase.FINISHING and not self._writer.parked:
+                return
+            await self._wait()
+
+    async def write_once(self) -> bool:
+        """Write one batch of new replies, and the older batches that are due; False where there were none."""
+        due = self._writer.due_batches()
+        while self._again:
+            again, self._again = self._again[:BATCH_MAX], self._again[BATCH_MAX:]
+            due += [SettleBatch(part, again=True) for part in one_per_round(again)]
+        if not self._inbox and not due:
+            return False
+        batch, self._inbox = self._inbox[:BATCH_MAX], self._inbox[BATCH_MAX:]
+        self._has_room.set()
+        for part in one_per_round([item for _, item, _, _ in batch]):
+            await self._write(SettleBatch(part))
+        for parked in due:
+            await self._write(parked)
+        return True
 
     async def _wait(self) -> None:
-        self._came.clear()
+        self._arrived.clear()
         try:
             async with asyncio.timeout(BUSY_PAUSE_S if self._writer.parked else None):
-                await self._came.wait()
+                await self._arrived.wait()
         except TimeoutError:
             pass
 
@@ -159,105 +190,101 @@ class Settler:
         async for items, settled in self._writer.write(batch):
             for nth, item in enumerate(items):
                 if nth % REPORT_CHUNK == REPORT_CHUNK - 1:
-                    await asyncio.sleep(0)  # others have slots to keep
-                await self._written(item, settled)
+                    await asyncio.sleep(0)
+                await self._finish(item, settled)
             if settled is not None:
-                await self._check(settled)
+                await self._check_rails(settled)
 
-    async def _written(self, item: Settlement, settled: SettledBatch | None) -> None:
-        """What follows once a reply is written; nothing does from one that cannot be."""
-        answered = self._unwritten.pop(item.claim.uuid, None)
+    async def _finish(self, item: Settlement, settled: SettledBatch | None) -> None:
+        """Report a reply that is written, and act on it; one that cannot be written (None) is only dropped."""
+        reply = self._unwritten.pop(item.claim.uuid, None)
         self.in_hand.drop(item.claim)
         if settled is not None:
-            self._recent.append((time.monotonic(), item))
-        if settled is None or answered is None:  # None: it is written once more, and was told the first time
+            self._recent.append((self._now(), item))
+        if settled is None or reply is None:  # None: written again, and reported the first time
             return
-        partner, _, latency, sent_at = answered
-        done = settled.written.get(item.claim.uuid)
-        self._tell(item, latency, done)
-        if done is not None and item.outcome is Outcome.IN_PROGRESS and item.state in partner.callable_states:
-            partner.told.add(item.claim.cancellation_id, sent_at)
-        if item.outcome is Outcome.UNAUTHORIZED and partner.halted:
-            await self._halt_partner(partner)
+        partner, _, latency, sent_at = reply
+        row = settled.written.get(item.claim.uuid)
+        self._report(item, latency, row)
+        if (
+            row is not None
+            and item.outcome is Outcome.IN_PROGRESS
+            and item.state in CALLABLE_STATES
+            and partner.terms.ask_first
+        ):
+            partner.asked.add(item.claim.cancellation_id, sent_at)
+        if item.outcome is Outcome.UNAUTHORIZED and partner.state.halted:
+            await self._record_halt(partner)
 
-    def note_silence(self, error: Exception) -> None:
-        """Say that the database has not answered, where nothing else would show it."""
-        self.in_hand.doubted = True
-        if isinstance(error, ReplyTimeoutError):
-            self.log.warning("database.away", problem=str(error))
-
-    async def _check(self, settled: SettledBatch) -> None:
+    async def _check_rails(self, settled: SettledBatch) -> None:
         tripped = None
-        if settled.recent_again is not None and self.leaves_tried is None:
-            again = check_replies(settled.recent_again, self._max_failure_ratio, self._passed)
+        if settled.recent_again is not None and self.skip_tried_reason is None:
+            again = check_replies(settled.recent_again, self._max_failure_ratio, self._overrides)
             if again is not None:
-                self.leaves_tried = f"tried before, and left to a later run: {again.words}"
+                self.skip_tried_reason = f"tried before, and left to a later run: {again.words}"
                 self.log.warning("run.tried_rounds_left", detail=again.words)
         if settled.recent is not None:
-            tripped = check_replies(settled.recent, self._max_failure_ratio, self._passed)
+            tripped = check_replies(settled.recent, self._max_failure_ratio, self._overrides)
         if settled.refused_closings is not None:
-            tripped = check_closings(settled.refused_closings, self._max_conflicts, self._passed) or tripped
-        if tripped is not None and not self._halted:
-            halted = await retry_until(lambda: self._control.halt_run(str(tripped)), until=self._writer.aborted)
-            self._halted = halted is not None
+            tripped = check_closings(settled.refused_closings, self._max_conflicts, self._overrides) or tripped
+        if tripped is not None and not self._rail_tripped:
+            halted = await retry_until(lambda: self._control.halt_run(str(tripped)), until=self._lifecycle.aborted)
+            self._rail_tripped = halted is not None
 
-    async def _halt_partner(self, partner: Partner) -> None:
-        if await retry_until(lambda: self._control.halt_partner(partner.name), until=self._writer.aborted):
+    async def _record_halt(self, partner: RunPartner) -> None:
+        if await retry_until(lambda: self._control.halt_partner(partner.name), until=self._lifecycle.aborted):
             self.log.error("partner.unauthorized", partner=partner.name)
 
-    async def halt_wrong_status_address(self, partner: Partner, sign: str) -> None:
-        """Halt the run before its first cancel: questions do not get to the vendor."""
-        partner.halted = True
+    async def halt_for_status_address(self, partner: RunPartner, sign: str) -> None:
+        """Halt the run before its first cancel: status probes do not reach the vendor. `sign` shows that."""
+        partner.state.halt(PartnerHalt.STATUS_ADDRESS)
         reason = (
             f"status_url: the status address of partner {partner.name} does not answer questions ({sign}), and with"
             " ask_first nothing is cancelled without asking; mend status_url, or set ask_first = false"
         )
-        await retry_until(lambda: self._control.halt_run(reason), until=self._writer.aborted)
+        await retry_until(lambda: self._control.halt_run(reason), until=self._lifecycle.aborted)
 
-    async def note_throttled(self, partner: Partner, pause: float) -> None:
-        """Let every replica know that the partner wants to be left alone for so many seconds."""
+    async def record_throttle(self, partner: RunPartner, pause: float) -> None:
+        """Record in the ledger that the vendor asked for a pause of so many seconds: every process obeys it."""
         self.log.warning("partner.throttled", partner=partner.name, pause_s=round(pause, 3))
-        await retry_until(lambda: self._control.throttle_partner(partner.terms, pause), until=self._writer.aborted)
+        await retry_until(lambda: self._control.throttle_partner(partner.terms, pause), until=self._lifecycle.aborted)
 
-    def note_wait(self, partner: Partner, seconds: float) -> None:
-        """Count what a request waited for its slot."""
-        self._stats.tally.waited[partner.name] += round(seconds * 1000)
+    # What the other parts have reported and counted.
 
-    def note_given_up(self, given_up: Sequence[ClosedGroup]) -> None:
-        """Count rounds that nothing more is sent for."""
-        for group in given_up:
-            self._stats.ended(group.partner, group.market, group.state, group.rounds)
+    def report_silence(self, error: Exception) -> None:
+        """Report that the database has not answered a claim, which nothing else would show."""
+        self.in_hand.doubted = True
+        if isinstance(error, ReplyTimeoutError):
+            self.log.warning("database.away", problem=str(error))
 
-    def note_dropped(self, dropped: SkippedRound) -> None:
-        """Tell of a round that was not to be called any more."""
-        if dropped.state not in LIVE_STATES:
-            self._stats.ended(dropped.partner, dropped.market, dropped.state)
+    def count_wait(self, partner: RunPartner, seconds: float) -> None:
+        """Count the time that a request waited for its slot."""
+        self._counters.tally.waited[partner.name] += round(seconds * 1000)
+
+    def count_closed(self, closed: Sequence[ClosedGroup]) -> None:
+        """Count rounds that the run closed without a request."""
+        for group in closed:
+            self._counters.ended(group.partner, group.market, group.state, group.rounds)
+
+    def report_skipped(self, skipped: SkippedRound) -> None:
+        """Report a round that a claim found not to be called any more."""
+        if skipped.state not in LIVE_STATES:
+            self._counters.ended(skipped.partner, skipped.market, skipped.state)
         self.log.info(
-            "round.settled" if dropped.state not in LIVE_STATES else "round.in_doubt",
-            run_id=dropped.run_id,
-            partner=dropped.partner,
-            market=dropped.market,
-            round_id=dropped.round_id,
-            outcome=dropped.state.value,
-            detail=dropped.detail,
+            "round.settled" if skipped.state not in LIVE_STATES else "round.in_doubt",
+            run_id=skipped.run_id,
+            partner=skipped.partner,
+            market=skipped.market,
+            round_id=skipped.round_id,
+            outcome=skipped.state.value,
+            detail=skipped.detail,
         )
 
-    def _tell(self, item: Settlement, latency: float, written: SettledRow | None) -> None:
+    def _report(self, item: Settlement, latency: float, row: SettledRow | None) -> None:
         claim = item.claim
-        self._stats.tally.requests[claim.partner].note(latency)
-        if written is not None and (item.state not in LIVE_STATES or is_open_doubt(item)):
-            self._stats.ended(claim.partner, claim.market, item.state)
-            self._stats.refund(claim.partner, item.currency, item.amount)
-        event, level, values = attempt_event(item, latency, written, with_user=self._log_user_ids)
+        self._counters.tally.requests[claim.partner].note(latency)
+        if row is not None and (item.state not in LIVE_STATES or is_open_doubt(item)):
+            self._counters.ended(claim.partner, claim.market, item.state)
+            self._counters.refund(claim.partner, item.currency, item.amount)
+        event, level, values = attempt_event(item, latency, row, with_user=self._log_user_ids)
         getattr(self.log, level)(event, **values)
-
-
-def _one_per_round(batch: Sequence[Settlement]) -> list[list[Settlement]]:
-    """Split where a round comes twice (a late reply beside its successor's): one statement changes a row once."""
-    parts: list[dict[int, Settlement]] = [{}]
-    for item in batch:
-        key = item.claim.cancellation_id
-        if key in parts[-1]:
-            parts.append({})
-        parts[-1][key] = item
-    return [list(part.values()) for part in parts if part]

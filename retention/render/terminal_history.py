@@ -115,7 +115,7 @@ def _hold_events(hold: Hold) -> Iterator[tuple[datetime, str]]:
 
 
 def _next_step(item: Cancellation) -> str:
-    """Write what happens next to a cancellation that is not settled."""
+    """Write the next step of a cancellation that is not settled."""
     if item.due_at:
         return f"more is tried from {time_text(item.due_at)} on, by run {item.taken_up_by or item.run_id}"
     if item.state == "in_doubt":

@@ -1,4 +1,4 @@
-"""Reads the life of one round, as of one moment."""
+"""Reads the history of one round, as of one moment."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 async def explain(
     database: Database, partner: str, round_id: str, policies: Sequence[tuple[str, Scope]]
 ) -> RoundHistory:
-    """Tell which of the policies, each a name and a scope, would plan the round now, and all that was done to it."""
+    """Read a round's history, and whether each policy (a name and a scope) would plan the round now."""
     key = {"partner": partner, "round_id": round_id}
     async with database.transaction(snapshot=True) as transaction:
         as_of = (await transaction.row("clocks/get_time")).now
@@ -32,26 +32,27 @@ async def explain(
         attempts = [Attempt(*row) for row in await transaction.rows("reports/list_round_attempts", **key)]
         holds = tuple(Hold(*row) for row in await transaction.rows("reports/list_round_holds", **key))
     open_round = OpenRound(*open_rows[0]) if open_rows else None
-    standing = LedgerFacts(holds, _holding(rows), sum(row.state in _ENDINGS for row in rows), len(open_rows))
+    endings = sum(row.state in _COUNTED_FOR_MAX_RUNS for row in rows)
+    facts = LedgerFacts(holds, _current_row(rows), endings, len(open_rows))
     return RoundHistory(
         partner,
         round_id,
         as_of,
         seen=bool(open_round or rows),
         open_round=open_round,
-        policies=tuple(explain_eligibility(name, scope, open_round, standing, as_of) for name, scope in policies),
+        policies=tuple(explain_eligibility(name, scope, open_round, facts, as_of) for name, scope in policies),
         cancellations=tuple(_cancellation(row, attempts) for row in rows),
         holds=holds,
     )
 
 
-_ENDINGS = {State.REJECTED, State.ALREADY_COMPLETED}
+_COUNTED_FOR_MAX_RUNS = {State.REJECTED, State.ALREADY_COMPLETED}
 _UNSENT = {State.PLANNED, State.RETRYING}
 _COLUMNS = [field.name for field in fields(Cancellation) if field.name not in {"discrepancies", "attempts"}]
 
 
-def _holding(rows: Sequence[Any]) -> CurrentRow | None:
-    """Find the row that has the round to itself; what an abandoned run never sent is planned again by the next one."""
+def _current_row(rows: Sequence[Any]) -> CurrentRow | None:
+    """Return the row that holds the round. Unsent rows of an abandoned run hold nothing: the next run plans them."""
     for row in rows:
         if row.holds_round and not (row.abandoned and row.state in _UNSENT and not row.doubtful):
             return CurrentRow(row.id, row.run_id, row.state)

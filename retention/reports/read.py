@@ -1,4 +1,9 @@
-"""Reads a report from the ledger, as of one moment and in flat memory, however long it is."""
+"""Reads a report from the ledger, as of one moment, and in constant memory.
+
+A report waits for settlements that are being written: a settlement carries the time at which its transaction began, and
+may commit after the period's end. `pg_locks` shows every role the open writers. After half a minute the report is
+refused: it is never made without them.
+"""
 
 from __future__ import annotations
 
@@ -20,18 +25,18 @@ if TYPE_CHECKING:
     from retention.ledger.database import Database
     from retention.reports.report import Selection
 
-_BEGUN = timedelta(seconds=2)
-"""After so long, whatever began to write before a moment holds its locks."""
+_LOCK_DELAY = timedelta(seconds=2)
+"""The longest time from a writer's begin to its locks."""
 
-_WRITTEN_S = 30.0
-"""Seconds that a report waits for what is being written, at the most."""
+_WRITERS_TIMEOUT_S = 30.0
+"""The longest wait for open writers."""
 
-_AGAIN_S = 0.05
+_POLL_INTERVAL_S = 0.05
 
 
 @asynccontextmanager
 async def read_report(database: Database, selection: Selection) -> AsyncIterator[Report]:
-    """Open a report. Its rounds can be read while it is open, and are those that its totals count."""
+    """Open a report, and wait for writers of its period first. Raises UsageError where they take too long."""
     values = {
         "outcomes": [str(outcome) for outcome in (OUTCOMES if selection.all_outcomes else CANCELLED_STATES)],
         "start": selection.start,
@@ -41,7 +46,7 @@ async def read_report(database: Database, selection: Selection) -> AsyncIterator
         "run_id": selection.run_id,
     }
     if selection.end is not None:
-        await _all_written(database, selection.end)
+        await _wait_for_writers(database, selection.end)
     async with database.transaction(snapshot=True) as transaction:
         generated_at = (await transaction.row("clocks/get_time")).now
         totals = tuple(Total(*row) for row in await transaction.rows("reports/sum_report_totals", **values))
@@ -50,22 +55,21 @@ async def read_report(database: Database, selection: Selection) -> AsyncIterator
             yield Report(selection, generated_at, totals, rounds)
 
 
-async def _all_written(database: Database, end: datetime) -> None:
-    """Wait until all that was settled before a moment that is past can be read.
+async def _wait_for_writers(database: Database, end: datetime) -> None:
+    """Wait until every settlement with a time before `end` can be read; an `end` in the future needs no wait.
 
-    A settlement has the time at which it began, and it may take long, since the operator's own table changes with it.
-    A report that did not see it would leave its round out, and the next period's would not have it either.
+    A settlement that commits later would be in no report: it is too late for this period, and too early for the next.
     """
     now = (await database.row("clocks/get_time")).now
     if end > now:
         return
-    await asyncio.sleep(max(0.0, (end + _BEGUN - now).total_seconds()))
+    await asyncio.sleep(max(0.0, (end + _LOCK_DELAY - now).total_seconds()))
     try:
-        async with asyncio.timeout(_WRITTEN_S):
-            left = await _writers(database)
-            while left:
-                await asyncio.sleep(_AGAIN_S)
-                left &= await _writers(database)
+        async with asyncio.timeout(_WRITERS_TIMEOUT_S):
+            writers = await _writers(database)
+            while writers:
+                await asyncio.sleep(_POLL_INTERVAL_S)
+                writers &= await _writers(database)
     except TimeoutError:
         raise UsageError(
             f"cancellations that may belong to the time before {time_text(end)} are still being written; make the"

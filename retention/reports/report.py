@@ -1,4 +1,4 @@
-"""What a report tells: the values that the table, the files and the web pages show alike."""
+"""The values of a report: table, files and pages show the same ones."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 OUTCOMES = (State.IN_DOUBT, *RESOLUTIONS)
-"""All that may have become of a round; a resolved one counts as what it was resolved as."""
+"""All outcomes of a round. A resolved round has the outcome that it was resolved as."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which cancellations a report is about: what became so from `start` on and before `end`; None is no limit."""
+    """The cancellations of a report: they got their outcome at or after `start` and before `end`. None is no limit."""
 
     start: datetime | None = None
     end: datetime | None = None
@@ -31,7 +31,7 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class ReportRound:
-    """One round and what became of it. Amounts in units of their currency, as promised and as staked."""
+    """One round and its outcome. `amount` is the promised refund, `stake` the stake, both in currency units."""
 
     partner: str
     market: str
@@ -59,9 +59,9 @@ class ReportRound:
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """The rounds of one market, outcome and currency: the refund's, else the stake's; None where neither is known.
+    """The rounds of one market, outcome and currency: the refund's currency, else the stake's, else None.
 
-    `amount` and `stake` are sums of what was promised and staked in that currency, by whichever rounds.
+    `amount` and `stake`: the sums of all refunds and stakes in that currency, also of rounds counted under another.
     """
 
     market: str
@@ -73,12 +73,12 @@ class Total:
 
 
 COLUMNS = tuple(field.name for field in fields(ReportRound))
-"""The contract's names of a round's values, in its order."""
+"""The names of a round's values in the contract, in the contract's order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A report that is being read: the totals are known, the rounds come one by one, once, and agree with them."""
+    """An open report. Its rounds can be read once, one by one, and agree with its totals."""
 
     selection: Selection
     generated_at: datetime

@@ -34,8 +34,8 @@ def plan_document(
 ) -> dict[str, Any]:
     """Describe a plan, its totals and the pauses that would delay its run.
 
-    `rates`: requests per second, by partner. `vendor_pauses`: the end of each partner's vendor pause. `pauses`: those
-    that people set. Stakes are in currency units, `eta_seconds` in seconds.
+    `rates`: requests per second, by partner. `vendor_pauses`: the end of each partner's vendor pause. `pauses`: the
+    pauses that people set. Stakes are in currency units, `eta_seconds` in seconds.
     """
     totals = plan.figures()
     return {

@@ -8,7 +8,7 @@ from retention.core.names import NameKind
 from retention.core.planning.plan import Scope
 
 if TYPE_CHECKING:
-    from retention.settings import Policy, Settings
+    from retention.settings.model import Policy, Settings
 
 
 def scope_of(settings: Settings, policy: Policy, limit: int | None = None) -> Scope:

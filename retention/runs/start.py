@@ -62,7 +62,9 @@ class RunStarter:
         if refusal := await self._ledger.try_close_rounds():
             return await self.halt(run, Halt(refusal))
         ended = await self._parts.work(run.run_id, run.policy, run.overridden)
-        result = await self.result(run.run_id, plan=run.plan, unreachable=bool(ended.lost), stopped=ended.stopped)
+        result = await self.result(
+            run.run_id, plan=run.plan, unreachable=bool(ended.unreachable), stopped=ended.stopped
+        )
         # The row names the process that ended the run, because that process may have lost the answer to its COMMIT.
         return self.log_result(run.log, result, ended=result.summary.ended_by == self._parts.replica)
 

@@ -12,7 +12,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from retention.core.model import Treatment
-from retention.core.sending.codes import DEFAULT_CODES
+from retention.core.sending.reply_rules import DEFAULT_CODES
 from retention.settings.fields import COUNT, DURATION, MANY, SWITCH, Codes, Duration, Login, Table, Token, Url, key
 
 if TYPE_CHECKING:

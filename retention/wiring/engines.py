@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from retention.engine.engine import EngineResult
     from retention.process.shutdown import DrainScope
-    from retention.settings import Policy
+    from retention.settings.model import Policy
     from retention.wiring.services import Services
 
 
@@ -68,7 +68,7 @@ async def work_on(
             run_id=run_id,
             max_failure_ratio=policy.max_failure_ratio,
             max_conflicts=policy.max_conflicts,
-            passed=passed,
+            overrides=passed,
             log_user_ids=services.settings.log_user_ids,
             clock=ClockWatch(
                 ledger,

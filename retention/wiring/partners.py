@@ -6,11 +6,13 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from retention.core.model import Credentials
+from retention.core.sending.partner_state import PartnerState
 from retention.core.sending.reply_rules import ReplyRules
-from retention.engine.credentials import Access
-from retention.engine.partner import Partner
+from retention.engine.run_partner import RunPartner
 from retention.ledger.terms import PartnerTerms
 from retention.settings.partner import Call
+from retention.vendor_api.credentials import Access
+from retention.vendor_api.gateway import VendorGateway
 
 if TYPE_CHECKING:
     from contextlib import AsyncExitStack
@@ -34,22 +36,26 @@ def terms_of(partner: PartnerSettings) -> PartnerTerms:
     )
 
 
-async def open_partner(stack: AsyncExitStack, settings: PartnerSettings, policy: Policy, redactor: Redactor) -> Partner:
+async def open_partner(
+    stack: AsyncExitStack, settings: PartnerSettings, policy: Policy, redactor: Redactor
+) -> RunPartner:
     """Make what calls a partner in a run of the policy; it is closed with the stack."""
     from retention.vendor_api.client import VendorClient  # noqa: PLC0415 - slow to import, and most commands call nobody
 
     client = VendorClient(timeout=settings.timeout.total_seconds(), max_pause=settings.max_pause.total_seconds())
-    return Partner(
-        terms_of(settings),
-        ReplyRules(
-            settings.treatments,
-            settings.max_attempts,
-            settings.status_probe,
-            ask_first=settings.asks_first,
-            cancel_winnings=policy.winnings == "cancel",
-            refund_in_reply=settings.refund_in_reply,
-        ),
+    state = PartnerState(settings.max_attempts, status_probe=settings.status_probe, ask_first=settings.asks_first)
+    rules = ReplyRules(
+        settings.treatments,
+        settings.max_attempts,
+        settings.status_probe,
+        ask_first=settings.asks_first,
+        cancel_winnings=policy.winnings == "cancel",
+        refund_in_reply=settings.refund_in_reply,
+    )
+    gateway = VendorGateway(
         await stack.enter_async_context(client),
+        rules,
+        state,
         concurrency=settings.concurrency,
         send_game_id=settings.send_game_id,
         # Asked anew for each call: a secret in a file may change while a run is on.
@@ -58,6 +64,7 @@ async def open_partner(stack: AsyncExitStack, settings: PartnerSettings, policy:
         redact=redactor.text,
         is_echo=redactor.is_echo,
     )
+    return RunPartner(terms_of(settings), state, gateway)
 
 
 def _access(settings: PartnerSettings) -> Access:

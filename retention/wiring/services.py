@@ -1,20 +1,17 @@
-"""The only place where concrete things are put together."""
+"""Builds the parts of a process that commands and the daemon share."""
 
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import os
 import socket
 import uuid
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from retention.engine.counters import ProcessCounters
-from retention.errors import ConfigurationError
 from retention.ledger.clocks import Clocks
 from retention.ledger.database import open_database
 from retention.ledger.database_errors import UNAVAILABLE
@@ -28,7 +25,6 @@ from retention.ledger.runs import RunLedger
 from retention.ledger.schedules import ScheduleStore
 from retention.ledger.stalled_runs import StalledRuns
 from retention.process.waiting import telling
-from retention.redaction import Redactor
 from retention.runs.model import RunParts
 from retention.runs.scope import scope_of
 from retention.runs.service import RunService
@@ -44,20 +40,20 @@ if TYPE_CHECKING:
     from retention.ledger.claims import PartnerTerms
     from retention.ledger.database import Database
     from retention.notify.notifier import Notifier
-    from retention.process.shutdown import DrainScope, ShutdownSignals
-    from retention.settings import Settings
-    from retention.settings.model import Policy, Target
+    from retention.process.shutdown import DrainScope
+    from retention.redaction import Redactor
+    from retention.settings.model import Policy, Settings, Target
 
-TELLING = 15.0
-"""Seconds that a command may take at its end to tell people."""
+NOTIFY_S = 15.0
+"""Time that a command may take at its end to send notifications."""
 
 CONNECTIONS = 6
-"""To the database, at the most: claims of a few lanes, one settlement, one look around."""
+"""Database connections at most: for a few partners' claims, one settlement, and the heartbeat."""
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """A process's parts, put together."""
+    """The parts of a process. `replica` is its name in the ledger."""
 
     settings: Settings
     database: Database
@@ -70,73 +66,75 @@ class Services:
 
     @property
     def run_ledger(self) -> RunLedger:
-        """The ledger's runs."""
+        """The ledger of runs."""
         return RunLedger(self.database, self.clocks)
 
     @property
     def stalls(self) -> StalledRuns:
-        """Runs that stand still."""
+        """The ledger of stalled runs."""
         return StalledRuns(self.database, self.replica)
 
     @property
     def plans(self) -> Plans:
-        """The plans of runs."""
+        """The ledger of plans."""
         return Plans(self.database, self.clocks)
 
     @property
     def holds(self) -> Holds:
-        """The ledger's holds."""
+        """The ledger of holds."""
         return Holds(self.database)
 
     @property
     def pauses(self) -> Pauses:
-        """The kill switch and the vendors' pauses."""
+        """The ledger of pauses: the kill switch, and the vendors' pauses."""
         return Pauses(self.database)
 
     @property
     def schedules(self) -> ScheduleStore:
-        """The ledger's schedules."""
+        """The ledger of schedules."""
         return ScheduleStore(self.database, self.replica, self.clocks)
 
     @asynccontextmanager
     async def notifier(self, targets: Callable[[], Mapping[str, Target]] | None = None) -> AsyncIterator[Notifier]:
-        """Who tells people; `targets`, where they may change, else those of this configuration."""
-        from retention.notify.apprise_channel import AppriseChannel  # noqa: PLC0415 - slow to import, and few commands have something to tell
+        """Open the notifier. `targets` gives the targets where they may change, else this configuration has them."""
+        from retention.notify.apprise_channel import AppriseChannel  # noqa: PLC0415 - slow to import, and few commands notify
         from retention.notify.notifier import Notifier  # noqa: PLC0415
         from retention.notify.webhook import Webhook  # noqa: PLC0415
 
         async with Webhook() as webhook:
-            notices = NotificationOutbox(self.database, self.redactor.own_words)
-            yield Notifier(notices, targets or (lambda: self.settings.notify), webhook, AppriseChannel(), self.log)
+            outbox = NotificationOutbox(self.database, self.redactor.own_text)
+            yield Notifier(outbox, targets or (lambda: self.settings.notify), webhook, AppriseChannel(), self.log)
 
     async def tell(self) -> None:
-        """Tell people what has come up, as far as TELLING allows; a daemon, or the next run, goes on with the rest."""
+        """Send the notifications of the outbox for at most NOTIFY_S; a daemon or the next run sends the rest."""
         if self.clocks.problem(self.settings.clock_limit()):
-            return  # what has been tried for long is given up, which a wrong clock must not decide
+            return  # an old notification is given up, and a wrong clock must not decide its age
         try:
-            async with asyncio.timeout(TELLING), self.notifier() as notifier:
-                with telling(self.log, "notification.waiting", detail=f"tells people, for {TELLING:.0f} s at the most"):
+            async with asyncio.timeout(NOTIFY_S), self.notifier() as notifier:
+                with telling(
+                    self.log, "notification.waiting", detail=f"tells people, for {NOTIFY_S:.0f} s at the most"
+                ):
                     await notifier.once()
         except (*UNAVAILABLE, TimeoutError) as error:
             self.log.warning("notification.put_off", problem=type(error).__name__)
 
     @property
     def review(self) -> Review:
-        """What needs a person."""
+        """The ledger of rounds that need review."""
         return Review(self.database)
 
     def terms(self, names: Sequence[str]) -> list[PartnerTerms]:
-        """The terms on which those partners are called."""
+        """Return the terms on which these partners are called."""
         return [terms_of(self.settings.partner(name)) for name in names]
 
     def runs(
-        self, place: DrainScope, *, show: bool = False, stalled: Callable[[], Awaitable[None]] | None = None
+        self, scope: DrainScope, *, show: bool = False, stalled: Callable[[], Awaitable[None]] | None = None
     ) -> RunService:
-        """Makes runs, whose engines work at that place; `show` their progress where stderr is a terminal.
+        """Return the service that plans and executes runs; their engines drain with `scope`.
 
-        `stalled` has people told of a run that makes no progress, while it still stands.
+        `show` shows their progress where stderr is a terminal. `stalled` is called once a run makes no progress.
         """
-        work = partial(work_on, self, place, show, stalled)
+        work = partial(work_on, self, scope, show, stalled)
         return RunService(
             RunParts(
                 ledger=self.run_ledger,
@@ -148,7 +146,7 @@ class Services:
                 check_configured=self._check_configured,
                 counters=self.tally,
                 log=self.log,
-                signal_code=lambda: place.code,
+                signal_code=lambda: scope.code,
                 policy_now=self._policy_now,
                 scope=self._scope,
                 clock_limit=self.settings.clock_limit,
@@ -156,7 +154,7 @@ class Services:
         )
 
     def _policy_now(self, name: str) -> Policy | None:
-        """A policy as it is configured now, with the partners that it speaks of."""
+        """Return the policy as it is configured now, its partners named; None where it is not configured."""
         policy = self.settings.policies.get(name)
         return policy and policy.model_copy(update={"partners": self.settings.partners_of(policy)})
 
@@ -173,7 +171,7 @@ class Services:
 async def open_services(
     settings: Settings, log: FilteringBoundLogger, redactor: Redactor, connections: int = CONNECTIONS
 ) -> AsyncIterator[Services]:
-    """Connect to the database and put the parts together. Raises DatabaseUnreachableError."""
+    """Connect to the database and build the parts. Raises DatabaseUnreachableError."""
     secret = settings.database.dsn
     async with open_database(secret.reveal if secret else str, connections, log) as database:
         clocks = Clocks(timeouts_of(settings))
@@ -181,94 +179,10 @@ async def open_services(
 
 
 def timeouts_of(settings: Settings) -> list[float]:
-    """How many seconds a request to each partner may take."""
+    """Return how many seconds a request may take, for each partner."""
     return [partner.timeout.total_seconds() for partner in settings.partners.values()]
 
 
-def redactor_of(settings: Settings) -> Redactor:
-    """What keeps this configuration's secrets out of everything that is written."""
-    return Redactor(*_secrets_of(settings))
-
-
-def _secrets_of(settings: Settings) -> tuple[Callable[[], list[str]], Callable[[], set[str]], Callable[[], set[str]]]:
-    every = settings.every_secret()
-    urls = [url for partner in settings.partners.values() for url in partner.addresses()]
-    urls += [url for target in settings.notify.values() for url in (target.webhook, target.apprise) if url]
-    listed: list[str] = []
-    seen: list[int] | None = None
-
-    def words() -> list[str]:
-        # It is asked for each line. What has not been read by whoever uses it can stand in nothing that is written, so
-        # no file is looked at here.
-        nonlocal listed, seen
-        revisions = [secret.revision for secret in every]
-        if revisions != seen:
-            listed = [*settings.secrets(), *(part for url in urls for part in _parts(url.reveal()))]
-            seen = revisions
-        return listed
-
-    return (
-        words,
-        lambda: {*settings.partners, *settings.policies},
-        lambda: {partner.secure_login.reveal() for partner in settings.partners.values()},
-    )
-
-
-@lru_cache(maxsize=64)
-def _parts(address: str) -> tuple[str, ...]:
-    """What tells an address though it is not the whole of it: a vendor may well repeat the path it was asked for."""
-    url = urlsplit(address)
-    local = url.hostname in {"127.0.0.1", "::1", "localhost"}
-    parts = (url.netloc, "" if local else url.hostname, url.path.rstrip("/"), url.query, url.password)
-    return tuple(part for part in parts if part)
-
-
-async def serve(
-    services: Services,
-    signals: ShutdownSignals,
-    load: Callable[[], Settings],
-    *,
-    address: tuple[str, int],
-    drain_timeout: float,
-    announce: Callable[[str], None],
-) -> int:
-    """Be a daemon until a signal comes; returns that signal's exit code.
-
-    `load` reads the configuration anew, `announce` is told where health and metrics are, `drain_timeout` is in seconds.
-    Raises UsageError where the address cannot be had.
-    """
-    from retention.daemon.daemon import Daemon  # noqa: PLC0415 - slow to import, and only this command wants them
-    from retention.daemon.health import listening, make_app  # noqa: PLC0415
-    from retention.metrics import Metrics  # noqa: PLC0415
-
-    current = services
-
-    def reload() -> Services:
-        nonlocal current
-        settings = load()
-        if settings.database.dsn != services.settings.database.dsn:
-            raise ConfigurationError("database.dsn: cannot change while `serve` runs; restart it instead")
-        services.redactor.follow(*_secrets_of(settings))
-        services.clocks.set_timeouts(timeouts_of(settings))
-        current = dataclasses.replace(services, settings=settings)
-        return current
-
-    metrics = Metrics(services.tally)
-    metrics.watch_process()
-    async with AsyncExitStack() as stack:
-        notifier = await stack.enter_async_context(services.notifier(lambda: current.settings.notify))
-        daemon = Daemon(services, metrics, notifier, reload, lambda: signals.code, drain_timeout)
-        await daemon.begin()
-        app = make_app(daemon.problem, daemon.unready, metrics)
-        url = await stack.enter_async_context(listening(app, *address))
-        announce(url)
-        services.log.info("serve.started", url=url, replica=services.replica)
-        with signals.drain_on_signal(daemon):
-            signals.listen_for_hangup(daemon.reload)
-            await daemon.run()
-    return signals.code or 0
-
-
 def replica_name() -> str:
-    """A name for this process that no other has: hosts may share a name, and process numbers come again."""
+    """Return a name that no other process has: hosts may share a name, and process ids are reused."""
     return f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"

@@ -17,7 +17,7 @@ from support.bulk import MB, start_run
 from bench.figures import WITHIN, median_of, refuse
 from bench.server_log import COARSE
 from bench.sparse import keep_only_the_last, wrong
-from retention.engine.dispatcher import BATCH
+from retention.engine.dispatcher import BATCH_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -228,7 +228,7 @@ class Scene:
         """
         with psycopg.connect(self.dsn) as connection:
             taken = connection.execute(_TAKEN, [[claim.at + COARSE for claim in claims]]).fetchall()
-        full = [(claims[nth].ms, place) for nth, rounds, place in taken if rounds == BATCH]
+        full = [(claims[nth].ms, place) for nth, rounds, place in taken if rounds == BATCH_MAX]
         tenth = self.stale / 10
         return [ms for ms, at in full if at < tenth], [ms for ms, at in full if at >= 9 * tenth]
 

@@ -89,7 +89,7 @@ def guided(folder: Path, seconds: float, seed: int) -> None:
     """Be libFuzzer; does not return. What it finds goes to the folder, to be judged by whoever asked."""
     import atheris  # noqa: PLC0415 - an optional tool, and what it instruments is imported below
 
-    with atheris.instrument_imports(include=["retention.core.sending.wire", "retention.core.sending.transitions"]):
+    with atheris.instrument_imports(include=["retention.core.sending.wire", "retention.core.sending.outcomes"]):
         from support.hostile import CLAIMS, settled, understood  # noqa: PLC0415
         from support.mutator import Mutator  # noqa: PLC0415
     known = [said for path in folder.iterdir() if (said := _parsed(path.read_bytes())) is not None]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from support.world import World
 
     from retention.ledger.database import Database
+    from retention.ledger.results import SettledRow
 
 
 async def busy(world: World, database: Database, body: str) -> list[dict[str, Any]]:
@@ -37,9 +40,8 @@ async def busy(world: World, database: Database, body: str) -> list[dict[str, An
         events.append(event)
         raise structlog.DropEvent
 
-    writer = BatchWriter(
-        planned.work.settlements, planned.work.claims, ClaimsInHand(), structlog.wrap_logger(None, processors=[keep])
-    )
+    log = structlog.wrap_logger(None, processors=[keep], wrapper_class=structlog.BoundLogger)
+    writer = BatchWriter(planned.work.settlements, planned.work.claims, ClaimsInHand(), log, asyncio.Event())
     assert [] == [part async for part in writer.write(SettleBatch(cancelled(claims)))]
     assert 1 == len(writer.parked)
     return events
@@ -64,3 +66,18 @@ async def test_a_lock_in_the_functions_way_is_told_with_its_sqlstate(world: Worl
     assert [("database.busy", "close_rounds: not now (SQLSTATE 55P03)")] == [
         (event["event"], event["problem"]) for event in events
     ]
+
+
+async def test_halves_of_a_committed_batch_are_settled_and_not_late(world: World, database: Database) -> None:
+    """A batch whose COMMIT was not answered is tried again by halves, and each round is found settled, once."""
+    await world.seed(4)
+    planned = await begin(database)
+    items = cancelled((await planned.work.claims.claim(Kind.CANCEL, TERMS, after=0, batch=100)).claims)
+    settlements = planned.work.settlements
+    await settlements.settle_replies(items)  # its answer is lost
+    written: dict[str, SettledRow] = {}
+    for half in SettleBatch(items).failed().halves():
+        written |= (await settlements.settle_replies(half.items, again=half.again)).written
+    assert {item.claim.uuid for item in items} == written.keys()
+    assert not any(row.conflict for row in written.values())
+    assert {"cancelled": 4} == Counter((await world.states()).values())

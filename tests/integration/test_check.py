@@ -16,7 +16,7 @@ from retention.ledger.checks.finding import Finding
 from retention.ledger.checks.readiness import check_database, require_ready
 from retention.ledger.database import open_database
 from retention.ledger.database_errors import ServerUnavailableError
-from retention.settings import Settings
+from retention.settings.model import Settings
 from retention.simulator.faults import Faults
 from retention.simulator.server import Simulator
 
@@ -140,7 +140,7 @@ async def test_a_database_that_goes_away_while_it_is_looked_at_is_a_finding(
     async def shut_down(*_: object) -> list[Finding]:
         raise ServerUnavailableError("terminating connection\nmore")
 
-    monkeypatch.setattr(check, "check_database", shut_down)
+    monkeypatch.setattr("retention.checks.database.check_database", shut_down)
     async with Simulator(secure_login=LOGIN, token=TOKEN) as vendor:
         findings = await look_at_all(vendor, database_dsn)
 

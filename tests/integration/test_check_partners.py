@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from retention.checks import checks as check
-from retention.settings import Settings
+from retention.settings.model import Settings
 from retention.simulator.server import Simulator
 
 if TYPE_CHECKING:

@@ -10,18 +10,19 @@ import pytest
 from support.bare import SCOPE, TERMS
 
 from retention.core.model import Claim, Credentials
-from retention.core.sending.codes import DEFAULT_CODES
-from retention.core.sending.reply_rules import ReplyRules
+from retention.core.sending.partner_state import PartnerState
+from retention.core.sending.reply_rules import DEFAULT_CODES, ReplyRules
 from retention.engine.counters import ProcessCounters, RunCounters
-from retention.engine.credentials import Access
 from retention.engine.engine import Engine
-from retention.engine.partner import Partner
+from retention.engine.run_partner import RunPartner
 from retention.ledger.engine_ledger import EngineLedger
 from retention.ledger.plans import Plans, RunRequest
 from retention.ledger.runs import RunLedger
 from retention.log import configure
 from retention.redaction import Redactor
 from retention.vendor_api.client import VendorClient
+from retention.vendor_api.credentials import Access
+from retention.vendor_api.gateway import VendorGateway
 
 if TYPE_CHECKING:
     from support.world import World
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
     from retention.vendor_api.connection import Connection
 
 
-class BrokenPartner(Partner):
-    """A partner whose calls fail in a way that nobody thought of."""
+class BrokenGateway(VendorGateway):
+    """A gateway whose calls fail in a way that nobody thought of."""
 
     async def call(self, claim: Claim, connection: Connection) -> NoReturn:  # noqa: ARG002 - it fails first
         """Fail."""
@@ -45,10 +46,11 @@ async def test_a_bug_in_a_sender_ends_the_run_and_is_told(world: World, database
     await Plans(database).create_run(RunRequest(run_id, "nightly", "enforce", "tess", None, {}), SCOPE, [TERMS])
     assert await runs.start_run(run_id, None)
     async with VendorClient(timeout=TERMS.timeout) as client:
-        partner = BrokenPartner(
-            TERMS,
-            ReplyRules(DEFAULT_CODES, TERMS.max_attempts, status_probe=True),
+        state = PartnerState(TERMS.max_attempts, status_probe=True, ask_first=False)
+        gateway = BrokenGateway(
             client,
+            ReplyRules(DEFAULT_CODES, TERMS.max_attempts, status_probe=True),
+            state,
             concurrency=1,
             send_game_id=True,
             access=lambda: Access(world.vendor.url, world.vendor.url, world.vendor.url, Credentials("login", "token")),
@@ -57,13 +59,13 @@ async def test_a_bug_in_a_sender_ends_the_run_and_is_told(world: World, database
         )
         engine = Engine(
             EngineLedger.of_run(database, run_id, "one", None, time.monotonic),
-            [partner],
+            [RunPartner(TERMS, state, gateway)],
             RunCounters("nightly", ProcessCounters()),
             configure("json", "error", Redactor(list, set)),
             run_id=run_id,
             max_failure_ratio=0.2,
             max_conflicts=5,
-            passed=(),
+            overrides=(),
             log_user_ids=False,
         )
         with pytest.raises(RuntimeError, match="a bug that r0 met"):

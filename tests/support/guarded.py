@@ -21,6 +21,7 @@ SEEDED = "4711"
 
 # The owner is a superuser: whatever could be made to run with its rights could do anything.
 _OPERATORS = f"""
+REVOKE CREATE ON SCHEMA public FROM PUBLIC; -- PostgreSQL 14 lets each role create there
 CREATE TABLE casino.players (player text, iban text);
 CREATE TABLE public.ledger (booking text);
 CREATE SEQUENCE public.tickets;

@@ -15,9 +15,8 @@ from uuid import UUID
 import orjson
 
 from retention.core.model import Claim, Kind, Outcome, Reply, Settlement, State
-from retention.core.sending.codes import DEFAULT_CODES
-from retention.core.sending.reply_rules import ReplyRules
-from retention.core.sending.transitions import settle
+from retention.core.sending.decision import decide
+from retention.core.sending.reply_rules import DEFAULT_CODES, ReplyRules
 from retention.core.sending.wire import decode
 from support.mutator import Mutator
 from support.oracle import (
@@ -133,7 +132,7 @@ def understood(said: Said, decode: Decode = decode) -> Reply:
 
 def settled(reply: Reply, claim: Claim, treating: ReplyRules) -> Settlement:
     """What it does to a round."""
-    return settle(claim, reply, treating, sent_at=NOW, replied_at=NOW, fraction=0.5)
+    return decide(claim, reply, treating, sent_at=NOW, replied_at=NOW, jitter=0.5)
 
 
 def misread(said: Said, reply: Reply) -> list[str]:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from psycopg import Error
 
 from retention.core.model import Kind
-from retention.core.sending.codes import DEFAULT_CODES
-from retention.core.sending.reply_rules import ReplyRules
+from retention.core.sending.reply_rules import DEFAULT_CODES, ReplyRules
 from retention.core.sending.wire import decode
 from support.bare import TERMS, begin
 from support.hostile import settled, understood

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retention.settings import format_duration, parse_duration
+from retention.settings.durations import format_duration, parse_duration
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_durations_and_errors_are_light() -> None:
     """What `--help` needs of the configuration does not import pydantic or psycopg."""
     program = (
         "import sys, retention.errors, retention.settings.durations\n"
-        "from retention.settings import find_config, render_template\n"
+        "from retention.settings.files import find_config, render_template\n"
         "render_template()\n"
         "print(sorted({'pydantic', 'psycopg', 'aiohttp'} & set(sys.modules)))"
     )

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from retention.settings import Secret
-from retention.settings.secret import SETTLED_S
+from retention.settings.secret import SETTLED_S, Secret
 
 
 def short(value: str) -> None:

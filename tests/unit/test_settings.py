@@ -12,9 +12,11 @@ from pydantic import ValidationError
 
 from retention.core.model import Treatment
 from retention.core.notifications.events import EVENTS
-from retention.core.sending.codes import DEFAULT_CODES
+from retention.core.sending.reply_rules import DEFAULT_CODES
 from retention.errors import UsageError
-from retention.settings import Policy, Settings, files, load_settings
+from retention.settings import files
+from retention.settings.load import load_settings
+from retention.settings.model import Policy, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

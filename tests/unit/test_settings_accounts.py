@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from retention.errors import ConfigurationError
-from retention.settings import Settings, files, load_settings
+from retention.settings import files
+from retention.settings.load import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from retention.settings.model import Settings
 
 HERE = "https://api.hunter2.example/base"
 THERE = "https://other.hunter2.example"

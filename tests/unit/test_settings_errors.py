@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from retention.errors import ConfigurationError
-from retention.settings import files, load_settings
+from retention.settings import files
+from retention.settings.load import load_settings
 from retention.settings.model import Policy, Settings
 from retention.settings.partner import Partner
 from retention.settings.schema import example_at, keys_of, table_at

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from retention.errors import ConfigurationError
-from retention.settings import Policy, Settings, files, find_config, load_settings, render_template
-from retention.settings.model import Database, Target
+from retention.settings import files
+from retention.settings.files import find_config, render_template
+from retention.settings.load import load_settings
+from retention.settings.model import Database, Policy, Settings, Target
 from retention.settings.partner import Partner
 from retention.settings.schema import keys_of
 

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from retention.errors import ConfigurationError
-from retention.settings import Settings, files, load_settings
+from retention.settings import files
+from retention.settings.load import load_settings
 from retention.settings.partner import Call
 from retention.wiring.partners import terms_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from retention.settings.model import Settings
 
 API = "https://api.example.com/base/"
 OWN = {call.key: f"https://{call.name.lower()}.example.com/hunter2" for call in Call}

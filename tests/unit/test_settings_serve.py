@@ -8,7 +8,8 @@ import pytest
 
 from retention.core.notifications.events import EVENTS
 from retention.errors import ConfigurationError
-from retention.settings import files, load_settings
+from retention.settings import files
+from retention.settings.load import load_settings
 from retention.settings.model import Target
 from retention.settings.schema import example_at, keys_of
 

@@ -66,3 +66,12 @@ def test_a_ledger_that_others_have_locked_is_waited_for() -> None:
     """Without the function there is nothing left to leave out: the reply waits for as long as it takes."""
     alone = batch(1, close_error="no", busy_since=0.0)
     assert after_failure(alone, ErrorClass.BUSY, now=9999.0, patience_s=10.0) is NextWrite.WAIT
+
+
+def test_halves_of_a_batch_whose_commit_may_have_been_lost_are_settled_again() -> None:
+    """A batch that failed once may have been committed, and so may each part of it, however often it is halved."""
+    part = batch(8).failed()
+    for _ in range(3):
+        assert NextWrite.HALVE is after_failure(part.waits(0.0, "locked"), ErrorClass.BUSY, now=1.0, patience_s=600.0)
+        first, part = part.waits(0.0, "locked").halves()
+        assert (True, True) == (first.again, part.again)

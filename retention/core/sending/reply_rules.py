@@ -1,27 +1,41 @@
-"""How a partner's answers are to be treated, and the next step that one leads to."""
+"""A partner's terms for replies, and the meaning of the vendor's codes where the operator gives no other."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from retention.core.model import Reply
+from retention.core.model import Treatment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from retention.core.model import Answer, Review, State, Treatment
-
-THROTTLE_PAUSE = 1.0
-"""Seconds: the pause after a 429 that does not say how long."""
+# The vendor lists these codes for calls in both directions, so their meaning for CancelRound is likely, not certain.
+# An unlisted code is rejected as well; the listed rejections were read about, and are rejected on purpose.
+DEFAULT_CODES: Mapping[str, Treatment] = MappingProxyType(
+    {
+        "0": Treatment.CANCELLED,
+        "61": Treatment.ALREADY_CANCELLED,
+        "998": Treatment.RETRY,
+        **dict.fromkeys(("54", "401"), Treatment.UNAUTHORIZED),
+        **dict.fromkeys(("1", "999"), Treatment.REJECTED),
+        **dict.fromkeys(
+            ("12", "16", "17", "18", "20", "21", "22", "57", "62", "64", "99", "404"),
+            Treatment.REJECTED,
+        ),
+    }
+)
+"""The vendor's codes and their treatment, for a partner without codes of its own."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReplyRules:
-    """How one partner's answers are to be treated.
+    """One partner's terms for replies.
 
-    `ask_first`: the vendor is asked before a round's first cancel. `cancel_winnings`: a round with winnings is
-    cancelled all the same. `refund_in_reply`: a success names currency, amount and transaction.
+    `codes` maps a code to its treatment. `max_attempts` limits cancel requests per round and run, and probes likewise.
+    `status_probe` allows probes. `ask_first` sends a probe before a round's first cancel request. `cancel_winnings`
+    cancels a round in spite of winnings. `refund_in_reply`: a success must name currency, amount and transaction.
     """
 
     codes: Mapping[str, Treatment]
@@ -30,22 +44,3 @@ class ReplyRules:
     ask_first: bool = False
     cancel_winnings: bool = False
     refund_in_reply: bool = True
-
-
-class Step(NamedTuple):
-    """Where a round stands after an answer; the fields are those of a Settlement."""
-
-    state: State
-    due_in: float | None = None
-    doubtful: bool = False
-    refused: bool = False
-    uncounted: bool = False
-    detail: str | None = None
-    review: Review | None = None
-
-
-def pause_of(answer: Answer) -> float:
-    """Seconds for which the partner wants to be left alone."""
-    if isinstance(answer, Reply) and answer.retry_after is not None:
-        return answer.retry_after
-    return THROTTLE_PAUSE

@@ -1,4 +1,9 @@
-"""What a batch of settlements does next when the database did not take it."""
+"""The next step of a batch of settlements that the database did not take, as data.
+
+The operator's function may refuse one round, and foreign locks may hold one up. Neither may keep the others from being
+written: the batch is halved until the round in question stands alone. That round is settled without the function, or
+waits. A lock that is held for long parks the batch, so that other batches are written meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -15,32 +20,33 @@ if TYPE_CHECKING:
     from retention.core.model import Settlement
 
 WHOLE_TRIES = 2
-"""Tries of a batch that others are in the way of, before its halves are tried on their own."""
+"""Tries of a busy batch as a whole, before its halves are tried on their own."""
 
 BUSY_PAUSE_S = 0.5
-"""Seconds between two tries of what others are in the way of."""
+"""Seconds between two tries of a busy batch."""
 
 
 class NextWrite(enum.Enum):
-    """What is done with a batch that failed."""
+    """The next step of a batch that failed."""
 
     WAIT = "wait"
-    """The same again, after a pause."""
+    """Try the same batch again, after a pause."""
     HALVE = "halve"
-    """Each half on its own: one round of it may be the reason."""
+    """Try each half on its own: one round of it may be the reason."""
     WITHOUT_CLOSING = "without_closing"
-    """The ledger alone, with the database's message: the operator's function does not close this round."""
+    """Settle in the ledger alone, with the database's message: the operator's function does not close this round."""
     GIVE_UP = "give_up"
-    """The ledger itself cannot take this row."""
+    """Stop trying: the ledger itself refuses this row."""
 
 
 @dataclass(frozen=True, slots=True)
 class SettleBatch:
     """Settlements that are written together, no two for the same cancellation.
 
-    `close_error`: the operator's function is not called, and this message is recorded. `again`: an earlier try may
-    have been committed, its answer lost. `busy_since`: when others were first in the way, `due` when the next try is:
-    seconds on this process's monotonic clock. `busy_with`: what the database said of them last.
+    `close_error`: the operator's function is not called, and this message is recorded. `again`: an earlier try may have
+    been committed, and its answer lost; halves inherit it, or their rounds would count as late replies. `busy_since`
+    and `due`, in seconds on the monotonic clock: when the batch was first held up, and when the next try is.
+    `busy_with`: the database's last message about that.
     """
 
     items: Sequence[Settlement]
@@ -52,26 +58,30 @@ class SettleBatch:
     due: float = 0.0
 
     def halves(self) -> tuple[SettleBatch, SettleBatch]:
-        """Both halves, each of which starts counting its tries anew."""
+        """Both halves; each starts counting its tries anew."""
         half = len(self.items) // 2
         return (replace(self, items=self.items[:half], tries=0), replace(self, items=self.items[half:], tries=0))
 
+    def failed(self) -> SettleBatch:
+        """The same batch after a failed try, which may have been committed all the same."""
+        return replace(self, again=True)
+
     def waits(self, now: float, message: str) -> SettleBatch:
-        """The same, to be tried again after a pause."""
+        """The same batch, to be tried again after a pause."""
         since = now if self.busy_since is None else self.busy_since
         return replace(self, tries=self.tries + 1, busy_since=since, busy_with=message, due=now + BUSY_PAUSE_S)
 
     def has_waited(self, now: float, patience_s: float) -> bool:
-        """Whether others have been in the way for so long that its rounds are settled without being closed."""
+        """Whether foreign locks have held it up for so long that its rounds are settled without being closed."""
         return self.busy_since is not None and self.close_error is None and now - self.busy_since >= patience_s
 
     def without_closing(self, message: str) -> SettleBatch:
-        """The ledger alone, with the database's message."""
+        """The same batch for the ledger alone, with the database's message."""
         return replace(self, close_error=REFUSAL + message)
 
 
 def after_failure(batch: SettleBatch, trouble: ErrorClass, *, now: float, patience_s: float) -> NextWrite:
-    """Decide what a batch does next. `patience_s`: how long others may be in the way of one round, in seconds."""
+    """Decide the next step of a failed batch. `patience_s`: seconds for which foreign locks may hold a round up."""
     alone = len(batch.items) == 1
     if trouble is ErrorClass.BUSY:
         waited = 0.0 if batch.busy_since is None else now - batch.busy_since
@@ -82,3 +92,17 @@ def after_failure(batch: SettleBatch, trouble: ErrorClass, *, now: float, patien
     if not alone:
         return NextWrite.HALVE
     return NextWrite.WITHOUT_CLOSING if batch.close_error is None else NextWrite.GIVE_UP
+
+
+def one_per_round(items: Sequence[Settlement]) -> list[list[Settlement]]:
+    """Split settlements where a cancellation comes twice (a late reply beside its successor's).
+
+    One statement changes a row once.
+    """
+    parts: list[dict[int, Settlement]] = [{}]
+    for item in items:
+        key = item.claim.cancellation_id
+        if key in parts[-1]:
+            parts.append({})
+        parts[-1][key] = item
+    return [list(part.values()) for part in parts if part]

@@ -16,18 +16,17 @@ import psycopg
 
 from retention.core.model import Kind, NotConnected, Outcome, Treatment, Unclear
 from retention.core.runs.pauses import pause_of_all, paused_partners
-from retention.core.sending.codes import DEFAULT_CODES
 from retention.core.sending.database_errors import ErrorClass
+from retention.core.sending.decision import decide, throttle_pause_s
 from retention.core.sending.pacing import LateBudget
-from retention.core.sending.reply_rules import ReplyRules
+from retention.core.sending.partner_state import CALLABLE_STATES as CALLABLE
+from retention.core.sending.reply_rules import DEFAULT_CODES, ReplyRules
 from retention.core.sending.send_check import SendCheck, check_send
 from retention.core.sending.settle_batch import NextWrite, SettleBatch, after_failure
-from retention.core.sending.transitions import pause_for, settle
 from retention.core.sending.wire import decode
 from retention.engine.asked_rounds import AskedRounds
 from retention.engine.claims_in_hand import RECENT_S, ClaimsInHand
 from retention.engine.lease_keeper import LeaseKeeper
-from retention.engine.partner import CALLABLE
 from retention.ledger.claims import PartnerTerms
 from retention.ledger.database_errors import first_line
 from retention.ledger.engine_ledger import EngineLedger
@@ -166,17 +165,17 @@ class Replica:
             answer = Unclear(why) if why else NotConnected("refused")
         self.waiting.pop(claim.uuid, None)
         connected = not isinstance(answer, NotConnected)
-        item = settle(
+        item = decide(
             claim,
             answer,
             self._treating,
             sent_at=now if connected else None,
             replied_at=now if reply is not None else None,
-            fraction=0.5,
+            jitter=0.5,
         )
         if item.outcome is Outcome.UNAUTHORIZED:
             self.halted = True
-        pause = pause_for(item, answer)
+        pause = throttle_pause_s(item, answer)
         if pause is not None:
             self._throttled_until = max(self._throttled_until, self._house.now + pause)
             await self.ledger.control.throttle_partner(self._terms, pause)

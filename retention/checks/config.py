@@ -1,0 +1,85 @@
+"""Checks of the configuration alone: its extent, policies, schedules, overlaps and partners."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from itertools import combinations, islice
+from typing import TYPE_CHECKING
+
+from retention.core.planning.overlap import overlap
+from retention.ledger.checks.finding import Finding
+from retention.runs.scope import scope_of
+from retention.settings.durations import format_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from retention.settings.model import Policy, Settings
+    from retention.settings.partner import Partner
+
+AUTO_CLOSING = timedelta(hours=24)
+"""Within this time the vendor itself completes abandoned rounds."""
+
+SHOWN_TIMES = 5
+"""Next times shown for each schedule."""
+
+
+def configuration_findings(settings: Settings, schedules: Mapping[str, Sequence[datetime]]) -> Iterator[Finding]:
+    """Check the configuration. `schedules`: the next times of each policy, as `next_times` returns them."""
+    yield Finding("configuration", ok=True, message=_extent(settings))
+    yield from map(_policy, settings.policies.values())
+    yield from (_schedule(settings.policies[name], times) for name, times in schedules.items())
+    yield from _overlaps(settings)
+    yield from (_without_status_call(partner) for partner in settings.partners.values() if not partner.asks_first)
+
+
+def next_times(settings: Settings, now: datetime) -> dict[str, list[datetime]]:
+    """Return the next times of each policy that has a schedule, by the policy's name."""
+    schedules = {policy.name: policy.times for policy in settings.policies.values()}
+    return {name: list(islice(times.after(now), SHOWN_TIMES)) for name, times in schedules.items() if times}
+
+
+def _extent(settings: Settings) -> str:
+    def counted(names: Sequence[str], one: str, many: str) -> str:
+        return f"{len(names)} {one if len(names) == 1 else many} ({', '.join(names)})" if names else f"no {one}"
+
+    partners = counted(list(settings.partners), "partner", "partners")
+    return f"{partners}, {counted(list(settings.policies), 'policy', 'policies')}"
+
+
+def _policy(policy: Policy) -> Finding:
+    name, age = f"policy {policy.name}", format_duration(policy.open_longer_than)
+    if policy.open_longer_than < AUTO_CLOSING:
+        within = format_duration(AUTO_CLOSING)
+        message = f"open_longer_than is {age}, but within {within} the vendor still closes rounds itself"
+        return Finding(name, ok=True, message=message, warning=True)
+    return Finding(name, ok=True, message=f"{policy.mode}, rounds open for {age}, at most {policy.max_rounds} of them")
+
+
+def _schedule(policy: Policy, times: Sequence[datetime]) -> Finding:
+    coming = ", ".join(f"{time:%a} {time.isoformat(' ', 'minutes')}" for time in times)
+    within = f"within {format_duration(policy.catch_up)}" if policy.catch_up else None
+    message = f"{coming}; a missed time is " + (f"made up for {within}" if within else "not made up for (no catch_up)")
+    return Finding(f"schedule of policy {policy.name}", ok=True, message=message)
+
+
+def _overlaps(settings: Settings) -> Iterator[Finding]:
+    """Warn of policies that share rounds: the policy that runs first gets them."""
+    if not settings.partners:
+        return
+    for one, other in combinations(settings.policies.values(), 2):
+        if found := overlap(scope_of(settings, one), scope_of(settings, other)):
+            message = f"{found}; the first to run takes them: exclude_markets or exclude_games keeps them apart"
+            yield Finding(f"policies {one.name} and {other.name}", ok=True, message=message, warning=True)
+
+
+def _without_status_call(partner: Partner) -> Finding:
+    """Warn of a partner that is cancelled at without a status call: only the ledger then knows of earlier cancels."""
+    probe, ask = not partner.status_probe, partner.ask_first is False
+    keys = " and ".join(key for key, off in (("status_probe = true", probe), ("ask_first = true", ask)) if off)
+    message = (
+        "ask_first is off: a ledger that is restored from an older copy would cancel again all that it has forgotten;"
+        f" set {keys}, if the vendor answers GetRoundStatus"
+    )
+    return Finding(f"partner {partner.name}", ok=True, message=message, warning=True)

@@ -1,0 +1,104 @@
+"""Takes secrets out of what a vendor says, before it is written. Identifiers and amounts are data, and stay."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from retention.core.model import Reply
+from retention.core.secret_echo import echoed_alone
+from retention.core.sending.outcomes import is_known_status
+from retention.redaction import MASK, SHORTEST
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from retention.core.model import Answer, Settlement
+
+CUT = 64
+"""Characters from which on a reply's text, or its code, may have been cut."""
+
+
+class Cleaned(NamedTuple):
+    """An answer that may be settled. `echoes` are the fields that repeated a secret, `code` the code where it did."""
+
+    answer: Answer
+    echoes: tuple[str, ...] = ()
+    code: str | None = None
+
+
+class ReplyCleaner:
+    """Cleans one partner's replies. `redact` takes secrets out of text, `is_echo` tells identifiers that are none.
+
+    `secrets` are the partner's own, of which the beginning may stand where a text was cut.
+    """
+
+    def __init__(
+        self,
+        redact: Callable[[str], str],
+        is_echo: Callable[[str], bool],
+        secrets: Callable[[], Sequence[str]],
+    ) -> None:
+        self._redact = redact
+        self._is_echo = is_echo
+        self._secrets = secrets
+
+    def before(self, answer: Answer) -> Cleaned:
+        """Clean an answer, all but its code: what it means is decided by what it is."""
+        if not isinstance(answer, Reply) or self._is_clean(answer):
+            return Cleaned(answer)
+        echoes = []
+        if answer.transaction_id is not None and self._is_echo(answer.transaction_id):
+            echoes.append("transactionId")
+        if code := answer.code if answer.code is not None and self._echoes_code(answer.code) else None:
+            echoes.append("code")
+        clean = answer._replace(
+            description=self._clean(answer.description),
+            round_status=answer.round_status
+            if is_known_status(answer.round_status)
+            else self._clean(answer.round_status),
+            transaction_id=None if "transactionId" in echoes else answer.transaction_id,
+        )
+        return Cleaned(clean, tuple(echoes), code)
+
+    def after(self, item: Settlement, cleaned: Cleaned) -> Settlement:
+        """Drop a code that repeated a secret, and say what was dropped."""
+        if not cleaned.echoes:
+            return item
+        detail = item.detail
+        if cleaned.code is not None:
+            item = item._replace(error_code=None)
+            detail = detail and detail.replace(cleaned.code, MASK)
+        told = f"{' and '.join(cleaned.echoes)} repeated a secret, and {'are' if cleaned.echoes[1:] else 'is'} not kept"
+        return item._replace(detail="; ".join(filter(None, (detail, told))))
+
+    def _is_clean(self, reply: Reply) -> bool:
+        """Whether there is nothing to take out, as is nearly always so: one look at all the texts together says it."""
+        together = f"{reply.code}\n{reply.description}\n{reply.round_status}\n{reply.transaction_id}"
+        short = len(together) < CUT or all(len(text) < CUT for text in together.split("\n"))
+        return short and self._redact(together) == together
+
+    def _echoes_code(self, code: str) -> bool:
+        if self._is_echo(code):
+            return True
+        return len(code) >= CUT and any(map(echoed_alone, self._ends(code)))
+
+    def _ends(self, text: str) -> list[str]:
+        """The secrets whose beginning stands at the end of a text that may have been cut there."""
+        return [
+            secret
+            for secret in self._secrets()
+            if any(text.endswith(secret[:length]) for length in range(SHORTEST, len(secret)))
+        ]
+
+    def _clean(self, text: str | None) -> str | None:
+        """Take secrets out of a text, and the beginning of one from the end of a text that may have been cut there."""
+        if text is None:
+            return None
+        shown = self._redact(text)
+        if len(text) < CUT:
+            return shown
+        for secret in self._secrets():
+            for length in range(len(secret) - 1, SHORTEST - 1, -1):
+                if shown.endswith(secret[:length]):
+                    return shown[:-length] + MASK
+        return shown
