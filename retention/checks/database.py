@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from retention.checks.secret_findings import sample_ids, secret_findings
-from retention.core.clock_check import shift
+from retention.core.clock_check import offset_text
 from retention.errors import RetentionError
 from retention.ledger.checks.finding import Finding
 from retention.ledger.checks.names import check_names
@@ -54,7 +54,9 @@ async def _clock(database: Database, settings: Settings) -> Finding:
     clocks, limit = Clocks(), settings.clock_limit()
     await clocks.read(database)
     problem = clocks.problem(limit)
-    message = problem or f"the database's clock is {shift(clocks.difference)} this process's (limit {limit:.0f} s)"
+    message = (
+        problem or f"the database's clock is {offset_text(clocks.difference)} this process's (limit {limit:.0f} s)"
+    )
     return Finding("clock", ok=problem is None, message=message)
 
 

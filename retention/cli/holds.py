@@ -13,8 +13,8 @@ from retention.cli.lookups import require_known, require_partner, warn, warn_of_
 from retention.cli.options import HIGHEST_ID, AsJson, By, Partner
 from retention.cli.output import print_json
 from retention.cli.parsing import moment, requester
-from retention.core.names import NameKind
-from retention.core.planning.holds import NOTHING_HELD, ended_before
+from retention.core.name_matching import NameKind
+from retention.core.planning.holds import WITHOUT_FIELDS, already_ended
 from retention.core.text import counted
 from retention.errors import UsageError
 
@@ -45,11 +45,11 @@ def _end_of_hold(
 ) -> datetime | None:
     """Read when the hold ends. Raises UsageError for a hold of nothing, of an unknown partner, or in the past."""
     if (partner, market, game, user, round_) == (None,) * 5:
-        raise UsageError(NOTHING_HELD)
+        raise UsageError(WITHOUT_FIELDS)
     require_partner(settings, partner)
     end = moment("--until", until) if until is not None else None
     if end is not None and end <= datetime.now(UTC) - settings.max_clock_difference:  # past on the database's clock too
-        raise UsageError(ended_before(end))
+        raise UsageError(already_ended(end))
     return end
 
 

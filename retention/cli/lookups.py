@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from retention.core.names import NameKind, hint, known_text, listed
+from retention.core.name_matching import NameKind, did_you_mean, known_names_text, list_names
 from retention.core.text import time_text
 from retention.errors import UsageError
-from retention.process.surroundings import tell
+from retention.process.lifecycle import report
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -25,7 +25,9 @@ def require_partner(settings: Settings, partner: str | None) -> None:
     """Raise UsageError for a partner that is not configured: a hold or pause of it would have no effect."""
     has = list(settings.partners)
     if partner is not None and partner not in has:
-        raise UsageError(f"--partner {partner}: not in the configuration, which has {listed(has)}{hint(partner, has)}")
+        raise UsageError(
+            f"--partner {partner}: not in the configuration, which has {list_names(has)}{did_you_mean(partner, has)}"
+        )
 
 
 async def require_known(services: Services, option: str, kind: NameKind, given: Collection[str]) -> None:
@@ -49,7 +51,7 @@ async def require_known(services: Services, option: str, kind: NameKind, given: 
         return
     known = configured | (await KnownNames(services.database).list_names(kind)).names
     where = "the configuration and the ledger" if kind is NameKind.POLICY else "configuration, ledger and open rounds"
-    raise UsageError(f"{option} {strange}: unknown to {where}; {known_text(strange, known)}")
+    raise UsageError(f"{option} {strange}: unknown to {where}; {known_names_text(strange, known)}")
 
 
 async def known_run(services: Services, given: GivenRunId) -> UUID:
@@ -76,7 +78,7 @@ async def warn_of_no_match(services: Services, fields: Mapping[str, str | None])
         found = await names.find_names(kind, [given])
         if given not in found.names and found.certain:
             known = (await names.list_names(kind)).names
-            hints.append(f"{kind} {given} has never been seen; {known_text(given, known)}")
+            hints.append(f"{kind} {given} has never been seen; {known_names_text(given, known)}")
     ids: tuple[Literal["user_id", "round_id"], ...] = ("user_id", "round_id")
     for column in ids:
         if (given := fields[column]) is None:
@@ -93,4 +95,4 @@ def warn(services: Services, text: str) -> None:
     """Warn on stderr, without secrets."""
     from retention.core.text import printable_lines
 
-    tell(f"warning: {printable_lines(services.redactor.text(text))}")
+    report(f"warning: {printable_lines(services.redactor.text(text))}")

@@ -11,7 +11,7 @@ import typer
 
 from retention.errors import RetentionError, UsageError
 from retention.exit_codes import ExitCode
-from retention.process.surroundings import tell
+from retention.process.lifecycle import report
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -33,7 +33,7 @@ LEDGER_READ_S = 10.0
 
 @dataclass(slots=True)
 class RunMetrics:
-    """What a command knows for its metrics file, as far as it came.
+    """The values for the metrics file of a command, as far as the command came.
 
     `policy` is None until the policy of a `resumed` run is known. Without a `path` no file is written.
     """
@@ -54,7 +54,7 @@ class RunMetrics:
         await services.tell()
 
     async def read_ledger(self, services: Services) -> None:
-        """Read the ledger's facts about the policies; the old file keeps its values for those that come too late."""
+        """Read the ledger's facts about the policies; the old file keeps its values for facts that come too late."""
         if self.path is None:
             return
         import asyncio
@@ -118,7 +118,7 @@ def _write(path: Path, settings: Settings, measured: RunMetrics, code: int | Non
         metrics_file.write(path, _text(path, settings, measured, code))
     except OSError as error:  # the exit code of the run counts for more
         problem = f"{error.strerror}; the file still says what it said before"
-        tell(f"error: --metrics-file {path}: {problem}")
+        report(f"error: --metrics-file {path}: {problem}")
 
 
 def _text(path: Path, settings: Settings, measured: RunMetrics, code: int | None) -> bytes:

@@ -1,4 +1,4 @@
-"""`report` and `explain`: which rounds were cancelled, by whom, and why."""
+"""`report` and `explain`: the cancelled rounds, and the history of one round."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from retention.cli.lookups import known_run, require_known
 from retention.cli.options import AsJson, OnlyRun
 from retention.cli.output import open_output, print_json, require_place
 from retention.cli.parsing import moment
-from retention.core.names import NameKind
+from retention.core.name_matching import NameKind
 from retention.errors import UsageError
 from retention.render.formats import FORMATS, Format
 
@@ -47,7 +47,7 @@ async def report(
     services: Services,
     checked: Period,
     /,
-    all_: Annotated[bool, typer.Option("--all", help="Every outcome, not only what was cancelled.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="Every outcome, not only cancelled rounds.")] = False,
     from_: Annotated[
         str | None, typer.Option("--from", metavar="T", help="Settled at or after; ISO 8601, UTC if it does not say.")
     ] = None,
@@ -61,7 +61,7 @@ async def report(
     as_json: AsJson = False,
     output: Annotated[Path | None, typer.Option("-o", metavar="FILE", help="Into a file instead of stdout.")] = None,
 ) -> None:
-    """Report the stale rounds that were cancelled: which, when, why, by whom, for how much."""
+    """Report the stale rounds that were cancelled: when, why, by whom, for how much."""
     from retention.reports.read import read_report
     from retention.reports.report import Selection
 

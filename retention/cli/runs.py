@@ -23,7 +23,7 @@ UNFINISHED = frozenset({"planned", "running", "halted"})
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
-    runs = typer.Typer(cls=WholeHelp, help="Runs and what they came to.", no_args_is_help=True)
+    runs = typer.Typer(cls=WholeHelp, help="Runs and their results.", no_args_is_help=True)
     runs.command("list")(runs_list)
     runs.command("show")(runs_show)
     runs.command("close")(runs_close)
@@ -50,7 +50,7 @@ async def runs_list(
 
 @command(ready_for="runs show", prints=True)
 async def runs_show(services: Services, /, run: RunId, as_json: AsJson = False) -> None:
-    """Show one run: who asked for it, under which settings, and what it came to."""
+    """Show one run: who asked for it, its settings and its result."""
     from retention.render.terminal_runs import print_record
     from retention.reports.run_view import record_document
 
@@ -72,7 +72,7 @@ async def runs_close(
     by: By,
     note: Annotated[str, typer.Option(metavar="TEXT", help="Why; kept with the run.")],
 ) -> None:
-    """Call a run off for good: what was not sent is not sent any more, doubts stay."""
+    """End a run for good: rounds that were not sent are not sent any more, doubts stay."""
     run_id = await known_run(services, run)
     closed = await services.runs(signals).close(run_id, requester(by), note)
     print(f"run {run_id} is closed: {closed.not_sent} not sent, {closed.in_doubt} left in doubt")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from retention.core.planning.plan import EXACT
+from retention.core.planning.plan import EXACT_CONTEXT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -84,4 +84,4 @@ class RunCounters:
         """Add what the vendor promised."""
         if amount is not None and currency is not None:
             key = (partner, currency)
-            self.tally.refunds[key] = EXACT.add(self.tally.refunds[key], amount)
+            self.tally.refunds[key] = EXACT_CONTEXT.add(self.tally.refunds[key], amount)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from retention.core.model import Kind
-from retention.core.runs.pauses import words_of
+from retention.core.runs.pauses import pauses_text
 from retention.core.sending.partner_state import PartnerHalt
 from retention.engine.retry import retry_until
 
@@ -77,9 +77,9 @@ class RunFinisher:
         """
         await self._expired.find()
         await self.close_unsent(None, "the deadline came first")
-        return (
-            await self._control.finish_run("finished", None) or (await self._control.heartbeat([])).status != "running"
-        )
+        if await self._control.finish_run("finished", None):
+            return True
+        return (await self._control.heartbeat([])).status != "running"
 
     def report_unreachable(self, partner: RunPartner) -> None:
         """Report a partner that could not be reached, and why."""
@@ -120,7 +120,7 @@ class RunFinisher:
 
     async def _halt(self, reason: str | None) -> bool:
         """Halt the run if no round is left but those of halted or paused partners."""
-        words = "; ".join(part for part in (reason, words_of(self.paused)) if part)
+        words = "; ".join(part for part in (reason, pauses_text(self.paused)) if part)
         return await self._control.finish_run("halted", words, paused_for=[*self.paused])
 
 

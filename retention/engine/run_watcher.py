@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
-    from retention.core.runs.pauses import Paused
+    from retention.core.runs.pauses import ActivePause
     from retention.engine.clock_watch import ClockWatch
     from retention.engine.counters import RunCounters
     from retention.engine.lease_keeper import LeaseKeeper
@@ -132,7 +132,7 @@ class RunWatcher:
             self._notifying = asyncio.ensure_future(self._stalled())
         return found
 
-    def _obey_pauses(self, pauses: Sequence[Paused]) -> str | None:
+    def _obey_pauses(self, pauses: Sequence[ActivePause]) -> str | None:
         """Pause the partners that a person has paused; returns the message where these are all partners."""
         names = [partner.name for partner in self._partners]
         self._finisher.paused = paused_partners(pauses, names)

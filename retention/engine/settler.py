@@ -13,7 +13,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from retention.core.model import LIVE_STATES, Outcome
-from retention.core.planning.rails import check_closings, check_replies
+from retention.core.planning.rails import check_conflicts, check_failure_ratio
 from retention.core.sending.partner_state import CALLABLE_STATES, PartnerHalt
 from retention.core.sending.settle_batch import BUSY_PAUSE_S, SettleBatch, one_per_round
 from retention.engine.batch_writer import BUSY_OVERDUE_S, BUSY_STOPPED_S, BatchWriter
@@ -219,14 +219,14 @@ class Settler:
     async def _check_rails(self, settled: SettledBatch) -> None:
         tripped = None
         if settled.recent_again is not None and self.skip_tried_reason is None:
-            again = check_replies(settled.recent_again, self._max_failure_ratio, self._overrides)
+            again = check_failure_ratio(settled.recent_again, self._max_failure_ratio, self._overrides)
             if again is not None:
-                self.skip_tried_reason = f"tried before, and left to a later run: {again.words}"
-                self.log.warning("run.tried_rounds_left", detail=again.words)
+                self.skip_tried_reason = f"tried before, and left to a later run: {again.detail}"
+                self.log.warning("run.tried_rounds_left", detail=again.detail)
         if settled.recent is not None:
-            tripped = check_replies(settled.recent, self._max_failure_ratio, self._overrides)
+            tripped = check_failure_ratio(settled.recent, self._max_failure_ratio, self._overrides)
         if settled.refused_closings is not None:
-            tripped = check_closings(settled.refused_closings, self._max_conflicts, self._overrides) or tripped
+            tripped = check_conflicts(settled.refused_closings, self._max_conflicts, self._overrides) or tripped
         if tripped is not None and not self._rail_tripped:
             halted = await retry_until(lambda: self._control.halt_run(str(tripped)), until=self._lifecycle.aborted)
             self._rail_tripped = halted is not None

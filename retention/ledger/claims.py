@@ -91,7 +91,7 @@ class Claims:
             run_id=self._run_id,
             replica=self._replica,
             partner=terms.partner,
-            lane=kind.value,
+            kind=kind.value,
             after=after,
             batch=batch,
             new=batch if new is None else min(new, batch),
@@ -160,7 +160,7 @@ class Claims:
         rows = await self._database.rows(
             "claims/reserve_slots",
             partner=terms.partner,
-            lane=kind.value,
+            kind=kind.value,
             ids=[claim.cancellation_id for claim in claims],
             uuids=[claim.uuid for claim in claims],
             rate=terms.rate_of(kind),
@@ -250,5 +250,5 @@ def _claim_row(claim: Claim, clock_offset_s: float) -> dict[str, object]:
         "round_id": claim.round_id,
         "user_id": claim.user_id,
         "claimed_at": claim.leave_by - LOOK_GOOD_S + clock_offset_s,
-        "doubtful": claim.doubtful,
+        "may_have_taken_effect": claim.doubtful,
     }

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from retention.core.clock_check import ClockCheck, Reading
-from retention.core.notifications.events import CAP
+from retention.core.clock_check import ClockCheck, ClockReading
+from retention.core.notifications.events import RETRY_CAP_S
 from retention.core.sending.pacing import HORIZON_S, SPACING
 from retention.errors import ClockError
 from retention.ledger.terms import SETTLE_MARGIN_S
@@ -77,7 +77,7 @@ class Clocks:
         """Record the database's time `at`, read since the moment `asked`; returns whether its clock has jumped."""
         read = self.moment()
         seconds = at.timestamp() if isinstance(at, datetime) else at
-        return self._check.observe(Reading(seconds, asked.monotonic, read.monotonic, asked.wall, read.wall))
+        return self._check.observe(ClockReading(seconds, asked.monotonic, read.monotonic, asked.wall, read.wall))
 
     async def read(self, database: Database | Transaction) -> datetime:
         """Read and record the database's time."""
@@ -169,7 +169,7 @@ class LedgerClock:
 
 async def correct_ledger_times(database: Database, limit: float) -> list[Correction]:
     """Correct the times of schedules, runs and deliveries that lie impossibly far ahead."""
-    return _corrections(await database.rows("correct_ledger_times", limit=limit, longest_retry=CAP))
+    return _corrections(await database.rows("correct_ledger_times", limit=limit, longest_retry=RETRY_CAP_S))
 
 
 async def correct_run_times(

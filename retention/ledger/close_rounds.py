@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from retention.core.evidence.closing import REFUSAL
+from retention.core.evidence.closing import ClosingRefusal
 from retention.ledger.database import Transaction
 from retention.ledger.database_errors import UNAVAILABLE, BusyError, short_message
 
@@ -35,16 +35,16 @@ async def try_close_rounds(database: Database) -> str | None:
                     await transaction.rows("session/limit_statement_time")
                     rows = await transaction.rows("checks/try_close_rounds")
             except psycopg.errors.QueryCanceled:
-                return f"{REFUSAL}it takes longer than 5 s to close nothing; {MEND}"
+                return str(ClosingRefusal(f"it takes longer than 5 s to close nothing; {MEND}"))
     except BusyError:
         return None
     except UNAVAILABLE:
         raise
     except psycopg.errors.InsufficientPrivilege as error:
-        return f"{REFUSAL}{short_message(error)}; {GRANT}"
+        return str(ClosingRefusal(f"{short_message(error)}; {GRANT}"))
     except psycopg.Error as error:
-        return f"{REFUSAL}{short_message(error)}; {MEND}"
+        return str(ClosingRefusal(f"{short_message(error)}; {MEND}"))
     if rows:
         names = ", ".join(f"{row.partner}/{row.round_id}" for row in rows)
-        return f"{REFUSAL}it returned rounds that it was not asked to close: {names}; {MEND}"
+        return str(ClosingRefusal(f"it returned rounds that it was not asked to close: {names}; {MEND}"))
     return None

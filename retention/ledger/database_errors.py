@@ -8,7 +8,7 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg_pool import PoolTimeout
 
-from retention.core.evidence.closing import REFUSAL
+from retention.core.evidence.closing import ClosingRefusal
 from retention.core.sending.database_errors import READ_ONLY, ErrorClass, ask_whether_connected, error_class_of
 
 MESSAGE_CHARS_MAX = 500
@@ -141,10 +141,12 @@ def describe_busy(error: psycopg.Error, *, closing: bool) -> str:
     """Describe the session that blocks a settlement; `closing`: the settlement calls the operator's function."""
     cause = error.__cause__
     if isinstance(cause, ReplyTimeoutError):
-        return f"{REFUSAL if closing else ''}{first_line(error)}, while the server answers others"
+        words = f"{first_line(error)}, while the server answers others"
+        return str(ClosingRefusal(words)) if closing else words
     inside = isinstance(cause, psycopg.Error) and is_from_operator_code(cause)
     state = f" (SQLSTATE {error.sqlstate})" if error.sqlstate else ""
-    return f"{REFUSAL if inside else ''}{short_message(error)}{state}"
+    words = f"{short_message(error)}{state}"
+    return str(ClosingRefusal(words)) if inside else words
 
 
 def describe_connect_error(error: psycopg.Error) -> str:

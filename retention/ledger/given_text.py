@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from retention.core.typed_text import is_blank
+from retention.core.invisible_text import is_blank
 from retention.errors import UsageError
 
 

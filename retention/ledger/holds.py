@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from retention.core.planning.holds import NOTHING_HELD, Hold, ended_before
+from retention.core.planning.holds import WITHOUT_FIELDS, Hold, already_ended
 from retention.errors import UsageError
 from retention.ledger.given_text import require_text
 
@@ -39,12 +39,12 @@ class Holds:
         fields = {"partner": partner, "market": market, "game_id": game, "user_id": user, "round_id": round}
         given = {name: require_text(value, name) for name, value in fields.items() if value is not None}
         if not given:
-            raise UsageError(NOTHING_HELD)
+            raise UsageError(WITHOUT_FIELDS)
         words = {"by": require_text(by, "who holds"), "reason": require_text(reason, "the reason")}
         row = await self._durable.row("holds/add_hold", until=until, **(dict.fromkeys(fields) | given | words))
         if row is None:
             assert until is not None  # a hold without an end is always in force
-            raise UsageError(ended_before(until))
+            raise UsageError(already_ended(until))
         return cast("int", row.hold_id)
 
     async def list_holds(self, all: bool = False) -> list[Hold]:  # noqa: A002 - the contract's word

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from retention.ledger.database import Database
 
+UNRELEASED = "de46f4836a5b4e7a5fe5ecb0b98330f51e92aaf58e3d8072c9bd2337643ea6ee"
+"""Checksum of the first migration in ledgers that are older than 0.1.0. No version can update those."""
+
 _LOCK = 7_368_742_101  # any number, as long as every version of this program uses the same
 
 
@@ -111,6 +114,11 @@ async def _status(connection: psycopg.AsyncConnection[object]) -> list[Migration
         mend = "GRANT USAGE ON SCHEMA retention and SELECT ON retention.schema_migrations to this role"
         raise SchemaError(f"{error.diag.message_primary}; {mend}: sql/operator/roles.sql does") from None
     applied = {getattr(item, "number"): item for item in await cursor.fetchall()}  # noqa: B009 - rows are named tuples
+    if any(getattr(item, "checksum", None) == UNRELEASED for item in applied.values()):
+        raise SchemaError(
+            "the ledger is older than 0.1.0, and no version can update it: keep a copy (pg_dump --schema=retention),"
+            " DROP SCHEMA retention CASCADE, then run `retention db migrate` and what `retention db sample` prints"
+        )
     numbers = {migration.number for migration in known}
     unknown = sorted(number for number in applied if number not in numbers)
     if unknown:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import psycopg
 
-from retention.core.names import PUNCTUATION, NameKind, fold, spellings
+from retention.core.name_matching import IGNORED_SIGNS, NameKind, normalized, other_spellings
 from retention.ledger.database_errors import UNAVAILABLE, BusyError
 from retention.ledger.operator_view import describe_view_error
 
@@ -57,15 +57,17 @@ class KnownNames:
 
     async def find_similar_ids(self, column: Literal["user_id", "round_id"], given: str) -> list[str] | None:
         """Find ids of users or rounds that spell this id differently."""
-        rows = await self._rows_in_time("names/find_ids_by_spelling", column=column, spellings=sorted(spellings(given)))
+        rows = await self._rows_in_time(
+            "names/find_ids_by_spelling", column=column, spellings=sorted(other_spellings(given))
+        )
         if not rows:  # slow: this folds each id of the table
-            values = {"column": column, "given": given, "folded": fold(given), "punctuation": PUNCTUATION}
+            values = {"column": column, "given": given, "folded": normalized(given), "punctuation": IGNORED_SIGNS}
             rows = await self._rows_in_time("names/find_similar_ids", **values)
         return sorted(row.id for row in rows) if rows is not None else None
 
     async def find_rounds_by_spelling(self, round_id: str) -> list[tuple[str, str]] | None:
         """Find rounds (partner, id) that have this id or another spelling of it; None: no answer within 5 s."""
-        forms = sorted({round_id, *spellings(round_id)})
+        forms = sorted({round_id, *other_spellings(round_id)})
         rows = await self._rows_in_time("names/find_rounds_by_spelling", spellings=forms)
         if rows == []:
             others = await self.find_similar_ids("round_id", round_id)

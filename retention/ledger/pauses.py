@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from retention.core.runs.pauses import Paused, paused_partners
+from retention.core.runs.pauses import ActivePause, paused_partners
 from retention.errors import UsageError
 from retention.ledger.given_text import require_text
 
@@ -38,7 +38,7 @@ class Pauses:
     async def find_pauses(self, partners: Sequence[str]) -> dict[str, str]:
         """Find which of the partners are paused; returns the text of the pause that covers each."""
         rows = await self._database.rows("pauses/find_pauses", partners=list(partners))
-        return paused_partners([Paused(*row) for row in rows], partners)
+        return paused_partners([ActivePause(*row) for row in rows], partners)
 
     async def list_pauses(self, partners: Collection[str] | None = None) -> list[Pause]:
         """List the pauses in force, oldest first; with `partners` only the pauses that cover one of them."""

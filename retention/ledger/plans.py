@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg.types.json import Jsonb
 
-from retention.core.planning.plan import DOUBLED, Doubled, Group, ListedRound, Plan, sum_stakes
+from retention.core.planning.plan import DUPLICATED, DuplicatedRound, Group, ListedRound, Plan, sum_stakes
 from retention.core.planning.rails import PlanTotals
 from retention.core.sending.backoff import BASE
 from retention.core.text import decimal_text
@@ -66,12 +66,12 @@ class Plans:
             with reading_view():
                 rows = await transaction.rows("plans/preview_plan", limit=scope.limit, **scope_parameters(scope, as_of))
                 plan = Plan(as_of, tuple(Group(*row) for row in rows))
-                if DOUBLED not in plan.left_out():
+                if DUPLICATED not in plan.left_out():
                     return plan
                 doubled = await transaction.rows(
                     "plans/list_doubled_rounds", limit=DOUBLED_ROUNDS_SHOWN, **scope_parameters(scope, as_of)
                 )
-        return replace(plan, doubled=tuple(Doubled(*row) for row in doubled))
+        return replace(plan, doubled=tuple(DuplicatedRound(*row) for row in doubled))
 
     @asynccontextmanager
     async def preview_rounds(self, scope: Scope, as_of: datetime) -> AsyncIterator[AsyncIterator[ListedRound]]:
@@ -183,7 +183,7 @@ async def freeze_plan(
     plan = await _freeze_rounds(transaction, run_id, scope, as_of, max_rounds, dry_run=False)
     if max_rounds is not None and plan.rounds > max_rounds:
         await transaction.rows(
-            "plans/record_unwritten_plan", run_id=run_id, unwritten=Jsonb(_totals_record(plan.figures()))
+            "plans/record_unwritten_plan", run_id=run_id, unwritten_plan=Jsonb(_totals_record(plan.totals()))
         )
         return plan
     for partner in terms:
@@ -242,7 +242,7 @@ def _run_values(
         "settings": Jsonb(dict(request.settings)),
         "status": status,
         "halt_reason": halt_reason,
-        "unwritten": None if totals is None else Jsonb(_totals_record(totals)),
+        "unwritten_plan": None if totals is None else Jsonb(_totals_record(totals)),
     }
 
 

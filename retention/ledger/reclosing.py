@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from retention.core.evidence.closing import RoundLook, refused, verdict
+from retention.core.evidence.closing import ClosingResult, closing_note, refusal_note
 from retention.core.model import State
 from retention.core.sending.database_errors import ErrorClass
 from retention.ledger.database import Transaction
@@ -126,8 +126,8 @@ async def _close(connection: Session, ids: Sequence[int], by: str) -> list[Reclo
     open_ids = {row.id for row in await transaction.rows("review/find_open_rounds", ids=[row.id for row in rows])}
     found = []
     for row in rows:
-        look = RoundLook(row.closed, row.another, row.id in open_ids)
-        found.append((row, verdict(look, row.detail, by, row.at, resolved=row.state == State.RESOLVED)))
+        result = ClosingResult(row.closed, row.another, row.id in open_ids)
+        found.append((row, closing_note(result, row.detail, by, row.at, resolved=row.state == State.RESOLVED)))
     await transaction.rows(
         "review/record_reclosing",
         ids=[row.id for row, _ in found],
@@ -145,6 +145,6 @@ async def record_refusal(connection: Session, id: int, words: str) -> Reclosed |
     row = await transaction.row("review/list_reclose_candidates", ids=[id])
     if not row.conflict:
         return None
-    noted = refused(row.detail, words)
+    noted = refusal_note(row.detail, words)
     await transaction.rows("review/record_reclosing", ids=[id], conflicts=[True], details=[noted.detail])
     return Reclosed(id, row.partner, row.round_id, closed=False, why=words)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from retention.core.model import Claim, State
-    from retention.core.runs.pauses import Paused
+    from retention.core.runs.pauses import ActivePause
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class RunSnapshot:
     halt_reason: str | None
     halted_partners: frozenset[str]
     overdue: bool
-    pauses: tuple[Paused, ...]
+    pauses: tuple[ActivePause, ...]
     throttled: frozenset[str]
     server_started: datetime
     waits: tuple[ClaimWait, ...] = ()

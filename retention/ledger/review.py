@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from retention.core.evidence.discrepancies import Payment, discrepancies
+from retention.core.evidence.discrepancies import discrepancies_of
+from retention.core.invisible_text import is_blank
 from retention.core.model import CANCELLED_STATES, RESOLUTIONS, State
 from retention.core.model import Review as Reason
-from retention.core.typed_text import is_blank
 from retention.errors import UsageError
 from retention.ledger.database import Transaction
 from retention.ledger.database_errors import SessionEndedError, short_message
@@ -130,17 +130,10 @@ def require_resolution(as_state: str) -> None:
 
 def _item(row: Any) -> ReviewItem:
     columns = row._asdict()
-    conflict, given_up, incomplete = (columns.pop(name) for name in ("conflict", "given_up", "incomplete"))
-    review = columns.pop("review")
-    # A resolved cancellation is listed only because its round is still open at the operator's.
-    resolved = row.state == State.RESOLVED
-    found = discrepancies(
-        Payment(None, None, None) if resolved else Payment(row.amount, row.currency, row.transaction_id),
-        Payment(row.stake, row.stake_currency, row.bet_transaction_id),
-        incomplete=incomplete and row.state == State.CANCELLED,
-        conflict=conflict,
-        detail=row.detail,
-    )
+    given_up, review = columns.pop("given_up"), columns.pop("review")
+    del columns["conflict"], columns["incomplete"]
+    # A conflict outlives its resolution: the round may still be open at the operator's.
+    found = discrepancies_of(row, refund_judged=row.state == State.RESOLVED)
     return ReviewItem(**columns, why=(*_standing(row.state, given_up), *_WHY.get(review, ()), *found))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from retention.core.model import Kind, State
-from retention.core.runs.pauses import Paused
+from retention.core.runs.pauses import ActivePause
 from retention.errors import LostRunError
 from retention.ledger.clocks import HEARTBEAT_S, correct_leases, correct_run_times
 from retention.ledger.known_server import KnownServer
@@ -68,7 +68,7 @@ class RunControl:
             row.halt_reason,
             frozenset(row.halted_partners),
             row.overdue,
-            tuple(Paused(*pause) for pause in row.pauses or ()),
+            tuple(ActivePause(*pause) for pause in row.pauses or ()),
             frozenset(row.throttled),
             row.server_started,
             waits,
@@ -90,7 +90,7 @@ class RunControl:
             run_id=self._run_id,
             replica=self._replica,
             reason=reason,
-            paused_for=list(paused_for),
+            paused_partners=list(paused_for),
         )
         return halted > 0
 
@@ -133,7 +133,7 @@ class RunControl:
             replica=self._replica,
             status=status,
             reason=reason,
-            paused_for=list(paused_for),
+            paused_partners=list(paused_for),
         )
         return ended is not None
 

@@ -6,7 +6,7 @@ import enum
 from typing import TYPE_CHECKING, Any
 
 from retention.core.model import State
-from retention.core.runs.run_ids import digits_needed
+from retention.core.runs.run_ids import unique_digits
 from retention.core.runs.summary import Summary
 from retention.ledger.clocks import HEARTBEAT_S, LedgerClock
 from retention.ledger.close_rounds import try_close_rounds
@@ -54,7 +54,7 @@ class RunLedger:
     async def halt_run(self, run_id: UUID, replica: str, reason: str, *, paused_for: Sequence[str] = ()) -> None:
         """Halt a run before its first call, with `paused_for` until the pauses of these partners end."""
         await self._durable.count(
-            "run_control/halt_run", run_id=run_id, replica=replica, reason=reason, paused_for=list(paused_for)
+            "run_control/halt_run", run_id=run_id, replica=replica, reason=reason, paused_partners=list(paused_for)
         )
 
     async def halt_for_stricter_policy(self, run_id: UUID, replica: str, reason: str) -> bool:
@@ -101,7 +101,7 @@ class RunLedger:
     async def count_telling_digits(self, run_ids: Sequence[UUID]) -> dict[UUID, int]:
         """Count the first digits that tell each of these runs from all others."""
         rows = await self._database.rows("runs/find_neighbouring_runs", run_ids=[*run_ids])
-        return {row.run_id: digits_needed(row.run_id, filter(None, (row.before, row.after))) for row in rows}
+        return {row.run_id: unique_digits(row.run_id, filter(None, (row.before, row.after))) for row in rows}
 
     async def list_runs(self, limit: int) -> list[Any]:
         """List the newest runs, newest first, with their counts."""

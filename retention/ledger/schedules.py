@@ -36,7 +36,7 @@ class ScheduleStore:
         self._replica = replica
         self._clocks = clocks
 
-    async def look(self, targets: Sequence[str]) -> PendingWork:
+    async def poll(self, targets: Sequence[str]) -> PendingWork:
         """Poll the ledger for work; `targets` are the notification targets of this process."""
         began = self._clocks and self._clocks.moment()
         row = await self._database.row("schedules/poll_work", targets=list(targets))
@@ -44,7 +44,7 @@ class ScheduleStore:
             self._clocks.observe(began, row.now)
         return PendingWork(row.now, tuple(row.runs), row.untold)
 
-    async def look_after(self, policy: str, schedule: str, timezone: str) -> tuple[datetime, datetime]:
+    async def register(self, policy: str, schedule: str, timezone: str) -> tuple[datetime, datetime]:
         """Register a schedule; returns the time up to which it is processed, and the present time.
 
         A new or changed schedule begins now, so none of its times can be missed.
@@ -52,15 +52,15 @@ class ScheduleStore:
         row = await self._database.row(
             "schedules/register_schedule", policy=policy, schedule=schedule, timezone=timezone
         )
-        return row.decided_until, row.now
+        return row.processed_until, row.now
 
-    async def decided(self, policy: str, schedule: str, timezone: str, until: datetime | None) -> None:
+    async def advance(self, policy: str, schedule: str, timezone: str, until: datetime | None) -> None:
         """Mark the schedule's times up to `until` as processed; None: the schedule is no longer registered."""
         await self._database.count(
             "schedules/advance_schedule", policy=policy, schedule=schedule, timezone=timezone, until=until
         )
 
-    async def missed(
+    async def record_missed(
         self, policy: str, mode: str, settings: Mapping[str, Any], times: Sequence[datetime], reason: str
     ) -> list[datetime]:
         """Record times that passed without a run; returns the times that this process recorded, oldest first."""

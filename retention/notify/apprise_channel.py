@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from asyncio import Future
 
-TIMEOUT = 30.0
+TIMEOUT_S = 30.0
 """Seconds for one try. Mail servers take their time."""
 
 
 class AppriseChannel:
     """Sends messages to any service that apprise knows."""
 
-    def __init__(self, timeout: float = TIMEOUT) -> None:
+    def __init__(self, timeout: float = TIMEOUT_S) -> None:
         self._timeout = timeout
 
     async def send(self, url: str, title: str, text: str) -> str | None:

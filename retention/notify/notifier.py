@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-AT_ONCE = 4
+DELIVERIES_PER_CLAIM = 4
 """Deliveries to one target. All that are claimed are sent at once, so none waits while its lease runs out."""
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class NotifierCounts:
     """What one pass came to: notifications made; deliveries that succeeded, that failed, and that were given up."""
 
-    told: int = 0
+    created: int = 0
     delivered: int = 0
     failed: int = 0
     given_up: int = 0
@@ -47,19 +47,19 @@ class Notifier:
         chat: AppriseChannel,
         log: FilteringBoundLogger,
     ) -> None:
-        self._notices = notices
+        self._outbox = notices
         self._targets = targets
         self._webhook = webhook
-        self._chat = chat
+        self._apprise = chat
         self._log = log
 
-    async def once(self) -> Counts:
+    async def run_once(self) -> NotifierCounts:
         """Tell what has come up, and try what is due. Being cancelled in the middle loses nothing.
 
         Raises what the database raises; by then each target has been tried as far as possible.
         """
         targets = dict(self._targets())
-        notices = await self._notices.collect({name: target.events for name, target in targets.items()})
+        notices = await self._outbox.collect({name: target.events for name, target in targets.items()})
         for notice in notices:
             self._log.info(
                 "notification.created",
@@ -69,32 +69,32 @@ class Notifier:
                 policy=notice.policy,
                 targets=list(notice.targets),
             )
-        abandoned = await self._notices.abandon(targets)
+        abandoned = await self._outbox.abandon(targets)
         for delivery in abandoned:
-            self._log.error("notification.given_up", problem=delivery.problem, **_named(delivery))
+            self._log.error("notification.given_up", problem=delivery.problem, **_log_fields(delivery))
         # Each target by itself: one that hangs holds up no other.
-        tried = [tries for lane in await _all(map(self._serve, targets.values())) for tries in lane]
-        return Counts(len(notices), tried.count(True), tried.count(False), len(abandoned))
+        tried = [tries for lane in await _gather(map(self._deliver_due, targets.values())) for tries in lane]
+        return NotifierCounts(len(notices), tried.count(True), tried.count(False), len(abandoned))
 
-    async def _serve(self, target: Target) -> list[bool]:
+    async def _deliver_due(self, target: Target) -> list[bool]:
         """Try the target's deliveries until none is due, or it takes none: then the others would not fare better."""
         tried: list[bool] = []
-        while deliveries := await self._notices.claim(target.name, AT_ONCE):
-            batch = await _all(self._try(target, delivery) for delivery in deliveries)
+        while deliveries := await self._outbox.claim(target.name, DELIVERIES_PER_CLAIM):
+            batch = await _gather(self._deliver(target, delivery) for delivery in deliveries)
             tried += batch
             if not any(batch):
                 break
         return tried
 
-    async def _try(self, target: Target, delivery: Delivery) -> bool:
+    async def _deliver(self, target: Target, delivery: Delivery) -> bool:
         problem = await self._send(target, delivery)
         if problem is None:
-            await self._notices.delivered(delivery)
-            self._log.info("notification.delivered", **_named(delivery))
+            await self._outbox.delivered(delivery)
+            self._log.info("notification.delivered", **_log_fields(delivery))
             return True
         spread = random.random()  # noqa: S311 - spreads retries, guards nothing
-        await self._notices.undelivered(delivery, problem, retry_pause(delivery.tries, spread))
-        self._log.warning("notification.failed", problem=problem, **_named(delivery))
+        await self._outbox.undelivered(delivery, problem, retry_pause(delivery.tries, spread))
+        self._log.warning("notification.failed", problem=problem, **_log_fields(delivery))
         return False
 
     async def _send(self, target: Target, delivery: Delivery) -> str | None:
@@ -103,10 +103,10 @@ class Notifier:
             url, key = target.webhook.reveal(), target.signing_key.reveal()
             return await self._webhook.post(url, key, str(delivery.notification_id), delivery.body)
         assert target.apprise is not None
-        return await self._chat.send(target.apprise.reveal(), *chat_message(delivery.event, delivery.body))
+        return await self._apprise.send(target.apprise.reveal(), *chat_message(delivery.event, delivery.body))
 
 
-async def _all(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+async def _gather(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     """Do all of them, each to its end; raise then what the first that failed has raised."""
     ended = await asyncio.gather(*works, return_exceptions=True)
     for one in ended:
@@ -115,7 +115,7 @@ async def _all(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     return cast("list[T]", ended)
 
 
-def _named(delivery: Delivery) -> dict[str, Any]:
+def _log_fields(delivery: Delivery) -> dict[str, Any]:
     return {
         "notice": delivery.event,
         "notification_id": str(delivery.notification_id),

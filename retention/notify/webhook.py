@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING, Self
 
 import aiohttp
 
-from retention.core.notifications.events import signature, signing_key
+from retention.core.notifications.signature import signature, signing_key
 from retention.core.sending.wire import SUCCESS
 from retention.vendor_api.network_errors import why_not_connected, why_unclear
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-TIMEOUT = 10.0
+TIMEOUT_S = 10.0
 """Seconds for one try, from the connection to the status."""
 
 
 class Webhook:
     """Posts messages. TLS is verified, no redirect is followed, and no proxy taken from the environment."""
 
-    def __init__(self, timeout: float = TIMEOUT, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, timeout: float = TIMEOUT_S, clock: Callable[[], float] = time.time) -> None:
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._clock = clock
         self._session: aiohttp.ClientSession | None = None

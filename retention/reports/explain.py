@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from retention.core.evidence.discrepancies import Payment, discrepancies
+from retention.core.evidence.discrepancies import discrepancies_of
 from retention.core.model import OpenRound, State
 from retention.core.planning.eligibility import CurrentRow, LedgerFacts, explain_eligibility
 from retention.core.planning.holds import Hold
@@ -54,7 +54,7 @@ _COLUMNS = [field.name for field in fields(Cancellation) if field.name not in {"
 def _current_row(rows: Sequence[Any]) -> CurrentRow | None:
     """Return the row that holds the round. Unsent rows of an abandoned run hold nothing: the next run plans them."""
     for row in rows:
-        if row.holds_round and not (row.abandoned and row.state in _UNSENT and not row.doubtful):
+        if row.holds_round and not (row.abandoned and row.state in _UNSENT and not row.may_have_taken_effect):
             return CurrentRow(row.id, row.run_id, row.state)
     return None
 
@@ -62,12 +62,6 @@ def _current_row(rows: Sequence[Any]) -> CurrentRow | None:
 def _cancellation(row: Any, attempts: Sequence[Attempt]) -> Cancellation:
     return Cancellation(
         **{name: getattr(row, name) for name in _COLUMNS},
-        discrepancies=discrepancies(
-            Payment(row.amount, row.currency, row.transaction_id),
-            Payment(row.stake, row.stake_currency, row.bet_transaction_id),
-            incomplete=row.incomplete and row.state == State.CANCELLED,
-            conflict=row.conflict,
-            detail=row.detail,
-        ),
+        discrepancies=discrepancies_of(row),
         attempts=tuple(attempt for attempt in attempts if attempt.cancellation_id == row.id),
     )

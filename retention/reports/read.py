@@ -12,8 +12,8 @@ from contextlib import aclosing, asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from retention.core.evidence.discrepancies import Payment, discrepancies
-from retention.core.model import CANCELLED_STATES, State
+from retention.core.evidence.discrepancies import discrepancies_of
+from retention.core.model import CANCELLED_STATES
 from retention.core.text import time_text
 from retention.errors import UsageError
 from retention.reports.report import OUTCOMES, Report, ReportRound, Total
@@ -109,11 +109,5 @@ def _round(row: Any) -> ReportRound:
         reason=row.reason,
         evidence=row.evidence,
         approved_by=row.approved_by,
-        discrepancies=discrepancies(
-            Payment(row.amount, row.currency, row.transaction_id),
-            Payment(row.stake, row.stake_currency, row.bet_transaction_id),
-            incomplete=row.incomplete and row.state == State.CANCELLED,
-            conflict=row.conflict,
-            detail=row.detail,
-        ),
+        discrepancies=discrepancies_of(row),
     )

@@ -102,6 +102,6 @@ class RunStarter:
             summary,
             stopped_by=self._parts.signal_code() if stopped else None,
             unreachable=unreachable,
-            stuck=plan is not None and any(other.stuck for other in plan.elsewhere),
+            stuck=plan is not None and any(other.is_stuck for other in plan.elsewhere),
         )
         return RunResult(summary, code, plan, warnings)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 import aiohttp
 
 from retention.core.model import NotConnected, Unclear
-from retention.core.sending.wire import MAX_PAUSE, REPLY_LIMIT, REQUEST_TIMEOUT, SUCCESS, decode
+from retention.core.sending.wire import MAX_PAUSE_S, REPLY_LIMIT_BYTES, REQUEST_TIMEOUT, SUCCESS, decode
 from retention.vendor_api.connection_pool import Connections, Making
 from retention.vendor_api.deadlines import Deadlines
 from retention.vendor_api.network_errors import ENDED_UNUSED, ended_without_reply, why_not_connected, why_unclear
@@ -46,7 +46,7 @@ class VendorClient:
     The errors' own words are never passed on: they name the address, which is a secret.
     """
 
-    def __init__(self, *, timeout: float, max_pause: float = MAX_PAUSE) -> None:
+    def __init__(self, *, timeout: float, max_pause: float = MAX_PAUSE_S) -> None:
         self._seconds = timeout
         self._max_pause = max_pause
         self._made: Connections | None = None
@@ -147,7 +147,7 @@ async def _read(head: Head, max_pause: float) -> Reply:
     body: bytes | None = b""
     if head.status in SUCCESS:
         length = "" if "Transfer-Encoding" in head.headers else head.headers.get("Content-Length", "")
-        known = length.isdecimal() and len(length) <= _LONGEST_LENGTH and int(length) <= REPLY_LIMIT
+        known = length.isdecimal() and len(length) <= _LONGEST_LENGTH and int(length) <= REPLY_LIMIT_BYTES
         body = await head.body.read() if known else await _bounded(head.body)
     return decode(head.status, head.headers, body, datetime.now(UTC), max_pause)
 
@@ -155,6 +155,6 @@ async def _read(head: Head, max_pause: float) -> Reply:
 async def _bounded(content: StreamReader) -> bytes | None:
     """A body whose length is not told beforehand, or too great: None where it is longer than allowed."""
     body = bytearray()
-    while part := await content.read(REPLY_LIMIT + 1 - len(body)):
+    while part := await content.read(REPLY_LIMIT_BYTES + 1 - len(body)):
         body += part
-    return bytes(body) if len(body) <= REPLY_LIMIT else None
+    return bytes(body) if len(body) <= REPLY_LIMIT_BYTES else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from retention.core.model import Reply
-from retention.core.secret_echo import echoed_alone
+from retention.core.secret_echo import is_echo_if_equal
 from retention.core.sending.outcomes import is_known_status
 from retention.redaction import MASK, SHORTEST
 
@@ -80,7 +80,7 @@ class ReplyCleaner:
     def _echoes_code(self, code: str) -> bool:
         if self._is_echo(code):
             return True
-        return len(code) >= CUT and any(map(echoed_alone, self._ends(code)))
+        return len(code) >= CUT and any(map(is_echo_if_equal, self._ends(code)))
 
     def _ends(self, text: str) -> list[str]:
         """The secrets whose beginning stands at the end of a text that may have been cut there."""

@@ -1,4 +1,4 @@
-"""One engine, put together for a run: a part of wiring.py."""
+"""Builds the engine of a run."""
 
 from __future__ import annotations
 
@@ -26,17 +26,16 @@ if TYPE_CHECKING:
 
 async def work_on(
     services: Services,
-    place: DrainScope,
+    scope: DrainScope,
     show: bool,
-    told: Callable[[], Awaitable[None]] | None,
+    notify: Callable[[], Awaitable[None]] | None,
     run_id: UUID,
     policy: Policy,
     passed: Sequence[str],
 ) -> EngineResult:
-    """Work on a run until it is over for this process; `show` its progress where stderr is a terminal.
+    """Work on a run until it ends for this process. `show` shows its progress where stderr is a terminal.
 
-    A process that is there for this run alone has people `told` by itself when the run has stalled; a daemon finds that
-    at its next look.
+    `notify` is called once the run stalls. A daemon needs none: its next poll finds stalled runs.
     """
     ledger = EngineLedger.of_run(
         services.database,
@@ -52,8 +51,8 @@ async def work_on(
 
     async def stalled() -> None:
         log_stalled(services.log, await services.stalls.mark_stalled_runs(run_id))
-        if told is not None:
-            await told()
+        if notify is not None:
+            await notify()
 
     async with AsyncExitStack() as stack:
         partners = [
@@ -80,7 +79,7 @@ async def work_on(
             ),
             stalled=stalled,
         )
-        with place.drain_on_signal(engine):
+        with scope.drain_on_signal(engine):
             if not (show and is_watched()):
                 return await engine.run()
             summary = await services.run_ledger.summarize_run(run_id)

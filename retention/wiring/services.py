@@ -24,7 +24,7 @@ from retention.ledger.review import Review
 from retention.ledger.runs import RunLedger
 from retention.ledger.schedules import ScheduleStore
 from retention.ledger.stalled_runs import StalledRuns
-from retention.process.waiting import telling
+from retention.process.long_waits import log_long_wait
 from retention.runs.model import RunParts
 from retention.runs.scope import scope_of
 from retention.runs.service import RunService
@@ -111,12 +111,12 @@ class Services:
             return  # an old notification is given up, and a wrong clock must not decide its age
         try:
             async with asyncio.timeout(NOTIFY_S), self.notifier() as notifier:
-                with telling(
+                with log_long_wait(
                     self.log, "notification.waiting", detail=f"tells people, for {NOTIFY_S:.0f} s at the most"
                 ):
-                    await notifier.once()
+                    await notifier.run_once()
         except (*UNAVAILABLE, TimeoutError) as error:
-            self.log.warning("notification.put_off", problem=type(error).__name__)
+            self.log.warning("notification.deferred", problem=type(error).__name__)
 
     @property
     def review(self) -> Review:

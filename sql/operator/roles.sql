@@ -39,19 +39,21 @@ GRANT EXECUTE ON FUNCTION retention.refuse_closing(text) TO retention_job;
 
 GRANT SELECT ON retention.runs TO retention_job;
 GRANT INSERT (run_id, policy, trigger, mode, scheduled_for, as_of, requested_by, reason, settings, status, halt_reason,
-              started_at, finished_at, deadline_at, ended_by, unwritten)
+              started_at, finished_at, deadline_at, ended_by, unwritten_plan)
     ON retention.runs TO retention_job;
-GRANT UPDATE (status, halt_reason, overrides, started_at, finished_at, active_until, deadline_at, halted_partners, recent,
-              paused, paused_for, told, ended_by, refused_closings, unwritten, progressed_at, stalled_at, recent_again)
+GRANT UPDATE (status, halt_reason, overrides, started_at, finished_at, heartbeat_until, deadline_at, halted_partners,
+              recent_replies, recent_replies_tried_before, refused_closings, paused, paused_partners, notified, ended_by,
+              unwritten_plan, progressed_at, stalled_at)
     ON retention.runs TO retention_job;
 
 GRANT SELECT ON retention.cancellations TO retention_job;
 GRANT INSERT (run_id, partner, market, game_id, user_id, round_id, opened_at, stake, stake_currency, bet_transaction_id,
-              state, settled_at, holds_round, detail, tried_before)
+              state, settled_at, detail, tried_before)
     ON retention.cancellations TO retention_job;
 GRANT UPDATE (state, error_code, description, currency, amount, transaction_id, conflict, detail, settled_at, attempts,
-              resolved_as, resolved_by, resolved_note, resolved_at, resolved_from, attempt_uuid, lease_until, tries,
-              probes, due_at, taken_up_by, doubtful, refused, unsettled, holds_round, in_progress_at, incomplete, review)
+              resolved_as, resolved_by, resolved_note, resolved_at, resolved_from, attempt_uuid, lease_until,
+              attempts_this_run, probes_this_run, due_at, adopted_by_run, may_have_taken_effect, refusal_pending_probe,
+              needs_follow_up, in_progress_at, incomplete, review)
     ON retention.cancellations TO retention_job;
 
 GRANT SELECT ON retention.attempts TO retention_job;
@@ -68,17 +70,17 @@ GRANT INSERT (partner, reason, paused_by, paused_at) ON retention.pauses TO rete
 GRANT UPDATE (resumed_by, resumed_at) ON retention.pauses TO retention_job;
 
 GRANT SELECT ON retention.partner_state TO retention_job;
-GRANT INSERT (partner, lane) ON retention.partner_state TO retention_job;
+GRANT INSERT (partner, kind) ON retention.partner_state TO retention_job;
 GRANT UPDATE (next_slot, paused_until, rate, rate_at) ON retention.partner_state TO retention_job;
 
 GRANT SELECT, INSERT ON retention.schedules TO retention_job;
-GRANT UPDATE (schedule, timezone, decided_until) ON retention.schedules TO retention_job;
+GRANT UPDATE (schedule, timezone, processed_until) ON retention.schedules TO retention_job;
 
 GRANT SELECT, INSERT ON retention.notifications TO retention_job;
 
 GRANT SELECT ON retention.deliveries TO retention_job;
 GRANT INSERT (notification_id, target, due_at) ON retention.deliveries TO retention_job;
-GRANT UPDATE (tries, due_at, delivered_at, problem) ON retention.deliveries TO retention_job;
+GRANT UPDATE (tries, due_at, delivered_at, last_error) ON retention.deliveries TO retention_job;
 
 -- Those who report.
 GRANT USAGE ON SCHEMA retention TO retention_report;

@@ -130,7 +130,7 @@ async def test_a_look_at_the_operators_view_is_not_old_when_its_request_leaves(w
     """However slowly a partner wants to be called, no more is claimed than is sent within a few seconds."""
     await world.seed(20)
     world.partner["rate"] = 40
-    await world.sql("INSERT INTO retention.partner_state (partner, lane, rate) VALUES ('acme', 'cancel', 1.25)")
+    await world.sql("INSERT INTO retention.partner_state (partner, kind, rate) VALUES ('acme', 'cancel', 1.25)")
     done = await world.command("run", "--json")
     assert (0, {"cancelled": 20}) == (done.code, done.json["states"]), done.err
     (row,) = await world.sql("SELECT max(sent_at - claimed_at) AS age FROM retention.attempts WHERE kind = 'cancel'")

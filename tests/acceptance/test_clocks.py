@@ -136,7 +136,7 @@ async def test_times_far_ahead_are_taken_back_and_told(world: World) -> None:
     await world.command("run")
     await world.seed(3, prefix="s")
     await schedule(world)
-    await world.sql("UPDATE retention.schedules SET decided_until = now() + interval '1 year'")
+    await world.sql("UPDATE retention.schedules SET processed_until = now() + interval '1 year'")
     await world.sql(
         "UPDATE retention.partner_state SET next_slot = now() + interval '1 hour', rate = 100,"
         " rate_at = now() + interval '1 year', paused_until = now() + interval '1 day'"
@@ -149,7 +149,7 @@ async def test_times_far_ahead_are_taken_back_and_told(world: World) -> None:
     done = await replica.stopped(signal.SIGTERM)
     assert {"cancelled"} == {*(await world.states()).values()}
     told = Counter(event["column"] for event in done.events if event["event"] == "clock.corrected")
-    assert {"decided_until": 1, "next_slot": 2, "rate_at": 2, "paused_until": 2} == told
+    assert {"processed_until": 1, "next_slot": 2, "rate_at": 2, "paused_until": 2} == told
 
 
 @pytest.mark.long

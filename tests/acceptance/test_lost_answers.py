@@ -70,7 +70,7 @@ async def test_a_run_that_begins(world: World, tap: Wiretap, statement: str) -> 
     done = await world.command("run", "--json")
     assert (UNREACHABLE, 0) == (done.code, tap.lose[statement]), done.err
     assert [] == world.vendor.requests
-    await until(lambda: world.sql("SELECT FROM retention.runs HAVING coalesce(max(active_until), 'epoch') < now()"))
+    await until(lambda: world.sql("SELECT FROM retention.runs HAVING coalesce(max(heartbeat_until), 'epoch') < now()"))
     done = await world.command("run", "--json")
     assert (0, {"cancelled": 40}) == (done.code, done.json["states"]), done.err
     assert [] == await violations(world, at_rest=True)
@@ -111,6 +111,6 @@ async def decided(world: World) -> bool:
     return bool(
         await world.sql(
             "SELECT FROM retention.schedules s"
-            " WHERE s.decided_until = (SELECT max(r.scheduled_for) FROM retention.runs r WHERE r.status = 'finished')"
+            " WHERE s.processed_until = (SELECT max(r.scheduled_for) FROM retention.runs r WHERE r.status = 'finished')"
         )
     )

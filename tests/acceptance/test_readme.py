@@ -50,7 +50,7 @@ async def test_its_daily_commands_work(world: World, examples: list[str]) -> Non
     )
     await world.sql(
         "INSERT INTO retention.cancellations (id, run_id, partner, market, user_id, round_id, opened_at, state, attempts,"
-        " unsettled, doubtful) OVERRIDING SYSTEM VALUE SELECT 17, run_id, 'retired', 'MT', 'u', '17', now(), 'in_doubt', 1,"
+        " needs_follow_up, may_have_taken_effect) OVERRIDING SYSTEM VALUE SELECT 17, run_id, 'retired', 'MT', 'u', '17', now(), 'in_doubt', 1,"
         " true, true FROM retention.runs"
     )
     for shown in examples:

@@ -80,7 +80,7 @@ async def test_a_plan_of_too_many_rounds_is_not_written(world: World) -> None:
     await world.sql(
         "INSERT INTO retention.runs (run_id, policy, trigger, mode, as_of, requested_by, settings, status, finished_at)"
         " SELECT gen_random_uuid(), 'nightly', 'on_demand', 'enforce', now(), 'ann', '{}', 'finished', now();"
-        "INSERT INTO retention.cancellations (run_id, partner, market, user_id, round_id, opened_at, state, unsettled)"
+        "INSERT INTO retention.cancellations (run_id, partner, market, user_id, round_id, opened_at, state, needs_follow_up)"
         " SELECT run_id, 'acme', 'MT', 'user-d', 'd', now() - interval '9 days', 'in_doubt', true FROM retention.runs"
     )
     world.register(["d"])
@@ -89,7 +89,7 @@ async def test_a_plan_of_too_many_rounds_is_not_written(world: World) -> None:
         assert 3 == (await world.command("run")).code
     done = await world.command("run", "--json")
     run = done.json["run_id"]
-    assert [("d", None)] == await world.sql("SELECT round_id, taken_up_by FROM retention.cancellations")
+    assert [("d", None)] == await world.sql("SELECT round_id, adopted_by_run FROM retention.cancellations")
     (listed,) = (one for one in (await world.command("runs", "list", "--json")).json if one["run_id"] == run)
     assert (6, "halted", True) == (listed["rounds"], listed["status"], "6 stale rounds" in listed["halt_reason"])
     await world.sql("UPDATE public.rounds SET opened_at = now() WHERE round_id = 'r0'")
@@ -110,8 +110,8 @@ async def test_an_override_passes_as_many_rounds_as_there_are(world: World) -> N
     words = ["--resume", run, "--override", "checked", "--by", "tess", "--json"]
     done = await world.command("run", *words)
     assert (0, {"cancelled": 5}) == (done.code, done.json["states"]), done.err
-    (row,) = await world.sql("SELECT overrides, unwritten FROM retention.runs")
-    assert (["max_rounds"], None) == ([one["rail"] for one in row.overrides], row.unwritten)
+    (row,) = await world.sql("SELECT overrides, unwritten_plan FROM retention.runs")
+    assert (["max_rounds"], None) == ([one["rail"] for one in row.overrides], row.unwritten_plan)
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,7 @@ async def test_a_run_that_was_killed_is_called_off_and_made_whole_by_the_next(wo
     (run,) = await world.sql("SELECT run_id FROM retention.runs")
     assert 0 == (await close(world, str(run.run_id))).code
     world.vendor.latency = 0.0
-    await world.sql("UPDATE retention.runs SET active_until = now()")
+    await world.sql("UPDATE retention.runs SET heartbeat_until = now()")
     await world.sql("UPDATE retention.cancellations SET lease_until = now() WHERE state = 'claimed'")
     done = await world.command("run", "--json")
     assert {"cancelled"} == set(done.json["states"]) | set(done.json["taken_up"]), done.err

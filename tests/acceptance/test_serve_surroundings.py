@@ -176,9 +176,11 @@ async def test_a_schedule_that_comes_back_begins_anew(world: World) -> None:
     await until(lambda: world.sql("SELECT FROM retention.runs WHERE status = 'finished'"))
     with_it = {key: world.policy.pop(key) for key in ("schedule", "timezone", "catch_up")}
     world.configure()
-    await world.sql("UPDATE retention.schedules SET decided_until = now() - interval '1 day'")  # a day without it
+    await world.sql("UPDATE retention.schedules SET processed_until = now() - interval '1 day'")  # a day without it
     replica.running.signal(signal.SIGHUP)
-    await until(lambda: world.sql("SELECT FROM retention.schedules WHERE decided_until > now() - interval '1 minute'"))
+    await until(
+        lambda: world.sql("SELECT FROM retention.schedules WHERE processed_until > now() - interval '1 minute'")
+    )
     runs = len(await world.sql("SELECT FROM retention.runs"))
     world.policy |= with_it
     world.configure()

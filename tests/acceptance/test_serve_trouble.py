@@ -48,7 +48,7 @@ async def test_settlements_that_wait_leave_connections_to_the_rest(world: World)
         for _ in range(30):  # for longer than a run without a sign of life counts as alive
             await replica.until("/readyz", 200)
             await asyncio.sleep(0.4)
-        assert [] == await world.sql("SELECT FROM retention.runs WHERE status = 'running' AND active_until < now()")
+        assert [] == await world.sql("SELECT FROM retention.runs WHERE status = 'running' AND heartbeat_until < now()")
     await until(lambda: world.sql("SELECT FROM retention.runs HAVING bool_and(status IN ('finished', 'cancelled'))"))
     await replica.stopped(signal.SIGTERM)
     assert [] == await violations(world)
@@ -70,7 +70,7 @@ async def test_a_signal_that_comes_while_plans_wait_begins_no_more(world: World)
     runs = await world.sql("SELECT status, count(*) FROM retention.runs WHERE status <> 'cancelled' GROUP BY status")
     assert [("planned", 2)] == runs
     assert [] == world.vendor.requests
-    await world.sql("UPDATE retention.runs SET active_until = now() WHERE status = 'planned'")  # 10 s later
+    await world.sql("UPDATE retention.runs SET heartbeat_until = now() WHERE status = 'planned'")  # 10 s later
     successor = await serve(world)
     await until(lambda: world.sql("SELECT FROM retention.runs WHERE status = 'finished' HAVING count(*) = 6"))
     await successor.stopped(signal.SIGTERM)
@@ -109,7 +109,7 @@ async def test_a_server_that_only_reads_for_a_while_loses_no_reply(world: World)
             await asyncio.sleep(2)
     await until(lambda: finished(world))
     done = await replica.stopped(signal.SIGTERM)
-    assert {"run.broken_off", "notification.broken_off"}.isdisjoint(event["event"] for event in done.events)
+    assert {"run.crashed", "notification.crashed"}.isdisjoint(event["event"] for event in done.events)
     assert [] == await violations(world)
     assert [(200, 200)] == await world.sql(
         "SELECT count(*) AS rounds, count(amount) AS amounts FROM retention.cancellations WHERE state = 'cancelled'"
@@ -123,7 +123,7 @@ async def schedule_many(world: World, count: int) -> None:
     await schedule(world, minutes_ago=1, markets=["M0"])
     world.policies |= {f"p{number}": {"markets": [f"M{number}"]} for number in range(1, count)}
     await world.sql(
-        "INSERT INTO retention.schedules SELECT name, schedule, timezone, decided_until"
+        "INSERT INTO retention.schedules SELECT name, schedule, timezone, processed_until"
         " FROM retention.schedules, unnest(%(names)s::text[]) AS name",
         names=[*world.policies],
     )

@@ -110,7 +110,7 @@ async def test_a_killed_run_is_named_and_then_ended(world: World) -> None:
     first.signal(signal.SIGKILL)
     await first.ended()
     (run,) = await world.sql("SELECT run_id FROM retention.runs")
-    while await world.sql("SELECT FROM retention.runs WHERE active_until > now()"):
+    while await world.sql("SELECT FROM retention.runs WHERE heartbeat_until > now()"):
         await asyncio.sleep(0.1)
     listed = await world.command("runs", "list", "--json")
     assert [False] == [row["at_work"] for row in listed.json]

@@ -30,7 +30,7 @@ FROM (SELECT n, CASE WHEN n %% %(factor)s = 0 THEN 'r' || n / %(factor)s ELSE 'c
 
 _GIVE_UP = """
 UPDATE retention.cancellations
-SET state = 'not_sent', settled_at = statement_timestamp(), holds_round = false, detail = 'given up by the benchmark'
+SET state = 'not_sent', settled_at = statement_timestamp(), detail = 'given up by the benchmark'
 WHERE state = 'planned' AND id BETWEEN %s AND %s
 """
 

@@ -48,7 +48,7 @@ def cancellation(row: str, uuid: int, settled: float, *, attempts: int = 1, told
     return Cancellation(
         id=IDS[row],
         run_id=RUN,
-        taken_up_by=None,
+        adopted_by_run=None,
         round_id=row,
         state="cancelled",
         attempts=attempts,

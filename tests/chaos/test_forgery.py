@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 FORGED = {
     "settled without a request": (
         (
-            "UPDATE retention.cancellations SET state = 'cancelled', attempts = 1, holds_round = true,"
+            "UPDATE retention.cancellations SET state = 'cancelled', attempts = 1,"
             " currency = 'EUR', amount = 1.5, transaction_id = 'bet-b0' WHERE round_id = 'b0'"
         ),
         "vendor_and_ledger_agree: round b0: the ledger has cancelled, the vendor InProgress",
     ),
     "a cancellation denied": (
         (
-            "UPDATE retention.cancellations SET state = 'rejected', holds_round = false, currency = NULL, amount = NULL,"
+            "UPDATE retention.cancellations SET state = 'rejected', currency = NULL, amount = NULL,"
             " transaction_id = NULL WHERE round_id = 'a0'"
         ),
         "vendor_and_ledger_agree: round a0: the vendor has Canceled, the ledger not",
     ),
     "a cancellation made a hold": (
         (
-            "UPDATE retention.cancellations SET state = 'held', holds_round = false, currency = NULL, amount = NULL,"
+            "UPDATE retention.cancellations SET state = 'held', currency = NULL, amount = NULL,"
             " transaction_id = NULL WHERE round_id = 'a0'"
         ),
         "vendor_and_ledger_agree: round a0: the vendor has Canceled, the ledger not",
@@ -59,9 +59,8 @@ async def test_a_forged_outcome_differs_from_the_vendors_list(world: World, forg
     assert 0 == (await world.command("run")).code
     await world.seed(1, prefix="b")
     await world.sql(
-        "INSERT INTO retention.cancellations (run_id, partner, market, user_id, round_id, opened_at, state, settled_at,"
-        " holds_round)"
-        " SELECT run_id, 'acme', 'MT', 'user-b0', 'b0', now() - interval '5 days', 'not_sent', now(), false FROM retention.runs"
+        "INSERT INTO retention.cancellations (run_id, partner, market, user_id, round_id, opened_at, state, settled_at)"
+        " SELECT run_id, 'acme', 'MT', 'user-b0', 'b0', now() - interval '5 days', 'not_sent', now() FROM retention.runs"
     )
     assert [] == await violations(world)
 

@@ -64,13 +64,15 @@ async def test_an_answer_that_does_not_come_is_waited_for_twice_as_long_the_next
 
 async def statement(database: Database) -> None:
     """Change nothing, by a statement that stands alone."""
-    assert 0 == await database.count("run_control/halt_run", run_id=None, replica="", reason="", paused_for=[])
+    assert 0 == await database.count("run_control/halt_run", run_id=None, replica="", reason="", paused_partners=[])
 
 
 async def transaction(database: Database) -> None:
     """Change nothing, by one of a transaction's."""
     async with database.transaction() as transaction:
-        assert [] == await transaction.rows("run_control/halt_run", run_id=None, replica="", reason="", paused_for=[])
+        assert [] == await transaction.rows(
+            "run_control/halt_run", run_id=None, replica="", reason="", paused_partners=[]
+        )
 
 
 @pytest.mark.parametrize("change", [statement, transaction])

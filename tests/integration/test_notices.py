@@ -126,7 +126,7 @@ async def test_what_needs_a_person_is_made_a_notification_once(book: Book, notic
     assert {"count": 3, "oldest": "2025-03-05T03:00:00Z", "newest": "2025-03-07T03:00:00Z"} == by_policy["nightly"][
         "missed"
     ]
-    assert ["going"] == [row.policy for row in await book.all("SELECT policy FROM retention.runs WHERE NOT told")]
+    assert ["going"] == [row.policy for row in await book.all("SELECT policy FROM retention.runs WHERE NOT notified")]
     assert [] == await notices.collect(ALL)
     assert 5 == len(await deliveries(book))
 
@@ -180,7 +180,7 @@ async def test_two_processes_that_find_the_same_tell_it_once(database_dsn: str, 
 
     assert 6 == len(made[0]) + len(made[1]) == len(await told(book)) == len(await deliveries(book))
     assert [(20,)] == [(body["missed"]["count"],) for body in await told(book) if "missed" in body]
-    assert [] == await book.all("SELECT policy FROM retention.runs WHERE NOT told")
+    assert [] == await book.all("SELECT policy FROM retention.runs WHERE NOT notified")
 
 
 async def test_a_run_that_goes_on_meanwhile_is_not_told_of(database: Database, book: Book) -> None:
@@ -206,7 +206,7 @@ async def test_a_run_that_goes_on_meanwhile_is_not_told_of(database: Database, b
     assert ["max_failure_ratio: 0.5"] * 2 == [body["run"]["halt_reason"] for body in await told(book)]
     await is_halted_again()
     assert [] == await notices_of(Interrupted(database, goes_on)).collect({"ops": FAILED})
-    assert [(False,)] == await book.all("SELECT told FROM retention.runs")
+    assert [(False,)] == await book.all("SELECT notified FROM retention.runs")
 
 
 async def test_who_has_a_run_under_lock_is_not_waited_for(
@@ -263,12 +263,12 @@ async def test_a_late_word_of_failure_changes_nothing(book: Book, notices: Notif
     await book.all("UPDATE retention.deliveries SET due_at = now()")
     (second,) = await notices.claim("ops", 4)
     await notices.undelivered(first, "too late", 0.0)
-    assert [None] == [row.problem for row in await deliveries(book)]
+    assert [None] == [row.last_error for row in await deliveries(book)]
     await notices.delivered(first)
     await notices.undelivered(second, "no reply in time", 0.0)
     (row,) = await deliveries(book)
 
-    assert (2, None, None) == (row.tries, row.due_at, row.problem)
+    assert (2, None, None) == (row.tries, row.due_at, row.last_error)
     assert row.delivered_at is not None
     assert [] == await notices.claim("ops", 4)
 
@@ -285,5 +285,5 @@ async def test_what_waits_for_a_target_that_is_gone_is_given_up_in_the_end(
     (row,) = await deliveries(book)
 
     assert ("ops", 0, "no such target is configured") == (given_up.target, given_up.tries, given_up.problem)
-    assert (None, None, given_up.problem) == (row.due_at, row.delivered_at, row.problem)
+    assert (None, None, given_up.problem) == (row.due_at, row.delivered_at, row.last_error)
     assert [] == await notices.abandon(["boss"])

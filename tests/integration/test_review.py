@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from retention.ledger.database import Database
 
 MAX_RUNS = {"acme": 2}
-ACTIVE = {"status": "running", "active_until": "infinity"}
+ACTIVE = {"status": "running", "heartbeat_until": "infinity"}
 DOUBT = "in doubt: the vendor may or may not have cancelled it"
 REJECTED = "rejected by the vendor"
 GIVEN_UP = "given up: not planned again before it is resolved"
@@ -54,8 +54,8 @@ async def test_a_doubt_needs_a_person_once_nothing_more_is_tried(review: Review,
     await book.row(active, "asked", "in_doubt", due_at=SETTLED)
     await book.row(active, "parked", "in_doubt")
     await book.row(left, "abandoned", "in_doubt", due_at=SETTLED)
-    await book.row(left, "taken up", "in_doubt", due_at=SETTLED, taken_up_by=active)
-    await book.row(active, "left again", "in_doubt", due_at=SETTLED, taken_up_by=left)
+    await book.row(left, "taken up", "in_doubt", due_at=SETTLED, adopted_by_run=active)
+    await book.row(active, "left again", "in_doubt", due_at=SETTLED, adopted_by_run=left)
 
     assert {"parked": (DOUBT,), "abandoned": (DOUBT,), "left again": (DOUBT,)} == await why(review)
 
@@ -114,7 +114,7 @@ async def test_a_round_that_is_given_up_is_listed_once(review: Review, book: Boo
 async def test_the_counts_are_those_of_the_list(database: Database, review: Review, book: Book) -> None:
     """What waits for a person is counted by the policy that planned it and by each of its whys, and nothing else is."""
     run, other = await book.run(), await book.run(policy="weekly")
-    await book.row(run, "doubt", "in_doubt", taken_up_by=other)
+    await book.row(run, "doubt", "in_doubt", adopted_by_run=other)
     await book.row(run, "all", amount=90, conflict=True)
     await book.row(run, "incomplete", amount=None)
     await book.row(run, "refused", "rejected")
@@ -201,7 +201,7 @@ async def test_an_item_says_what_a_person_wants_to_know(review: Review, book: Bo
 @pytest.mark.parametrize("as_state", RESOLUTIONS)
 async def test_a_doubt_is_resolved_as_a_person_says(review: Review, book: Book, as_state: str) -> None:
     """Every final state can be a person's word; the doubt is settled with it and listed no more."""
-    row = await book.row(await book.run(), state="in_doubt", error_code="998", doubtful=True)
+    row = await book.row(await book.run(), state="in_doubt", error_code="998", may_have_taken_effect=True)
     before = datetime.now(UTC)
     await review.resolve_cancellation(row, as_state, "bob", "the vendor says so")
     found = await book.one("SELECT * FROM retention.cancellations")
@@ -213,7 +213,7 @@ async def test_a_doubt_is_resolved_as_a_person_says(review: Review, book: Book, 
         found.resolved_note,
     )
     assert found.settled_at == found.resolved_at >= before
-    assert ("998", False, None) == (found.error_code, found.unsettled, found.due_at)
+    assert ("998", False, None) == (found.error_code, found.needs_follow_up, found.due_at)
     assert (as_state in {"cancelled", "already_cancelled"}) is found.holds_round
     assert [] == await review.list_review(MAX_RUNS)
 

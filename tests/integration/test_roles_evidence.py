@@ -22,9 +22,9 @@ SEED = """
 INSERT INTO retention.runs (run_id, policy, trigger, mode, as_of, requested_by, settings, status, finished_at)
 VALUES ('00000000-0000-0000-0000-000000000001', 'nightly', 'on_demand', 'enforce', now(), 'ann', '{}', 'finished', now());
 INSERT INTO retention.cancellations
-    (run_id, partner, market, user_id, round_id, opened_at, state, settled_at, attempts, conflict, holds_round)
+    (run_id, partner, market, user_id, round_id, opened_at, state, settled_at, attempts, conflict)
 SELECT '00000000-0000-0000-0000-000000000001', partner, market, user_id, round_id, opened_at, v.state,
-       CASE WHEN v.state = 'cancelled' THEN now() - interval '1 day' END, 1, v.state = 'cancelled', true
+       CASE WHEN v.state = 'cancelled' THEN now() - interval '1 day' END, 1, v.state = 'cancelled'
 FROM retention.open_rounds, (VALUES ('cancelled')) AS v (state);
 """
 

@@ -94,7 +94,7 @@ async def test_claims_are_looked_for_where_the_front_is(world: World, database: 
     await planned.work.settlements.settle_replies(cancelled(claims[:1]))
     assert [ids[1], ids[4]] == [await planned.work.claims.find_first_unsettled("acme", above) for above in (0, ids[3])]
     await world.sql(
-        "UPDATE retention.cancellations SET lease_until = now() - interval '1 s', unsettled = id = %(id)s"
+        "UPDATE retention.cancellations SET lease_until = now() - interval '1 s', needs_follow_up = id = %(id)s"
         " WHERE state = 'claimed'",
         id=ids[4],
     )
@@ -117,7 +117,7 @@ async def test_a_plan_that_took_long_is_not_taken_for_abandoned(
         await world.until_waiting()
         await asyncio.sleep(2.1)
     await planning
-    counted = "SELECT active_until - as_of >= interval '4.1 seconds' AS from_its_end FROM retention.runs"
+    counted = "SELECT heartbeat_until - as_of >= interval '4.1 seconds' AS from_its_end FROM retention.runs"
     assert [(True,)] == await world.sql(counted)
 
 
@@ -142,7 +142,7 @@ async def test_a_partner_that_refused_is_called_at_half_the_rate_and_in_time_at_
     assert pytest.approx(2 * whole, rel=0.1) == await gap()
     await world.sql("UPDATE retention.partner_state SET rate_at = now() - interval '1 minute'")
     assert pytest.approx(whole, rel=0.001) == await gap()
-    rows = await world.sql("SELECT rate FROM retention.partner_state WHERE lane = %(lane)s", lane=kind.value)
+    rows = await world.sql("SELECT rate FROM retention.partner_state WHERE kind = %(kind)s", kind=kind.value)
     assert [(None,)] == rows
 
 
@@ -155,8 +155,8 @@ async def test_new_slots_come_at_the_rate_of_the_moment_and_no_more_than_are_use
     planned = await begin(database)
     claims = (await planned.work.claims.claim(Kind.CANCEL, TERMS, after=0, batch=20)).claims
     await world.sql(
-        "UPDATE retention.partner_state SET rate = 4, rate_at = now(), next_slot = now() WHERE lane = %(lane)s",
-        lane=kind.value,
+        "UPDATE retention.partner_state SET rate = 4, rate_at = now(), next_slot = now() WHERE kind = %(kind)s",
+        kind=kind.value,
     )
     slowly = await planned.work.claims.reserve_slots(kind, TERMS, claims)
     assert [claim.uuid for claim in claims[: len(slowly)]] == [claim.uuid for claim in slowly]
@@ -170,7 +170,7 @@ async def test_new_slots_come_at_the_rate_of_the_moment_and_no_more_than_are_use
 
 
 REPLAN: LiteralString = """
-UPDATE retention.cancellations SET state = 'planned', attempt_uuid = NULL, lease_until = NULL, attempts = 0, tries = 0
+UPDATE retention.cancellations SET state = 'planned', attempt_uuid = NULL, lease_until = NULL, attempts = 0, attempts_this_run = 0
 """
 """The claim of the only round is lost, and its count with it."""
 
@@ -197,7 +197,7 @@ async def test_a_claim_that_two_restore_at_once_is_counted_once(world: World, da
 
 LOSE_NEWEST: LiteralString = """
 WITH lost AS (DELETE FROM retention.attempts WHERE uuid = %(uuid)s::uuid)
-UPDATE retention.cancellations SET attempt_uuid = %(before)s::uuid, attempts = 1, tries = 1
+UPDATE retention.cancellations SET attempt_uuid = %(before)s::uuid, attempts = 1, attempts_this_run = 1
 """
 """The second claim of the only round is lost: the row is the first one's, as it was before."""
 
@@ -213,10 +213,10 @@ async def test_a_restored_claim_takes_the_row_of_an_older_one(world: World, data
     await world.sql("UPDATE retention.attempts SET outcome = NULL")
     await planned.work.claims.restore_attempts([second])
     assert [(second.uuid, False, 2)] == await world.sql(
-        "SELECT attempt_uuid::text, doubtful, attempts FROM retention.cancellations"
+        "SELECT attempt_uuid::text, may_have_taken_effect, attempts FROM retention.cancellations"
     )
     await planned.work.claims.release_claims([first])
-    assert [(1, 1)] == await world.sql("SELECT attempts, tries FROM retention.cancellations")
+    assert [(1, 1)] == await world.sql("SELECT attempts, attempts_this_run FROM retention.cancellations")
     assert {first.uuid: "released", second.uuid: None} == dict(
         await world.sql("SELECT uuid::text, outcome FROM retention.attempts")
     )
@@ -224,7 +224,7 @@ async def test_a_restored_claim_takes_the_row_of_an_older_one(world: World, data
 
 DOUBT: LiteralString = """
 UPDATE retention.cancellations
-SET state = 'in_doubt', doubtful = true, unsettled = true, due_at = now(), lease_until = NULL
+SET state = 'in_doubt', may_have_taken_effect = true, needs_follow_up = true, due_at = now(), lease_until = NULL
 """
 """The request of the only round has left, and its reply is lost."""
 
@@ -238,10 +238,10 @@ async def test_a_question_that_is_restored_brings_its_doubt_back(world: World, d
     (question,) = (await planned.work.claims.claim(Kind.STATUS, TERMS, after=0, batch=1)).claims
     assert question.doubtful
     await world.sql(LOSE_NEWEST, uuid=question.uuid, before=first.uuid)
-    await world.sql("UPDATE retention.cancellations SET doubtful = false, unsettled = false")
+    await world.sql("UPDATE retention.cancellations SET may_have_taken_effect = false, needs_follow_up = false")
     await planned.work.claims.restore_attempts([question])
     await planned.work.claims.release_claims([question])
-    assert [("in_doubt", True)] == await world.sql("SELECT state, doubtful FROM retention.cancellations")
+    assert [("in_doubt", True)] == await world.sql("SELECT state, may_have_taken_effect FROM retention.cancellations")
 
 
 async def test_a_claim_that_is_restored_to_a_settled_row_counts_until_its_release(

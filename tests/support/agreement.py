@@ -281,7 +281,7 @@ def nothing_lost(history: History) -> Iterator[str]:
     newest: dict[str, Cancellation] = {}
     for row in sorted(history.cancellations, key=lambda one: one.id):
         newest[row.round_id] = row
-        over = status[row.taken_up_by or row.run_id] == "finished"
+        over = status[row.adopted_by_run or row.run_id] == "finished"
         if row.state in _LIVE and over and row.id not in history.listed:
             yield f"round {row.round_id} is {row.state} in a run that is finished, and nobody is told"
     if not history.at_rest:

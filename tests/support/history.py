@@ -36,7 +36,7 @@ class Cancellation:
 
     id: int
     run_id: UUID
-    taken_up_by: UUID | None
+    adopted_by_run: UUID | None
     round_id: str
     state: str
     attempts: int

@@ -68,8 +68,7 @@ class Book:
             "bet_transaction_id": "T1",
             "state": state,
             "attempts": int(as_state in _ASKED or state == "in_doubt"),
-            "unsettled": state in {"retrying", "in_doubt"},
-            "holds_round": as_state in _CANCELLED or state in LIVE_STATES,
+            "needs_follow_up": state in {"retrying", "in_doubt"},
             "settled_at": None if state in LIVE_STATES else SETTLED,
         }
         if as_state in _CANCELLED:

@@ -38,9 +38,10 @@ async def store(world: World, database: Database, replies: Sequence[Said], decod
     answers = [understood(said, decode) for said in replies]
     found = await _settle(world, planned, await _claims(planned, Kind.CANCEL, len(replies)), answers)
     await world.sql(
-        "UPDATE retention.cancellations SET state = 'in_doubt', lease_until = NULL, due_at = now(), doubtful = true, settled_at = NULL, unsettled = true,"
-        " currency = NULL, amount = NULL, transaction_id = NULL, error_code = NULL, description = NULL, holds_round = true,"
-        " probes = 0, tries = 1"
+        "UPDATE retention.cancellations SET state = 'in_doubt', lease_until = NULL, due_at = now(), settled_at = NULL,"
+        " may_have_taken_effect = true, needs_follow_up = true,"
+        " currency = NULL, amount = NULL, transaction_id = NULL, error_code = NULL, description = NULL,"
+        " probes_this_run = 0, attempts_this_run = 1"
     )
     return found + await _settle(world, planned, await _claims(planned, Kind.STATUS, len(replies)), answers)
 

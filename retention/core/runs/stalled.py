@@ -38,7 +38,7 @@ class OtherRun(NamedTuple):
     rounds: int
 
     @property
-    def stuck(self) -> bool:
+    def is_stuck(self) -> bool:
         """Whether nobody can count on it to get done with its rounds."""
         return self.stalled or not self.at_work
 
@@ -54,7 +54,7 @@ class OtherRun(NamedTuple):
         return f"{rounds} in the hands of run {self.run_id} of policy {self.policy}: {state}"
 
 
-def standing(status: str, *, at_work: bool, stalled: bool) -> str:
+def status_text(status: str, *, at_work: bool, stalled: bool) -> str:
     """A run's status in words for a list."""
     if status not in {"planned", "running"}:
         return status

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from retention.core.names import NameKind, listed, nearest
+from retention.core.name_matching import NameKind, closest_name, list_names
 from retention.core.text import printable
 from retention.ledger.checks.finding import Finding
 from retention.ledger.names import FoundNames, KnownNames
@@ -38,14 +38,14 @@ async def check_names(database: Database, policies: Sequence[tuple[str, Scope]])
         for kind in KINDS:
             of_kind = [(key, name) for key, name in _names_in_scope(kind, scope) if name in unseen[kind]]
             strange += (f"{key} {printable(name)}{_suggestion(name, known[kind])}" for key, name in of_kind)
-            strange += [f"known {kind}s: {listed(known[kind])}"] if of_kind and certain else []
+            strange += [f"known {kind}s: {list_names(known[kind])}"] if of_kind and certain else []
         if strange:
             findings.append(_finding(policy, strange, why_not))
     return findings
 
 
 def _suggestion(name: str, known: frozenset[str]) -> str:
-    meant = nearest(name, known)
+    meant = closest_name(name, known)
     return f" (did you mean {printable(meant)}?)" if meant is not None else ""
 
 

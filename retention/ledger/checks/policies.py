@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from retention.core.planning.plan import BROKEN, Group, Plan
+from retention.core.planning.plan import WHY_UNPLANNABLE, Group, Plan
 from retention.core.planning.rails import check_plan
 from retention.ledger.checks.finding import Finding
 from retention.ledger.database_errors import BusyError
@@ -92,7 +92,7 @@ def _describe_broken(rows: Sequence[Any]) -> str:
         first = ", ".join("(none)" if name is None else str(name) for name in row.first_rounds)
         of = f" of partner {row.partner}" if row.partner is not None else ""
         more = ", ..." if row.rounds > len(row.first_rounds) else ""
-        kinds.append(f"{row.rounds} with {BROKEN[row.broken]}{of}, {row.broken} ({first}{more})")
+        kinds.append(f"{row.rounds} with {WHY_UNPLANNABLE[row.broken]}{of}, {row.broken} ({first}{more})")
     return (
         f"rows of retention.open_rounds are left out: {'; '.join(kinds)};"
         " correct the view, or the configuration's partners: `retention plan --rounds` lists all of them"
@@ -101,10 +101,10 @@ def _describe_broken(rows: Sequence[Any]) -> str:
 
 def _describe_halts(limits: Limits, as_of: datetime, rows: Sequence[Any]) -> str:
     """Name the rails that a run of these rounds would trip."""
-    tripped = check_plan(Plan(as_of, tuple(Group(*row) for row in rows)).figures(), limits)
+    tripped = check_plan(Plan(as_of, tuple(Group(*row) for row in rows)).totals(), limits)
     return f"a run would halt now: {'; '.join(map(str, tripped))}" if tripped else ""
 
 
 def _describe_unlimited(limits: Limits, as_of: datetime, rows: Sequence[Any]) -> str:
-    codes = Plan(as_of, tuple(Group(*row) for row in rows)).unlimited(limits.max_amount)
+    codes = Plan(as_of, tuple(Group(*row) for row in rows)).currencies_without_limit(limits.max_amount)
     return f"has no limit for stakes in {', '.join(codes)}, which are open now; add one for each" if codes else ""

@@ -17,12 +17,12 @@ WITH durable AS MATERIALIZED (
 ), due AS (
     SELECT next.*
     FROM (
-        SELECT c.id, c.partner, c.market, c.game_id, c.user_id, c.round_id, c.opened_at, c.doubtful, r.as_of
+        SELECT c.id, c.partner, c.market, c.game_id, c.user_id, c.round_id, c.opened_at, c.may_have_taken_effect, r.as_of
         FROM retention.cancellations c JOIN retention.runs r ON r.run_id = c.run_id
         WHERE EXISTS (SELECT FROM gate) AND %(ask_first)s
           AND
               -- include shared/due_follow_up.sql
-          AND c.state = 'retrying' AND NOT c.doubtful
+          AND c.state = 'retrying' AND NOT c.may_have_taken_effect
         ORDER BY c.due_at LIMIT %(new)s
         FOR UPDATE OF c SKIP LOCKED
     ) next
@@ -30,7 +30,7 @@ WITH durable AS MATERIALIZED (
 ), fresh AS (
     SELECT next.*, (SELECT as_of FROM gate) AS as_of
     FROM (
-        SELECT c.id, c.partner, c.market, c.game_id, c.user_id, c.round_id, c.opened_at, c.doubtful
+        SELECT c.id, c.partner, c.market, c.game_id, c.user_id, c.round_id, c.opened_at, c.may_have_taken_effect
         FROM retention.cancellations c
         WHERE EXISTS (SELECT FROM gate) AND %(ask_first)s
           AND c.run_id = %(run_id)s AND c.partner = %(partner)s AND c.id > %(after)s AND c.state = 'planned'
@@ -72,7 +72,7 @@ WITH durable AS MATERIALIZED (
 -- include shared/slot_reservation.sql
 , claimed AS (
     UPDATE retention.cancellations c
-    SET state = 'claimed', attempt_uuid = gen_random_uuid(), probes = c.probes + 1, due_at = NULL,
+    SET state = 'claimed', attempt_uuid = gen_random_uuid(), probes_this_run = c.probes_this_run + 1, due_at = NULL,
         lease_until = v.first_slot + make_interval(secs => (ready.nth - 1) * v.step + %(lease)s)
     FROM ready, reserved v
     WHERE c.id = ready.id AND ready.nth <= v.slots

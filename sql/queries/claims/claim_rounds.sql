@@ -19,7 +19,7 @@ WITH durable AS MATERIALIZED (
 ), fresh AS (
     SELECT next.*, (SELECT as_of FROM gate) AS as_of
     FROM (
-        SELECT c.id, c.partner, c.market, c.game_id, c.user_id, c.round_id, c.opened_at, c.doubtful
+        SELECT c.id, c.partner, c.market, c.game_id, c.user_id, c.round_id, c.opened_at, c.may_have_taken_effect
         FROM retention.cancellations c
         WHERE EXISTS (SELECT FROM gate) AND %(ids)s::bigint[] IS NULL
           AND c.run_id = %(run_id)s AND c.partner = %(partner)s AND c.id > %(after)s AND c.state = 'planned'
@@ -36,7 +36,7 @@ WITH durable AS MATERIALIZED (
 ), due AS (
     SELECT next.*
     FROM (
-        SELECT c.id, c.partner, c.market, c.game_id, c.user_id, c.round_id, c.opened_at, c.doubtful, r.as_of
+        SELECT c.id, c.partner, c.market, c.game_id, c.user_id, c.round_id, c.opened_at, c.may_have_taken_effect, r.as_of
         FROM retention.cancellations c JOIN retention.runs r ON r.run_id = c.run_id
         WHERE EXISTS (SELECT FROM gate) AND NOT %(ask_first)s
           AND
@@ -47,10 +47,10 @@ WITH durable AS MATERIALIZED (
     ) next
     LIMIT %(batch)s - (SELECT count(*) FROM fresh)
 ), told AS (
-    SELECT c.id, c.partner, c.market, c.game_id, c.user_id, c.round_id, c.opened_at, c.doubtful, r.as_of
+    SELECT c.id, c.partner, c.market, c.game_id, c.user_id, c.round_id, c.opened_at, c.may_have_taken_effect, r.as_of
     FROM retention.cancellations c JOIN retention.runs r ON r.run_id = c.run_id
     WHERE EXISTS (SELECT FROM gate) AND c.id = ANY (%(ids)s::bigint[])
-      AND c.partner = %(partner)s AND coalesce(c.taken_up_by, c.run_id) = %(run_id)s
+      AND c.partner = %(partner)s AND coalesce(c.adopted_by_run, c.run_id) = %(run_id)s
       AND c.state IN ('planned', 'retrying')
       AND c.in_progress_at < statement_timestamp() + interval '2 seconds'
       AND c.in_progress_at > statement_timestamp() - make_interval(secs => %(told_within)s)
@@ -73,7 +73,7 @@ WITH durable AS MATERIALIZED (
 -- include shared/slot_reservation.sql
 , claimed AS (
     UPDATE retention.cancellations c
-    SET state = 'claimed', attempt_uuid = gen_random_uuid(), attempts = c.attempts + 1, tries = c.tries + 1, due_at = NULL,
+    SET state = 'claimed', attempt_uuid = gen_random_uuid(), attempts = c.attempts + 1, attempts_this_run = c.attempts_this_run + 1, due_at = NULL,
         lease_until = v.first_slot + make_interval(secs => (ready.nth - 1) * v.step + %(lease)s)
     FROM ready, reserved v
     WHERE c.id = ready.id AND ready.nth <= v.slots

@@ -3,22 +3,22 @@
 -- follow-up claims everywhere. The attempts of `but` are in the asking process's own hands. `now` is the time past a jump of
 -- the database's clock (NULL = unknown): a jump expires no claim.
 WITH straight AS (
-    SELECT c.id, c.attempt_uuid, c.doubtful, c.refused
+    SELECT c.id, c.attempt_uuid, c.may_have_taken_effect, c.refusal_pending_probe
     FROM retention.cancellations c
     WHERE c.partner = %(partner)s AND c.run_id = ANY (%(run_ids)s::uuid[])
       AND c.id > %(above)s AND (%(up_to)s::bigint IS NULL OR c.id <= %(up_to)s)
-      AND c.state = 'claimed' AND c.lease_until < least(statement_timestamp(), %(now)s::timestamptz) AND NOT c.unsettled
+      AND c.state = 'claimed' AND c.lease_until < least(statement_timestamp(), %(now)s::timestamptz) AND NOT c.needs_follow_up
       AND c.attempt_uuid <> ALL (%(but)s::uuid[])
     FOR UPDATE OF c SKIP LOCKED
 ), astray AS (
-    SELECT c.id, c.attempt_uuid, c.doubtful, c.refused
+    SELECT c.id, c.attempt_uuid, c.may_have_taken_effect, c.refusal_pending_probe
     FROM retention.cancellations c
-    WHERE c.partner = %(partner)s AND c.unsettled AND c.state = 'claimed'
+    WHERE c.partner = %(partner)s AND c.needs_follow_up AND c.state = 'claimed'
       AND c.lease_until < least(statement_timestamp(), %(now)s::timestamptz)
       AND c.attempt_uuid <> ALL (%(but)s::uuid[])
     FOR UPDATE OF c SKIP LOCKED
 ), expired AS (
-    SELECT e.id, e.attempt_uuid, a.kind, a.kind = 'cancel' OR e.doubtful OR e.refused AS is_doubt
+    SELECT e.id, e.attempt_uuid, a.kind, a.kind = 'cancel' OR e.may_have_taken_effect OR e.refusal_pending_probe AS is_doubt
     FROM (SELECT * FROM straight UNION ALL SELECT * FROM astray) e JOIN retention.attempts a ON a.uuid = e.attempt_uuid
 ), lost AS (
     UPDATE retention.attempts a
@@ -26,13 +26,13 @@ WITH straight AS (
     FROM expired e WHERE a.uuid = e.attempt_uuid AND a.outcome IS NULL
 )
 UPDATE retention.cancellations c
-SET state = CASE WHEN e.is_doubt THEN 'in_doubt' WHEN c.unsettled THEN 'retrying' ELSE 'planned' END,
-    lease_until = NULL, unsettled = c.unsettled OR e.is_doubt, doubtful = c.doubtful OR e.kind = 'cancel',
+SET state = CASE WHEN e.is_doubt THEN 'in_doubt' WHEN c.needs_follow_up THEN 'retrying' ELSE 'planned' END,
+    lease_until = NULL, needs_follow_up = c.needs_follow_up OR e.is_doubt, may_have_taken_effect = c.may_have_taken_effect OR e.kind = 'cancel',
     in_progress_at = CASE WHEN NOT e.is_doubt THEN c.in_progress_at END,
     due_at = CASE
-        WHEN NOT e.is_doubt THEN CASE WHEN c.unsettled THEN statement_timestamp() END
-        WHEN %(status_probe)s AND c.probes < %(max_attempts)s THEN statement_timestamp()
-        WHEN NOT %(status_probe)s AND c.tries < %(max_attempts)s
+        WHEN NOT e.is_doubt THEN CASE WHEN c.needs_follow_up THEN statement_timestamp() END
+        WHEN %(status_probe)s AND c.probes_this_run < %(max_attempts)s THEN statement_timestamp()
+        WHEN NOT %(status_probe)s AND c.attempts_this_run < %(max_attempts)s
             THEN statement_timestamp() + make_interval(secs => %(back_off)s)
     END
 FROM expired e WHERE c.id = e.id

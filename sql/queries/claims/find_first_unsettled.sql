@@ -2,5 +2,5 @@
 SELECT c.id
 FROM retention.cancellations c
 WHERE c.run_id = %(run_id)s AND c.partner = %(partner)s AND c.id > %(above)s
-  AND (c.state = 'planned' OR (c.state = 'claimed' AND NOT c.unsettled))
+  AND (c.state = 'planned' OR (c.state = 'claimed' AND NOT c.needs_follow_up))
 ORDER BY c.id LIMIT 1

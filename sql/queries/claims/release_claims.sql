@@ -1,15 +1,15 @@
 -- Claims that are handed back unsent. Their attempts stay on record as released, and do not count.
 WITH back AS (
     UPDATE retention.cancellations c
-    SET state = CASE WHEN c.doubtful OR c.refused THEN 'in_doubt' WHEN c.unsettled THEN 'retrying' ELSE 'planned' END,
-        due_at = CASE WHEN c.unsettled OR c.doubtful OR c.refused THEN statement_timestamp() END,
-        -- A round that was planned is doubtful where a lost claim of another process was recorded again meanwhile.
-        unsettled = c.unsettled OR c.doubtful OR c.refused,
+    SET state = CASE WHEN c.may_have_taken_effect OR c.refusal_pending_probe THEN 'in_doubt' WHEN c.needs_follow_up THEN 'retrying' ELSE 'planned' END,
+        due_at = CASE WHEN c.needs_follow_up OR c.may_have_taken_effect OR c.refusal_pending_probe THEN statement_timestamp() END,
+        -- A round that was planned is may_have_taken_effect where a lost claim of another process was recorded again meanwhile.
+        needs_follow_up = c.needs_follow_up OR c.may_have_taken_effect OR c.refusal_pending_probe,
         -- A doubt is asked about anew.
-        in_progress_at = CASE WHEN NOT (c.doubtful OR c.refused) THEN c.in_progress_at END,
+        in_progress_at = CASE WHEN NOT (c.may_have_taken_effect OR c.refusal_pending_probe) THEN c.in_progress_at END,
         lease_until = NULL, attempt_uuid = NULL,
-        attempts = c.attempts - (a.kind = 'cancel')::integer, tries = c.tries - (a.kind = 'cancel')::integer,
-        probes = c.probes - (a.kind = 'status')::integer
+        attempts = c.attempts - (a.kind = 'cancel')::integer, attempts_this_run = c.attempts_this_run - (a.kind = 'cancel')::integer,
+        probes_this_run = c.probes_this_run - (a.kind = 'status')::integer
     FROM retention.attempts a
     WHERE a.uuid = ANY (%(uuids)s::uuid[]) AND c.id = a.cancellation_id
       AND c.state = 'claimed' AND c.attempt_uuid = a.uuid
@@ -26,10 +26,10 @@ WITH back AS (
     -- A settled row keeps one count: some request or question has settled it, though its own count may be lost.
     SET attempts = greatest(c.attempts - s.cancels, (
             c.state IN ('cancelled', 'rejected')
-            OR (c.state IN ('already_cancelled', 'already_completed') AND c.probes = 0))::integer),
-        tries = greatest(c.tries - s.cancels, 0),
-        probes = CASE WHEN c.state IN ('planned', 'claimed', 'retrying', 'in_doubt')
-                      THEN greatest(c.probes - s.questions, 0) ELSE c.probes END
+            OR (c.state IN ('already_cancelled', 'already_completed') AND c.probes_this_run = 0))::integer),
+        attempts_this_run = greatest(c.attempts_this_run - s.cancels, 0),
+        probes_this_run = CASE WHEN c.state IN ('planned', 'claimed', 'retrying', 'in_doubt')
+                      THEN greatest(c.probes_this_run - s.questions, 0) ELSE c.probes_this_run END
     FROM (SELECT cancellation_id, (count(*) FILTER (WHERE kind = 'cancel'))::integer AS cancels,
                  (count(*) FILTER (WHERE kind = 'status'))::integer AS questions
           FROM stray GROUP BY cancellation_id) s

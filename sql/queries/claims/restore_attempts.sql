@@ -6,12 +6,12 @@ WITH durable AS MATERIALIZED (
     -- include session/raise_durability.sql
 ), given AS (
     SELECT g.* FROM (SELECT count(*) FROM durable) d, json_to_recordset(%(claims)s::json)
-        AS g (id bigint, uuid uuid, kind text, partner text, round_id text, user_id text, claimed_at float8, doubtful boolean)
+        AS g (id bigint, uuid uuid, kind text, partner text, round_id text, user_id text, claimed_at float8, may_have_taken_effect boolean)
 ), missing AS (
     SELECT g.* FROM given g WHERE NOT EXISTS (SELECT FROM retention.attempts a WHERE a.uuid = g.uuid)
 ), target AS (
     -- The id may be another round's by now: what was lost with the attempt may have been planned anew.
-    SELECT DISTINCT ON (m.uuid) m.uuid, m.kind, m.claimed_at, m.doubtful, c.id
+    SELECT DISTINCT ON (m.uuid) m.uuid, m.kind, m.claimed_at, m.may_have_taken_effect, c.id
     FROM missing m
     LEFT JOIN retention.cancellations c
         ON c.partner = m.partner AND c.round_id = m.round_id AND c.user_id = m.user_id AND (c.id = m.id OR c.holds_round)
@@ -26,7 +26,7 @@ WITH durable AS MATERIALIZED (
 ), ours AS (
     -- `own`: the older claim of this very process that holds the row. The process is done with that one, and what it wrote
     -- down of it is lost: the row is free.
-    SELECT t.uuid, t.kind, t.doubtful, t.id, (
+    SELECT t.uuid, t.kind, t.may_have_taken_effect, t.id, (
         SELECT a.uuid FROM retention.attempts a
         WHERE a.uuid = c.attempt_uuid AND a.replica = %(replica)s AND a.claimed_at < to_timestamp(t.claimed_at)) AS own
     FROM target t JOIN retention.cancellations c ON c.id = t.id
@@ -42,10 +42,10 @@ WITH durable AS MATERIALIZED (
                            THEN c.lease_until ELSE statement_timestamp() + make_interval(secs => %(kept)s) END,
         due_at = NULL,
         -- The claim itself knows of a doubt that an earlier request left, and whose settlement is lost as well.
-        doubtful = c.doubtful OR t.doubtful
+        may_have_taken_effect = c.may_have_taken_effect OR t.may_have_taken_effect
             OR (t.kind = 'cancel' AND c.state = 'claimed' AND c.attempt_uuid IS DISTINCT FROM t.own),
-        attempts = c.attempts + (t.kind = 'cancel')::integer, tries = c.tries + (t.kind = 'cancel')::integer,
-        probes = c.probes + (t.kind = 'status')::integer
+        attempts = c.attempts + (t.kind = 'cancel')::integer, attempts_this_run = c.attempts_this_run + (t.kind = 'cancel')::integer,
+        probes_this_run = c.probes_this_run + (t.kind = 'status')::integer
     FROM ours t
     WHERE c.id = t.id AND c.state IN ('planned', 'claimed', 'retrying', 'in_doubt')
 ), counted AS (

@@ -3,7 +3,7 @@
 WITH far AS (
     SELECT c.id, c.lease_until AS was
     FROM retention.cancellations c
-    WHERE c.partner = %(partner)s AND (c.run_id = ANY (%(run_ids)s::uuid[]) OR c.unsettled) AND c.state = 'claimed'
+    WHERE c.partner = %(partner)s AND (c.run_id = ANY (%(run_ids)s::uuid[]) OR c.needs_follow_up) AND c.state = 'claimed'
       AND c.lease_until > statement_timestamp() + make_interval(secs => %(lease)s::float8 + %(limit)s::float8)
     FOR UPDATE SKIP LOCKED
 )

@@ -1,22 +1,22 @@
 -- Times that no clock that can be believed has written: they were written while the database's clock was far ahead. A
 -- schedule goes on after the newest of its times that has a run; a run without signs of life counts as abandoned.
 WITH schedule AS (
-    SELECT s.policy, s.decided_until AS was,
+    SELECT s.policy, s.processed_until AS was,
            coalesce((SELECT max(r.scheduled_for) FROM retention.runs r
                      WHERE r.policy = s.policy AND r.scheduled_for <= statement_timestamp()), statement_timestamp()) AS until
     FROM retention.schedules s
-    WHERE s.decided_until > statement_timestamp() + make_interval(secs => %(limit)s)
+    WHERE s.processed_until > statement_timestamp() + make_interval(secs => %(limit)s)
     FOR UPDATE SKIP LOCKED
 ), schedules AS (
-    UPDATE retention.schedules s SET decided_until = w.until FROM schedule w WHERE s.policy = w.policy
-    RETURNING 'schedule of ' || s.policy AS row, 'decided_until' AS column, w.was, s.decided_until AS now
+    UPDATE retention.schedules s SET processed_until = w.until FROM schedule w WHERE s.policy = w.policy
+    RETURNING 'schedule of ' || s.policy AS row, 'processed_until' AS column, w.was, s.processed_until AS now
 ), run AS (
-    SELECT r.run_id, r.active_until AS was FROM retention.runs r
-    WHERE r.active_until > statement_timestamp() + make_interval(secs => %(limit)s)
+    SELECT r.run_id, r.heartbeat_until AS was FROM retention.runs r
+    WHERE r.heartbeat_until > statement_timestamp() + make_interval(secs => %(limit)s)
     FOR UPDATE SKIP LOCKED
 ), runs AS (
-    UPDATE retention.runs r SET active_until = statement_timestamp() FROM run w WHERE r.run_id = w.run_id
-    RETURNING 'run ' || r.run_id, 'active_until', w.was, r.active_until
+    UPDATE retention.runs r SET heartbeat_until = statement_timestamp() FROM run w WHERE r.run_id = w.run_id
+    RETURNING 'run ' || r.run_id, 'heartbeat_until', w.was, r.heartbeat_until
 ), delivery AS (
     SELECT d.notification_id, d.target, d.due_at AS was FROM retention.deliveries d
     WHERE d.due_at > statement_timestamp() + make_interval(secs => %(limit)s::float8 + %(longest_retry)s::float8)

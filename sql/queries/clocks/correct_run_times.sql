@@ -5,18 +5,18 @@ WITH terms AS (
         AS t (partner, rate, question_rate, max_pause)
 ), paced AS (
     SELECT
-        s.partner, s.lane, s.next_slot, s.paused_until, s.rate_at, t.max_pause,
+        s.partner, s.kind, s.next_slot, s.paused_until, s.rate_at, t.max_pause,
         make_interval(secs => least(86400, 1 / (%(spacing)s * coalesce(
-            s.rate, CASE s.lane WHEN 'cancel' THEN t.rate ELSE t.question_rate END)))) AS step
+            s.rate, CASE s.kind WHEN 'cancel' THEN t.rate ELSE t.question_rate END)))) AS step
     FROM retention.partner_state s JOIN terms t ON t.partner = s.partner
 ), wrong AS (
     SELECT
-        s.partner, s.lane, p.step,
+        s.partner, s.kind, p.step,
         CASE WHEN s.next_slot > statement_timestamp() + make_interval(secs => %(limit)s::float8 + %(horizon)s::float8) + 2 * p.step
              THEN s.next_slot END AS slot,
         CASE WHEN s.paused_until > statement_timestamp() + make_interval(secs => p.max_pause + 1) THEN s.paused_until END AS pause,
         CASE WHEN s.rate_at > statement_timestamp() + make_interval(secs => %(limit)s) THEN s.rate_at END AS rated
-    FROM retention.partner_state s JOIN paced p ON p.partner = s.partner AND p.lane = s.lane
+    FROM retention.partner_state s JOIN paced p ON p.partner = s.partner AND p.kind = s.kind
     FOR UPDATE OF s SKIP LOCKED
 ), partners AS (
     UPDATE retention.partner_state s
@@ -25,8 +25,8 @@ WITH terms AS (
                             ELSE statement_timestamp() + make_interval(secs => t.max_pause) END,
         rate_at = CASE WHEN w.rated IS NULL THEN s.rate_at ELSE statement_timestamp() END
     FROM wrong w JOIN terms t ON t.partner = w.partner
-    WHERE s.partner = w.partner AND s.lane = w.lane AND num_nonnulls(w.slot, w.pause, w.rated) > 0
-    RETURNING s.partner, s.lane, w.slot, s.next_slot, w.pause, s.paused_until, w.rated, s.rate_at
+    WHERE s.partner = w.partner AND s.kind = w.kind AND num_nonnulls(w.slot, w.pause, w.rated) > 0
+    RETURNING s.partner, s.kind, w.slot, s.next_slot, w.pause, s.paused_until, w.rated, s.rate_at
 ), deadline AS (
     UPDATE retention.runs r
     SET deadline_at = statement_timestamp() + make_interval(secs => %(deadline)s::float8)
@@ -44,15 +44,15 @@ WITH terms AS (
     FROM (
         SELECT c.id, c.due_at AS was
         FROM terms t JOIN retention.cancellations c ON c.partner = t.partner
-        WHERE c.unsettled AND c.due_at > statement_timestamp() + make_interval(secs => t.max_pause + %(limit)s)
+        WHERE c.needs_follow_up AND c.due_at > statement_timestamp() + make_interval(secs => t.max_pause + %(limit)s)
         FOR UPDATE OF c SKIP LOCKED
     ) w
     WHERE c.id = w.id
     RETURNING c.partner, c.round_id, w.was, c.due_at
 )
-SELECT 'partner ' || partner || ', ' || lane AS row, 'next_slot' AS column, slot AS was, next_slot AS now
+SELECT 'partner ' || partner || ', ' || kind AS row, 'next_slot' AS column, slot AS was, next_slot AS now
 FROM partners WHERE slot IS NOT NULL
-UNION ALL SELECT 'partner ' || partner || ', ' || lane, 'paused_until', pause, paused_until FROM partners WHERE pause IS NOT NULL
-UNION ALL SELECT 'partner ' || partner || ', ' || lane, 'rate_at', rated, rate_at FROM partners WHERE rated IS NOT NULL
+UNION ALL SELECT 'partner ' || partner || ', ' || kind, 'paused_until', pause, paused_until FROM partners WHERE pause IS NOT NULL
+UNION ALL SELECT 'partner ' || partner || ', ' || kind, 'rate_at', rated, rate_at FROM partners WHERE rated IS NOT NULL
 UNION ALL SELECT 'run ' || run_id, 'deadline_at', was, deadline_at FROM deadline
 UNION ALL SELECT 'round ' || partner || '/' || round_id, 'due_at', was, due_at FROM due

@@ -15,4 +15,4 @@ SET tries = d.tries + 1,
 FROM due, retention.notifications n, retention.runs r
 WHERE d.notification_id = due.notification_id AND d.target = due.target
   AND n.notification_id = d.notification_id AND r.run_id = n.run_id
-RETURNING d.notification_id, d.target, d.tries, n.event, n.run_id, r.policy, n.body, d.problem
+RETURNING d.notification_id, d.target, d.tries, n.event, n.run_id, r.policy, n.body, d.last_error

@@ -4,12 +4,12 @@ WITH untold AS (
     SELECT r.run_id
     FROM retention.runs r
     JOIN unnest(%(run_ids)s::uuid[], %(halt_reasons)s::text[]) AS t (run_id, halt_reason) ON t.run_id = r.run_id
-    WHERE NOT r.told AND r.status = %(status)s AND r.halt_reason IS NOT DISTINCT FROM t.halt_reason
+    WHERE NOT r.notified AND r.status = %(status)s AND r.halt_reason IS NOT DISTINCT FROM t.halt_reason
     FOR NO KEY UPDATE OF r SKIP LOCKED
 ), whole AS (
     SELECT FROM untold HAVING count(*) = cardinality(%(run_ids)s::uuid[])
 ), told AS (
-    UPDATE retention.runs r SET told = true FROM untold u, whole WHERE r.run_id = u.run_id
+    UPDATE retention.runs r SET notified = true FROM untold u, whole WHERE r.run_id = u.run_id
 ), notification AS (
     INSERT INTO retention.notifications (notification_id, event, run_id, created_at, body)
     SELECT %(notification_id)s::uuid, %(event)s, %(run_id)s::uuid, %(created_at)s::timestamptz, %(body)s FROM whole

@@ -1,4 +1,4 @@
 -- A try that failed, unless another one has been begun since.
 UPDATE retention.deliveries
-SET problem = %(problem)s, due_at = statement_timestamp() + make_interval(secs => %(pause)s)
+SET last_error = %(problem)s, due_at = statement_timestamp() + make_interval(secs => %(pause)s)
 WHERE notification_id = %(notification_id)s AND target = %(target)s AND tries = %(tries)s AND due_at IS NOT NULL

@@ -1,3 +1,3 @@
-INSERT INTO retention.partner_state (partner, lane)
-SELECT partner, lane FROM unnest(%(partners)s::text[]) AS partner, unnest(ARRAY['cancel', 'status']) AS lane
-ON CONFLICT (partner, lane) DO NOTHING
+INSERT INTO retention.partner_state (partner, kind)
+SELECT partner, kind FROM unnest(%(partners)s::text[]) AS partner, unnest(ARRAY['cancel', 'status']) AS kind
+ON CONFLICT (partner, kind) DO NOTHING

@@ -9,10 +9,10 @@ WITH stale AS (
 ), frozen AS (
     INSERT INTO retention.cancellations AS c
         (run_id, partner, market, game_id, user_id, round_id, opened_at, stake, stake_currency, bet_transaction_id,
-         state, settled_at, holds_round, detail, tried_before)
+         state, settled_at, detail, tried_before)
     SELECT %(run_id)s, partner, market, game_id, user_id, round_id, opened_at, stake, currency, bet_transaction_id,
            CASE WHEN %(dry_run)s THEN 'not_sent' ELSE 'planned' END, CASE WHEN %(dry_run)s THEN %(as_of)s::timestamptz END,
-           NOT %(dry_run)s, CASE WHEN %(dry_run)s THEN 'dry run' END, tried_before
+           CASE WHEN %(dry_run)s THEN 'dry run' END, tried_before
     FROM chosen WHERE (SELECT limits FROM within)
     -- New rounds first: those that an earlier run has tried may never succeed.
     ORDER BY tried_before, opened_at, partner, round_id

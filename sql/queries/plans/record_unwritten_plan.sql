@@ -1,2 +1,2 @@
 -- What a run's plan came to that is not written.
-UPDATE retention.runs SET unwritten = %(unwritten)s WHERE run_id = %(run_id)s
+UPDATE retention.runs SET unwritten_plan = %(unwritten_plan)s WHERE run_id = %(run_id)s

@@ -9,10 +9,9 @@ WITH resolved AS (
                    to_char(c.resolved_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), ': ', c.resolved_note) END),
         resolved_at = statement_timestamp(), resolved_from = coalesce(c.resolved_from, c.state),
         settled_at = coalesce(c.settled_at, statement_timestamp()),
-        due_at = NULL, lease_until = NULL, unsettled = false,
+        due_at = NULL, lease_until = NULL, needs_follow_up = false,
         -- Until it is closed at the operator's, which is tried in this very transaction.
-        conflict = %(as_state)s IN ('cancelled', 'already_cancelled'),
-        holds_round = %(as_state)s IN ('cancelled', 'already_cancelled')
+        conflict = %(as_state)s IN ('cancelled', 'already_cancelled')
     FROM retention.runs r
     WHERE c.id = %(id)s AND r.run_id = c.run_id AND r.mode = 'enforce'
       AND c.state NOT IN ('planned', 'claimed', 'retrying')

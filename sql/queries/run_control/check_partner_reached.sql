@@ -2,7 +2,7 @@
 -- or within so many seconds.
 SELECT EXISTS (
     SELECT FROM retention.cancellations c JOIN retention.attempts a ON a.cancellation_id = c.id
-    WHERE (c.run_id = %(run_id)s OR c.taken_up_by = %(run_id)s) AND c.partner = %(partner)s
+    WHERE (c.run_id = %(run_id)s OR c.adopted_by_run = %(run_id)s) AND c.partner = %(partner)s
       AND a.run_id = %(run_id)s AND a.kind = ANY (%(kinds)s::text[])
       AND a.sent_at > coalesce(statement_timestamp() - make_interval(secs => %(within)s::float8), '-infinity')
 ) AS reached

@@ -2,11 +2,11 @@
 -- What certainly did not happen was not sent; every doubt stays one.
 WITH ended AS (
     UPDATE retention.cancellations c
-    SET state = CASE WHEN c.doubtful OR c.refused THEN 'in_doubt' ELSE 'not_sent' END,
-        settled_at = CASE WHEN NOT (c.doubtful OR c.refused) THEN statement_timestamp() END,
-        holds_round = c.doubtful OR c.refused, unsettled = c.doubtful OR c.refused, due_at = NULL,
+    SET state = CASE WHEN c.may_have_taken_effect OR c.refusal_pending_probe THEN 'in_doubt' ELSE 'not_sent' END,
+        settled_at = CASE WHEN NOT (c.may_have_taken_effect OR c.refusal_pending_probe) THEN statement_timestamp() END,
+        needs_follow_up = c.may_have_taken_effect OR c.refusal_pending_probe, due_at = NULL,
         detail = coalesce(c.detail || '; ', '') || %(why)s
-    WHERE ((c.run_id = %(run_id)s AND c.taken_up_by IS NULL) OR c.taken_up_by = %(run_id)s)
+    WHERE ((c.run_id = %(run_id)s AND c.adopted_by_run IS NULL) OR c.adopted_by_run = %(run_id)s)
       AND (%(partner)s::text IS NULL OR c.partner = %(partner)s)
       AND (NOT %(tried_only)s OR c.tried_before OR c.run_id <> %(run_id)s)
       AND ((c.state IN ('planned', 'retrying') AND NOT %(doubts_only)s)

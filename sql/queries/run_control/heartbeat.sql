@@ -1,8 +1,8 @@
--- A sign of life for the run, and what has become of it meanwhile. `active_until` never goes back by a sign that was held
+-- A sign of life for the run, and what has become of it meanwhile. `heartbeat_until` never goes back by a sign that was held
 -- up, nor stays where a clock that was wrong for a moment has put it.
 WITH alive AS (
     UPDATE retention.runs
-    SET active_until = least(greatest(active_until, statement_timestamp() + make_interval(secs => %(beat)s)),
+    SET heartbeat_until = least(greatest(heartbeat_until, statement_timestamp() + make_interval(secs => %(beat)s)),
                              statement_timestamp() + make_interval(secs => 2 * %(beat)s)),
         progressed_at = CASE WHEN %(progressed)s THEN statement_timestamp() ELSE progressed_at END,
         stalled_at = CASE WHEN NOT %(progressed)s THEN stalled_at END
@@ -23,8 +23,8 @@ SELECT
     pg_postmaster_start_time() AS server_started,
     -- Until when partners are left alone, by lane: as the vendor asked, or because all earlier slots are given away.
     (SELECT json_agg(json_build_array(
-                s.partner, s.lane, s.paused_until > statement_timestamp(),
-                to_char(greatest(s.paused_until, s.next_slot) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')) ORDER BY s.lane)
+                s.partner, s.kind, s.paused_until > statement_timestamp(),
+                to_char(greatest(s.paused_until, s.next_slot) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')) ORDER BY s.kind)
      FROM retention.partner_state s
      WHERE s.partner = ANY (%(partners)s::text[])
        AND greatest(s.paused_until, s.next_slot) > statement_timestamp() + interval '2 seconds') AS waits

@@ -5,5 +5,5 @@ SET rate = CASE WHEN s.paused_until > statement_timestamp()
                 THEN s.rate ELSE greatest(coalesce(s.rate, configured.rate) / 2, configured.rate / 64) END,
     rate_at = statement_timestamp(),
     paused_until = greatest(s.paused_until, statement_timestamp() + make_interval(secs => %(pause)s))
-FROM (VALUES ('cancel', %(rate)s::float8), ('status', %(question_rate)s::float8)) AS configured (lane, rate)
-WHERE s.partner = %(partner)s AND s.lane = configured.lane
+FROM (VALUES ('cancel', %(rate)s::float8), ('status', %(question_rate)s::float8)) AS configured (kind, rate)
+WHERE s.partner = %(partner)s AND s.kind = configured.kind

@@ -9,5 +9,5 @@ SELECT
         AND (c.amount <> c.stake OR c.currency <> c.stake_currency OR c.transaction_id <> c.bet_transaction_id))
         AS discrepancies
 FROM retention.cancellations c
-WHERE c.run_id = %(run_id)s OR c.taken_up_by = %(run_id)s
+WHERE c.run_id = %(run_id)s OR c.adopted_by_run = %(run_id)s
 GROUP BY c.state, c.run_id <> %(run_id)s

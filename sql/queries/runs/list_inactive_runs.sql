@@ -2,7 +2,7 @@
 -- a process had in hand.
 SELECT r.run_id FROM retention.runs r
 WHERE (r.status IN ('halted', 'failed')
-       OR (r.status IN ('planned', 'running') AND r.active_until < statement_timestamp())
-       OR (r.status = 'cancelled' AND r.started_at IS NOT NULL AND r.active_until < statement_timestamp() AND EXISTS (
+       OR (r.status IN ('planned', 'running') AND r.heartbeat_until < statement_timestamp())
+       OR (r.status = 'cancelled' AND r.started_at IS NOT NULL AND r.heartbeat_until < statement_timestamp() AND EXISTS (
                SELECT FROM retention.cancellations c WHERE c.run_id = r.run_id AND c.state = 'claimed')))
   AND r.run_id <> %(run_id)s

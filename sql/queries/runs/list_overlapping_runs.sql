@@ -1,6 +1,6 @@
 -- The runs that have stale rounds of this scope in hand, and how many; and those of the same policy that have stalled.
 SELECT r.run_id, r.policy, r.status, coalesce(r.progressed_at, r.started_at, r.as_of) AS progressed_at,
-       r.active_until > statement_timestamp() AS at_work, s.stalled, h.rounds
+       r.heartbeat_until > statement_timestamp() AS at_work, s.stalled, h.rounds
 FROM retention.runs r
 CROSS JOIN LATERAL (
     SELECT
@@ -11,13 +11,13 @@ CROSS JOIN LATERAL (
     SELECT count(*) AS rounds
     FROM (
         SELECT c.partner, c.market, c.game_id, c.opened_at, c.state FROM retention.cancellations c
-        WHERE c.run_id = r.run_id AND c.partner = ANY (%(partners)s::text[]) AND c.taken_up_by IS NULL
+        WHERE c.run_id = r.run_id AND c.partner = ANY (%(partners)s::text[]) AND c.adopted_by_run IS NULL
         UNION ALL
         SELECT c.partner, c.market, c.game_id, c.opened_at, c.state FROM retention.cancellations c
-        WHERE c.taken_up_by = r.run_id AND c.partner = ANY (%(partners)s::text[])
+        WHERE c.adopted_by_run = r.run_id AND c.partner = ANY (%(partners)s::text[])
     ) c
     -- What an abandoned run never sent is planned again; what it had claimed is not, before the leases are over.
-    WHERE (c.state = 'claimed' OR (r.active_until > statement_timestamp() AND c.state IN ('planned', 'retrying', 'in_doubt')))
+    WHERE (c.state = 'claimed' OR (r.heartbeat_until > statement_timestamp() AND c.state IN ('planned', 'retrying', 'in_doubt')))
       AND c.opened_at <= %(as_of)s::timestamptz - make_interval(secs => %(open_longer_than)s)
       AND (%(markets)s::text[] IS NULL OR c.market = ANY (%(markets)s::text[]))
       AND (%(games)s::text[] IS NULL OR c.game_id = ANY (%(games)s::text[]))

@@ -5,11 +5,11 @@ WITH newest AS (
 SELECT
     r.run_id, r.policy, r.trigger, r.scheduled_for, r.mode, r.status, r.as_of, r.started_at, r.finished_at,
     r.requested_by, r.reason, r.halt_reason, coalesce(r.progressed_at, r.started_at, r.as_of) AS progressed_at,
-    r.active_until > statement_timestamp() AS at_work,
+    r.heartbeat_until > statement_timestamp() AS at_work,
     r.status IN ('planned', 'running') AND (r.stalled_at IS NOT NULL OR
         -- include shared/stalled_run.sql
     ) AS stalled,
-    coalesce((r.unwritten ->> 'rounds')::bigint, c.rounds, 0) AS rounds, coalesce(c.cancelled, 0) AS cancelled,
+    coalesce((r.unwritten_plan ->> 'rounds')::bigint, c.rounds, 0) AS rounds, coalesce(c.cancelled, 0) AS cancelled,
     coalesce(c.already_cancelled, 0) AS already_cancelled, coalesce(c.already_completed, 0) AS already_completed,
     coalesce(c.rejected, 0) AS rejected, coalesce(c.in_doubt, 0) AS in_doubt, coalesce(c.not_sent, 0) AS not_sent,
     coalesce(c.no_longer_open, 0) AS no_longer_open, coalesce(c.held, 0) AS held, coalesce(c.resolved, 0) AS resolved,

@@ -4,7 +4,7 @@
 WITH still AS (
     SELECT
         r.run_id, coalesce(r.progressed_at, r.started_at, r.as_of) AS since,
-        r.active_until < statement_timestamp() AND (r.trigger <> 'schedule' OR %(scheduled)s) AS interrupted
+        r.heartbeat_until < statement_timestamp() AND (r.trigger <> 'schedule' OR %(scheduled)s) AS interrupted
     FROM retention.runs r
     WHERE r.status IN ('planned', 'running') AND (%(run_id)s::uuid IS NULL OR r.run_id = %(run_id)s)
       AND
@@ -12,7 +12,7 @@ WITH still AS (
     FOR NO KEY UPDATE OF r SKIP LOCKED
 )
 UPDATE retention.runs r
-SET stalled_at = coalesce(r.stalled_at, statement_timestamp()), told = false,
+SET stalled_at = coalesce(r.stalled_at, statement_timestamp()), notified = false,
     status = CASE WHEN s.interrupted THEN 'failed' ELSE r.status END,
     halt_reason = CASE WHEN s.interrupted THEN %(reason)s ELSE r.halt_reason END,
     finished_at = CASE WHEN s.interrupted THEN statement_timestamp() ELSE r.finished_at END,

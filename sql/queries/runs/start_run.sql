@@ -1,7 +1,7 @@
 -- Sets a planned, halted or interrupted run going. One that is going already is joined: it keeps its start, its deadline,
 -- and the partners that it does not call any more. So does one that only a pause has halted, but for its deadline.
 WITH before AS (
-    SELECT run_id, status = 'running' OR paused AS goes_on, status = 'running' AND active_until > statement_timestamp() AS going
+    SELECT run_id, status = 'running' OR paused AS goes_on, status = 'running' AND heartbeat_until > statement_timestamp() AS going
     FROM retention.runs
     WHERE run_id = %(run_id)s
       -- What halted it meanwhile stands until a person says otherwise.
@@ -9,15 +9,15 @@ WITH before AS (
     FOR UPDATE
 )
 UPDATE retention.runs r
-SET status = 'running', halt_reason = NULL, paused = false, paused_for = '{}', told = false, ended_by = NULL,
+SET status = 'running', halt_reason = NULL, paused = false, paused_partners = '{}', notified = false, ended_by = NULL,
     halted_partners = CASE WHEN b.goes_on THEN r.halted_partners ELSE '{}' END,
-    recent = CASE WHEN b.goes_on THEN r.recent ELSE '' END,
-    recent_again = CASE WHEN b.goes_on THEN r.recent_again ELSE '' END,
+    recent_replies = CASE WHEN b.goes_on THEN r.recent_replies ELSE '' END,
+    recent_replies_tried_before = CASE WHEN b.goes_on THEN r.recent_replies_tried_before ELSE '' END,
     refused_closings = CASE WHEN b.goes_on THEN r.refused_closings ELSE 0 END,
     started_at = coalesce(r.started_at, statement_timestamp()), finished_at = NULL,
     deadline_at = CASE WHEN b.going THEN r.deadline_at
                        ELSE coalesce(statement_timestamp() + make_interval(secs => %(deadline)s::float8), 'infinity') END,
-    active_until = statement_timestamp() + make_interval(secs => %(beat)s),
+    heartbeat_until = statement_timestamp() + make_interval(secs => %(beat)s),
     progressed_at = CASE WHEN b.going THEN r.progressed_at ELSE statement_timestamp() END,
     stalled_at = CASE WHEN b.going THEN r.stalled_at END
 FROM before b

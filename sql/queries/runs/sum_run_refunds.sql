@@ -1,3 +1,3 @@
 SELECT currency, sum(amount) AS amount, count(*) AS rounds FROM retention.cancellations
-WHERE (run_id = %(run_id)s OR taken_up_by = %(run_id)s) AND amount IS NOT NULL AND currency IS NOT NULL
+WHERE (run_id = %(run_id)s OR adopted_by_run = %(run_id)s) AND amount IS NOT NULL AND currency IS NOT NULL
 GROUP BY currency ORDER BY currency

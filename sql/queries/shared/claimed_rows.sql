@@ -1,6 +1,6 @@
 SELECT
-    c.id, c.run_id::text, c.state, c.market, c.game_id, c.user_id, c.round_id, c.attempt_uuid::text AS uuid, c.tries,
-    c.probes, c.doubtful, c.refused, NULL AS detail,
+    c.id, c.run_id::text, c.state, c.market, c.game_id, c.user_id, c.round_id, c.attempt_uuid::text AS uuid, c.attempts_this_run,
+    c.probes_this_run, c.may_have_taken_effect, c.refusal_pending_probe, NULL AS detail,
     extract(epoch FROM v.first_slot)::float8 + (c.nth - 1) * v.step AS slot,
     extract(epoch FROM v.at)::float8 AS at, v.step
 FROM claimed c, reserved v

@@ -1,7 +1,7 @@
 -- One row where a partner may be called just now about the rounds of a run, else none.
-SELECT s.partner, s.lane, r.as_of
+SELECT s.partner, s.kind, r.as_of
 FROM (SELECT count(*) FROM durable) d, retention.partner_state s, retention.runs r
-WHERE s.partner = %(partner)s AND s.lane = %(lane)s
+WHERE s.partner = %(partner)s AND s.kind = %(kind)s
   AND s.paused_until <= statement_timestamp()
   AND s.next_slot <= statement_timestamp() + make_interval(secs => %(horizon)s)
   AND r.run_id = %(run_id)s AND r.status = 'running' AND s.partner <> ALL (r.halted_partners)

@@ -5,7 +5,7 @@ settings AS MATERIALIZED (
     SELECT r.* FROM (SELECT count(*) FROM settings) s, json_to_recordset(%(replies)s::json) AS r (
         id bigint, uuid uuid, kind text, state text, outcome text, sent_at timestamptz, replied_at timestamptz,
         http_status smallint, error_code text, description text, currency text, amount numeric, transaction_id text,
-        detail text, due_in float8, doubtful boolean, refused boolean, failed boolean, uncounted boolean,
+        detail text, due_in float8, may_have_taken_effect boolean, refusal_pending_probe boolean, failed boolean, uncounted boolean,
         incomplete boolean, review text)
 ), noted AS (
     UPDATE retention.attempts a

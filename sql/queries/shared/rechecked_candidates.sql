@@ -4,7 +4,7 @@
 WITH
 -- include shared/standing_holds.sql
 SELECT
-    s.id, s.doubtful,
+    s.id, s.may_have_taken_effect,
     CASE
         WHEN s.rows = 0 THEN 'closed'
         WHEN s.rows > 1 THEN 'doubled'
@@ -18,7 +18,7 @@ SELECT
     s.rows, s.opened_at, s.market, s.last_activity_at, s.broken
 FROM (
     SELECT
-        c.id, c.doubtful, count(o.round_id) AS rows,
+        c.id, c.may_have_taken_effect, count(o.round_id) AS rows,
         max(o.opened_at) AS opened_at, max(o.market) AS market, max(o.last_activity_at) AS last_activity_at,
         max(
             -- include shared/broken_row.sql
@@ -37,5 +37,5 @@ FROM (
         )) AS held
     FROM candidates c
     LEFT JOIN retention.open_rounds o ON o.partner = c.partner AND o.round_id = c.round_id
-    GROUP BY c.id, c.doubtful
+    GROUP BY c.id, c.may_have_taken_effect
 ) s

@@ -1,7 +1,7 @@
 -- The cancellations that need a person, as `c`, with how often their rounds have ended as `ended.times` and their partners
 -- as `p`; what a person has resolved needs nobody any more, once it is closed at the operator's.
 FROM retention.cancellations c
-JOIN retention.runs r ON r.run_id = coalesce(c.taken_up_by, c.run_id)
+JOIN retention.runs r ON r.run_id = coalesce(c.adopted_by_run, c.run_id)
 LEFT JOIN unnest(%(partners)s::text[], %(max_runs)s::integer[]) AS p (partner, max_runs) ON p.partner = c.partner
 CROSS JOIN LATERAL (
     -- Looked up for those alone that it matters for; they are few.
@@ -10,7 +10,7 @@ CROSS JOIN LATERAL (
         WHERE n.partner = c.partner AND n.round_id = c.round_id AND n.state IN ('rejected', 'already_completed')
     ) END AS times
 ) ended
-WHERE (c.state = 'in_doubt' AND (c.due_at IS NULL OR r.status <> 'running' OR r.active_until < statement_timestamp()))
+WHERE (c.state = 'in_doubt' AND (c.due_at IS NULL OR r.status <> 'running' OR r.heartbeat_until < statement_timestamp()))
    OR (c.state IN ('rejected', 'already_completed') AND (c.state = 'rejected' OR ended.times >= p.max_runs)
        -- The newest word on the round; what a dry run notes down is none.
        AND NOT EXISTS (

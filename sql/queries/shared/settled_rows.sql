@@ -5,20 +5,19 @@ settled AS (
         -- A question does not unsay what the vendor answered to the request.
         error_code = CASE WHEN r.kind = 'cancel' THEN r.error_code ELSE c.error_code END,
         description = CASE WHEN r.kind = 'cancel' THEN r.description ELSE c.description END,
-        currency = r.currency, amount = r.amount, transaction_id = r.transaction_id, doubtful = r.doubtful, refused = r.refused,
+        currency = r.currency, amount = r.amount, transaction_id = r.transaction_id, may_have_taken_effect = r.may_have_taken_effect, refusal_pending_probe = r.refusal_pending_probe,
         conflict = r.conflict, detail = coalesce(r.refusal, CASE WHEN r.outcome = 'in_progress' AND r.state = 'planned' THEN NULL
-                                                WHEN r.kind = 'status' AND c.refused
+                                                WHEN r.kind = 'status' AND c.refusal_pending_probe
                                                 THEN concat_ws('; ', c.detail, r.detail) ELSE r.detail END),
         settled_at = CASE WHEN r.state NOT IN ('planned', 'retrying', 'in_doubt') THEN statement_timestamp() END,
         due_at = CASE WHEN r.state IN ('retrying', 'in_doubt')
                       THEN statement_timestamp() + make_interval(secs => r.due_in) END,
-        unsettled = r.state IN ('retrying', 'in_doubt'),
-        holds_round = r.state IN ('planned', 'retrying', 'in_doubt', 'cancelled', 'already_cancelled'),
+        needs_follow_up = r.state IN ('retrying', 'in_doubt'),
         -- The row's count may have been lost where the attempt was not.
         attempts = greatest(c.attempts, (r.kind = 'cancel')::integer),
         -- A request that was turned away at the door uses no attempt.
-        tries = c.tries - (coalesce(r.uncounted, false) AND c.attempt_uuid = r.uuid AND r.kind = 'cancel')::integer,
-        probes = c.probes - (coalesce(r.uncounted, false) AND c.attempt_uuid = r.uuid AND r.kind = 'status')::integer,
+        attempts_this_run = c.attempts_this_run - (coalesce(r.uncounted, false) AND c.attempt_uuid = r.uuid AND r.kind = 'cancel')::integer,
+        probes_this_run = c.probes_this_run - (coalesce(r.uncounted, false) AND c.attempt_uuid = r.uuid AND r.kind = 'status')::integer,
         in_progress_at = CASE WHEN r.outcome = 'in_progress' THEN r.sent_at END,
         incomplete = coalesce(r.incomplete, false), review = r.review
     FROM (
@@ -45,12 +44,12 @@ settled AS (
     FROM reply r JOIN settled s ON s.id = r.id
 ), seen AS (
     UPDATE retention.runs
-    SET recent = right(recent || counted.marks, 200), recent_again = right(recent_again || counted.marks_again, 200),
+    SET recent_replies = right(recent_replies || counted.marks, 200), recent_replies_tried_before = right(recent_replies_tried_before || counted.marks_again, 200),
         refused_closings = refused_closings + counted.refused
     FROM counted WHERE run_id = %(run_id)s AND (counted.marks <> '' OR counted.marks_again <> '' OR counted.refused > 0)
-    RETURNING recent, recent_again, refused_closings
+    RETURNING recent_replies, recent_replies_tried_before, refused_closings
 )
-SELECT s.id, s.uuid, s.conflict, s.stake, s.stake_currency, s.bet_transaction_id, w.recent, w.recent_again,
+SELECT s.id, s.uuid, s.conflict, s.stake, s.stake_currency, s.bet_transaction_id, w.recent_replies, w.recent_replies_tried_before,
        w.refused_closings
 FROM settled s FULL JOIN seen w ON false
 UNION ALL

@@ -1,13 +1,13 @@
 -- Settles the rounds of `looked` that are not to be called any more.
 UPDATE retention.cancellations c
 SET state = CASE
-        WHEN c.doubtful THEN 'in_doubt' WHEN l.why = 'held' THEN 'held'
+        WHEN c.may_have_taken_effect THEN 'in_doubt' WHEN l.why = 'held' THEN 'held'
         WHEN l.why IN ('doubled', 'broken') THEN 'not_sent'
         ELSE 'no_longer_open' END,
-    due_at = CASE WHEN c.doubtful AND %(status_probe)s AND c.probes < %(max_attempts)s THEN statement_timestamp() END,
-    settled_at = CASE WHEN NOT c.doubtful THEN statement_timestamp() END,
-    holds_round = c.doubtful, unsettled = c.doubtful,
-    review = CASE WHEN l.why IN ('doubled', 'broken') AND NOT c.doubtful THEN 'finding' END,
+    due_at = CASE WHEN c.may_have_taken_effect AND %(status_probe)s AND c.probes_this_run < %(max_attempts)s THEN statement_timestamp() END,
+    settled_at = CASE WHEN NOT c.may_have_taken_effect THEN statement_timestamp() END,
+    needs_follow_up = c.may_have_taken_effect,
+    review = CASE WHEN l.why IN ('doubled', 'broken') AND NOT c.may_have_taken_effect THEN 'finding' END,
     detail = CASE l.why
         WHEN 'closed' THEN 'not in the operator''s view any more'
         WHEN 'doubled' THEN 'the operator''s view has this round ' || l.rows || ' times'

@@ -1,13 +1,13 @@
 -- Send slots for the first of `wanted.rounds` rounds: as many as begin within the horizon, evenly spaced at the rate of
 -- the moment, behind those that others have. The partner's row is locked first: what it says after a wait counts.
 locked AS (
-    SELECT s.partner, s.lane, s.next_slot, s.rate, s.rate_at
+    SELECT s.partner, s.kind, s.next_slot, s.rate, s.rate_at
     FROM retention.partner_state s
-    WHERE s.partner = %(partner)s AND s.lane = %(lane)s AND (SELECT rounds FROM wanted) > 0
+    WHERE s.partner = %(partner)s AND s.kind = %(kind)s AND (SELECT rounds FROM wanted) > 0
     FOR UPDATE
 ), paced AS MATERIALIZED (
     SELECT
-        partner, lane, clock_timestamp() AS at, next_slot,
+        partner, kind, clock_timestamp() AS at, next_slot,
         -- After a 429 fewer than configured, and more again as time passes.
         least(%(rate)s::float8,
               coalesce(rate, %(rate)s) + %(rate)s * %(recovery)s * greatest(0, extract(epoch FROM statement_timestamp() - rate_at))) AS rate
@@ -26,6 +26,6 @@ locked AS (
     SET next_slot = g.first_slot + make_interval(secs => g.slots * g.step),
         rate = nullif(g.rate, %(rate)s), rate_at = statement_timestamp()
     FROM granted g
-    WHERE s.partner = g.partner AND s.lane = g.lane
+    WHERE s.partner = g.partner AND s.kind = g.kind
     RETURNING g.first_slot, g.step, g.slots, g.at
 )

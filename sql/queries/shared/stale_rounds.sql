@@ -48,8 +48,8 @@ SELECT
             SELECT FROM retention.cancellations c JOIN retention.runs r ON r.run_id = c.run_id
             WHERE c.partner = f.partner AND c.round_id = f.round_id AND c.holds_round
               -- What an abandoned run never sent is no obstacle: it is planned again, by this one.
-              AND NOT (c.state IN ('planned', 'retrying') AND NOT c.doubtful
-                       AND (r.status IN ('halted', 'failed', 'cancelled') OR r.active_until < statement_timestamp()))
+              AND NOT (c.state IN ('planned', 'retrying') AND NOT c.may_have_taken_effect
+                       AND (r.status IN ('halted', 'failed', 'cancelled') OR r.heartbeat_until < statement_timestamp()))
         ) THEN 'in_ledger'
         WHEN f.max_runs <= t.refused THEN 'given_up'
         ELSE 'eligible'

@@ -171,7 +171,7 @@ async def many_rounds(book: Book, now: datetime) -> list[str]:
     await book.open_round("no game", game=None)
     await book.open_round("held")
     await book.open_round("held no more")
-    active = await book.run(status="running", active_until="infinity")
+    active = await book.run(status="running", heartbeat_until="infinity")
     halted = await book.run(status="halted", halt_reason="max_rounds")
     left = await book.run(status="running")
     for name, run in (("active", active), ("halted", halted), ("left", left)):
@@ -179,7 +179,7 @@ async def many_rounds(book: Book, now: datetime) -> list[str]:
             await book.open_round(f"{state} by {name}")
             await book.row(run, f"{state} by {name}", state)
     await book.open_round("doubtful")
-    await book.row(left, "doubtful", "retrying", doubtful=True)
+    await book.row(left, "doubtful", "retrying", may_have_taken_effect=True)
     for state in ("cancelled", "already_cancelled", "no_longer_open", "held", "not_sent", "rejected"):
         await book.open_round(f"was {state}")
         await book.row(halted, f"was {state}", state)

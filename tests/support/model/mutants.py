@@ -10,7 +10,7 @@ from unittest.mock import patch
 from retention.engine.claims_in_hand import ClaimsInHand
 from retention.ledger import database
 from retention.ledger.claims import Claims
-from retention.ledger.queries import query
+from retention.ledger.queries import query, statements
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,30 +34,35 @@ MUTANTS = (
         "claims/expire_claims",
         (
             (
-                "a.kind = 'cancel' OR e.doubtful OR e.refused AS is_doubt",
+                "a.kind = 'cancel' OR e.may_have_taken_effect OR e.refusal_pending_probe AS is_doubt",
                 "false AS is_doubt",
             ),
-            ("doubtful = c.doubtful OR e.kind = 'cancel'", "doubtful = false"),
+            ("may_have_taken_effect = c.may_have_taken_effect OR e.kind = 'cancel'", "may_have_taken_effect = false"),
         ),
         "may have cancelled it",
         quick=True,
     ),
     Mutant(
         "a claim does not look whether the round is open",
-        "claim claim_probes",
+        "claims/claim_rounds claims/claim_probes",
         (("WHEN s.rows = 0 THEN 'closed'", "WHEN s.rows = 0 THEN NULL"),),
         "was not open",
     ),
-    Mutant("a claim does not look for holds", "claim claim_probes", (("WHEN s.held THEN 'held'", ""),), "was on hold"),
+    Mutant(
+        "a claim does not look for holds",
+        "claims/claim_rounds claims/claim_probes",
+        (("WHEN s.held THEN 'held'", ""),),
+        "was on hold",
+    ),
     Mutant(
         "a claim does not look for players",
-        "claim claim_probes",
+        "claims/claim_rounds claims/claim_probes",
         (("WHEN s.came_back THEN 'came_back'", ""),),
         "had come back",
     ),
     Mutant(
         "a claim knows a round by its id alone",
-        "claim claim_probes",
+        "claims/claim_rounds claims/claim_probes",
         (("WHEN NOT s.same_opening THEN 'opened_again'", ""),),
         "was not open",
     ),
@@ -103,9 +108,9 @@ MUTANTS = (
     ),
     Mutant(
         "a later run plans doubts again",
-        "freeze supersede",
+        "plans/freeze_plan plans/supersede_rounds",
         (
-            (" AND NOT c.doubtful", ""),
+            (" AND NOT c.may_have_taken_effect", ""),
             ("c.state IN ('planned', 'retrying')", "c.state IN ('planned', 'retrying', 'in_doubt')"),
         ),
         "may have cancelled it",
@@ -180,6 +185,8 @@ def broken_by(mutant: Mutant | Idle) -> Iterator[None]:
         with patch.object(mutant.owner, mutant.method, mutant.instead):
             yield
         return
+
+    assert {*mutant.statements.split()} <= {*statements()}, f"there is no statement {mutant.statements}"
 
     def changed(name: str) -> LiteralString:
         text = query(name)
