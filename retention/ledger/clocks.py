@@ -169,7 +169,7 @@ class LedgerClock:
 
 async def correct_ledger_times(database: Database, limit: float) -> list[Correction]:
     """Correct the times of schedules, runs and deliveries that lie impossibly far ahead."""
-    return _corrections(await database.rows("correct_ledger_times", limit=limit, longest_retry=RETRY_CAP_S))
+    return _corrections(await database.rows("clocks/correct_ledger_times", limit=limit, longest_retry=RETRY_CAP_S))
 
 
 async def correct_run_times(
