@@ -1,4 +1,4 @@
-"""Carries out what the scheduler found due: plans the run, records missed times, advances the schedule.
+"""Processes a due run: plans it, records missed times, advances the schedule.
 
 A run is planned before older times are recorded as missed, because a missed row could otherwise claim that a newer
 time was run instead when it was not. A failure leaves the schedule where it was; the next try repeats every step, and

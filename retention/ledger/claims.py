@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from retention.core.model import Claim, Kind, State
-from retention.core.sending.backoff import BASE
+from retention.core.sending.backoff import BASE_S
 from retention.core.sending.pacing import HORIZON_S, LOOK_GOOD_S, SPACING, TOLD_GOOD_S
 from retention.ledger.known_server import KnownServer
 from retention.ledger.results import ClaimBatch, SkippedRound
@@ -216,7 +216,7 @@ class Claims:
             up_to=window.up_to if window else None,
             status_probe=terms.status_probe,
             max_attempts=terms.max_attempts,
-            back_off=BASE,
+            back_off=BASE_S,
             but=list(but),
         )
 

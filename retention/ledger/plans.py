@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 
 from retention.core.planning.plan import DUPLICATED, DuplicatedRound, Group, ListedRound, Plan, sum_stakes
 from retention.core.planning.rails import PlanTotals
-from retention.core.sending.backoff import BASE
+from retention.core.sending.backoff import BASE_S
 from retention.core.text import decimal_text
 from retention.ledger.clocks import HEARTBEAT_S, LedgerClock, correct_leases
 from retention.ledger.operator_view import reading_view
@@ -172,7 +172,7 @@ async def freeze_plan(
             up_to=None,
             status_probe=partner.status_probe,
             max_attempts=partner.max_attempts,
-            back_off=BASE,
+            back_off=BASE_S,
             but=[],
         )
     if inactive:
