@@ -12,7 +12,8 @@ from retention.core.sending.reply_rules import DEFAULT_CODES, ReplyRules
 from retention.engine.counters import ProcessCounters, RunCounters
 from retention.engine.engine import Engine
 from retention.engine.run_partner import RunPartner
-from retention.ledger.engine_ledger import EngineLedger, PartnerTerms
+from retention.ledger.engine_ledger import EngineLedger
+from retention.ledger.terms import PartnerTerms
 from retention.vendor_api.client import Exchange, VendorClient
 from retention.vendor_api.credentials import Access
 from retention.vendor_api.gateway import VendorGateway
