@@ -12,7 +12,6 @@ from retention.core.sending.reply_rules import DEFAULT_CODES, ReplyRules
 from retention.engine.counters import ProcessCounters, RunCounters
 from retention.engine.engine import Engine
 from retention.engine.run_partner import RunPartner
-from retention.ledger.engine_ledger import EngineLedger
 from retention.ledger.terms import PartnerTerms
 from retention.vendor_api.client import Exchange, VendorClient
 from retention.vendor_api.credentials import Access
@@ -22,6 +21,8 @@ from support.model.house import PARTNER
 if TYPE_CHECKING:
     from collections.abc import Callable
     from uuid import UUID
+
+    from retention.ledger.engine_ledger import EngineLedger
 
 CODES = {**DEFAULT_CODES, "60": Treatment.ALREADY_COMPLETED}
 ACCESS = Access("cancel", "status", "health", Credentials("login", "token"))
