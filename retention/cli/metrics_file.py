@@ -117,7 +117,7 @@ def _write(path: Path, settings: Settings, measured: RunMetrics, code: int | Non
     try:
         metrics_file.write(path, _text(path, settings, measured, code))
     except OSError as error:  # the exit code of the run counts for more
-        problem = f"{error.strerror}; the file still says what it said before"
+        problem = f"{error.strerror}; the file keeps its old values"
         report(f"error: --metrics-file {path}: {problem}")
 
 

@@ -50,7 +50,7 @@ async def test_a_run_id_may_be_shortened(world: World) -> None:
         else:
             assert 0 == found.code, (name, found)
         assert 2 == ambiguous.code, (name, ambiguous)
-        assert "error: run c0ffee00 is not told from others; write more of its digits:" in ambiguous.err
+        assert "error: run c0ffee00 fits more than one run; write more of its digits:" in ambiguous.err
         for run_id, policy in zip(TWINS, ("policy-1", "policy-2"), strict=True):
             assert f"  {run_id}  {policy}, as of 2025-03-05T11:00:00Z" in ambiguous.err
         assert (2 if name == "runs close" else 0) == longer.code, (name, longer)
