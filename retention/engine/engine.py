@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from retention.core.model import Kind
+from retention.core.runs.halt_cause import HaltCause
 from retention.engine.dispatcher import Dispatcher
 from retention.engine.expired_claims import ExpiredClaims
 from retention.engine.lease_keeper import LeaseKeeper
@@ -200,7 +201,7 @@ class Engine:
             await part
         except psycopg.Error as error:
             # The database would refuse it again: a person has to mend that, and then to resume the run.
-            reason = f"database: {first_line(error)}"
+            reason = HaltCause.DATABASE.reason(first_line(error))
             self._log.error("database.refused", problem=first_line(error))
             await retry_until(lambda: self._control.halt_run(reason), until=self.lifecycle.draining)
             self._drain(DrainReason.RUN_ENDED)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from retention.core.model import Kind
+from retention.core.runs.halt_cause import HaltCause
 from retention.core.runs.pauses import pauses_text
 from retention.core.sending.partner_state import PartnerHalt
 from retention.engine.retry import retry_until
@@ -92,7 +93,7 @@ class RunFinisher:
             await self.close_unsent(None, self._settler.skip_tried_reason, tried_only=True)
         lost = {one.name for one in self._partners if one.state.is_halted_for(PartnerHalt.UNREACHABLE)}
         if halted := sorted(one.name for one in self._partners if one.state.halted and one.name not in lost):
-            return await self._halt(f"unauthorized: {', '.join(halted)} refused our credentials")
+            return await self._halt(HaltCause.UNAUTHORIZED.reason(f"{', '.join(halted)} refused our credentials"))
         self.unreachable = await self._find_unreachable(lost)
         for name in lost.intersection(self.unreachable):
             await self.close_unsent(name, "the partner could not be reached")
