@@ -157,7 +157,7 @@ class WorkLedger:
             rate=terms.rate_of(kind),
             spacing=SPACING,
             recovery=RECOVERY,
-            horizon=max(0.0, min(claim.leave_by for claim in claims) - self._monotonic() - LOOK_GOOD_S + HORIZON_S),
+            horizon=max(0.0, min(claim.send_by for claim in claims) - self._monotonic() - LOOK_GOOD_S + HORIZON_S),
             head_start=self._clock.delay,
             lease=terms.lease,
         )
@@ -166,7 +166,7 @@ class WorkLedger:
         ahead = self._clock.note(asked, rows[0].at, self._monotonic())
         slots = {row.id: row.slot - ahead for row in rows}
         kept = [
-            claim._replace(slot=slot, expires=slot + terms.lease)
+            claim._replace(slot=slot, lease_until=slot + terms.lease)
             for claim in claims
             if (slot := slots.get(claim.cancellation_id)) is not None
         ]

@@ -127,8 +127,8 @@ def _claim_row(claim: Claim, clock_offset_s: float) -> dict[str, object]:
         "partner": claim.partner,
         "round_id": claim.round_id,
         "user_id": claim.user_id,
-        "claimed_at": claim.leave_by - LOOK_GOOD_S + clock_offset_s,
-        "may_have_taken_effect": claim.doubtful,
+        "claimed_at": claim.send_by - LOOK_GOOD_S + clock_offset_s,
+        "may_have_taken_effect": claim.may_have_taken_effect,
     }
 
 
@@ -149,8 +149,8 @@ def settlement_row(item: Settlement) -> dict[str, object]:
         "currency": item.currency,
         "amount": item.amount,
         "transaction_id": item.transaction_id,
-        "may_have_taken_effect": item.doubtful,
-        "refusal_pending_probe": item.refused,
+        "may_have_taken_effect": item.may_have_taken_effect,
+        "refusal_pending_probe": item.refusal_pending_probe,
     }
     # Left out where there is none, as nearly always: the database reads what it is given word by word.
     for name in ("detail", "due_in", "failed", "review"):

@@ -25,6 +25,6 @@ def check_send(claim: Claim, now: float, *, allowed: bool, connected: bool, budg
     in hand. A look at the operator's view that is not young any more is worth nothing: the claim is handed back, and
     its round looked up anew. A slot that was missed is lost, unless `budget` has room for it.
     """
-    if not allowed or not connected or now >= claim.leave_by:
+    if not allowed or not connected or now >= claim.send_by:
         return SendCheck.RETURN
     return SendCheck.SEND if budget.allows(claim.slot, now) else SendCheck.NEW_SLOT

@@ -257,7 +257,7 @@ class Replica:
             for claim in unsent:
                 if not self.in_hand.has_other(claim):
                     self.in_hand.drop(claim)
-            self._told.put_back([claim.cancellation_id for claim in unsent if not claim.doubtful])
+            self._told.put_back([claim.cancellation_id for claim in unsent if not claim.may_have_taken_effect])
             self._after = min([self._after, *(claim.cancellation_id - 1 for claim in unsent)])
         for kind in Kind:
             if missed := [claim for claim in late if claim.kind is kind]:
