@@ -61,7 +61,7 @@ async def known_run(services: Services, given: GivenRunId) -> UUID:
         raise UsageError(f"there is no run {given}; `retention runs list` shows the newest")
     if len(rows) > 1:
         matches = "".join(f"\n  {row.run_id}  {row.policy}, as of {time_text(row.as_of)}" for row in rows)
-        raise UsageError(f"run {given} is not told from others; write more of its digits:{matches}")
+        raise UsageError(f"run {given} fits more than one run; write more of its digits:{matches}")
     run_id: UUID = rows[0].run_id
     return run_id
 

@@ -51,7 +51,7 @@ class RunMetrics:
         await self.read_ledger(services)
         if self.path is not None:
             _write(self.path, services.settings, self, None)
-        await services.tell()
+        await services.send_notifications()
 
     async def read_ledger(self, services: Services) -> None:
         """Read the ledger's facts about the policies; the old file keeps its values for facts that come too late."""
@@ -117,7 +117,7 @@ def _write(path: Path, settings: Settings, measured: RunMetrics, code: int | Non
     try:
         metrics_file.write(path, _text(path, settings, measured, code))
     except OSError as error:  # the exit code of the run counts for more
-        problem = f"{error.strerror}; the file still says what it said before"
+        problem = f"{error.strerror}; the file keeps its old values"
         report(f"error: --metrics-file {path}: {problem}")
 
 

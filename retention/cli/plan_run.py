@@ -154,7 +154,7 @@ async def run(
     from retention.reports.run_view import result_document
 
     _import_the_end()
-    measured.counters = services.tally
+    measured.counters = services.counters
     try:
         # Checked here, so that the metrics file has the ledger's facts even where a privilege is missing.
         await require_ready(services.database)
@@ -170,7 +170,7 @@ async def run(
         document = result_document(measured.result)
         print_json(document) if as_json else terminal_runs.print_result(document)
         if signals.code is None:
-            await services.tell()
+            await services.send_notifications()
         return measured.result.exit
     finally:
         await measured.read_ledger(services)

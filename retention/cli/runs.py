@@ -77,5 +77,5 @@ async def runs_close(
     closed = await services.runs(signals).close(run_id, requester(by), note)
     print(f"run {run_id} is closed: {closed.not_sent} not sent, {closed.in_doubt} left in doubt")
     if closed.claimed:
-        print(f"  {closed.claimed} in the hands of a process just now: what becomes of them,")
-        print(f"  `retention runs show {run_id}` tells")
+        print(f"  {closed.claimed} claimed by a process just now:")
+        print(f"  `retention runs show {run_id}` shows their results")

@@ -52,6 +52,6 @@ async def serve(
         signals,
         global_options.settings,
         address=address,
-        drain_timeout=timeout.total_seconds(),
+        drain_timeout_s=timeout.total_seconds(),
         announce=lambda url: print(f"health and metrics on {url}", flush=True),
     )

@@ -1,4 +1,4 @@
-"""Writes batches of settlements, whatever the database and the operator's function do meanwhile.
+"""Writes batches of settlements through faults of the database and of the operator's function.
 
 The next step after a failure is data (`settle_batch.after_failure`). A batch whose answer is lost may have been
 committed: it is tried again as such (`again`), so that its rounds count as written, and not as late replies.
@@ -51,7 +51,7 @@ class SessionEnderError(psycopg.OperationalError):
 
 
 class BatchWriter:
-    """Settles batches, and halves those that the database refuses until the refused round stands alone.
+    """Settles batches, and halves a refused one until the refused round stands alone.
 
     `parked` batches wait for foreign locks, for `patience_s` seconds at the most. `aborted` is set when the process
     must not wait any more; unwritten replies then stay claims. `now` is the monotonic clock, in seconds.
@@ -84,7 +84,7 @@ class BatchWriter:
         return self._away or self._asking or self._isolating or waiting > PARKED_ROUNDS_MAX
 
     def due_batches(self) -> list[SettleBatch]:
-        """Take the parked batches whose next try is due; those that have waited too long are not closed any more."""
+        """Take the parked batches whose next try is due; after too long a wait, without closing."""
         now = self._now()
         due = [batch for batch in self.parked if batch.due <= now]
         self.parked = [batch for batch in self.parked if batch.due > now]
@@ -159,7 +159,7 @@ class BatchWriter:
             self._asking = False
 
     def _after(self, batch: SettleBatch, error: psycopg.Error, work: deque[SettleBatch]) -> SettleBatch | None:
-        """Arrange the batch's next step; returns the batch where there is none."""
+        """Arrange the batch's next step; returns the batch where no step is left."""
         self._note_back()
         now = self._now()
         trouble = ErrorClass.BUSY if isinstance(error, BusyError) else ErrorClass.REFUSED
@@ -189,7 +189,7 @@ class BatchWriter:
         return None
 
     async def _restore(self, batch: SettleBatch, missing: Sequence[str]) -> tuple[list[Settlement], list[Settlement]]:
-        """Record lost attempts again; returns the settlements that can be written now, and those that cannot."""
+        """Record lost attempts again; returns the writable settlements and the lost ones."""
         items = [item for item in batch.items if item.claim.uuid in missing]
         found = await retry_until(
             lambda: self._settlements.restore([item.claim for item in items]), until=self._aborted

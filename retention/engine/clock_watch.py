@@ -1,4 +1,4 @@
-"""Watches the database's clock for one run, and reports what a run waits for.
+"""Watches the database's clock for one run, and reports why a run waits.
 
 The database's clock decides, but is not trusted unchecked. While it cannot be relied on, nothing is sent, no deadline
 counts and no lease expires.
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class ClockWatch:
-    """Whether the run may rely on the database's clock, and what is mended after it was wrong.
+    """Whether the run may rely on the database's clock, and corrections after it was wrong.
 
     `limit` and the policy's `deadline` are in seconds.
     """
@@ -83,7 +83,7 @@ class ClockWatch:
 
 
 class WaitLog:
-    """Obeys the vendors' pauses, and reports once what a run waits for, for each partner and reason."""
+    """Obeys the vendors' pauses, and reports each reason for a wait once per partner."""
 
     def __init__(self, log: FilteringBoundLogger) -> None:
         self._log = log

@@ -1,7 +1,7 @@
 """Claims rounds for one partner and one kind of request, in batches that can leave while their look is young.
 
 A claim looks at the operator's view and the holds; that look is good for less than a second. Claims are therefore made
-for connections at hand and places that become free soon, and a slow vendor collects none that grow old. A sender that
+for connections at hand and places that become free soon, so no claim grows old at a slow vendor. A sender that
 may not send returns its claim, and the dispatcher releases it in the ledger.
 
 With `asker`, the dispatcher of status probes, a cancel is claimed only for a round that the vendor has just called in
@@ -122,7 +122,7 @@ class Dispatcher:
         return PLACE_POLL_S if granted == 0 else await self.claim(granted, permitted)
 
     def permitted(self, now: float) -> int | None:
-        """How many rounds the vendor has just called in progress; None where the ledger decides what to claim."""
+        """How many rounds the vendor has just called in progress; None where the ledger chooses."""
         if self._asker is None:
             return None
         asked = self.partner.asked
@@ -142,7 +142,7 @@ class Dispatcher:
         return senders.places.room(self.kind, wanted, senders.waiting, connections)
 
     async def claim(self, batch: int, permitted: int | None) -> float:
-        """Claim up to `batch` rounds, of those that are `permitted`; returns the seconds to rest."""
+        """Claim up to `batch` rounds, only `permitted` ones if given; returns the seconds to rest."""
         started, asked, senders = self._now(), self.partner.asked, self._senders
         taken = [] if permitted is None else asked.take(batch)
         new = asked.room(started, senders.holding[Kind.STATUS]) if self.kind is Kind.STATUS else None

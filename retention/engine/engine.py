@@ -77,6 +77,7 @@ class Engine:
         self.lifecycle = Lifecycle()
         self.senders: list[Senders] = []
         self.dispatchers: list[Dispatcher] = []
+        self.counters = counters
         self._ledger = ledger
         self._partners = partners
         self._log = log
@@ -98,8 +99,8 @@ class Engine:
         for partner in partners:
             self._add(partner)
         in_hand = self.settler.in_hand
-        expired = ExpiredClaims(ledger, partners, self.dispatchers, in_hand, [run_id], log)
-        self.finisher = RunFinisher(ledger, partners, self.settler, expired, self.lifecycle, log)
+        self.expired = ExpiredClaims(ledger, partners, self.dispatchers, in_hand, [run_id], log)
+        self.finisher = RunFinisher(ledger, partners, self.settler, self.expired, self.lifecycle, log)
         self.watcher = RunWatcher(
             ledger,
             self.senders,
@@ -173,7 +174,7 @@ class Engine:
         await retry_until(self._ledger.leave, until=self.lifecycle.draining)
 
     async def _part_with_run(self) -> None:
-        """After the drain, do what its reason asks for."""
+        """After the drain, act on its reason."""
         match self.lifecycle.reason:
             case DrainReason.STOPPED:
                 await self._leave()

@@ -31,8 +31,8 @@ UNREACHABLE_AFTER_S = 60.0
 class RunFinisher:
     """Ends one run.
 
-    `unreachable` names the partners that no process could reach when the run ended; `paused` those that a person has
-    paused, with the pause's message.
+    `unreachable` names the partners that no process could reach when the run ended; `paused` the
+    partners that a person has paused, with the message of the pause.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Watches one run: sends the heartbeat, and obeys what other processes and people have decided.
+"""Watches one run: sends the heartbeat, and obeys the decisions of other processes and of people.
 
 A pause, a halt or a deadline is obeyed within a second, at each process, because each reads the ledger several times a
 second. The same look keeps the leases of this process's claims.
@@ -94,7 +94,7 @@ class RunWatcher:
             self._notifying.cancel()
 
     async def watch_once(self) -> None:
-        """Look at the run once, and obey it. Raises an error of UNAVAILABLE; the next look repeats what is left."""
+        """Look at the run once, and obey it. Raises an error of UNAVAILABLE; the next look repeats the work."""
         now = self._now()
         found = await self._heartbeat()
         if self._clock is not None:

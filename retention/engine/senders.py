@@ -100,7 +100,7 @@ class Senders:
         self._arm()
 
     def withdraw(self, kind: Kind, *, expired_only: bool) -> None:
-        """Move claims that wait for their slots to `unsent`: all of them, or those that may not leave any more."""
+        """Move claims that wait for their slots to `unsent`: all of them, or only the expired ones."""
         now, queue = self._now(), self._queues[kind]
         kept = [claim for claim in queue if expired_only and now < claim.send_by]
         if len(kept) < len(queue):
@@ -251,7 +251,7 @@ class Senders:
         return None
 
     async def _interpret(self, claim: Claim, exchange: Exchange) -> Settlement:
-        """Decide what an answer changes, once it is known whether the vendor refuses us or this round."""
+        """Decide how an answer changes the round, once it is known whether the vendor refuses us or this round."""
         known, gateway = False, self.partner.gateway
         if exchange.sent_at is not None and gateway.refuses_us(claim, exchange.answer):
             if gateway.secret_changes:
@@ -273,7 +273,7 @@ class Senders:
         return item
 
     def _at(self, moment: float | None) -> datetime | None:
-        """A moment of the monotonic clock as the database's clock shows it, whatever this host's clock says."""
+        """A moment of the monotonic clock as the database's clock shows it, not this host's calendar clock."""
         return None if moment is None else datetime.fromtimestamp(moment + self.clock_offset_s, UTC)
 
 

@@ -249,7 +249,7 @@ class Settler:
         self.log.warning("partner.throttled", partner=partner.name, pause_s=round(pause, 3))
         await retry_until(lambda: self._ledger.throttle(partner.terms, pause), until=self._lifecycle.aborted)
 
-    # What the other parts have reported and counted.
+    # Reports and counts for the other parts.
 
     def report_silence(self, error: Exception) -> None:
         """Report that the database has not answered a claim, which nothing else would show."""

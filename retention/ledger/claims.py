@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from retention.core.model import Claim, Kind, State
 from retention.core.runs.pauses import ActivePause
-from retention.core.sending.backoff import BASE
+from retention.core.sending.backoff import BASE_S
 from retention.core.sending.pacing import HORIZON_S, LOOK_GOOD_S, SPACING, TOLD_GOOD_S, DatabaseClock
 from retention.errors import LostRunError
 from retention.ledger.clocks import HEARTBEAT_S, correct_leases, correct_work
@@ -192,7 +192,7 @@ class WorkLedger:
             up_to=window.up_to if window else None,
             status_probe=terms.status_probe,
             max_attempts=terms.max_attempts,
-            back_off=BASE,
+            back_off=BASE_S,
             but=list(but),
         )
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from retention.core.clock_check import ClockCheck, ClockReading
-from retention.core.notifications.events import CAP
+from retention.core.notifications.events import RETRY_CAP_S
 from retention.core.sending.pacing import HORIZON_S, SPACING
 from retention.errors import ClockError
 from retention.ledger.terms import SETTLE_MARGIN_S
@@ -138,7 +138,7 @@ class ClockTerms:
 
 async def correct_times(database: Database, limit: float) -> list[Correction]:
     """Take back what lies impossibly far ahead in schedules, runs and deliveries."""
-    return _corrections(await database.rows("clocks/correct_ledger_times", limit=limit, longest_retry=CAP))
+    return _corrections(await database.rows("clocks/correct_ledger_times", limit=limit, longest_retry=RETRY_CAP_S))
 
 
 async def correct_work(

@@ -7,7 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from retention.core.notifications.events import PATIENCE, RunToNotify, event_of, event_to_send, retry_pause
+from retention.core.notifications.events import GIVE_UP_AFTER_S, RunToNotify, event_of, event_to_send, retry_pause
 from retention.core.notifications.message import missed_message, run_message, serialize
 from retention.ledger.runs import RunLedger
 
@@ -121,7 +121,9 @@ class NotificationOutbox:
 
     async def abandon(self, targets: Collection[str]) -> list[Delivery]:
         """Give up what was tried for long enough, and what has waited as long for a target that nobody knows."""
-        rows = await self._database.rows("notifications/abandon_deliveries", targets=list(targets), patience=PATIENCE)
+        rows = await self._database.rows(
+            "notifications/abandon_deliveries", targets=list(targets), patience=GIVE_UP_AFTER_S
+        )
         return [Delivery(*row) for row in rows]
 
     async def _tell(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg.types.json import Jsonb
 
 from retention.core.planning.plan import Group, Plan
-from retention.core.sending.backoff import BASE
+from retention.core.sending.backoff import BASE_S
 from retention.core.text import decimal_text
 from retention.ledger.clocks import correct_leases
 from retention.ledger.operator_view import reading_the_view
@@ -50,7 +50,7 @@ async def freeze(
             up_to=None,
             status_probe=partner.status_probe,
             max_attempts=partner.max_attempts,
-            back_off=BASE,
+            back_off=BASE_S,
             but=[],
         )
     if abandoned:

@@ -179,7 +179,7 @@ class RunLedger:
 
     async def figures(self, run_id: UUID) -> PlanTotals:
         """What a plan holds, or came to where it is not written: for the rails."""
-        if (unwritten := (await self.require(run_id)).unwritten_plan) is not None:
+        if (unwritten := (await self.require(run_id)).unwritten) is not None:
             stakes = {currency: Decimal(stake) for currency, stake in unwritten["stakes"].items()}
             return PlanTotals(unwritten["rounds"], stakes, unwritten["unjudged"])
         rows = await self._database.rows("plans/get_plan_totals", run_id=run_id)
@@ -276,7 +276,7 @@ class RunLedger:
             refunds={row.currency: row.amount for row in refunds},
             finished_at=run.finished_at,
             ended_by=run.ended_by,
-            unwritten=run.unwritten_plan["rounds"] if run.unwritten_plan is not None else 0,
+            unwritten=run.unwritten["rounds"] if run.unwritten is not None else 0,
             trigger=run.trigger,
             unsent={row.why: row.rounds for row in reasons},
             paused=run.paused,

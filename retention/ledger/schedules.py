@@ -36,7 +36,7 @@ class ScheduleStore:
         self._replica = replica
         self._clocks = clocks
 
-    async def look(self, targets: Sequence[str]) -> PendingWork:
+    async def poll(self, targets: Sequence[str]) -> PendingWork:
         """See what there is to do; `targets` are those whom this process can tell something."""
         began = self._clocks and self._clocks.moment()
         row = await self._database.row("schedules/poll_work", targets=list(targets))
@@ -44,7 +44,7 @@ class ScheduleStore:
             self._clocks.observe(began, row.now)
         return PendingWork(row.now, tuple(row.runs), row.untold)
 
-    async def look_after(self, policy: str, schedule: str, timezone: str) -> tuple[datetime, datetime]:
+    async def register(self, policy: str, schedule: str, timezone: str) -> tuple[datetime, datetime]:
         """Begin to look after a schedule; returns up to when its times are decided, and the present moment.
 
         A schedule that is new, or was changed, begins now: nothing of it can have been missed.
@@ -54,13 +54,13 @@ class ScheduleStore:
         )
         return row.processed_until, row.now
 
-    async def decided(self, policy: str, schedule: str, timezone: str, until: datetime | None) -> None:
+    async def advance(self, policy: str, schedule: str, timezone: str, until: datetime | None) -> None:
         """Record that the schedule's times up to this one are run or missed; None: that it is looked after no more."""
         await self._database.count(
             "schedules/advance_schedule", policy=policy, schedule=schedule, timezone=timezone, until=until
         )
 
-    async def missed(
+    async def record_missed(
         self, policy: str, mode: str, settings: Mapping[str, Any], times: Sequence[datetime], reason: str
     ) -> list[datetime]:
         """Record times that passed without a run; returns those that this process recorded, the oldest first."""

@@ -135,7 +135,7 @@ class Stream(io.TextIOBase):
             drain.join(seconds)
         with self._lock:
             if self._queue:
-                self._fail(TimeoutError(errno.ETIMEDOUT, "nobody reads it"), b"")
+                self._fail(TimeoutError(errno.ETIMEDOUT, "no reader takes it"), b"")
                 self._given_up = True
 
     def close(self) -> None:
@@ -190,7 +190,7 @@ class Stream(io.TextIOBase):
         except RuntimeError:  # no thread can be started
             with self._lock:
                 self._writer = None
-                self._fail(BlockingIOError(errno.EAGAIN, "nobody reads it"), b"")
+                self._fail(BlockingIOError(errno.EAGAIN, "no reader takes it"), b"")
 
     def _enqueue(self, data: bytes) -> None:
         """Keep data for the reader. After one dropped line all are dropped, and one notice stands for them."""

@@ -29,9 +29,9 @@ async def explain(
         with reading_the_view():
             open_rows = await transaction.rows("reports/get_open_round", **key)
         rows = await transaction.rows("reports/list_round_cancellations", as_of=as_of, **key)
-        attempts = [Attempt(*row) for row in await transaction.rows("reports/list_round_attempts", **key)]
-        holds = tuple(Hold(*row) for row in await transaction.rows("reports/list_round_holds", **key))
-    open_round = OpenRound(*open_rows[0]) if open_rows else None
+        attempts = [Attempt(**row._asdict()) for row in await transaction.rows("reports/list_round_attempts", **key)]
+        holds = tuple(Hold(**row._asdict()) for row in await transaction.rows("reports/list_round_holds", **key))
+    open_round = OpenRound(**open_rows[0]._asdict()) if open_rows else None
     endings = sum(row.state in _COUNTED_FOR_MAX_RUNS for row in rows)
     facts = LedgerFacts(holds, _current_row(rows), endings, len(open_rows))
     return RoundHistory(

@@ -88,7 +88,7 @@ class Planning:
 
         With `override`, or with max_rounds among the `overridden` rails, the plan may have any number of rounds.
         """
-        if record.unwritten_plan is None:
+        if record.unwritten is None:
             return None
         max_rounds = None if override or HaltCause.MAX_ROUNDS in overridden else policy.max_rounds
         scope, terms = self._parts.scope(policy, record.settings.get("limit"))

@@ -1,4 +1,4 @@
-"""The way to one partner's API: connections, requests out, replies in, and what each reply means.
+"""The way to one partner's API: connections, requests out, replies in, and the meaning of each reply.
 
 A refusal of our credentials is judged before anything else is sent. The file of a secret may be changing, and a code
 that refuses one round may look like a refusal of us; a HealthCheck tells them apart.
@@ -37,7 +37,7 @@ HEALTH_GOOD_S = 60.0
 
 
 class VendorGateway:
-    """Calls one partner, and turns its replies into settlements. Writes to `state` what calls show about the partner.
+    """Calls one partner, and turns its replies into settlements. Reports to `state` whether the partner can be called.
 
     `concurrency` is the number of requests that may be in flight. `access` reads addresses and credentials anew for
     each call; `changed_at` is when the file of a secret changed last, in seconds on the monotonic clock. `redact` masks
@@ -132,7 +132,7 @@ class VendorGateway:
         known: bool = False,
         wrong_address: bool = False,
     ) -> Settlement:
-        """Decide what an answer changes in the ledger. Secrets that the vendor repeats are masked.
+        """Turn an answer into a settlement. Secrets that the vendor repeats are masked.
 
         `known`: a HealthCheck has just accepted our credentials. `wrong_address`: see `wrong_status_address`.
         """

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from retention.wiring.services import Services
 
 
-async def work_on(
+async def run_engine(
     services: Services,
     scope: DrainScope,
     show: bool,
@@ -46,7 +46,7 @@ async def work_on(
         services.clocks,
         services.server,
     )
-    stats = RunCounters(policy.name, services.tally)
+    stats = RunCounters(policy.name, services.counters)
     log = services.log.bind(run_id=str(run_id), policy=policy.name)
 
     async def stalled() -> None:

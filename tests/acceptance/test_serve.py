@@ -77,47 +77,23 @@ async def test_a_missed_time_is_run_within_catch_up(world: World) -> None:
     assert 5 == len(world.cancels)
 
 
-@pytest.mark.parametrize("catch_up", ["1h", None])
-async def test_a_time_beyond_catch_up_is_missed_and_recorded(world: World, catch_up: str | None) -> None:
-    """The same with catch_up of one hour, or none: nobody is called, the time stands as missed, in the log, the metrics
-    and `runs list`, and is not looked at again by the next start.
-    """
+async def test_a_time_beyond_catch_up_is_missed_and_recorded(world: World) -> None:
+    """Nothing is sent, and the time is missed in the log, the metrics and `runs list`."""
     await world.seed(5)
-    time = await down_since_two_hours(world, **({"catch_up": catch_up} if catch_up else {}))
-    if catch_up is None:
-        del world.policy["catch_up"]
+    time = await down_since_two_hours(world, catch_up="1h")
     replica = await serve(world)
     await until(lambda: world.sql("SELECT FROM retention.runs"))
     assert 'retention_schedule_missed_total{policy="nightly"} 1.0' in (await replica.get("/metrics"))[1]
     done = await replica.stopped(signal.SIGTERM)
-    why = "within catch_up (1h)" if catch_up else "in time, and the policy has no catch_up"
     (missed,) = [event for event in done.events if event["event"] == "schedule.missed"]
-    assert (time, f"missed: no daemon could run it {why}", "error") == (
+    assert (time, "missed: no daemon could run it within catch_up (1h)", "error") == (
         datetime.fromisoformat(missed["scheduled_for"]),
         missed["reason"],
         missed["level"],
     )
     (listed,) = (await world.command("runs", "list", "--json")).json
     assert ("schedule", "cancelled", missed["reason"]) == (listed["trigger"], listed["status"], listed["halt_reason"])
-    again = await serve(world)
-    assert [] == [event for event in (await again.stopped(signal.SIGTERM)).events if "schedule" in event["event"]]
     assert [] == world.vendor.requests
-
-
-async def test_a_first_start_catches_up_nothing(world: World) -> None:
-    """A schedule that no daemon ever looked after, or that reads otherwise than before, begins now."""
-    await world.seed(3)
-    world.policy |= {"schedule": "@yearly", "timezone": "UTC", "catch_up": "1000d"}
-    await (await serve(world)).stopped(signal.SIGTERM)
-    await world.sql(
-        "UPDATE retention.schedules SET processed_until = now() - interval '2 years', timezone = 'Europe/Malta'"
-    )
-    await (await serve(world)).stopped(signal.SIGTERM)
-    assert [] == await world.sql("SELECT FROM retention.runs")
-    (row,) = await world.sql(
-        "SELECT timezone, processed_until > now() - interval '1 minute' AS now FROM retention.schedules"
-    )
-    assert ("UTC", True) == (row.timezone, row.now)
 
 
 async def begun(world: World, *words: str, rounds: int = 300) -> Replica:
@@ -288,21 +264,3 @@ async def test_a_deadline_waits_for_what_a_dead_replica_had(world: World) -> Non
     await world.command("run")
     assert ["cancelled"] * 400 == [*(await world.states()).values()]
     assert [] == await violations(world)
-
-
-async def test_a_run_for_partners_that_are_not_configured_is_left_alone(world: World) -> None:
-    """A daemon whose configuration lacks a partner of a run leaves the run as it is, and says so."""
-    await world.seed(3)
-    await world.sql(
-        "INSERT INTO retention.runs (run_id, policy, trigger, mode, scheduled_for, as_of, requested_by, settings, status)"
-        " VALUES (gen_random_uuid(), 'nightly', 'schedule', 'enforce', now(), now(), 'schedule',"
-        ' \'{"name": "nightly", "partners": ["acme", "gone"], "open_longer_than": "72h", "max_rounds": 5,'
-        ' "mode": "enforce"}\', \'planned\')'
-    )
-    replica = await serve(world)
-    await asyncio.sleep(1.5)  # more than one look of the daemon
-    done = await replica.stopped(signal.SIGTERM)
-    assert ["there is no partner 'gone'; known: acme"] == [
-        event["problem"] for event in done.events if event["event"] == "run.not_for_us"
-    ]
-    assert ["planned"] == [row.status for row in await world.sql("SELECT status FROM retention.runs")]

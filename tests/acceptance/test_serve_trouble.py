@@ -109,7 +109,7 @@ async def test_a_server_that_only_reads_for_a_while_loses_no_reply(world: World)
             await asyncio.sleep(2)
     await until(lambda: finished(world))
     done = await replica.stopped(signal.SIGTERM)
-    assert {"run.broken_off", "notification.broken_off"}.isdisjoint(event["event"] for event in done.events)
+    assert {"run.crashed", "notification.crashed"}.isdisjoint(event["event"] for event in done.events)
     assert [] == await violations(world)
     assert [(200, 200)] == await world.sql(
         "SELECT count(*) AS rounds, count(amount) AS amounts FROM retention.cancellations WHERE state = 'cancelled'"

@@ -84,7 +84,7 @@ async def test_a_round_is_reported_in_the_month_it_became_cancelled(database: Da
 
 
 async def test_with_all_outcomes_each_round_is_in_one_period(database: Database, book: Book) -> None:
-    """With --all each round is in exactly one of adjoining periods, whatever its outcome and its resolution."""
+    """With --all each round is in exactly one of adjoining periods, for each outcome and each resolution."""
     run = await book.run()
     finals = [state for state in State if state not in LIVE_STATES and state is not State.RESOLVED]
     for before in (*finals, State.IN_DOUBT):

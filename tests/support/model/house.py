@@ -17,6 +17,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from retention.core.planning.plan import Scope
+from retention.engine import retry
 from retention.ledger.database import open_database
 from retention.ledger.holds import Controls
 from retention.ledger.runs import RunLedger, RunRequest
@@ -96,6 +97,8 @@ class House:
         self.now = 0.0
         self._dsn = dsn
         self._runner = asyncio.Runner()
+        self._background: list[asyncio.Task[Any]] = []
+        self._first_wait_s = retry.FIRST_WAIT_S
         self._stack = AsyncExitStack()
 
     def __enter__(self) -> Self:
@@ -107,6 +110,7 @@ class House:
                 psycopg.sql.SQL("ALTER DATABASE {} SET search_path = model, pg_catalog, public").format(name)
             )
         self.run(self._open())
+        retry.FIRST_WAIT_S = 0.0  # the model says when a statement is tried again
         return self
 
     async def _open(self) -> None:
@@ -117,12 +121,26 @@ class House:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        retry.FIRST_WAIT_S = self._first_wait_s
+        self.run(self.end_background())
         self.run(self._stack.aclose())
         self._runner.close()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Do it on the loop that all connections belong to."""
         return self._runner.run(work)
+
+    def start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Begin something that may outlive the step that began it, but not its example."""
+        self._background.append(task := asyncio.create_task(work))
+        return task
+
+    async def end_background(self) -> None:
+        """Cancel whatever has outlived its step."""
+        tasks, self._background = self._background, []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def sql(self, statement: LiteralString, **values: object) -> list[Any]:
         """Run a statement of the model's own."""
@@ -142,6 +160,7 @@ class House:
 
     async def begin_anew(self, rounds: list[str]) -> None:
         """Forget everything, and open these rounds five days ago."""
+        await self.end_background()
         await self.sql(_CLEAR)
         self.now = 0.0
         await self.pass_time(0)
@@ -210,6 +229,14 @@ class House:
             uuids=[*uuids],
         )
         return {row.uuid: row.open for row in rows}
+
+    async def released(self, uuids: Iterable[str]) -> set[str]:
+        """Which of these attempts the ledger has as released."""
+        rows = await self.sql(
+            "SELECT uuid::text FROM retention.attempts WHERE outcome = 'released' AND uuid = ANY (%(uuids)s::uuid[])",
+            uuids=[*uuids],
+        )
+        return {row.uuid for row in rows}
 
     async def toggle_pause(self) -> bool:
         """Throw the kill switch for everybody, or release it; whether it is thrown then."""

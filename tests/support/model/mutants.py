@@ -79,7 +79,6 @@ MUTANTS = (
             ),
         ),
         "had not said that it is in progress",
-        quick=True,
     ),
     Mutant(
         "a claim has no attempt",

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from retention.core.sending.pacing import (
     LATE_SHARE,
-    LONGEST_ANSWER,
+    LONGEST_ANSWER_S,
     SPACING,
     TOLERANCE,
     DatabaseClock,
@@ -43,7 +43,7 @@ def test_the_quickest_answer_tells_the_clocks_apart(trips: list[tuple[float, flo
     clock, now = DatabaseClock(), 1000.0
     for there, back, rest in trips:
         found = clock.note(now, now + there + ahead, now + there + back)
-        assert clock.delay <= LONGEST_ANSWER
+        assert clock.delay <= LONGEST_ANSWER_S
         now += there + back + rest
     quickest = min(back for _, back, _ in trips)
     assert ahead - quickest - 1e-6 <= found <= ahead + 1e-6
@@ -57,13 +57,13 @@ def test_a_clock_that_was_set_is_followed() -> None:
 
 
 def test_the_expected_delay_follows_the_answers_and_is_bounded() -> None:
-    """A late answer is expected again for a while, and none is expected later than LONGEST_ANSWER."""
+    """A late answer is expected again for a while, and none is expected later than LONGEST_ANSWER_S."""
     clock = DatabaseClock()
     delays = []
     for late in (0.01, 0.01, 0.11, 0.01, 0.01, 9.0):
         clock.note(0.0, 0.0, late)
         delays.append(clock.delay)
-    assert pytest.approx([0.01, 0.005, 0.1, 0.05, 0.025, LONGEST_ANSWER]) == delays
+    assert pytest.approx([0.01, 0.005, 0.1, 0.05, 0.025, LONGEST_ANSWER_S]) == delays
 
 
 @pytest.mark.parametrize(

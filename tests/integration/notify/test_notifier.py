@@ -1,4 +1,4 @@
-"""Notifications on their way: real HTTP to a receiver that takes them, refuses them, or hangs."""
+"""Deliveries of notifications: real HTTP to a receiver that takes them, refuses them, or hangs."""
 
 from __future__ import annotations
 
@@ -18,41 +18,41 @@ from support.receiver import KEY, Received, Receiver, notifier, webhook
 
 from retention.ledger.database import Database, open_database
 from retention.notify.apprise_channel import AppriseChannel
-from retention.notify.notifier import AT_ONCE, Counts
+from retention.notify.notifier import DELIVERIES_PER_CLAIM, NotifierCounts
 from retention.notify.webhook import Webhook
 from retention.settings.model import Target
 
 if TYPE_CHECKING:
     from support.ledger import Book
 
-TESTS = Path(__file__).parents[1]
+TESTS = Path(__file__).parents[2]
 
 
 async def halted(book: Book, count: int = 1) -> None:
-    """Add runs that somebody is to be told of."""
+    """Add halted runs, which people are notified of."""
     for _ in range(count):
         await book.run(status="halted", halt_reason="max_rounds: 7")
 
 
 async def due_again(book: Book) -> None:
-    """Let the pauses pass."""
+    """Make every delivery due, as if its pause had passed."""
     await book.all("UPDATE retention.deliveries SET due_at = now() WHERE due_at IS NOT NULL")
 
 
 async def problems(book: Book) -> list[tuple[str, str | None]]:
-    """What became of the newest try of each delivery, by target."""
+    """The problem of the newest try of each delivery, by target."""
     rows = await book.all("SELECT target, last_error FROM retention.deliveries ORDER BY target")
     return [(row.target, row.last_error) for row in rows]
 
 
 def expected_signature(request: Received) -> str:
-    """The signature as a receiver computes it, from nothing but the specification."""
+    """The signature that a receiver computes, written from the specification alone."""
     signed = f"{request.headers['webhook-id']}.{request.headers['webhook-timestamp']}.".encode() + request.body
     key = base64.b64decode(KEY.removeprefix("whsec_"))
     return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
 
 
-async def test_a_receiver_that_refuses_gets_the_same_again_until_it_takes_it(
+async def test_a_refused_webhook_is_sent_again_unchanged(
     book: Book, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each try has the same id and body, a signature of its own, no cookie, no proxy, and goes to that address only."""
@@ -62,14 +62,20 @@ async def test_a_receiver_that_refuses_gets_the_same_again_until_it_takes_it(
     log, counts, seen = LogCapture(), [], []
     async with Receiver(500, 410, 302) as receiver, notifier(database, webhook(receiver), log=log) as one:
         for _ in range(4):
-            counts.append(await one.once())
+            counts.append(await one.run_once())
             seen += await problems(book)
             await due_again(book)
-        idle = await one.once()
+        idle = await one.run_once()
     requests = receiver.requests
     notification = await book.one("SELECT notification_id::text AS name, body FROM retention.notifications")
 
-    assert [Counts(1, 0, 1, 0), Counts(0, 0, 1, 0), Counts(0, 0, 1, 0), Counts(0, 1, 0, 0), Counts()] == [*counts, idle]
+    assert [
+        NotifierCounts(1, 0, 1, 0),
+        NotifierCounts(0, 0, 1, 0),
+        NotifierCounts(0, 0, 1, 0),
+        NotifierCounts(0, 1, 0, 0),
+        NotifierCounts(),
+    ] == [*counts, idle]
     refusals = ["HTTP status 500", "HTTP status 410", "HTTP status 302"]
     assert [("ops", problem) for problem in (*refusals, None)] == seen
     assert [("/hook?from=retention", notification.name, notification.body.encode())] * 4 == [
@@ -91,39 +97,40 @@ async def test_a_receiver_that_refuses_gets_the_same_again_until_it_takes_it(
     assert "127.0.0.1" not in str(log.entries)
 
 
-async def test_a_target_that_hangs_holds_up_no_other(book: Book, database: Database) -> None:
-    """The other has all of its messages while the first try of the one that hangs is still going on."""
-    await halted(book, AT_ONCE + 2)
+async def test_a_hanging_target_delays_no_other(book: Book, database: Database) -> None:
+    """The other target has all of its messages while the first try of the hanging one still waits."""
+    await halted(book, DELIVERIES_PER_CLAIM + 2)
     async with (
         Receiver(hanging=True) as deaf,
         Receiver() as well,
         notifier(database, webhook(deaf, "deaf"), webhook(well, "well"), cut_after=60) as one,
         asyncio.timeout(300),
     ):
-        passing = asyncio.create_task(one.once())
+        passing = asyncio.create_task(one.run_once())
         while (
-            len(await book.all("SELECT target FROM retention.deliveries WHERE delivered_at IS NOT NULL")) < AT_ONCE + 2
+            len(await book.all("SELECT target FROM retention.deliveries WHERE delivered_at IS NOT NULL"))
+            < DELIVERIES_PER_CLAIM + 2
         ):
             await asyncio.sleep(0.01)
         going_on = not passing.done()
         passing.cancel()
 
     assert going_on
-    assert (AT_ONCE, AT_ONCE + 2) == (len(deaf.requests), len(well.requests))
+    assert (DELIVERIES_PER_CLAIM, DELIVERIES_PER_CLAIM + 2) == (len(deaf.requests), len(well.requests))
 
 
-async def test_a_target_that_hangs_is_cut_at_the_timeout(book: Book, database: Database) -> None:
-    """Its tries have failed then, and it is not asked for the rest of its messages in the same pass."""
-    await halted(book, AT_ONCE + 2)
+async def test_a_delivery_to_a_hanging_target_fails_at_the_timeout(book: Book, database: Database) -> None:
+    """Its whole batch has failed, and the pass sends it no further messages."""
+    await halted(book, DELIVERIES_PER_CLAIM + 2)
     async with Receiver(hanging=True) as deaf, notifier(database, webhook(deaf), cut_after=0.3) as one:
-        counts = await one.once()
+        counts = await one.run_once()
 
-    assert Counts(told=AT_ONCE + 2, failed=AT_ONCE) == counts
-    assert [("ops", "no reply in time")] * AT_ONCE == [found for found in await problems(book) if found[1]]
+    assert NotifierCounts(created=DELIVERIES_PER_CLAIM + 2, failed=DELIVERIES_PER_CLAIM) == counts
+    assert [("ops", "no reply in time")] * DELIVERIES_PER_CLAIM == [found for found in await problems(book) if found[1]]
 
 
-async def test_two_heralds_deliver_each_message_once(book: Book, database: Database, database_dsn: str) -> None:
-    """Both work on the same messages at once, and no id comes twice."""
+async def test_two_notifiers_deliver_each_message_once(book: Book, database: Database, database_dsn: str) -> None:
+    """Both notifiers work on the same messages at once, and no id arrives twice."""
     await halted(book, 12)
     async with (
         Receiver() as receiver,
@@ -131,45 +138,45 @@ async def test_two_heralds_deliver_each_message_once(book: Book, database: Datab
         notifier(database, webhook(receiver)) as one,
         notifier(second, webhook(receiver)) as other,
     ):
-        counts = await asyncio.gather(one.once(), other.once(), one.once(), other.once())
+        counts = await asyncio.gather(one.run_once(), other.run_once(), one.run_once(), other.run_once())
     ids = [request.headers["webhook-id"] for request in receiver.requests]
 
     assert 12 == len(ids) == len(set(ids))
-    assert (12, 12) == (sum(count.told for count in counts), sum(count.delivered for count in counts))
+    assert (12, 12) == (sum(count.created for count in counts), sum(count.delivered for count in counts))
 
 
-async def test_what_a_killed_process_had_in_hand_is_delivered_by_another(
+async def test_a_delivery_of_a_killed_process_is_tried_by_another(
     book: Book, database: Database, database_dsn: str
 ) -> None:
-    """A process that is killed while the receiver has its message leaves a try on record, and another tries again."""
+    """A process that is killed during its request leaves a leased delivery; another process tries it after the lease."""
     await halted(book)
     async with Receiver(hanging=True) as receiver:
         target = webhook(receiver)
         assert target.webhook is not None
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "support.heralding", database_dsn, target.webhook.reveal(), cwd=TESTS
+            sys.executable, "-m", "support.notifier_process", database_dsn, target.webhook.reveal(), cwd=TESTS
         )
         await asyncio.wait_for(receiver.came(), 30)
         process.kill()
         await process.wait()
         receiver.hanging = False
         async with notifier(database, target) as one:
-            leased = await one.once()
+            leased = await one.run_once()
             await due_again(book)
-            after = await one.once()
+            after = await one.run_once()
     first, second = receiver.requests
 
-    assert (Counts(), Counts(delivered=1)) == (leased, after)
+    assert (NotifierCounts(), NotifierCounts(delivered=1)) == (leased, after)
     assert (first.headers["webhook-id"], first.body) == (second.headers["webhook-id"], second.body)
     assert (2, None) == await book.one("SELECT tries, due_at FROM retention.deliveries")
 
 
-async def test_being_cancelled_in_the_middle_loses_nothing(book: Book, database: Database) -> None:
-    """The try stays on record with its lease, and nothing of it goes on behind the caller's back."""
+async def test_a_cancelled_pass_loses_no_delivery(book: Book, database: Database) -> None:
+    """The delivery keeps its lease, and no task of the pass continues in the background."""
     await halted(book)
     async with Receiver(hanging=True) as receiver, notifier(database, webhook(receiver)) as one:
         before = asyncio.all_tasks()
-        passing = asyncio.create_task(one.once())
+        passing = asyncio.create_task(one.run_once())
         await receiver.came()
         passing.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -181,18 +188,18 @@ async def test_being_cancelled_in_the_middle_loses_nothing(book: Book, database:
     assert (1, None, True) == row
 
 
-async def test_what_nobody_takes_for_three_days_is_given_up(book: Book, database: Database) -> None:
-    """The newest problem is kept, an error is logged once, and nobody is asked again."""
+async def test_a_delivery_is_given_up_after_three_days(book: Book, database: Database) -> None:
+    """The newest problem is kept, an error is logged once, and the target is not called again."""
     await halted(book)
     log = LogCapture()
     async with Receiver(500) as receiver, notifier(database, webhook(receiver), log=log) as one:
-        await one.once()
+        await one.run_once()
         await book.all("UPDATE retention.notifications SET created_at = now() - make_interval(days => 3)")
-        early = await one.once()
+        early = await one.run_once()
         await due_again(book)
-        counts = [await one.once(), await one.once()]
+        counts = [await one.run_once(), await one.run_once()]
 
-    assert [Counts(), Counts(given_up=1), Counts()] == [early, *counts]
+    assert [NotifierCounts(), NotifierCounts(given_up=1), NotifierCounts()] == [early, *counts]
     assert 1 == len(receiver.requests)
     assert (None, None, "HTTP status 500") == await book.one(
         "SELECT due_at, delivered_at, last_error FROM retention.deliveries"
@@ -203,10 +210,10 @@ async def test_what_nobody_takes_for_three_days_is_given_up(book: Book, database
 
 
 @pytest.mark.usefixtures("files_settle_at_once")
-async def test_a_changed_address_and_key_count_from_the_next_try_on(
+async def test_a_changed_secret_is_used_from_the_next_delivery_on(
     book: Book, database: Database, tmp_path: Path
 ) -> None:
-    """Secrets in files are read for each try, so that whoever mends them need not restart anything."""
+    """Secret files are read for each delivery, so that a mended one needs no restart."""
     address, key = tmp_path / "address", tmp_path / "key"
     await halted(book)
     async with Receiver() as receiver:
@@ -214,15 +221,15 @@ async def test_a_changed_address_and_key_count_from_the_next_try_on(
         key.write_text("x" * 24)
         target = Target.model_validate({"name": "ops", "webhook": address, "signing_key": key})
         async with notifier(database, target) as one:
-            refused = await one.once()
+            refused = await one.run_once()
             found = await problems(book)
             address.write_text(f"http://{receiver.address}/mended")
             key.write_text(KEY)
             await due_again(book)
-            mended = await one.once()
+            mended = await one.run_once()
     (request,) = receiver.requests
 
-    assert (Counts(told=1, failed=1), Counts(delivered=1)) == (refused, mended)
+    assert (NotifierCounts(created=1, failed=1), NotifierCounts(delivered=1)) == (refused, mended)
     assert [("ops", "no connection: connection refused")] == found
     assert ("/mended", expected_signature(request)) == (request.path, request.headers["webhook-signature"])
 
@@ -243,10 +250,8 @@ NOT_TLS = (
         (NOT_TLS, "https", b"HTTP/1.1 400 Bad Request\r\n\r\n"),
     ],
 )
-async def test_what_the_network_does_is_told_without_the_address(
-    problem: str | None, scheme: str, reply: bytes
-) -> None:
-    """Only a 2xx is a delivery; anything else is a problem in words of our own."""
+async def test_a_network_error_of_a_webhook_names_no_address(problem: str | None, scheme: str, reply: bytes) -> None:
+    """Only a 2xx is a delivery; any other end is a problem in our own words."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(65536)
@@ -260,24 +265,24 @@ async def test_what_the_network_does_is_told_without_the_address(
         assert problem == await sender.post(f"{scheme}://127.0.0.1:{port}/s3cret", KEY, "m-1", "{}")
 
 
-def by_chat(receiver: Receiver, path: str = "") -> Target:
-    """A target that apprise knows how to tell."""
+def apprise_target(receiver: Receiver, path: str = "") -> Target:
+    """A target that apprise delivers to."""
     return Target.model_validate({"name": "chat", "apprise": f"json://{receiver.address}/{path}"})
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # apprise looks for modules that are on their way out
-async def test_apprise_tells_people_in_a_sentence(book: Book, database: Database) -> None:
-    """Title and text come through a real service, with the run and the next command; a refusal is tried again."""
+async def test_apprise_delivers_title_and_text(book: Book, database: Database) -> None:
+    """A real service gets title and text, with the run and the next command; a refusal is tried again."""
     await book.run(policy="nightly", status="halted", halt_reason="max_rounds: <7> & *more*")
-    async with Receiver(500) as receiver, notifier(database, by_chat(receiver, "room")) as one:
-        refused = await one.once()
+    async with Receiver(500) as receiver, notifier(database, apprise_target(receiver, "room")) as one:
+        refused = await one.run_once()
         found = await problems(book)
         await due_again(book)
-        taken = await one.once()
+        taken = await one.run_once()
     sent: list[Any] = [request.json for request in receiver.requests]
     text = json.loads((await book.one("SELECT body FROM retention.notifications")).body)["text"]
 
-    assert (Counts(told=1, failed=1), Counts(delivered=1)) == (refused, taken)
+    assert (NotifierCounts(created=1, failed=1), NotifierCounts(delivered=1)) == (refused, taken)
     assert [("chat", "the service did not take it")] == found
     assert [("retention, policy nightly: run halted", text)] * 2 == [(one["title"], one["message"]) for one in sent]
     assert "was halted: max_rounds: <7> & *more*. Next: retention run --resume" in text
@@ -285,8 +290,8 @@ async def test_apprise_tells_people_in_a_sentence(book: Book, database: Database
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-async def test_a_chat_that_cannot_be_told_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A service that hangs, that nobody knows, that redirects, and an extra that is missing are problems like others."""
+async def test_a_failed_apprise_delivery_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hanging, an unknown and a redirecting service, and a missing extra, are problems without the address."""
     async with Receiver(302, hanging=False) as receiver:
         url = f"json://{receiver.address}/"
         redirected = await AppriseChannel().send(url, "title", "text")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from retention.core.sending.database_errors import ErrorClass
-from retention.core.sending.settle_batch import NextWrite, SettleBatch, after_failure
+from retention.core.sending.settle_batch import NextWrite, SettleBatch, after_failure, one_per_round
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,3 +76,10 @@ def test_halves_of_a_batch_whose_commit_may_have_been_lost_are_settled_again() -
         assert NextWrite.HALVE is after_failure(part.waits(0.0, "locked"), ErrorClass.BUSY, now=1.0, patience_s=600.0)
         first, part = part.waits(0.0, "locked").halves()
         assert (True, True) == (first.again, part.again)
+
+
+def test_a_round_that_comes_twice_is_settled_in_two_statements() -> None:
+    """A late reply beside its successor's: one statement changes a row once, and the order stays."""
+    items = [SimpleNamespace(claim=SimpleNamespace(cancellation_id=number)) for number in (1, 2, 1, 3, 1)]
+    found = one_per_round(cast("Sequence[Settlement]", items))
+    assert [[items[0], items[1]], [items[2], items[3]], [items[4]]] == found

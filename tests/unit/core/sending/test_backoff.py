@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retention.core.sending.backoff import CAP, full_jitter, outage_pause
+from retention.core.sending.backoff import CAP_S, full_jitter, outage_pause
 
 fractions = st.floats(0, 1)
 counts = st.integers(0, 10_000)
@@ -26,7 +26,7 @@ def test_the_longest_wait_doubles_up_to_a_cap(longest: float, tries: int) -> Non
 def test_waits_are_spread_over_all_that_is_allowed(tries: int, fraction: float) -> None:
     """Full jitter: the random number decides on the whole of the wait, from nothing to the longest."""
     assert fraction * full_jitter(tries, 1.0) == full_jitter(tries, fraction)
-    assert 0 <= full_jitter(tries, fraction) <= CAP
+    assert 0 <= full_jitter(tries, fraction) <= CAP_S
 
 
 @pytest.mark.parametrize(
@@ -43,4 +43,4 @@ def test_an_outage_is_given_time(pauses: tuple[float, float], failures: int) -> 
 def test_a_longer_outage_is_never_given_much_less(failures: int, one: float, other: float) -> None:
     """Whatever the random numbers, the next pause is at least as long as the shortest of this step."""
     assert outage_pause(failures, 0.0) <= outage_pause(failures + 1, one)
-    assert 0 < outage_pause(failures, other) <= CAP
+    assert 0 < outage_pause(failures, other) <= CAP_S

@@ -1,4 +1,4 @@
-"""What went wrong on the network, in words of our own: those of the errors name the address, which is a secret."""
+"""Network errors in our own words, because the messages of the libraries name the address, which is a secret."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _UNTRUSTED = (
     " SSL_CERT_FILE"
 )
 _CERTIFICATE = {
-    # OpenSSL's X509_V_ERR_*, which do not change; the words of each are ours.
+    # OpenSSL's X509_V_ERR_*, which do not change.
     2: _UNTRUSTED.format("its issuer's certificate is missing"),
     9: "is not valid yet; look at this machine's clock, or ask the other side for a valid one",
     10: "has expired; the other side has to renew it (or this machine's clock is wrong)",
@@ -37,7 +37,7 @@ _CERTIFICATE = {
 _NOT_TLS = "what answers there does not speak TLS; the configured address has a wrong port, or the other side is misset"
 _VERSIONS = "there is no version of TLS that both sides accept (this side: 1.2 and 1.3)"
 _HANDSHAKE = (
-    # A part of OpenSSL's reason, and what it means; the first that fits.
+    # A part of OpenSSL's reason, and its meaning; the first part that fits counts.
     ("WRONG_VERSION_NUMBER", _NOT_TLS),
     ("HTTP_REQUEST", _NOT_TLS),
     ("UNKNOWN_PROTOCOL", _NOT_TLS),
@@ -62,7 +62,7 @@ _HANDSHAKE = (
 
 
 def why_not_connected(error: Exception, *, in_handshake: bool = False) -> str:
-    """Say why there was no connection; `in_handshake`: somebody answered at the address, and TLS had begun."""
+    """Say why there was no connection; `in_handshake`: a server answered at the address, and TLS had begun."""
     cause = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
     if isinstance(error, aiohttp.InvalidURL):
         why = "the address is no URL"
@@ -82,7 +82,7 @@ def why_not_connected(error: Exception, *, in_handshake: bool = False) -> str:
 
 
 def why_unclear(error: Exception) -> str:
-    """Say why there is no reply, or none that can be read, though there was a connection."""
+    """Say why there is no readable reply, though there was a connection."""
     match error:
         case TimeoutError():
             return "no reply in time"
@@ -98,7 +98,7 @@ def why_unclear(error: Exception) -> str:
 
 
 def ended_without_reply(error: Exception) -> bool:
-    """Whether the other side ended the connection, as it does where it has closed it before the request arrived."""
+    """Whether the vendor ended the connection, as it does where it closed it before the request arrived."""
     if isinstance(error, TimeoutError | ssl.SSLError):
         return False
     return isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError | OSError)
