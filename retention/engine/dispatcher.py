@@ -234,7 +234,7 @@ class Dispatcher:
             self._settler.in_hand.remember_released(claims, self._now())
         asked = self.partner.asked
         for claim in claims:
-            if claim.doubtful:
+            if claim.may_have_taken_effect:
                 asked.forget(claim.cancellation_id)  # a doubt needs a new probe
             if not asked.is_out(claim.cancellation_id):
                 (self._asker or self).rewind_to(claim.cancellation_id)

@@ -166,7 +166,7 @@ class Claims:
             rate=terms.rate_of(kind),
             spacing=SPACING,
             recovery=RATE_RECOVERY_PER_S,
-            horizon=max(0.0, min(claim.leave_by for claim in claims) - self._monotonic() - LOOK_GOOD_S + HORIZON_S),
+            horizon=max(0.0, min(claim.send_by for claim in claims) - self._monotonic() - LOOK_GOOD_S + HORIZON_S),
             head_start=self._clock.delay,
             lease=terms.lease,
         )
@@ -175,7 +175,7 @@ class Claims:
         ahead = self._clock.note(asked, rows[0].at, self._monotonic())
         slots = {row.id: row.slot - ahead for row in rows}
         kept = [
-            claim._replace(slot=slot, expires=slot + terms.lease)
+            claim._replace(slot=slot, lease_until=slot + terms.lease)
             for claim in claims
             if (slot := slots.get(claim.cancellation_id)) is not None
         ]
@@ -249,6 +249,6 @@ def _claim_row(claim: Claim, clock_offset_s: float) -> dict[str, object]:
         "partner": claim.partner,
         "round_id": claim.round_id,
         "user_id": claim.user_id,
-        "claimed_at": claim.leave_by - LOOK_GOOD_S + clock_offset_s,
-        "may_have_taken_effect": claim.doubtful,
+        "claimed_at": claim.send_by - LOOK_GOOD_S + clock_offset_s,
+        "may_have_taken_effect": claim.may_have_taken_effect,
     }

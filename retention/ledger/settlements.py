@@ -104,8 +104,8 @@ def settlement_row(item: Settlement) -> dict[str, object]:
         "currency": item.currency,
         "amount": item.amount,
         "transaction_id": item.transaction_id,
-        "may_have_taken_effect": item.doubtful,
-        "refusal_pending_probe": item.refused,
+        "may_have_taken_effect": item.may_have_taken_effect,
+        "refusal_pending_probe": item.refusal_pending_probe,
     }
     # Rare values are left out, because the database's JSON parser costs time for each key.
     for name in ("detail", "due_in", "failed", "review"):

@@ -163,7 +163,7 @@ async def test_new_slots_come_at_the_rate_of_the_moment_and_no_more_than_are_use
     assert len(slowly) < 20
     assert slowly[-1].slot - slowly[0].slot <= HORIZON_S
     await world.sql("UPDATE retention.partner_state SET rate_at = now() - interval '1 minute', next_slot = now()")
-    claims = [claim._replace(leave_by=claim.leave_by + 60) for claim in claims]
+    claims = [claim._replace(send_by=claim.send_by + 60) for claim in claims]
     quickly = await planned.work.claims.reserve_slots(kind, TERMS, claims)
     assert 20 == len(quickly)
     assert pytest.approx(19 / (SPACING * TERMS.rate), rel=0.001) == quickly[-1].slot - quickly[0].slot
@@ -236,7 +236,7 @@ async def test_a_question_that_is_restored_brings_its_doubt_back(world: World, d
     (first,) = (await planned.work.claims.claim(Kind.CANCEL, TERMS, after=0, batch=1)).claims
     await world.sql(DOUBT)
     (question,) = (await planned.work.claims.claim(Kind.STATUS, TERMS, after=0, batch=1)).claims
-    assert question.doubtful
+    assert question.may_have_taken_effect
     await world.sql(LOSE_NEWEST, uuid=question.uuid, before=first.uuid)
     await world.sql("UPDATE retention.cancellations SET may_have_taken_effect = false, needs_follow_up = false")
     await planned.work.claims.restore_attempts([question])

@@ -142,7 +142,7 @@ class Fleet:
         for claim in claims:
             self.tell(f"    {claim.round_id} {self.promises.number(claim)}")
         self.promises.claimed(claims)
-        self._leases += [claim.expires for claim in claims]
+        self._leases += [claim.lease_until for claim in claims]
         self._to_lose = self._to_lose or bool(claims)
 
     async def _send(self, replica: Replica, chance: Chance) -> None:
