@@ -10,6 +10,7 @@ from retention.core.runs.pauses import Paused
 from retention.core.sending.backoff import BASE
 from retention.core.sending.pacing import HORIZON_S, LOOK_GOOD_S, SPACING, TOLD_GOOD_S, DatabaseClock
 from retention.errors import LostRunError
+from retention.ledger import details
 from retention.ledger.clocks import HEARTBEAT_S, correct_leases, correct_work
 from retention.ledger.known_server import KnownServer
 from retention.ledger.results import ClaimBatch, ClaimWait, ClosedGroup, RunSnapshot, SkippedRound
@@ -107,6 +108,7 @@ class WorkLedger:
             told_within=TOLD_GOOD_S,
             idle_longer_than=self._idle_longer_than,
             server_started=self._server.for_claims(terms.lease, self._monotonic()),
+            skip_details=details.SKIPPED,
         )
         read = self._monotonic()
         lease = terms.lease
@@ -193,6 +195,7 @@ class WorkLedger:
             status_probe=terms.status_probe,
             max_attempts=terms.max_attempts,
             back_off=BASE,
+            detail=details.REPLY_LOST,
             but=list(but),
         )
 
@@ -249,13 +252,7 @@ class WorkLedger:
 
     async def halt(self, reason: str, *, paused_for: Sequence[str] = ()) -> bool:
         """Stop the run for all replicas; `paused_for`: until these partners' pauses end. Whether this call did it."""
-        values = {
-            "run_id": self._run_id,
-            "replica": self._replica,
-            "reason": reason,
-            "paused_partners": list(paused_for),
-        }
-        return await self._durable.count("run_control/halt_run", **values) > 0
+        return await self._durable.count("run_control/halt_run", **self._end(reason, paused_for)) > 0
 
     async def halt_partner(self, partner: str) -> bool:
         """Stop calling one partner in this run; whether this process was the first to say so."""
@@ -287,15 +284,12 @@ class WorkLedger:
 
     async def finish(self, status: str, reason: str | None, *, paused_for: Sequence[str] = ()) -> bool:
         """End the run if nothing is left to do, but for what is `paused_for` partners; whether this call did it."""
-        ended = await self._database.row(
-            "run_control/finish_run",
-            run_id=self._run_id,
-            replica=self._replica,
-            status=status,
-            reason=reason,
-            paused_partners=list(paused_for),
-        )
-        return ended is not None
+        values = self._end(reason, paused_for)
+        return await self._database.row("run_control/finish_run", status=status, **values) is not None
+
+    def _end(self, reason: str | None, paused_for: Sequence[str]) -> dict[str, Any]:
+        run = {"run_id": self._run_id, "replica": self._replica}
+        return {**run, "reason": reason, "paused_partners": list(paused_for)}
 
     async def leave(self) -> None:
         """Go, without ending the run."""

@@ -27,6 +27,16 @@ CORRECT = 10.0
 """Seconds between looks for times that are impossibly far ahead."""
 
 
+ROWS = {
+    "schedule": "schedule of {}",
+    "run": "run {}",
+    "delivery": "notification {} to {}",
+    "partner": "partner {}, {}",
+    "round": "round {}/{}",
+}
+"""How the row of a correction is named, by its kind; takes the row's key."""
+
+
 class Moment(NamedTuple):
     """This process's clocks, in seconds: the monotonic one, and the calendar's from 1970."""
 
@@ -175,4 +185,4 @@ async def correct_leases(
 
 
 def _corrections(rows: Iterable[Any]) -> list[Correction]:
-    return [Correction(row.row, row.column, row.was, row.now) for row in rows]
+    return [Correction(ROWS[row.row].format(*row.key), row.column, row.was, row.now) for row in rows]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from retention.core.notifications.events import PATIENCE, RunToNotify, event_of, event_to_send, retry_pause
 from retention.core.notifications.message import missed_message, run_message, serialize
+from retention.ledger import details
 from retention.ledger.runs import RunLedger
 
 if TYPE_CHECKING:
@@ -121,7 +122,10 @@ class NotificationOutbox:
 
     async def abandon(self, targets: Collection[str]) -> list[Delivery]:
         """Give up what was tried for long enough, and what has waited as long for a target that nobody knows."""
-        rows = await self._database.rows("notifications/abandon_deliveries", targets=list(targets), patience=PATIENCE)
+        errors = {"no_target": details.NO_TARGET, "cut_short": details.CUT_SHORT}
+        rows = await self._database.rows(
+            "notifications/abandon_deliveries", targets=list(targets), patience=PATIENCE, **errors
+        )
         return [Delivery(*row) for row in rows]
 
     async def _tell(

@@ -9,6 +9,7 @@ from psycopg.types.json import Jsonb
 from retention.core.planning.plan import Group, Plan
 from retention.core.sending.backoff import BASE
 from retention.core.text import decimal_text
+from retention.ledger import details
 from retention.ledger.clocks import correct_leases
 from retention.ledger.operator_view import reading_the_view
 
@@ -51,13 +52,13 @@ async def freeze(
             status_probe=partner.status_probe,
             max_attempts=partner.max_attempts,
             back_off=BASE,
+            detail=details.REPLY_LOST,
             but=[],
         )
     if abandoned:
         with reading_the_view():
-            await transaction.rows(
-                "plans/supersede_rounds", run_id=str(run_id), limit=scope.limit, max_rounds=max_rounds, **limits
-            )
+            values = {"detail": details.PLANNED_AGAIN.format(run_id), "max_rounds": max_rounds, **limits}
+            await transaction.rows("plans/supersede_rounds", limit=scope.limit, **values)
     plan = await write(transaction, run_id, scope, as_of, max_rounds, dry_run=False)
     if max_rounds is not None and plan.rounds > max_rounds:
         await transaction.rows(
@@ -86,6 +87,7 @@ async def write(
             "plans/freeze_plan",
             run_id=run_id,
             dry_run=dry_run,
+            dry_run_detail=details.DRY_RUN,
             limit=scope.limit,
             max_rounds=max_rounds,
             **scope_parameters(scope, as_of),

@@ -11,6 +11,7 @@ import psycopg
 from retention.core.evidence.closing import RoundLook, refused, verdict
 from retention.core.model import State
 from retention.core.sending.database_errors import ErrorClass
+from retention.ledger import details
 from retention.ledger.database import Transaction
 from retention.ledger.database_errors import AwayError, BusyError, EndedError, said, trouble_with
 
@@ -110,7 +111,7 @@ class Recloser:
 async def _close(connection: Session, ids: Sequence[int], by: str) -> list[Reclosed]:
     """Close rounds and note down what came of each; one that is in no conflict any more is left out."""
     transaction = Transaction(connection)
-    rows = await transaction.rows("review/reclose_rounds", ids=list(ids))
+    rows = await transaction.rows("review/reclose_rounds", ids=list(ids), unasked=details.UNASKED)
     await connection.undo()
     # A statement of its own, so that it sees what has just been closed, by the function or by somebody else.
     open_ids = {row.id for row in await transaction.rows("review/find_open_rounds", ids=[row.id for row in rows])}

@@ -13,6 +13,7 @@ from retention.core.planning.plan import DOUBLED, Doubled, Group, ListedRound, P
 from retention.core.planning.rails import PlanTotals
 from retention.core.runs.run_ids import digits_needed
 from retention.core.runs.summary import Summary
+from retention.ledger import details
 from retention.ledger.clocks import HEARTBEAT_S, ClockTerms, correct_times
 from retention.ledger.close_rounds import refused_closing
 from retention.ledger.operator_view import reading_the_view
@@ -267,8 +268,8 @@ class RunLedger:
             run.mode,
             run.status,
             run.halt_reason,
-            states={State(row.state): row.rounds for row in counts if not row.taken_up},
-            taken_up={State(row.state): row.rounds for row in counts if row.taken_up},
+            states={State(row.state): row.rounds for row in counts if not row.adopted},
+            taken_up={State(row.state): row.rounds for row in counts if row.adopted},
             conflicts=sum(row.conflicts for row in counts),
             incomplete=sum(row.incomplete for row in counts),
             discrepancies=sum(row.discrepancies for row in counts),
@@ -278,7 +279,7 @@ class RunLedger:
             ended_by=run.ended_by,
             unwritten=run.unwritten_plan["rounds"] if run.unwritten_plan is not None else 0,
             trigger=run.trigger,
-            unsent={row.why: row.rounds for row in reasons},
+            unsent={details.NO_REASON if row.why is None else row.why: row.rounds for row in reasons},
             paused=run.paused,
             pauses=[row.partner for row in pauses if row.partner is None or row.partner in partners],
         )
