@@ -1,4 +1,4 @@
-"""`python -m retention`."""
+"""Runs `python -m retention`."""
 
 from retention.cli import main
 

@@ -1,4 +1,4 @@
-"""Everything that can go wrong and has a name, split by whose fault it is. A docstring is the default message."""
+"""The errors of retention. Each has an exit code, and its docstring is the default message."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class RetentionError(Exception):
 
 
 class UsageError(RetentionError):
-    """That cannot be asked for."""
+    """The command line or the configuration cannot be used."""
 
     exit_code = ExitCode.USAGE
 
@@ -27,7 +27,7 @@ class ConfigurationError(UsageError):
 
 
 class UnprintedError(RetentionError):
-    """What was to be printed cannot be."""
+    """The output cannot be printed."""
 
     exit_code = ExitCode.USAGE
 

@@ -1,4 +1,4 @@
-"""Structured logs to stderr: one event for each transition, and no secret in any of them."""
+"""Structured logs on stderr: one event for each transition, without secrets."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
 
 
 class _Lines:
-    """Writes lines to whatever stderr is at the moment: a progress display puts itself in its place, and lines above.
+    """Writes lines to the current stderr, which a progress display replaces to keep lines above it.
 
-    A log that nobody reads (`Stream`) stops no run: the evidence is the ledger.
+    A log without a reader stops no run (`Stream`): the evidence is in the ledger.
     """
 
     def msg(self, line: str) -> None:
-        """Write a line in one piece, which a stream writes at once."""
+        """Write a line with its end in one piece, so that the stream writes it at once."""
         sys.stderr.write(line + "\n")
 
     debug = info = warning = error = critical = msg
 
 
 def _stamped(_logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Level, and the moment in UTC, to the microsecond; a traceback, where there is one."""
+    """Add the level, the time in UTC to the microsecond, and the traceback of an exception."""
     event["level"] = method
     event["timestamp"] = f"{datetime.now(UTC).isoformat(timespec='microseconds')[:-6]}Z"
     if "exc_info" in event:
@@ -44,12 +44,12 @@ def _stamped(_logger: Any, method: str, event: MutableMapping[str, Any]) -> Muta
 
 
 def _as_json(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> str:
-    """One line of ASCII."""
+    """Write the event as one line of ASCII JSON."""
     return ascii_json(event).decode()
 
 
 def _for_people(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
-    """Ids come from elsewhere, and a terminal obeys what is written to it. Of all texts only a traceback has lines."""
+    """Escape control characters, which a terminal would obey: ids come from outside. Only tracebacks keep line ends."""
     return {
         key: (printable_lines if key == "exception" else printable)(value) if isinstance(value, str) else value
         for key, value in event.items()
@@ -57,11 +57,11 @@ def _for_people(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> 
 
 
 def configure(log_format: str, level: str, redactor: Redactor) -> FilteringBoundLogger:
-    """A logger that writes to stderr: 'json', 'console', or 'auto' (console on a terminal, else JSON)."""
+    """Return a logger to stderr. `log_format`: json, console, or auto (console on a terminal, else json)."""
     console = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
     processors: list[Processor] = [
         _stamped,
-        redactor,  # after everything that makes text, so that a traceback is read by it as well
+        redactor,  # after the traceback became text
         *([_for_people, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())] if console else [_as_json]),
     ]
     if isinstance(sys.stderr, Stream):
@@ -69,13 +69,12 @@ def configure(log_format: str, level: str, redactor: Redactor) -> FilteringBound
 
         def dropped(count: int) -> str:
             event: Any = {"event": "log.dropped", "lines": count}
-            for step in (_stamped, *form):  # nothing of it is secret
+            for step in (_stamped, *form):  # it has no secret
                 event = step(None, "warning", event)
             return f"{event}\n"
 
         sys.stderr.notice = dropped
-    # Other libraries log through the standard library, which would write their warnings to stderr unredacted. None of
-    # theirs is worth a secret.
+    # Other libraries log through the standard library, which would write their warnings to stderr without redaction.
     logging.basicConfig(handlers=[logging.NullHandler()])
     structlog.configure(
         processors=processors,

@@ -1,7 +1,11 @@
 """Takes secrets out of text, log lines and identifiers.
 
-The log runs for each request, so one search covers all values of a line, and the patterns are rebuilt only after a
-secret has changed.
+Secrets are replaced in text, not trusted to stay out of it. That holds for each log line, and for each text from the
+vendor before the ledger keeps it. A secret of fewer than four characters cannot be told from a word and stays. So does
+one that equals the name of a partner or policy.
+
+The log runs for each request. One search therefore covers all values of a line, and the patterns are rebuilt only after
+a secret has changed.
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 from uuid import UUID
 
-from retention.core.secret_echo import echoed_alone, echoed_within, weakness
+from retention.core.secret_echo import is_echo_if_contained, is_echo_if_equal, why_weak
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, MutableMapping
@@ -31,7 +35,7 @@ SHORTEST_ENCODED = 8
 """Characters of an encoded secret; a shorter one occurs by chance."""
 
 _PLAIN = frozenset({str, int, bool, type(None)})
-"""Types whose values JSON writes as they are."""
+"""Types whose values cannot hold a secret, besides str, which is searched."""
 
 
 _DATA = frozenset(
@@ -43,18 +47,18 @@ _DATA = frozenset(
         *("cancellation_id", "states"),
     )
 )  # fmt: skip
-"""The keys of a line whose values are identifiers, amounts, times and words of our own: data, and never masked."""
+"""The keys of a log line whose values are data, never masked in part: identifiers, amounts, times, constants."""
 
 _OWN_TEXT = frozenset({"detail", "halt_reason"})
-"""The keys of texts that we have put together ourselves: their foreign parts are clean, and their amounts are data."""
+"""The keys of our own texts: their parts from vendors are masked already, and their amounts are data."""
 
 
 _NUMBERS = (Decimal, UUID, datetime)
-"""Types of values that nobody writes words with."""
+"""Types whose text cannot hold a secret but by chance."""
 
 
 class Redactor:
-    """Takes secrets out of text. `secrets` is asked whenever it is used, since files of secrets may change."""
+    """Masks secrets in texts and log lines. A replaced secret stays masked, since requests may still carry it."""
 
     def __init__(
         self,
@@ -62,9 +66,9 @@ class Redactor:
         known: Callable[[], set[str]],
         logins: Callable[[], set[str]] = set,
     ) -> None:
-        """`known` are words that are no secret whatever else they are: the names of partners and policies.
+        """Mask the values of `secrets`, which is called for each text since files of secrets may change.
 
-        `logins` are those of the secrets that are names.
+        `known` are names of partners and policies, which are never masked. `logins` are the secrets that are names.
         """
         self._secrets = secrets
         self._known = known
@@ -86,33 +90,33 @@ class Redactor:
         known: Callable[[], set[str]],
         logins: Callable[[], set[str]] = set,
     ) -> None:
-        """Take out the secrets of another configuration from now on; those of the old one stay secrets."""
+        """Mask the secrets of another configuration, too, from now on."""
         self._refresh()
         self._secrets, self._known, self._logins = secrets, known, logins
 
     def text(self, text: str) -> str:
-        """The text without the secrets in it, however whoever wrote it has encoded them.
+        """Mask the secrets in a foreign text, in all encodings.
 
-        Log lines are spared that: it costs as much as they do, and what comes from elsewhere has gone through here.
+        Log lines are masked without encodings, which would double their cost: their foreign texts come from here.
         """
         self._refresh()
         return self._anywhere.sub(MASK, text) if self._anywhere else text
 
     def own_text(self, text: str) -> str:
-        """The same for a text of our own, whose identifiers and amounts are data: chance may write a short secret."""
+        """Mask the secrets in our own text, except weak ones: its identifiers and amounts may hold them by chance."""
         self._refresh()
         return self._no_chance.sub(MASK, text) if self._no_chance else text
 
     def is_echo(self, identifier: str) -> bool:
-        """Whether an identifier is none, but repeats a secret."""
+        """Tell whether an identifier repeats a secret."""
         self._refresh()
         return identifier.strip() in self._alone or bool(self._echo and self._echo.search(identifier))
 
     def __call__(self, _logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
-        """As a processor of structlog: every string, however deep."""
+        """Mask the secrets in a log line, as a processor of structlog: in every string, however deep."""
         self._refresh()
-        # Nearly every line is without a secret and holds plain values; looking for each secret in turn is ten times as
-        # fast as the pattern of all of them.
+        # Nearly every line has plain values and no secret. A search for each secret in turn is ten times as fast as the
+        # pattern of all secrets.
         words = "\n".join([value for value in event.values() if isinstance(value, str)])
         for form in self._forms:
             if form in words:
@@ -127,15 +131,15 @@ class Redactor:
         if listed == self._listed:
             return
         self._listed, known = [*listed], self._known()
-        # A secret that was replaced stays one: what is on its way may still name it.
+        # Replaced secrets stay: requests in flight may still carry them.
         words = [word for word in listed if len(word) >= SHORTEST and word not in known]
         self._forms |= {form for word in words for form in _forms(word)}
         self._encodings |= {form for word in words for form in _encodings(word)}
         self._pattern, self._anywhere = _any_of(self._forms), _any_of(self._forms | self._encodings)
         logins = self._logins()
-        self._strong |= _every_form(word for word in words if weakness(word) is None)
-        self._alone |= _every_form(word for word in words if echoed_alone(word))
-        self._within |= _every_form(word for word in words if echoed_within(word, login=word in logins))
+        self._strong |= _every_form(word for word in words if why_weak(word) is None)
+        self._alone |= _every_form(word for word in words if is_echo_if_equal(word))
+        self._within |= _every_form(word for word in words if is_echo_if_contained(word, login=word in logins))
         self._no_chance, self._echo = _any_of(self._strong), _any_of(self._within)
 
     def _masked(self, text: str) -> str:
@@ -149,7 +153,7 @@ class Redactor:
         return self._value(value)
 
     def _data(self, value: Any) -> Any:
-        """As it is, however deep; an echo is masked as a whole."""
+        """Return data unchanged, however deep; an echo of a secret is masked as a whole."""
         if isinstance(value, str):
             return MASK if self.is_echo(value) else value
         if isinstance(value, dict):
@@ -174,18 +178,18 @@ class Redactor:
 
 
 def _forms(secret: str) -> set[str]:
-    """The ways in which a secret is written: as it is, and inside of what Python, JSON or a URL puts around it."""
+    """Return a secret as it is written plainly and in the quotes of Python, JSON and URLs."""
     quoted = (repr(secret), json.dumps(secret), json.dumps(secret, ensure_ascii=False))
     return {secret, quote(secret, safe=""), quote(secret), *(form[1:-1] for form in quoted)}
 
 
 def _encodings(secret: str) -> set[str]:
-    """What a secret becomes elsewhere: in HTML, in other people's JSON and URLs, in hexadecimal and in base64."""
-    if "://" in secret:  # host, path and password of an address are secrets by themselves
+    """Return a secret as it is encoded in HTML, foreign JSON and URLs, hexadecimal and base64."""
+    if "://" in secret:  # the host, path and password of an address are secrets of their own
         return set()
     data = secret.encode(errors="surrogateescape")
     found = {data.hex(), data.hex().upper()}
-    for shift in range(3):  # where a group of base64 may begin; only the signs that are the secret's own
+    for shift in range(3):  # at each offset within a base64 group: the characters that depend on the secret alone
         own = slice(-(-shift * 8 // 6), (shift + len(data)) * 8 // 6)
         text = base64.b64encode(bytes(shift) + data).decode()[own]
         found |= {text, text.replace("+", "-").replace("/", "_")}

@@ -1,1 +1,1 @@
-"""`retention check`: whether everything is in place for a run."""
+"""`retention check`: whether a run has all that it needs."""

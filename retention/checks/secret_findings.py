@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from retention.core.secret_echo import weakness
+from retention.core.secret_echo import why_weak
 from retention.ledger.checks.finding import Finding
 from retention.ledger.database_errors import BusyError
 from retention.settings import rules
@@ -43,7 +43,7 @@ def secret_findings(settings: Settings, places: Sequence[Place]) -> Iterator[Fin
     """Warn of each secret that occurs by chance, and of each that occurs in the sample."""
     for key, secret in _secrets(settings):
         where = sorted({f"{relation}.{column}" for relation, column, value in places if secret in value})
-        problems = [problem for problem in (weakness(secret), where and f"occurs in {', '.join(where)}") if problem]
+        problems = [problem for problem in (why_weak(secret), where and f"occurs in {', '.join(where)}") if problem]
         if problems:
             message = (
                 f"{key} {' and '.join(problems)}; identifiers and amounts are never masked, so it can be read where"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from retention.core.model import Credentials, NotConnected, Reply, Treatment, Unclear
 from retention.core.sending import wire
 from retention.ledger.checks.finding import Finding
-from retention.process.waiting import telling
+from retention.process.long_waits import log_long_wait
 from retention.settings.partner import Call
 from retention.vendor_api.client import VendorClient
 
@@ -27,7 +27,7 @@ async def vendor_finding(partner: Partner, redactor: Redactor, log: FilteringBou
     seconds = partner.timeout.total_seconds()
     detail = f"waits for the vendor's answer (HealthCheck), for {seconds:.0f} s at the most"
     async with VendorClient(timeout=seconds) as client:
-        with telling(log, "vendor.waiting", partner=partner.name, detail=detail):
+        with log_long_wait(log, "vendor.waiting", partner=partner.name, detail=detail):
             return await _health(client, partner, redactor)
 
 

@@ -1,4 +1,4 @@
-"""The commands, by name."""
+"""The application: its global options and all commands."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ app = typer.Typer(
     help="Cancels stale game rounds at the vendor, once each, with evidence.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # plain help, and at once
+    rich_markup_mode=None,  # plain help, without the time to import rich
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
 class LogFormat(enum.StrEnum):
-    """How log lines look."""
+    """The format of log lines."""
 
     AUTO = "auto"
     JSON = "json"
@@ -32,7 +32,7 @@ class LogFormat(enum.StrEnum):
 
 
 class LogLevel(enum.StrEnum):
-    """From which level on lines are logged."""
+    """The lowest level that is logged."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -74,12 +74,12 @@ def options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
     ] = False,
 ) -> None:
-    """Take the options that stand before the command."""
+    """Keep the options that stand before the command."""
     del version
     context.obj = GlobalOptions(config, log_format.value, log_level.value if log_level else None)
 
 
-# Registered by their modules, which import nothing heavy before they run.
+# The modules of commands import nothing heavy before a command runs.
 from retention.cli import database, demo, holds, pauses, plan_run, reports, review, runs, serve, simulate  # noqa: E402
 
 for module in (demo, simulate, database, plan_run, serve, reports, runs, review, holds, pauses):

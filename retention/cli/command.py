@@ -1,12 +1,16 @@
 """Makes commands from asynchronous functions: reads the configuration, opens the services, checks the schema.
 
-A function lists before `/` what it needs, by name: `settings`, `services`, `signals` and so on (`NEEDS`). Its other
+A function lists its needs before `/`, by name: `settings`, `services`, `signals` and so on (`NEEDS`). Its other
 parameters are the options of the command, which typer reads from its signature.
 
     @command(ready_for="hold release")
     async def hold_release(services: Services, /, hold_id: HoldId, by: By) -> None: ...
 
 Nothing heavy is imported before a command runs, so `--help` stays quick.
+
+The work decides the exit code. A command that changes something continues when it cannot print, and says so once on the
+stream that works. A command that only prints (`prints`) ends with 2, and silently when its reader closed the pipe. The
+default is the safe side: a new command that forgets the flag loses no work.
 """
 
 from __future__ import annotations
@@ -25,7 +29,7 @@ import typer
 
 from retention.cli.parsing import refuse_unreadable_texts
 from retention.errors import RetentionError
-from retention.process import surroundings
+from retention.process import lifecycle
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -177,7 +181,7 @@ class _Command:
         from retention.wiring.secrets import redactor_of
 
         if "services" in self.needs:
-            surroundings.require_files()
+            lifecycle.require_files()
         values["settings"] = values["global_options"].settings()
         return redactor_of(values["settings"])
 

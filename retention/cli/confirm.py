@@ -1,4 +1,4 @@
-"""Asks at a terminal whether a plan is to be carried out."""
+"""Asks at a terminal whether to execute a plan."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 def at_a_terminal() -> bool:
-    """Whether there is somebody to ask."""
+    """Tell whether a person can be asked."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 async def ask(planned: Planned, doubts: int) -> bool:
-    """Show a plan, and ask. No answer, or no terminal any more, is a no."""
+    """Show a plan and ask. No answer means no, also where the terminal is gone."""
     from retention.render.confirmation import question
 
     answer, line = "", _Line()
@@ -28,7 +28,7 @@ async def ask(planned: Planned, doubts: int) -> bool:
             answer = await line.typed()
         finally:
             if not answer.endswith("\n"):
-                _show("\n")  # what comes next begins a line
+                _show("\n")  # further output begins a line
     return answer.strip().lower() in {"y", "yes"}
 
 
@@ -38,9 +38,9 @@ def _show(text: str) -> None:
 
 
 class _Line:
-    """A line from the terminal; waiting for it can be cut short, which a thread that reads could not be.
+    """A line from the terminal. Waiting for it can be cancelled, unlike a thread that reads.
 
-    A terminal that hangs up does not end the process, from then on, with the plan still standing.
+    A hangup of the terminal counts as no answer; it does not end the process while the plan waits.
     """
 
     def __init__(self) -> None:
@@ -54,12 +54,12 @@ class _Line:
             self._loop.add_signal_handler(signal.SIGHUP, self._hang_up)
 
     def __exit__(self, *_: object) -> None:
-        # Both kernel and shell say that a terminal is gone.
+        # After one hangup the handler stays: both kernel and shell send SIGHUP.
         if self._listens and not self._hung_up:
             self._loop.remove_signal_handler(signal.SIGHUP)
 
     async def typed(self) -> str:
-        """Wait for the line; empty where there is no terminal any more."""
+        """Wait for the line; empty where the terminal is gone."""
         self._loop.add_reader(sys.stdin, self._readable.set)
         try:
             await self._readable.wait()
@@ -67,7 +67,7 @@ class _Line:
             self._loop.remove_reader(sys.stdin)
         try:
             return "" if self._hung_up else sys.stdin.readline()
-        except (OSError, ValueError):  # the terminal is gone, or what was typed is no text
+        except (OSError, ValueError):  # the terminal is gone, or the line is not UTF-8
             return ""
 
     def _hang_up(self) -> None:

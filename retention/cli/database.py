@@ -14,8 +14,8 @@ from retention.cli.options import AsJson
 from retention.cli.output import print_json
 from retention.errors import UsageError
 from retention.exit_codes import ExitCode
-from retention.process.streams import FULL
-from retention.process.surroundings import work_comes_first
+from retention.process.lifecycle import work_comes_first
+from retention.process.streams import NO_SPACE
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -49,7 +49,7 @@ def init(context: typer.Context) -> None:
     except FileExistsError:
         raise UsageError(f"{path} is there already; it is left as it is") from None
     except OSError as error:
-        if error.errno in FULL:
+        if error.errno in NO_SPACE:
             path.unlink(missing_ok=True)  # the next command would find half a file, and refuse it
         raise UsageError(f"{path}: {error.strerror}; name another file with --config") from None
     path.chmod(0o600)  # secrets are going to stand in it

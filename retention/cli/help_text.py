@@ -1,4 +1,4 @@
-"""The list of commands in a group's help, with each command's words whole: the parser's own list cuts them."""
+"""The help of a group with the whole first paragraph of each command; typer's own list cuts it."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
 
 
 class WholeHelp(TyperGroup):
-    """A group of commands whose help tells what each does, in as many lines as that takes."""
+    """A group of commands whose help shows each command's first paragraph in full."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the commands with the first paragraph of their help."""
-        rows = list(self._told(ctx))
+        rows = list(self._rows(ctx))
         if rows:
             with formatter.section("Commands"):
                 formatter.write_dl(rows)
 
-    def _told(self, context: Any) -> Iterator[tuple[str, str]]:
+    def _rows(self, context: Any) -> Iterator[tuple[str, str]]:
         for name in self.list_commands(context):
             command = self.get_command(context, name)
             if command is not None and not command.hidden:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from retention.errors import UsageError
-from retention.process.streams import FULL
+from retention.process.streams import NO_SPACE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +62,7 @@ def open_output(path: Path | None) -> Iterator[TextIO]:
         beside.replace(place)
     except OSError as error:
         full = "free some space there, or name another file"
-        mend = full if error.errno in FULL else "name a file in a folder that can be written to"
+        mend = full if error.errno in NO_SPACE else "name a file in a folder that can be written to"
         raise UsageError(f"{path}: {error.strerror}; {mend}") from None
     finally:
         if beside is not None:

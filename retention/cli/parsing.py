@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from retention.core.runs.run_ids import GivenRunId, read_run_id
-from retention.core.typed_text import is_blank, stripped
+from retention.core.invisible_text import is_blank, strip_invisible
+from retention.core.runs.run_ids import GivenRunId, parse_run_id
 from retention.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ _HIGHEST_PORT = 65_535
 def refuse_unreadable_texts(context: typer.Context) -> None:
     """Raise UsageError for a value of the command that is blank, too long or not UTF-8.
 
-    A blank filter would match everything, and a blank name stands for no person.
+    Called once for all options of each command, before any connection. A blank filter would match everything, and a
+    blank name identifies no person. A text above LONGEST_TEXT characters breaks tables, logs and indexes.
     """
     for name, text in _texts(context):
         if not _is_utf8(text):
@@ -79,7 +80,7 @@ def typed_run_id(text: str | GivenRunId) -> GivenRunId:
     if is_blank(text):
         raise typer.BadParameter("must not be blank: write a run id, as `retention runs list` shows them")
     try:
-        return read_run_id(text)
+        return parse_run_id(text)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
 
@@ -107,9 +108,9 @@ def require_host(option: str, host: str) -> None:
 def requester(given: str | None) -> str:
     """Name the person who asks: the given name without outer blanks, else the login of the operating system."""
     if given is not None:
-        return stripped(given)
+        return strip_invisible(given)
     try:
-        found = stripped(getpass.getuser())
+        found = strip_invisible(getpass.getuser())
     except (KeyError, OSError):  # a container's user may have no name
         found = ""
     return f"uid {os.getuid()}" if is_blank(found) else found

@@ -16,7 +16,7 @@ from retention.cli.metrics_file import RunMetrics, measuring
 from retention.cli.options import AsJson, Limit, Markets, OlderThan, PolicyName, Reason, ResumedRun
 from retention.cli.output import print_json
 from retention.cli.parsing import duration, requester
-from retention.core.names import NameKind
+from retention.core.name_matching import NameKind
 from retention.errors import UsageError
 
 if TYPE_CHECKING:
@@ -101,23 +101,23 @@ async def plan(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what a run would do. Writes nothing, calls nobody."""
+    """Show the plan of a run. Writes nothing, calls no vendor."""
     from retention.render import terminal_runs
     from retention.render.json_file import write_plan_json
     from retention.reports.run_view import plan_document
 
     wanted, scope = checked
     await require_known(services, "--market", NameKind.MARKET, market or ())
-    found = await services.run_ledger.plan(scope, services.settings.clock_limit(wanted.name))
-    found = replace(found, elsewhere=await services.stalls.other_runs(wanted.name, scope, found.as_of))
-    by_vendors = await services.run_ledger.vendor_pauses(scope.partners)
-    by_people = await services.controls.pauses(scope.partners)
+    found = await services.plans.preview_plan(scope, services.settings.clock_limit(wanted.name))
+    found = replace(found, elsewhere=await services.stalls.list_overlapping_runs(wanted.name, scope, found.as_of))
+    by_vendors = await services.pauses.list_vendor_pauses(scope.partners)
+    by_people = await services.pauses.list_pauses(scope.partners)
     rates = {terms.partner: terms.cancels_per_second for terms in services.terms(scope.partners)}
     document = plan_document(wanted, found, rates, by_vendors, by_people)
     if not rounds:
         print_json(document) if as_json else terminal_runs.print_plan(document)
         return
-    async with services.run_ledger.plan_rounds(scope, found.as_of) as listed:
+    async with services.plans.preview_rounds(scope, found.as_of) as listed:
         if as_json:
             await write_plan_json(document, listed, sys.stdout)
         else:
@@ -135,8 +135,8 @@ async def run(
     market: Markets = None,
     older_than: OlderThan = None,
     limit: Limit = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Call nobody, whatever the policy's mode.")] = False,
-    enforce: Annotated[bool, typer.Option("--enforce", help="Cancel, whatever the policy's mode.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Call no vendor, in any mode of the policy.")] = False,
+    enforce: Annotated[bool, typer.Option("--enforce", help="Cancel, in any mode of the policy.")] = False,
     by: Annotated[str | None, typer.Option(metavar="WHO", help="Who answers for it; else the user's name.")] = None,
     reason: Reason = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask on a terminal.")] = False,
@@ -147,16 +147,16 @@ async def run(
     ] = None,
     as_json: AsJson = False,
 ) -> int:
-    """Plan, check the rails, cancel, settle, and tell what became of it."""
+    """Plan, check the rails, cancel, settle, and report the result."""
     from retention.cli.confirm import ask, at_a_terminal
     from retention.ledger.checks.readiness import require_ready
     from retention.render import terminal_runs
     from retention.reports.run_view import result_document
 
     _import_the_end()
-    measured.counters = services.tally
+    measured.counters = services.counters
     try:
-        # Checked here, so that the metrics file is written whatever is missing.
+        # Checked here, so that the metrics file has the ledger's facts even where a privilege is missing.
         await require_ready(services.database)
         runs = services.runs(signals, show=True, stalled=partial(measured.stalled, services))
         if checked is not None:
@@ -170,7 +170,7 @@ async def run(
         document = result_document(measured.result)
         print_json(document) if as_json else terminal_runs.print_result(document)
         if signals.code is None:
-            await services.tell()
+            await services.send_notifications()
         return measured.result.exit
     finally:
         await measured.read_ledger(services)

@@ -1,4 +1,4 @@
-"""`report` and `explain`: which rounds were cancelled, by whom, and why."""
+"""`report` and `explain`: the cancelled rounds, and the history of one round."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from retention.cli.lookups import known_run, require_known
 from retention.cli.options import AsJson, OnlyRun
 from retention.cli.output import open_output, print_json, require_place
 from retention.cli.parsing import moment
-from retention.core.names import NameKind
+from retention.core.name_matching import NameKind
 from retention.errors import UsageError
 from retention.render.formats import FORMATS, Format
 
@@ -47,7 +47,7 @@ async def report(
     services: Services,
     checked: Period,
     /,
-    all_: Annotated[bool, typer.Option("--all", help="Every outcome, not only what was cancelled.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="Every outcome, not only cancelled rounds.")] = False,
     from_: Annotated[
         str | None, typer.Option("--from", metavar="T", help="Settled at or after; ISO 8601, UTC if it does not say.")
     ] = None,
@@ -61,7 +61,7 @@ async def report(
     as_json: AsJson = False,
     output: Annotated[Path | None, typer.Option("-o", metavar="FILE", help="Into a file instead of stdout.")] = None,
 ) -> None:
-    """Report the stale rounds that were cancelled: which, when, why, by whom, for how much."""
+    """Report the stale rounds that were cancelled: when, why, by whom, for how much."""
     from retention.reports.read import read_report
     from retention.reports.report import Selection
 
@@ -84,7 +84,7 @@ async def explain(
     as_json: AsJson = False,
 ) -> None:
     """Tell why a round is or is not selected, and everything that was ever done to it."""
-    from retention.ledger.known_names import KnownNames
+    from retention.ledger.names import KnownNames
     from retention.render.terminal_history import print_history
     from retention.reports import explain as explaining
     from retention.runs.scope import scope_of
@@ -93,5 +93,7 @@ async def explain(
     policies = [(name, scope_of(services.settings, policy)) for name, policy in services.settings.policies.items()]
     history = await explaining.explain(services.database, partner, round_, policies)
     if not history.seen:
-        history = replace(history, alike=tuple(await KnownNames(services.database).alike(round_) or ()))
+        history = replace(
+            history, alike=tuple(await KnownNames(services.database).find_rounds_by_spelling(round_) or ())
+        )
     print_json(history) if as_json else print_history(history)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
-    review = typer.Typer(cls=WholeHelp, help="What needs a person.", no_args_is_help=True)
+    review = typer.Typer(cls=WholeHelp, help="Rounds that need a person.", no_args_is_help=True)
     review.command("list")(review_list)
     review.command("resolve")(review_resolve)
     review.command("reclose")(review_reclose)
@@ -29,11 +29,11 @@ def register(app: typer.Typer) -> None:
 
 @command(ready_for="review list", prints=True)
 async def review_list(services: Services, /, as_json: AsJson = False) -> None:
-    """List what needs a person: doubts, conflicts, discrepancies, incomplete replies, refusals."""
+    """List the rounds that need a person: doubts, conflicts, discrepancies, incomplete replies, refusals."""
     from retention.render.json_file import row_objects
     from retention.render.terminal_lists import print_reviews
 
-    items = await services.review.list(services.settings.max_runs())
+    items = await services.review.list_review(services.settings.max_runs())
     print_json(row_objects(items)) if as_json else print_reviews(items)
 
 
@@ -52,17 +52,17 @@ async def review_resolve(
         int, typer.Argument(min=1, max=HIGHEST_ID, metavar="ID", help="The cancellation's, from `review list`.")
     ],
     as_state: Annotated[
-        str, typer.Option("--as", metavar="STATE", help=f"What the round turned out to be: {', '.join(RESOLUTIONS)}.")
+        str, typer.Option("--as", metavar="STATE", help=f"The state of the round: {', '.join(RESOLUTIONS)}.")
     ],
     by: By,
-    note: Annotated[str, typer.Option(metavar="TEXT", help="What was found out; kept with the cancellation.")],
+    note: Annotated[str, typer.Option(metavar="TEXT", help="The finding; kept with the cancellation.")],
 ) -> ExitCode:
-    """Close a cancellation with what a person found out. What the vendor said stays on record.
+    """Close a cancellation with the finding of a person. The vendor's reply stays on record.
 
     Resolved as cancelled, its round is closed in the operator's table too. Where that fails it stays listed (exit code
     4). Resolved as anything else, the round is planned again while it is stale.
     """
-    closed = await services.review.resolve(cancellation_id, as_state, requester(by), note)
+    closed = await services.review.resolve_cancellation(cancellation_id, as_state, requester(by), note)
     print(f"cancellation {cancellation_id} is resolved as {as_state}")
     if closed is None or closed.why is None:
         return ExitCode.DONE
@@ -84,13 +84,13 @@ async def review_reclose(
     ] = None,
     as_json: AsJson = False,
 ) -> ExitCode:
-    """Close again, in the operator's table, what was cancelled and could not be closed.
+    """Close cancelled rounds in the operator's table, where that failed before.
 
-    Calls close_rounds for them. What it does not close stays listed, with the reason: exit code 4.
+    Calls close_rounds for them. A round that it does not close stays listed, with the reason: exit code 4.
     """
     from retention.render.json_file import row_objects
     from retention.render.terminal_lists import print_reclosed
 
-    reclosed = await services.review.reclose(cancellation_ids or None, requester(by))
+    reclosed = await services.review.reclose_rounds(cancellation_ids or None, requester(by))
     print_json(row_objects(reclosed)) if as_json else print_reclosed(reclosed)
     return ExitCode.REVIEW if any(one.why for one in reclosed) else ExitCode.DONE

@@ -14,8 +14,8 @@ import psycopg
 from retention.core.text import printable_lines
 from retention.errors import RetentionError, UnprintedError
 from retention.exit_codes import ExitCode
-from retention.ledger.database_errors import UNAVAILABLE, told
-from retention.process import surroundings
+from retention.ledger.database_errors import UNAVAILABLE, describe_unavailable
+from retention.process import lifecycle
 from retention.process.shutdown import ShutdownSignals
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def run(
     gc.set_threshold(*GC_THRESHOLDS)
     signals = ShutdownSignals()
     if not prints:
-        surroundings.work_comes_first(machine=machine)
+        lifecycle.work_comes_first(machine=machine)
 
     async def until_signalled() -> int:
         with signals:
@@ -70,7 +70,7 @@ def run(
 
 def fail(message: str, code: ExitCode) -> ExitCode:
     """Report an error on stderr; returns its exit code."""
-    surroundings.tell(f"error: {printable_lines(message)}")
+    lifecycle.report(f"error: {printable_lines(message)}")
     return code
 
 
@@ -79,7 +79,7 @@ def _report(error: Exception, redactor: Redactor) -> ExitCode | None:
     if isinstance(error, RetentionError):
         return fail(redactor.own_text(str(error)), error.exit_code)
     if isinstance(error, UNAVAILABLE):
-        return fail(redactor.text(told(error)), ExitCode.UNREACHABLE)
+        return fail(redactor.text(describe_unavailable(error)), ExitCode.UNREACHABLE)
     if not isinstance(error, psycopg.Error):
         return None
     refusal = redactor.text((str(error).strip() or type(error).__name__).splitlines()[0])

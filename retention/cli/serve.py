@@ -40,7 +40,7 @@ async def serve(
         str, typer.Option(metavar="HOST:PORT", help="Where /healthz, /readyz and /metrics are; port 0: any free one.")
     ] = "127.0.0.1:8901",
     drain_timeout: Annotated[
-        str, typer.Option(metavar="D", help="How long a stop waits for what is in flight, such as 25s.")
+        str, typer.Option(metavar="D", help="How long a stop waits for requests in flight, such as 25s.")
     ] = "25s",
 ) -> int:
     """Run each policy at its scheduled times, until stopped. Any number of replicas share the work."""
@@ -52,6 +52,6 @@ async def serve(
         signals,
         global_options.settings,
         address=address,
-        drain_timeout=timeout.total_seconds(),
+        drain_timeout_s=timeout.total_seconds(),
         announce=lambda url: print(f"health and metrics on {url}", flush=True),
     )

@@ -26,9 +26,7 @@ async def simulate(
     /,
     host: Annotated[str, typer.Option(metavar="HOST", help="Where to listen.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, metavar="N", help="0: any free one; it is printed.")] = 8900,
-    faults: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="What is to go wrong, in TOML; see below.")
-    ] = None,
+    faults: Annotated[Path | None, typer.Option(metavar="FILE", help="The faults to make, in TOML; see below.")] = None,
     journal: Annotated[Path | None, typer.Option(metavar="FILE", help="Append each request as a JSON line.")] = None,
 ) -> int:
     """Run the simulated vendor as a server of its own, for staging. Any credentials are taken, any round is open."""

@@ -1,4 +1,4 @@
-"""What is wrong with a command line, in a line of our own words: the parser's are partly those of its libraries."""
+"""Messages for command lines that typer refuses. Typer's own messages partly repeat those of its libraries."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from typing import Any
 
 
 def complaint(error: Any) -> str:
-    """Tell what the parser has against a command line, as every other error is told.
+    """Return the parser's error as one line, in the form of all other errors.
 
-    The help that comes where no command was given stays help.
+    The help that typer shows where no command was given stays help.
     """
-    words = _words(error)
+    message = _message(error)
     command = error.ctx.command_path if getattr(error, "ctx", None) else "retention"
-    return words if words.startswith("Usage:") else f"error: {words.rstrip('.')}; `{command} --help` tells more"
+    return message if message.startswith("Usage:") else f"error: {message.rstrip('.')}; `{command} --help` tells more"
 
 
-def _words(error: Any) -> str:
-    """Say it in the parser's own words, unless a validation library speaks in them."""
+def _message(error: Any) -> str:
+    """Return the parser's message, or our own where a validation library made it."""
     details = getattr(error.__cause__, "errors", None)
     if details is None or getattr(error, "param", None) is None:
         return str(error.format_message())
@@ -26,7 +26,7 @@ def _words(error: Any) -> str:
 
 
 def _problem(detail: Any) -> str:
-    """Tell what is wrong with a value, and what to write instead."""
+    """Return the problem of a value, and how to mend it."""
     value, kind, context = detail["input"], str(detail["type"]), detail.get("ctx", {})
     if kind == "value_error":
         return str(context["error"])

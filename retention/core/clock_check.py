@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-JUMP_S = 2.0
+MAX_JUMP_S = 2.0
 """Seconds by which the database's clock may leave the monotonic clock at once: a lease has five to spare."""
 
-DRIFT = 0.0005
+MAX_DRIFT = 0.0005
 """Seconds per second by which a clock that is being slewed leaves the monotonic clock: NTP's fastest."""
 
 
-class Reading(NamedTuple):
+class ClockReading(NamedTuple):
     """The database's clock showed `at` at some moment between two readings of this process's clocks.
 
     `asked` and `read` are monotonic; `wall_asked`, `wall_read` and `at` are counted from 1970.
@@ -45,7 +45,7 @@ class ClockCheck:
     _steady_since: float = float("-inf")
     _trusted: float = 0.0
 
-    def observe(self, reading: Reading) -> bool:
+    def observe(self, reading: ClockReading) -> bool:
         """Take a reading in; returns whether it shows that the database's clock has jumped.
 
         The clocks' distance lies in an interval as wide as the answer took, so a slow answer or a process that stood
@@ -56,7 +56,7 @@ class ClockCheck:
         if self._least is None:
             self._least, self._most, self._read, self._trusted = least, most, reading.read, least
             return False
-        allowed = JUMP_S + DRIFT * max(0.0, reading.read - self._read)
+        allowed = MAX_JUMP_S + MAX_DRIFT * max(0.0, reading.read - self._read)
         step = least - self._most if least > self._most else min(0.0, most - self._least)
         self._read = max(self._read, reading.read)
         jumped = abs(step) > allowed
@@ -88,7 +88,7 @@ class ClockCheck:
         """Say why the clock is not relied on; None where it is."""
         if abs(self.difference) > limit:
             return (
-                f"the database's clock is {shift(self.difference)} this process's (limit {limit:.0f} s);"
+                f"the database's clock is {offset_text(self.difference)} this process's (limit {limit:.0f} s);"
                 " set one of them right, or raise max_clock_difference"
             )
         if not self.steady(now):
@@ -100,7 +100,7 @@ class ClockCheck:
         return None
 
 
-def shift(seconds: float) -> str:
+def offset_text(seconds: float) -> str:
     """Say how far one clock is from another, such as `0.02 s ahead of`."""
     amount = f"{abs(seconds):.0f} s" if abs(seconds) >= 10 else f"{abs(seconds):.2f} s"  # noqa: PLR2004 - seconds
     return f"{amount} {'behind' if seconds < 0 else 'ahead of'}"

@@ -37,7 +37,7 @@ def minor_digits(currency: str | None) -> int:
     return _DIGITS.get(currency, _USUAL)
 
 
-def digits_text(amount: Decimal, currency: str | None) -> str:
+def padded_decimal(amount: Decimal, currency: str | None) -> str:
     """Write an amount without its currency: exactly, with at least the digits that the currency has."""
     whole, _, fraction = decimal_text(amount).partition(".")
     if not whole.lstrip("-").isdigit():  # an infinite one has no digits
@@ -46,18 +46,18 @@ def digits_text(amount: Decimal, currency: str | None) -> str:
     return f"{whole}.{fraction}" if fraction else whole
 
 
-def shown_money(amount: Decimal | None, currency: str | None) -> str:
+def display_money(amount: Decimal | None, currency: str | None) -> str:
     """Write an amount with its currency for people; what of it is not known says so, and nothing stays nothing."""
     if amount is None:
         return f"{UNKNOWN} {currency}" if currency else ""
-    return f"{digits_text(amount, currency)} {currency or UNKNOWN}"
+    return f"{padded_decimal(amount, currency)} {currency or UNKNOWN}"
 
 
-def shown_words(text: str | None) -> str | None:
+def display_amounts_in(text: str | None) -> str | None:
     """Give the amounts in a sentence of our own the digits of their currency; it was written for programs too."""
-    return text and _AMOUNT.sub(lambda found: f"{found[1]} {shown_money(Decimal(found[2]), found[3])}", text)
+    return text and _AMOUNT.sub(lambda found: f"{found[1]} {display_money(Decimal(found[2]), found[3])}", text)
 
 
-def shown_sums(amounts: Mapping[str, Decimal]) -> list[str]:
+def display_sums(amounts: Mapping[str, Decimal]) -> list[str]:
     """Write sums for people, by the currency's name."""
-    return [shown_money(amount, currency) for currency, amount in sorted(amounts.items())]
+    return [display_money(amount, currency) for currency, amount in sorted(amounts.items())]

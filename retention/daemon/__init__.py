@@ -1,1 +1,1 @@
-"""`retention serve`: wakes at the scheduled times, keeps every scheduled run going, and tells people and machines."""
+"""`retention serve`: runs every policy at its scheduled times, continues scheduled runs, and sends notifications."""

@@ -1,4 +1,4 @@
-"""Whether a daemon may go by the database's clock."""
+"""Stops a daemon from acting on the database's clock while that clock cannot be trusted."""
 
 from __future__ import annotations
 
@@ -6,69 +6,70 @@ import time
 from typing import TYPE_CHECKING
 
 from retention.errors import ClockError
-from retention.ledger.clocks import CORRECT
+from retention.ledger.clocks import CORRECTION_INTERVAL_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from structlog.typing import FilteringBoundLogger
 
-    from retention.ledger.clocks import Clocks
-    from retention.ledger.runs import RunLedger
-    from retention.settings.model import Settings
+    from retention.daemon.live_configuration import LiveConfiguration
+    from retention.ledger.clocks import Clocks, LedgerClock
 
 
 class ClockGate:
-    """Closed for a policy while the clocks differ by more than its limit: told once, and opened again by itself."""
+    """Closed for a policy while the clocks differ by more than the policy's limit; it opens again by itself."""
 
     def __init__(
-        self, clocks: Clocks, ledger: RunLedger, settings: Callable[[], Settings], log: FilteringBoundLogger
+        self, clocks: Clocks, ledger_clock: LedgerClock, configuration: LiveConfiguration, log: FilteringBoundLogger
     ) -> None:
         self._clocks = clocks
-        self._ledger = ledger
-        self._settings = settings
+        self._ledger_clock = ledger_clock
+        self._configuration = configuration
         self._log = log
-        self._told = False
-        self._correct_at = 0.0
+        self._reported = False
+        self._correct_at_s = 0.0
 
     @property
     def problem(self) -> str | None:
-        """Why some policy cannot go by the database's clock; None where all can."""
-        return self._clocks.problem(self._strictest)
+        """Why at least one policy cannot use the database's clock; None if all can."""
+        return self._clocks.problem(self._strictest_limit_s)
 
-    def closed(self, policy: str | None = None) -> str | None:
-        """Why this policy (None: any policy at all) cannot go by it; None where it can."""
-        settings = self._settings()
+    def closed_because(self, policy: str | None = None) -> str | None:
+        """Why this policy (None: every policy) cannot use the database's clock; None if it can."""
+        settings = self._configuration.settings
         names = [policy] if policy is not None else [*settings.policies]
-        return self._clocks.problem(max((settings.clock_limit(name) for name in names), default=self._strictest))
+        limit_s = max((settings.clock_limit(name) for name in names), default=self._strictest_limit_s)
+        return self._clocks.problem(limit_s)
 
     @property
-    def _strictest(self) -> float:
-        return self._settings().clock_limit()
+    def _strictest_limit_s(self) -> float:
+        return self._configuration.settings.clock_limit()
 
-    async def correct(self) -> bool:
-        """Now and then, take back times that lie impossibly far ahead; whether some schedule's was among them."""
-        if time.monotonic() < self._correct_at:
+    async def correct_times(self) -> bool:
+        """Correct times in the ledger that are impossibly far ahead, at most once per interval.
+
+        Returns whether a schedule was corrected. Raises the database's errors.
+        """
+        if time.monotonic() < self._correct_at_s:
             return False
         try:
-            await self._ledger.checked_now(self._strictest)
+            await self._ledger_clock.require_time(self._strictest_limit_s)
         except ClockError:
             return False
-        self._correct_at = time.monotonic() + CORRECT
-        found = await self._ledger.correct_times(self._strictest)
-        for correction in found:
+        self._correct_at_s = time.monotonic() + CORRECTION_INTERVAL_S
+        corrections = await self._ledger_clock.correct_ledger_times(self._strictest_limit_s)
+        for correction in corrections:
             self._log.warning("clock.corrected", **correction.values())
-        return any(correction.column == "processed_until" for correction in found)
+        return any(correction.column == "processed_until" for correction in corrections)
 
-    def tell(self) -> bool:
-        """Tell what has changed; returns whether the clocks have just come to agree again."""
+    def report_change(self) -> bool:
+        """Log once that the clocks differ, and once that they agree; returns whether they agree again since now."""
         problem = self.problem
-        if problem is not None and not self._told:
-            self._told = True
+        if problem is not None and not self._reported:
+            self._reported = True
             self._log.error("clock.difference", detail=problem, difference_s=round(self._clocks.difference, 3))
-        elif problem is None and self._told:
-            self._told = False
-            self._correct_at = 0.0
+        elif problem is None and self._reported:
+            self._reported = False
+            self._correct_at_s = 0.0
             self._log.info("clock.agrees", difference_s=round(self._clocks.difference, 3))
             return True
         return False

@@ -1,262 +1,284 @@
-"""The daemon: looks once a second what there is to do, does it, and drains when it is told to stop."""
+"""The daemon: one pass each second over the ledger starts the work that is there; a stop drains it.
+
+A daemon that cannot start ends with its problem (exit code 5 without a database, 2 without the schema), because its
+supervisor starts it again. Once up, it outlives both: a pass that fails is repeated a second later.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import psycopg
 
-from retention.daemon.clock_gate import ClockGate
-from retention.daemon.ledger_metrics import LedgerMetrics
-from retention.daemon.run_supervisor import RunSupervisor
+from retention.daemon.liveness import Liveness
 from retention.daemon.scheduler import Scheduler
-from retention.daemon.stall_watch import StallWatch
-from retention.daemon.systemd import notify, watchdog_interval
+from retention.daemon.systemd import notify
 from retention.daemon.wakeups import Wakeups
 from retention.errors import ConfigurationError, RetentionError
 from retention.ledger import migrations
 from retention.ledger.database_errors import UNAVAILABLE, BusyError, first_line
-from retention.ledger.schedules import REQUESTED_BY
-from retention.runs.model import RequestedBy
-from retention.runs.scope import scope_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from datetime import datetime
+    from collections.abc import Sequence
     from uuid import UUID
 
-    from retention.daemon.scheduler import ScheduleState
-    from retention.daemon.services import DaemonServices
-    from retention.exit_codes import ExitCode
-    from retention.ledger.schedules import PendingWork
-    from retention.metrics import Metrics
+    from structlog.typing import FilteringBoundLogger
+
+    from retention.daemon.clock_gate import ClockGate
+    from retention.daemon.ledger_metrics import LedgerMetrics
+    from retention.daemon.live_configuration import LiveConfiguration
+    from retention.daemon.run_supervisor import RunSupervisor
+    from retention.daemon.scheduled_runs import ScheduledRuns
+    from retention.daemon.scheduler import DueRun
+    from retention.daemon.stall_watch import StallWatch
+    from retention.ledger.database import Database
+    from retention.ledger.schedules import PendingWork, ScheduleStore
     from retention.notify.notifier import Notifier
-    from retention.runs.model import Planned
-    from retention.settings.model import Policy
 
-LOOK = 1.0
-"""Seconds between looks."""
+POLL_INTERVAL_S = 1.0
+"""Seconds between two passes if no schedule wakes the daemon earlier."""
 
-PATIENCE = 10.0
-"""Seconds that a look may take: a database that does not even refuse must not stop the loop."""
+POLL_TIMEOUT_S = 10.0
+"""Seconds that a pass may wait for the ledger: a database that does not even refuse must not stop the loop."""
 
-STILL = 60.0
-"""Seconds without a turn of the loop after which the daemon is not alive any more."""
+CONCURRENT_PLANS = 2
+"""Plans made at a time: a plan may keep a connection busy for long, and replies have to be written meanwhile."""
 
-PLANS = 2
-"""Schedules decided about at once: a plan may keep a connection busy for long, and replies have to be written."""
+
+@dataclass(frozen=True, slots=True)
+class PassCounts:
+    """The work that one pass started.
+
+    `due`: schedules with times that have come. `adopted`: runs that another process planned or left, or that a pause
+    no longer halts. `notifying`: whether notifications are being sent.
+    """
+
+    due: int = 0
+    adopted: int = 0
+    notifying: bool = False
 
 
 class Daemon:
-    """One replica.
-
-    `reload` reads the configuration anew, and raises ConfigurationError where it is no good. `signalled` tells the exit
-    code of the signal that stopped the process; `drain_timeout` is in seconds.
-    """
+    """One replica. Its parts are built for it; `drain_timeout_s` is how long a stop waits for work in progress."""
 
     def __init__(
         self,
-        services: DaemonServices,
-        metrics: Metrics,
+        configuration: LiveConfiguration,
+        database: Database,
+        schedules: ScheduleStore,
+        scheduled_runs: ScheduledRuns,
+        supervisor: RunSupervisor,
+        clock_gate: ClockGate,
+        stall_watch: StallWatch,
+        ledger_metrics: LedgerMetrics,
         notifier: Notifier,
-        reload: Callable[[], DaemonServices],
-        signalled: Callable[[], ExitCode | None],
-        drain_timeout: float,
+        log: FilteringBoundLogger,
+        drain_timeout_s: float,
     ) -> None:
-        self._services = services
-        self._reload = reload
-        self._ledger_watch = LedgerMetrics(lambda: self._services, metrics)
+        self._configuration = configuration
+        self._database = database
+        self._schedules = schedules
+        self._scheduled_runs = scheduled_runs
+        self._supervisor = supervisor
+        self._clock_gate = clock_gate
+        self._stall_watch = stall_watch
+        self._ledger_metrics = ledger_metrics
         self._notifier = notifier
-        self._drain_timeout = drain_timeout
-        self._log = services.log
-        self._run_supervisor = RunSupervisor(self._ledger_watch.ended, signalled, services.log)
+        self._log = log
+        self._drain_timeout_s = drain_timeout_s
+        self._scheduler = Scheduler()
         self._wake = asyncio.Event()
         self._wakeups = Wakeups(self._wake.set)
-        self._schedules = services.schedules
-        self._scheduler = Scheduler(self._schedules, services.tally, services.log, services.redactor.text)
-        self._clock = ClockGate(services.clocks, services.run_ledger, lambda: self._services.settings, services.log)
-        self._stall_watch = StallWatch(services.stalls, services.log)
-        self._planning = asyncio.Semaphore(PLANS)
-        self._telling: asyncio.Task[None] | None = None
-        self._away = False
-        self._looked = False
+        self._liveness = Liveness()
+        self._plan_slots = asyncio.Semaphore(CONCURRENT_PLANS)
+        self._notifying: asyncio.Task[None] | None = None
+        self._database_away = False
+        self._polled = False
         self._stopping = False
-        self._reloaded = False
-        self._turned_at = time.monotonic()
+        self._policies_changed = False
 
     def stop(self) -> None:
-        """Drain: no request leaves after this, what is in flight is settled, and then `run` returns."""
+        """Drain: send no further request, settle the requests in flight, then let `run` return."""
         self._stopping = True
-        self._run_supervisor.drain_group.stop()
+        self._supervisor.drain_group.stop()
         self._wake.set()
 
     def abort(self) -> None:
-        """Do not even wait for that."""
-        self._run_supervisor.drain_group.abort()
+        """End without settling the requests in flight."""
+        self._supervisor.drain_group.abort()
 
     def reload(self) -> None:
-        """Take the configuration as it is now; one that is no good is refused, and the old one goes on."""
+        """Put the present configuration into force; one that cannot be used is logged, and the old one stays."""
         notify("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
         try:
-            self._services = self._reload()
+            self._configuration.reload()
         except ConfigurationError as error:
             self._log.error("configuration.refused", problem=str(error))
         else:
-            self._adopt()
-            self._reloaded = True
-            self._log.info("configuration.reloaded", policies=[*self._services.settings.policies])
+            self._apply_settings()
+            self._policies_changed = True
+            self._log.info("configuration.reloaded", policies=[*self._configuration.settings.policies])
             self._wake.set()
         notify("READY=1")
 
-    def problem(self) -> str | None:
-        """Say what stands still, if something does."""
-        still = time.monotonic() - self._turned_at
-        return f"nothing has turned for {still:.0f} s" if still > STILL else None
+    def liveness_problem(self) -> str | None:
+        """Say for how long the loop has stood still; None while it works."""
+        return self._liveness.problem()
 
-    async def unready(self) -> str | None:
-        """Say why no work should be expected of this replica just now, if there is a reason."""
+    async def readiness_problem(self) -> str | None:
+        """Say why this replica cannot be expected to work now; None if it can."""
         if self._stopping:
             return "draining"
-        if not self._looked:
+        if not self._polled:
             return "the ledger has not been looked at yet"
         try:
-            async with asyncio.timeout(LOOK):
-                await migrations.require_current(self._services.database)
+            async with asyncio.timeout(POLL_INTERVAL_S):
+                await migrations.require_current(self._database)
         except (*UNAVAILABLE, TimeoutError):
             return "the database cannot be reached"
         except RetentionError as error:
             return str(error)
-        return self._clock.problem
+        return self._clock_gate.problem
 
-    async def begin(self) -> None:
-        """Get ready to be asked, before anybody can ask."""
-        self._ledger_watch.adopt()
-        await self._ledger_watch.begin()
+    async def prepare(self) -> None:
+        """Follow the configured schedules, and read the metrics' first values before a scrape can ask for them."""
+        self._apply_settings()
+        await self._ledger_metrics.read_last_runs()
 
     async def run(self) -> None:
-        """Work until stopped, and drain."""
+        """Make passes until stopped, then drain. Call `prepare` first."""
         self._wakeups.start()
-        self._adopt()
-        aside = [asyncio.create_task(self._ledger_watch.run()), asyncio.create_task(self._show_life())]
+        helpers = [
+            asyncio.create_task(self._ledger_metrics.run()),
+            asyncio.create_task(self._liveness.feed_watchdog()),
+        ]
         notify("READY=1")
         try:
             while not self._stopping:
-                self._turned()
-                await self._turn()
-                await self._pause()
+                self._liveness.beat()
+                await self.run_once()
+                await self._wait_for_wakeup()
             notify("STOPPING=1")
-            await self._run_supervisor.drain(self._drain_timeout, self._turned)
+            await self.drain()
         finally:
             self._wakeups.stop()
-            await self._run_supervisor.cut_off()
-            if self._telling is not None:  # what is not told now is told by another, or after the next start
-                aside.append(self._telling)
-            for task in aside:
+            await self._supervisor.cancel_all()
+            if self._notifying is not None:  # another process, or the next start, sends the rest
+                helpers.append(self._notifying)
+            for task in helpers:
                 task.cancel()
-            await asyncio.wait(aside)
+            await asyncio.wait(helpers)
 
-    def _adopt(self) -> None:
-        self._ledger_watch.adopt()
-        schedules = self._scheduler.set(self._services.settings.policies.values())
-        self._wakeups.set(schedules)
-        if not schedules:
-            self._log.warning("schedule.none", detail="no policy has a schedule; this process only helps others")
+    async def run_once(self) -> PassCounts:
+        """Poll the ledger, and start the work that is there; the supervisor's tasks do it.
 
-    async def _turn(self) -> None:
-        """Look, and set going what there is to do."""
+        A pass without an answer from the ledger starts nothing.
+        """
+        work = await self._poll()
+        if work is None:
+            return PassCounts()
+        if self._clock_gate.report_change():
+            self._scheduler.reread()  # times that came meanwhile are decided as usual
+            return PassCounts()
+        if problem := self._clock_gate.closed_because():
+            self._scheduler.block(problem)
+            return PassCounts()
+        due = self._start_due(work)
+        if self._policies_changed:
+            self._policies_changed = False
+            self._supervisor.spawn(self._halt_stricter(work.runs))
+        return PassCounts(due, self._adopt(work.runs), self._start_notifying(work))
+
+    async def drain(self) -> None:
+        """Wait until the work that passes started has ended, and abort it after the drain's timeout."""
+        await self._supervisor.drain(self._drain_timeout_s, self._liveness.beat)
+
+    async def _poll(self) -> PendingWork | None:
+        """Register schedules, check for stalled runs, and read the pending work; None if the ledger does not answer."""
         try:
-            async with asyncio.timeout(PATIENCE):
-                if await self._clock.correct():
-                    self._scheduler.forget()
-                if self._clock.closed() is None:
-                    await self._scheduler.begin()
-                    await self._stall_watch.look()
-                look = await self._schedules.look([*self._services.settings.notify])
-        except (TimeoutError, psycopg.Error) as error:  # one that refuses may be mended while this goes on
-            if not self._away:
+            async with asyncio.timeout(POLL_TIMEOUT_S):
+                if await self._clock_gate.correct_times():
+                    self._scheduler.reread()
+                if self._clock_gate.closed_because() is None:
+                    await self._scheduled_runs.register(self._scheduler)
+                    await self._stall_watch.check()
+                work = await self._schedules.poll([*self._configuration.settings.notify])
+        except (TimeoutError, psycopg.Error) as error:  # a refusal may be mended while the daemon runs
+            if not self._database_away:
                 event = "database.busy" if isinstance(error, BusyError) else "database.away"
-                self._log.warning(event, problem=first_line(error) if str(error) else f"no answer for {PATIENCE:.0f} s")
-            self._away = True
-            return
-        if self._away:
-            self._away = False
+                problem = first_line(error) if str(error) else f"no answer for {POLL_TIMEOUT_S:.0f} s"
+                self._log.warning(event, problem=problem)
+            self._database_away = True
+            return None
+        if self._database_away:
+            self._database_away = False
             self._log.info("database.back")
-        self._looked = True
-        if self._clock.tell():
-            self._scheduler.forget()  # and what came meanwhile is decided about as usual
-        elif problem := self._clock.closed():
-            self._scheduler.note(problem)
-        else:
-            self._act(look)
+        self._polled = True
+        return work
 
-    def _act(self, look: PendingWork) -> None:
-        for watch in self._scheduler.due(look.now):
-            if problem := self._clock.closed(watch.policy.name):
-                watch.problem = problem
+    def _start_due(self, work: PendingWork) -> int:
+        """Start planning the due runs, each in a task; returns how many."""
+        started = 0
+        for due in self._scheduler.due(work.now):
+            if problem := self._clock_gate.closed_because(due.state.policy.name):
+                due.state.block(problem)
                 continue
-            watch.busy = True
-            self._run_supervisor.begin(self._fire(watch, look.now))
-        if self._reloaded:
-            self._reloaded = False
-            self._run_supervisor.begin(self._hold_to_policies(look.runs))
-        for run_id in look.runs:
-            if self._run_supervisor.wants(run_id):
-                runs = self._services.runs(self._run_supervisor.drain_group)
-                self._run_supervisor.work_on(run_id, runs.join(run_id))
-        if look.untold and (self._telling is None or self._telling.done()):
-            self._telling = asyncio.create_task(self._tell())
+            due.state.begin()
+            self._supervisor.spawn(self._run_due(due))
+            started += 1
+        return started
 
-    async def _hold_to_policies(self, runs: Sequence[UUID]) -> None:
-        """After a reload, halt the runs whose policies have become stricter."""
-        try:
-            for run_id in runs:
-                with suppress(RetentionError):  # it is for partners that are not configured here
-                    await self._services.runs(self._run_supervisor.drain_group).hold_to_policy(run_id)
-        except UNAVAILABLE:
-            self._reloaded = True
-
-    async def _fire(self, watch: ScheduleState, now: datetime) -> None:
-        async with self._planning:
-            if self._stopping:  # another replica decides, or the next start
+    async def _run_due(self, due: DueRun) -> None:
+        async with self._plan_slots:
+            if self._stopping:  # another replica, or the next start, plans it
                 return
-            planned = await self._scheduler.tick(watch, now, self._plan)
+            planned = await self._scheduled_runs.plan(due, self._configuration.runs)
         if planned is not None and not self._stopping:
-            self._run_supervisor.work_on(
-                planned.run_id, self._services.runs(self._run_supervisor.drain_group).execute(planned)
-            )
+            self._supervisor.start(planned.run_id, self._configuration.runs.execute(planned))
 
-    async def _plan(self, policy: Policy, scheduled_for: datetime) -> Planned | None:
-        scope = scope_of(self._services.settings, policy)
-        runs = self._services.runs(self._run_supervisor.drain_group)
-        return await runs.plan(
-            policy, scope, self._services.terms(scope.partners), RequestedBy(REQUESTED_BY, scheduled_for=scheduled_for)
-        )
+    def _adopt(self, run_ids: Sequence[UUID]) -> int:
+        """Start work on the runs that this process can work on; returns how many."""
+        startable = [run_id for run_id in run_ids if self._supervisor.can_start(run_id)]
+        for run_id in startable:
+            self._supervisor.start(run_id, self._configuration.runs.join(run_id))
+        return len(startable)
 
-    async def _tell(self) -> None:
+    async def _halt_stricter(self, run_ids: Sequence[UUID]) -> None:
+        """Halt the runs whose policies became stricter with a reload."""
         try:
-            await self._notifier.once()
+            for run_id in run_ids:
+                with suppress(RetentionError):  # its partners are not configured here
+                    await self._configuration.runs.hold_to_policy(run_id)
         except UNAVAILABLE:
-            pass  # the next look finds it still untold
-        except Exception:  # noqa: BLE001 - runs go on
-            self._log.exception("notification.broken_off")
+            self._policies_changed = True
 
-    async def _pause(self) -> None:
+    def _start_notifying(self, work: PendingWork) -> bool:
+        if not work.untold or (self._notifying is not None and not self._notifying.done()):
+            return False
+        self._notifying = asyncio.create_task(self._notify())
+        return True
+
+    async def _notify(self) -> None:
         try:
-            async with asyncio.timeout(LOOK):
+            await self._notifier.run_once()
+        except UNAVAILABLE:
+            pass  # the next pass finds the notification still to be sent
+        except Exception:  # noqa: BLE001 - runs continue without notifications
+            self._log.exception("notification.crashed")
+
+    async def _wait_for_wakeup(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(POLL_INTERVAL_S):
                 await self._wake.wait()
-        except TimeoutError:
-            pass
         self._wake.clear()
 
-    def _turned(self) -> None:
-        self._turned_at = time.monotonic()
-
-    async def _show_life(self) -> None:
-        interval = watchdog_interval()
-        while interval is not None:
-            if self.problem() is None:
-                notify("WATCHDOG=1")
-            await asyncio.sleep(interval)
+    def _apply_settings(self) -> None:
+        self._ledger_metrics.apply_settings()
+        schedules = self._scheduler.configure(self._configuration.settings.policies.values())
+        self._wakeups.follow(schedules)
+        if not schedules:
+            self._log.warning("schedule.none", detail="no policy has a schedule; this process only helps others")

@@ -1,4 +1,4 @@
-"""The engines that are at work in a daemon, to be drained together."""
+"""The engines that work in a daemon, drained together."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 class DrainGroup:
-    """Whoever joins it after it was stopped is stopped at once. `signalled` tells the exit code of a signal."""
+    """Drains all its workers at once; a worker that joins a stopped group is stopped immediately.
+
+    `signalled` gives the exit code of the signal that stopped the process, None before one came.
+    """
 
     def __init__(self, signalled: Callable[[], ExitCode | None]) -> None:
         self._signalled = signalled
@@ -22,12 +25,12 @@ class DrainGroup:
 
     @property
     def code(self) -> ExitCode | None:
-        """The exit code of the signal that stopped it, if one did."""
+        """The exit code of the signal that stopped the process, None before one came."""
         return self._signalled()
 
     @contextmanager
     def drain_on_signal(self, worker: Drainable) -> Iterator[None]:
-        """Have the worker drained with the others, until the context ends."""
+        """Drain the worker with the others while the context lasts."""
         self._workers.add(worker)
         if self._stopped:
             worker.stop()
@@ -37,12 +40,12 @@ class DrainGroup:
             self._workers.discard(worker)
 
     def stop(self) -> None:
-        """Let each finish what it has in flight, and begin nothing."""
+        """Let each worker settle its requests in flight and send no further ones."""
         self._stopped = True
         for worker in self._workers:
             worker.stop()
 
     def abort(self) -> None:
-        """Let none wait even for that."""
+        """Let no worker wait for its requests in flight."""
         for worker in self._workers:
             worker.abort()

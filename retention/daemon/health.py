@@ -1,4 +1,4 @@
-"""Health and metrics over HTTP."""
+"""Serves health and metrics over HTTP."""
 
 from __future__ import annotations
 
@@ -17,15 +17,21 @@ if TYPE_CHECKING:
 
 
 def make_app(
-    problem: Callable[[], str | None], unready: Callable[[], Awaitable[str | None]], metrics: Metrics
+    liveness_problem: Callable[[], str | None],
+    readiness_problem: Callable[[], Awaitable[str | None]],
+    metrics: Metrics,
 ) -> web.Application:
-    """Put the pages together. `problem` says what stands still, `unready` why no work should be expected just now."""
+    """Build the HTTP application.
+
+    `liveness_problem` says why the process should be restarted, `readiness_problem` why no work can be expected of it
+    now; None means that all is well.
+    """
 
     async def healthz(_request: web.Request) -> web.Response:
-        return _told(problem())
+        return _answer(liveness_problem())
 
     async def readyz(_request: web.Request) -> web.Response:
-        return _told(await unready())
+        return _answer(await readiness_problem())
 
     async def show_metrics(_request: web.Request) -> web.Response:
         return web.Response(body=metrics.text(), headers={"Content-Type": CONTENT_TYPE})
@@ -39,7 +45,7 @@ def make_app(
 
 @asynccontextmanager
 async def listening(app: web.Application, host: str, port: int) -> AsyncIterator[str]:
-    """Answer at an address, and yield its URL; port 0 is any free one. Raises UsageError where it cannot be had."""
+    """Serve at an address and yield the URL; port 0 is any free port. Raises UsageError if the address is taken."""
     runner = web.AppRunner(app, access_log=None, handle_signals=False)
     await runner.setup()
     try:
@@ -55,5 +61,5 @@ async def listening(app: web.Application, host: str, port: int) -> AsyncIterator
         await runner.cleanup()
 
 
-def _told(problem: str | None) -> web.Response:
+def _answer(problem: str | None) -> web.Response:
     return web.Response(text=f"{problem or 'ok'}\n", status=503 if problem else 200)

@@ -1,4 +1,9 @@
-"""What a daemon has going: runs that it works on, and whatever else it began; and how all of that ends."""
+"""The tasks of a daemon: the runs that it works on, and the plans that it makes; how each ends, and how all drain.
+
+A daemon works on scheduled runs only; a run that a person started or stopped stays that person's. The first process
+that inserts a run's row plans it. That process, and every other one that sees the run, then works on it as
+`run --resume` would.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +11,6 @@ import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
-from retention.daemon.drain_group import DrainGroup
 from retention.errors import RetentionError
 from retention.ledger.database_errors import UNAVAILABLE
 
@@ -16,88 +20,88 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
-    from retention.exit_codes import ExitCode
+    from retention.daemon.drain_group import DrainGroup
     from retention.runs.model import RunResult
 
-SOON = 1.0
-"""Seconds before this process goes back to a run that it has left, or lost with the database."""
+RESTART_PAUSE_S = 1.0
+"""Seconds before this process returns to a run that it left, or lost together with the database."""
 
-LATER = 30.0
-"""Seconds before it goes back to a run that it could not work on."""
+SKIP_PAUSE_S = 30.0
+"""Seconds before this process returns to a run that it could not work on."""
 
-LEAVE = 2.0
-"""Seconds that what is cut off is given to end."""
+ABORT_TIMEOUT_S = 2.0
+"""Seconds that aborted tasks get to end."""
 
 
 class RunSupervisor:
-    """Runs at work in this process, each once. `ended` is told how each of them ended here."""
+    """Works on each run at most once at a time. `on_result` receives how a run ended in this process."""
 
     def __init__(
-        self, ended: Callable[[RunResult], None], signalled: Callable[[], ExitCode | None], log: FilteringBoundLogger
+        self, drain_group: DrainGroup, on_result: Callable[[RunResult], None], log: FilteringBoundLogger
     ) -> None:
-        self.drain_group = DrainGroup(signalled)
-        self._ended = ended
+        self.drain_group = drain_group
+        self._on_result = on_result
         self._log = log
         self._tasks: set[asyncio.Task[None]] = set()
         self._runs: set[UUID] = set()
-        self._rests: dict[UUID, float] = {}
+        self._resting_until_s: dict[UUID, float] = {}
 
-    def begin(self, work: Coroutine[Any, Any, None]) -> None:
-        """Set something going."""
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do the work in a task that a drain waits for."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def wants(self, run_id: UUID) -> bool:
-        """Whether this process could set to work on a run: it does not already, and has not just left it."""
-        now = time.monotonic()
-        self._rests = {other: until for other, until in self._rests.items() if until > now}
-        return run_id not in self._runs and run_id not in self._rests
+    def can_start(self, run_id: UUID) -> bool:
+        """Whether this process may start work on a run: it does not work on it, and has not just left it."""
+        now_s = time.monotonic()
+        self._resting_until_s = {other: until_s for other, until_s in self._resting_until_s.items() if until_s > now_s}
+        return run_id not in self._runs and run_id not in self._resting_until_s
 
-    def work_on(self, run_id: UUID, going: Coroutine[Any, Any, RunResult]) -> None:
-        """Work on a run, unless this process does so already."""
+    def start(self, run_id: UUID, work: Coroutine[Any, Any, RunResult]) -> None:
+        """Work on a run in a task, unless this process already does."""
         if run_id in self._runs:
-            going.close()
+            work.close()
             return
         self._runs.add(run_id)
-        self.begin(self._work(run_id, going))
+        self.spawn(self._supervise(run_id, work))
 
-    async def _work(self, run_id: UUID, going: Coroutine[Any, Any, RunResult]) -> None:
-        rest = LATER
+    async def _supervise(self, run_id: UUID, work: Coroutine[Any, Any, RunResult]) -> None:
+        pause_s = SKIP_PAUSE_S
         try:
-            finished = await going
-            rest = SOON
-            if finished.summary.status != "running":  # else this process left it, and others go on
-                self._ended(finished)
+            result = await work
+            pause_s = RESTART_PAUSE_S
+            if result.summary.status != "running":  # else this process left the run, and others continue it
+                self._on_result(result)
         except UNAVAILABLE:
-            rest = SOON
-        except RetentionError as error:  # it is for partners that are not configured here
-            self._log.warning("run.not_for_us", run_id=str(run_id), problem=str(error))
-        except Exception:  # noqa: BLE001 - other runs go on
-            self._log.exception("run.broken_off", run_id=str(run_id))
+            pause_s = RESTART_PAUSE_S
+        except RetentionError as error:  # its partners are not configured here
+            self._log.warning("run.skipped", run_id=str(run_id), problem=str(error))
+        except Exception:  # noqa: BLE001 - a crash of one run must not stop the others
+            self._log.exception("run.crashed", run_id=str(run_id))
         finally:
             self._runs.discard(run_id)
-            self._rests[run_id] = time.monotonic() + rest
+            self._resting_until_s[run_id] = time.monotonic() + pause_s
 
-    async def drain(self, timeout: float, turned: Callable[[], None]) -> None:  # noqa: ASYNC109 - it is a person's choice
-        """Wait for all that is going to end, `timeout` seconds at the most; then have it leave as it is.
+    async def drain(self, timeout_s: float, beat: Callable[[], None]) -> None:
+        """Wait until all tasks have ended, then return; after `timeout_s` seconds, abort the ones that are left.
 
-        `turned` is called again and again meanwhile: the process is alive.
+        `beat` is called at least once a second meanwhile.
         """
-        began = time.monotonic()
-        self._log.info("serve.draining", runs=len(self._runs), timeout_s=timeout)
-        while self._tasks and (left := began + timeout - time.monotonic()) > 0:
-            turned()
-            await asyncio.wait(self._tasks, timeout=min(left, 1.0))
+        began_s = time.monotonic()
+        self._log.info("serve.draining", runs=len(self._runs), timeout_s=timeout_s)
+        while self._tasks and (left_s := began_s + timeout_s - time.monotonic()) > 0:
+            beat()
+            await asyncio.wait(self._tasks, timeout=min(left_s, 1.0))
         if self._tasks:
             self._log.warning("serve.drain_timed_out", runs=len(self._runs))
             self.drain_group.abort()
-            await asyncio.wait(self._tasks, timeout=LEAVE)
-        self._log.info("serve.drained", after_s=round(time.monotonic() - began, 3))
+            await asyncio.wait(self._tasks, timeout=ABORT_TIMEOUT_S)
+        self._log.info("serve.drained", after_s=round(time.monotonic() - began_s, 3))
 
-    async def cut_off(self) -> None:
-        """End whatever still goes on: what it has claimed becomes a doubt when its lease runs out."""
+    async def cancel_all(self) -> None:
+        """Cancel the tasks that are left: their claims become doubts when the leases expire."""
         for task in self._tasks:
             task.cancel()
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=LEAVE)
+            await asyncio.wait(self._tasks, timeout=ABORT_TIMEOUT_S)

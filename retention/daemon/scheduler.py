@@ -1,213 +1,186 @@
-"""Every policy's schedule: which of its times have come, which of these is run, and which are missed."""
+"""The state of every policy's schedule, and the runs that are due: values alone, without ledger, log or event loop.
+
+`Scheduler.due(now)` tells which scheduled times have come; `ScheduledRuns` plans and records them, and reports back
+to the `ScheduleState`, which alone changes itself. All times are the database's, because replicas share them. Pauses
+between tries are measured with this process's monotonic clock, because the database's may jump.
+"""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
-import psycopg
-
-from retention.core.notifications.events import MISSED
 from retention.core.schedule.due import decide_due
-from retention.errors import RetentionError
-from retention.ledger.database_errors import UNAVAILABLE, told
-from retention.settings.durations import format_duration
+from retention.core.schedule.missed import missed_reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
-    from structlog.typing import FilteringBoundLogger
-
     from retention.core.schedule.cron import CronSchedule
-    from retention.core.schedule.due import DueTimes
-    from retention.engine.counters import ProcessCounters
-    from retention.ledger.schedules import ScheduleStore
-    from retention.runs.model import Planned
     from retention.settings.model import Policy
 
-LIMIT = 1000
-"""Missed times that are recorded one by one; of more than these only the newest are."""
+MAX_TIMES = 1000
+"""Missed times that are recorded one by one. If more have passed, only the newest are recorded."""
 
-RETRY = 10.0
-"""Seconds before a run that could not be planned is tried again."""
+
+class ScheduleKey(NamedTuple):
+    """Identifies a schedule: the same policy with another expression or zone has another schedule."""
+
+    policy: str
+    schedule: str
+    timezone: str
 
 
 @dataclass(slots=True)
 class ScheduleState:
-    """One policy's schedule. All times are the database's; `retry_at` is this process's, in monotonic seconds.
+    """One policy's schedule, and how far this process has processed it.
 
-    `since`: up to when its times are decided. `watched_since`: from when on this process would have seen one come.
-    `told`: times after `since` of which it is told already that they were missed.
+    `processed_until`: each time up to this one has a run or is recorded as missed; None before the ledger was read.
+    `watched_since`: since when this process would notice a time at once. `next_time`: the first unprocessed time.
+    `retry_at_s`: no retry before this moment (seconds of the monotonic clock). `problem`: why the schedule could not
+    be run at the last try. `in_progress`: its due times are being planned and recorded. `reported`: unprocessed times
+    whose miss this process has already logged.
     """
 
     policy: Policy
     schedule: CronSchedule
-    since: datetime | None = None
+    processed_until: datetime | None = None
     watched_since: datetime | None = None
-    next: datetime | None = None
-    retry_at: float = 0.0
+    next_time: datetime | None = None
+    retry_at_s: float = 0.0
     problem: str | None = None
-    busy: bool = False
-    told: set[datetime] = field(default_factory=set)
+    in_progress: bool = False
+    reported: set[datetime] = field(default_factory=set)
 
     @property
-    def key(self) -> tuple[str, str, str]:
-        """What makes it this schedule and no other."""
-        return self.policy.name, str(self.policy.schedule), str(self.policy.timezone)
+    def key(self) -> ScheduleKey:
+        """The identity of the schedule."""
+        return ScheduleKey(self.policy.name, str(self.policy.schedule), str(self.policy.timezone))
 
-    def begin(self, since: datetime, now: datetime) -> None:
-        """Look after it from now on; what came after `since` is still to be decided."""
+    def register(self, processed_until: datetime, now: datetime) -> None:
+        """Take over how far the ledger says the schedule is processed, and watch it from `now` on."""
         self.watched_since = self.watched_since or now
         problem = self.problem
-        self.decided(since)
-        self.problem = problem if self.next is not None and self.next <= now else None
+        self.advance(processed_until)
+        # The problem stays the reason for a time that has come, should it be missed.
+        self.problem = problem if self.next_time is not None and self.next_time <= now else None
 
-    def decided(self, until: datetime) -> None:
-        """Go on to the times after this one."""
-        self.since = until
-        self.next = next(self.schedule.after(until), None)
+    def advance(self, until: datetime) -> None:
+        """Go on to the times after `until`: all others have a run or are recorded as missed."""
+        self.processed_until = until
+        self.next_time = next(self.schedule.after(until), None)
         self.problem = None
-        self.told.clear()
+        self.reported.clear()
+
+    def begin(self) -> None:
+        """Mark the due times as in progress, so that no later pass plans them a second time."""
+        self.in_progress = True
+
+    def end(self) -> None:
+        """Let the next pass look at the schedule again."""
+        self.in_progress = False
+
+    def block(self, problem: str) -> None:
+        """Remember why the schedule cannot be run now: it becomes the reason if a time is missed."""
+        self.problem = problem
+
+    def postpone(self, problem: str, retry_at_s: float) -> bool:
+        """Keep the due times for a later try; returns whether the problem differs from the previous one."""
+        is_new = problem != self.problem
+        self.problem, self.retry_at_s = problem, retry_at_s
+        return is_new
+
+    def report_missed(self, times: Iterable[datetime]) -> list[datetime]:
+        """Return the times that this process has not logged as missed yet, and remember them."""
+        fresh = [moment for moment in times if moment not in self.reported]
+        self.reported.update(fresh)
+        return fresh
 
 
-class PlanRun(Protocol):
-    """Plans a policy's run for a scheduled time; None where that time has a run already, somebody else's."""
+@dataclass(frozen=True, slots=True)
+class DueRun:
+    """The times of one schedule that have come: at most the newest is run (`run_at`), the others are missed.
 
-    async def __call__(self, policy: Policy, scheduled_for: datetime) -> Planned | None:
-        """Plan it."""
+    `missed` has the oldest first, `reason` says why they are missed. `until` is the newest time: the schedule is
+    processed up to it once the run is planned and the missed times are recorded. `now` is when this was decided.
+    """
+
+    state: ScheduleState
+    now: datetime
+    run_at: datetime | None
+    missed: tuple[datetime, ...]
+    reason: str
+    until: datetime | None
 
 
 class Scheduler:
-    """The schedules that a daemon looks after."""
+    """The schedules of the configured policies. `monotonic` gives this process's clock in seconds."""
 
-    def __init__(
-        self, schedules: ScheduleStore, tally: ProcessCounters, log: FilteringBoundLogger, redact: Callable[[str], str]
-    ) -> None:
-        self._schedules = schedules
-        self._tally = tally
-        self._log = log
-        self._redact = redact
-        self._watches: dict[tuple[str, str, str], ScheduleState] = {}
-        self._dropped: set[tuple[str, str, str]] = set()
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._states: dict[ScheduleKey, ScheduleState] = {}
+        self._removed: set[ScheduleKey] = set()
 
-    def set(self, policies: Iterable[Policy]) -> Mapping[str, CronSchedule]:
-        """Look after the schedules of these policies, and of no others; returns them by policy."""
-        wanted = [ScheduleState(policy, times) for policy in policies if (times := policy.times) is not None]
-        known, self._watches = self._watches, {}
-        for watch in wanted:
-            old = known.get(watch.key)
-            if old is not None:
-                old.policy = watch.policy  # its rails may have changed
-            self._watches[watch.key] = old or watch
-        self._dropped = (self._dropped | known.keys()) - self._watches.keys()
-        return {watch.policy.name: watch.schedule for watch in wanted}
+    def configure(self, policies: Iterable[Policy]) -> dict[str, CronSchedule]:
+        """Follow the schedules of these policies and no others; returns them by policy.
 
-    async def begin(self) -> None:
-        """Find out, for each schedule that is new here, up to when its times are decided.
-
-        One that was taken out of the configuration promises nothing any more: if it comes back, it begins anew.
+        A schedule that was followed before keeps its state, under the policy as it is now: its rails may have changed.
         """
-        while self._dropped:
-            key = next(iter(self._dropped))
-            await self._schedules.decided(*key, None)
-            self._dropped.discard(key)
-        for watch in self._watches.values():
-            if watch.since is None:
-                watch.begin(*await self._schedules.look_after(*watch.key))
+        wanted = [ScheduleState(policy, schedule) for policy in policies if (schedule := policy.times) is not None]
+        known, self._states = self._states, {}
+        for state in wanted:
+            followed = known.get(state.key)
+            if followed is not None:
+                followed.policy = state.policy
+            self._states[state.key] = followed or state
+        self._removed = (self._removed | known.keys()) - self._states.keys()
+        return {state.policy.name: state.schedule for state in wanted}
 
-    def forget(self) -> None:
-        """Ask the ledger anew up to when each schedule's times are decided; who watched them, and what for, stays."""
-        for watch in self._watches.values():
-            if not watch.busy:
-                watch.since = watch.next = None
+    @property
+    def removed(self) -> list[ScheduleKey]:
+        """Schedules that left the configuration and whose row in the ledger is not up to date yet."""
+        return [*self._removed]
 
-    def note(self, problem: str) -> None:
-        """Remember why no time can be run just now: it is the reason, should one be missed."""
-        for watch in self._watches.values():
-            watch.problem = problem
+    def forget_removed(self, key: ScheduleKey) -> None:
+        """Drop a removed schedule: the ledger knows that none of its times can be missed."""
+        self._removed.discard(key)
 
-    def due(self, now: datetime) -> list[ScheduleState]:
-        """List the schedules of which a time has come."""
-        clock = time.monotonic()
+    @property
+    def unregistered(self) -> list[ScheduleState]:
+        """Schedules of which this process has not read yet how far they are processed."""
+        return [state for state in self._states.values() if state.processed_until is None]
+
+    def reread(self) -> None:
+        """Have the ledger read again for each idle schedule: a corrected clock may have changed its row."""
+        for state in self._states.values():
+            if not state.in_progress:
+                state.processed_until = state.next_time = None
+
+    def block(self, problem: str) -> None:
+        """Remember why no schedule can be run now."""
+        for state in self._states.values():
+            state.block(problem)
+
+    def due(self, now: datetime) -> list[DueRun]:
+        """List the due runs at `now`, at most one for each schedule; changes nothing."""
+        clock_s = self._monotonic()
         return [
-            watch
-            for watch in self._watches.values()
-            if watch.next is not None and watch.next <= now and not watch.busy and watch.retry_at <= clock
+            _due_run(state, now)
+            for state in self._states.values()
+            if state.next_time is not None
+            and state.next_time <= now
+            and not state.in_progress
+            and state.retry_at_s <= clock_s
         ]
 
-    async def tick(self, watch: ScheduleState, now: datetime, plan: PlanRun) -> Planned | None:
-        """Decide about the times that have come: plan the run that is due, if it falls to us, and record the missed."""
-        assert watch.since is not None
-        assert watch.watched_since is not None
-        watch.busy, planned = True, None
-        times = watch.schedule.between(watch.since, now, LIMIT)
-        due = decide_due(times, now, watch.policy.catch_up, watch.watched_since)
-        try:
-            planned = await self._fire(watch, due, now, plan)
-            await self._record(watch, due, times)
-        except UNAVAILABLE as error:
-            watch.retry_at = time.monotonic() + 1  # and once it is back, the time has come all the same
-            self._put_off(watch, error)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the other schedules go on, and it is told
-            watch.retry_at = time.monotonic() + RETRY
-            problem = self._redact(str(error).strip().partition("\n")[0])
-            ours = not isinstance(error, (RetentionError, psycopg.Error))
-            if problem != watch.problem:  # it is tried again and again, and told once
-                self._log.error("schedule.failed", policy=watch.policy.name, problem=problem, exc_info=ours)
-            watch.problem = problem
-        finally:
-            watch.busy = False
-        return planned  # also where it could not be recorded yet: the run is ours, and need not wait for that
 
-    def _put_off(self, watch: ScheduleState, error: Exception) -> None:
-        """Say why a time that has come is not run yet, each reason once."""
-        problem = self._redact(told(error))
-        if problem != watch.problem:
-            self._log.warning("schedule.put_off", policy=watch.policy.name, problem=problem)
-        watch.problem = problem
-
-    async def _fire(self, watch: ScheduleState, due: DueTimes, now: datetime, plan: PlanRun) -> Planned | None:
-        planned = await plan(watch.policy, due.run) if due.run is not None else None
-        if due.run is not None and planned is not None:
-            self._log.info(
-                "schedule.fired",
-                policy=watch.policy.name,
-                run_id=str(planned.run_id),
-                scheduled_for=due.run.isoformat(),
-                late_s=round((now - due.run).total_seconds(), 3),
-            )
-        return planned
-
-    async def _record(self, watch: ScheduleState, due: DueTimes, times: Sequence[datetime]) -> None:
-        if due.missed:
-            await self._miss(watch, due.missed, newer=due.run)
-        if times:
-            await self._schedules.decided(*watch.key, times[-1])
-            watch.decided(times[-1])
-
-    async def _miss(self, watch: ScheduleState, times: Iterable[datetime], newer: datetime | None) -> None:
-        policy, reason = watch.policy, _why_missed(watch, newer)
-        recorded = await self._schedules.missed(policy.name, policy.mode, policy.as_record(), list(times), reason)
-        for moment in recorded:
-            if moment in watch.told:
-                continue
-            watch.told.add(moment)
-            self._tally.missed[policy.name] += 1
-            self._log.error(
-                "schedule.missed",
-                policy=policy.name,
-                scheduled_for=moment.astimezone(watch.schedule.zone).isoformat(),
-                reason=reason,
-            )
-
-
-def _why_missed(watch: ScheduleState, newer: datetime | None) -> str:
-    """The words that the ledger keeps; how they begin tells such a run from one that somebody cancelled."""
-    why = f"; {watch.problem}" if watch.problem else ""
-    if newer is not None:
-        return f"{MISSED}a newer time was run instead{why}"
-    catch_up = watch.policy.catch_up
-    within = f"within catch_up ({format_duration(catch_up)})" if catch_up else "in time, and the policy has no catch_up"
-    return f"{MISSED}no daemon could run it {within}{why}"
+def _due_run(state: ScheduleState, now: datetime) -> DueRun:
+    assert state.processed_until is not None
+    assert state.watched_since is not None
+    times = state.schedule.between(state.processed_until, now, MAX_TIMES)
+    catch_up = state.policy.catch_up
+    due = decide_due(times, now, catch_up, state.watched_since)
+    reason = missed_reason(newer_is_run=due.run is not None, catch_up=catch_up, problem=state.problem)
+    return DueRun(state, now, due.run, due.missed, reason, times[-1] if times else None)

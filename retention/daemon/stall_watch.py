@@ -1,4 +1,4 @@
-"""A daemon's eye on runs that stand still."""
+"""Finds stalled runs for a daemon."""
 
 from __future__ import annotations
 
@@ -12,26 +12,29 @@ if TYPE_CHECKING:
 
     from retention.ledger.stalled_runs import StalledRuns
 
-EVERY = 10.0
-"""Seconds between looks."""
+CHECK_INTERVAL_S = 10.0
+"""Seconds between two checks."""
 
-TAKEN_OVER = 60.0
-"""Seconds after which a daemon has taken over all the scheduled runs that it can."""
+TAKEOVER_S = 60.0
+"""Seconds after its start by which a daemon has resumed every scheduled run that it can.
+
+Before that, a scheduled run without a process may still be resumed, so the daemon does not end it.
+"""
 
 
 class StallWatch:
-    """Finds runs that make no progress, whoever works on them; people are told by the daemon's next look."""
+    """Logs runs that make no progress, in whichever process they are; the next pass notifies people of them."""
 
     def __init__(self, stalls: StalledRuns, log: FilteringBoundLogger) -> None:
         self._stalls = stalls
         self._log = log
-        self._began = time.monotonic()
-        self._looked_at = -EVERY
+        self._started_at_s = time.monotonic()
+        self._checked_at_s = -CHECK_INTERVAL_S
 
-    async def look(self) -> None:
-        """Look, unless the last look was just now. Raises what the database raises."""
-        now = time.monotonic()
-        if now - self._looked_at < EVERY:
+    async def check(self) -> None:
+        """Find stalled runs, unless the last check is too recent. Raises the database's errors."""
+        now_s = time.monotonic()
+        if now_s - self._checked_at_s < CHECK_INTERVAL_S:
             return
-        self._looked_at = now
-        log_stalled(self._log, await self._stalls.find(scheduled=now - self._began > TAKEN_OVER))
+        self._checked_at_s = now_s
+        log_stalled(self._log, await self._stalls.mark_stalled_runs(scheduled=now_s - self._started_at_s > TAKEOVER_S))

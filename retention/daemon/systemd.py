@@ -1,4 +1,7 @@
-"""sd_notify(3): tells systemd how the daemon is, where systemd asks for it."""
+"""Reports the daemon's state to systemd, as sd_notify(3) does.
+
+sd_notify is thirty lines of our own. The packages on PyPI are unmaintained or bind to libsystemd.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def notify(*states: str, environ: Mapping[str, str] = os.environ) -> None:
-    """Send states such as READY=1 to the socket that NOTIFY_SOCKET names; nothing where it is not set."""
+    """Send states such as READY=1 to the socket that NOTIFY_SOCKET names; does nothing if it is not set."""
     address = environ.get("NOTIFY_SOCKET", "")
     if not address:
         return
@@ -22,11 +25,11 @@ def notify(*states: str, environ: Mapping[str, str] = os.environ) -> None:
             connection.setblocking(False)
             connection.sendto("\n".join(states).encode(), address)
     except OSError:
-        pass  # systemd finds out by itself that nothing comes; nobody else is to be troubled by it
+        pass  # systemd notices missing messages by itself
 
 
 def watchdog_interval(environ: Mapping[str, str] = os.environ) -> float | None:
-    """Seconds between signs of life, half of what systemd allows (sd_watchdog_enabled(3)); None where it wants none."""
+    """Seconds between two watchdog messages: half of the time of sd_watchdog_enabled(3); None without a watchdog."""
     microseconds, pid = environ.get("WATCHDOG_USEC", ""), environ.get("WATCHDOG_PID", "")
     if not microseconds.isdecimal() or int(microseconds) == 0 or (pid and pid != str(os.getpid())):
         return None

@@ -1,4 +1,9 @@
-"""APScheduler as the alarm clock: one job for each schedule, and all that a job does is to wake the daemon."""
+"""Wakes the daemon when a scheduled time comes.
+
+APScheduler only wakes the daemon; its jobs set an event. A poll of the ledger, once a second and by the database's
+clock, decides which time has come. A host whose clock is wrong or was set, or a process that was stopped, therefore
+runs nothing twice and forgets nothing.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +21,13 @@ if TYPE_CHECKING:
 
 
 class Wakeups:
-    """Wakes at the times of schedules. Too early or too late is all the same: the ledger decides what is due."""
+    """Calls `wake` at the times of schedules. A wake-up may be early or late: the ledger decides which run is due."""
 
     def __init__(self, wake: Callable[[], None]) -> None:
         self._wake = wake
         self._scheduler = AsyncIOScheduler(
             timezone=UTC,
-            # Whether a time still counts when the wake-up comes late is not for the alarm clock to say.
+            # No misfire is too late for APScheduler: `catch_up` decides that.
             job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1},
         )
 
@@ -30,24 +35,24 @@ class Wakeups:
         """Begin to wake."""
         self._scheduler.start()
 
-    def set(self, schedules: Mapping[str, CronSchedule]) -> None:
+    def follow(self, schedules: Mapping[str, CronSchedule]) -> None:
         """Wake at the times of these schedules, by policy, and of no others."""
         for job in self._scheduler.get_jobs():
             if job.id not in schedules:
                 job.remove()
         for policy, schedule in schedules.items():
-            self._scheduler.add_job(self._ring, _Times(schedule), id=policy, replace_existing=True)
+            self._scheduler.add_job(self._wake_daemon, _CronTrigger(schedule), id=policy, replace_existing=True)
 
     def stop(self) -> None:
         """Wake no more."""
         self._scheduler.shutdown(wait=False)
 
-    async def _ring(self) -> None:  # a coroutine function, or it would be run in a thread
+    async def _wake_daemon(self) -> None:  # APScheduler would run a plain function in a thread
         self._wake()
 
 
-class _Times(BaseTrigger):  # type: ignore[misc] # APScheduler has no types
-    """The times of a schedule, as APScheduler asks for them: its own cron trigger reads 0 as Monday."""
+class _CronTrigger(BaseTrigger):  # type: ignore[misc] # APScheduler has no types
+    """Gives APScheduler the times of a schedule. APScheduler's own cron trigger reads weekday 0 as Monday."""
 
     def __init__(self, schedule: CronSchedule) -> None:
         self._schedule = schedule

@@ -1,4 +1,4 @@
-"""The claims in this process's hands: from the claim until its release, or until its reply is written."""
+"""The claims that this process has in hand: from the claim until its release, or until its reply is written."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from retention.core.model import Claim
 
 RECENT_S = 30.0
-"""Seconds for which a committed release or settlement is remembered: a standby that takes over may lack it."""
+"""Seconds for which a committed release or settlement is kept: a standby that takes over may lack it."""
 
 RECENT = 20_000
-"""Releases, and settlements, that are remembered, at the most."""
+"""Releases, and settlements, that are kept, at the most."""
 
 
 class ClaimsInHand:
-    """Claims by attempt. `doubted`: the database may have lost some of them, and has to be compared with this."""
+    """Claims by attempt. `doubted`: the database may have lost some of them, and has to be compared."""
 
     def __init__(self) -> None:
         self.doubted = False
@@ -27,19 +27,19 @@ class ClaimsInHand:
         self._released: deque[tuple[float, Claim]] = deque(maxlen=RECENT)
 
     def add(self, claims: Iterable[Claim]) -> None:
-        """Take claims, or the newer form of claims, in hand."""
+        """Take claims in hand, or replace them by the same claims with new slots."""
         for claim in claims:
             self._claims[claim.uuid] = claim
             self._rounds[claim.cancellation_id] = claim.uuid
 
     def drop(self, claim: Claim) -> None:
-        """This claim is released, or its reply is written."""
+        """Drop a claim that is released, or whose reply is written."""
         self._claims.pop(claim.uuid, None)
         if self._rounds.get(claim.cancellation_id) == claim.uuid:
             del self._rounds[claim.cancellation_id]
 
     def remember_released(self, claims: Iterable[Claim], now: float) -> None:
-        """The release of these claims is committed; `now` in seconds on the monotonic clock."""
+        """Keep claims whose release is committed; `now` in seconds on the monotonic clock."""
         self._released.extend((now, claim) for claim in claims)
 
     def released_since(self, moment: float) -> list[Claim]:
@@ -52,14 +52,14 @@ class ClaimsInHand:
 
     @property
     def claims(self) -> list[Claim]:
-        """All of them."""
+        """All claims in hand."""
         return [*self._claims.values()]
 
     @property
     def uuids(self) -> list[str]:
-        """Their attempts."""
+        """The attempts of all claims in hand."""
         return [*self._claims]
 
     def expiring(self, until: float) -> list[Claim]:
         """The claims whose leases end before a moment of the monotonic clock, in seconds."""
-        return [claim for claim in self._claims.values() if claim.expires < until]
+        return [claim for claim in self._claims.values() if claim.lease_until < until]

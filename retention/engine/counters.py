@@ -1,4 +1,8 @@
-"""What one process has done: in one run, for the progress display, and in all of its runs, for the metrics."""
+"""Counts of one process: in one run for the progress display, in all its runs for the metrics.
+
+The counts are plain numbers, which a scrape converts. A round costs one dictionary addition, and the engine does not
+depend on Prometheus.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from retention.core.planning.plan import EXACT
+from retention.core.planning.plan import EXACT_CONTEXT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,7 +25,7 @@ BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 @dataclass(slots=True)
 class LatencyHistogram:
-    """A histogram of seconds: how many fell into each bucket, the last one being what is above all bounds."""
+    """A histogram of seconds. `counts` has one more bucket than there are bounds, for longer times."""
 
     counts: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS) + 1))
     total: float = 0.0
@@ -34,7 +38,7 @@ class LatencyHistogram:
 
 @dataclass(slots=True)
 class ProcessCounters:
-    """Counts since the process began. What is counted was recorded, not only tried."""
+    """Counts since the process began, of rounds and refunds that the ledger has recorded."""
 
     rounds: Counter[tuple[str, str, str, State]] = field(default_factory=Counter)
     """By policy, partner, market and outcome."""
@@ -53,7 +57,7 @@ class ProcessCounters:
     """Times of schedules that passed without a run, by policy."""
 
     def found(self, policy: str, markets: Iterable[tuple[str, int]]) -> None:
-        """Take in what a new plan of the policy found, by market; a market that it did not find has none."""
+        """Record the stale rounds of a new plan of the policy, by market; other markets have no stale rounds."""
         self.planned.add(policy)
         for key in self.stale:
             if key[0] == policy:
@@ -72,16 +76,16 @@ class RunCounters:
 
     @property
     def done(self) -> int:
-        """Rounds that reached a final state by this process's hand."""
+        """Rounds that this process brought to a final state."""
         return self.states.total()
 
     def ended(self, partner: str, market: str, state: State, rounds: int = 1) -> None:
-        """Count rounds that nothing more is done for in this run."""
+        """Count rounds that this run has finished."""
         self.states[state] += rounds
         self.tally.rounds[self.policy, partner, market, state] += rounds
 
     def refund(self, partner: str, currency: str | None, amount: Decimal | None) -> None:
-        """Add what the vendor promised."""
+        """Add a refund that the vendor promised, in currency units."""
         if amount is not None and currency is not None:
             key = (partner, currency)
-            self.tally.refunds[key] = EXACT.add(self.tally.refunds[key], amount)
+            self.tally.refunds[key] = EXACT_CONTEXT.add(self.tally.refunds[key], amount)

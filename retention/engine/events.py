@@ -1,4 +1,4 @@
-"""What the log says of one attempt, once it is written."""
+"""The log event of one attempt, once its settlement is written."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _EVENTS = {
     State.CANCELLED: ("round.cancelled", "info"),
     State.REJECTED: ("round.rejected", "warning"),
-    # A doubt that is about to be asked about is in the day's course.
+    # A doubt that a probe will settle is routine.
     State.IN_DOUBT: ("round.in_doubt", "info"),
     State.RETRYING: ("round.retrying", "info"),
     State.PLANNED: ("round.retrying", "info"),
@@ -23,7 +23,7 @@ _EVENTS = {
 def attempt_event(
     item: Settlement, latency: float | None, written: SettledRow | None, *, with_user: bool
 ) -> tuple[str, str, dict[str, Any]]:
-    """Event, level and values of the line; `latency` in seconds, `written` None for a reply that came too late."""
+    """Event, level and values of the log line; `latency` in seconds, `written` None for a late reply."""
     claim = item.claim
     values = {
         "run_id": claim.run_id,
@@ -46,17 +46,17 @@ def attempt_event(
 
 
 def is_open_doubt(item: Settlement) -> bool:
-    """Whether it is a doubt that nothing more is done about in this run."""
+    """Whether it is a doubt that this run leaves open."""
     return item.state is State.IN_DOUBT and item.due_in is None
 
 
 def _event(item: Settlement, written: SettledRow | None) -> tuple[str, str]:
     if written is None:
         return "round.late_reply", "warning"
-    if item.outcome is Outcome.IN_PROGRESS and item.claim.asks_first and item.state in LIVE_STATES:
-        return "round.asked", "debug"  # its cancel is next, and told
+    if item.outcome is Outcome.IN_PROGRESS and item.claim.is_first_probe and item.state in LIVE_STATES:
+        return "round.asked", "debug"  # its cancel is next, and has an event of its own
     if is_open_doubt(item):
         return "round.in_doubt", "warning"  # it needs a person
-    if item.state is State.IN_DOUBT and item.refused and not item.doubtful:
-        return "round.refused", "info"  # no doubt: it is asked about once, and its end is told
+    if item.state is State.IN_DOUBT and item.refusal_pending_probe and not item.may_have_taken_effect:
+        return "round.refused", "info"  # no doubt: one probe follows, and has an event of its own
     return _EVENTS.get(item.state, ("round.settled", "info"))

@@ -1,11 +1,15 @@
-"""Keeps the claims of this process: their leases, and that the database has them, and their releases, at all."""
+"""Keeps this process's claims on record: their leases, and after a fail-over the claims and releases themselves.
+
+The heartbeat reads when the server started. Another start means a crash or another server, which may lack commits.
+Claims in hand, and releases of the last half minute, are then recorded again.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from retention.engine.claims_in_hand import RECENT_S
-from retention.ledger.settlements import KEPT
+from retention.ledger.claims import LEASE_EXTENSION_S
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -13,42 +17,41 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from retention.engine.claims_in_hand import ClaimsInHand
-    from retention.ledger.claims import WorkLedger
+    from retention.ledger.claims import Claims
 
 
 class LeaseKeeper:
-    """Extends leases that are about to end, and records lost claims and lost releases again."""
+    """Extends leases before they end, and records lost claims and lost releases again."""
 
-    def __init__(self, ledger: WorkLedger, in_hand: ClaimsInHand, log: FilteringBoundLogger) -> None:
-        self._ledger = ledger
+    def __init__(self, claims: Claims, in_hand: ClaimsInHand, log: FilteringBoundLogger) -> None:
+        self._claims = claims
         self._in_hand = in_hand
         self._log = log
         self._server_started: datetime | None = None
 
     async def keep(self, server_started: datetime, now: float) -> bool:
-        """Look after all claims in hand; `now` in seconds on the monotonic clock.
+        """Keep all claims in hand; `now` in seconds on the monotonic clock.
 
-        Returns whether the server started at another time than before: it is another one, or has crashed, and may lack
-        what it had committed. Raises one of AWAY; the next call repeats what this one could not do.
+        Returns whether the server started at another time than before, and so may lack commits. Raises an error of
+        UNAVAILABLE; the next call repeats the work.
         """
         changed = self._server_started not in {None, server_started}
         self._in_hand.doubted = self._in_hand.doubted or changed
-        settlements = self._ledger.settlements
-        expiring = self._in_hand.expiring(now + KEPT)
+        expiring = self._in_hand.expiring(now + LEASE_EXTENSION_S)
         if changed:
-            # Before the claims: a round that was claimed anew after its release is not another's then.
-            await self._ledger.release(self._in_hand.released_since(now - RECENT_S))
+            # Before the claims: a round that was claimed again after its release stays this process's.
+            await self._claims.release_claims(self._in_hand.released_since(now - RECENT_S))
         if self._in_hand.doubted:
-            # Not those alone whose requests have left: the others leave within a second.
-            restored = await settlements.restore(self._in_hand.claims)
+            # All claims, because requests that have not left yet leave within a second.
+            restored = await self._claims.restore_attempts(self._in_hand.claims)
             if restored:
                 self._log.warning("attempts.restored", rounds=len(restored))
                 released = self._in_hand.released_since(now - RECENT_S)
-                await self._ledger.release([claim for claim in released if claim.uuid in restored])
-            # A lease may be that of an older slot: a later one, which this process knows, may be lost.
+                await self._claims.release_claims([claim for claim in released if claim.uuid in restored])
+            # The ledger may hold the lease of an older slot, and have lost a later one.
             expiring = self._in_hand.claims
             self._in_hand.doubted = False
         if expiring:
-            await settlements.keep(expiring)
+            await self._claims.extend_leases(expiring)
         self._server_started = server_started
         return changed

@@ -1,4 +1,4 @@
-"""What has to be written is tried until it is."""
+"""Repeats a database operation while the database is away."""
 
 from __future__ import annotations
 
@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+FIRST_WAIT_S = 0.1
+"""Seconds before the second try; each later wait is twice as long."""
+
+LONGEST_WAIT_S = 2.0
+"""Seconds between two tries, at the most."""
+
 
 async def retry_until(
     operation: Callable[[], Awaitable[T]],
@@ -21,11 +27,12 @@ async def retry_until(
     on_away: Callable[[Exception], None] | None = None,
     busy_tries: float = math.inf,
 ) -> T | None:
-    """Do it, as often as the database being away makes necessary; None where `until` came first.
+    """Repeat the operation until the database answers; None where `until` is set and the database still is away.
 
-    `busy_tries` is how often others may be in the way before BusyError is raised.
+    Each error of a database that is away goes to `on_away`. Foreign locks may hold the operation up `busy_tries` times;
+    then BusyError is raised.
     """
-    wait = 0.1
+    wait = FIRST_WAIT_S
     while True:
         try:
             return await operation()
@@ -42,4 +49,4 @@ async def retry_until(
                 async with asyncio.timeout(wait):
                     await until.wait()
             except TimeoutError:
-                wait = min(wait * 2, 2.0)
+                wait = min(wait * 2, LONGEST_WAIT_S)

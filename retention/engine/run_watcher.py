@@ -1,4 +1,4 @@
-"""Watches one run: sends the heartbeat, and obeys what other processes and people have decided.
+"""Watches one run: sends the heartbeat, and obeys the decisions of other processes and of people.
 
 A pause, a halt or a deadline is obeyed within a second, at each process, because each reads the ledger several times a
 second. The same look keeps the leases of this process's claims.
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
-    from retention.core.runs.pauses import Paused
+    from retention.core.runs.pauses import ActivePause
     from retention.engine.clock_watch import ClockWatch
     from retention.engine.counters import RunCounters
     from retention.engine.lease_keeper import LeaseKeeper
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from retention.engine.run_partner import RunPartner
     from retention.engine.senders import Senders
     from retention.engine.settler import Settler
-    from retention.ledger.claims import WorkLedger
     from retention.ledger.results import RunSnapshot
+    from retention.ledger.run_control import RunControl
 
 WATCH_INTERVAL_S = 0.4
 """Seconds between looks at the run: a pause, a halt or a kill switch is obeyed within a second."""
@@ -46,7 +46,7 @@ class RunWatcher:
 
     def __init__(
         self,
-        ledger: WorkLedger,
+        control: RunControl,
         senders: Sequence[Senders],
         settler: Settler,
         keeper: LeaseKeeper,
@@ -60,7 +60,7 @@ class RunWatcher:
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.called_off: str | None = None
-        self._ledger = ledger
+        self._control = control
         self._senders = senders
         self._partners: Sequence[RunPartner] = [one.partner for one in senders]
         self._settler = settler
@@ -94,7 +94,7 @@ class RunWatcher:
             self._notifying.cancel()
 
     async def watch_once(self) -> None:
-        """Look at the run once, and obey it. Raises an error of UNAVAILABLE; the next look repeats what is left."""
+        """Look at the run once, and obey it. Raises an error of UNAVAILABLE; the next look repeats the work."""
         now = self._now()
         found = await self._heartbeat()
         if self._clock is not None:
@@ -107,7 +107,7 @@ class RunWatcher:
         for partner in self._partners:
             await self._obey_state(partner, halted=partner.name in found.halted_partners)
         if found.status == "running" and paused:
-            await self._ledger.halt(paused, paused_for=[*self._finisher.paused])
+            await self._control.halt_run(paused, paused_for=[*self._finisher.paused])
         if overdue:
             self._settler.shorten_waits(stopped=False)
             self._drain(DrainReason.OVERDUE)
@@ -125,14 +125,14 @@ class RunWatcher:
         """Record the heartbeat, and read the run; where it has stalled, people are notified beside the work."""
         done = self._counters.done
         progressed = done > self._done_before >= 0
-        found = await self._ledger.watch([partner.name for partner in self._partners], progressed=progressed)
+        found = await self._control.heartbeat([partner.name for partner in self._partners], progressed=progressed)
         self._done_before = done
         notifying = self._notifying is not None and not self._notifying.done()
         if found.stalled and self._stalled is not None and not notifying and self._clock_agrees():
             self._notifying = asyncio.ensure_future(self._stalled())
         return found
 
-    def _obey_pauses(self, pauses: Sequence[Paused]) -> str | None:
+    def _obey_pauses(self, pauses: Sequence[ActivePause]) -> str | None:
         """Pause the partners that a person has paused; returns the message where these are all partners."""
         names = [partner.name for partner in self._partners]
         self._finisher.paused = paused_partners(pauses, names)

@@ -1,4 +1,4 @@
-"""The operator's function `close_rounds`, tried before it matters."""
+"""A trial of the operator's function `close_rounds` before a run needs it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from retention.core.evidence.closing import REFUSAL
+from retention.core.evidence.closing import ClosingRefusal
 from retention.ledger.database import Transaction
-from retention.ledger.database_errors import UNAVAILABLE, BusyError, said
+from retention.ledger.database_errors import UNAVAILABLE, BusyError, short_message
 
 if TYPE_CHECKING:
     from retention.ledger.database import Database
@@ -17,35 +17,34 @@ MEND = "mend the function `retention.close_rounds`; it must take empty arrays, c
 
 GRANT = "grant it to whose rights the function has: its owner's where it is SECURITY DEFINER, else this role's"
 
-LOCK_TIMEOUT = "1s"
-"""How long the function waits for a lock while it is only tried."""
+TRIAL_LOCK_TIMEOUT = "1s"
+"""The longest wait for a lock in the trial."""
 
 
-async def refused_closing(database: Database) -> str | None:
-    """Have the function close no round at all, and undo it; what the database says against that, None for nothing.
+async def try_close_rounds(database: Database) -> str | None:
+    """Have the function close no round, and roll back; returns the refusal, or None if it succeeds.
 
-    A lock in its way is no refusal; taking longer than five seconds is one. Raises one of AWAY where the database is
-    away.
+    A blocking lock is no refusal; a run time above five seconds is. Raises one of UNAVAILABLE if the database is away.
     """
     try:
         async with database.connection() as connection:
             try:
                 async with connection.transaction(force_rollback=True):
                     transaction = Transaction(connection)
-                    await transaction.rows("session/limit_waits", lock_timeout=LOCK_TIMEOUT)
+                    await transaction.rows("session/limit_waits", lock_timeout=TRIAL_LOCK_TIMEOUT)
                     await transaction.rows("session/limit_statement_time")
                     rows = await transaction.rows("checks/try_close_rounds")
             except psycopg.errors.QueryCanceled:
-                return f"{REFUSAL}it takes longer than 5 s to close nothing; {MEND}"
+                return str(ClosingRefusal(f"it takes longer than 5 s to close nothing; {MEND}"))
     except BusyError:
         return None
     except UNAVAILABLE:
         raise
     except psycopg.errors.InsufficientPrivilege as error:
-        return f"{REFUSAL}{said(error)}; {GRANT}"
+        return str(ClosingRefusal(f"{short_message(error)}; {GRANT}"))
     except psycopg.Error as error:
-        return f"{REFUSAL}{said(error)}; {MEND}"
+        return str(ClosingRefusal(f"{short_message(error)}; {MEND}"))
     if rows:
         names = ", ".join(f"{row.partner}/{row.round_id}" for row in rows)
-        return f"{REFUSAL}it returned rounds that it was not asked to close: {names}; {MEND}"
+        return str(ClosingRefusal(f"it returned rounds that it was not asked to close: {names}; {MEND}"))
     return None

@@ -18,7 +18,7 @@ class RunRecord:
     """A run as the ledger records it. Its names are the JSON keys of `runs show`.
 
     `settings`: the policy that the run was planned under. `overrides`: each with `rail`, `text`, `by` and `at`.
-    `unwritten_plan`: the totals of a plan without rows, because a rail halted the run; None once the plan is written.
+    `unwritten`: the totals of a plan without rows, because a rail halted the run; None once the plan is written.
     `active`: a process sent a heartbeat for the run lately.
     """
 
@@ -41,7 +41,7 @@ class RunRecord:
     finished_at: datetime | None
     halted_partners: Sequence[str]
     ended_by: str | None
-    unwritten_plan: Mapping[str, Any] | None
+    unwritten: Mapping[str, Any] | None
     progressed_at: datetime
     stalled_at: datetime | None
     active: bool

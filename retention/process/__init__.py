@@ -1,1 +1,1 @@
-"""What a process inherits and how it stops: streams, signals, descriptors."""
+"""The process itself: its streams and descriptors, its signals, and its end."""

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: the first drains, the second leaves at once."""
+"""SIGINT and SIGTERM: the first drains the current worker, the second aborts it."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ _CODES = {signal.SIGINT: ExitCode.SIGINT, signal.SIGTERM: ExitCode.SIGTERM}
 
 
 class Drainable(Protocol):
-    """Something that can be asked to come to an end."""
+    """A worker that can be asked to end."""
 
     def stop(self) -> None:
-        """Finish what is in flight, begin nothing."""
+        """Finish the requests in flight, and begin no new ones."""
 
     def abort(self) -> None:
-        """Do not even wait for that."""
+        """End without waiting for them."""
 
 
 class DrainScope(Protocol):
-    """Where an engine is put to work, so that it can be drained."""
+    """The scope in which workers are drained when the process is asked to end."""
 
     @property
     def code(self) -> ExitCode | None:
-        """The exit code of the signal that came, if one did."""
+        """The exit code of the signal that came; None before."""
 
     def drain_on_signal(self, worker: Drainable) -> AbstractContextManager[None]:
-        """Have the worker drained, from now until the context ends, when it is asked for."""
+        """Drain the worker on a signal, until the context ends."""
 
 
 class ShutdownSignals:
-    """Turns signals into a drain of whatever is at work, or into a cancellation where nothing has begun yet."""
+    """Drains the current worker on a signal, or cancels the command where no worker runs yet."""
 
     def __init__(self) -> None:
         self.code: ExitCode | None = None
@@ -58,15 +58,15 @@ class ShutdownSignals:
 
     @contextmanager
     def drain_on_signal(self, worker: Drainable) -> Iterator[None]:
-        """Let signals drain this worker while it is at work."""
+        """Let signals drain this worker until the context ends."""
         self.current = worker
         try:
             yield
         finally:
             self.current = None
 
-    def listen_for_hangup(self, act: Callable[[], None]) -> None:
-        """Do this on SIGHUP, which otherwise ends the process."""
+    def on_hangup(self, act: Callable[[], None]) -> None:
+        """Call `act` on SIGHUP, which otherwise ends the process."""
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, act)
 
     def _on(self, number: signal.Signals) -> None:

@@ -1,4 +1,4 @@
-"""Writes to descriptors that others have opened and share, without ever waiting."""
+"""Writes that never block, to descriptors that other processes opened and share."""
 
 from __future__ import annotations
 
@@ -14,22 +14,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def writer(descriptor: int) -> tuple[Callable[[bytes], int], Callable[[], None]]:
-    """Return what writes to a descriptor, as much as there is room for, and raises BlockingIOError where there is none.
+def open_writer(descriptor: int) -> tuple[Callable[[bytes], int], Callable[[], None]]:
+    """Return a function that writes to a descriptor, and one that closes the writer.
 
-    The second function closes what was opened for that. Files, and devices other than terminals, have no reader.
+    The first writes as many bytes as there is room for, and raises BlockingIOError where there is no room. Files, and
+    devices other than terminals, have no reader that could block a write.
     """
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISSOCK(mode):
         connection = socket.socket(fileno=os.dup(descriptor))
         return lambda data: connection.send(data, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL), connection.close
     if not stat.S_ISFIFO(mode) and not os.isatty(descriptor):
-        return partial(os.write, descriptor), nothing
+        return partial(os.write, descriptor), close_nothing
     try:
-        # O_NONBLOCK belongs to what was opened, not to the descriptor: setting it would set it for all who share it.
+        # O_NONBLOCK belongs to the open file, not to the descriptor: all processes that share it would get it.
         again = os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    except OSError:  # no /proc, another user's pipe or terminal, or nobody reads it
-        return partial(_write_if_ready, descriptor), nothing
+    except OSError:  # no /proc, the pipe of another user, or no reader
+        return partial(_write_if_ready, descriptor), close_nothing
     return partial(os.write, again), partial(os.close, again)
 
 
@@ -41,10 +42,10 @@ def _write_if_ready(descriptor: int, data: bytes) -> int:
     return os.write(descriptor, data[: select.PIPE_BUF])
 
 
-def nothing() -> None:
+def close_nothing() -> None:
     """Close nothing."""
 
 
 def closed(_data: bytes) -> int:
-    """Refuse as a descriptor does that is not open."""
+    """Refuse, as a closed descriptor does."""
     raise OSError(errno.EBADF, os.strerror(errno.EBADF))

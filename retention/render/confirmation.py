@@ -6,7 +6,7 @@ import textwrap
 from functools import partial
 from typing import TYPE_CHECKING
 
-from retention.core.money import shown_sums
+from retention.core.money import display_sums
 from retention.core.text import counted, plural, printable
 from retention.render.terminal_table import moment
 
@@ -31,13 +31,13 @@ def question(planned: Planned, doubts: int) -> str:
 
 
 def _lines(planned: Planned, doubts: int) -> Iterator[str]:
-    plan, totals = planned.plan, planned.plan.figures()
+    plan, totals = planned.plan, planned.plan.totals()
     partners = _listed("partner", (group.partner for group in plan.eligible))
     markets = _listed("market", (group.market for group in plan.eligible))
     yield ", ".join(filter(None, [f"policy {planned.policy.name}", *partners, *markets]))
     if plan.rounds:
         yield f"{_counted(plan.rounds, 'round')} to cancel, the oldest opened at {moment(plan.oldest)}"
-        stakes = ", ".join(shown_sums(totals.stakes))
+        stakes = ", ".join(display_sums(totals.stakes))
         without = f"{_counted(totals.unjudged, 'round')} without a usable stake" if totals.unjudged else ""
         yield "; ".join(filter(None, [f"stakes {stakes}" if stakes else "", without]))
     if doubts:

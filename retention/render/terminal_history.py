@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from retention.core.model import LIVE_STATES
-from retention.core.money import shown_money, shown_words
+from retention.core.money import display_amounts_in, display_money
 from retention.core.text import printable, time_text
 from retention.render.terminal_table import print_lines
 
@@ -60,7 +60,7 @@ def _current_state(history: RoundHistory) -> str:
         _labelled("user", found.user_id),
         _labelled("opened at", found.opened_at),
         _labelled("last active at", found.last_activity_at),
-        _labelled("stake", shown_money(found.stake, found.currency)),
+        _labelled("stake", display_money(found.stake, found.currency)),
         _labelled("bet transaction", found.bet_transaction_id),
     )
 
@@ -88,11 +88,11 @@ def _outcome(item: Cancellation) -> str:
         item.resolved_from or item.state,
         _labelled("code", item.error_code),
         item.description,
-        _labelled("refund", shown_money(item.amount, item.currency)),
+        _labelled("refund", display_money(item.amount, item.currency)),
         _labelled("transaction", item.transaction_id),
-        shown_words(item.detail),
+        display_amounts_in(item.detail),
     )
-    return "; ".join(filter(None, (reply, *map(shown_words, item.discrepancies))))
+    return "; ".join(filter(None, (reply, *map(display_amounts_in, item.discrepancies))))
 
 
 def _attempt(attempt: Attempt) -> str:
@@ -102,7 +102,7 @@ def _attempt(attempt: Attempt) -> str:
         _labelled("HTTP", attempt.http_status),
         _labelled("code", attempt.error_code),
         attempt.outcome or "no outcome on record",
-        shown_words(attempt.detail),
+        display_amounts_in(attempt.detail),
     )
     return f"{attempt.kind} request {attempt.uuid} claimed by {attempt.replica}: {facts}"
 

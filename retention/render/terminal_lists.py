@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from retention.core.money import UNKNOWN, digits_text, shown_money, shown_words
-from retention.core.runs.run_ids import shown_run_id
-from retention.core.runs.stalled import standing
+from retention.core.money import UNKNOWN, display_amounts_in, display_money, padded_decimal
+from retention.core.runs.run_ids import shorten_run_id
+from retention.core.runs.stalled import status_text
 from retention.render.terminal_table import Column, moment, print_grid, print_lines
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from retention.core.planning.holds import Hold
-    from retention.ledger.holds import Pause
     from retention.ledger.reclosing import Reclosed
     from retention.ledger.review import ReviewItem
     from retention.reports.report import Report, ReportRound, Total
@@ -72,14 +71,14 @@ def _round(item: ReportRound) -> tuple[object, ...]:
         moment(item.opened_at),
         item.outcome,
         moment(item.cancelled_at),
-        shown_money(item.amount, item.currency),
-        shown_money(item.stake, item.stake_currency),
-        shown_words("; ".join(item.discrepancies)),
+        display_money(item.amount, item.currency),
+        display_money(item.stake, item.stake_currency),
+        display_amounts_in("; ".join(item.discrepancies)),
     )
 
 
 def _total(item: Total) -> tuple[object, ...]:
-    sums = (digits_text(amount, item.currency) for amount in (item.amount, item.stake))
+    sums = (padded_decimal(amount, item.currency) for amount in (item.amount, item.stake))
     return item.market, item.outcome, item.currency or UNKNOWN, item.count, *sums
 
 
@@ -127,14 +126,6 @@ def print_holds(holds: Sequence[Hold], file: TextIO | None = None) -> None:
     _print_list(columns, rows, "no holds", file)
 
 
-def print_pauses(pauses: Sequence[Pause], file: TextIO | None = None) -> None:
-    """Print the pauses that stand."""
-    rows = [(pause.partner or "all", pause.reason, pause.paused_by, moment(pause.paused_at)) for pause in pauses]
-    _print_list(
-        (Column("partner"), Column("reason", prose=True), Column("by"), Column("since")), rows, "nobody is paused", file
-    )
-
-
 def print_reviews(items: Sequence[ReviewItem], file: TextIO | None = None) -> None:
     """Print the rounds that need a person, each with the reasons why."""
     columns = (
@@ -157,10 +148,10 @@ def print_reviews(items: Sequence[ReviewItem], file: TextIO | None = None) -> No
             item.market,
             item.round_id,
             item.state,
-            shown_words("; ".join(item.why)),
+            display_amounts_in("; ".join(item.why)),
             _vendor_reply(item),
-            shown_money(item.amount, item.currency),
-            shown_money(item.stake, item.stake_currency),
+            display_money(item.amount, item.currency),
+            display_money(item.stake, item.stake_currency),
             moment(item.settled_at),
             item.run_id,
         )
@@ -172,7 +163,7 @@ def print_reviews(items: Sequence[ReviewItem], file: TextIO | None = None) -> No
 def _vendor_reply(item: ReviewItem) -> str:
     """Write the vendor's error code and description, and the round's detail."""
     code = item.error_code and f"code {item.error_code}"
-    return ", ".join(filter(None, (code, item.description, shown_words(item.detail))))
+    return ", ".join(filter(None, (code, item.description, display_amounts_in(item.detail))))
 
 
 def print_reclosed(items: Sequence[Reclosed], file: TextIO | None = None) -> None:
@@ -207,9 +198,9 @@ def print_runs(runs: Sequence[Any], digits: Mapping[UUID, int], file: TextIO | N
     )
     rows = [
         (
-            shown_run_id(run.run_id, digits[run.run_id]),
+            shorten_run_id(run.run_id, digits[run.run_id]),
             run.policy,
-            standing(run.status, at_work=run.at_work, stalled=run.stalled),
+            status_text(run.status, at_work=run.at_work, stalled=run.stalled),
             run.rounds,
             run.mode,
             moment(run.as_of),

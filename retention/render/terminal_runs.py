@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from retention.core.money import UNKNOWN, shown_money
-from retention.core.planning.plan import BROKEN
+from retention.core.money import UNKNOWN, display_money
+from retention.core.planning.plan import WHY_UNPLANNABLE
 from retention.core.runs.next_steps import resume_command
-from retention.core.runs.stalled import standing
+from retention.core.runs.stalled import status_text
 from retention.core.runs.summary import NOT_CONFIRMED
 from retention.core.text import counted
 from retention.render.json_file import to_json
@@ -33,14 +33,14 @@ _LEFT_OUT = {
     "in_ledger": "in the ledger already (live in another run, in doubt, or cancelled before)",
     "doubled": "in the view more than once: make retention.open_rounds give each round once",
     "given_up": "refused or already completed in max_runs runs (`retention review list`)",
-    **{broken: f"with {words} (`retention plan --rounds`)" for broken, words in BROKEN.items()},
+    **{broken: f"with {words} (`retention plan --rounds`)" for broken, words in WHY_UNPLANNABLE.items()},
 }
 
 _OPEN_ENDS = {
     "conflicts": "cancelled, and not closed at the operator's; `retention review list` says why",
-    "discrepancies": "with a refund that differs from what the operator has on record",
+    "discrepancies": "with a refund that differs from the operator's record",
     "incomplete": "with a reply that lacks amount, currency or transaction",
-    "to_review": "not called, and for a person to look at",
+    "to_review": "not called, and waiting for a person",
 }
 
 _PLAN = (
@@ -75,7 +75,7 @@ def print_plan(document: Mapping[str, Any]) -> None:
                 group["market"],
                 group["game_id"],
                 group["rounds"],
-                shown_money(group["stake"], group["currency"]) or UNKNOWN,
+                display_money(group["stake"], group["currency"]) or UNKNOWN,
                 moment(group["oldest"]),
             )
             for group in document["groups"]
@@ -88,7 +88,7 @@ async def print_plan_rounds(document: Mapping[str, Any], rounds: AsyncIterator[L
     """Print a plan, then its rounds one by one: a plan may have too many rounds for memory."""
     print_plan(document)
     async for item in rounds:
-        stake = shown_money(item.stake, item.currency) or "no stake"
+        stake = display_money(item.stake, item.currency) or "no stake"
         known = ", ".join(filter(None, (item.market, item.game_id, item.user_id, item.opened_at, stake)))
         print_lines([f"{item.standing}: {item.partner or UNKNOWN}/{item.round_id or UNKNOWN}, {known}"], None)
 
@@ -108,7 +108,7 @@ def print_record(document: Mapping[str, Any], file: TextIO | None = None) -> Non
         shown.pop("active", None)  # the process that ended the run stays listed as active for some seconds
     if shown.get("status") in {"planned", "running"}:
         stalled = document["stalled_at"] is not None
-        shown["status"] = standing(document["status"], at_work=document["active"], stalled=stalled)
+        shown["status"] = status_text(document["status"], at_work=document["active"], stalled=stalled)
     lines = ((name, _one_line(value)) for name, value in shown.items())
     print_lines((f"{_RECORD_LABELS.get(name, name).replace('_', ' ')}: {text}" for name, text in lines if text), file)
     if document["refunds"]:
@@ -166,7 +166,7 @@ def _result_lines(document: Mapping[str, Any]) -> Iterator[str]:
     if (document["status"], document["halt_reason"]) == ("cancelled", NOT_CONFIRMED):
         yield f"nothing was cancelled: run {document['run_id']} is not confirmed, and the next run has its rounds"
         return
-    dry = ", dry run: nobody was called" if document["mode"] == "dry_run" else ""
+    dry = ", dry run: no calls" if document["mode"] == "dry_run" else ""
     yield f"run {document['run_id']} of policy {document['policy']}: {document['status']}{dry}"
     if document["halt_reason"]:
         yield f"  {document['halt_reason']}"

@@ -14,7 +14,7 @@ import unicodedata
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from retention.core.money import UNKNOWN, shown_sums
+from retention.core.money import UNKNOWN, display_sums
 from retention.core.text import counted, printable
 
 if TYPE_CHECKING:
@@ -180,12 +180,12 @@ def sums_in_short(amounts: Mapping[str, Decimal]) -> str:
     """Write sums by currency within a sentence; of many sums, write only the number of currencies."""
     if len(amounts) > INLINE_SUMS:
         return f"in {counted(len(amounts), 'currency', 'currencies')}"
-    return ", ".join(shown_sums(amounts)) or UNKNOWN
+    return ", ".join(display_sums(amounts)) or UNKNOWN
 
 
 def sums_below(amounts: Mapping[str, Decimal]) -> Iterator[str]:
     """Write the sums that `sums_in_short` only counted, one per line and aligned right."""
     if len(amounts) > INLINE_SUMS:
-        texts = shown_sums(amounts)
+        texts = display_sums(amounts)
         width = max(map(len, texts))
         yield from (f"  {text:>{width}}" for text in texts)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from retention.core.model import OpenRound
-    from retention.core.planning.eligibility import Verdict
+    from retention.core.planning.eligibility import Eligibility
     from retention.core.planning.holds import Hold
 
 
@@ -91,7 +91,7 @@ class RoundHistory:
     as_of: datetime
     seen: bool
     open_round: OpenRound | None
-    policies: tuple[Verdict, ...]
+    policies: tuple[Eligibility, ...]
     cancellations: tuple[Cancellation, ...]
     holds: tuple[Hold, ...]
     alike: tuple[tuple[str, str], ...] = ()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from retention.core.planning.plan import eta_seconds
+from retention.core.planning.plan import eta_s
 from retention.core.planning.rails import check_plan
 from retention.core.runs.next_steps import next_steps
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from retention.core.model import State
     from retention.core.planning.plan import Plan
     from retention.core.runs.summary import Summary
-    from retention.ledger.holds import Pause
+    from retention.ledger.pauses import Pause
     from retention.ledger.run_record import RunRecord
     from retention.runs.model import RunResult
     from retention.settings.model import Policy
@@ -37,7 +37,7 @@ def plan_document(
     `rates`: requests per second, by partner. `vendor_pauses`: the end of each partner's vendor pause. `pauses`: the
     pauses that people set. Stakes are in currency units, `eta_seconds` in seconds.
     """
-    totals = plan.figures()
+    totals = plan.totals()
     return {
         "policy": policy.name,
         "mode": policy.mode,
@@ -45,7 +45,7 @@ def plan_document(
         "rounds": plan.rounds,
         "stakes": dict(sorted(totals.stakes.items())),
         "oldest": plan.oldest,
-        "eta_seconds": round(eta_seconds(plan.by_partner(), dict(rates)), 1),
+        "eta_seconds": round(eta_s(plan.by_partner(), dict(rates)), 1),
         "groups": [
             {
                 "partner": group.partner,
@@ -71,8 +71,8 @@ def plan_document(
             for pause in pauses
         ],
         "vendor_pauses": _vendor_pauses(vendor_pauses or {}),
-        "rails": [{"rail": rail.rail, "words": rail.words} for rail in check_plan(totals, policy.limits)],
-        "unlimited": plan.unlimited(policy.max_amount),
+        "rails": [{"rail": rail.rail, "words": rail.detail} for rail in check_plan(totals, policy.limits)],
+        "unlimited": plan.currencies_without_limit(policy.max_amount),
     }
 
 

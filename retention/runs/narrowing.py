@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from retention.core.names import hint
-from retention.core.typed_text import is_blank
+from retention.core.invisible_text import is_blank
+from retention.core.name_matching import did_you_mean
 from retention.errors import UsageError
 from retention.settings.durations import format_duration
 
@@ -53,7 +53,7 @@ def narrowed(
         ]
         if outside:
             allowed = ", ".join(policy.markets) if policy.markets is not None else "all but its exclude_markets"
-            meant = hint(outside[0], policy.markets or ())
+            meant = did_you_mean(outside[0], policy.markets or ())
             raise UsageError(
                 f"--market {', '.join(outside)}: not in policy {policy.name!r}, which allows {allowed}{meant}"
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from retention.core.names import NameKind
+from retention.core.name_matching import NameKind
 from retention.core.planning.plan import Scope
 
 if TYPE_CHECKING:

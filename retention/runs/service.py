@@ -6,7 +6,9 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from retention.core.planning.rails import check_plan
+from retention.ledger.schedules import REQUESTED_BY
 from retention.runs.close import close_run, close_unconfirmed
+from retention.runs.model import RequestedBy
 from retention.runs.narrowing import replaced_values
 from retention.runs.planning import Planning
 from retention.runs.resume import RunResumer
@@ -14,12 +16,13 @@ from retention.runs.start import RunStarter, RunToStart
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
     from uuid import UUID
 
     from retention.core.planning.plan import Scope
     from retention.ledger.claims import PartnerTerms
     from retention.ledger.run_record import ClosedRun
-    from retention.runs.model import Confirm, Planned, RequestedBy, RunParts, RunResult
+    from retention.runs.model import Confirm, Planned, RunParts, RunResult
     from retention.settings.model import Policy
 
 
@@ -43,6 +46,11 @@ class RunService:
         configured = self._parts.policy_now(policy.name) if request.scheduled_for is None else None
         return await self._planning.plan(policy, scope, terms, request, replaced_values(policy, configured))
 
+    async def plan_scheduled(self, policy: Policy, scheduled_for: datetime) -> Planned | None:
+        """Plan the run of a scheduled time of the policy; None as `plan` returns it. Raises ClockError."""
+        scope, terms = self._parts.scope(policy, None)
+        return await self.plan(policy, scope, terms, RequestedBy(REQUESTED_BY, scheduled_for=scheduled_for))
+
     async def execute(self, planned: Planned, confirm: Confirm | None = None) -> RunResult:
         """Execute a planned run within its rails.
 
@@ -51,7 +59,7 @@ class RunService:
         run_id, policy, plan = planned.run_id, planned.policy, planned.plan
         log = self._parts.log.bind(run_id=str(run_id), policy=policy.name)
         run = RunToStart(run_id, policy, log, plan)
-        tripped = check_plan(plan.figures(), policy.limits)
+        tripped = check_plan(plan.totals(), policy.limits)
         if policy.mode == "dry_run":
             warnings = tuple(f"an enforcing run would halt: {rail}" for rail in tripped)
             return self._starter.log_result(log, await self._starter.result(run_id, plan=plan, warnings=warnings))
@@ -79,7 +87,7 @@ class RunService:
 
     async def _is_confirmed(self, planned: Planned, confirm: Confirm) -> bool:
         """Ask a person to confirm the plan; a signal means no. A run without rounds and doubts needs no question."""
-        doubts = sum((await self._parts.ledger.summary(planned.run_id)).taken_up.values())
+        doubts = sum((await self._parts.ledger.summarize_run(planned.run_id)).taken_up.values())
         if not planned.plan.rounds and not doubts:
             return True
         try:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from retention.core.runs.stricter import stricter
+from retention.core.runs.stricter import stricter_settings
 from retention.errors import UsageError
 from retention.runs.narrowing import CONFIGURED, NOT_POLICY
 from retention.settings.model import Policy
@@ -29,4 +29,4 @@ def stored_policy(run_id: UUID, settings: Mapping[str, Any]) -> Policy:
 def stricter_now(settings: Mapping[str, Any], policy: Policy, now: Policy | None) -> list[str]:
     """List the changes that make the policy configured `now` stricter, except for values that a person replaced."""
     before = policy.as_record() | settings.get(CONFIGURED, {})
-    return stricter(dict(Policy.model_validate(before)), dict(now) if now is not None else None)
+    return stricter_settings(dict(Policy.model_validate(before)), dict(now) if now is not None else None)

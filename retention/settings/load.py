@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from retention.core.model import Treatment
-from retention.core.names import known_text
+from retention.core.name_matching import known_names_text
 from retention.errors import ConfigurationError
 from retention.settings.accounts import same_accounts
 from retention.settings.draft import Draft
@@ -79,7 +79,7 @@ def _strangers(draft: Draft) -> Iterator[str]:
         for partner in wanted if isinstance(wanted, list) else ():
             if isinstance(partner, str) and partner not in known:
                 place = draft.place(("policies", name, "partners"))
-                have = known_text(partner, known) if known else "none is configured"
+                have = known_names_text(partner, known) if known else "none is configured"
                 yield f"{place}: there is no [partners.{dotted([partner])}]; add it, or correct the name ({have})"
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from retention.core.names import known_text, listed
+from retention.core.name_matching import known_names_text, list_names
 from retention.core.notifications.events import EVENTS, Event
 from retention.core.planning.rails import Limits
 from retention.core.schedule.cron import CronSchedule
@@ -211,5 +211,5 @@ def _named(kind: str, table: str, known: Mapping[str, TableT], name: str | None)
     if not known:
         raise UsageError(f"no {kind} is configured; add [{table}.NAME] to the configuration")
     if name is None:
-        raise UsageError(f"say which {kind}: {listed(known)}")
-    raise UsageError(f"there is no {kind} {name!r}; {known_text(name, known)}")
+        raise UsageError(f"say which {kind}: {list_names(known)}")
+    raise UsageError(f"there is no {kind} {name!r}; {known_names_text(name, known)}")

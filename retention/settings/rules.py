@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from retention.core.notifications.events import signing_key
+from retention.core.invisible_text import is_blank
+from retention.core.notifications.signature import signing_key
 from retention.core.planning.rails import is_currency
 from retention.core.schedule.cron import fields_of, zone_of
 from retention.core.toml_text import toml_text
-from retention.core.typed_text import is_blank
 from retention.settings.durations import parse_duration
 from retention.settings.secret import Secret
 

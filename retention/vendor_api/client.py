@@ -1,4 +1,4 @@
-"""The HTTP edge: a request's bytes out, a reply's bytes in, and what is known of how far it came."""
+"""The HTTP edge: sends a request's bytes, reads a reply's bytes, and says how far the request came."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 import aiohttp
 
 from retention.core.model import NotConnected, Unclear
-from retention.core.sending.wire import MAX_PAUSE, REPLY_LIMIT, REQUEST_TIMEOUT, SUCCESS, decode
+from retention.core.sending.wire import MAX_PAUSE_S, REPLY_LIMIT_BYTES, REQUEST_TIMEOUT, SUCCESS, decode
+from retention.network_errors import ENDED_UNUSED, ended_without_reply, why_not_connected, why_unclear
 from retention.vendor_api.connection_pool import Connections, Making
 from retention.vendor_api.deadlines import Deadlines
-from retention.vendor_api.network_errors import ENDED_UNUSED, ended_without_reply, why_not_connected, why_unclear
 
 if TYPE_CHECKING:
     from aiohttp.streams import StreamReader
@@ -27,11 +27,11 @@ _LONGEST_LENGTH = 10
 """Digits of a Content-Length that are read as a number."""
 
 _LOOK_AGAIN_S = 0.001
-"""Seconds between looks for a connection that can be used, where those in hand cannot be yet."""
+"""Seconds between looks for a usable connection, where connections are at hand and none is usable yet."""
 
 
 class Exchange(NamedTuple):
-    """An answer, and when on the monotonic clock, in seconds: None where nothing left, or nothing came back."""
+    """An answer, and when its request left and its reply came (monotonic seconds), None if that did not happen."""
 
     answer: Answer
     sent_at: float | None
@@ -43,10 +43,10 @@ class VendorClient:
 
     `timeout` in seconds: for a connection to be made, and then for a request from its first byte to the reply's last.
     `max_pause` is the longest pause that a reply may ask for, in seconds too.
-    The errors' own words are never passed on: they name the address, which is a secret.
+    The errors' own messages are never passed on: they name the address, which is a secret.
     """
 
-    def __init__(self, *, timeout: float, max_pause: float = MAX_PAUSE) -> None:
+    def __init__(self, *, timeout: float, max_pause: float = MAX_PAUSE_S) -> None:
         self._seconds = timeout
         self._max_pause = max_pause
         self._made: Connections | None = None
@@ -62,9 +62,9 @@ class VendorClient:
         await self._connections.close()
 
     async def connect(self, url: str) -> NotConnected | None:
-        """Make one more connection to an address, and keep it in hand; says why where none could be had.
+        """Make one more connection to an address, and keep it; returns the reason where that failed.
 
-        A connection counts as none where those before it were ended before anything could be sent over them.
+        Where the vendor ended several connections unused, even a new connection counts as failed.
         """
         making = Making()
         try:
@@ -75,7 +75,7 @@ class VendorClient:
         return NotConnected(ENDED_UNUSED) if self._connections.end_unused(url) else None
 
     def in_hand(self, url: str) -> int:
-        """How many connections to an address are in hand."""
+        """How many connections to an address are at hand."""
         return self._connections.in_hand(url)
 
     def are_used_once(self, url: str) -> bool:
@@ -83,19 +83,19 @@ class VendorClient:
         return self._connections.are_used_once(url)
 
     def take(self, url: str) -> Connection | None:
-        """Take a connection that is in hand, for `exchange`."""
+        """Take a connection that is at hand, for `exchange`."""
         return self._connections.take(url)
 
     def give_back(self, url: str, connection: Connection) -> None:
-        """Keep a connection that was taken for nothing."""
+        """Return a connection over which nothing was sent."""
         self._connections.give_back(url, connection)
 
     async def exchange(self, connection: Connection, url: str, body: bytes, *, until: float = math.inf) -> Exchange:
-        """Send one request over a connection, at once. Never raises for what the network or the vendor does.
+        """Send one request over a connection, at once. Never raises for a fault of the network or the vendor.
 
-        Nothing leaves at or after `until`, in seconds on the monotonic clock: a process that was frozen after its
-        caller's last look does not send any more. Nor does anything leave over a connection that the vendor has ended
-        meanwhile, as far as that has arrived. A request is never repeated.
+        Refuses to send at or after `until`, in seconds on the monotonic clock: a frozen process notices its timeout
+        only after its next action, when another process may own the claim. Refuses also over a connection whose end has
+        arrived. A request is never repeated.
         """
         sent_at = time.monotonic()
         if sent_at >= until or not connection.is_quiet():
@@ -111,7 +111,7 @@ class VendorClient:
                 self._connections.ended_in_use(url, connection, sent_at)
             connection.close()
             return Exchange(Unclear(why_unclear(error)), sent_at, None)
-        except BaseException:  # the call is cancelled: what comes now is nobody's reply
+        except BaseException:  # the call is cancelled: no request awaits the reply any more
             connection.close()
             raise
         if reply.http_status == REQUEST_TIMEOUT and connection.lay_idle(sent_at):
@@ -120,7 +120,7 @@ class VendorClient:
         return Exchange(reply, sent_at, time.monotonic())
 
     async def post(self, url: str, body: bytes, *, until: float = math.inf) -> Exchange:
-        """Send one request over a connection in hand, or a new one; nothing leaves after `until`, nor the timeout."""
+        """Send one request over a connection at hand, or a new one; nothing leaves after `until` or the timeout."""
         until = min(until, time.monotonic() + self._seconds)
         while True:
             if (connection := self.take(url)) is not None:
@@ -128,7 +128,7 @@ class VendorClient:
                 if exchange.sent_at is not None or time.monotonic() >= until:
                     return exchange
             elif self._connections.are_there(url) and time.monotonic() < until:
-                await asyncio.sleep(_LOOK_AGAIN_S)  # what has come over them is read first
+                await asyncio.sleep(_LOOK_AGAIN_S)  # the event loop reads their bytes first
             elif failed := await self.connect(url):
                 return Exchange(failed, None, None)
 
@@ -147,14 +147,14 @@ async def _read(head: Head, max_pause: float) -> Reply:
     body: bytes | None = b""
     if head.status in SUCCESS:
         length = "" if "Transfer-Encoding" in head.headers else head.headers.get("Content-Length", "")
-        known = length.isdecimal() and len(length) <= _LONGEST_LENGTH and int(length) <= REPLY_LIMIT
+        known = length.isdecimal() and len(length) <= _LONGEST_LENGTH and int(length) <= REPLY_LIMIT_BYTES
         body = await head.body.read() if known else await _bounded(head.body)
     return decode(head.status, head.headers, body, datetime.now(UTC), max_pause)
 
 
 async def _bounded(content: StreamReader) -> bytes | None:
-    """A body whose length is not told beforehand, or too great: None where it is longer than allowed."""
+    """A body whose length is unknown beforehand, or too great; None where it is longer than allowed."""
     body = bytearray()
-    while part := await content.read(REPLY_LIMIT + 1 - len(body)):
+    while part := await content.read(REPLY_LIMIT_BYTES + 1 - len(body)):
         body += part
-    return bytes(body) if len(body) <= REPLY_LIMIT else None
+    return bytes(body) if len(body) <= REPLY_LIMIT_BYTES else None

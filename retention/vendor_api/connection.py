@@ -1,8 +1,8 @@
-"""One connection to a vendor: whether it can be used just now, a request in one piece, and its reply.
+"""One connection to a vendor: whether it is usable now, a request in one piece, and its reply.
 
-With connections.py it is the only one that uses what aiohttp does not document: `Connection.protocol`, and of the
-protocol `abort`, `closed`, `is_connected`, `should_close`, `set_response_params` and `read`. pyproject.toml bounds
-aiohttp's version for it.
+This module and connection_pool.py alone use undocumented parts of aiohttp: `Connection.protocol`, and of the protocol
+`abort`, `closed`, `is_connected`, `should_close`, `set_response_params` and `read`. pyproject.toml bounds aiohttp's
+version for them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from aiohttp.streams import StreamReader
 
 IDLE_S = 1.0
-"""Seconds: a connection that waits for longer for its first request is idle."""
+"""Seconds without a first request after which a new connection is idle."""
 
 _INTERIM = range(100, 200)
 _SWITCHING = 101
@@ -38,12 +38,12 @@ class Head(NamedTuple):
 
 
 class Connection:
-    """One connection. `uses` counts its replies; `since`, on the monotonic clock, is the last one's, or its making."""
+    """One connection. `uses` counts its replies; `since` is when the last one came, or when the connection was made."""
 
     __slots__ = ("_made", "_protocol", "_tls", "_unread", "since", "uses")
 
     def __init__(self, made: connector.Connection) -> None:
-        """Take over a connection that has just been made. Raises OSError where it has ended already."""
+        """Take over a new connection. Raises OSError where it has ended already."""
         protocol = made.protocol
         if protocol is None or protocol.transport is None:
             raise ConnectionResetError("the connection ended as it was made")
@@ -57,10 +57,10 @@ class Connection:
         self.since = time.monotonic()
 
     def on_end(self, call: Callable[[Connection], None]) -> None:
-        """Call when it has ended, whoever ended it."""
+        """Call `call` when the connection has ended, on either side."""
 
         def ended(closed: Future[None]) -> None:
-            closed.exception()  # how it ended is of no interest, and asyncio complains of what nobody looked at
+            closed.exception()  # marks the exception as retrieved, or asyncio would log it
             call(self)
 
         if (closed := self._protocol.closed) is not None:
@@ -70,44 +70,44 @@ class Connection:
 
     @property
     def usable(self) -> bool:
-        """Whether it is open, as far as the event loop has read, and nothing came over it unasked."""
+        """Whether it is open, as far as the event loop has read, and no unasked bytes came over it."""
         return self._protocol.is_connected() and not self._protocol.should_close
 
     def is_quiet(self) -> bool:
-        """Whether it is usable, and neither bytes nor an end have arrived that the event loop has not read yet.
+        """Whether it is usable, and the event loop has read everything that arrived, an end included.
 
-        Over TLS a byte that is not read may be a session ticket: it says nothing against the connection once it is
-        read. An end of TLS alone is known to TLS one turn of the loop before it closes the transport.
+        Over TLS an unread byte may be a session ticket: the connection is usable once that is read. TLS knows of its
+        own end one turn of the loop before it closes the transport.
         """
         return self.usable and not self._unread.poll(0) and (self._tls is None or not _has_news(self._tls))
 
     def lay_idle(self, sent_at: float) -> bool:
-        """Whether the vendor may have waited for a request, until the one that left then, and given up waiting."""
+        """Whether the vendor may have given up waiting for a request before the one that left at `sent_at`."""
         return self.uses > 0 or sent_at - self.since >= IDLE_S
 
     def send(self, url: str, body: bytes) -> None:
-        """Write a whole request at once: nothing is waited for between the last look and the bytes' leaving."""
+        """Write a whole request at once: nothing is awaited between the last check and the write."""
         protocol = self._protocol
         protocol.set_response_params(read_until_eof=True, auto_decompress=False)
         assert protocol.transport is not None
         protocol.transport.write(b"%b%d\r\n\r\n%b" % (_request_head(url), len(body), body))
 
     async def receive(self) -> Head:
-        """Wait for a reply, past interim ones. Raises what aiohttp raises."""
+        """Wait for a reply, past interim ones. Raises aiohttp's errors."""
         while True:
             message, body = await self._protocol.read()
             if message.code not in _INTERIM or message.code == _SWITCHING:
                 return Head(message.code, message.headers, body)
 
     def close(self) -> None:
-        """Close it at once: TLS would wait for the other side's goodbye, which need not come."""
+        """Close it at once: TLS would wait for the vendor's close_notify, which need not come."""
         if self._tls is not None:
             self._protocol.abort()
         self._made.close()
 
 
 def _has_news(tls: ssl.SSLObject) -> bool:
-    """Whether TLS has anything to tell, all bytes that came being read: data that nobody asked for, or an end."""
+    """Whether TLS has unasked data or an end, once all arrived bytes are read."""
     try:
         tls.read(1)
     except ssl.SSLWantReadError:

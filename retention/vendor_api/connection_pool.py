@@ -1,8 +1,9 @@
 """Connections to one vendor, made before there is anything to send.
 
-aiohttp's connector makes them (DNS, happy eyeballs, TLS) and its parser reads the replies; its session would choose a
-connection, and wait for one, after a request is already ours to send. Of what aiohttp does not document this module
-uses `BaseConnector.connect` with a `ClientRequest` as the template, and the connector's `_factory`.
+A connection comes before its claim. aiohttp's session picks a connection only after it has the request; a TLS handshake
+of five seconds then let 50 cancels leave after a pause. This module therefore uses aiohttp's connector (DNS, happy
+eyeballs, TLS) and parser directly. Of aiohttp's undocumented parts it uses `BaseConnector.connect` with a
+`ClientRequest` as the template, and the connector's `_factory`.
 """
 
 from __future__ import annotations
@@ -26,28 +27,28 @@ if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler
 
 SORT_S = 0.05
-"""Seconds between looks for connections that are not to be used any more."""
+"""Seconds between looks for connections that must not be used any more."""
 
 UNUSED_ENDS = 3
-"""New connections in a row that ended before a request, from which on nobody counts as reached there."""
+"""New connections in a row that ended before a request; from then on the address counts as not reached."""
 
 Origin = tuple[str, str | None, int | None]
 """Scheme, host and port."""
 
-_NO_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=None)  # the caller's deadline ends what takes too long
+_NO_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=None)  # the caller's deadline ends a slow connect
 
 
 @dataclass(slots=True)
 class Making:
-    """How far the making of a connection has come."""
+    """How far a new connection has come."""
 
     secure: bool = False
     reached: bool = False
-    """Somebody answers at the address: what is waited for now is TLS."""
+    """A server answers at the address; the TLS handshake is next."""
 
     @property
     def in_handshake(self) -> bool:
-        """Whether it is the handshake of TLS that is waited for."""
+        """Whether the TLS handshake has begun and not ended."""
         return self.secure and self.reached
 
 
@@ -55,7 +56,7 @@ _MAKING: ContextVar[Making] = ContextVar("making")
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Makes connections, and notes when somebody answers: the protocol is made then, before any TLS."""
+    """Makes connections, and notes when a server answers: aiohttp makes the protocol then, before TLS."""
 
     def __init__(self) -> None:
         super().__init__(limit=0)
@@ -70,16 +71,16 @@ class _Connector(aiohttp.TCPConnector):
 
 @dataclass(slots=True)
 class _Pool:
-    """The connections to one origin that no request uses; `watched`: one that only shows whether it stays open."""
+    """The idle connections to one origin; `watched` is a spent one that shows whether the vendor keeps it open."""
 
     reuse: ConnectionReuse = field(default_factory=ConnectionReuse)
     idle: deque[Connection] = field(default_factory=deque)
     watched: Connection | None = None
-    unused_ends: int = 0  # new connections that the vendor ended, or spoilt, before a request; since its last reply
+    unused_ends: int = 0  # new connections ended before a request, since the last reply
     sorted_at: float = 0.0
 
     def take(self, now: float) -> Connection | None:
-        """Take one that can be used at once. One with something unread stays: the event loop has to read it first."""
+        """Take a connection that is usable at once. One with unread bytes stays: the event loop reads them first."""
         passed, found = [], None
         while self.idle and found is None:
             # Until it is known whether this vendor keeps connections, the one that has rested longest is the safest.
@@ -98,7 +99,7 @@ class _Pool:
         return found
 
     def put(self, connection: Connection, now: float) -> None:
-        """Keep one for the next request, if there may be one."""
+        """Keep a connection for the next request, if it may be used again."""
         if not connection.usable:
             self._drop(connection)
         elif not self.reuse.is_spent(connection.uses, now - connection.since):
@@ -109,7 +110,7 @@ class _Pool:
             connection.close()
 
     def sort(self, now: float) -> None:
-        """Close those that are not to be used any more, and see what has become of the one that is watched."""
+        """Close connections that must not be used any more, and judge the watched one."""
         if now - self.sorted_at < SORT_S:
             return
         self.sorted_at = now
@@ -122,7 +123,7 @@ class _Pool:
             self.put(connection, now)
 
     def ended(self, connection: Connection) -> None:
-        """One of all the connections has ended; it was not us if it is still here."""
+        """Learn from a connection that has ended; the vendor ended it if it is still idle here."""
         if connection is self.watched:
             self.watched = None
         elif connection in self.idle:
@@ -147,14 +148,14 @@ class _Pool:
 
 
 class Connections:
-    """Connections in hand, by the origin that they lead to. To be closed at the end."""
+    """Connections at hand, by origin. The owner closes them at the end."""
 
     def __init__(self) -> None:
         self._connector = _Connector()
         self._pools: dict[Origin, _Pool] = {}
 
     async def make(self, url: str, making: Making) -> None:
-        """Make one more connection, and keep it in hand. Raises what aiohttp, asyncio and ssl raise, and ValueError."""
+        """Make one more connection, and keep it. Raises errors of aiohttp, asyncio and ssl, and ValueError."""
         address = URL(url)
         making.secure = address.scheme == "https"
         _MAKING.set(making)
@@ -166,13 +167,13 @@ class Connections:
         connection.on_end(pool.ended)
 
     def in_hand(self, url: str) -> int:
-        """How many connections wait for a request; now and then those are sorted out that are not to be used."""
+        """How many connections wait for a request; now and then the unusable ones are closed."""
         pool, now = self._pool(url), time.monotonic()
         pool.sort(now)
         return len(pool.idle)
 
     def end_unused(self, url: str) -> bool:
-        """Whether one new connection after the other ended before a request could be sent over it."""
+        """Whether several new connections in a row ended before a request could be sent over them."""
         pool = self._known_pool(url)
         return pool is not None and pool.unused_ends >= UNUSED_ENDS
 
@@ -181,24 +182,24 @@ class Connections:
         return self._pool(url).reuse.most_uses == 1
 
     def are_there(self, url: str) -> bool:
-        """Whether connections are in hand, though it may be that none can be used at once."""
+        """Whether connections are at hand, though perhaps none is usable at once."""
         pool = self._known_pool(url)
         return pool is not None and bool(pool.idle)
 
     def take(self, url: str) -> Connection | None:
-        """Take a connection out of hand; None where there is none that can be used at once.
+        """Take a connection; None where no connection is usable at once.
 
-        A connection on which something came unasked is not used: it would be taken for the reply to the next request.
+        A connection with unasked bytes is not used: they would be taken for the reply to the next request.
         """
         pool = self._known_pool(url)
         return pool.take(time.monotonic()) if pool else None
 
     def give_back(self, url: str, connection: Connection) -> None:
-        """Put a connection back in hand over which nothing was sent."""
+        """Return a connection over which nothing was sent."""
         self._pool(url).put(connection, time.monotonic())
 
     def replied(self, url: str, connection: Connection) -> None:
-        """Put a connection back in hand after a whole reply; after anything else it is closed."""
+        """Return a connection after a whole reply; after anything else it is closed."""
         pool, now = self._pool(url), time.monotonic()
         connection.uses += 1
         connection.since = now
@@ -219,7 +220,7 @@ class Connections:
     def _known_pool(self, url: str) -> _Pool | None:
         try:
             return self._pools.get(_origin(url))
-        except ValueError:  # no address; whoever tries to connect is told
+        except ValueError:  # an invalid address, which `make` reports
             return None
 
     def _pool(self, url: str) -> _Pool:

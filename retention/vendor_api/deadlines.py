@@ -1,4 +1,4 @@
-"""One timeout for many requests, by one timer: a timer of its own would cost each request a tenth of what it costs."""
+"""One timer for the timeouts of all requests: a timer of its own would cost each request 10 us."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Deadlines:
-    """Cancels what takes longer than so many seconds, which is the same for all: what began first ends first."""
+    """Cancels each task that takes longer than `seconds`, the same for all: the first to begin ends first."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -20,16 +20,16 @@ class Deadlines:
         self._timer: TimerHandle | None = None
 
     def running(self) -> _Running:
-        """A context in which its task has so many seconds; raises TimeoutError where they were too few."""
+        """A context in which its task has `seconds`; raises TimeoutError when they are over."""
         return _Running(self)
 
     def close(self) -> None:
-        """Nothing begins any more."""
+        """Stop the timer; nothing begins any more."""
         if self._timer is not None:
             self._timer.cancel()
 
     def begin(self) -> Task[Any]:
-        """From now on the task that calls this has so many seconds; what it does meanwhile is one thing at a time."""
+        """Give the calling task `seconds` from now on; a task has one deadline at a time."""
         task = asyncio.current_task(self._loop)
         assert task is not None
         self._ends[task] = end = self._loop.time() + self._seconds
@@ -38,7 +38,7 @@ class Deadlines:
         return task
 
     def end(self, task: Task[Any]) -> bool:
-        """It is done, once for each begin; whether its time was over, and nobody else wanted it cancelled."""
+        """End a deadline, once for each begin; whether its time was over and nothing else cancelled the task."""
         self._ends.pop(task, None)
         if task not in self._over:
             return False
@@ -58,7 +58,7 @@ class Deadlines:
 
 
 class _Running:
-    """One task's time, as asyncio.timeout has it."""
+    """The deadline of one task, used as asyncio.timeout is."""
 
     __slots__ = ("_deadlines", "_task")
 

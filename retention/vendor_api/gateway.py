@@ -1,4 +1,4 @@
-"""The way to one partner's API: connections, requests out, replies in, and what each reply means.
+"""The way to one partner's API: connections, requests out, replies in, and the meaning of each reply.
 
 A refusal of our credentials is judged before anything else is sent. The file of a secret may be changing, and a code
 that refuses one round may look like a refusal of us; a HealthCheck tells them apart.
@@ -37,7 +37,7 @@ HEALTH_GOOD_S = 60.0
 
 
 class VendorGateway:
-    """Calls one partner, and turns its replies into settlements. Writes to `state` what calls show about the partner.
+    """Calls one partner, and turns its replies into settlements. Reports to `state` whether the partner can be called.
 
     `concurrency` is the number of requests that may be in flight. `access` reads addresses and credentials anew for
     each call; `changed_at` is when the file of a secret changed last, in seconds on the monotonic clock. `redact` masks
@@ -113,14 +113,14 @@ class VendorGateway:
     # Requests and replies.
 
     async def call(self, claim: Claim, connection: Connection) -> Exchange:
-        """Send a claim's request over a connection, unless its time (`leave_by`) is over."""
+        """Send a claim's request over a connection, unless its time (`send_by`) is over."""
         access = self._credentials.access()
         if claim.kind is Kind.CANCEL:
             url = access.cancel_url
             body = wire.encode_cancel(claim, access.credentials, send_game_id=self._send_game_id)
         else:
             url, body = access.status_url, wire.encode_status(claim, access.credentials)
-        return await self._client.exchange(connection, url, body, until=claim.leave_by)
+        return await self._client.exchange(connection, url, body, until=claim.send_by)
 
     def interpret(
         self,
@@ -132,7 +132,7 @@ class VendorGateway:
         known: bool = False,
         wrong_address: bool = False,
     ) -> Settlement:
-        """Decide what an answer changes in the ledger. Secrets that the vendor repeats are masked.
+        """Turn an answer into a settlement. Secrets that the vendor repeats are masked.
 
         `known`: a HealthCheck has just accepted our credentials. `wrong_address`: see `wrong_status_address`.
         """
@@ -151,7 +151,7 @@ class VendorGateway:
 
     def wrong_status_address(self, claim: Claim, answer: Answer) -> str | None:
         """The sign in this answer that probes go to a wrong address; None once any probe was answered properly."""
-        if not claim.asks_first or self._probes_answered:
+        if not claim.is_first_probe or self._probes_answered:
             return None
         self._probes_answered = isinstance(answer, Reply) and answer.code is not None
         return wrong_status_address(answer)

@@ -1,11 +1,11 @@
-"""Takes secrets out of what a vendor says, before it is written. Identifiers and amounts are data, and stay."""
+"""Masks secrets that a vendor repeats, before its reply is written. Identifiers and amounts are data, and stay."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
 from retention.core.model import Reply
-from retention.core.secret_echo import echoed_alone
+from retention.core.secret_echo import is_echo_if_equal
 from retention.core.sending.outcomes import is_known_status
 from retention.redaction import MASK, SHORTEST
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from retention.core.model import Answer, Settlement
 
 CUT = 64
-"""Characters from which on a reply's text, or its code, may have been cut."""
+"""Characters at which a reply's text or code may have been cut."""
 
 
 class Cleaned(NamedTuple):
-    """An answer that may be settled. `echoes` are the fields that repeated a secret, `code` the code where it did."""
+    """An answer that may be settled. `echoes` are the fields that repeated a secret, `code` the code if it did."""
 
     answer: Answer
     echoes: tuple[str, ...] = ()
@@ -27,9 +27,9 @@ class Cleaned(NamedTuple):
 
 
 class ReplyCleaner:
-    """Cleans one partner's replies. `redact` takes secrets out of text, `is_echo` tells identifiers that are none.
+    """Cleans one partner's replies. `redact` masks secrets in text, `is_echo` finds identifiers that repeat one.
 
-    `secrets` are the partner's own, of which the beginning may stand where a text was cut.
+    `secrets` are the partner's own; the beginning of one may stand at the end of a text that was cut.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class ReplyCleaner:
         self._secrets = secrets
 
     def before(self, answer: Answer) -> Cleaned:
-        """Clean an answer, all but its code: what it means is decided by what it is."""
+        """Clean an answer but for its code, which decides the meaning."""
         if not isinstance(answer, Reply) or self._is_clean(answer):
             return Cleaned(answer)
         echoes = []
@@ -61,7 +61,7 @@ class ReplyCleaner:
         return Cleaned(clean, tuple(echoes), code)
 
     def after(self, item: Settlement, cleaned: Cleaned) -> Settlement:
-        """Drop a code that repeated a secret, and say what was dropped."""
+        """Drop a code that repeated a secret, and name the dropped fields in `detail`."""
         if not cleaned.echoes:
             return item
         detail = item.detail
@@ -72,7 +72,7 @@ class ReplyCleaner:
         return item._replace(detail="; ".join(filter(None, (detail, told))))
 
     def _is_clean(self, reply: Reply) -> bool:
-        """Whether there is nothing to take out, as is nearly always so: one look at all the texts together says it."""
+        """Whether no text holds a secret, as nearly always: one search covers all texts together."""
         together = f"{reply.code}\n{reply.description}\n{reply.round_status}\n{reply.transaction_id}"
         short = len(together) < CUT or all(len(text) < CUT for text in together.split("\n"))
         return short and self._redact(together) == together
@@ -80,10 +80,10 @@ class ReplyCleaner:
     def _echoes_code(self, code: str) -> bool:
         if self._is_echo(code):
             return True
-        return len(code) >= CUT and any(map(echoed_alone, self._ends(code)))
+        return len(code) >= CUT and any(map(is_echo_if_equal, self._ends(code)))
 
     def _ends(self, text: str) -> list[str]:
-        """The secrets whose beginning stands at the end of a text that may have been cut there."""
+        """The secrets that may begin at the end of a cut text."""
         return [
             secret
             for secret in self._secrets()
@@ -91,7 +91,7 @@ class ReplyCleaner:
         ]
 
     def _clean(self, text: str | None) -> str | None:
-        """Take secrets out of a text, and the beginning of one from the end of a text that may have been cut there."""
+        """Mask the secrets in a text, and the beginning of one at the end of a cut text."""
         if text is None:
             return None
         shown = self._redact(text)

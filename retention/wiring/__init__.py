@@ -1,1 +1,1 @@
-"""The only place that builds concrete things."""
+"""Builds concrete objects; no other package does."""

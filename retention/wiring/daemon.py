@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
-from contextlib import AsyncExitStack
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from retention.daemon.clock_gate import ClockGate
 from retention.daemon.daemon import Daemon
+from retention.daemon.drain_group import DrainGroup
 from retention.daemon.health import listening, make_app
+from retention.daemon.ledger_metrics import LedgerMetrics
+from retention.daemon.live_configuration import LiveConfiguration
+from retention.daemon.run_supervisor import RunSupervisor
+from retention.daemon.scheduled_runs import ScheduledRuns
+from retention.daemon.stall_watch import StallWatch
 from retention.errors import ConfigurationError
 from retention.exit_codes import ExitCode
+from retention.ledger.policy_facts import PolicyFacts
 from retention.metrics import Metrics
 from retention.wiring.secrets import secret_sources
 from retention.wiring.services import timeouts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from retention.process.shutdown import ShutdownSignals
+    from retention.runs.service import RunService
     from retention.settings.model import Settings
     from retention.wiring.services import Services
 
@@ -28,37 +37,71 @@ async def serve(
     load_settings: Callable[[], Settings],
     *,
     address: tuple[str, int],
-    drain_timeout: float,
+    drain_timeout_s: float,
     announce: Callable[[str], None],
 ) -> int:
     """Run the daemon until a signal comes; returns the exit code of the signal.
 
-    `load_settings` reads the configuration again. `announce` gets the URL of health and metrics. `drain_timeout` is in
-    seconds. Raises UsageError for an address that cannot be listened on.
+    `load_settings` reads the configuration again. `announce` gets the URL of health and metrics. Raises UsageError for
+    an address that cannot be listened on.
     """
-    current = services
+    metrics = Metrics(services.counters)
+    metrics.watch_process()
+    async with open_daemon(services, metrics, load_settings, lambda: signals.code, drain_timeout_s) as daemon:
+        await daemon.prepare()
+        app = make_app(daemon.liveness_problem, daemon.readiness_problem, metrics)
+        async with listening(app, *address) as url:
+            announce(url)
+            services.log.info("serve.started", url=url, replica=services.replica)
+            with signals.drain_on_signal(daemon):
+                signals.on_hangup(daemon.reload)
+                await daemon.run()
+    return signals.code or ExitCode.DONE
 
-    def reload() -> Services:
-        nonlocal current
+
+@asynccontextmanager
+async def open_daemon(
+    services: Services,
+    metrics: Metrics,
+    load_settings: Callable[[], Settings],
+    signalled: Callable[[], ExitCode | None],
+    drain_timeout_s: float,
+) -> AsyncIterator[Daemon]:
+    """Yield a daemon with its parts; `signalled` gives the exit code of the signal that stopped the process."""
+    drain_group = DrainGroup(signalled)
+
+    def make_runs(settings: Settings) -> RunService:
+        return dataclasses.replace(services, settings=settings).runs(drain_group)
+
+    configuration = LiveConfiguration(services.settings, _checked_load(services, load_settings), make_runs)
+    log, run_ledger, schedules = services.log, services.run_ledger, services.schedules
+    facts = PolicyFacts(services.database)
+    ledger_metrics = LedgerMetrics(configuration, facts, run_ledger, metrics, log)
+    async with services.notifier(lambda: configuration.settings.notify) as notifier:
+        yield Daemon(
+            configuration,
+            services.database,
+            schedules,
+            ScheduledRuns(schedules, services.counters, services.redactor.text, log),
+            RunSupervisor(drain_group, ledger_metrics.record_result, log),
+            ClockGate(services.clocks, run_ledger.clock, configuration, log),
+            StallWatch(services.stalls, log),
+            ledger_metrics,
+            notifier,
+            log,
+            drain_timeout_s,
+        )
+
+
+def _checked_load(services: Services, load_settings: Callable[[], Settings]) -> Callable[[], Settings]:
+    """Load settings that this process can put into force, and let redaction and clocks follow them."""
+
+    def checked() -> Settings:
         settings = load_settings()
         if settings.database.dsn != services.settings.database.dsn:
             raise ConfigurationError("database.dsn: cannot change while `serve` runs; restart it instead")
         services.redactor.follow(*secret_sources(settings))
         services.clocks.set_timeouts(timeouts_of(settings))
-        current = dataclasses.replace(services, settings=settings)
-        return current
+        return settings
 
-    metrics = Metrics(services.tally)
-    metrics.watch_process()
-    async with AsyncExitStack() as stack:
-        notifier = await stack.enter_async_context(services.notifier(lambda: current.settings.notify))
-        daemon = Daemon(services, metrics, notifier, reload, lambda: signals.code, drain_timeout)
-        await daemon.begin()
-        app = make_app(daemon.problem, daemon.unready, metrics)
-        url = await stack.enter_async_context(listening(app, *address))
-        announce(url)
-        services.log.info("serve.started", url=url, replica=services.replica)
-        with signals.drain_on_signal(daemon):
-            signals.listen_for_hangup(daemon.reload)
-            await daemon.run()
-    return signals.code or ExitCode.DONE
+    return checked

@@ -1,4 +1,4 @@
-"""One engine, put together for a run: a part of wiring.py."""
+"""Builds the engine of a run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from retention.engine.clock_watch import ClockWatch
 from retention.engine.counters import RunCounters
 from retention.engine.engine import Engine
-from retention.ledger.claims import WorkLedger
+from retention.ledger.engine_ledger import EngineLedger
 from retention.render.progress import is_watched, progress
 from retention.runs.planning import log_stalled
 from retention.wiring.partners import open_partner
@@ -24,21 +24,20 @@ if TYPE_CHECKING:
     from retention.wiring.services import Services
 
 
-async def work_on(
+async def run_engine(
     services: Services,
-    place: DrainScope,
+    scope: DrainScope,
     show: bool,
-    told: Callable[[], Awaitable[None]] | None,
+    notify: Callable[[], Awaitable[None]] | None,
     run_id: UUID,
     policy: Policy,
     passed: Sequence[str],
 ) -> EngineResult:
-    """Work on a run until it is over for this process; `show` its progress where stderr is a terminal.
+    """Work on a run until it ends for this process. `show` shows its progress where stderr is a terminal.
 
-    A process that is there for this run alone has people `told` by itself when the run has stalled; a daemon finds that
-    at its next look.
+    `notify` is called once the run stalls. A daemon needs none: its next poll finds stalled runs.
     """
-    ledger = WorkLedger(
+    ledger = EngineLedger.of_run(
         services.database,
         run_id,
         services.replica,
@@ -47,13 +46,13 @@ async def work_on(
         services.clocks,
         services.server,
     )
-    stats = RunCounters(policy.name, services.tally)
+    stats = RunCounters(policy.name, services.counters)
     log = services.log.bind(run_id=str(run_id), policy=policy.name)
 
     async def stalled() -> None:
-        log_stalled(services.log, await services.stalls.find(run_id))
-        if told is not None:
-            await told()
+        log_stalled(services.log, await services.stalls.mark_stalled_runs(run_id))
+        if notify is not None:
+            await notify()
 
     async with AsyncExitStack() as stack:
         partners = [
@@ -80,9 +79,9 @@ async def work_on(
             ),
             stalled=stalled,
         )
-        with place.drain_on_signal(engine):
+        with scope.drain_on_signal(engine):
             if not (show and is_watched()):
                 return await engine.run()
-            summary = await services.run_ledger.summary(run_id)
+            summary = await services.run_ledger.summarize_run(run_id)
             async with progress(stats, summary.rounds, summary.done):
                 return await engine.run()

@@ -1,4 +1,4 @@
-"""One partner, put together from its configuration: a part of wiring.py."""
+"""Builds the gateway of a partner from its configuration."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def terms_of(partner: PartnerSettings) -> PartnerTerms:
-    """The terms on which a partner is called."""
+    """Return the terms on which a partner is called."""
     return PartnerTerms(
         partner.name,
         float(partner.rate),
@@ -39,8 +39,8 @@ def terms_of(partner: PartnerSettings) -> PartnerTerms:
 async def open_partner(
     stack: AsyncExitStack, settings: PartnerSettings, policy: Policy, redactor: Redactor
 ) -> RunPartner:
-    """Make what calls a partner in a run of the policy; it is closed with the stack."""
-    from retention.vendor_api.client import VendorClient  # noqa: PLC0415 - slow to import, and most commands call nobody
+    """Open the gateway to a partner for a run of the policy; the stack closes it."""
+    from retention.vendor_api.client import VendorClient  # noqa: PLC0415 - slow to import, and most commands call no vendor
 
     client = VendorClient(timeout=settings.timeout.total_seconds(), max_pause=settings.max_pause.total_seconds())
     state = PartnerState(settings.max_attempts, status_probe=settings.status_probe, ask_first=settings.asks_first)
@@ -58,7 +58,7 @@ async def open_partner(
         state,
         concurrency=settings.concurrency,
         send_game_id=settings.send_game_id,
-        # Asked anew for each call: a secret in a file may change while a run is on.
+        # Read for each call: a secret in a file may change during a run.
         access=lambda: _access(settings),
         changed_at=lambda: max(secret.changed_at for secret in settings.secrets()),
         redact=redactor.text,

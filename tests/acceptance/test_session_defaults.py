@@ -246,5 +246,5 @@ async def test_a_cancelled_statement_is_told_as_that(world: World) -> None:
     await world.sql(f"CREATE OR REPLACE VIEW retention.open_rounds AS {columns}")
     await until(lambda: finished(world))
     done = await replica.stopped(signal.SIGTERM)
-    (told,) = [event for event in done.events if event["event"] == "schedule.put_off"]
+    (told,) = [event for event in done.events if event["event"] == "schedule.deferred"]
     assert ("nightly", True) == (told["policy"], told["problem"].startswith("the database did not finish: "))

@@ -41,10 +41,10 @@ KNOWN_BY = {
     "codes": ["test_outcome.py"],
     "cron": ["test_cron_fields.py", "test_cron.py"],
     "holds": ["test_selection.py"],
-    "letter": ["test_notice.py"],
+    "letter": ["test_notification_message.py"],
     "model": ["test_outcome.py", "test_wire.py", "test_selection.py"],
     "plan": ["test_plan.py", "test_selection.py"],
-    "text": ["test_text.py", "test_notice.py"],
+    "text": ["test_text.py", "test_notification_message.py"],
 }
 """The unit tests that know a file, where they are not all named after it."""
 

@@ -23,7 +23,7 @@ import uvloop
 from support.tls import localhost_tls
 
 from retention.core.model import NotConnected, Reply, Unclear
-from retention.core.sending.wire import REPLY_LIMIT
+from retention.core.sending.wire import REPLY_LIMIT_BYTES
 from retention.simulator.faults import Faults
 from retention.simulator.server import Round, RoundStatus, Simulator
 from retention.vendor_api.client import Exchange, VendorClient
@@ -410,7 +410,7 @@ async def test_a_body_that_drips_is_cut_off_in_time() -> None:
         assert SHORT <= time.monotonic() - started
 
 
-PADDING = REPLY_LIMIT - len(DONE)
+PADDING = REPLY_LIMIT_BYTES - len(DONE)
 
 
 @pytest.mark.parametrize(
@@ -436,7 +436,7 @@ async def test_64_kib_are_believed_and_no_more(believed: bool, sent: bytes) -> N
 
 async def test_a_length_alone_makes_nobody_wait() -> None:
     """Of a reply that is longer than is believed the rest is not waited for, and its connection is not used again."""
-    began = b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n" + DONE + b" " * REPLY_LIMIT
+    began = b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n" + DONE + b" " * REPLY_LIMIT_BYTES
 
     async with served(says(began, http(DONE))) as door, VendorClient(timeout=5) as client:
         assert Reply(200, problem="the reply is longer than 65536 bytes") == (await post(client, door.url)).answer

@@ -33,7 +33,7 @@ SECRETS = ["acme", "abc", TOKEN, URL, f"{URL}/", AWKWARD, "pass", "password-1"]
 
 
 def redactor(secrets: Callable[[], list[str]] = lambda: SECRETS) -> Redactor:
-    """Redacts those secrets; a partner is called acme."""
+    """Return a redactor of these secrets; a partner is called acme."""
     return Redactor(secrets, lambda: {"acme", "nightly"})
 
 
@@ -47,7 +47,7 @@ def _as_it_was() -> Iterator[None]:
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
-    """What was written to stderr, line by line; nothing goes to stdout, and JSON knows no NaN."""
+    """Return the log lines; nothing goes to stdout, and JSON knows no NaN."""
 
     def refuse(literal: str) -> None:
         raise AssertionError(literal)
@@ -59,7 +59,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("form", ["json", "console"])
 def test_what_was_dropped_is_an_event(monkeypatch: pytest.MonkeyPatch, form: str) -> None:
-    """How many lines nobody took is told as any other event is, in the log's own form."""
+    """The number of dropped lines is an event like any other, in the log's own format."""
     stream = Stream(os.open(os.devnull, os.O_WRONLY), "stderr", closed=False, limit=1, by_line=True)
     monkeypatch.setattr("sys.stderr", stream)
     configure(form, "info", redactor())
@@ -127,7 +127,7 @@ def test_no_secret_at_all_is_fine() -> None:
 
 
 def test_a_secret_that_changes_is_masked_before_and_after() -> None:
-    """A new secret is masked as soon as it is one; the old one still is, since what is on its way may name it."""
+    """A new secret is masked at once, and the replaced one still is, since requests in flight may carry it."""
     secrets = ["old-token"]
     found = redactor(lambda: secrets)
     assert f"{MASK} new-token" == found.text("old-token new-token")
@@ -174,7 +174,7 @@ class Thing:
     ],
 )
 def test_no_value_carries_a_secret(value: object, capsys: pytest.CaptureFixture[str]) -> None:
-    """Wherever a secret stands in what is logged, however deep, the line shows the mask."""
+    """A secret at any depth of a logged value is masked."""
     log = configure("json", "info", redactor())
     log.info("round.settled", value=value)
     log.bind(bound=value).warning("round.settled")
@@ -238,7 +238,7 @@ def test_a_line_has_the_contracts_keys(capsys: pytest.CaptureFixture[str]) -> No
     "value", [math.nan, math.inf, -math.inf, [math.nan], "\ud800", "\x00\x1b\n", b"\xff", object()]
 )
 def test_every_line_is_json(value: object, capsys: pytest.CaptureFixture[str]) -> None:
-    """What JSON cannot write as it is becomes text, and a line stays one line."""
+    """A value that JSON cannot write becomes text, and a line stays one line."""
     configure("json", "info", redactor()).info("round.settled", value=value)
     assert 1 == len(lines(capsys))
 
@@ -260,7 +260,7 @@ def test_a_level_keeps_what_is_below_it_out(level: str, capsys: pytest.CaptureFi
     assert levels[levels.index(level) :] == [line["level"] for line in lines(capsys)]
 
 
-def test_auto_is_json_where_nobody_looks(capsys: pytest.CaptureFixture[str]) -> None:
+def test_auto_is_json_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     """Where stderr is no terminal, every line is JSON."""
     configure("auto", "info", redactor()).info("run.started")
     assert ["run.started"] == [line["event"] for line in lines(capsys)]
@@ -300,7 +300,7 @@ def test_what_a_person_reads_moves_no_cursor(capsys: pytest.CaptureFixture[str])
 
 
 def test_other_libraries_are_not_heard(capsys: pytest.CaptureFixture[str]) -> None:
-    """What libraries log through the standard library names addresses: none of it reaches stderr."""
+    """Lines that libraries log through the standard library hold addresses, and never reach stderr."""
     root = logging.getLogger()
     root.handlers[:] = []
     configure("json", "info", redactor())
@@ -311,6 +311,6 @@ def test_other_libraries_are_not_heard(capsys: pytest.CaptureFixture[str]) -> No
 @given(st.text(max_size=30), st.sampled_from([TOKEN, URL, AWKWARD]), st.text(max_size=30))
 @settings(deadline=None)
 def test_no_text_around_a_secret_saves_it(before: str, secret: str, after: str) -> None:
-    """Whatever stands before and after it, a secret is not in what is left, however it is written."""
+    """A secret is masked between any texts, in each of its forms."""
     for written in (secret, repr(secret)[1:-1], json.dumps(secret)[1:-1]):
         assert written not in redactor().text(before + written + after)

@@ -1,4 +1,4 @@
-"""Secrets that come back in another dress."""
+"""Secrets that come back encoded."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ DRESSES: dict[str, Callable[[str], str]] = {
 
 
 def redactor(*secrets: str) -> Redactor:
-    """Takes those secrets out."""
+    """Return a redactor of these secrets."""
     return Redactor(lambda: [*secrets], set)
 
 
@@ -64,5 +64,5 @@ def test_an_encoded_path_gives_an_address_away() -> None:
 
 
 def test_a_short_secret_takes_no_words_apart() -> None:
-    """What little a short secret becomes in hexadecimal and base64 is not looked for: chance has it everywhere."""
+    """The short encoded forms of a short secret are not masked: they occur everywhere by chance."""
     assert "cGFz and cGFzMQ" == redactor("pas1").text("cGFz and cGFzMQ")

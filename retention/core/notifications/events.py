@@ -1,10 +1,7 @@
-"""What a person must know: which runs are worth it, how often it is tried, and how it is signed on its way."""
+"""Decides the runs that people are notified of, the event of each, and how long deliveries are retried."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -21,34 +18,30 @@ Event = Literal["run.halted", "run.failed", "run.review", "run.stalled", "run.aw
 
 EVENTS: tuple[Event, ...] = get_args(Event)
 
-MISSED = "missed: "
-"""How the halt_reason of a scheduled time begins that passed without a run."""
+RETRY_BASE_S = 5.0
+"""Seconds of the longest pause after the first failed delivery; it doubles with each further failure."""
 
-BASE = 5.0
-"""Seconds: the longest first pause between two tries."""
+RETRY_CAP_S = 3600.0
+"""Seconds that a pause between two deliveries lasts at most."""
 
-CAP = 3600.0
-"""Seconds: no pause is longer."""
+GIVE_UP_AFTER_S = 3 * 86_400.0
+"""Seconds after which an undelivered notification is given up: a receiver may be down over a weekend."""
 
-PATIENCE = 3 * 86_400.0
-"""Seconds: what nobody has taken for so long is given up."""
-
-
-_EVENTS: Mapping[str, Event] = {
+_EVENT_OF_STATUS: Mapping[str, Event] = {
     "planned": "run.stalled",
     "running": "run.stalled",
     "awaiting_approval": "run.awaiting_approval",
     "halted": "run.halted",
     "failed": "run.failed",
 }
-"""What a run is told as, by its status, where that alone says it."""
+"""The event of a run whose status alone decides it. A planned or running run is here only because it has stalled."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunToNotify:
-    """A run that was halted, is over, has stalled, or waits, and nobody has been told.
+    """A run that was halted, has ended, has stalled or waits, and that people were not notified of yet.
 
-    `paused`: halted by the kill switch.
+    `paused`: the kill switch halted it.
     """
 
     run_id: UUID
@@ -63,37 +56,24 @@ class RunToNotify:
 
 
 def event_of(run: RunToNotify) -> Event | None:
-    """Return what the run may be told as; whether a finished one is worth it, only its rounds can say."""
+    """Return the event of a run; None if it has none. Only the rounds can tell whether a finished run is worth it."""
     if run.status == "finished":
         return "run.review" if run.mode == "enforce" else None
     if run.status == "cancelled":
         missed = run.trigger == "schedule" and cause_of(run.halt_reason) is HaltCause.MISSED
         return "schedule.missed" if missed else None
-    return _EVENTS.get(run.status)
+    return _EVENT_OF_STATUS.get(run.status)
 
 
 def event_to_send(run: RunToNotify, summary: Summary) -> Event | None:
-    """Return what the run is told as; None where it needs nobody."""
+    """Return the event that people are notified of; None if the run needs no person."""
     event = event_of(run)
     return None if event == "run.review" and not summary.needs_review else event
 
 
 def retry_pause(tries: int, fraction: float) -> float:
-    """Seconds to wait after the given number of failed tries; `fraction` is a random number from 0 to 1.
+    """Seconds to wait after that many failed tries; `fraction` is a random number from 0 to 1.
 
-    At least half of the step is always waited: who is told is a person, and a minute more is no loss.
+    At least half of the longest pause is waited: a person reads the message, and a minute more does no harm.
     """
-    return (0.5 + fraction / 2) * min(CAP, BASE * 2.0 ** min(tries - 1, 30))
-
-
-def signing_key(secret: str) -> bytes:
-    """The bytes of a key: what follows `whsec_` is base64, anything else is taken as it is. Raises ValueError."""
-    if secret.startswith("whsec_"):
-        return base64.b64decode(secret.removeprefix("whsec_"), validate=True)
-    return secret.encode()
-
-
-def signature(key: bytes, message_id: str, timestamp: int, body: bytes) -> str:
-    """The value of `webhook-signature`, as the Standard Webhooks specification has it; `timestamp` in Unix seconds."""
-    signed = hmac.new(key, b"%s.%d.%s" % (message_id.encode(), timestamp, body), hashlib.sha256).digest()
-    return f"v1,{base64.b64encode(signed).decode()}"
+    return (0.5 + fraction / 2) * min(RETRY_CAP_S, RETRY_BASE_S * 2.0 ** min(tries - 1, 30))

@@ -1,4 +1,7 @@
-"""What a notification says: a JSON object for programs, and a sentence or two with the next command for people."""
+"""The message of a notification: a JSON object for programs, and a sentence with the next command for people.
+
+Amounts are exact, times are in UTC, and no player is named.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,8 @@ if TYPE_CHECKING:
     from retention.core.notifications.events import Event, RunToNotify
     from retention.core.runs.summary import Summary
 
-_LONGEST = 500
-"""Characters of a reason that the text quotes; the object has all of it. Chat services cut or refuse long messages."""
+_MAX_REASON_CHARS = 500
+"""Characters of a reason that the text quotes, because chat services refuse long messages. The object has all of it."""
 
 _TITLES: Mapping[Event, str] = {
     "run.halted": "run halted",
@@ -32,7 +35,7 @@ _TITLES: Mapping[Event, str] = {
 
 
 def run_message(event: Event, run: RunToNotify, summary: Summary, redact: Callable[[str], str]) -> dict[str, Any]:
-    """What is told of a run. Amounts are exact, times in UTC, and no player is named."""
+    """The message about a run; `redact` masks secrets in its texts."""
     reason = None if run.halt_reason is None else redact(run.halt_reason)
     return {
         "run": {
@@ -52,13 +55,13 @@ def run_message(event: Event, run: RunToNotify, summary: Summary, redact: Callab
             "discrepancies": summary.discrepancies,
             "incomplete": summary.incomplete,
         },
-        "text": f"Run {run.run_id} of policy {run.policy} {_what(event, reason or '', summary)}. "
-        f"Next: {_next(run, summary)}",
+        "text": f"Run {run.run_id} of policy {run.policy} {_happened(event, reason or '', summary)}. "
+        f"Next: {_next_commands(run, summary)}",
     }
 
 
 def missed_message(policy: str, times: Sequence[datetime]) -> dict[str, Any]:
-    """What is told of scheduled times that passed without a run, given the oldest first."""
+    """The message about missed times of one policy, given oldest first."""
     count, oldest, newest = len(times), time_text(times[0]), time_text(times[-1])
     when = (
         f"{counted(count, 'scheduled time')}, from {oldest} to {newest}"
@@ -72,34 +75,34 @@ def missed_message(policy: str, times: Sequence[datetime]) -> dict[str, Any]:
     }
 
 
-def serialize(event: Event, notification_id: UUID, created_at: datetime, letter: Mapping[str, Any]) -> str:
-    """The text that is kept, signed and sent: ASCII, so that its bytes are the same wherever it has been."""
+def serialize(event: Event, notification_id: UUID, created_at: datetime, message: Mapping[str, Any]) -> str:
+    """The text that is stored, signed and sent: in ASCII, so that each try sends the same bytes."""
     head = {"event": event, "notification_id": str(notification_id), "created_at": time_text(created_at)}
-    return json.dumps({**head, **letter}, separators=(",", ":"))
+    return json.dumps({**head, **message}, separators=(",", ":"))
 
 
 def chat_message(event: Event, body: str) -> tuple[str, str]:
-    """Title and text for people, from what was sealed."""
-    letter = json.loads(body)
-    policy = letter["policy"] if "missed" in letter else letter["run"]["policy"]
-    return f"retention, policy {policy}: {_TITLES[event]}", letter["text"]
+    """Title and text for people, read from a serialized message."""
+    message = json.loads(body)
+    policy = message["policy"] if "missed" in message else message["run"]["policy"]
+    return f"retention, policy {policy}: {_TITLES[event]}", message["text"]
 
 
-def _what(event: Event, reason: str, summary: Summary) -> str:
-    short = reason if len(reason) <= _LONGEST else f"{reason[:_LONGEST]}…"
+def _happened(event: Event, reason: str, summary: Summary) -> str:
+    short = reason if len(reason) <= _MAX_REASON_CHARS else f"{reason[:_MAX_REASON_CHARS]}…"
     match event:
         case "run.halted":
             return f"was halted: {short}"
         case "run.failed":
             return f"failed: {short}"
         case "run.stalled":
-            return f"makes no progress: {_live(summary)} still to be done"
+            return f"makes no progress: {_live_rounds(summary)} still to be done"
         case "run.awaiting_approval":
             return f"awaits approval: {counted(summary.rounds, 'round')}"
-    return f"is finished and needs a person: {', '.join(_open_ends(summary))}"
+    return f"is finished and needs a person: {', '.join(_to_review(summary))}"
 
 
-def _next(run: RunToNotify, summary: Summary) -> str:
+def _next_commands(run: RunToNotify, summary: Summary) -> str:
     ended = replace(
         summary, status=run.status, halt_reason=run.halt_reason, paused=run.paused, trigger=run.trigger, mode=run.mode
     )
@@ -107,12 +110,12 @@ def _next(run: RunToNotify, summary: Summary) -> str:
     return "; ".join(f"{step.command} ({step.does})" for step in steps)
 
 
-def _live(summary: Summary) -> str:
+def _live_rounds(summary: Summary) -> str:
     count = sum(counts.get(state, 0) for counts in (summary.states, summary.taken_up) for state in LIVE_STATES)
     return f"{counted(count, 'round')} {'is' if count == 1 else 'are'}"
 
 
-def _open_ends(summary: Summary) -> Iterator[str]:
+def _to_review(summary: Summary) -> Iterator[str]:
     for state in (State.IN_DOUBT, State.REJECTED, State.NOT_SENT):
         if count := summary.states.get(state, 0) + summary.taken_up.get(state, 0):
             yield f"{count} {state.value}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from retention.core.planning.plan import BROKEN
+from retention.core.planning.plan import WHY_UNPLANNABLE
 from retention.core.text import counted, time_text
 
 if TYPE_CHECKING:
@@ -36,13 +36,13 @@ class LedgerFacts:
     """
 
     holds: Sequence[Hold] = ()
-    holding: CurrentRow | None = None
-    endings: int = 0
-    rows: int = 1
+    current_row: CurrentRow | None = None
+    ended_runs: int = 0
+    view_rows: int = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Eligibility:
     """Whether a policy would plan the round now; `why_not` is empty if so."""
 
     policy: str
@@ -51,31 +51,31 @@ class Verdict:
 
 
 def explain_eligibility(
-    policy: str, scope: Scope, found: OpenRound | None, standing: LedgerFacts, as_of: datetime
-) -> Verdict:
+    policy: str, scope: Scope, found: OpenRound | None, facts: LedgerFacts, as_of: datetime
+) -> Eligibility:
     """Tell whether a policy would plan the round at `as_of`, and everything that is against it."""
     if found is None:
         reasons = ["it is not among the operator's open rounds"]
     else:
         reasons = [
             *_broken(found),
-            *_doubled(standing),
+            *_doubled(facts),
             *_out_of_scope(scope, found),
             *_too_young(scope, found, as_of),
-            *_on_hold(standing.holds, found, as_of),
-            *_in_ledger(scope, found, standing),
+            *_on_hold(facts.holds, found, as_of),
+            *_in_ledger(scope, found, facts),
         ]
-    return Verdict(policy, not reasons, tuple(reasons))
+    return Eligibility(policy, not reasons, tuple(reasons))
 
 
 def _broken(found: OpenRound) -> Iterator[str]:
     if found.broken is not None:
-        yield f"the operator's view has it with {BROKEN[found.broken]}"
+        yield f"the operator's view has it with {WHY_UNPLANNABLE[found.broken]}"
 
 
-def _doubled(standing: LedgerFacts) -> Iterator[str]:
-    if standing.rows > 1:
-        yield f"the operator's view has it {standing.rows} times; what is shown here is one of these rows"
+def _doubled(facts: LedgerFacts) -> Iterator[str]:
+    if facts.view_rows > 1:
+        yield f"the operator's view has it {facts.view_rows} times; what is shown here is one of these rows"
 
 
 def _out_of_scope(scope: Scope, found: OpenRound) -> Iterator[str]:
@@ -103,18 +103,18 @@ def _too_young(scope: Scope, found: OpenRound, as_of: datetime) -> Iterator[str]
 
 def _on_hold(holds: Sequence[Hold], found: OpenRound, as_of: datetime) -> Iterator[str]:
     for hold in holds:
-        if hold.stands(as_of) and hold.matches(found):
+        if hold.is_active(as_of) and hold.matches(found):
             until = f", until {time_text(hold.until)}" if hold.until else ""
             yield f"on hold by hold {hold.hold_id} of {hold.created_by}{until}: {hold.reason}"
 
 
-def _in_ledger(scope: Scope, found: OpenRound, standing: LedgerFacts) -> Iterator[str]:
-    if (holding := standing.holding) is not None:
-        yield f"in the ledger as {holding.state}: cancellation {holding.cancellation_id} of run {holding.run_id}"
+def _in_ledger(scope: Scope, found: OpenRound, facts: LedgerFacts) -> Iterator[str]:
+    if (row := facts.current_row) is not None:
+        yield f"in the ledger as {row.state}: cancellation {row.cancellation_id} of run {row.run_id}"
     max_runs = dict(zip(scope.partners, scope.max_runs, strict=True)).get(found.partner)
-    if max_runs is not None and standing.endings >= max_runs:
+    if max_runs is not None and facts.ended_runs >= max_runs:
         yield (
-            f"given up: rejected or already completed in {counted(standing.endings, 'run')},"
+            f"given up: rejected or already completed in {counted(facts.ended_runs, 'run')},"
             f" and max_runs is {max_runs};"
             " `retention review resolve` lets it be planned again"
         )

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from retention.core.model import OpenRound
 
 
-NOTHING_HELD = "a hold on nothing; name a partner, market, game, user or round, or several of them"
+WITHOUT_FIELDS = "a hold on nothing; name a partner, market, game, user or round, or several of them"
 """What is said of a hold without a field."""
 
 
-def ended_before(until: datetime) -> str:
+def already_ended(until: datetime) -> str:
     """Say what is wrong with a hold that ends before it begins."""
     return f"the hold would have ended at {time_text(until)}, which is past"
 
@@ -39,7 +39,7 @@ class Hold:
     released_at: datetime | None
     released_by: str | None
 
-    def stands(self, now: datetime) -> bool:
+    def is_active(self, now: datetime) -> bool:
         """Tell whether it is neither released nor at its end."""
         return self.released_at is None and (self.until is None or self.until > now)
 

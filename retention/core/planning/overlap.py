@@ -10,44 +10,44 @@ if TYPE_CHECKING:
 
     from retention.core.planning.plan import Scope
 
-SHOWN = 5
+MAX_LISTED = 5
 """Names of one kind; a warning that lists more is not read."""
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
+class NameSet:
     """Some names, or every name but some. They are compared as SQL does: to the letter."""
 
-    only: frozenset[str] | None
-    but: frozenset[str] = frozenset()
+    included: frozenset[str] | None
+    excluded: frozenset[str] = frozenset()
 
     @property
-    def none(self) -> bool:
+    def is_empty(self) -> bool:
         """Whether there is no such name."""
-        return self.only is not None and not self.only
+        return self.included is not None and not self.included
 
-    def __and__(self, other: Names) -> Names:
+    def __and__(self, other: NameSet) -> NameSet:
         """The names that are among both."""
-        but = self.but | other.but
-        if self.only is None or other.only is None:
-            only = other.only if self.only is None else self.only
+        excluded = self.excluded | other.excluded
+        if self.included is None or other.included is None:
+            included = other.included if self.included is None else self.included
         else:
-            only = self.only & other.only
-        return Names(None, but) if only is None else Names(only - but)
+            included = self.included & other.included
+        return NameSet(None, excluded) if included is None else NameSet(included - excluded)
 
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
     """What two policies both speak of. None of the three is empty."""
 
-    partners: Names
-    markets: Names
-    games: Names
+    partners: NameSet
+    markets: NameSet
+    games: NameSet
 
     def __str__(self) -> str:
         """Say it in words that follow on the two policies' names."""
         return f"both select rounds of {_listed(self.partners)} in {_listed(self.markets, 'every market')}" + (
-            "" if self.games == Names(None) else f", of {_listed(self.games, 'every game')}"
+            "" if self.games == NameSet(None) else f", of {_listed(self.games, 'every game')}"
         )
 
 
@@ -57,26 +57,26 @@ def overlap(one: Scope, other: Scope) -> Overlap | None:
     A round whose game is not known is one more name that nobody lists: `games` leaves it out, `exclude_games` does not.
     """
     found = Overlap(
-        Names(frozenset(one.partners)) & Names(frozenset(other.partners)),
+        NameSet(frozenset(one.partners)) & NameSet(frozenset(other.partners)),
         _names(one.markets, one.exclude_markets) & _names(other.markets, other.exclude_markets),
         _names(one.games, one.exclude_games) & _names(other.games, other.exclude_games),
     )
-    return None if found.partners.none or found.markets.none or found.games.none else found
+    return None if found.partners.is_empty or found.markets.is_empty or found.games.is_empty else found
 
 
-def _names(only: Iterable[str] | None, but: Iterable[str]) -> Names:
+def _names(included: Iterable[str] | None, excluded: Iterable[str]) -> NameSet:
     """What a policy's list and its list of exceptions leave."""
-    return Names(None if only is None else frozenset(only)) & Names(None, frozenset(but))
+    return NameSet(None if included is None else frozenset(included)) & NameSet(None, frozenset(excluded))
 
 
-def _listed(names: Names, every: str = "") -> str:
-    if names.only is not None:
-        return _joined(names.only)
-    return f"{every} but {_joined(names.but)}" if names.but else every
+def _listed(names: NameSet, every: str = "") -> str:
+    if names.included is not None:
+        return _joined(names.included)
+    return f"{every} but {_joined(names.excluded)}" if names.excluded else every
 
 
 def _joined(names: Iterable[str]) -> str:
     words = sorted(names)
-    if len(words) > SHOWN:
-        words = [*words[:SHOWN], f"{len(words) - SHOWN} more"]
+    if len(words) > MAX_LISTED:
+        words = [*words[:MAX_LISTED], f"{len(words) - MAX_LISTED} more"]
     return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))

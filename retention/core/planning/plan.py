@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 VIEW = "retention.open_rounds"
 """The operator's view that every plan reads."""
 
-DOUBLED = "doubled"
+DUPLICATED = "doubled"
 """Stands against a round that the operator's view has more than once."""
 
-BROKEN: Mapping[str, str] = {
+WHY_UNPLANNABLE: Mapping[str, str] = {
     "no_partner": "no partner",
     "unknown_partner": "a partner that is not configured",
     "no_market": "no market",
@@ -36,7 +36,7 @@ BROKEN: Mapping[str, str] = {
 }
 """Stands against rows of the operator's view that no run can plan, in words that follow on `with`."""
 
-EXACT = Context(prec=76)
+EXACT_CONTEXT = Context(prec=76)
 """For sums of money: the default of 28 digits is fewer than one amount may have."""
 
 
@@ -78,7 +78,7 @@ class Group:
     unjudged: int = 0
 
 
-class Doubled(NamedTuple):
+class DuplicatedRound(NamedTuple):
     """A round that the operator's view has more than once; `stale_rows` counts the rows that are stale."""
 
     partner: str
@@ -112,7 +112,7 @@ class Plan:
 
     as_of: datetime
     groups: tuple[Group, ...]
-    doubled: tuple[Doubled, ...] = ()
+    doubled: tuple[DuplicatedRound, ...] = ()
     elsewhere: tuple[OtherRun, ...] = ()
 
     @property
@@ -146,12 +146,12 @@ class Plan:
                 counts[group.partner] = counts.get(group.partner, 0) + group.rounds
         return counts
 
-    def figures(self) -> PlanTotals:
+    def totals(self) -> PlanTotals:
         """What the rails look at."""
         stakes = sum_stakes((group.currency, group.stake) for group in self.eligible)
         return PlanTotals(self.rounds, stakes, sum(group.unjudged for group in self.eligible))
 
-    def unlimited(self, limited: Iterable[str]) -> list[str]:
+    def currencies_without_limit(self, limited: Iterable[str]) -> list[str]:
         """The currencies of planned stakes that max_amount, whose currencies are `limited`, has no limit for."""
         staked = {group.currency for group in self.eligible if group.currency and is_currency(group.currency)}
         return sorted(staked - {*limited}) if limited else []
@@ -160,13 +160,13 @@ class Plan:
 def sum_stakes(stakes: Iterable[tuple[str | None, Decimal | None]]) -> dict[str, Decimal]:
     """Add up stakes by currency; one without a currency or an amount adds to none."""
     sums: dict[str, Decimal] = {}
-    with localcontext(EXACT):
+    with localcontext(EXACT_CONTEXT):
         for currency, stake in stakes:
             if currency is not None and stake is not None:
                 sums[currency] = sums.get(currency, Decimal(0)) + stake
     return sums
 
 
-def eta_seconds(rounds: dict[str, int], rates: dict[str, float]) -> float:
+def eta_s(rounds: dict[str, int], rates: dict[str, float]) -> float:
     """Seconds that a plan takes at the partners' rates, which run side by side; `rates` in requests per second."""
     return max((count / rates[partner] for partner, count in rounds.items()), default=0.0)

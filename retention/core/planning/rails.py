@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from retention.core.money import digits_text, shown_money
+from retention.core.money import display_money, padded_decimal
 from retention.core.text import counted
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _CURRENCY = re.compile("[A-Z]{3}")
 
-WINDOW_MINIMUM = 50
+MIN_REPLIES = 50
 """Replies before the failure ratio says anything."""
 
 
@@ -46,56 +46,56 @@ class Tripped:
     """A rail that stops the run, and the words for it."""
 
     rail: str
-    words: str
+    detail: str
 
     def __str__(self) -> str:
-        return f"{self.rail}: {self.words}"
+        return f"{self.rail}: {self.detail}"
 
 
-def check_plan(figures: PlanTotals, limits: Limits, passed: Sequence[str] = ()) -> list[Tripped]:
+def check_plan(totals: PlanTotals, limits: Limits, overridden: Sequence[str] = ()) -> list[Tripped]:
     """The rails that a plan trips, but for those that a person has passed."""
     tripped = []
-    if figures.rounds > limits.max_rounds:
+    if totals.rounds > limits.max_rounds:
         tripped.append(
-            Tripped("max_rounds", f"{counted(figures.rounds, 'stale round')}, the policy allows {limits.max_rounds}"),
+            Tripped("max_rounds", f"{counted(totals.rounds, 'stale round')}, the policy allows {limits.max_rounds}"),
         )
     over = [
-        f"{shown_money(figures.stakes[currency], currency)}, the policy allows {digits_text(limit, currency)}"
+        f"{display_money(totals.stakes[currency], currency)}, the policy allows {padded_decimal(limit, currency)}"
         for currency, limit in sorted(limits.max_amount.items())
-        if figures.stakes.get(currency, 0) > limit
+        if totals.stakes.get(currency, 0) > limit
     ]
     if over:
         tripped.append(Tripped("max_amount", "stakes of " + "; ".join(over)))
-    if limits.max_amount and figures.unjudged > limits.max_amount_unknown:
+    if limits.max_amount and totals.unjudged > limits.max_amount_unknown:
         what = "with a stake that max_amount cannot judge (none or a negative one, or no currency of ISO 4217)"
-        words = f"{counted(figures.unjudged, 'round')} {what}, the policy allows {limits.max_amount_unknown}"
-        tripped.append(Tripped("max_amount_unknown", words))
-    return [rail for rail in tripped if rail.rail not in passed]
+        detail = f"{counted(totals.unjudged, 'round')} {what}, the policy allows {limits.max_amount_unknown}"
+        tripped.append(Tripped("max_amount_unknown", detail))
+    return [rail for rail in tripped if rail.rail not in overridden]
 
 
-def check_replies(window: str, max_failure_ratio: float, passed: Sequence[str] = ()) -> Tripped | None:
+def check_failure_ratio(replies: str, max_failure_ratio: float, overridden: Sequence[str] = ()) -> Tripped | None:
     """The failure-ratio rail over the newest replies: "1" for each refused or unclear one, "0" for the others."""
-    if len(window) < WINDOW_MINIMUM or "max_failure_ratio" in passed:
+    if len(replies) < MIN_REPLIES or "max_failure_ratio" in overridden:
         return None
-    failed = window.count("1")
-    if failed / len(window) <= max_failure_ratio:  # not multiplied: 0.29 * 200 is less than 58
+    failed = replies.count("1")
+    if failed / len(replies) <= max_failure_ratio:  # not multiplied: 0.29 * 200 is less than 58
         return None
     allowed = f"the policy allows {max_failure_ratio * 100:g}%"
     were = "was" if failed == 1 else "were"
-    words = f"{failed} of the last {len(window)} replies {were} refused or in doubt, {allowed}"
-    return Tripped("max_failure_ratio", words)
+    detail = f"{failed} of the last {len(replies)} replies {were} refused or in doubt, {allowed}"
+    return Tripped("max_failure_ratio", detail)
 
 
-def check_closings(refused: int, max_conflicts: int, passed: Sequence[str] = ()) -> Tripped | None:
+def check_conflicts(refused: int, max_conflicts: int, overridden: Sequence[str] = ()) -> Tripped | None:
     """The rail over closings that the operator's database refused in a run."""
-    if refused <= max_conflicts or "max_conflicts" in passed:
+    if refused <= max_conflicts or "max_conflicts" in overridden:
         return None
     rounds = counted(refused, "round")
-    words = (
+    detail = (
         f"the operator's database refused to close {rounds} that the vendor had cancelled, the policy allows"
         f" {max_conflicts}; `retention review list` says why, `retention review reclose` closes them once it is mended"
     )
-    return Tripped("max_conflicts", words)
+    return Tripped("max_conflicts", detail)
 
 
 def is_currency(code: str) -> bool:

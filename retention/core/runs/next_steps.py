@@ -60,7 +60,7 @@ def resume_command(partner: str | None) -> str:
     return f"retention resume {f'--partner {shlex.quote(partner)} ' if partner is not None else ''}--by WHO"
 
 
-def pause_words(by: str, reason: str, partner: str | None) -> str:
+def pause_text(by: str, reason: str, partner: str | None) -> str:
     """Who has paused what, why, and what ends it."""
     of = f" ({partner})" if partner is not None else ""
     return f"paused by {by}: {reason}{of}; `{resume_command(partner)}` ends it"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from retention.core.runs.next_steps import pause_words
+from retention.core.runs.next_steps import pause_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
 
-class Paused(NamedTuple):
+class ActivePause(NamedTuple):
     """A pause that is on, for one partner or (None) for all."""
 
     partner: str | None
@@ -18,10 +18,10 @@ class Paused(NamedTuple):
     reason: str
 
     def __str__(self) -> str:
-        return pause_words(self.by, self.reason, self.partner)
+        return pause_text(self.by, self.reason, self.partner)
 
 
-def paused_partners(pauses: Iterable[Paused], partners: Iterable[str]) -> dict[str, str]:
+def paused_partners(pauses: Iterable[ActivePause], partners: Iterable[str]) -> dict[str, str]:
     """Which of the partners are paused, and the words of the oldest pause that covers each; `pauses` oldest first."""
     listed = [*pauses]
     found = {name: [str(one) for one in listed if one.partner in {None, name}] for name in partners}
@@ -30,9 +30,9 @@ def paused_partners(pauses: Iterable[Paused], partners: Iterable[str]) -> dict[s
 
 def pause_of_all(paused: Mapping[str, str], partners: Collection[str]) -> str | None:
     """Why a run cannot call anybody, in words; None while one of its partners may be called."""
-    return words_of(paused) if partners and len(paused) == len(partners) else None
+    return pauses_text(paused) if partners and len(paused) == len(partners) else None
 
 
-def words_of(paused: Mapping[str, str]) -> str:
+def pauses_text(paused: Mapping[str, str]) -> str:
     """What is said of these pauses, each once."""
     return "; ".join(dict.fromkeys(paused.values()))

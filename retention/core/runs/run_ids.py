@@ -10,7 +10,7 @@ from uuid import UUID
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-FEWEST, ALL = 8, 32
+MIN_DIGITS, ALL_DIGITS = 8, 32
 """Digits that a run id may be shortened to, and that it has."""
 
 _DRESS = re.compile(r"urn:uuid:|[-{}\s]", re.IGNORECASE)
@@ -28,22 +28,22 @@ class GivenRunId:
         return self.typed
 
 
-def read_run_id(typed: str) -> GivenRunId:
+def parse_run_id(typed: str) -> GivenRunId:
     """Read what somebody typed for a run id, with dashes or without. Raises ValueError, in words for people."""
     digits = _DRESS.sub("", typed)
-    if not re.fullmatch(rf"[0-9A-Fa-f]{{{FEWEST},{ALL}}}", digits):
+    if not re.fullmatch(rf"[0-9A-Fa-f]{{{MIN_DIGITS},{ALL_DIGITS}}}", digits):
         raise ValueError(
-            f"{typed!r} is no run id; write its first {FEWEST} digits or more, as `retention runs list` shows them"
+            f"{typed!r} is no run id; write its first {MIN_DIGITS} digits or more, as `retention runs list` shows them"
         )
-    return GivenRunId(typed, UUID(digits.ljust(ALL, "0")), UUID(digits.ljust(ALL, "f")))
+    return GivenRunId(typed, UUID(digits.ljust(ALL_DIGITS, "0")), UUID(digits.ljust(ALL_DIGITS, "f")))
 
 
-def digits_needed(run_id: UUID, others: Iterable[UUID]) -> int:
+def unique_digits(run_id: UUID, others: Iterable[UUID]) -> int:
     """Tell how many of a run id's first digits tell it from these others; never fewer than FEWEST."""
-    return max([FEWEST, *(_common(run_id.hex, other.hex) + 1 for other in others)])
+    return max([MIN_DIGITS, *(_common(run_id.hex, other.hex) + 1 for other in others)])
 
 
-def shown_run_id(run_id: UUID, digits: int) -> str:
+def shorten_run_id(run_id: UUID, digits: int) -> str:
     """Write a run id's first digits, with its dashes."""
     text = str(run_id)
     end = 0
@@ -56,4 +56,4 @@ def shown_run_id(run_id: UUID, digits: int) -> str:
 
 
 def _common(one: str, other: str) -> int:
-    return next((index for index, (a, b) in enumerate(zip(one, other, strict=True)) if a != b), ALL)
+    return next((index for index, (a, b) in enumerate(zip(one, other, strict=True)) if a != b), ALL_DIGITS)

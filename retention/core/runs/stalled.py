@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from retention.core.runs.halt_cause import HaltCause
 from retention.core.text import counted, time_text
 
 if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-INTERRUPTED = "interrupted: no process has worked on it any more"
+INTERRUPTED = HaltCause.INTERRUPTED.reason("no process has worked on it any more")
 """The halt_reason of a run whose processes are gone, and that nobody went on with."""
 
 
@@ -38,7 +39,7 @@ class OtherRun(NamedTuple):
     rounds: int
 
     @property
-    def stuck(self) -> bool:
+    def is_stuck(self) -> bool:
         """Whether nobody can count on it to get done with its rounds."""
         return self.stalled or not self.at_work
 
@@ -54,7 +55,7 @@ class OtherRun(NamedTuple):
         return f"{rounds} in the hands of run {self.run_id} of policy {self.policy}: {state}"
 
 
-def standing(status: str, *, at_work: bool, stalled: bool) -> str:
+def status_text(status: str, *, at_work: bool, stalled: bool) -> str:
     """A run's status in words for a list."""
     if status not in {"planned", "running"}:
         return status

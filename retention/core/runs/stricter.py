@@ -12,11 +12,11 @@ from retention.core.text import decimal_text, format_duration
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-Record = Mapping[str, Any]
+PolicyRecord = Mapping[str, Any]
 """A policy's keys and values, as the configuration has them."""
 
 
-def stricter(before: Record, now: Record | None) -> list[str]:
+def stricter_settings(before: PolicyRecord, now: PolicyRecord | None) -> list[str]:
     """Say what is stricter in the policy as it is `now` (None: there is none any more) than it was `before`.
 
     `partners` of both are named: those that the policy selects.

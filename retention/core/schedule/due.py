@@ -1,4 +1,8 @@
-"""Which of the times that have come is run, and which are missed."""
+"""Decides which scheduled times are run and which are missed.
+
+A schedule has its own row (`schedules.processed_until`). Without it, a time missed before the first run could not be
+told from a time before the schedule existed.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +15,12 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 GRACE = timedelta(seconds=60)
-"""A time that came while somebody looked is not missed for being this late: a database restarts, a process stalls."""
+"""How late a time may be run without `catch_up` if a daemon was up when it came: databases restart, processes stall."""
 
 
 @dataclass(frozen=True, slots=True)
 class DueTimes:
-    """What is to become of the times: at most the newest is run. `missed` has the oldest first."""
+    """The decision about scheduled times that have come: the one to run, if any, and the missed ones, oldest first."""
 
     run: datetime | None = None
     missed: tuple[datetime, ...] = ()
@@ -25,10 +29,10 @@ class DueTimes:
 def decide_due(
     times: Sequence[datetime], now: datetime, catch_up: timedelta | None, watched_since: datetime
 ) -> DueTimes:
-    """Decide about the times that have come and have no run yet, the oldest first.
+    """Decide about the times that have come and have no run yet, given oldest first.
 
-    The newest is run where it is not older than `catch_up`, or where somebody looked when it came (`watched_since`)
-    and little more than a moment has gone since. All others are missed: one run finds what theirs would have found.
+    Only the newest time can be run, because its run finds every round that the older ones would have found. It is run
+    if it is at most `catch_up` old. `GRACE` applies too if this daemon was already up when it came (`watched_since`).
     """
     if not times:
         return DueTimes()

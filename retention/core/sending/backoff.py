@@ -1,15 +1,15 @@
-"""How long to wait before the next attempt."""
+"""The wait before the next attempt. Full jitter spreads the retries of one bad moment."""
 
 from __future__ import annotations
 
-BASE = 0.5
-"""Seconds: the longest first wait."""
+BASE_S = 0.5
+"""Seconds of the first wait, at the most."""
 
-CAP = 60.0
-"""Seconds: no wait is longer."""
+CAP_S = 60.0
+"""Seconds of any wait, at the most."""
 
-OUTAGE_BASE = 1.0
-"""Seconds: the first pause of a partner that could not be reached."""
+OUTAGE_BASE_S = 1.0
+"""Seconds of the first pause of a partner that could not be reached."""
 
 
 def full_jitter(tries: int, fraction: float) -> float:
@@ -17,12 +17,12 @@ def full_jitter(tries: int, fraction: float) -> float:
 
     Full jitter spreads the retries of one bad moment evenly, so that they do not come back together.
     """
-    return fraction * min(CAP, BASE * 2.0 ** min(tries - 1, 30))
+    return fraction * min(CAP_S, BASE_S * 2.0 ** min(tries - 1, 30))
 
 
 def outage_pause(failures: int, fraction: float) -> float:
-    """Seconds for which a partner that could not be reached `failures` times in a row is left alone.
+    """Seconds without a request to a partner that could not be reached `failures` times in a row.
 
     At least half of the step is always waited, so that a handful of tries outlasts a restart of the vendor's gateway.
     """
-    return (0.5 + fraction / 2) * min(CAP, OUTAGE_BASE * 2.0 ** min(failures - 1, 30))
+    return (0.5 + fraction / 2) * min(CAP_S, OUTAGE_BASE_S * 2.0 ** min(failures - 1, 30))

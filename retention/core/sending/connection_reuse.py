@@ -1,7 +1,7 @@
-"""How often, and after how long, a vendor's connection may be used again, as the ends of others have shown.
+"""How often, and after how long, a vendor's connection may be used again, learned from the ends of earlier ones.
 
-A request over a connection that the vendor is just closing is in doubt. The look at a connection before each use finds
-what has arrived here already; what is on its way can only be foreseen.
+A request over a connection that the vendor is just closing ends in doubt. The check before each use finds an end that
+has arrived here. An end that is still on its way can only be foreseen.
 """
 
 from __future__ import annotations
@@ -9,33 +9,33 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 KEPT_S = 30.0
-"""Seconds for which a connection is kept that no request uses."""
+"""Seconds for which an idle connection is kept."""
 
 SOON_S = 0.02
-"""Seconds: an end that comes sooner after a reply belongs to that reply. A later one is a limit on idle connections."""
+"""Seconds after a reply: a sooner end belongs to that reply, a later one shows a limit on idle connections."""
 
 SOON_UNUSED_S = 0.2
-"""Seconds: a new connection that ends sooner was not really had, and tells nothing of how long others may wait."""
+"""Seconds: a new connection that ends sooner never really opened, and shows no limit on idle connections."""
 
 REST_S = SOON_S
-"""Seconds that a connection rests after its reply, until one was used again: its end would follow the reply at once."""
+"""Seconds that a connection rests after its reply, until one was used twice: an end would follow the reply at once."""
 
 SHARE = 0.5
-"""Share of the vendor's limit within which an idle connection is used: its clock started before ours."""
+"""Share of the vendor's limit within which an idle connection is used: the vendor's clock started before ours."""
 
 SUSPICIOUS = 2
-"""Connections in a row that ended under their second or a later request, before that counts as the vendor's way."""
+"""Connections in a row that ended under their second or a later request: then the vendor uses each only once."""
 
 WATCHED_S = 1.0
-"""Seconds that a spent connection has to stay open, to show that the vendor keeps connections now."""
+"""Seconds that a spent connection has to stay open, to show that the vendor now keeps connections."""
 
 WATCH_PAUSE_S = 10.0
-"""Seconds until the next one is watched, where the last one ended."""
+"""Seconds until the next spent connection is watched, after the last one ended."""
 
 
 @dataclass(slots=True)
 class ConnectionReuse:
-    """What is known of one address. Times in seconds; `now` on the monotonic clock, `idle` since the last reply."""
+    """Limits of one address. Times in seconds; `now` is on the monotonic clock, `idle` counts from the last reply."""
 
     known: bool = False
     idle_limit: float = KEPT_S
@@ -50,7 +50,7 @@ class ConnectionReuse:
         return idle >= limit or (self.most_uses is not None and uses >= self.most_uses)
 
     def rests(self, uses: int, idle: float) -> bool:
-        """Whether a connection has to wait: its end may be on its way, and nobody knows yet how this vendor does it."""
+        """Whether a connection has to wait: its end may be on its way, and this vendor's habit is not known yet."""
         return not self.known and uses > 0 and idle < REST_S
 
     def ended(self, uses: int, idle: float, now: float) -> None:
@@ -65,7 +65,7 @@ class ConnectionReuse:
             self.watch_from = now + WATCH_PAUSE_S
 
     def ended_in_use(self, uses: int, idle: float, now: float) -> None:
-        """Learn from one that ended under a request, without a byte of reply: one alone may have been a fault."""
+        """Learn from a connection that ended under a request, without a byte of reply; a single one may be a fault."""
         self.suspects += uses > 0
         if uses and self.suspects >= SUSPICIOUS:
             self.ended(uses, idle, now)
@@ -80,5 +80,5 @@ class ConnectionReuse:
         return self.most_uses is not None and now >= self.watch_from
 
     def stayed_open(self) -> None:
-        """The one that was watched did not end: the vendor keeps connections open."""
+        """The watched connection did not end: the vendor keeps connections open."""
         self.known, self.most_uses, self.suspects = True, None, 0

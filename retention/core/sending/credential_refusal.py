@@ -5,18 +5,18 @@ from __future__ import annotations
 import enum
 
 CHANGING_S = 10.0
-"""Seconds after a change of a secret's file in which it, or the vendor, may still be about to change."""
+"""Seconds after a change of a secret's file in which the file, or the vendor, may change once more."""
 
 LONGEST_S = 30.0
 """Seconds for which a refusal is not believed, however often the file changes."""
 
 
 class CredentialRefusal(enum.Enum):
-    """What a refusal of our credentials comes to."""
+    """Which credentials the vendor has refused."""
 
-    OLD = "of credentials that are not the configured ones any more"
-    CHANGING = "of credentials that may be about to change"
-    REAL = "of the configured credentials"
+    OLD = "earlier credentials, which are not configured any more"
+    CHANGING = "credentials that may be about to change"
+    REAL = "the configured credentials"
 
 
 def judge_credential_refusal(
@@ -24,8 +24,8 @@ def judge_credential_refusal(
 ) -> CredentialRefusal:
     """Judge the refusal of a request.
 
-    `since`: when the credentials of `now` were first used. `changed_at`: the last time when the file of one was seen to
-    change, believed or not yet.
+    `since`: when the present credentials were first used. `changed_at`: when a secret's file was last seen to change,
+    whether its new value is used yet or not.
     """
     if sent_at < since:
         return CredentialRefusal.OLD

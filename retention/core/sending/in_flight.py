@@ -1,4 +1,8 @@
-"""Requests in flight to one partner, shared by cancel requests and questions: who may claim how many."""
+"""How many rounds each kind of request may claim, so that its requests can leave soon.
+
+Probes and cancels share the partner's `concurrency`. Each kind gets half when both want more, and a kind that needs
+less leaves the rest to the other.
+"""
 
 from __future__ import annotations
 
@@ -10,22 +14,22 @@ if TYPE_CHECKING:
     from retention.core.model import Kind
 
 WINDOW_S = 0.4
-"""Seconds within which what is claimed should have left, with room to spare for a slow moment."""
+"""Seconds within which a claim's request should leave, with room to spare for a slow moment."""
 
 FIRST_LATENCY_S = 1.0
-"""Seconds that a reply is expected to take before there was one."""
+"""Seconds that the first reply is expected to take."""
 
 LATENCY_SHARE = 0.2
-"""Weight of the newest reply in the latency that is expected of the next."""
+"""Weight of the newest reply in the latency that the next one is expected to have."""
 
 
 @dataclass(slots=True)
 class InFlightLimit:
-    """How many requests may be in flight (`capacity`), and how many claims may wait for them.
+    """How many requests may be in flight (`capacity`), and how many claims may wait for their places.
 
-    A claim that waits longer than its look is good for was made for nothing. So no more are made than can leave soon:
-    one for each free place, and more where replies come so quickly that a place serves several within the window. Where
-    both kinds want more than there is, each gets half, and what cannot be halved goes to them by turns.
+    A claim that waits longer than its look is good for is wasted. Each free place therefore allows one claim, or
+    several where replies come so quickly that one place serves several requests within the window. Where both kinds
+    want more places than there are, each gets half, and an odd place goes to them by turns.
     """
 
     capacity: int
@@ -40,19 +44,19 @@ class InFlightLimit:
         self._last = kind
 
     def ended(self, kind: Kind) -> None:
-        """It does not take a place any more."""
+        """A request of this kind frees its place."""
         self.in_flight[kind] -= 1
 
     def observe(self, seconds: float) -> None:
-        """Take in how long a request took."""
+        """Learn the latency of a request, in seconds."""
         self.latency += LATENCY_SHARE * (seconds - self.latency)
 
     def waited_too_long(self) -> None:
-        """Claims were made that could not leave in time: count on free places alone until replies prove better."""
+        """Claims could not leave in time: count free places alone until replies are quick again."""
         self.latency = max(self.latency, WINDOW_S)
 
     def sated(self, kind: Kind) -> None:
-        """There is nothing more of this kind to be claimed just now."""
+        """This kind finds nothing to claim now."""
         self._wanting.discard(kind)
 
     def room(self, kind: Kind, wanted: int, waiting: Counter[Kind], connections: int) -> int:

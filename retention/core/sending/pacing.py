@@ -1,4 +1,10 @@
-"""What a sender does with its slot: pure arithmetic over a monotonic clock, in seconds."""
+"""Slots: when a request may leave, so that no sliding second at the vendor exceeds the rate.
+
+A slot is a moment of the database's clock. Slots begin when an answer can be there. When slots were computed from the
+time of reading, a late answer shifted a batch into the next batch's slots: the worst second exceeded the rate by 20 %.
+Slots come at 0.98 of the rate: a lateness of 0.012 s passes unnoticed, and 0.002 of the rate may leave later still, in
+each process. A missed slot is lost and never caught up, except within that margin (`LateBudget`). All times in seconds.
+"""
 
 from __future__ import annotations
 
@@ -6,68 +12,67 @@ from collections import deque
 from dataclasses import dataclass, field
 
 SPACING = 0.98
-"""Share of the rate at which slots are reserved: jitter on the way to the vendor's door is not ours to spend."""
+"""Share of the rate at which slots are reserved: the rest is for jitter on the way to the vendor."""
 
 TOLERANCE = 0.012
 """Seconds by which a slot may be used late without being counted."""
 
 LATE_SHARE = 0.002
-"""Share of the rate that may be sent in slots missed by more than the tolerance: spacing and tolerance leave that."""
-
+"""Share of the rate that may leave later than the tolerance: spacing and tolerance leave room for it."""
 
 LOOK_GOOD_S = 0.85
-"""Seconds from asking the database for a claim until its request has left: its look at the operator's view, the holds
-and the kill switch is young then. A second is promised; the rest is for what no clock of ours sees."""
+"""Seconds from asking the database for a claim until its request must have left: its look at the operator's view, the
+holds and the kill switch is young then. The contract promises a second; the rest is for unmeasured delays."""
 
 HORIZON_S = 0.6
 """Seconds within which a claim's slots begin, so that its requests can leave while the look is young."""
 
 TOLD_GOOD_S = 55.0
-"""Seconds for which a claim may rely on the vendor's word that a round is in progress. A minute is promised."""
+"""Seconds for which a probe's answer permits a cancel. The contract promises a minute."""
 
 
 def batch_size(rate: float, most: int) -> int:
-    """Rounds to claim at once: the slots that a look allows, so that a pause or a kill switch finds little to undo."""
+    """Rounds to claim at once: the slots inside the horizon, so that a pause finds few claims to release."""
     return max(1, min(most, int(rate * HORIZON_S)))
 
 
-LONGEST_ANSWER = 0.25
-"""Seconds: the database's answers are expected to take no longer."""
+LONGEST_ANSWER_S = 0.25
+"""Seconds that an answer of the database is expected to take, at the most."""
 
 
 @dataclass(slots=True)
 class DatabaseClock:
-    """The database's clock as this process's monotonic clock has it, in seconds, and how long its answers take.
+    """The offset from this process's monotonic clock to the database's clock, and the delay of its answers, in seconds.
 
-    What the database says of a moment is read some time after it, and a slot counted from the reading would be late by
-    as much, in the midst of the next slots. The quickest answer tells best how far the clocks are apart; what cannot be
-    true any more, as the question came later than that, is given up, since clocks drift and are set.
+    A timestamp from the database is already old when we read it. Slots computed from the time of reading would be late
+    and collide with the next batch. The fastest round trip gives the best estimate of the offset. Estimates that a
+    later round trip disproves are discarded, because clocks drift and are set.
     """
 
     ahead: float | None = None
     delay: float = 0.02
 
     def note(self, asked: float, at: float, read: float) -> float:
-        """Take in that it showed `at` at some moment between `asked` and `read`; returns by how much it is ahead."""
+        """Learn that the clock showed `at` at some moment between `asked` and `read`; returns the offset."""
         least, most = at - read, at - asked
         self.ahead = least if self.ahead is None else min(max(self.ahead, least), most)
-        self.delay = min(max(read + self.ahead - at, self.delay / 2), LONGEST_ANSWER)
+        self.delay = min(max(read + self.ahead - at, self.delay / 2), LONGEST_ANSWER_S)
         return self.ahead
 
 
 @dataclass(slots=True)
 class LateBudget:
-    """How many requests may still go out behind their slot without a burst at the vendor's door.
+    """How many requests may still leave after their slots without a burst at the vendor.
 
-    A late request falls together with those whose turn it is. A slot that is missed is therefore lost, unless the
-    margin between the rate and the pace has room for it: then nothing is gained by reserving another one.
+    A late request coincides with the requests of the present slots. A missed slot is therefore lost, unless the margin
+    between the rate and the spacing has room for it; then a new slot would gain nothing.
     """
 
     rate: float
     spent: deque[float] = field(default_factory=deque)
 
     def allows(self, slot: float, now: float) -> bool:
-        """Whether a request may leave now whose slot was `slot`."""
+        """Whether a request with this slot may leave now."""
         if now - slot <= TOLERANCE:
             return True
         while self.spent and now - self.spent[0] >= 1:

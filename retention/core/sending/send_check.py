@@ -1,4 +1,4 @@
-"""The last look before a request's bytes leave, behind every queue: pure, over a monotonic clock in seconds."""
+"""The last check before a request's bytes leave, after every queue. Times in seconds on the monotonic clock."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ if TYPE_CHECKING:
 
 
 class SendCheck(enum.Enum):
-    """What becomes of a claim whose turn has come."""
+    """The next step of a claim when its slot has come."""
 
     SEND = "sent"
-    RETURN = "handed back"
+    RETURN = "returned"
     NEW_SLOT = "kept for another slot"
 
 
 def check_send(claim: Claim, now: float, *, allowed: bool, connected: bool, budget: LateBudget) -> SendCheck:
     """Decide whether a request may leave at `now`.
 
-    `allowed`: neither a stop nor a pause, a halt or an outage of its partner is known of. `connected`: a connection is
-    in hand. A look at the operator's view that is not young any more is worth nothing: the claim is handed back, and
-    its round looked up anew. A slot that was missed is lost, unless `budget` has room for it.
+    `allowed`: no drain, pause, halt or outage of the partner is known. `connected`: a connection is at hand. After
+    `send_by` the look at the operator's view is too old: the claim is returned, and its round is claimed again. A
+    missed slot is lost, unless `budget` has room for it.
     """
-    if not allowed or not connected or now >= claim.leave_by:
+    if not allowed or not connected or now >= claim.send_by:
         return SendCheck.RETURN
     return SendCheck.SEND if budget.allows(claim.slot, now) else SendCheck.NEW_SLOT

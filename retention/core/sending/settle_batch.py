@@ -11,7 +11,7 @@ import enum
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from retention.core.evidence.closing import REFUSAL
+from retention.core.evidence.closing import ClosingRefusal
 from retention.core.sending.database_errors import ErrorClass
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class SettleBatch:
 
     def without_closing(self, message: str) -> SettleBatch:
         """The same batch for the ledger alone, with the database's message."""
-        return replace(self, close_error=REFUSAL + message)
+        return replace(self, close_error=str(ClosingRefusal(message)))
 
 
 def after_failure(batch: SettleBatch, trouble: ErrorClass, *, now: float, patience_s: float) -> NextWrite:

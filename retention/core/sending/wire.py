@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from retention.core.model import Claim, Credentials
 
-REPLY_LIMIT = 64 * 1024
+REPLY_LIMIT_BYTES = 64 * 1024
 """Bytes; a longer reply is not read to its end and not believed."""
 
 SUCCESS = range(200, 300)
@@ -52,7 +52,7 @@ _TEXT_LIMIT = 256  # the vendor's own limit for a description
 _CODE_LIMIT = 64
 _TWO_DIGIT_YEAR = re.compile(r"-[0-9]{2} ")
 _CENTURY_S = 100 * 365.2425 * 86_400
-MAX_PAUSE = 3600.0
+MAX_PAUSE_S = 3600.0
 """Seconds for which a Retry-After is obeyed at the most, where the configuration does not say otherwise."""
 
 
@@ -88,7 +88,7 @@ def encode_health(credentials: Credentials, uuid: str) -> bytes:
 
 
 def decode(
-    status: int, headers: Mapping[str, str], body: bytes | None, now: datetime, max_pause: float = MAX_PAUSE
+    status: int, headers: Mapping[str, str], body: bytes | None, now: datetime, max_pause: float = MAX_PAUSE_S
 ) -> Reply:
     """Understand a reply as far as it can be understood; never raises.
 
@@ -104,7 +104,7 @@ def decode(
             status, "0", description.decode(), currency.decode(), Decimal(amount.decode()), transaction_id.decode()
         )
     if body is None:
-        return Reply(status, problem=f"the reply is longer than {REPLY_LIMIT} bytes")
+        return Reply(status, problem=f"the reply is longer than {REPLY_LIMIT_BYTES} bytes")
     document, problem = _object(body)
     if problem:
         return Reply(status, problem=problem)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from support.model.replica import Fate
+    from support.model.fated import Fate
     from support.model.vendor import Mood
 
 

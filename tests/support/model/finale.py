@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from retention.core.model import Kind, Outcome
-from retention.core.sending.send_check import SendCheck
 from support.model.replica import Replica
 from support.model.vendor import HONEST
 
@@ -44,7 +43,7 @@ async def bring_to_an_end(promises: Promises, terms: PartnerTerms, runs: list[UU
     last = await house.plan(terms)
     promises.as_of[str(last)] = house.now
     for run_id in (last, *runs):
-        if await house.runs.start(run_id, None, again=True) is not None:
+        if await house.runs.start_run(run_id, None, again=True) is not None:
             await _finish(promises, Replica(LAST, house, terms, run_id), terms)
     return await promises.agree()
 
@@ -56,16 +55,16 @@ async def _finish(promises: Promises, replica: Replica, terms: PartnerTerms) -> 
         for kind in kinds:
             claims = await replica.claim(kind, 5)
             promises.claimed(claims)
-            for claim in claims:
+            while replica.claims:
+                claim, leaves = await replica.next_to_send()
                 promises.tell(f"the last one: {kind.value} {claim.round_id} {promises.number(claim)}")
-                check = await replica.check(claim)
-                if check is not SendCheck.SEND:
+                if not leaves:
                     continue
                 sent = await promises.sending(LAST, claim)
                 promises.arrived(sent)
                 promises.vendor.arrive(sent, HONEST, promises.moment)
                 item = await replica.hear(claim, promises.vendor.replies.pop())
-                promises.tell(f"    {item.outcome.value}, so {item.state.value}")
+                promises.tell(f"    {item.outcome.value}, so {item.state.value}" if item else "    released")
         while replica.unwritten:
             promises.written(await replica.write())
             await promises.look()

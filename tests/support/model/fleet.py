@@ -6,9 +6,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from retention.core.model import Kind, Outcome
-from retention.core.sending.send_check import SendCheck
+from support.model.fated import Fate
 from support.model.promises import Promises
-from support.model.replica import Fate, Replica
+from support.model.replica import Replica
 from support.model.vendor import Truth
 
 if TYPE_CHECKING:
@@ -88,12 +88,10 @@ class Fleet:
             options += [(6, partial(self._write, one)), (1, partial(self._keep, one))]
         if one.claims:
             options += [(8, partial(self._send, one))]
-        options += (
-            [(4, partial(self._hand_back, one))] if one.unsent or one.late or (one.stopping and one.claims) else []
-        )
-        if not one.blocked and len(one.claims) < IN_HAND:
+        options += [(4, partial(self._hand_back, one))] if one.returned else []
+        if len(one.claims) < IN_HAND:
             kinds = [*Kind] if self.terms.status_probe else [Kind.CANCEL]
-            options += [(self._lure(kind), partial(self._claim, one, kind)) for kind in kinds if not one.idle_at(kind)]
+            options += [(self._lure(kind), partial(self._claim, one, kind)) for kind in kinds if one.may_claim(kind)]
         options += [(1, partial(self._time_out, one, sent)) for sent in one.waiting.values()]
         if self._leases and min(self._leases) < self.house.now and not one.closed:
             options += [(4, partial(self._recover, one))]
@@ -144,14 +142,13 @@ class Fleet:
         for claim in claims:
             self.tell(f"    {claim.round_id} {self.promises.number(claim)}")
         self.promises.claimed(claims)
-        self._leases += [claim.expires for claim in claims]
+        self._leases += [claim.lease_until for claim in claims]
         self._to_lose = self._to_lose or bool(claims)
 
     async def _send(self, replica: Replica, chance: Chance) -> None:
-        claim = replica.claims[0]
-        check = await replica.check(claim)
-        self.tell(f"{replica.name}: {claim.kind.value} {claim.round_id} {self.promises.number(claim)}: {check.value}")
-        if check is not SendCheck.SEND:
+        claim, leaves = await replica.next_to_send()
+        self.tell(f"{replica.name}: {self.promises.request(claim)}: {'sent' if leaves else 'returned'}")
+        if not leaves:
             return
         sent = await self.promises.sending(replica.number, claim)
         if chance.end == "refused":
@@ -242,9 +239,8 @@ class Fleet:
         replica, claim = self.replicas[reply.sent.replica], reply.sent.claim
         if replica is not None and claim.uuid in replica.waiting:
             item = await replica.hear(claim, reply)
-            self.tell(
-                f"{replica.name}: reply to {claim.kind.value} {claim.round_id} {self.promises.number(claim)}: {item.outcome.value}"
-            )
+            outcome = item.outcome.value if item else "not sent"
+            self.tell(f"{replica.name}: reply to {self.promises.request(claim)}: {outcome}")
 
     async def _vanish(self, _: Chance) -> None:
         vendor = self.promises.vendor
@@ -297,7 +293,7 @@ class Fleet:
 
     async def _stop(self, replica: Replica, _: Chance) -> None:
         self.tell(f"{replica.name} is told to stop")
-        replica.stopping = True
+        replica.stop()
 
     async def _come(self, number: int, run: int, chance: Chance) -> None:
         again, deadline = chance.twice, 20.0 if chance.end == "cut" else None
@@ -306,7 +302,7 @@ class Fleet:
 
     async def _join(self, number: int, run: int, deadline: float | None, *, again: bool = False) -> None:
         self._catches_up()
-        if await self.house.runs.start(self.runs[run], deadline, again=again) is not None:
+        if await self.house.runs.start_run(self.runs[run], deadline, again=again) is not None:
             self.replicas[number] = one = Replica(number, self.house, self.terms, self.runs[run])
             await one.look()
         elif again:

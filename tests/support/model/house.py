@@ -17,9 +17,12 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from retention.core.planning.plan import Scope
+from retention.engine import retry
 from retention.ledger.database import open_database
-from retention.ledger.holds import Controls
-from retention.ledger.runs import RunLedger, RunRequest
+from retention.ledger.holds import Holds
+from retention.ledger.pauses import Pauses
+from retention.ledger.plans import Plans, RunRequest
+from retention.ledger.runs import RunLedger
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
@@ -96,6 +99,8 @@ class House:
         self.now = 0.0
         self._dsn = dsn
         self._runner = asyncio.Runner()
+        self._background: list[asyncio.Task[Any]] = []
+        self._first_wait_s = retry.FIRST_WAIT_S
         self._stack = AsyncExitStack()
 
     def __enter__(self) -> Self:
@@ -107,22 +112,39 @@ class House:
                 psycopg.sql.SQL("ALTER DATABASE {} SET search_path = model, pg_catalog, public").format(name)
             )
         self.run(self._open())
+        retry.FIRST_WAIT_S = 0.0  # the model says when a statement is tried again
         return self
 
     async def _open(self) -> None:
         self.database = await self._stack.enter_async_context(open_database(lambda: self._dsn, size=8))
         self.runs = RunLedger(self.database)
-        self.controls = Controls(self.database)
+        self.plans = Plans(self.database)
+        self.holds = Holds(self.database)
+        self.pauses = Pauses(self.database)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        retry.FIRST_WAIT_S = self._first_wait_s
+        self.run(self.end_background())
         self.run(self._stack.aclose())
         self._runner.close()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Do it on the loop that all connections belong to."""
         return self._runner.run(work)
+
+    def start(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Begin something that may outlive the step that began it, but not its example."""
+        self._background.append(task := asyncio.create_task(work))
+        return task
+
+    async def end_background(self) -> None:
+        """Cancel whatever has outlived its step."""
+        tasks, self._background = self._background, []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def sql(self, statement: LiteralString, **values: object) -> list[Any]:
         """Run a statement of the model's own."""
@@ -142,6 +164,7 @@ class House:
 
     async def begin_anew(self, rounds: list[str]) -> None:
         """Forget everything, and open these rounds five days ago."""
+        await self.end_background()
         await self.sql(_CLEAR)
         self.now = 0.0
         await self.pass_time(0)
@@ -157,7 +180,7 @@ class House:
     async def plan(self, terms: PartnerTerms) -> UUID:
         """Plan a run."""
         run_id = uuid4()
-        assert await self.runs.create(RunRequest(run_id, "nightly", "enforce", "ann", None, {}), SCOPE, [terms])
+        assert await self.plans.create_run(RunRequest(run_id, "nightly", "enforce", "ann", None, {}), SCOPE, [terms])
         return run_id
 
     async def close(self, name: str) -> None:
@@ -181,9 +204,9 @@ class House:
     async def toggle_hold(self, name: str, hold: int | None) -> int | None:
         """Put a round on hold, or release that hold; returns the one that stands then."""
         if hold is not None:
-            await self.controls.hold_release(hold, "ann")
+            await self.holds.release_hold(hold, "ann")
             return None
-        return await self.controls.hold_add(PARTNER, None, None, None, name, "a complaint", "ann", None)
+        return await self.holds.add_hold(PARTNER, None, None, None, name, "a complaint", "ann", None)
 
     async def refuse(self, name: str, *, refuse: bool) -> None:
         """Let the operator's function raise for a round, or no longer."""
@@ -211,15 +234,23 @@ class House:
         )
         return {row.uuid: row.open for row in rows}
 
+    async def released(self, uuids: Iterable[str]) -> set[str]:
+        """Which of these attempts the ledger has as released."""
+        rows = await self.sql(
+            "SELECT uuid::text FROM retention.attempts WHERE outcome = 'released' AND uuid = ANY (%(uuids)s::uuid[])",
+            uuids=[*uuids],
+        )
+        return {row.uuid for row in rows}
+
     async def toggle_pause(self) -> bool:
         """Throw the kill switch for everybody, or release it; whether it is thrown then."""
-        if await self.controls.pauses():
+        if await self.pauses.list_pauses():
             await self.resume()
             return False
-        await self.controls.pause(None, "ann", "a look at something")
+        await self.pauses.begin_pause(None, "ann", "a look at something")
         return True
 
     async def resume(self) -> None:
         """Release the kill switch if it is thrown."""
-        if await self.controls.pauses():
-            await self.controls.resume(None, "ann")
+        if await self.pauses.list_pauses():
+            await self.pauses.end_pause(None, "ann")

@@ -10,9 +10,10 @@ import hypothesis.strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from support.model.chance import Chance
+from support.model.engine_parts import terms
+from support.model.fated import Fate
 from support.model.finale import bring_to_an_end
 from support.model.fleet import Fleet
-from support.model.replica import Fate, terms
 from support.model.vendor import MOODS
 
 if TYPE_CHECKING:

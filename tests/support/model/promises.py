@@ -118,6 +118,10 @@ class Promises:
         """A request's number in the story, the same each time that it is played."""
         return f"#{self._numbers.setdefault(claim.uuid, len(self._numbers) + 1)}"
 
+    def request(self, claim: Claim) -> str:
+        """A request in the story."""
+        return f"{claim.kind.value} {claim.round_id} {self.number(claim)}"
+
     def broken(self, promise: str) -> BrokenError:
         """The promise, and how it came to be broken."""
         return BrokenError("\n".join([*self.story, f"BROKEN: {promise}"]))

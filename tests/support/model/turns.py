@@ -16,12 +16,12 @@ import psycopg
 from hypothesis import HealthCheck, Phase, given, settings
 
 from retention.core.model import Kind, Outcome
-from retention.core.sending.send_check import SendCheck
 from retention.ledger.database import Database
 from support.evidence import Evidence
+from support.model.engine_parts import terms
 from support.model.finale import bring_to_an_end
 from support.model.promises import BrokenError, Promises
-from support.model.replica import Replica, terms
+from support.model.replica import Replica
 from support.model.vendor import MOODS
 
 if TYPE_CHECKING:
@@ -45,11 +45,11 @@ class Held(Database):
         self._turns = turns
         self._number = number
 
-    def at_work(self) -> Database:
+    def bulk(self) -> Database:
         """The same: how long an answer takes is up to the schedule."""
         return self
 
-    def prompt(self) -> Database:
+    def control(self) -> Database:
         """The same."""
         return self
 
@@ -88,7 +88,7 @@ class Turns:
         self.promises.tell(f"{len(self.names)} rounds, {self._replicas} replicas")
         run_id = await self.house.plan(self.terms)
         self.promises.as_of[str(run_id)] = self.house.now
-        await self.house.runs.start(run_id, None)
+        await self.house.runs.start_run(run_id, None)
         for number in range(self._replicas):
             self._tasks[number] = asyncio.create_task(self._work(number, run_id))
         try:
@@ -103,6 +103,7 @@ class Turns:
             for task in self._tasks.values():
                 task.cancel()
             ends = await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+            await self.house.end_background()
         for end in ends:
             if isinstance(end, psycopg.IntegrityError):
                 raise self.promises.broken(f"the ledger's own constraints had to prevent it: {end}") from end
@@ -169,19 +170,18 @@ class Turns:
 
     async def _send(self, replica: Replica) -> None:
         """Send one request, and wait for the reply; a turn that comes before it is the timeout."""
-        claim = replica.claims[0]
         vendor = self.promises.vendor
-        check = await replica.check(claim)
-        self.promises.tell(
-            f"{replica.name}: {claim.kind.value} {claim.round_id} {self.promises.number(claim)}: {check.value}"
-        )
-        if check is not SendCheck.SEND:
+        claim, leaves = await replica.next_to_send()
+        self.promises.tell(f"{replica.name}: {self.promises.request(claim)}: {'sent' if leaves else 'returned'}")
+        if not leaves:
             return
         vendor.requests.append(await self.promises.sending(replica.number, claim))
         await self.turn(replica.number)
         reply = next((reply for reply in vendor.replies if reply.sent.claim.uuid == claim.uuid), None)
         item = await replica.hear(claim, reply, "timeout")
-        self.promises.tell(f"{replica.name}: {self.promises.number(claim)} {item.outcome.value}")
+        self.promises.tell(
+            f"{replica.name}: {self.promises.number(claim)} {item.outcome.value if item else 'not sent'}"
+        )
 
 
 def take_turns(house: House, examples: int, *, seed: int, shorten: bool = True) -> Evidence:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from retention.core.clock_check import ClockCheck, Reading, shift
+from retention.core.clock_check import ClockCheck, ClockReading, offset_text
 
 STEADY = 15.0
 
 
-def reading(at: float, *, ahead: float = 0.0, took: float = 0.01, wall: float = 0.0) -> Reading:
+def reading(at: float, *, ahead: float = 0.0, took: float = 0.01, wall: float = 0.0) -> ClockReading:
     """A reading made at monotonic second `at`, by a database `ahead` of a process whose calendar is off by `wall`."""
-    return Reading(1e9 + at + took / 2 + ahead, at, at + took, 1e9 + at + wall, 1e9 + at + took + wall)
+    return ClockReading(1e9 + at + took / 2 + ahead, at, at + took, 1e9 + at + wall, 1e9 + at + took + wall)
 
 
 @pytest.mark.parametrize(("ahead", "wall", "said"), [
@@ -66,5 +66,5 @@ def test_a_clock_that_is_slewed_or_stands_still_does_not_jump() -> None:
 
 def test_a_difference_is_put_into_words() -> None:
     """A small difference is told to the hundredth."""
-    assert "0.02 s ahead of" == shift(0.02)
-    assert "12 s behind" == shift(-12)
+    assert "0.02 s ahead of" == offset_text(0.02)
+    assert "12 s behind" == offset_text(-12)

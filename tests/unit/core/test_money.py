@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retention.core.money import digits_text, minor_digits, shown_money, shown_sums, shown_words
+from retention.core.money import display_amounts_in, display_money, display_sums, minor_digits, padded_decimal
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ from retention.core.money import digits_text, minor_digits, shown_money, shown_s
 )
 def test_an_amount_has_its_currencys_digits(amount: str | None, currency: str | None, shown: str) -> None:
     """At least the minor units are shown; what is not known says so, in one word."""
-    assert shown == shown_money(None if amount is None else Decimal(amount), currency)
+    assert shown == display_money(None if amount is None else Decimal(amount), currency)
 
 
 @given(
@@ -47,14 +47,14 @@ def test_an_amount_has_its_currencys_digits(amount: str | None, currency: str | 
 )
 def test_no_amount_is_ever_rounded(amount: Decimal, currency: str | None) -> None:
     """What is shown is the very same number, with no fewer digits than the currency has."""
-    text = digits_text(amount, currency)
+    text = padded_decimal(amount, currency)
     assert amount == Decimal(text)
     assert minor_digits(currency) <= len(text.partition(".")[2])
 
 
 def test_sums_come_by_currency() -> None:
     """Sums are told in the order of their currencies."""
-    assert ["1.00 EUR", "2 JPY"] == shown_sums({"JPY": Decimal(2), "EUR": Decimal(1)})
+    assert ["1.00 EUR", "2 JPY"] == display_sums({"JPY": Decimal(2), "EUR": Decimal(1)})
 
 
 @pytest.mark.parametrize(
@@ -69,4 +69,4 @@ def test_sums_come_by_currency() -> None:
 )
 def test_amounts_in_our_sentences_have_them_too(text: str, shown: str) -> None:
     """Only amounts are written anew; ids beside letters stay."""
-    assert shown == shown_words(text)
+    assert shown == display_amounts_in(text)

@@ -13,7 +13,7 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retention.core.secret_echo import echoed_alone, echoed_within, weakness
+from retention.core.secret_echo import is_echo_if_contained, is_echo_if_equal, why_weak
 from retention.log import configure
 from retention.redaction import MASK, Redactor
 
@@ -52,14 +52,14 @@ def redactor(*more: str) -> Redactor:
 )
 def test_chance_writes_what_is_short_or_has_no_letter(secret: str, weak: bool) -> None:
     """What is shorter than eight characters, or has no letter, is never looked for in identifiers."""
-    assert (weak, not weak) == (weakness(secret) is not None, echoed_alone(secret))
-    assert not (weak and echoed_within(secret, login=False))
+    assert (weak, not weak) == (why_weak(secret) is not None, is_echo_if_equal(secret))
+    assert not (weak and is_echo_if_contained(secret, login=False))
 
 
 def test_a_login_within_an_identifier_is_a_name() -> None:
     """A vendor may begin its identifiers with the account's name; it does not with a token."""
-    assert (True, False) == (echoed_within(LOGIN, login=False), echoed_within(LOGIN, login=True))
-    assert not echoed_within("acme-mt1-ab", login=False)
+    assert (True, False) == (is_echo_if_contained(LOGIN, login=False), is_echo_if_contained(LOGIN, login=True))
+    assert not is_echo_if_contained("acme-mt1-ab", login=False)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What comes of closing a round once more, as values."""
+"""Another try to close a round in the operator's database: its note, and the refusal in a stored detail."""
 
 from __future__ import annotations
 
@@ -6,51 +6,66 @@ from datetime import UTC, datetime
 
 import pytest
 
-from retention.core.evidence.closing import RoundLook, Verdict, refusal_in, refused, verdict
+from retention.core.evidence.closing import (
+    ClosingNote,
+    ClosingRefusal,
+    ClosingResult,
+    closing_note,
+    refusal_note,
+    split_detail,
+)
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 
 
-def look(*, closed: bool = False, another: bool = False, still_open: bool = False) -> RoundLook:
-    """What a call showed."""
-    return RoundLook(closed, another, still_open)
+def result(*, closed: bool = False, another: bool = False, still_open: bool = False) -> ClosingResult:
+    """The result of a call."""
+    return ClosingResult(closed, another, still_open)
 
 
 @pytest.mark.parametrize("resolved", [True, False])
 @pytest.mark.parametrize("detail", [None, "close_rounds: no such wallet", "asked twice; close_rounds: a; b"])
-def test_what_was_there_before_is_kept_once_it_is_closed(detail: str | None, resolved: bool) -> None:
-    """Closed, it needs nobody; who closed it when stands behind all that stood there."""
-    told = verdict(look(closed=True), detail, "ann", AT, resolved=resolved)
+def test_a_closed_round_keeps_its_earlier_detail(detail: str | None, resolved: bool) -> None:
+    """A closed round is not listed any more, and its detail ends with who closed it and when."""
+    note = closing_note(result(closed=True), detail, "ann", AT, resolved=resolved)
     words = "closed at the operator's by ann at 2026-03-01T00:00:00Z"
-    assert Verdict(f"{detail}; {words}" if detail else words) == told
+    assert ClosingNote(f"{detail}; {words}" if detail else words) == note
 
 
 @pytest.mark.parametrize("resolved", [True, False])
-def test_what_may_be_open_stays_listed(resolved: bool) -> None:
-    """While the view has the round, or another under its id, it stays listed, resolved or not."""
-    seen_open = (look(still_open=True), look(another=True), look(another=True, still_open=True))
-    for seen in (*seen_open, look(closed=True, still_open=True)):
-        assert verdict(seen, None, "ann", AT, resolved=resolved).why
+def test_a_round_that_may_be_open_stays_listed(resolved: bool) -> None:
+    """While the view has the round, or another one under its id, the cancellation stays listed, resolved or not."""
+    seen_open = (result(still_open=True), result(another=True), result(another=True, still_open=True))
+    for seen in (*seen_open, result(closed=True, still_open=True)):
+        assert closing_note(seen, None, "ann", AT, resolved=resolved).why
 
 
-def test_what_is_open_nowhere_waits_for_a_word() -> None:
-    """Not open any more, it needs a person's word where there is none yet, and nothing where there is."""
+def test_a_round_that_is_not_open_waits_for_its_resolution() -> None:
+    """A round that is not open any more stays listed until a person has resolved it."""
     assert (
-        verdict(look(), "x", "ann", AT, resolved=False).why
+        closing_note(result(), "x", "ann", AT, resolved=False).why
         == "the round is not open in the operator's view any more; resolve it"
     )
-    told = verdict(look(), "x", "ann", AT, resolved=True)
+    note = closing_note(result(), "x", "ann", AT, resolved=True)
     assert (None, "x; not open at the operator's any more when ann looked at 2026-03-01T00:00:00Z") == (
-        told.why,
-        told.detail,
+        note.why,
+        note.detail,
     )
 
 
-def test_a_refusal_takes_the_place_of_the_one_before() -> None:
-    """However often it is tried, the newest refusal is told, and what is no refusal stays."""
+def test_a_refusal_replaces_the_one_before() -> None:
+    """A detail names the newest refusal alone, behind the text that is no refusal."""
     detail: str | None = "asked twice"
     for words in ("one", "two; with more", "three"):
-        detail = refused(detail, words).detail
-        assert (f"asked twice; close_rounds: {words}", f"close_rounds: {words}") == (detail, refusal_in(detail))
-    assert "close_rounds: b" == refused("close_rounds: a", "b").detail
-    assert [None, None] == [refusal_in(None), refusal_in("the vendor says close_rounds: x")]
+        detail = refusal_note(detail, words).detail
+        assert (f"asked twice; close_rounds: {words}", ("asked twice", ClosingRefusal(words))) == (
+            detail,
+            split_detail(detail),
+        )
+    assert "close_rounds: b" == refusal_note("close_rounds: a", "b").detail
+
+
+def test_a_detail_without_a_refusal_has_none() -> None:
+    """The function's name within other words is no refusal."""
+    assert (None, None) == split_detail(None)
+    assert ("the vendor says close_rounds: x", None) == split_detail("the vendor says close_rounds: x")

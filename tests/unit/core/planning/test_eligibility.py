@@ -146,22 +146,22 @@ def test_a_hold_on_a_game_spares_no_round_whose_game_is_unknown() -> None:
 
 def test_the_ledgers_own_rows_are_told() -> None:
     """A row that has the round to itself is named with its run."""
-    holding = CurrentRow(12, UUID(int=5), "in_doubt")
+    current_row = CurrentRow(12, UUID(int=5), "in_doubt")
 
-    assert (f"in the ledger as in_doubt: cancellation 12 of run {UUID(int=5)}",) == why_not(holding=holding)
+    assert (f"in the ledger as in_doubt: cancellation 12 of run {UUID(int=5)}",) == why_not(current_row=current_row)
 
 
 def test_a_round_is_given_up_after_its_partners_max_runs() -> None:
     """Each partner has its own number of runs after which a round waits for a person."""
-    assert () == why_not(endings=2)
+    assert () == why_not(ended_runs=2)
     words = "given up: rejected or already completed in {0}, and max_runs is {1}; `retention review resolve` lets it be planned again"
-    assert (words.format("3 runs", 3),) == why_not(endings=3)
+    assert (words.format("3 runs", 3),) == why_not(ended_runs=3)
     assert (words.format("1 run", 1),) == why_not(
         replace(
             ROUND,
             partner="other",
         ),
-        endings=1,
+        ended_runs=1,
     )
     assert () == why_not(replace(ROUND, partner="other"))
 
@@ -170,7 +170,7 @@ def test_everything_that_stands_against_it_is_told_at_once() -> None:
     """Nobody has to mend one thing to be told of the next."""
     found = replace(ROUND, market="DK", opened_at=NOW, last_activity_at=NOW)
 
-    assert 6 == len(why_not(found, holds=(HOLD,), holding=CurrentRow(1, UUID(int=1), "planned"), endings=9))
+    assert 6 == len(why_not(found, holds=(HOLD,), current_row=CurrentRow(1, UUID(int=1), "planned"), ended_runs=9))
 
 
 @given(st.timedeltas(timedelta(0), timedelta(days=9)), st.timedeltas(timedelta(0), timedelta(days=9)))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retention.core.planning.plan import Group, Plan, Scope, eta_seconds, sum_stakes
+from retention.core.planning.plan import Group, Plan, Scope, eta_s, sum_stakes
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -59,8 +59,8 @@ def test_a_plan_tells_what_it_leaves_out() -> None:
 
 def test_the_rails_see_what_is_planned() -> None:
     """Stakes are summed by currency over the planned rounds alone; what has no currency or no amount adds to none."""
-    figures = PLAN.figures()
-    assert (18, {"EUR": Decimal(3), "SEK": Decimal("0.10")}) == (figures.rounds, figures.stakes)
+    totals = PLAN.totals()
+    assert (18, {"EUR": Decimal(3), "SEK": Decimal("0.10")}) == (totals.rounds, totals.stakes)
 
 
 def test_a_scope_has_no_limit_that_nobody_set() -> None:
@@ -71,8 +71,8 @@ def test_a_scope_has_no_limit_that_nobody_set() -> None:
 def test_an_empty_plan_is_one() -> None:
     """Nothing stale: no rounds, no oldest, no stakes, no time to take."""
     plan = Plan(NOW, ())
-    assert (0, None, {}, {}) == (plan.rounds, plan.oldest, plan.left_out(), plan.figures().stakes)
-    assert 0.0 == eta_seconds(plan.by_partner(), {})
+    assert (0, None, {}, {}) == (plan.rounds, plan.oldest, plan.left_out(), plan.totals().stakes)
+    assert 0.0 == eta_s(plan.by_partner(), {})
 
 
 @given(st.lists(st.integers(0, 10**38 - 1), max_size=20))
@@ -90,4 +90,4 @@ def test_sums_of_stakes_are_exact(units: list[int]) -> None:
 )
 def test_partners_are_worked_on_side_by_side(seconds: float, rounds: dict[str, int]) -> None:
     """A plan takes as long as its slowest partner."""
-    assert seconds == eta_seconds(rounds, {"acme": 20.0, "beta": 0.5})
+    assert seconds == eta_s(rounds, {"acme": 20.0, "beta": 0.5})

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retention.core.planning.rails import WINDOW_MINIMUM, Limits, PlanTotals, check_plan, check_replies, is_currency
+from retention.core.planning.rails import MIN_REPLIES, Limits, PlanTotals, check_failure_ratio, check_plan, is_currency
 
 LIMITS = Limits(100, {"EUR": Decimal("50.00"), "SEK": Decimal(500)})
 
@@ -95,26 +95,26 @@ def test_a_person_passes_one_rail_and_no_other() -> None:
 )
 def test_too_many_failures_stop_a_run(trips: bool, window: str, ratio: float) -> None:
     """More than the share that is allowed, of the newest replies, and not before there are fifty of them."""
-    assert trips == (check_replies(window, ratio) is not None)
+    assert trips == (check_failure_ratio(window, ratio) is not None)
 
 
-@given(st.integers(WINDOW_MINIMUM, 200), st.data())
+@given(st.integers(MIN_REPLIES, 200), st.data())
 @settings(deadline=None)
 def test_the_share_itself_is_allowed(replies: int, data: st.DataObject) -> None:
     """Whatever share is written down, exactly that many failures pass, and one more does not."""
     failed = data.draw(st.integers(1, replies - 1))
     ratio = failed / replies
-    assert check_replies("1" * failed + "0" * (replies - failed), ratio) is None
-    assert check_replies("1" * (failed + 1) + "0" * (replies - failed - 1), ratio) is not None
+    assert check_failure_ratio("1" * failed + "0" * (replies - failed), ratio) is None
+    assert check_failure_ratio("1" * (failed + 1) + "0" * (replies - failed - 1), ratio) is not None
 
 
 def test_the_share_is_named_as_it_was_written() -> None:
     """The words hold both figures, a share below one per cent too; a person may pass this rail like any other."""
     window = "1" * 3 + "0" * 197
     expected = "max_failure_ratio: 3 of the last 200 replies were refused or in doubt, the policy allows 0.5%"
-    assert expected == str(check_replies(window, 0.005))
-    assert str(check_replies("1" * 200, 0.29)).endswith("the policy allows 29%")
-    assert check_replies(window, 0.005, ["max_failure_ratio"]) is None
+    assert expected == str(check_failure_ratio(window, 0.005))
+    assert str(check_failure_ratio("1" * 200, 0.29)).endswith("the policy allows 29%")
+    assert check_failure_ratio(window, 0.005, ["max_failure_ratio"]) is None
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from retention.core.model import State
-from retention.core.runs.next_steps import next_steps, pause_words
+from retention.core.runs.next_steps import next_steps, pause_text
 from retention.core.runs.summary import Summary
 
 RUN = UUID(int=7)
@@ -100,7 +100,7 @@ def test_a_scheduled_run_goes_on_by_itself() -> None:
 
 def test_a_pause_names_the_command_that_ends_it() -> None:
     """A partner's pause is ended with its name, as a shell takes it."""
-    assert "paused by ann: why; `retention resume --by WHO` ends it" == pause_words("ann", "why", None)
-    assert "paused by ann: why (a b); `retention resume --partner 'a b' --by WHO` ends it" == pause_words(
+    assert "paused by ann: why; `retention resume --by WHO` ends it" == pause_text("ann", "why", None)
+    assert "paused by ann: why (a b); `retention resume --partner 'a b' --by WHO` ends it" == pause_text(
         "ann", "why", "a b"
     )

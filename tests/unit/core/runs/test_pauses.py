@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from retention.core.runs.pauses import Paused, pause_of_all, paused_partners, words_of
+from retention.core.runs.pauses import ActivePause, pause_of_all, paused_partners, pauses_text
 
-ALL, ACME = Paused(None, "ann", "incident 4"), Paused("acme", "bob", "odd refunds")
+ALL, ACME = ActivePause(None, "ann", "incident 4"), ActivePause("acme", "bob", "odd refunds")
 ALL_WORDS = "paused by ann: incident 4; `retention resume --by WHO` ends it"
 ACME_WORDS = "paused by bob: odd refunds (acme); `retention resume --partner acme --by WHO` ends it"
 
@@ -18,11 +18,11 @@ ACME_WORDS = "paused by bob: odd refunds (acme); `retention resume --partner acm
         ((ACME,), {"acme": ACME_WORDS}, None),
         ((ALL,), {"acme": ALL_WORDS, "other": ALL_WORDS}, ALL_WORDS),
         ((ACME, ALL), {"acme": ACME_WORDS, "other": ALL_WORDS}, f"{ACME_WORDS}; {ALL_WORDS}"),
-        ((Paused("elsewhere", "bob", "x"),), {}, None),
+        ((ActivePause("elsewhere", "bob", "x"),), {}, None),
     ],
 )
 def test_a_pause_stops_its_partner_and_only_all_pauses_a_run(
-    pauses: tuple[Paused, ...], paused: dict[str, str], of_all: str | None
+    pauses: tuple[ActivePause, ...], paused: dict[str, str], of_all: str | None
 ) -> None:
     """A partner is paused by the oldest pause that covers it, and a run stops where no partner is left to call."""
     partners = ("acme", "other")
@@ -32,4 +32,4 @@ def test_a_pause_stops_its_partner_and_only_all_pauses_a_run(
 
 def test_a_run_without_partners_is_not_paused() -> None:
     """Nobody to call is no pause."""
-    assert (None, "") == (pause_of_all({}, ()), words_of({}))
+    assert (None, "") == (pause_of_all({}, ()), pauses_text({}))

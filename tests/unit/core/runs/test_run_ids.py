@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from retention.core.runs.run_ids import digits_needed, read_run_id, shown_run_id
+from retention.core.runs.run_ids import parse_run_id, shorten_run_id, unique_digits
 
 RUN = UUID("3f2a9c1e-5504-457d-bdf7-cf0c0811b446")
 
@@ -29,7 +29,7 @@ RUN = UUID("3f2a9c1e-5504-457d-bdf7-cf0c0811b446")
 )
 def test_a_run_id_may_be_shortened(typed: str) -> None:
     """From eight digits on, with dashes or without, in any case, what is typed means the ids that begin with it."""
-    given = read_run_id(typed)
+    given = parse_run_id(typed)
     assert given.lowest <= RUN <= given.highest
     assert typed == str(given)
     assert not given.lowest <= UUID(int=RUN.int ^ (1 << 96)) <= given.highest
@@ -41,7 +41,7 @@ def test_a_run_id_may_be_shortened(typed: str) -> None:
 def test_what_is_no_run_id_is_refused(typed: str) -> None:
     """Fewer than eight digits, more than all, or no digits: refused with what to write."""
     with pytest.raises(ValueError, match="is no run id; write its first 8 digits or more, as `retention runs list`"):
-        read_run_id(typed)
+        parse_run_id(typed)
 
 
 @pytest.mark.parametrize(
@@ -55,4 +55,4 @@ def test_what_is_no_run_id_is_refused(typed: str) -> None:
 )
 def test_as_many_digits_are_shown_as_tell_it_from_others(others: list[str], shown: str) -> None:
     """Eight digits where they do, else one more than any other id has in common with it."""
-    assert shown == shown_run_id(RUN, digits_needed(RUN, map(UUID, others)))
+    assert shown == shorten_run_id(RUN, unique_digits(RUN, map(UUID, others)))

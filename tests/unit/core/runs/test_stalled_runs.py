@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from retention.core.runs.stalled import OtherRun, standing
+from retention.core.runs.stalled import OtherRun, status_text
 
 THREE = datetime(2026, 3, 5, 3, 0, tzinfo=UTC)
 NAME = UUID(int=1)
@@ -39,7 +39,7 @@ def test_another_run_is_named_and_what_can_be_expected_of_it(
 ) -> None:
     """Whoever finds rounds in another run's hands is told which run, how many, and whether it gets done with them."""
     other = OtherRun(NAME, "nightly", "running", THREE, at_work, stalled, rounds)
-    assert stuck == other.stuck
+    assert stuck == other.is_stuck
     assert words.format(run=NAME) in str(other)
 
 
@@ -57,4 +57,4 @@ def test_another_run_is_named_and_what_can_be_expected_of_it(
 )
 def test_a_list_shows_what_a_run_is_at(status: str, at_work: bool, stalled: bool, shown: str) -> None:
     """A run whose processes are gone does not pass for one that is running."""
-    assert shown == standing(status, at_work=at_work, stalled=stalled)
+    assert shown == status_text(status, at_work=at_work, stalled=stalled)

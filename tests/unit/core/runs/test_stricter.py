@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from retention.core.runs.stricter import stricter
+from retention.core.runs.stricter import stricter_settings
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 POLICY: dict[str, Any] = {
@@ -51,25 +51,25 @@ POLICY: dict[str, Any] = {
 )
 def test_each_key_can_become_stricter(change: dict[str, Any], words: str) -> None:
     """A value that selects less or allows less is told with both values; going back is not stricter."""
-    assert [words] == stricter(POLICY, POLICY | change)
-    assert [] == stricter(POLICY | change, POLICY)
+    assert [words] == stricter_settings(POLICY, POLICY | change)
+    assert [] == stricter_settings(POLICY | change, POLICY)
 
 
 def test_what_is_new_is_stricter_than_nothing() -> None:
     """A limit that was not there before is stricter; one that is gone is not."""
     bare = POLICY | dict.fromkeys(("idle_longer_than", "deadline", "markets"))
-    assert 3 == len(stricter(bare, POLICY))
-    assert [] == stricter(POLICY, bare)
+    assert 3 == len(stricter_settings(bare, POLICY))
+    assert [] == stricter_settings(POLICY, bare)
 
 
 def test_what_nobody_can_judge_is_no_matter_without_a_limit() -> None:
     """Without max_amount, max_amount_unknown limits nothing; a limit that is new is told by itself."""
     free = POLICY | {"max_amount": {}, "max_amount_unknown": 5}
-    assert [] == stricter(free, free | {"max_amount_unknown": 0})
-    assert "max_amount of EUR was not set, is 500" in stricter(free, POLICY)
+    assert [] == stricter_settings(free, free | {"max_amount_unknown": 0})
+    assert "max_amount of EUR was not set, is 500" in stricter_settings(free, POLICY)
 
 
 def test_the_same_policy_is_not_stricter() -> None:
     """Nothing changed, nothing to say; a policy that is gone is as strict as can be."""
-    assert [] == stricter(POLICY, POLICY)
-    assert ["the policy is not configured any more"] == stricter(POLICY, None)
+    assert [] == stricter_settings(POLICY, POLICY)
+    assert ["the policy is not configured any more"] == stricter_settings(POLICY, None)

@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from retention.core.model import Claim, Credentials, Kind, Reply
-from retention.core.sending.wire import REPLY_LIMIT, decode, encode_cancel, encode_health, encode_status
+from retention.core.sending.wire import REPLY_LIMIT_BYTES, decode, encode_cancel, encode_health, encode_status
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 CREDENTIALS = Credentials('acme "quoted"', "tök\\en")
@@ -62,13 +62,13 @@ def claim(**changes: Any) -> Claim:
         "game_id": "lm_1_pumpkinfarm",
         "user_id": "tester",
         "round_id": "123456",
-        "tries": 1,
+        "attempts": 1,
         "probes": 0,
-        "doubtful": False,
-        "refused": False,
+        "may_have_taken_effect": False,
+        "refusal_pending_probe": False,
         "slot": 0.0,
-        "leave_by": 1.0,
-        "expires": 15.0,
+        "send_by": 1.0,
+        "lease_until": 15.0,
     }
     return Claim(**{**values, **changes})
 
@@ -508,7 +508,7 @@ def test_amounts_round_trip(amount: tuple[Decimal, str]) -> None:
 
 def hostile() -> list[Any]:
     """Bodies of the greatest length that is read, each made to cost something."""
-    size = REPLY_LIMIT - 100
+    size = REPLY_LIMIT_BYTES - 100
     literals = {
         "digits": "1" * size,
         "digits in a text": f'"{"1" * size}"',
@@ -532,9 +532,9 @@ def hostile() -> list[Any]:
             for name, literal in literals.items()
             for field in fields
         ),
-        pytest.param(b"[" * REPLY_LIMIT, id="lists without end"),
-        pytest.param(b'{"error":' * (REPLY_LIMIT // 9), id="objects without end"),
-        pytest.param(b"\xff" * REPLY_LIMIT, id="no UTF-8"),
+        pytest.param(b"[" * REPLY_LIMIT_BYTES, id="lists without end"),
+        pytest.param(b'{"error":' * (REPLY_LIMIT_BYTES // 9), id="objects without end"),
+        pytest.param(b"\xff" * REPLY_LIMIT_BYTES, id="no UTF-8"),
     ]
 
 

@@ -1,0 +1,75 @@
+"""Names that somebody gave: which of those that there are was meant, and how a refusal lists them."""
+
+from __future__ import annotations
+
+import enum
+import unicodedata
+from contextlib import suppress
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from retention.core.text import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+IGNORED_SIGNS = "{}()[]<>\"'-_:./ "
+"""What two spellings of one name may differ by, besides the case."""
+
+MAX_LISTED = 20
+"""Names in a list at the most."""
+
+
+class NameKind(enum.StrEnum):
+    """What a name is the name of."""
+
+    MARKET = "market"
+    GAME = "game"
+    PARTNER = "partner"
+    POLICY = "policy"
+
+
+_WITHOUT = str.maketrans(dict.fromkeys(IGNORED_SIGNS))
+
+
+def normalized(name: str) -> str:
+    """Reduce a name to what all its spellings have in common: no case, no width, no punctuation, no `urn:uuid:`."""
+    return unicodedata.normalize("NFKC", name).casefold().translate(_WITHOUT).strip().removeprefix("urnuuid")
+
+
+def other_spellings(given: str) -> set[str]:
+    """List the usual spellings of an id other than the given one, such as a UUID's in capitals and without dashes."""
+    bare = given.strip(" {}()").removeprefix("urn:uuid:")
+    forms = {bare, bare.replace("-", "")}
+    with suppress(ValueError):
+        uuid = UUID(bare)
+        forms |= {str(uuid), uuid.hex, f"{{{uuid}}}"}
+    return {cased for form in forms for cased in (form, form.lower(), form.upper())} - {given}
+
+
+def closest_name(name: str, known: Iterable[str]) -> str | None:
+    """Find the known name that was meant: another spelling of it, else one that looks like it."""
+    folded: dict[str, str] = {}
+    for one in sorted(known):
+        folded.setdefault(normalized(one), one)
+    close = get_close_matches(normalized(name), folded, n=1)
+    return folded[close[0]] if close else None
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Ask whether a known name was meant; nothing where none looks like it. It continues a sentence."""
+    meant = closest_name(name, known)
+    return f"; did you mean {printable(meant)}?" if meant is not None else ""
+
+
+def list_names(known: Collection[str]) -> str:
+    """List names, a set's by the alphabet, and count those that are too many to be listed."""
+    names = sorted(known) if isinstance(known, set | frozenset) else list(known)
+    more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
+    return ", ".join(map(printable, names[:MAX_LISTED])) + more if names else "none"
+
+
+def known_names_text(name: str, known: Collection[str]) -> str:
+    """Tell what is known, and which of it was probably meant."""
+    return f"known: {list_names(known)}{did_you_mean(name, known)}"

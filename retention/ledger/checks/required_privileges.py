@@ -1,0 +1,123 @@
+"""The privileges that a command requires: exactly those of its statements."""
+
+from __future__ import annotations
+
+import functools
+import re
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from retention.ledger.checks.grants import ROLE, Grant, grants
+from retention.ledger.queries import query
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+ARGUMENTS = "text[], text[], timestamp with time zone[], text[], numeric[], text[]"
+
+FUNCTIONS = (f"close_rounds({ARGUMENTS})", "refuse_closing(text)")
+"""The functions that statements call, as PostgreSQL names them."""
+
+_CLOSING = (
+    "review/reclose_rounds",
+    "review/find_open_rounds",
+    "review/list_reclose_candidates",
+    "review/record_reclosing",
+)
+
+STATEMENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "plan": (
+            "plans/preview_plan",
+            "plans/list_doubled_rounds",
+            "plans/preview_rounds",
+            "pauses/list_pauses",
+            "pauses/list_vendor_pauses",
+        ),
+        "explain": (
+            "reports/get_open_round",
+            "reports/list_round_cancellations",
+            "reports/list_round_attempts",
+            "reports/list_round_holds",
+        ),
+        "report": ("reports/sum_report_totals", "reports/list_report_rounds", "reports/list_writers"),
+        "runs list": ("runs/list_runs",),
+        "runs show": (
+            "runs/get_run",
+            "runs/count_run_rounds",
+            "runs/sum_run_refunds",
+            "runs/count_unsent_reasons",
+            "pauses/list_pauses",
+            "pauses/list_vendor_pauses",
+        ),
+        "runs close": ("runs/close_run",),
+        "review list": ("review/list_review",),
+        "review resolve": ("review/resolve_cancellation", *_CLOSING),
+        "review reclose": _CLOSING,
+        "hold add": ("holds/add_hold",),
+        "hold list": ("holds/list_holds",),
+        "hold release": ("holds/release_hold",),
+        "pause": ("pauses/begin_pause",),
+        "resume": ("pauses/list_pauses", "pauses/end_pause"),
+    }
+)
+"""The statements of each command that needs fewer privileges than a run; optional statements are left out."""
+
+_COMMENT = re.compile(r"--[^\n]*")
+_NAME = re.compile(r"\bretention\.(\w+)")
+_WRITE = re.compile(
+    r"INSERT INTO retention\.(?P<into>\w+)(?:\s+AS\s+\w+)?\s*\((?P<columns>[^)]*)\)"
+    r"|(?:(?<!DO )UPDATE retention\.(?P<table>\w+)(?:\s+\w+)?|DO UPDATE)\s+SET\b"
+)
+_TOKEN = re.compile(r"[(),]|'(?:[^']|'')*'|\w+")
+_AFTER_SET = {"FROM", "WHERE", "RETURNING"}
+
+
+@functools.cache
+def required_privileges(command: str | None) -> tuple[tuple[Grant, ...], tuple[str, ...]]:
+    """Return the privileges on tables and views, and the functions, that a command (None: a run) requires."""
+    if command is None:
+        return grants(ROLE), FUNCTIONS
+    texts = [_COMMENT.sub("", query(statement)) for statement in STATEMENTS[command]]
+    found = {Grant("SELECT", "schema_migrations", None), *(grant for text in texts for grant in _grants_in(text))}
+    named = {name for text in texts for name in _NAME.findall(text)}
+    ours = grants(ROLE)  # keeps their order, and drops names that are no tables
+    functions = tuple(function for function in FUNCTIONS if function.partition("(")[0] in named)
+    return tuple(grant for grant in ours if grant in found), functions
+
+
+def reads_view(command: str | None) -> bool:
+    """Whether a command reads the operator's view."""
+    return any(grant.relation == "open_rounds" for grant in required_privileges(command)[0])
+
+
+def closes_rounds(command: str | None) -> bool:
+    """Whether a command calls the operator's function."""
+    return FUNCTIONS[0] in required_privileges(command)[1]
+
+
+def _grants_in(text: str) -> Iterator[Grant]:
+    for name in _NAME.findall(text):
+        yield Grant("SELECT", name, None)
+    table = ""
+    for write in _WRITE.finditer(text):
+        table = write["into"] or write["table"] or table  # DO UPDATE changes the table of its INSERT
+        if write["into"]:
+            yield from (Grant("INSERT", table, column.strip()) for column in write["columns"].split(","))
+        else:
+            yield from (Grant("UPDATE", table, column) for column in _set_columns(text[write.end() :]))
+
+
+def _set_columns(text: str) -> Iterator[str]:
+    """Yield the columns that a SET assigns: the first word of each of its parts."""
+    depth, begins = 0, True
+    for sign in _TOKEN.findall(text):
+        if sign == "(":
+            depth += 1
+        elif sign == ")":
+            depth -= 1
+        if depth < 0 or (depth == 0 and sign in _AFTER_SET):
+            return
+        if depth == 0 and begins:
+            yield sign
+        begins = depth == 0 and sign == ","

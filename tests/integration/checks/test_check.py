@@ -1,0 +1,271 @@
+"""`check` from end to end: configuration, database and vendor, and no secret in its output."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from retention.checks import checks as check
+from retention.errors import SchemaError
+from retention.ledger.checks.finding import Finding
+from retention.ledger.checks.readiness import check_database, require_ready
+from retention.ledger.database import open_database
+from retention.ledger.database_errors import ServerUnavailableError
+from retention.settings.model import Settings
+from retention.simulator.faults import Faults
+from retention.simulator.server import Simulator
+
+TOKEN = "token-77c1"
+LOGIN = "login-77c1"
+NOW = datetime(2026, 3, 27, 23, 30, tzinfo=UTC)  # the night before the clocks change
+POLICY = {"open_longer_than": "72h", "max_rounds": 500}
+SCHEDULE = {"schedule": "0 3 * * *", "timezone": "Europe/Malta"}
+
+
+def settings(vendor: Simulator, dsn: str, **policies: dict[str, Any]) -> Settings:
+    """Configure one partner and some policies, by their names."""
+    return Settings.model_validate(
+        {
+            "database": {"dsn": dsn},
+            "partners": {
+                "acme": {
+                    "name": "acme",
+                    "secure_login": LOGIN,
+                    "api_url": f"{vendor.url}/hidden-path",
+                    "token": TOKEN,
+                    "rate": 20.0,
+                }
+            },
+            "policies": {name: {"name": name, **POLICY, **policy} for name, policy in policies.items()},
+        }
+    )
+
+
+async def run_all_checks(vendor: Simulator, dsn: str, **policies: dict[str, Any]) -> list[Finding]:
+    """Run every check, and make sure that its output holds no secret. Without policies, there is one."""
+    configured = settings(vendor, dsn, **policies or {"nightly": {}})
+    findings = await check.run_checks(configured, check.next_times(configured, NOW))
+    for secret in (TOKEN, LOGIN, "hidden-path", "hunter22"):
+        assert secret not in check.text(findings)
+    return findings
+
+
+async def test_everything_in_place_is_exit_code_0(database_dsn: str) -> None:
+    """Configuration, policy, database and vendor are checked in this order, and none fails."""
+    async with Simulator(secure_login=LOGIN, token=TOKEN) as vendor:
+        findings = await run_all_checks(vendor, database_dsn)
+
+    assert 0 == check.exit_code(findings)
+    assert "ok    configuration: 1 partner (acme), 1 policy (nightly)" == check.text(findings).splitlines()[0]
+    assert (
+        "ok    policy nightly: dry_run, rounds open for 3d, at most 500 of them" == check.text(findings).splitlines()[1]
+    )
+    assert "ok    vendor of acme: answers, and knows us" == check.text(findings).splitlines()[-1]
+    assert ["HealthCheck"] == [request.call for request in vendor.requests]
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ({"status": 401}, "refused our credentials, or this machine's address: HTTP 401"),
+        ({"status": 403}, "refused our credentials, or this machine's address: HTTP 403"),
+        ({"code": "54", "description": f"no {TOKEN}"}, "refused our credentials: error 54, no ***"),
+        ({"code": 999}, "is not well: error 999"),
+        ({"status": 500}, "is not well: HTTP 500"),
+        ({"status": 200, "body": "<html>"}, "is not well: the reply is not JSON"),
+        ({"cut": "before"}, "the connection broke: connection reset by peer"),
+    ],
+)
+async def test_a_vendor_that_is_not_well_is_exit_code_2(
+    database_dsn: str, fault: dict[str, object], message: str
+) -> None:
+    """The vendor's answer is shown in one line, without any secret that it repeats."""
+    async with Simulator(faults=Faults.of({"call": "HealthCheck", **fault})) as vendor:
+        findings = await run_all_checks(vendor, database_dsn)
+
+    assert [Finding("vendor of acme", ok=False, message=message)] == [one for one in findings if not one.ok]
+    assert 2 == check.exit_code(findings)
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"code": "7", "description": "x" * 249 + TOKEN}, "error 7, with a description too long to be shown safely"),
+        ({"code": "7", "description": "x" * 200 + TOKEN}, f"error 7, {'x' * 200}***"),
+        ({"code": "x" * 58 + LOGIN, "description": "no"}, "an error with a very long code, no"),
+        ({"code": "x" * 50 + LOGIN}, f"error {'x' * 50}***"),
+    ],
+)
+async def test_no_half_of_a_secret_is_told(database_dsn: str, said: dict[str, object], message: str) -> None:
+    """Where a reply's text had to be cut, a secret may end in the middle, and nothing of the text is shown."""
+    async with Simulator(faults=Faults.of({"call": "HealthCheck", **said})) as vendor:
+        findings = await run_all_checks(vendor, database_dsn)
+
+    assert f"is not well: {message}" == findings[-1].message
+
+
+async def test_a_vendor_that_does_not_know_our_token_refuses_us(database_dsn: str) -> None:
+    """Wrong credentials are told from a vendor that is down."""
+    async with Simulator(secure_login=LOGIN, token="another") as vendor:
+        findings = await run_all_checks(vendor, database_dsn)
+
+    assert findings[-1].message.startswith("refused our credentials: error 54")
+
+
+async def test_a_vendor_that_is_down_and_a_database_that_is_away_are_findings(database_dsn: str) -> None:
+    """All other checks run although a vendor or the database is away, and no address or password is shown."""
+    away = make_conninfo(database_dsn, host="127.0.0.1", port=1, password="hunter22")
+    async with Simulator() as vendor:
+        pass
+
+    findings = await run_all_checks(vendor, away)
+
+    down = [finding for finding in findings if not finding.ok]
+    assert ["database", "vendor of acme"] == [finding.name for finding in down]
+    assert down[0].message.startswith("the database cannot be reached: ")
+    assert "no connection: connection refused" == down[1].message
+    assert 2 == check.exit_code(findings)
+
+
+async def test_a_database_that_goes_away_during_the_checks_is_a_finding(
+    database_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that shuts down during the checks leads to a finding, not to a traceback."""
+
+    async def shut_down(*_: object) -> list[Finding]:
+        raise ServerUnavailableError("terminating connection\nmore")
+
+    monkeypatch.setattr("retention.checks.database.check_database", shut_down)
+    async with Simulator(secure_login=LOGIN, token=TOKEN) as vendor:
+        findings = await run_all_checks(vendor, database_dsn)
+
+    message = "the database went away: terminating connection"
+    assert Finding("database", ok=False, message=message) in findings
+
+
+async def test_a_policy_younger_than_the_vendor_s_own_closing_is_warned_about(database_dsn: str) -> None:
+    """Below 24 hours the vendor still closes rounds itself: allowed, and said."""
+    async with Simulator(secure_login=LOGIN, token=TOKEN) as vendor:
+        findings = await run_all_checks(vendor, database_dsn, nightly={"open_longer_than": "23h", **SCHEDULE})
+
+    line = "WARN  policy nightly: open_longer_than is 23h, but within 1d the vendor still closes rounds itself"
+    assert line == check.text(findings).splitlines()[1]
+    assert 0 == check.exit_code(findings)
+
+
+async def test_a_schedule_s_next_times_are_told(database_dsn: str) -> None:
+    """Five of them with their offsets, over the change of clocks, and whether a missed one is made up for."""
+    policies = {"nightly": {**SCHEDULE, "catch_up": "6h"}, "by_hand": {}, "weekly": {**SCHEDULE, "schedule": "@weekly"}}
+    async with Simulator(secure_login=LOGIN, token=TOKEN) as vendor:
+        findings = await run_all_checks(vendor, database_dsn, **policies)
+
+    nightly = (
+        "Sat 2026-03-28 03:00+01:00, Sun 2026-03-29 03:00+02:00, Mon 2026-03-30 03:00+02:00, "
+        "Tue 2026-03-31 03:00+02:00, Wed 2026-04-01 03:00+02:00; a missed time is made up for within 6h"
+    )
+    weekly = (
+        "Sun 2026-03-29 00:00+01:00, Sun 2026-04-05 00:00+02:00, Sun 2026-04-12 00:00+02:00, "
+        "Sun 2026-04-19 00:00+02:00, Sun 2026-04-26 00:00+02:00; a missed time is not made up for (no catch_up)"
+    )
+    assert [
+        f"ok    schedule of policy nightly: {nightly}",
+        f"ok    schedule of policy weekly: {weekly}",
+    ] == [line for line in check.text(findings).splitlines() if "schedule" in line]
+    assert 0 == check.exit_code(findings)
+
+
+async def test_policies_that_overlap_are_warned_about_in_pairs(database_dsn: str) -> None:
+    """A warning names each two policies that could select the same round, and their common fields; exit code 0."""
+    policies: dict[str, dict[str, Any]] = {
+        "nightly": {"exclude_games": ["g9"]},
+        "mt": {"markets": ["MT"]},
+        "se": {"markets": ["SE"], **SCHEDULE},
+        "g9": {"games": ["g9"], "exclude_markets": ["MT", "SE"]},
+    }
+    async with Simulator(secure_login=LOGIN, token=TOKEN) as vendor:
+        findings = await run_all_checks(vendor, database_dsn, **policies)
+
+    apart = "; the first to run takes them: exclude_markets or exclude_games keeps them apart"
+    assert [
+        f"WARN  policies nightly and mt: both select rounds of acme in MT, of every game but g9{apart}",
+        f"WARN  policies nightly and se: both select rounds of acme in SE, of every game but g9{apart}",
+    ] == [line for line in check.text(findings).splitlines() if line.startswith("WARN  policies")]
+    assert 0 == check.exit_code(findings)
+
+
+async def test_a_scheduled_policy_s_plan_without_an_index_is_warned_about(database_dsn: str) -> None:
+    """A scheduled policy gets the same warning about its query as any other."""
+    with psycopg.connect(database_dsn) as connection:
+        connection.execute("DROP INDEX public.rounds_open_by_age")
+        connection.execute(
+            "INSERT INTO public.rounds (partner, market, user_id, round_id, opened_at, status)"
+            " SELECT 'acme', 'MT', 'u', 'R-' || i, now(), (i > 10)::integer FROM generate_series(1, 120000) i"
+        )
+        connection.execute("ANALYZE public.rounds")
+    async with Simulator(secure_login=LOGIN, token=TOKEN) as vendor:
+        findings = await run_all_checks(vendor, database_dsn, nightly=SCHEDULE)
+
+    [warning] = [finding for finding in findings if finding.warning and finding.name not in {"durability", "role"}]
+    assert "index use of policy nightly" == warning.name
+    assert warning.message.startswith("reads all of public.rounds (about 120,000 rows)")
+    assert 0 == check.exit_code(findings)
+
+
+def test_the_document_has_the_next_times() -> None:
+    """ISO 8601 with the offset of the schedule's zone, for the policies that have one."""
+    policies = {name: {"name": name, **POLICY, **keys} for name, keys in (("nightly", SCHEDULE), ("by_hand", {}))}
+    schedules = check.next_times(Settings.model_validate({"policies": policies}), NOW)
+
+    assert [
+        {
+            "policy": "nightly",
+            "next": [
+                "2026-03-28T03:00:00+01:00",
+                "2026-03-29T03:00:00+02:00",
+                "2026-03-30T03:00:00+02:00",
+                "2026-03-31T03:00:00+02:00",
+                "2026-04-01T03:00:00+02:00",
+            ],
+        }
+    ] == check.document([], schedules)["schedules"]
+
+
+def test_findings_are_rendered_as_lines_and_as_json() -> None:
+    """One line each, its mark first; the document has the contract's keys."""
+    findings = [
+        Finding("a", ok=True, message="well"),
+        Finding("b", ok=True, message="so so", warning=True),
+        Finding("c", ok=False, message="wrong"),
+    ]
+
+    assert "ok    a: well\nWARN  b: so so\nFAIL  c: wrong" == check.text(findings)
+    assert {
+        "checks": [
+            {"name": "a", "ok": True, "message": "well", "warning": False},
+            {"name": "b", "ok": True, "message": "so so", "warning": True},
+            {"name": "c", "ok": False, "message": "wrong", "warning": False},
+        ],
+        "schedules": [],
+    } == check.document(findings, {})
+
+
+async def test_a_database_that_lacks_letters_is_refused(postgres: str) -> None:
+    """A database whose encoding cannot hold all texts of a vendor is refused before any run."""
+    name = f"retention_test_{uuid.uuid4().hex}"
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0".encode())
+        try:
+            async with open_database(lambda: make_conninfo(postgres, dbname=name), size=1) as database:
+                (finding, *_) = await check_database(database, ())
+                with pytest.raises(SchemaError) as caught:
+                    await require_ready(database)
+        finally:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    message = "its encoding is LATIN1, and a vendor may use any letter; a database in UTF8 is needed"
+    assert Finding("database", ok=False, message=message) == finding
+    assert message == str(caught.value)

@@ -1,0 +1,77 @@
+"""The dispatcher on a real ledger, one step at a time: claims, releases, and permissions of the vendor."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from support.bare import TERMS, begin
+from support.model.engine_parts import engine_of, partner_of
+
+from retention.core.model import Kind, Reply
+from retention.core.sending.partner_state import PartnerHalt
+from retention.engine.dispatcher import POLL_S
+from retention.vendor_api.client import Exchange
+
+if TYPE_CHECKING:
+    from support.world import World
+
+    from retention.engine.engine import Engine
+    from retention.ledger.database import Database
+    from retention.ledger.terms import PartnerTerms
+
+ASK_FIRST = replace(TERMS, ask_first=True)
+
+
+async def engine(world: World, database: Database, rounds: int, terms: PartnerTerms = TERMS) -> Engine:
+    """An engine, not running, for a run of so many rounds."""
+    await world.seed(rounds)
+    planned = await begin(database)
+    return engine_of(planned.work, partner_of(terms), planned.run_id, time.monotonic)
+
+
+async def test_a_claim_that_may_not_leave_is_released(world: World, database: Database) -> None:
+    """Rounds claimed before a halt are planned again after the release, and this process has none in hand."""
+    one = await engine(world, database, 3)
+    senders, dispatcher = one.senders[0], one.dispatchers[-1]
+    await dispatcher.claim(2, None)
+    assert {"claimed": 2, "planned": 1} == Counter((await world.states()).values())
+    senders.partner.state.halt(PartnerHalt.UNAUTHORIZED)
+    claim = senders.queued()[0]
+    while (due := senders.take_due()) is None:
+        await asyncio.sleep(0.001)  # until its slot comes
+    assert (claim, False) == (due, senders.check(due, connected=True))
+    await dispatcher.release_all()
+    assert {"planned": 3} == Counter((await world.states()).values())
+    assert ([], 0) == (one.settler.in_hand.claims, senders.holding[Kind.CANCEL])
+
+
+async def test_a_throttled_partner_gets_no_claim(world: World, database: Database) -> None:
+    """While the vendor's 429 counts, a look claims nothing and comes again soon."""
+    one = await engine(world, database, 1)
+    one.senders[0].partner.state.throttle(time.monotonic() + 60)
+    assert [POLL_S, POLL_S] == [await dispatcher.claim_once() for dispatcher in one.dispatchers]
+    assert {"planned": 1} == Counter((await world.states()).values())
+
+
+async def test_a_cancel_is_claimed_once_a_probe_permits_it(world: World, database: Database) -> None:
+    """With ask_first, a cancel is claimed only for the round whose probe was answered `InProgress`, once that is written."""
+    one = await engine(world, database, 2, ASK_FIRST)
+    (probes, cancels), senders = one.dispatchers, one.senders[0]
+    now = time.monotonic()
+    assert 0 == cancels.permitted(now)
+    await probes.claim(1, None)
+    (probe,) = senders.queued()
+    assert Kind.STATUS is probe.kind
+    reply = Reply(200, code="0", round_status="InProgress")
+    await senders.receive(probe, Exchange(reply, now, now))
+    assert 0 == cancels.permitted(now + 2)
+    await one.settler.write_once()
+    assert 1 == cancels.permitted(now + 2)
+    await cancels.claim(5, 1)
+    assert [(Kind.CANCEL, probe.round_id)] == [
+        (claim.kind, claim.round_id) for claim in senders.queued() if claim.kind is Kind.CANCEL
+    ]

@@ -1,0 +1,36 @@
+"""Help: no text in it is cut, and each line fits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import typer.main
+from typer.testing import CliRunner
+
+from retention.cli.app import app
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def groups(words: tuple[str, ...], command: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Each group of commands, with the words that lead to it."""
+    if hasattr(command, "commands"):
+        yield words, command
+        for name, below in command.commands.items():
+            yield from groups((*words, name), below)
+
+
+GROUPS = dict(groups((), typer.main.get_command(app)))
+
+
+@pytest.mark.parametrize("words", GROUPS, ids=" ".join)
+def test_a_groups_help_is_whole(words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """At 80 columns each command is told with all of its first paragraph, and no line is wider."""
+    monkeypatch.setenv("COLUMNS", "80")
+    text = CliRunner().invoke(app, [*words, "--help"]).output
+    assert [] == [line for line in text.splitlines() if len(line) > 80]
+    told = " ".join(text.split())
+    for name, command in GROUPS[words].commands.items():
+        assert f"{name} {' '.join(command.help.split(chr(10) * 2)[0].split())}" in told
