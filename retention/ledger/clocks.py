@@ -35,6 +35,16 @@ DEFAULT_LIMIT_S = 60.0
 """Seconds by which a time may lie ahead if no limit is given."""
 
 
+ROWS = {
+    "schedule": "schedule of {}",
+    "run": "run {}",
+    "delivery": "notification {} to {}",
+    "partner": "partner {}, {}",
+    "round": "round {}/{}",
+}
+"""How the row of a correction is named, by its kind; takes the row's key."""
+
+
 class Moment(NamedTuple):
     """This process's clocks, in seconds: the monotonic clock, and Unix time."""
 
@@ -211,4 +221,4 @@ async def correct_leases(
 
 
 def _corrections(rows: Iterable[Any]) -> list[Correction]:
-    return [Correction(row.row, row.column, row.was, row.now) for row in rows]
+    return [Correction(ROWS[row.row].format(*row.key), row.column, row.was, row.now) for row in rows]

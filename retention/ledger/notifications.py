@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from retention.core.notifications.events import GIVE_UP_AFTER_S, RunToNotify, event_of, event_to_send, retry_pause
 from retention.core.notifications.message import missed_message, run_message, serialize
+from retention.ledger import details
 from retention.ledger.runs import RunLedger
 
 if TYPE_CHECKING:
@@ -130,8 +131,9 @@ class NotificationOutbox:
 
     async def abandon(self, targets: Collection[str]) -> list[Delivery]:
         """Abandon deliveries that were tried, or have waited for an unknown target, for too long; returns them."""
+        errors = {"no_target": details.NO_TARGET, "cut_short": details.CUT_SHORT}
         rows = await self._database.rows(
-            "notifications/abandon_deliveries", targets=list(targets), patience=GIVE_UP_AFTER_S
+            "notifications/abandon_deliveries", targets=list(targets), patience=GIVE_UP_AFTER_S, **errors
         )
         return [Delivery(*row) for row in rows]
 

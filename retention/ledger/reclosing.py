@@ -16,6 +16,7 @@ import psycopg
 from retention.core.evidence.closing import ClosingResult, closing_note, refusal_note
 from retention.core.model import State
 from retention.core.sending.database_errors import ErrorClass
+from retention.ledger import details
 from retention.ledger.database import Transaction
 from retention.ledger.database_errors import (
     BusyError,
@@ -125,7 +126,7 @@ class Recloser:
 async def _close(connection: Session, ids: Sequence[int], by: str) -> list[Reclosed]:
     """Close rounds and record each result; rounds that are no longer in conflict are left out."""
     transaction = Transaction(connection)
-    rows = await transaction.rows("review/reclose_rounds", ids=list(ids))
+    rows = await transaction.rows("review/reclose_rounds", ids=list(ids), unasked=details.UNASKED)
     await connection.reset_settings()
     # Only a second statement sees the rounds that the function, or another session, has just closed.
     open_ids = {row.id for row in await transaction.rows("review/find_open_rounds", ids=[row.id for row in rows])}
