@@ -69,12 +69,12 @@ class RunMetrics:
         try:
             async with asyncio.timeout(LEDGER_READ_S):
                 if self.policy is None and self.resumed is not None:
-                    row = await services.run_ledger.get(self.resumed)
+                    row = await services.run_ledger.get_run(self.resumed)
                     self.policy = row.policy if row is not None else None
                 names = {*services.settings.policies, *([self.policy] if self.policy else [])}
                 dry_run = [policy.name for policy in labels_of(services.settings, names) if policy.dry_run]
-                self.last_runs = await facts.last_runs(names, dry_run)
-                self.review_counts = await facts.review_counts(services.settings.max_runs())
+                self.last_runs = await facts.list_last_runs(names, dry_run)
+                self.review_counts = await facts.count_review(services.settings.max_runs())
         except (*UNAVAILABLE, psycopg.Error, TimeoutError) as error:
             services.log.debug("metrics.ledger_not_read", problem=type(error).__name__)
 

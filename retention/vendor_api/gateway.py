@@ -113,7 +113,7 @@ class VendorGateway:
     # Requests and replies.
 
     async def call(self, claim: Claim, connection: Connection) -> Exchange:
-        """Send a claim's request over a connection, unless its time (`leave_by`) is over."""
+        """Send a claim's request over a connection, unless its time (`send_by`) is over."""
         access = self._credentials.access()
         if claim.kind is Kind.CANCEL:
             url = access.cancel_url

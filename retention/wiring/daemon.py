@@ -84,7 +84,7 @@ async def open_daemon(
             schedules,
             ScheduledRuns(schedules, services.counters, services.redactor.text, log),
             RunSupervisor(drain_group, ledger_metrics.record_result, log),
-            ClockGate(services.clocks, run_ledger, configuration, log),
+            ClockGate(services.clocks, run_ledger.clock, configuration, log),
             StallWatch(services.stalls, log),
             ledger_metrics,
             notifier,

@@ -15,9 +15,11 @@ from retention.engine.counters import ProcessCounters
 from retention.ledger.clocks import Clocks
 from retention.ledger.database import open_database
 from retention.ledger.database_errors import UNAVAILABLE
-from retention.ledger.holds import Controls
+from retention.ledger.holds import Holds
 from retention.ledger.known_server import KnownServer
 from retention.ledger.notifications import NotificationOutbox
+from retention.ledger.pauses import Pauses
+from retention.ledger.plans import Plans
 from retention.ledger.review import Review
 from retention.ledger.runs import RunLedger
 from retention.ledger.schedules import ScheduleStore
@@ -73,9 +75,19 @@ class Services:
         return StalledRuns(self.database, self.replica)
 
     @property
-    def controls(self) -> Controls:
-        """The ledger of holds and pauses."""
-        return Controls(self.database)
+    def plans(self) -> Plans:
+        """The ledger of plans."""
+        return Plans(self.database, self.clocks)
+
+    @property
+    def holds(self) -> Holds:
+        """The ledger of holds."""
+        return Holds(self.database)
+
+    @property
+    def pauses(self) -> Pauses:
+        """The ledger of pauses: the kill switch, and the vendors' pauses."""
+        return Pauses(self.database)
 
     @property
     def schedules(self) -> ScheduleStore:
@@ -126,8 +138,9 @@ class Services:
         return RunService(
             RunParts(
                 ledger=self.run_ledger,
+                plans=self.plans,
                 stalls=self.stalls,
-                controls=self.controls,
+                pauses=self.pauses,
                 replica=self.replica,
                 work=work,
                 check_configured=self._check_configured,

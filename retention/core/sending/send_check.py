@@ -22,7 +22,7 @@ def check_send(claim: Claim, now: float, *, allowed: bool, connected: bool, budg
     """Decide whether a request may leave at `now`.
 
     `allowed`: no drain, pause, halt or outage of the partner is known. `connected`: a connection is at hand. After
-    `leave_by` the look at the operator's view is too old: the claim is returned, and its round is claimed again. A
+    `send_by` the look at the operator's view is too old: the claim is returned, and its round is claimed again. A
     missed slot is lost, unless `budget` has room for it.
     """
     if not allowed or not connected or now >= claim.send_by:

@@ -116,7 +116,7 @@ async def test_a_later_resolution_moves_no_cancelled_round(
     """A later resolution moves no cancelled round, and puts any other one into the month of the resolution."""
     row = await book.row(await book.run(), state=state, settled_at=OCTOBER, conflict=stays)
     before = await periods(database)
-    await Review(database).resolve(row, "cancelled", "ann", "the vendor says so")
+    await Review(database).resolve_cancellation(row, "cancelled", "ann", "the vendor says so")
     after = await periods(database)
     assert (
         ({"R-1": ["Oct"]}, {"R-1": ["Oct"]}) == (before, after) if stays else ({}, {"R-1": ["Dec"]}) == (before, after)

@@ -15,7 +15,8 @@ from retention.engine.counters import ProcessCounters
 from retention.engine.engine import EngineResult
 from retention.errors import UsageError, ViewError
 from retention.exit_codes import ExitCode
-from retention.ledger.holds import Controls
+from retention.ledger.pauses import Pauses
+from retention.ledger.plans import Plans
 from retention.ledger.runs import RunLedger
 from retention.ledger.stalled_runs import StalledRuns
 from retention.runs.model import Planned, RequestedBy, RunParts
@@ -53,8 +54,9 @@ class Process:
         return RunService(
             RunParts(
                 ledger=RunLedger(self.database),
+                plans=Plans(self.database),
                 stalls=StalledRuns(self.database, REPLICA),
-                controls=Controls(self.database),
+                pauses=Pauses(self.database),
                 replica=REPLICA,
                 work=self.work,
                 check_configured=lambda _: None,
@@ -71,7 +73,7 @@ class Process:
         """Record the start; end the run where the test wants that."""
         self.started.append((run_id, [*overridden]))
         if self.closes_its_run:
-            await RunLedger(self.database).close(run_id, REPLICA, "done")
+            await RunLedger(self.database).close_run(run_id, REPLICA, "done")
         return EngineResult(stopped=False, unreachable=())
 
     async def planned(self, policy: Policy = POLICY) -> Planned:
@@ -112,7 +114,7 @@ async def test_resume_with_an_override_starts_the_halted_run(process: Process, d
     planned = await process.planned()
     await process.service.execute(planned)
     await process.service.resume(planned.run_id, override="2 is right", by="bob")
-    record = await RunLedger(database).require(planned.run_id)
+    record = await RunLedger(database).require_run(planned.run_id)
     assert [("max_rounds", "2 is right", "bob")] == [(one["rail"], one["text"], one["by"]) for one in record.overrides]
     assert [(planned.run_id, ["max_rounds"])] == process.started
     assert "running" == record.status
@@ -130,7 +132,7 @@ async def test_resume_without_an_override_halts_again(process: Process) -> None:
 @pytest.mark.usefixtures("rounds")
 async def test_an_override_needs_a_rail_that_halted_the_run(process: Process, database: Database) -> None:
     """An override is refused for a paused run and for a run that ended."""
-    await Controls(database).pause("acme", "ann", "incident 4")
+    await Pauses(database).begin_pause("acme", "ann", "incident 4")
     planned = await process.planned(WIDE)
     await process.service.execute(planned)
     with pytest.raises(UsageError, match=r"is not halted by a rail \(paused by ann: incident 4"):
@@ -144,7 +146,7 @@ async def test_an_override_needs_a_rail_that_halted_the_run(process: Process, da
 async def test_a_replies_rail_can_be_overridden_after_the_fact(process: Process, database: Database) -> None:
     """A run halted by max_failure_ratio takes an override, although no check finds that rail again."""
     planned = await process.planned(WIDE)
-    await RunLedger(database).halt(planned.run_id, REPLICA, "max_failure_ratio: 30 of the last 50 replies")
+    await RunLedger(database).halt_run(planned.run_id, REPLICA, "max_failure_ratio: 30 of the last 50 replies")
     await process.service.resume(planned.run_id, override="a known incident", by="bob")
     assert [(planned.run_id, ["max_failure_ratio"])] == process.started
 
@@ -152,12 +154,12 @@ async def test_a_replies_rail_can_be_overridden_after_the_fact(process: Process,
 @pytest.mark.usefixtures("rounds")
 async def test_join_resumes_a_paused_run_once_the_pause_ends(process: Process, database: Database) -> None:
     """A pause of all partners halts a run before its start; after the pause, a process joins it."""
-    controls = Controls(database)
-    await controls.pause(None, "ann", "incident 4")
+    pauses = Pauses(database)
+    await pauses.begin_pause(None, "ann", "incident 4")
     planned = await process.planned(WIDE)
     paused = await process.service.execute(planned)
     assert (ExitCode.HALTED, True, []) == (paused.exit, paused.summary.paused, process.started)
-    await controls.resume(None, "ann")
+    await pauses.end_pause(None, "ann")
     await process.service.join(planned.run_id)
     assert [(planned.run_id, [])] == process.started
 

@@ -302,7 +302,7 @@ class Fleet:
 
     async def _join(self, number: int, run: int, deadline: float | None, *, again: bool = False) -> None:
         self._catches_up()
-        if await self.house.runs.start(self.runs[run], deadline, again=again) is not None:
+        if await self.house.runs.start_run(self.runs[run], deadline, again=again) is not None:
             self.replicas[number] = one = Replica(number, self.house, self.terms, self.runs[run])
             await one.look()
         elif again:
