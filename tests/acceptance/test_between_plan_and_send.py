@@ -6,7 +6,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from support.agreement import violations
+from support.invariants import violations
 
 if TYPE_CHECKING:
     from support.world import Done, World

@@ -10,9 +10,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from support.agreement import violations
 from support.database_clock import database_clock
 from support.fleet import clock_off_by
+from support.invariants import violations
 from support.replica import finished, schedule, serve, until
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, LiteralString
 
 import psycopg
 import pytest
-from support.agreement import violations
 from support.closing import FUNCTION, replace
+from support.invariants import violations
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

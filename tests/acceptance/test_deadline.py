@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from support.agreement import violations
+from support.invariants import violations
 
 from retention.simulator.faults import Faults
 

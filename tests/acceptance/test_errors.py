@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, LiteralString
 import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
-from support.bare import as_role
+from support.bare_database import as_role
 from support.forked import start_command
 from support.replica import free_port
 from support.world import Running

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, LiteralString
 
 import psycopg
 import pytest
-from support.agreement import violations
+from support.invariants import violations
 
 from retention.simulator.faults import Faults
 

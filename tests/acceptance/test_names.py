@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, LiteralString
 
 import pytest
 from psycopg.conninfo import make_conninfo
-from support import bare
-from support.bare import as_role
+from support import bare_database
+from support.bare_database import as_role
 from support.postgres import only_on_our_own
 
 if TYPE_CHECKING:
@@ -252,7 +252,7 @@ async def test_the_restricted_roles_are_told_as_well(world: World, role: str) ->
     await world.seed(3, prefix="gb", market="GB")
     world.policy["exclude_markets"] = ["GB", "SE"]
     assert 0 == (await world.command("run")).code
-    bare.run(world.direct, bare.sample("roles"))
+    bare_database.run(world.direct, bare_database.sample("roles"))
     world.dsn = as_role(world.dsn, role)
     done = await world.command("report", "--market", "MT", "--format", "csv")
     assert (0, 13, "") == (done.code, done.out.count("\r\n"), done.err)

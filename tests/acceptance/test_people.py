@@ -6,8 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from support import bare
-from support.bare import as_role
+from support import bare_database
+from support.bare_database import as_role
 from support.postgres import only_on_our_own
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ async def test_the_report_role_may_read_everything_and_write_nothing(world: Worl
     only_on_our_own()
     await world.seed(3)
     run_id = (await world.command("run", "--limit", "2", "--json")).json["run_id"]
-    bare.run(world.direct, bare.sample("roles"))
+    bare_database.run(world.direct, bare_database.sample("roles"))
     world.dsn = as_role(world.dsn, "retention_report")
     reading = [
         ("plan",),

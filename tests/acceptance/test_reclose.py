@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from support.agreement import violations
 from support.closing import replace
+from support.invariants import violations
 
 from retention.simulator.faults import Faults
 

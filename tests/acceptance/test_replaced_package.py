@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support.agreement import violations
+from support.invariants import violations
 
 import retention
 

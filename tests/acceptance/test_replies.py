@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.agreement import violations
+from support.invariants import violations
 
 from retention.simulator.faults import Faults
 from retention.simulator.server import RoundStatus

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, LiteralString
 
 import pytest
-from support.agreement import violations
+from support.invariants import violations
 
 if TYPE_CHECKING:
     from support.world import World

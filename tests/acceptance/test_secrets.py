@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 from psycopg.conninfo import make_conninfo
-from support.gossip import PASSWORD, arm, gossip, hunted, ledger_of, told
-from support.hunt import found
+from support.leaky_vendor import PASSWORD, arm, gossip, hunted, ledger_of, told
 from support.receiver import Receiver
 from support.replica import schedule, serve, until
+from support.secret_scan import found
 from support.world import TOKEN
 
 if TYPE_CHECKING:

@@ -16,11 +16,11 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 from support.forked import start_command
-from support.gossip import ADDRESSES, PASSWORD, arm, gossip, hunted, ledger_of, told
-from support.hunt import found
+from support.leaky_vendor import ADDRESSES, PASSWORD, arm, gossip, hunted, ledger_of, told
 from support.postgres import only_on_our_own
 from support.receiver import Receiver
 from support.reference import command_names
+from support.secret_scan import found
 from support.world import SECURE_LOGIN, TOKEN, Running
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import json
 import signal
 from typing import TYPE_CHECKING, Any
 
-from support.agreement import violations
+from support.invariants import violations
 from support.replica import serve, until
 
 from retention.simulator.faults import Faults

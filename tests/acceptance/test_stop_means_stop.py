@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
-from support.agreement import violations
+from support.invariants import violations
 from support.tls import localhost_tls
 from support.world import SECURE_LOGIN, TOKEN
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, LiteralString
 
 import pytest
-from support.agreement import violations
+from support.invariants import violations
 
 if TYPE_CHECKING:
     from support.world import World

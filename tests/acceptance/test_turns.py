@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.agreement import violations
+from support.invariants import violations
 from support.world import OTHER_LOGIN
 
 from retention.simulator.faults import Faults

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from psycopg.conninfo import make_conninfo
-from support.agreement import violations
+from support.invariants import violations
 from support.postgres import address
 from support.proxy import Cut, Proxy
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, LiteralString
 
 import psycopg
 from psycopg.conninfo import make_conninfo
-from support.bulk import Watched, seed
+from support.bulk_rounds import Watched, seed
 from support.cheap_vendor import cheap_vendor
 from support.postgres import new_database
 

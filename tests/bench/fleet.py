@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 import psycopg
-from support.bulk import Watched, start_run
+from support.bulk_rounds import Watched, start_run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

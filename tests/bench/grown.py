@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from support.bulk import MB, start_run
+from support.bulk_rounds import MB, start_run
 
 from bench.figures import WITHIN, median_of, refuse
 from bench.server_log import COARSE
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from support.bulk import Ended, Watched
+    from support.bulk_rounds import Ended, Watched
     from support.cheap_vendor import CheapVendor
 
     from bench.server_log import ServerLog, Timed

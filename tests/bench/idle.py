@@ -18,7 +18,7 @@ from urllib.error import URLError
 import psutil
 import psycopg
 from psycopg.conninfo import make_conninfo
-from support.bulk import MB
+from support.bulk_rounds import MB
 from support.postgres import new_database
 from support.replica import free_port
 

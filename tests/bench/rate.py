@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 import psutil
 import psycopg
 from psycopg.conninfo import make_conninfo
-from support.bulk import seed
+from support.bulk_rounds import seed
 from support.postgres import new_database
 
 from bench.figures import WITHIN, Place, cpu_of, in_turn, median_of, place, refuse, surroundings, table
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
-    from support.bulk import Ended
+    from support.bulk_rounds import Ended
 
     from bench.tailed_vendor import TailedVendor
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 from psycopg.conninfo import make_conninfo
-from support.bulk import disagreements, seed
+from support.bulk_rounds import disagreements, seed
 from support.cheap_vendor import CheapVendor, cheap_vendor
 from support.postgres import new_database
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import psycopg
-from support.bulk import disagreements
+from support.bulk_rounds import disagreements
 
 from bench.figures import say
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 from psycopg.conninfo import make_conninfo
-from support.bulk import MB, Ended, Watched, disagreements, seed, start_run
+from support.bulk_rounds import MB, Ended, Watched, disagreements, seed, start_run
 from support.cheap_vendor import CheapVendor, cheap_vendor
 from support.postgres import new_database
 

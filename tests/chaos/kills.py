@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from support import strace
-from support.evidence import Evidence, table
 from support.postgres import running_server, template_database
+from support.results_table import Evidence, table
 from support.scenarios import INJECTIONS, SCENARIOS, Injection, Scenario
 from support.trial import Place, Trial, profile, try_out
 

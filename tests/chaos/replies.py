@@ -116,7 +116,7 @@ def guided(folder: Path, seconds: float, seed: int) -> None:
 def written_down(tried: Tried) -> list[str]:
     """Write one reply of each kind into a database of its own; what the ledger refused, or holds otherwise."""
     from support.postgres import new_database, running_server, template_database  # noqa: PLC0415
-    from support.stored import store  # noqa: PLC0415
+    from support.settled_ledger import store  # noqa: PLC0415
     from support.world import make_world  # noqa: PLC0415
 
     from retention.ledger.database import open_database  # noqa: PLC0415

@@ -23,15 +23,15 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import psycopg
 from psycopg.conninfo import make_conninfo
-from support.agreement import violations
 from support.cluster import JOB, cluster
 from support.database_clock import CLOCK, TRUE
-from support.evidence import Evidence, table
+from support.fault_plan import JUMPS, KINDS, Scene, command, plan, resume
 from support.fleet import dsn_through, fleet
+from support.invariants import violations
 from support.losses import Lost, orphans
 from support.proxy import Proxy
 from support.replica import until
-from support.strikes import JUMPS, KINDS, Scene, command, plan, resume
+from support.results_table import Evidence, table
 from support.traffic import Traffic
 from support.true_times import WITNESS
 from support.world import make_world
@@ -39,7 +39,7 @@ from support.world import make_world
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
-    from support.strikes import Strike
+    from support.fault_plan import Strike
     from support.world import World
 
 AFTER = timedelta(seconds=15)

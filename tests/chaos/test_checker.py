@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
-from support.agreement import PROMISES, broken
-from support.causes import causes
 from support.history import Attempt, Cancellation, History, Kept, Run
+from support.invariants import PROMISES, broken
+from support.review_causes import causes
 
 from retention.simulator.rounds import Request, Round, RoundStatus
 

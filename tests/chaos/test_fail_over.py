@@ -7,9 +7,9 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
-from support.agreement import violations
 from support.cluster import JOB, cluster
 from support.fleet import dsn_through
+from support.invariants import violations
 from support.proxy import Proxy
 from support.world import make_world
 

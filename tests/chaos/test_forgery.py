@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from psycopg.conninfo import make_conninfo
-from support.agreement import violations
-from support.bare import run, sample
-from support.guarded import guarded_database, logged_in
+from support.bare_database import run, sample
+from support.invariants import violations
 from support.postgres import only_on_our_own
+from support.role_database import guarded_database, logged_in
 
 if TYPE_CHECKING:
     from support.world import World

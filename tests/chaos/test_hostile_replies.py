@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.hostile import CORPUS, Tried, mutated, parse, read_corpus, understood
 from support.oracle import LIMIT, Said, says_zero
-from support.stored import store
+from support.settled_ledger import store
 
 from retention.core.sending.wire import decode
 

@@ -8,7 +8,7 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
-from support.agreement import violations
+from support.invariants import violations
 from support.postgres import crashing_server
 from support.world import World, make_world
 

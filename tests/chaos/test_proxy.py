@@ -13,10 +13,10 @@ import aiohttp
 import psycopg
 import pytest
 from support.fleet import dsn_through
-from support.framing import Framing
 from support.postgres import address
 from support.proxy import BreakFraming, CorruptReplies, Cut, HalfOpen, Proxy, ReplyLost, Slow, Way
 from support.vendor import CANCEL, KEY, ask, open_round
+from support.wire_framing import Framing
 
 from retention.simulator.server import RoundStatus, Simulator
 

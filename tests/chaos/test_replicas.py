@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from support.agreement import violations
+from support.invariants import violations
 from support.postgres import crashing_server
 from support.replica import schedule, serve, until
 from support.world import make_world

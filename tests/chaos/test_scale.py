@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
-from support.bare import begin, cancel_all
-from support.bulk import MB, disagreements, seed, start_run
+from support.bare_database import begin, cancel_all
+from support.bulk_rounds import MB, disagreements, seed, start_run
 from support.cheap_vendor import cheap_vendor
 from support.postgres import new_database
 from support.wiretap import Wiretap
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from support.bulk import Ended
+    from support.bulk_rounds import Ended
     from support.cheap_vendor import CheapVendor
 
     from retention.ledger.database import Database

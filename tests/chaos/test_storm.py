@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from storm import storm
-from support.strikes import KINDS, Strike, plan
+from support.fault_plan import KINDS, Strike, plan
 
 if TYPE_CHECKING:
     from pathlib import Path

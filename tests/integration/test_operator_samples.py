@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from support.bare import as_role, bare_database, begin, cancel_all, install_samples, run, sample
+from support.bare_database import as_role, bare_database, begin, cancel_all, install_samples, run, sample
 
 from retention.ledger.checks.grants import grants
 from retention.ledger.checks.readiness import check_database

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from psycopg.types.json import Jsonb
-from support.bare import run
-from support.guarded import guarded_database, logged_in, tried
+from support.bare_database import run
+from support.role_database import guarded_database, logged_in, tried
 
 from retention.ledger.queries import query, statements
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from psycopg.conninfo import make_conninfo
-from support.bare import run
-from support.guarded import guarded_database
+from support.bare_database import run
+from support.role_database import guarded_database
 
 from retention.ledger.database import open_database
 from retention.ledger.review import Review

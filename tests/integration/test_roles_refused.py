@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.bare import run
-from support.guarded import ROLES, SEEDED, guarded_database, logged_in, tried
+from support.bare_database import run
+from support.role_database import ROLES, SEEDED, guarded_database, logged_in, tried
 
 from retention.ledger.checks.grants import grants
 

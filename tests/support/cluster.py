@@ -11,10 +11,10 @@ import psycopg
 
 from retention.ledger.database import open_database
 from retention.ledger.migrations import migrate
-from support.bare import sample
+from support.bare_database import sample
 from support.losses import Loss
-from support.node import Node, installed
 from support.postgres import OPERATOR
+from support.postgres_node import Node, installed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 from retention.simulator.connection import reset
-from support.framing import Framing
+from support.wire_framing import Framing
 
 if TYPE_CHECKING:
     from asyncio import StreamReader, StreamWriter

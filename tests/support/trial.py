@@ -15,7 +15,7 @@ from psycopg.conninfo import make_conninfo
 
 from retention.simulator.faults import Faults
 from support import strace
-from support.agreement import violations
+from support.invariants import violations
 from support.postgres import new_database
 from support.replica import finished, schedule, serve
 from support.scenarios import ATTEMPTS, TIMEOUT

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
-from support.agreement import violations
+from support.invariants import violations
 from support.replica import finished, schedule, serve, until
 
 from retention.simulator.faults import Faults

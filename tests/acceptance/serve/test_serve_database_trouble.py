@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import psycopg.sql
-from support.agreement import violations
+from support.invariants import violations
 from support.replica import finished, schedule, serve, until
 
 if TYPE_CHECKING:

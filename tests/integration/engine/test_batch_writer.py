@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import structlog
-from support.bare import TERMS, begin, cancelled
+from support.bare_database import TERMS, begin, cancelled
 
 from retention.core.model import Kind
 from retention.core.sending.settle_batch import SettleBatch

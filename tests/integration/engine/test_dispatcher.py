@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from support.bare import TERMS, begin
+from support.bare_database import TERMS, begin
 from support.model.engine_parts import engine_of, partner_of
 
 from retention.core.model import Kind, Reply

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NoReturn
 from uuid import uuid4
 
 import pytest
-from support.bare import SCOPE, TERMS
+from support.bare_database import SCOPE, TERMS
 
 from retention.core.model import Claim, Credentials
 from retention.core.sending.partner_state import PartnerState

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from support.bare import TERMS, begin, cancelled
+from support.bare_database import TERMS, begin, cancelled
 from support.model.engine_parts import engine_of, partner_of
 
 from retention.core.model import Kind

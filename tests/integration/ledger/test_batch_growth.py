@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from support.bare import SCOPE, TERMS, begin, cancelled
+from support.bare_database import SCOPE, TERMS, begin, cancelled
 from support.explaining import Explaining, explaining
 
 from retention.core.model import Kind

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, LiteralString
 
 import psycopg
 import pytest
-from support.bare import TERMS, begin, cancelled
+from support.bare_database import TERMS, begin, cancelled
 
 from retention.core.model import Kind
 from retention.core.sending.pacing import HORIZON_S, SPACING

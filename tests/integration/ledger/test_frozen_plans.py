@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from support.bare import SCOPE, TERMS
+from support.bare_database import SCOPE, TERMS
 
 from retention.ledger import plans as module
 from retention.ledger.plans import Plans, RunRequest

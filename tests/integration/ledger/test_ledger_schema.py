@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, LiteralString
 
 import psycopg
 import pytest
-from support.bare import TERMS, begin, cancelled
+from support.bare_database import TERMS, begin, cancelled
 from support.ledger import Book
 
 from retention.core.model import Kind

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
-from support.agreement import violations
+from support.invariants import violations
 from support.pgbouncer import CONSOLE, MISSING, program, running_pgbouncer
 from support.postgres import new_database
 from support.replica import until

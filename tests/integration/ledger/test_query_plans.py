@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from support.bare import SCOPE, TERMS, as_role, bare_database, begin, install_samples, run
+from support.bare_database import SCOPE, TERMS, as_role, bare_database, begin, install_samples, run
 
 from retention.core.model import Kind
 from retention.ledger.checks.readiness import check_database, sequential_scans

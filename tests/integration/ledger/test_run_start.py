@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from support.bare import begin
+from support.bare_database import begin
 
 from retention.ledger.runs import RunLedger, Start
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from support.bare import TERMS, begin, cancelled
+from support.bare_database import TERMS, begin, cancelled
 
 from retention.core.model import Kind
 

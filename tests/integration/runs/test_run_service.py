@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 import structlog
 from structlog.testing import LogCapture
-from support.bare import SCOPE, TERMS
+from support.bare_database import SCOPE, TERMS
 
 from retention.engine.counters import ProcessCounters
 from retention.engine.engine import EngineResult

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from support.bare import SCOPE, TAKES, as_role, function, run, sample, view
+from support.bare_database import SCOPE, TAKES, as_role, function, run, sample, view
 
 from retention.errors import SchemaError
 from retention.ledger.checks.finding import Finding

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from support.bare import as_role, run, sample
-from support.guarded import guarded_database, logged_in
+from support.bare_database import as_role, run, sample
+from support.role_database import guarded_database, logged_in
 
 from retention.errors import SchemaError
 from retention.ledger.checks.grants import REPORT_ROLE, ROLE, grants

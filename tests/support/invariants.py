@@ -8,9 +8,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from retention.simulator.rounds import RoundStatus, worst_second
-from support.causes import causes
 from support.history import read
 from support.losses import Lost
+from support.review_causes import causes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

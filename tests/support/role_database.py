@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from support.bare import bare_database, install_samples, run
+from support.bare_database import bare_database, install_samples, run
 from support.postgres import only_on_our_own
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from psycopg import Error
 from retention.core.model import Kind
 from retention.core.sending.reply_rules import DEFAULT_CODES, ReplyRules
 from retention.core.sending.wire import decode
-from support.bare import TERMS, begin
+from support.bare_database import TERMS, begin
 from support.hostile import settled, understood
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from retention.core.model import Claim, Reply, Settlement
     from retention.ledger.database import Database
-    from support.bare import Planned
+    from support.bare_database import Planned
     from support.hostile import Decode
     from support.oracle import Said
     from support.world import World

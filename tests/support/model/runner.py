@@ -8,12 +8,12 @@ import hypothesis
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from support.evidence import Evidence
+from support.model.invariants import BrokenError
 from support.model.machine import Machine, Tally
-from support.model.promises import BrokenError
+from support.results_table import Evidence
 
 if TYPE_CHECKING:
-    from support.model.house import House
+    from support.model.database import House
 
 STEPS = 50
 """Steps of one history, before its end."""
