@@ -1,4 +1,4 @@
-"""The operator's own function misbehaves: what the vendor has done is on record all the same, and nobody is held up."""
+"""The operator's function misbehaves: the vendor's cancellations are recorded all the same, and no round is delayed."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def test_a_round_that_is_refused_stands_alone(world: World) -> None:
 
 
 async def test_a_missing_function_is_found_before_the_first_call(world: World) -> None:
-    """Without the function nothing is planned and nobody is called; the message says how to come by one."""
+    """Without the function no round is planned or called; the message says how to get one."""
     await world.seed(2)
     await world.sql(DROP)
     done = await world.command("run")
@@ -116,7 +116,9 @@ async def test_a_lock_that_passes_leaves_no_conflict(world: World) -> None:
 
 
 async def test_a_lock_that_is_there_before_the_run_is_waited_for(world: World) -> None:
-    """Where the operator's table is locked when the run starts, the run waits for it, and closes what it cancels."""
+    """Where the operator's table is locked when the run starts, the run waits for it, and closes its cancelled
+    rounds.
+    """
     await world.seed(10)
     async with world.locked("public.rounds", "SHARE"):
         process = await world.start("run", "nightly", "--json")
@@ -133,7 +135,9 @@ LEFT_OPEN = "it returned the round, which the operator's view still has open"
 
 
 async def test_a_function_that_only_says_so_halts_the_run(world: World) -> None:
-    """What the function returns and the view still has open is a conflict, for reclose too, until it is closed indeed."""
+    """A round that the function returns and the view still has open is a conflict, for reclose too, until it is
+    closed.
+    """
     await world.seed(200)
     world.partner["rate"] = 20
     await replace(world, ASSERTED)
@@ -301,7 +305,7 @@ async def test_swapped_columns_are_noticed_on_the_first_batch(world: World) -> N
 
 
 async def test_a_run_that_was_halted_by_closings_is_made_whole(world: World) -> None:
-    """Once the function is mended the run goes on, and what it could not close is closed again: nothing is left."""
+    """Once the function is mended the run goes on and closes the remaining rounds."""
     await world.seed(40)
     world.partner["rate"] = 30
     await replace(world, "IF cardinality(p_round_id) > 0 THEN RAISE 'not today'; END IF;")
@@ -324,7 +328,7 @@ async def test_a_run_that_was_halted_by_closings_is_made_whole(world: World) -> 
 
 
 async def test_a_function_that_is_gone_halts_and_is_made_up_for(world: World) -> None:
-    """Dropped while a run goes on: what the vendor did is on record all the same, and is closed once it is back."""
+    """The function is dropped during a run: cancellations are recorded all the same, and closed once it is back."""
     await world.seed(200)
     world.partner["rate"] = 20
     process = await world.start("run", "nightly", "--json")
@@ -353,7 +357,7 @@ STUBBORN = {
 
 @pytest.mark.parametrize("kind", STUBBORN)
 async def test_one_round_that_passes_for_a_lost_server_stands_alone(world: World, kind: str) -> None:
-    """Whatever one round does to its session, the server answers others: that round is in conflict, and the run ends."""
+    """A round that breaks its session becomes a conflict; the server goes on with the others, and the run ends."""
     await world.seed(12)
     await replace(world, f"IF 'r3' = ANY (p_round_id) THEN {STUBBORN[kind]} END IF;")
     done = await world.command("run", "--json")

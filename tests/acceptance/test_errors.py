@@ -1,4 +1,4 @@
-"""What goes wrong is told once, naming the thing and the mend, with the right exit code; nothing is half done."""
+"""Each error is reported once, with its object and its mend and the right exit code; no work is half done."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ max_rounds = 5
 
 
 async def retention(folder: Path, *words: str, environ: Mapping[str, str] | None = None) -> Done:
-    """Run a command in a folder, with nothing of ours in its environment but what is given."""
+    """Run a command in a folder, with only the given variables of ours in its environment."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("RETENTION_", "PG"))}
     process = await start_command(*words, folder=folder, environ={**inherited, **(environ or {})})
     return await Running(process).ended()
 
 
 def faults_of(done: Done, code: int, *fragments: str, lines: int = 1) -> list[str]:
-    """Say what is wrong with a complaint: its code, its place, its length, its words."""
+    """Name each fault of an error message: its code, its place, its length, its words."""
     told = done.err.splitlines()
     found = [f"no {fragment!r}" for fragment in fragments if fragment not in done.err]
     if done.code != code:
@@ -94,7 +94,7 @@ async def test_a_wrong_configuration_is_told_line_by_line(tmp_path: Path, case: 
 
 
 async def test_a_configuration_that_is_not_there(tmp_path: Path) -> None:
-    """No configuration, one that is named and missing, a variable that nobody knows: each is told with its mend."""
+    """A missing configuration, a missing named file and an unknown variable are each reported with their mend."""
     (tmp_path / "valid.toml").write_text(VALID)
     none, missing, variable = await asyncio.gather(
         retention(tmp_path, "plan"),
@@ -139,7 +139,7 @@ ASKED_WRONGLY: list[tuple[tuple[str, ...], list[str]]] = [
 
 
 async def test_what_cannot_be_asked_for(world: World) -> None:
-    """A wrong question is answered with one line and exit 2; nobody is called, and the ledger stays empty."""
+    """A wrong question ends with one line and exit 2; no call is made, and the ledger stays empty."""
     world.policy["markets"] = ["MT", "SE"]
     await world.seed(2)
     turn = asyncio.Semaphore(2)
@@ -188,7 +188,7 @@ WRONG_DATABASES: dict[str, tuple[LiteralString, list[str]]] = {
 
 @pytest.mark.parametrize("case", WRONG_DATABASES)
 async def test_a_database_that_is_not_ready(world: World, case: str) -> None:
-    """Before anything is planned, what the database lacks is named with its mend; no run is left behind."""
+    """Before any plan is made, each lack of the database is named with its mend; no run is left behind."""
     statement, fragments = WRONG_DATABASES[case]
     await world.seed(2)
     await world.sql(statement)
@@ -270,7 +270,7 @@ async def test_a_vendor_that_cannot_be_reached(world: World) -> None:
 
 
 async def test_the_schema_is_made_once(world: World) -> None:
-    """`db migrate` applies what is pending and can be repeated; `db status` says 2 before and 0 after."""
+    """`db migrate` applies pending migrations and can be repeated; `db status` says 2 before and 0 after."""
     await world.sql("DROP SCHEMA retention CASCADE")
     before = await world.command("db", "status")
     assert (2, True) == (before.code, "0001_ledger  pending" in before.out)

@@ -1,4 +1,4 @@
-"""Names on the command line: what there is not is refused with what there is, and a hold says what it matches."""
+"""Names on the command line: an unknown one is refused with the known ones, and a hold says how much it matches."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ async def untouched(world: World) -> None:
 
 
 async def test_a_hold_says_how_many_open_rounds_it_matches(world: World) -> None:
-    """All fields count together, young rounds too; who holds is recorded without what is around the name."""
+    """All fields count together, young rounds too; the requester is recorded without surrounding blanks."""
     await seed(world)
     cases = {
         ("--market", "MT"): "12 open rounds",
@@ -132,7 +132,9 @@ NEEDS = {"hold": ("--reason", "x", "--by", "tess"), "pause": ("--reason", "x", "
 
 
 async def test_names_that_there_are_not_are_refused_with_those_that_there_are(world: World) -> None:
-    """Exit 2 and one line that lists what is known and asks whether it was meant; nothing is written or called."""
+    """An unknown name ends with 2 and one line that lists the known ones and the closest; no call and no write is
+    made.
+    """
     await seed(world)
     turn = asyncio.Semaphore(4)
 
@@ -212,7 +214,7 @@ async def test_a_pause_outlives_its_partner_s_configuration(world: World) -> Non
 
 @pytest.mark.long
 async def test_a_database_that_does_not_tell_soon_holds_up_no_hold(world: World) -> None:
-    """Where the operator's table is locked, a hold stands all the same, and says what it could not find out."""
+    """Where the operator's table is locked, a hold stands all the same, and says which facts it could not read."""
     await seed(world)
     async with world.locked("public.rounds"):
         user, market = await asyncio.gather(hold(world, "--user", USER), hold(world, "--market", "mt"))
@@ -233,7 +235,7 @@ FROM public.rounds WHERE status = 0 / length(replace(user_id, user_id, ''))
 
 
 async def test_a_view_that_raises_holds_up_no_hold(world: World) -> None:
-    """A view that fails cannot tell what is known or matched; a hold stands all the same."""
+    """A view that fails cannot tell the known or matched names; a hold stands all the same."""
     await seed(world)
     await world.sql(BROKEN)
     done = await hold(world, "--market", "MT")
@@ -246,7 +248,7 @@ async def test_a_view_that_raises_holds_up_no_hold(world: World) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("role", ["retention_job", "retention_report"])
 async def test_the_restricted_roles_are_told_as_well(world: World, role: str) -> None:
-    """Both are told what is known: by the ledger, the configuration and the open rounds."""
+    """Names known by the ledger, the configuration and the open rounds are suggested."""
     only_on_our_own()
     await world.seed(12, prefix="mt")
     await world.seed(3, prefix="gb", market="GB")

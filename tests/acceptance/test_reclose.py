@@ -1,4 +1,4 @@
-"""What the vendor cancelled and the operator's table still has open is closed there, or stays where people look."""
+"""A round that the vendor cancelled and the operator's table still has open is closed there, or stays listed."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ async def conflicts(world: World, rounds: int, **how: str) -> dict[str, int]:
 
 
 async def listed(world: World) -> list[dict[str, Any]]:
-    """What needs a person."""
+    """The rows that need a person."""
     found: list[dict[str, Any]] = (await world.command("review", "list", "--json")).json
     return found
 
 
 async def statuses(world: World) -> dict[str, int]:
-    """What each round is in the operator's table."""
+    """The state of each round in the operator's table."""
     return {row.round_id: row.status for row in await world.sql("SELECT round_id, status FROM public.rounds")}
 
 
@@ -156,7 +156,7 @@ async def test_an_error_of_the_class_of_a_lost_connection_is_a_refusal(world: Wo
 
 @pytest.mark.long
 async def test_a_lock_that_is_never_had_is_told(world: World) -> None:
-    """While somebody has one round locked, the others are closed and that one stays listed."""
+    """While one round is locked, the others are closed and that one stays listed."""
     await conflicts(world, 5)
     await replace(world, "SET LOCAL lock_timeout = '50ms';")
     async with await psycopg.AsyncConnection.connect(world.direct) as connection:
@@ -241,7 +241,7 @@ async def test_resolved_as_cancelled_closes_the_round(world: World) -> None:
     ],
 )
 async def test_resolved_and_still_open_stays_listed(world: World, how: str) -> None:
-    """A round that cannot be closed is resolved and stays listed, for reclose to close it; then nobody needs to look."""
+    """A round that cannot be closed is resolved and stays listed for reclose to close it; then the list is empty."""
     ids = await in_doubt(world, 1)
     match how:
         case "raises":

@@ -75,7 +75,7 @@ async def test_a_row_of_the_reply_table(
 
 
 async def test_a_refused_connection_is_retried_and_then_not_sent(world: World) -> None:
-    """A vendor that nobody can reach ends the run at 5, its rounds not sent; the next run cancels them."""
+    """A vendor that cannot be reached ends the run at 5, its rounds not sent; the next run cancels them."""
     await world.seed(4)
     world.partner["max_attempts"] = 2
     await world.vendor.down()
@@ -117,7 +117,7 @@ async def test_unauthorized_while_slots_were_missed(world: World) -> None:
     ],
 )
 async def test_refused_credentials_halt_the_partner(world: World, fault: dict[str, Any], call: str) -> None:
-    """After 401, 403 or a code that a HealthCheck confirms no further call is made; what was not sent stays planned."""
+    """After 401, 403 or a code that a HealthCheck confirms no further call is made; unsent rounds stay planned."""
     await world.seed(40)
     world.partner |= {"concurrency": 1}
     world.vendor.faults = Faults.of(fault | {"call": call}, fault | {"call": "HealthCheck"})
@@ -131,7 +131,7 @@ async def test_refused_credentials_halt_the_partner(world: World, fault: dict[st
 
 
 async def test_a_later_run_plans_anew_what_a_halted_one_never_sent(world: World) -> None:
-    """What a halted run left planned becomes not sent when another run plans it again."""
+    """A round that a halted run left planned becomes not sent when another run plans it again."""
     await world.seed(3)
     world.vendor.faults = Faults.of({"status": 401})
     first = (await world.command("run", "--json")).json["run_id"]
@@ -143,7 +143,7 @@ async def test_a_later_run_plans_anew_what_a_halted_one_never_sent(world: World)
 
 
 async def test_a_doubt_is_taken_up_by_the_next_run_in_its_own_row(world: World) -> None:
-    """What one run could not settle is asked about first by the next, and no second row is made for it."""
+    """The next run asks about an unsettled round first, and makes no second row for it."""
     await world.seed(1)
     world.partner |= {"max_attempts": 1, "timeout": "1s", "ask_first": False}
     world.vendor.faults = Faults.of({"cut": "after"}, {"call": "GetRoundStatus", "status": 500})
@@ -226,7 +226,7 @@ async def test_a_different_refund_is_a_discrepancy_and_not_corrected(world: Worl
 
 
 async def test_an_earlier_cancellation_at_the_vendor_is_recognised(world: World) -> None:
-    """A round that somebody else cancelled is settled as already cancelled, and closed at the operator's."""
+    """A round that another party cancelled is settled as already cancelled, and closed at the operator's."""
     await world.seed(1)
     next(iter(world.vendor.rounds.values())).status = RoundStatus.CANCELED
     done = await world.command("run", "--json")

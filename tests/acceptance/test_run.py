@@ -35,7 +35,7 @@ async def test_what_is_not_stale_is_never_called(world: World) -> None:
 
 
 async def test_a_dry_run_calls_nobody(world: World) -> None:
-    """A dry run records what it would have done as not sent, and neither vendor nor operator's table notices."""
+    """A dry run records its rounds as not sent, and changes neither vendor nor operator's table."""
     await world.seed(5)
     done = await world.command("run", "--dry-run", "--json")
     assert (0, "finished", {"not_sent": 5}) == (done.code, done.json["status"], done.json["states"])
@@ -46,7 +46,7 @@ async def test_a_dry_run_calls_nobody(world: World) -> None:
 
 
 async def test_the_default_mode_is_dry_run(world: World) -> None:
-    """A policy that does not say its mode calls nobody, and --enforce does."""
+    """A policy without a mode calls no vendor, and --enforce does."""
     await world.seed(2)
     world.policy["mode"] = "dry_run"
     assert 0 == (await world.command("run")).code
@@ -159,7 +159,7 @@ async def test_a_currency_that_no_stake_has_is_refused(world: World, code: str, 
 
 
 async def test_max_amount_halts_by_currency(world: World) -> None:
-    """The sum of stakes in one currency halts the run, whatever the others add up to."""
+    """The sum of stakes in one currency halts the run, despite the other currencies."""
     await world.seed(3, stake="40", currency="EUR")
     await world.seed(3, prefix="s", stake="4000", currency="SEK")
     world.policy["max_amount"] = {"EUR": "100"}
@@ -227,7 +227,7 @@ async def test_an_idle_rule_spares_active_players(world: World) -> None:
 
 
 async def test_a_second_run_finds_nothing(world: World) -> None:
-    """What is cancelled is not planned again, and a run with nothing to do leaves with 0."""
+    """A cancelled round is not planned again, and a run without work exits with 0."""
     await world.seed(3)
     assert 0 == (await world.command("run")).code
     done = await world.command("run", "--json")
@@ -261,7 +261,7 @@ async def test_a_slow_look_holds_up_nobody_who_missed_a_slot(world: World) -> No
 
 
 async def test_resuming_makes_no_success_of_a_run_that_reached_nobody(world: World) -> None:
-    """A run that failed and has nothing left to send is only told of; a new run cancels what it did not send."""
+    """A failed run with no claim left to send is only reported; a new run cancels its unsent rounds."""
     await world.seed(3)
     world.partner |= {"api_url": "http://127.0.0.1:9", "max_attempts": 1}
     failed = await world.command("run", "--json")

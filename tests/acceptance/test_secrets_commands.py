@@ -74,13 +74,13 @@ COMMANDS: dict[str, list[tuple[str, ...]]] = {
     "hold list": [(), ("--json",), ("--all",)],
     "hold release": [("1", *BY), ("1", *BY)],
 }
-"""What each command is asked, in this order. A secret that is handed to one is not shown in its complaint either."""
+"""The commands' arguments, in this order. A secret in an argument is not shown in the error either."""
 
 AWAY = [
     *("check", "plan", "run", "report", "runs list", "review list", "db status", "db migrate", "hold list"),
     "serve",
 ]
-"""What is tried where the database refuses the password."""
+"""The commands that are tried where the database refuses the password."""
 
 
 def test_every_command_is_asked() -> None:
@@ -103,14 +103,14 @@ DRESSES: dict[str, Callable[[str], str]] = {
 @pytest.mark.parametrize("before", ["", "a", "ab", "abc"])
 @pytest.mark.parametrize("dress", DRESSES)
 def test_the_hunt_finds_what_there_is_to_find(dress: str, before: str) -> None:
-    """In whatever a secret is dressed up, and whatever stands before it, whoever looks through the outputs sees it."""
+    """A secret is found in each encoding and behind each prefix."""
     secret = "t/0k+e&n-9d41"
     text = f"{before}:{DRESSES[dress](before + secret + ' and more')}."
     assert [] != found({"somewhere": text}, {"it": secret})
 
 
 async def test_no_command_writes_a_secret(world: World) -> None:
-    """Whatever the commands are asked, and wherever their secrets come from, no output, file, table or message has one."""
+    """No output, file, table or message holds a secret, for any command and any source of its secrets."""
     async with Receiver() as receiver:
         world.extra = told(receiver.address)
         plain = world.direct
@@ -144,7 +144,7 @@ async def test_no_command_writes_a_secret(world: World) -> None:
 
 
 class Hunt:
-    """Asks commands, each with its secrets from another place than the one before, and keeps what they write."""
+    """Runs commands, each with its secrets from another place than the one before, and keeps their output."""
 
     def __init__(self, world: World) -> None:
         self.written: dict[str, str] = {}
@@ -157,7 +157,7 @@ class Hunt:
         self._formats = itertools.cycle(("json", "console"))
 
     async def command(self, *words: str, config: str = "", code: int | None = None) -> Done:
-        """Ask one that logs all it can; `code`: what it has to end with, and never with that of a bug."""
+        """Run a command that logs all it can; `code`: its exit code, and never that of a bug."""
         path, environ = next(self._sources)
         form = next(self._formats)
         process = await start_command(
@@ -211,7 +211,7 @@ def sources(world: World) -> Iterator[tuple[str, dict[str, str]]]:
 
 @contextmanager
 def refusing(dsn: str) -> Iterator[str]:
-    """A role that the server lets in by its password alone, which nobody here knows."""
+    """A role that the server admits by its password alone, which only the secret file holds."""
     only_on_our_own()
     role = f"guarded_{uuid.uuid4().hex}"
     with psycopg.connect(dsn, autocommit=True) as owner:

@@ -1,4 +1,4 @@
-"""Session defaults of the operator's database: whatever they are, our statements do the same."""
+"""Session defaults of the operator's database: under each of them our statements do the same."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ LIMITS = {
     "temp_file_limit": "0",
 }
 POOLED = {"statement_timeout": "100ms", "lock_timeout": "100ms"}
-"""The pooler's own statements, which nobody can spare that, have to be done within these as well."""
+"""The pooler's own statements, which the job cannot avoid, have to finish within these defaults as well."""
 TRANSACTIONS = {
     "default_transaction_read_only": "on",
     "default_transaction_isolation": "serializable",
@@ -82,7 +82,7 @@ TOGETHER: Mapping[str, Mapping[str, str]] = {
     "limits": LIMITS,
     "all others": {**FORMATS, **TRANSACTIONS, **PLANNER},
 }
-"""The same in fewer tests: no setting undoes what another one of these does."""
+"""The same in fewer tests: no setting undoes the effect of another one of these."""
 EACH = {name: value for group in GROUPS.values() for name, value in group.items()}
 
 RELIED_ON = {
@@ -100,7 +100,7 @@ RELIED_ON = {
     "plan_cache_mode": "auto",
     "work_mem": "4MB",
 }
-"""What a statement that calls the operator's function finds, whatever the defaults are."""
+"""The settings that a statement sees which calls the operator's function, under any defaults."""
 
 WATCHED = """
 CREATE TABLE public.seen AS SELECT name, setting FROM pg_settings WHERE false;
@@ -149,7 +149,7 @@ async def set_defaults(world: World, server: str, settings: Mapping[str, str]) -
 
 
 async def watched_world(world: World, rounds: int) -> Sequence[str]:
-    """Open rounds, and have noted what a statement finds that closes them."""
+    """Open rounds, and have the closing statement's settings noted."""
     ids = await world.seed(rounds)
     for statement in (NOTE, *WATCHED.strip().split(";\n")):
         await world.sql(statement)
@@ -182,7 +182,7 @@ async def test_no_default_changes_what_is_done(postgres: str, database_dsn: str,
 
 
 async def seen_settings(server: str, direct: str) -> Sequence[Any]:
-    """Read what was noted, past the defaults."""
+    """Read the noted settings, past the defaults."""
     name = conninfo_to_dict(direct)["dbname"]
     async with await psycopg.AsyncConnection.connect(server, autocommit=True) as connection:
         await connection.execute(sql.SQL("ALTER DATABASE {} RESET ALL").format(sql.Identifier(str(name))))
@@ -225,7 +225,7 @@ async def test_what_cannot_be_set_is_named(world: World, postgres: str) -> None:
 
 
 async def test_a_cancelled_statement_is_told_as_that(world: World) -> None:
-    """What the server cancels is no database that went away: the command says so, and `serve` at once."""
+    """A statement that the server cancels is not a lost database: the command says so, and `serve` at once."""
     await world.seed(1)
     (view,) = await world.sql("SELECT pg_get_viewdef('retention.open_rounds'::regclass) AS text")
     await world.sql("CREATE SEQUENCE public.tries")

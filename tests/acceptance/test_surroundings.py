@@ -1,4 +1,4 @@
-"""What a process inherits does not decide what becomes of its work."""
+"""Inherited properties of a process do not change the result of its work."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ STREAMS: dict[str, tuple[dict[int, str], str, str]] = {
 
 
 async def test_the_outcome_of_a_run_is_its_works(world: World) -> None:
-    """Whatever is closed, full or not read: all rounds are cancelled, the code is the run's own, the metrics are there,
-    and what could not be printed is told once where something can be.
+    """With descriptors closed, full or not read, all rounds are cancelled, the code is the run's own, the metrics are
+    there, and text that could not be printed is reported once where possible.
     """
     for number, _ in enumerate(STREAMS):
         await world.seed(3, prefix=f"{number}-", market=f"M{number}")
@@ -92,7 +92,7 @@ async def test_what_only_prints_fails_where_it_cannot(world: World, what: str, c
 
 
 async def test_what_was_done_counts_where_nothing_can_be_printed(world: World) -> None:
-    """A hold stands, a pause is made and ended, a configuration is written: exit code 0, whatever became of the words."""
+    """A hold stands, a pause is made and ended, a configuration is written: exit code 0, even if the output is lost."""
     await world.seed(1)
     commands: list[tuple[tuple[str, ...], dict[int, str]]] = [
         (("hold", "add", "--round", "r0", "--by", "ann", "--reason", "x"), {1: "/dev/full"}),
@@ -151,7 +151,7 @@ async def test_real_processes_with_closed_descriptors(world: World) -> None:
     ],
 )
 async def test_any_alphabet_is_recorded_right(world: World, environ: dict[str, str]) -> None:
-    """Whatever locale and encoding are inherited, words of the command line are recorded as they are, and printed."""
+    """Under every inherited locale and encoding, words of the command line are recorded and printed as they are."""
     done = await world.command("hold", "add", "--user", "ξ", "--by", "Ἄννα", "--reason", "αίτημα 81", environ=environ)
     assert (0, "") == (done.code, done.err.replace("warning: the hold matches no round that is open now\n", ""))
     assert [("ξ", "Ἄννα", "αίτημα 81")] == await world.sql("SELECT user_id, created_by, reason FROM retention.holds")
@@ -185,7 +185,7 @@ async def test_a_file_on_a_full_disk_is_not_half_written(world: World) -> None:
 
 
 async def test_a_stuck_reader_of_the_log_stops_no_daemon(world: World) -> None:
-    """While whatever reads the log of `serve` does not read, a due run is made and finished, and a stop is obeyed."""
+    """While the log of `serve` is not read, a due run is made and finished, and a stop is obeyed."""
     await world.seed(40)
     await schedule(world)
     daemon = await world.start("serve", "--http", "127.0.0.1:0", instead={1: "stuck", 2: "stuck"})

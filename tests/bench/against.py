@@ -1,10 +1,10 @@
 """The same work, as one would otherwise write it: a gather script, pgqueuer, procrastinate, one call after another.
 
-All send the same requests to one cheap vendor, and close the rounds in the operator's table on a PostgreSQL that
-syncs its commits. They are whole processes in turn. What a job queue needs before, its tables and a job for each round,
-is not in its time; planning is in that of `retention run`. A queue has on record that a job was begun, and the scripts
-what came of a call; as they are used here, none has the request with its uuid before it leaves, keeps a rate, or knows
-what to do about a reply that never came.
+All send the same requests to one cheap vendor, and close the rounds in the operator's table on a PostgreSQL that syncs
+its commits. They are whole processes in turn. A job queue's preparation, its tables and a job for each round, is not in
+its time; planning is in that of `retention run`. A queue records that a job was begun, the scripts record the result of
+a call. As used here, they do not record the request with its uuid before it leaves, keep no rate, and have no answer to
+a lost reply.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ if TYPE_CHECKING:
 OURS = "`retention run`"
 
 LONGEST = 30.0
-"""Seconds of mere latency that whoever calls one round at a time may take; it gets no more rounds than that."""
+"""Seconds of mere latency that a rival with one round at a time may take; it gets no more rounds than that."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rival:
-    """How a table names it, its module of bench.rivals, what it needs, and what counts the rounds it has as done."""
+    """A rival's name in a table, its module of bench.rivals, its requirements, and its count of finished rounds."""
 
     title: str
     module: str
@@ -103,7 +103,7 @@ def once(scene: Scene, rival: Rival) -> Turn:
 
 
 def not_done(dsn: str, scene: Scene, rival: Rival) -> list[str]:
-    """Name what a rival left undone, or did twice."""
+    """Name the rounds that a rival left undone, or did twice."""
     wrong = []
     counts, heard = scene.vendor.counts(), scene.vendor.heard()
     if heard[: scene.rounds] != b"\x01" * scene.rounds or counts.not_understood:
@@ -123,7 +123,7 @@ def not_done(dsn: str, scene: Scene, rival: Rival) -> list[str]:
 
 
 def rows(measured: Mapping[str, Sequence[Turn]]) -> dict[str, dict[str, str]]:
-    """What a table says of each; ratios are the medians of those between processes that ran in the same turn."""
+    """A table's cells for each; ratios are the medians of those between processes that ran in the same turn."""
     ours = measured[OURS]
 
     def ratio(turns: Sequence[Turn], value: Callable[[Figures], float]) -> str:
@@ -150,7 +150,7 @@ def rows(measured: Mapping[str, Sequence[Turn]]) -> dict[str, dict[str, str]]:
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    """What may be chosen."""
+    """The command-line options."""
     parser.add_argument("--rounds", type=int, default=50_000)
     parser.add_argument("--slow-rounds", type=int, default=5_000, help="for those that take the longest")
     parser.add_argument("--latency", type=float, nargs="+", default=[5.0, 50.0], metavar="MS")

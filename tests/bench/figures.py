@@ -1,4 +1,4 @@
-"""What every benchmark shares: a place to measure at, figures with their ranges, and the table that they end in."""
+"""The parts that benchmarks share: a place to measure at, figures with their ranges, and the final table."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Place:
 
 @contextmanager
 def place() -> Iterator[Place]:
-    """Start what is needed."""
+    """Start the server and the vendor."""
     with running_server() as server:
         with psycopg.connect(server, autocommit=True) as connection:
             if "RETENTION_TEST_DSN" not in os.environ:  # one of the tests' own, for which nothing has to last
@@ -70,7 +70,7 @@ def median_of(values: Sequence[float], digits: int = 0) -> str:
 
 
 def table(rows: Mapping[str, Mapping[str, str]]) -> str:
-    """A table in Markdown: by the name of a row, what stands in its columns."""
+    """A table in Markdown: by the name of a row, the cells of its columns."""
     columns = [*dict.fromkeys(column for row in rows.values() for column in row)]
     lines = [["", *columns], ["---", *("---:" for _ in columns)]]
     lines += [[name, *(row.get(column, "") for column in columns)] for name, row in rows.items()]
@@ -78,7 +78,7 @@ def table(rows: Mapping[str, Mapping[str, str]]) -> str:
 
 
 def in_turn(turns: Mapping[str, Callable[[], T]], times: int) -> dict[str, list[T]]:
-    """Measure each, one after the other, so many times over: whatever slows the machine down meets all of them."""
+    """Measure each, one after the other, so many times over: a slow stretch of the machine meets all of them."""
     measured: dict[str, list[T]] = {name: [] for name in turns}
     for nth in range(times):
         for name, once in turns.items():
@@ -89,7 +89,7 @@ def in_turn(turns: Mapping[str, Callable[[], T]], times: int) -> dict[str, list[
 
 
 def say(words: str) -> None:
-    """Progress, to whoever waits."""
+    """Print the progress."""
     print(f"{time.strftime('%H:%M:%S')} {words}", file=sys.stderr)
 
 

@@ -1,14 +1,15 @@
-"""What does not grow with the number of rounds: planning and claiming, memory, ledger and WAL, from thousands to millions.
+"""Costs that do not grow with the number of rounds: planning and claiming, memory, ledger and WAL, from thousands to
+millions.
 
-The operator's table has `--factor` times as many rows as are stale; the others are completed. At most `--send` rounds are
-sent from a plan's start, and then SIGTERM stops the run. To see claims at the end of a longer plan without sending all of
-it, what lies between is marked `not_sent` in the ledger, set-based, as if it had been given up; after a VACUUM another
-process goes on with `run --resume` and sends the last `--send` rounds. `retention plan` is measured before `run`, which
-finds in memory what was read just then.
+The operator's table has `--factor` times as many rows as are stale; the others are completed. At most `--send` rounds
+are sent from a plan's start, and then SIGTERM stops the run. To see claims at the end of a longer plan without sending
+all of it, the rounds between are marked `not_sent` in the ledger, set-based, as if it had been given up; after a VACUUM
+another process goes on with `run --resume` and sends the last `--send` rounds. `retention plan` is measured before
+`run`, which finds its pages in memory.
 
-Every round is looked at after each process: who was called is cancelled once and everywhere, nobody else is touched.
-A row of the operator's table takes some 120 bytes, and the loaded table stands there twice, once as the template of the
-databases that are measured: with ledger and WAL, 100 million rows want 50 GB of disk.
+Every round is looked at after each process: a called round is cancelled once and everywhere, and no other one is
+touched. A row of the operator's table takes some 120 bytes, and the loaded table stands there twice, once as the
+template of the databases that are measured: with ledger and WAL, 100 million rows want 50 GB of disk.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ server's, from a checkpoint on. HOT updates, dead tuples and sizes are the serve
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    """What may be chosen."""
+    """The command-line options."""
     sizes = [10_000, 100_000, 1_000_000, 10_000_000]
     parser.add_argument("--sizes", type=int, nargs="+", default=sizes, metavar="STALE", help="stale rounds")
     parser.add_argument("--factor", type=int, default=10, help="rows of the operator's table for each stale round")

@@ -1,10 +1,11 @@
-"""How long after a pause, a hold, a closing, a player's return or SIGTERM a cancel request still leaves: a second at most.
+"""How long after a pause, a hold, a closing, a player's return or SIGTERM a cancel request still leaves: a second at
+most.
 
-One run for each cell of the grid, over rate, concurrency, the vendor's latency, the time that its TLS handshakes take, and
-doubts of an earlier run beside the fresh rounds. In the middle of each run one market is put on hold, the rounds of another
-are closed, the players of a third come back; then everything is paused, or the process gets SIGTERM. What is measured is
-from each COMMIT to the last cancel request that arrived for what it concerns; and how old the claim of a request was when
-it left. Both ends are on one machine, so one clock tells both.
+One run for each cell of the grid, over rate, concurrency, the vendor's latency, the time that its TLS handshakes take,
+and doubts of an earlier run beside the fresh rounds. In the middle of each run one market is put on hold, the rounds of
+another are closed, the players of a third come back; then everything is paused, or the process gets SIGTERM. The
+measured time is from each COMMIT to the last cancel request for a round that it concerns; and how old the claim of a
+request was when it left. Both ends are on one machine, so one clock tells both.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ PROMISED_S = 1.0
 """Seconds between a COMMIT and the last request that leaves in spite of it."""
 
 MARKETS = {"hold": "DK", "closing": "SE", "return": "GB", "end": "MT"}
-"""Whose rounds each event concerns; the end concerns all of them."""
+"""The rounds that each event concerns; the end concerns all of them."""
 
 STATEMENTS = {
     "hold": "INSERT INTO retention.holds (market, reason, created_by) VALUES ('DK', 'an order', 'ann')",
@@ -128,7 +129,7 @@ async def commit(world: World, name: str) -> datetime:
 
 
 async def leave_doubts(world: World) -> None:
-    """An earlier run whose replies were all cut off, and that nobody has settled."""
+    """An earlier, unsettled run whose replies were all cut off."""
     world.partner |= {"max_attempts": 1, "ask_first": False, "rate": 200}
     await world.seed(DOUBTS, prefix="MT-doubt-")
     world.vendor.faults = Faults.of({"cut": "before"}, {"call": "GetRoundStatus", "status": 500})
@@ -152,7 +153,7 @@ async def carried_out(cell: Cell, where: Place) -> dict[str, str]:
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    """What may be chosen."""
+    """The command-line options."""
     parser.add_argument("--rates", type=float, nargs="+", default=[20, 200, 2000], metavar="PER_SECOND")
     parser.add_argument("--in-flight", type=int, nargs="+", default=[5, 50])
     parser.add_argument("--latency", type=float, nargs="+", default=[0, 1, 4, 8], metavar="S")

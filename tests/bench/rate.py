@@ -1,11 +1,11 @@
-"""How much of the allowed rate is used while there is work, and that no sliding second holds more than it allows.
+"""The used share of the allowed rate while there is work, and that no sliding second exceeds the rate.
 
-One replica, or several that share a run, against a vendor with a long tail and a few faults. The vendor takes the times,
-as it reads the requests. The share used is that of the cancel requests which arrived between the first and the last that
-was for a round not asked for before: after that one only resends are left, which wait for their back-off. What is sent
-again counts as any other; questions, of which each round gets one before its first cancel, have a pace of their own. CPU is that of a stretch in the
-middle, from when all replicas are at work. The vendor's longest stall says how far its own clock readings can be trusted:
-what arrives during one is read together.
+One replica, or several that share a run, against a vendor with a long tail and a few faults. The vendor takes the
+times, as it reads the requests. The share counts the cancel requests between the first one and the last one for a new
+round: later requests are resends, which wait for their back-off. Resends count as any other; questions, of which each
+round gets one before its first cancel, have a rate of their own. CPU is measured over a stretch in the middle, from
+when all replicas are at work. The vendor's longest stall bounds the error of its own clock readings: requests that
+arrive during a stall are read together.
 """
 
 from __future__ import annotations
@@ -40,13 +40,14 @@ if TYPE_CHECKING:
     from bench.tailed_vendor import TailedVendor
 
 REVIEWED = {0, 4}
-"""Exit codes of a run whose rounds are all cancelled; what only a status question could tell is listed for review."""
+"""Exit codes of a run whose rounds are all cancelled; a round that only a status question could settle is listed for
+review."""
 
 MAX_ATTEMPTS = 20
 """So many that no round is given up."""
 
 MIDDLE = 0.8
-"""Share of what is left of the work, once all replicas are at it, for which CPU is counted."""
+"""Share of the remaining work, once all replicas are at it, for which CPU is counted."""
 
 _CANCELLED = """
     SELECT substr(c.round_id, 2)::int FROM retention.cancellations c
@@ -66,7 +67,7 @@ _SENT = """
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What had been used by then: CPU seconds, and requests sent."""
+    """The usage until a moment: CPU seconds, and requests sent."""
 
     requests: int
     cpu: float
@@ -75,7 +76,9 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Middle:
-    """What a stretch of work took: CPU in microseconds per cancel request; the share of all cores, whoever had them."""
+    """The cost of a stretch of work: CPU in microseconds per cancel request; the share of all cores, of all
+    processes.
+    """
 
     cpu: float
     cpu_postgres: float
@@ -115,7 +118,9 @@ class Case:
 
     @property
     def concurrency(self) -> int:
-        """Enough for one replica alone, were every reply as slow as the slowest; what the configuration allows, at most."""
+        """Enough for one replica alone, were every reply as slow as the slowest; at most the configuration's
+        maximum.
+        """
         return min(max(round(self.rate * MOST), 50), 1000)
 
     def measured(self, where: Place, nth: int) -> Figures:
@@ -175,7 +180,7 @@ def share_used(cancels: Heard, rate: int) -> float:
 
 
 def differences(dsn: str, vendor: TailedVendor, rounds: int) -> list[str]:
-    """Name what is not as it has to be: each round cancelled once, and all agree about that and about each request."""
+    """Name each deviation: every round is cancelled once, and all witnesses agree about it and about each request."""
     once = Counter(range(rounds))
     figures = vendor.figures()
     found = []
@@ -196,7 +201,7 @@ def differences(dsn: str, vendor: TailedVendor, rounds: int) -> list[str]:
 
 
 def row(found: Sequence[Figures]) -> dict[str, str]:
-    """What the table says of a case."""
+    """The table's row of a case."""
     return {
         "cancel requests": median_of([one.requests for one in found]),
         "share used": median_of([one.used for one in found], 3),
@@ -211,7 +216,7 @@ def row(found: Sequence[Figures]) -> dict[str, str]:
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    """What may be chosen."""
+    """The command-line options."""
     parser.add_argument("--rates", type=int, nargs="+", default=[20, 200, 2000], metavar="PER_SECOND")
     parser.add_argument("--replicas", type=int, nargs="+", default=[1, 3])
     parser.add_argument("--seconds", type=float, help="of work for each case; else 60, or 30 from 1,000 per second on")

@@ -1,7 +1,7 @@
-"""How long it takes to begin: help, version, and a run that finds nothing to do.
+"""Start times: help, version, and a run without work.
 
 Whole processes of the interpreter that measures, in turn, beside one that does nothing. A turn ahead is not counted: it
-compiles what is not compiled yet, and reads it from the disk.
+compiles the modules, and reads them from the disk.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What is started, what tells whether its output is the right one, and in how many ms it should be over."""
+    """A command, a test of its output, and its time limit in ms."""
 
     words: Sequence[str]
     is_right: Callable[[str], bool]
@@ -42,7 +42,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Took:
-    """What a process took, in ms: of the clock, and of the CPU."""
+    """The time of a process, in ms: of the clock, and of the CPU."""
 
     wall: float
     cpu: float
@@ -76,7 +76,7 @@ def configuration(dsn: str, vendor: CheapVendor) -> str:
 
 
 def commands(file: Path) -> dict[str, Command]:
-    """What is measured, by name."""
+    """The measured commands, by name."""
     ours = ("-m", "retention")
     return {
         "`python -c pass`": Command(("-c", "pass"), lambda said: not said),
@@ -89,7 +89,7 @@ def commands(file: Path) -> dict[str, Command]:
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    """What may be chosen."""
+    """The command-line options."""
     parser.add_argument("--repeat", type=int, default=30)
 
 
@@ -136,7 +136,7 @@ def _did_nothing(said: str) -> bool:
 
 
 def _done(dsn: str, vendor: CheapVendor, runs: int) -> list[str]:
-    """Name what is not as it should be after so many runs that had nothing to do."""
+    """Name each deviation after so many runs without work."""
     with psycopg.connect(dsn) as connection:
         (row,) = connection.execute(
             "SELECT count(*) FILTER (WHERE status = 'finished'), count(*),"

@@ -1,7 +1,7 @@
 """A vendor with a long tail and a few faults, which keeps the moment of each request. It runs in a process of its own.
 
-It refuses no round for good: whatever it did or did not do, a resend or a status question finds out. It honours each
-cancel request that no fault keeps from it, a second one for the same round as well, and so can tell of both.
+It refuses no round for good: a resend or a status question finds out its effect. It honours each cancel request that no
+fault keeps from it, a second one for the same round as well, and so can report both.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MEDIAN, SPREAD = 0.025, 1.1
 """Latency of a reply: log-normal, with a median in seconds and the standard deviation of its logarithm."""
 
 LEAST, MOST = 0.001, 0.5
-"""Seconds; whatever is drawn beyond is taken as this."""
+"""Seconds; a longer drawn time is cut to this."""
 
 FAULTY = 0.02
 """Share of the cancel requests that something goes wrong with."""
@@ -45,7 +45,7 @@ _JSON = b"application/json"
 
 @dataclass(frozen=True, slots=True)
 class _Fault:
-    """What goes wrong. `effect`: the round is cancelled all the same. Without a status the connection is cut."""
+    """A fault. `effect`: the round is cancelled all the same. Without a status the connection is cut."""
 
     effect: bool
     status: bytes = b""
@@ -104,7 +104,7 @@ class TailedVendor(CheapVendor):
         return self.ask("cancelled")
 
     def figures(self) -> Figures:
-        """What it can tell of itself at any time, without being kept from its work."""
+        """The counters that the vendor can send at any time, without being kept from its work."""
         return Figures(**json.loads(self.ask("figures")))
 
 
@@ -117,7 +117,7 @@ def tailed_vendor(rounds: int, seed: int) -> Iterator[TailedVendor]:
 
 
 class _Book:
-    """What was asked, and what is true."""
+    """The requests, and the true states."""
 
     def __init__(self, rounds: int, seed: int) -> None:
         self.heard = {"cancel": nothing_heard(), "status": nothing_heard()}

@@ -1,8 +1,9 @@
 """Struck at every call: `python tests/chaos/kills.py`.
 
 A small run is killed at its 1st, 2nd, 3rd ... connect, send and receive, its connections are cut there, the call fails,
-or the process is frozen: each time in a new world, which is then gone on with and judged. Each broken promise is told
-as it is found, with what reproduces it; what all came to is a table. The exit code is 1 if any promise was broken.
+or the process is frozen: each time in a new world, which is then gone on with and judged. Each broken invariant is
+printed when it is found, with the command that reproduces it; a table follows. The exit code is 1 if any invariant was
+broken.
 """
 
 from __future__ import annotations
@@ -57,13 +58,13 @@ class Series:
 
     @property
     def over(self) -> bool:
-        """Whether the command ends before it comes to what would be next."""
+        """Whether the command ends before the next call of the series."""
         return self.misses >= self.patience
 
 
 @dataclass(slots=True)
 class Proof:
-    """What has been tried so far. `idle`: runs that were not hit, or not on a socket: they are judged, not counted."""
+    """The results so far. `idle`: runs that were not hit, or not on a socket: they are judged, not counted."""
 
     place: Place
     rows: dict[tuple[str, str], Evidence] = field(default_factory=dict)
@@ -133,7 +134,7 @@ class Proof:
 async def all_series(
     place: Place, scenario: Scenario, injections: Iterable[Injection], every: int, chance: random.Random
 ) -> list[Series]:
-    """Look at what the scenario calls, and make a series of each kind of call, for each injection."""
+    """Read the scenario's calls, and make a series of each kind of call, for each injection."""
     async with place.world() as world:
         calls = [call for call in await profile(world, scenario) if call.network]
     patience = max(1, MISSES // every)
@@ -169,7 +170,7 @@ async def go_through(proof: Proof, series: list[Series], jobs: int) -> None:
 
 
 async def prove(options: argparse.Namespace, proof: Proof) -> None:
-    """Do what the command line asks for."""
+    """Run the series that the command line asks for."""
     scenarios = [SCENARIOS[name] for name in options.scenario or SCENARIOS]
     injections = [INJECTIONS[name] for name in options.inject or INJECTIONS]
     if options.point:

@@ -1,9 +1,9 @@
 """Hostile replies by the minute: `python tests/chaos/replies.py [--seconds S] [--seed N] [--keep FOLDER]`.
 
-Changes the corpus in a few places at a time, holds what the product makes of each reply to what an oracle reads from its
-bytes, and writes one reply of each kind of outcome into a real PostgreSQL. Where atheris is installed, a third of the
-time goes to libFuzzer, which looks for replies that take ways through the decoder that no other has taken.
-Ends with 1 if anything was violated.
+Changes the corpus in a few places at a time, compares the product's reading of each reply with an oracle's reading of
+its bytes, and writes one reply of each kind of outcome into a real PostgreSQL. Where atheris is installed, a third of
+the time goes to libFuzzer, which looks for replies that take ways through the decoder that no other has taken. Ends
+with 1 if a rule was violated.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def guide(folder: Path, seconds: float, seed: int, corpus: Sequence[Said]) -> in
 
 
 def guided(folder: Path, seconds: float, seed: int) -> None:
-    """Be libFuzzer; does not return. What it finds goes to the folder, to be judged by whoever asked."""
+    """Be libFuzzer; does not return. Its finds go to the folder, and the caller judges them."""
     import atheris  # noqa: PLC0415 - an optional tool, and what it instruments is imported below
 
     with atheris.instrument_imports(include=["retention.core.sending.wire", "retention.core.sending.outcomes"]):
@@ -114,7 +114,9 @@ def guided(folder: Path, seconds: float, seed: int) -> None:
 
 
 def written_down(tried: Tried) -> list[str]:
-    """Write one reply of each kind into a database of its own; what the ledger refused, or holds otherwise."""
+    """Write one reply of each kind into a database of its own; return those that the ledger refused, or holds
+    otherwise.
+    """
     from support.postgres import new_database, running_server, template_database  # noqa: PLC0415
     from support.settled_ledger import store  # noqa: PLC0415
     from support.world import make_world  # noqa: PLC0415

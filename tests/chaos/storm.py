@@ -1,7 +1,8 @@
-"""Three replicas work on run after run while everything around them fails, one thing after another and several at once.
+"""Three replicas work on run after run while everything around them fails, one fault after another and several at once.
 
-`python tests/chaos/storm.py [--seed N] [--minutes M] [--faults name,name] [--plan]`. What strikes when is decided by the
-seed. At the end everything is mended, the replicas do what is left, and vendor, ledger and operator have to agree.
+`python tests/chaos/storm.py [--seed N] [--minutes M] [--faults name,name] [--plan]`. The seed decides the faults and
+their times. At the end all faults are mended, the replicas finish the work, and vendor, ledger and operator have to
+agree.
 """
 
 from __future__ import annotations
@@ -43,10 +44,10 @@ if TYPE_CHECKING:
     from support.world import World
 
 AFTER = timedelta(seconds=15)
-"""How long after a fault what happens is put down to it."""
+"""For how long after a fault events are put down to it."""
 
 UNKIND = Path(__file__).parents[1] / "support" / "unkind_operator.sql"
-"""What makes the operator's objects strikeable."""
+"""The SQL that lets faults strike the operator's objects."""
 
 REPLICAS = 3
 
@@ -70,7 +71,7 @@ class Storm:
 
     @property
     def world(self) -> World:
-        """What is worked on."""
+        """The rounds and runs of the storm."""
         return self.scene.world
 
     @property
@@ -80,7 +81,7 @@ class Storm:
 
     @property
     def lost(self) -> Lost:
-        """What the database has lost."""
+        """The commits that the database has lost."""
         losses = self.scene.cluster.losses
         lone = {uuid for post in self.scene.fleet.posts for uuid in orphans(post.tap.seen, post.lives, losses)}
         return Lost(losses, frozenset(lone), self.scene.traffic.lapses)
@@ -130,7 +131,7 @@ class Storm:
         say(f"{strike.kind} ends; {len(self.world.vendor.requests)} requests so far")
 
     async def settle(self) -> None:
-        """Have what is left done, everybody leave, and find out whether every promise was kept."""
+        """Finish the work, stop all processes, and check every invariant."""
         say("all is mended; what is left is being done")
         await self.scene.stand()
         await resume(self.world)
@@ -169,7 +170,7 @@ class Storm:
         return [f"round {row.round_id} is still open, and nobody is told" for row in rows if row.round_id not in known]
 
     async def evidence(self) -> str:
-        """What it came to, as a table."""
+        """The result, as a table."""
         settled = [
             row.at
             for row in await self.world.sql(
@@ -192,7 +193,7 @@ def _within(moments: Sequence[datetime], spans: Sequence[tuple[datetime, datetim
 
 @asynccontextmanager
 async def storm(folder: Path, *, rate: int, seed: int = 0) -> AsyncIterator[Storm]:
-    """Yield a calm scene: an empty cluster, a vendor in good health, and three posts with nobody at them.
+    """Yield a calm scene: an empty cluster, a healthy vendor, and three empty posts.
 
     A run is due at once, and then each minute. `rate`: cancel requests per second.
     """
@@ -229,7 +230,7 @@ async def storm(folder: Path, *, rate: int, seed: int = 0) -> AsyncIterator[Stor
 
 
 async def main() -> int:
-    """Make a storm, print what it came to; 1 where a promise was broken."""
+    """Make a storm and print its result; 1 where an invariant was broken."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=5.0)

@@ -1,4 +1,4 @@
-"""Each fault of the database and of a host does what it says, as a plain client sees it."""
+"""Each fault of the database and of a host has its described effect, as a plain client sees it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def made() -> Iterator[Cluster]:
-    """Yield a primary and its standby, for all tests: what they do to it is mended in the end."""
+    """Yield a primary and its standby, for all tests: the end mends their faults."""
     servers = Cluster(lambda _: None)
     try:
         asyncio.run(servers.make())
@@ -39,12 +39,12 @@ async def servers(made: Cluster) -> Cluster:
 
 
 async def numbers(servers: Cluster) -> list[int]:
-    """What the table holds."""
+    """The table's rows."""
     return [n for (n,) in await servers.primary.sql("SELECT n FROM public.numbers ORDER BY n")]
 
 
 async def test_a_fail_over_keeps_what_was_committed(servers: Cluster) -> None:
-    """What was committed before a fail-over, and before the next one, is on the server that comes after; the old ones are dead."""
+    """Commits before a fail-over, and before the next one, are on the server that takes over; the old ones are dead."""
     first = servers.primary
     await servers.primary.sql("INSERT INTO public.numbers VALUES (1)")
     await servers.fail_over()
@@ -57,7 +57,7 @@ async def test_a_fail_over_keeps_what_was_committed(servers: Cluster) -> None:
 
 
 async def test_a_commit_waits_for_the_standby(servers: Cluster) -> None:
-    """What would be on the primary alone is not acknowledged before the standby has it too."""
+    """A commit that would be on the primary alone is not acknowledged before the standby has it too."""
     assert servers.standby is not None
     await servers.standby.stop()
     inserting = asyncio.create_task(servers.primary.sql("INSERT INTO public.numbers VALUES (1)"))
@@ -68,7 +68,7 @@ async def test_a_commit_waits_for_the_standby(servers: Cluster) -> None:
 
 
 async def test_a_crash_keeps_what_was_committed(servers: Cluster) -> None:
-    """A server that was stopped with -m immediate comes back with what it had acknowledged."""
+    """A server that was stopped with -m immediate comes back with its acknowledged commits."""
     await servers.primary.sql("INSERT INTO public.numbers VALUES (1)")
     await servers.crash()
     assert [1] == await numbers(servers)
@@ -95,7 +95,7 @@ async def test_a_full_disk_refuses(servers: Cluster) -> None:
 
 @pytest.mark.parametrize("by_role", [False, True])
 async def test_taken_connections_are_refused(servers: Cluster, by_role: bool) -> None:
-    """While all connections are taken the job's role gets none, and loses those that it had; the superuser still has one."""
+    """While all connections are taken the job's role gets none, and loses its own; the superuser still has one."""
     async with (
         await psycopg.AsyncConnection.connect(servers.primary.dsn(JOB), autocommit=True) as old,
         servers.connections_taken(by_role=by_role),

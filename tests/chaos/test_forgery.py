@@ -1,4 +1,4 @@
-"""What the database cannot keep a stolen login of the job from doing, and what shows it afterwards."""
+"""The acts of a stolen login that the database cannot prevent, and the traces that show them afterwards."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ async def with_roles(world: World) -> str:
 
 @pytest.mark.parametrize("forged", FORGED)
 async def test_a_forged_outcome_differs_from_the_vendors_list(world: World, forged: str) -> None:
-    """Whoever rewrites what became of a round can do so in the ledger, and not at the vendor's: the two then differ."""
+    """A forger can rewrite a round's outcome in the ledger, and not at the vendor: the two then differ."""
     statement, shown = FORGED[forged]
     job = await with_roles(world)
     await world.seed(1, prefix="a")
@@ -70,7 +70,7 @@ async def test_a_forged_outcome_differs_from_the_vendors_list(world: World, forg
 
 
 async def test_a_round_that_is_closed_past_the_ledger_has_no_row_there(world: World) -> None:
-    """Whoever calls the operator's function by hand leaves rounds that the operator has as cancelled and nobody else has."""
+    """A forger that calls the operator's function by hand leaves rounds that are cancelled only at the operator."""
     job = await with_roles(world)
     await world.seed(2)
     assert 0 == (await world.command("run", "--limit", "1")).code

@@ -1,4 +1,4 @@
-"""Whatever a vendor replies, no round counts as cancelled that the vendor did not say is cancelled."""
+"""No reply makes a round count as cancelled unless the vendor said that it is cancelled."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_no_reply_is_a_success_but_one_that_says_so() -> None:
     ids=repr,
 )
 def test_no_reply_takes_much_memory(piece: bytes, shape: bytes) -> None:
-    """64 KiB of whatever there may be take no more than a few MiB while they are read."""
+    """Reading a reply of 64 KiB takes no more than a few MiB, whatever its bytes."""
     room = LIMIT - len(shape) + 2
     said = Said(200, None, shape % (piece * (room // len(piece))))
     tracemalloc.start()
@@ -69,19 +69,19 @@ def test_no_reply_takes_much_memory(piece: bytes, shape: bytes) -> None:
 
 
 async def test_every_reply_can_be_written_down(world: World, database: Database) -> None:
-    """What becomes of any reply, to a request or a question, is taken by the ledger and stands there as it was read."""
+    """The ledger takes the outcome of any reply, to a request or a question, and keeps it as it was read."""
     corpus = [*read_corpus().values()]
     said = [*corpus, *itertools.islice(mutated(corpus, seed=2), 300)]
     assert [] == await store(world, database, said)
 
 
 async def test_what_cannot_be_written_down_is_found(world: World, database: Database) -> None:
-    """A decoder that lets through what PostgreSQL cannot hold is found where its replies are written."""
+    """A decoder that lets through a text that PostgreSQL cannot hold is found where its replies are written."""
     assert any("refused" in word for word in await store(world, database, [*read_corpus().values()], _any_letter))
 
 
 def _falsy(status: int, headers: Mapping[str, str], body: bytes | None, now: datetime) -> Reply:
-    """Take whatever Python finds false for a zero."""
+    """Take every value that Python finds false for a zero."""
     reply = decode(status, headers, body, now)
     try:
         document = json.loads(body or b"")
@@ -129,13 +129,13 @@ def _any_length(status: int, headers: Mapping[str, str], body: bytes | None, now
 
 
 def _any_letter(status: int, headers: Mapping[str, str], body: bytes | None, now: datetime) -> Reply:
-    """Keep what PostgreSQL cannot hold."""
+    """Keep characters that PostgreSQL cannot hold."""
     reply = decode(status, headers, body, now)
     return reply._replace(description="\0" if reply.description else None)
 
 
 def _strict(status: int, headers: Mapping[str, str], body: bytes | None, now: datetime) -> Reply:
-    """Raise at what is no JSON."""
+    """Raise at invalid JSON."""
     json.loads(body or b"")
     return decode(status, headers, body, now)
 
@@ -190,5 +190,5 @@ def test_a_decoder_that_errs_is_found(word: str, broken: Callable[..., Reply]) -
     ],
 )
 def test_the_oracle_knows_a_zero(zero: bool, body: bytes) -> None:
-    """What judges the decoder tells a zero from what only looks like one."""
+    """The oracle tells a zero from a value that only looks like one."""
     assert zero == says_zero(Said(200, None, body))

@@ -1,4 +1,4 @@
-"""Each fault of the network does what it says, as a plain client sees it."""
+"""Each fault of the network has its described effect, as a plain client sees it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def database_behind_proxy(dsn: str) -> AsyncIterator[tuple[psycopg.AsyncCo
 
 
 async def test_cut() -> None:
-    """While it is on, connections are reset, those that there are and those that are new; afterwards nothing is left."""
+    """While the fault is on, existing and new connections are reset; afterwards none is."""
     async with vendor_behind_proxy() as (vendor, proxy, url), aiohttp.ClientSession() as client:
         vendor.latency = 0.2
         asking = asyncio.create_task(ask(client, url))
@@ -64,7 +64,7 @@ async def test_cut() -> None:
 
 @pytest.mark.parametrize(("ways", "cancelled"), [((Way.UP,), False), ((Way.DOWN,), True), ((), False)])
 async def test_half_open(ways: tuple[Way, ...], cancelled: bool) -> None:
-    """What goes in a direction that is swallowed never arrives, nobody is told, and it does not arrive afterwards either."""
+    """Bytes in a swallowed direction never arrive, without an error, and do not arrive afterwards either."""
     async with vendor_behind_proxy() as (vendor, proxy, url), aiohttp.ClientSession() as client:
         with proxy.trouble(HalfOpen(*ways)):
             asking = asyncio.create_task(ask(client, url))
@@ -76,7 +76,7 @@ async def test_half_open(ways: tuple[Way, ...], cancelled: bool) -> None:
 
 
 async def test_slow() -> None:
-    """Each way takes its latency and more, and what arrives is whole."""
+    """Each way takes at least its latency, and the bytes arrive whole."""
     async with vendor_behind_proxy() as (_, proxy, url), aiohttp.ClientSession() as client:
         with proxy.trouble(Slow(0.1)):
             began = time.monotonic()
@@ -120,7 +120,7 @@ async def test_the_reply_of_one_statement_is_lost(database_dsn: str) -> None:
 
 
 async def test_broken_framing_is_noticed(database_dsn: str) -> None:
-    """A message whose type or length is none is refused by whoever gets it: no result comes of the statement."""
+    """A message with an invalid type or length is refused by its receiver: the statement has no result."""
     for seed in range(8):
         async with database_behind_proxy(database_dsn) as (connection, proxy):
             with proxy.trouble(BreakFraming(random.Random(seed), 1.0)), pytest.raises(psycopg.Error):

@@ -1,4 +1,4 @@
-"""The HTTP edge over real sockets: how far a request came, what came back, and that nothing is ever sent twice."""
+"""The HTTP client over real sockets: how far a request came, the reply, and that no request is ever sent twice."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ SHORT = 0.3
 
 @dataclass
 class Door:
-    """A server of raw bytes: what it was asked, over how many connections, and what it does about it."""
+    """A server of raw bytes: it keeps its requests and connections, and answers each by a script."""
 
     talk: Callable[[Door, asyncio.StreamWriter], Awaitable[None]]
     port: int = 0
@@ -140,13 +140,13 @@ async def hangs(_door: Door, writer: asyncio.StreamWriter) -> None:
 
 
 async def looked_around() -> None:
-    """Let the loop look at its sockets a few times: what was sent to this host itself is there at once."""
+    """Run the loop a few times, so that it reads its sockets: bytes sent on this host arrive at once."""
     for _ in range(20):
         await asyncio.sleep(0)
 
 
 async def post(client: VendorClient, url: str) -> Exchange:
-    """Send a request, and hold what is known of it to what must always hold."""
+    """Send a request, and check the result against the rules that hold for every result."""
     before = time.monotonic()
     exchange = await client.post(url, BODY)
     answer, after = exchange.answer, time.monotonic()
@@ -226,7 +226,7 @@ async def test_a_round_is_asked_about() -> None:
 def test_what_a_vendor_can_do_to_a_request(
     answer: Any, effect: bool, table: dict[str, Any], new_loop: Callable[[], asyncio.AbstractEventLoop]
 ) -> None:
-    """Each fault is told as what it is, on either event loop, after one request, whatever became of the round."""
+    """Each fault is reported as itself, on either event loop, after one request."""
 
     async def asked() -> tuple[Exchange, Simulator]:
         rounds = [Round("acme", "R-1", currency="", transaction_id="-")]
@@ -244,7 +244,7 @@ def test_what_a_vendor_can_do_to_a_request(
 
 
 async def test_a_refused_connection_is_none() -> None:
-    """Where nobody listens, nothing happened."""
+    """A connection to a closed port is reported as not sent."""
     async with served(hangs) as door:
         pass
     assert NotConnected("no connection: connection refused") == (await ask(door.url)).answer
@@ -262,7 +262,7 @@ async def test_a_name_that_nobody_has_is_no_connection() -> None:
     "url", ["", "vendor.invalid", "http://", "ftp://127.0.0.1/x", "http://127.0.0.1:99999/", "http://[::1"]
 )
 async def test_an_address_that_is_none_is_no_connection(url: str) -> None:
-    """What is no web address leads nowhere, and raises nothing."""
+    """An invalid web address sends nothing, and raises nothing."""
     async with VendorClient(timeout=5) as client:
         found = await client.post(url, BODY)
     assert isinstance(found.answer, NotConnected)
@@ -283,13 +283,13 @@ async def test_a_vendor_that_accepts_nobody_is_no_connection() -> None:
 
 @pytest.fixture
 def tls(tmp_path: Path) -> ssl.SSLContext:
-    """Return a server's side of TLS with a certificate that nobody trusts."""
+    """Return a server's side of TLS with an untrusted certificate."""
     context, _ = localhost_tls(tmp_path)
     return context
 
 
 async def test_a_certificate_that_nobody_signed_is_no_connection(tls: ssl.SSLContext) -> None:
-    """Certificates are verified: no request, and so no token, goes to whoever is there."""
+    """Certificates are verified: an untrusted server gets no request, and so no token."""
     async with served(says(http(DONE)), tls=tls) as door:
         found = await ask(door.url.replace("http:", "https:"))
         assert isinstance(found.answer, NotConnected)
@@ -371,7 +371,7 @@ async def test_a_handshake_that_never_ends_is_no_connection() -> None:
     ],
 )
 async def test_a_reply_that_breaks_off_or_is_no_http_is_unclear(why: str, sent: bytes) -> None:
-    """The request was sent once and not again, and what came back does not say what became of it."""
+    """The request was sent once and not again, and the reply leaves its effect unclear."""
     async with served(says(sent, close=True)) as door:
         assert Unclear(why) == (await ask(door.url)).answer
         assert ([BODY], 1) == (door.bodies, door.connections)
@@ -454,14 +454,14 @@ async def test_a_length_alone_makes_nobody_wait() -> None:
     ids=["small", "bomb", "chunks"],
 )
 async def test_nothing_is_unpacked(sent: bytes) -> None:
-    """A reply that was packed, though nobody asked for it, is taken as the bytes that came."""
+    """A compressed reply that was not asked for is kept as the bytes that arrived."""
     async with served(says(sent)) as door:
         assert Reply(200, problem="the reply is not UTF-8") == (await ask(door.url)).answer
         assert b"accept-encoding: identity" in door.heads[0].lower()
 
 
 async def test_a_redirect_is_not_followed() -> None:
-    """Wherever it points, and whatever kind it is: the token goes nowhere else."""
+    """A redirect of any kind and to any target is not followed: the token goes nowhere else."""
     async with served(says(http(DONE))) as elsewhere:
         for status in (301, 302, 303, 307, 308):
             async with served(says(http(DONE, f"{status} Go", f"Location: {elsewhere.url}"))) as door:
@@ -555,7 +555,9 @@ async def test_a_request_into_a_closing_connection_is_in_doubt_and_not_repeated(
 
 
 async def test_a_reply_that_nobody_asked_for_is_no_answer() -> None:
-    """What comes on an idle connection is not taken for the answer to the next request, which is another round's."""
+    """Bytes that arrive on an idle connection are not taken as the reply to the next request, which is another
+    round's.
+    """
     sent = asyncio.Event()
 
     async def talk(door: Door, writer: asyncio.StreamWriter) -> None:
@@ -576,7 +578,7 @@ async def test_a_reply_that_nobody_asked_for_is_no_answer() -> None:
 
 
 async def test_a_vendor_that_goes_away_while_its_connection_is_idle_is_no_connection() -> None:
-    """A connection dropped for what came over it unasked is none: where no new one can be made, nothing was sent."""
+    """A connection that received unasked bytes is not used: where no new one can be made, no request is sent."""
 
     async def talk(_door: Door, writer: asyncio.StreamWriter) -> None:
         writer.write(http(DONE))

@@ -1,4 +1,4 @@
-"""One timer for many requests: whoever takes too long is ended, nobody else, and nobody else's wish is overheard."""
+"""One timer serves many requests: it ends exactly the late ones, and other cancellations are kept."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def timed(deadlines: Deadlines, seconds: float) -> tuple[bool, bool, float
 
 
 async def test_each_ends_at_its_own_time() -> None:
-    """Of tasks that began one after the other each has its whole time, and what is done in time is left alone."""
+    """Of tasks that began one after the other each has its whole time, and a task that ends in time is left alone."""
     deadlines = Deadlines(SHORT)
     tasks = []
     for seconds in (9.0, 0.01, 9.0, 9.0):
@@ -49,7 +49,7 @@ async def test_it_works_again_after_a_rest() -> None:
 
 
 async def test_another_s_wish_to_end_it_is_not_taken_for_a_timeout() -> None:
-    """Whoever is cancelled from elsewhere, before its time or at the same moment, is told that, and not of a timeout."""
+    """A task that is cancelled from elsewhere, before its time or at the same moment, is not told of a timeout."""
     deadlines = Deadlines(SHORT)
     early = asyncio.create_task(timed(deadlines, 9.0))
     both = asyncio.create_task(timed(deadlines, 9.0))

@@ -1,4 +1,4 @@
-"""What each role may do with each of our columns: all of it is decided here, and tried on a real server."""
+"""The privileges of each role on each of our columns: all are decided here, and tried on a real server."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ INSERTED_ONCE = {
     "notifications": "notification_id event run_id created_at body",
     "deliveries": "notification_id target due_at",
 }
-"""What the job may say of a row when it makes it."""
+"""Columns that the job may set when it inserts a row."""
 
 UPDATED = {
     "runs": "status halt_reason overrides started_at finished_at heartbeat_until deadline_at halted_partners recent_replies paused"
@@ -47,7 +47,7 @@ UPDATED = {
     "schedules": "schedule timezone processed_until",
     "deliveries": "tries due_at delivered_at last_error",
 }
-"""What the job may change of a row that is there."""
+"""Columns that the job may change in an existing row."""
 
 NEVER = {
     "runs": "evidence approved_by",
@@ -56,7 +56,7 @@ NEVER = {
     "pauses": "pause_id",
     "schema_migrations": "number name checksum applied_at",
 }
-"""What the job neither makes nor changes, beside what UPDATED does not have."""
+"""Columns that the job neither sets nor changes, beside those outside UPDATED."""
 
 REPORTED = {"schema_migrations", "runs", "cancellations", "attempts", "holds", "pauses", "partner_state"}
 """The tables that the second role reads; it does nothing else."""
@@ -177,7 +177,7 @@ RUN = (
     "INSERT INTO retention.runs (run_id, policy, trigger, mode, as_of, requested_by, settings, status)"
     f" VALUES ('{UUID}', 'acme', 'on_demand', 'enforce', now(), 'a trial', '{{}}', 'planned')"
 )
-"""What some statements refer to."""
+"""The rows that some statements refer to."""
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +196,7 @@ def test_the_job_runs_each_of_our_statements(owned: str, name: str) -> None:
 
 
 def test_every_column_is_decided(owned: str) -> None:
-    """No table or column of ours is without a decision: one that is new fails until somebody has made it."""
+    """Each of our tables and columns has a decision: a new one fails until it has one."""
     decided = {
         (table, column)
         for columns in (INSERTED_ONCE, UPDATED, NEVER)
@@ -213,7 +213,7 @@ def test_every_column_is_decided(owned: str) -> None:
 
 @pytest.mark.parametrize("table", TABLES)
 def test_the_job_writes_the_columns_that_it_has_to(owned: str, table: str) -> None:
-    """An INSERT and an UPDATE of each single column is tried: those that are granted work, and all others are refused."""
+    """An INSERT and an UPDATE of each single column is tried: granted ones work, and all others are refused."""
     columns = [row[0] for row in run(owned, _columns(table))]
     with logged_in(owned, "retention_job") as connection:
         inserted = {column: tried(connection, _insert(table, column))[0] for column in columns}
@@ -240,7 +240,7 @@ def test_those_who_report_write_no_column(owned: str, table: str) -> None:
 
 
 def _columns(table: str) -> str:
-    """The columns that can be written at all: a generated one is refused to everybody, whatever is granted."""
+    """The columns that can be written at all: the server refuses a generated one to every role, despite any grant."""
     return (
         "SELECT column_name::text FROM information_schema.columns"
         f" WHERE table_schema = 'retention' AND table_name = '{table}' AND is_generated = 'NEVER'"

@@ -1,4 +1,4 @@
-"""What somebody who has one of our logins tries: each statement on a real server, as that login."""
+"""An attacker's statements with each of our logins, tried on a real server as that login."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ REACHING_OUT = [
 EXTENDING = [f"CREATE EXTENSION {name}" for name in ("dblink", "postgres_fdw", "file_fdw", "adminpack")]
 
 OUTSIDE = ["ALTER SYSTEM SET fsync = off", "CREATE DATABASE mine", "CREATE TABLESPACE mine LOCATION '/tmp'"]
-"""What no transaction may hold."""
+"""The statements that no transaction may contain."""
 
 GRANTING = [
     "GRANT SELECT ON retention.runs TO PUBLIC",
@@ -167,7 +167,9 @@ def logins(owned: str) -> Iterator[dict[str, Any]]:
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("statement", [*DESTROYING, *OPERATORS, *MAKING, *RISING, *REACHING_OUT])
 def test_a_stolen_login_gets_no_further(logins: dict[str, Any], role: str, statement: str) -> None:
-    """Neither login destroys evidence, touches what is the operator's, makes anything, rises, or reaches the machine."""
+    """No login destroys evidence, touches the operator's objects, creates objects, gains rights, or reaches the
+    machine.
+    """
     if statement.startswith("MERGE") and logins[role].info.server_version < 150000:
         pytest.skip("MERGE came with PostgreSQL 15")
     assert tried(logins[role], statement)[0] in DENIED
@@ -176,7 +178,7 @@ def test_a_stolen_login_gets_no_further(logins: dict[str, Any], role: str, state
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("statement", EXTENDING)
 def test_no_extension_is_brought_in(logins: dict[str, Any], role: str, statement: str) -> None:
-    """Neither login installs what would open connections or files of its own."""
+    """No login installs an extension that would open connections or files of its own."""
     assert tried(logins[role], statement)[0] in ABSENT
 
 
@@ -192,7 +194,7 @@ def test_the_server_is_not_theirs(owned: str, role: str, statement: str) -> None
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("statement", GRANTING)
 def test_nothing_is_granted_onward(owned: str, role: str, statement: str) -> None:
-    """What a login has it cannot pass on, nor take from others: every privilege is afterwards what it was before."""
+    """A login can neither pass on its privileges nor take others': every privilege stays as it was."""
     privileges = (
         "SELECT relname::text, relacl::text FROM pg_class WHERE relnamespace = 'retention'::regnamespace"
         " UNION ALL SELECT attname::text, attacl::text FROM pg_attribute WHERE attacl IS NOT NULL"
@@ -215,7 +217,9 @@ def test_neither_role_takes_the_other(logins: dict[str, Any]) -> None:
 
 
 def test_the_function_cannot_be_led_astray(owned: str) -> None:
-    """Temporary tables, functions and operators of the caller's, first in the search path, are not what it works on."""
+    """The product does not use the caller's temporary tables, functions and operators, though first in the search
+    path.
+    """
     with logged_in(owned, "retention_job") as connection:
         for statement in (
             (
@@ -265,5 +269,5 @@ def test_those_who_report_see_open_rounds_and_close_none(logins: dict[str, Any])
     ],
 )
 def test_what_every_login_may_is_known(logins: dict[str, Any], statement: str) -> None:
-    """What PostgreSQL gives to whoever logs in, and no grant of ours could take away, is known."""
+    """The rights that PostgreSQL gives to every login, and no grant of ours could revoke, are known."""
     assert "" == tried(logins["retention_job"], statement)[0]

@@ -1,4 +1,4 @@
-"""What is said of a vendor with which no TLS can be spoken: which failure it is, and what mends it."""
+"""The errors about a vendor without usable TLS: the failure, and its mend."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_a_handshake_that_fails_says_why(
     new_loop: Callable[[], asyncio.AbstractEventLoop],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Whoever answers without TLS, hangs up, or refuses what this side offers is told apart."""
+    """A server without TLS, one that hangs up, and one that refuses our offer are told apart."""
     with answering(answered) as url:
         answer = ask(new_loop, url, None, monkeypatch)
     assert isinstance(answer, NotConnected)
@@ -136,7 +136,9 @@ def test_a_handshake_that_fails_says_why(
 def test_a_certificate_of_ours_that_is_wanted_is_said(
     new_loop: Callable[[], asyncio.AbstractEventLoop], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With TLS 1.3 a server refuses whoever has no certificate after the request has left: unclear, and said."""
+    """With TLS 1.3 a server refuses a client without a certificate after the request has left: unclear, and
+    reported.
+    """
     context, authority = localhost_tls(tmp_path)
     context.verify_mode = ssl.CERT_REQUIRED
     context.load_verify_locations(authority)
@@ -147,7 +149,7 @@ def test_a_certificate_of_ours_that_is_wanted_is_said(
 
 
 async def test_check_and_run_say_what_is_wrong(world: World, tmp_path: Path) -> None:
-    """`check` names the flaw, and a run that reached nobody names it in its reason and its log."""
+    """`check` names the flaw, and a run without a reachable vendor names it in its reason and its log."""
     context, authority = flawed_tls(tmp_path, "expired")
     await world.seed(1, at_vendor=False)
     with UnkindVendor(tls=context).serve() as vendor:

@@ -1,4 +1,4 @@
-"""A primary and its synchronous standby: what is committed on one is on both, and either may be lost."""
+"""A primary and its synchronous standby: each commit is on both, and either server may be lost."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ JOB = "retention_job"
 
 
 class Cluster:
-    """`primary` is whoever is that now. `moved` is told the path of its socket whenever that changes; None: nobody.
+    """`primary` is the present one. `moved` gets the path of its socket at each change; None: no server.
 
     `losses`: when it lost commits that it had reported.
     """
@@ -61,7 +61,7 @@ class Cluster:
     async def fail_over(self, *, lagging: float | None = None) -> None:
         """Lose the primary for good: the standby takes over, and a new standby is made for the next time.
 
-        `lagging`: no COMMIT waits for the standby, and what the last so many seconds brought is lost with the primary.
+        `lagging`: no COMMIT waits for the standby, and the last so many seconds are lost with the primary.
         """
         await self._caught_up()
         old, new, since = self.primary, self.standby, datetime.now(UTC)
@@ -111,7 +111,7 @@ class Cluster:
 
     @asynccontextmanager
     async def full_disk(self) -> AsyncIterator[None]:
-        """Have no room for WAL; in the end there is some again, and whoever looks after the server has it running."""
+        """Fill the WAL's disk; in the end it has room again, and the server is restarted."""
         node = self.primary
         node.fill_disk()
         try:

@@ -1,4 +1,4 @@
-"""What strikes: each kind of fault by its name, and the plan of a storm, which a seed decides."""
+"""Each kind of fault by its name, and the plan of a storm, which a seed decides."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ class Scene:
     tables: list[dict[str, object]] = field(default_factory=list)
     """The vendor's own faults of this moment."""
     closing: list[dict[str, object]] = field(default_factory=list)
-    """What the operator's function raises at this moment: a `state`, for one round in `every`."""
+    """The SQLSTATE that the operator's function raises now: a `state`, for one round in `every`."""
     clock_off_by: float = 0.0
     """By how many seconds the database's clock is off at this moment."""
 
     async def stand(self) -> None:
-        """Have the database say of clock and function what is the case: it may have lost that."""
+        """Set the database's clock and function again: it may have lost them."""
         await again(lambda: self.world.sql(SET, seconds=self.clock_off_by))
         await again(lambda: self.world.sql("DELETE FROM public.closing_trouble"))
         for row in self.closing:
@@ -55,7 +55,7 @@ class Scene:
             )
 
     async def lose(self, seconds: float) -> None:
-        """Lose what the last so many seconds brought; the operator does its own part of it again."""
+        """Lose the last so many seconds; the operator repeats its own part of them."""
         await self.cluster.fail_over(lagging=seconds)
         await self.stand()
         await self.traffic.repeat(self.cluster.losses[-1])
@@ -206,7 +206,7 @@ async def _fail_over(scene: Scene, _strike: Strike) -> AsyncIterator[None]:
 
 
 def _loses(least: float, most: float) -> Any:
-    """A standby takes over that lacks what the last seconds brought, so many of them."""
+    """A standby takes over that lacks so many of the last seconds."""
 
     @asynccontextmanager
     async def act(scene: Scene, strike: Strike) -> AsyncIterator[None]:
@@ -295,7 +295,7 @@ async def resume(world: World) -> None:
 
 
 async def command(world: World, *words: str, codes: tuple[int, ...] = (0,)) -> Any:
-    """Run a command, as often as the database's absence makes necessary; returns what it came to."""
+    """Run a command, as often as the database's absence makes necessary; returns its result."""
     while (done := await world.command(*words)).code not in codes:
         assert done.code == 5, done
     return done
@@ -354,7 +354,7 @@ _REST = {"kill switch": (30, 90), "clock of the database": (30, 90)}
 
 
 def plan(seed: int, seconds: float, kinds: list[str], *, replicas: int = 3) -> list[Strike]:
-    """Decide what strikes when, for how long, and whom; the same seed and kinds give the same storm."""
+    """Decide each fault's time, length and target; the same seed and kinds give the same storm."""
     strikes = []
     for lane in dict.fromkeys(KINDS[kind].lane for kind in kinds):
         chance = random.Random(f"{seed} {lane}")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from support.world import Done, World
 
 AGAIN = 0.5
-"""Seconds after which whoever supervises a process starts it again."""
+"""Seconds until a supervisor restarts a process."""
 
 NO_DATABASE = 5
 
@@ -46,10 +46,10 @@ def clock_off_by(seconds: float) -> dict[str, str]:
 
 @dataclass(slots=True)
 class Post:
-    """One replica's place. `ended` counts how its processes ended, by exit code; `wrong`: what none may end with.
+    """One replica's place. `ended` counts its processes' exits by code; `wrong`: exits that may not happen.
 
-    `lives`: from when until when each process was there, in UTC; `tap`: what it asked the vendor; `logs`: where what
-    each process has logged is kept, None for nowhere.
+    `lives`: from when until when each process was there, in UTC; `tap`: its requests to the vendor; `logs`: the log of
+    each process, None for nowhere.
     """
 
     world: World
@@ -96,7 +96,7 @@ class Post:
                 self.wrong.append(f"replica {self.number} logged {event | {'exception': event['exception'][-1500:]}}")
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal, if there is somebody to get it."""
+        """Send a signal, if there is a process to get it."""
         if self.replica is not None and not self.replica.running.over:
             self._asked |= {signal.SIGKILL: {-9}, signal.SIGTERM: {143}}.get(number, set())
             with suppress(ProcessLookupError):
@@ -145,7 +145,7 @@ class Fleet:
 
 @asynccontextmanager
 async def fleet(world: World, size: int, database: Address | None) -> AsyncIterator[Fleet]:
-    """Yield so many posts, nobody at them yet; the processes are the world's to end."""
+    """Yield so many empty posts; the world ends the processes."""
     vendor = (world.vendor.host, world.vendor.port)
     async with AsyncExitStack() as stack:
         posts = [

@@ -1,6 +1,6 @@
 """Commands without the price of a start: each is a process of its own, forked from one that has imported everything.
 
-As a program, this is that one: it takes what to run, with the files to run it with, from its standard input.
+As a program, this module is that process: it reads commands, with the files to run them with, from its standard input.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ _IMPORTED = (
         "retention.wiring.services",
     ),
 )
-"""What commands import when they run."""
+"""The modules that commands import when they run."""
 
 
 class Forked:
-    """A command that runs, with what the tests use of asyncio's own `Process`. Not thread-safe."""
+    """A command that runs, with the part of asyncio's own `Process` that the tests use. Not thread-safe."""
 
     def __init__(self, pid: int, out: int, err: int, status: int) -> None:
         self.pid = pid
@@ -104,7 +104,7 @@ class Forker:
     ) -> Forked:
         """Start `retention` with these words, in this folder; `environ` is the whole environment.
 
-        `instead`: what descriptors are, other than what is read here; a file's path, or as `_replace` has it.
+        `instead`: the descriptors that are not read here; a file's path, or as `_replace` has it.
         """
         asked = json.dumps(
             {"words": [*words], "folder": str(folder), "environ": dict(environ), "instead": instead or {}}
@@ -139,7 +139,7 @@ async def start_command(
     """Start `retention`, `under` another command that takes it as its last words; `environ` is the whole environment.
 
     It is forked, unless its environment differs in what the interpreter or a library reads when it is imported.
-    `instead`: as `Forker.start` has it, for what is forked.
+    `instead`: as `Forker.start` has it, for a forked process.
     """
     if not under and all(name.startswith(_READ_LATE) for name, _ in environ.items() ^ os.environ.items()):
         return forker().start(words, folder, environ, instead)
@@ -193,7 +193,7 @@ def _tell_ended(statuses: dict[int, int]) -> None:
 
 
 def _prepare(asked: dict[str, object], files: Sequence[int], others: Sequence[int]) -> list[str]:
-    """Make this process what one is that has just been started."""
+    """Make this process like one that has just been started."""
     out, err, status = files
     nothing = os.open(os.devnull, os.O_RDONLY)
     for number, descriptor in enumerate((nothing, out, err)):
@@ -222,7 +222,7 @@ def _prepare(asked: dict[str, object], files: Sequence[int], others: Sequence[in
 
 
 def _replace(number: int, what: str) -> None:
-    """Make a descriptor `closed`, a `dead` pipe, one that is `stuck` because nobody reads it, or a file."""
+    """Make a descriptor `closed`, a `dead` pipe, a `stuck` pipe without a reader, or a file."""
     if what == "closed":
         os.close(number)
         return

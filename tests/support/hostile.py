@@ -1,4 +1,4 @@
-"""What must hold of every reply that a vendor can send, and replies that try to break it."""
+"""The rules for every reply that a vendor can send, and replies that try to break them."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def parse(raw: bytes) -> Said:
 
 @dataclass(slots=True)
 class Tried:
-    """What came of some replies. `slowest` in seconds of a processor; `broken`: what was broken, by which reply."""
+    """The results of some replies. `slowest` in seconds of a processor; `broken`: each broken rule, with its reply."""
 
     replies: int = 0
     slowest: float = 0.0
@@ -125,18 +125,18 @@ class Tried:
 
 
 def understood(said: Said, decode: Decode = decode) -> Reply:
-    """What the product makes of a reply."""
+    """The product's reading of a reply."""
     headers = {} if said.retry_after is None else {"Retry-After": said.retry_after}
     return decode(said.status, headers, said.body if len(said.body) <= LIMIT else None, NOW)
 
 
 def settled(reply: Reply, claim: Claim, treating: ReplyRules) -> Settlement:
-    """What it does to a round."""
+    """The reply's effect on a round."""
     return decide(claim, reply, treating, sent_at=NOW, replied_at=NOW, jitter=0.5)
 
 
 def misread(said: Said, reply: Reply) -> list[str]:
-    """Name what was understood otherwise than it was sent."""
+    """Name each field that was read otherwise than it was sent."""
     found = []
     if (reply.code is None) != (reply.problem is not None):
         found.append(f"code {reply.code} with problem {reply.problem}")
@@ -181,7 +181,7 @@ def unfounded(said: Said, item: Settlement) -> list[str]:
 
 
 def unsound(item: Settlement) -> list[str]:
-    """Name what the ledger would refuse, or would have to keep for ever."""
+    """Name each value that the ledger would refuse, or would have to keep for ever."""
     found = []
     for name, limit in _TEXTS.items():
         text: str | None = getattr(item, name)

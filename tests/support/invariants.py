@@ -1,4 +1,4 @@
-"""The promises, each as a check over a history that names whatever breaks it."""
+"""The invariants, each as a check over a history that names each violation."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TOLD_GOOD = timedelta(seconds=60)
 """How long a cancel may rely on the vendor's word that its round is in progress."""
 
 BUNCHED = 1.05
-"""What arrives may be bunched by so much: jitter on the way is not the sender's."""
+"""Arrivals may be bunched by this much: the sender does not cause jitter on the way."""
 
 
 async def violations(
@@ -55,7 +55,7 @@ async def violations(
 
 
 def broken(history: History) -> list[str]:
-    """Name every promise that was not kept, each by its check's name and what broke it."""
+    """Name every broken invariant, each by its check's name and the violation."""
     return [f"{check.__name__}: {what}" for check in PROMISES for what in check(history)]
 
 
@@ -95,7 +95,7 @@ def fresh_uuid(history: History) -> Iterator[str]:
 
 
 def replied_by_vendor(history: History) -> Iterator[str]:
-    """Whatever the ledger has as replied to, the vendor was asked."""
+    """The vendor got a request for each round that the ledger has as replied to."""
     asked = history.requests_by_uuid()
     for attempt in history.attempts:
         if attempt.replied_at is not None and str(attempt.uuid) not in asked:
@@ -110,10 +110,9 @@ def cancelled_once(history: History) -> Iterator[str]:
 
 
 def one_at_a_time(history: History) -> Iterator[str]:
-    """No cancel request arrives while another for that round is waited for.
+    """No cancel request arrives while the sender waits for another for that round.
 
-    One that its sender waits for no longer, because the network or the vendor held it for longer than the timeout, is
-    nobody's to call back.
+    A request that the network or the vendor held for longer than the timeout cannot be called back.
     """
     attempts = {str(one.uuid): one for one in history.attempts}
     spans = defaultdict(list)
@@ -143,7 +142,7 @@ def never_again(history: History) -> Iterator[str]:
 
 
 def asked_before_again(history: History) -> Iterator[str]:
-    """After a cancel request that nobody knows the end of, the next one waits for the vendor's word that it did nothing."""
+    """After a cancel request without a known end, the next one waits until the vendor says that it did nothing."""
     if not history.probes:
         return
     resolved = {row.round_id for row in history.cancellations if row.state == "resolved"}
@@ -161,7 +160,7 @@ def asked_before_again(history: History) -> Iterator[str]:
 def not_after_leaving(history: History) -> Iterator[str]:
     """No cancel request leaves for a round that was closed, held, or played again more than a second before.
 
-    While the database has lost that, nobody can know it.
+    The check skips decisions that the database has lost.
     """
     for name, uuid, at in history.departures():
         left = history.left.get(name)
@@ -204,7 +203,7 @@ def asked_first(history: History) -> Iterator[str]:
 
 
 def nothing_over_is_cancelled(history: History) -> Iterator[str]:
-    """With questions first, the vendor is led to reverse no round that is over, and none that has been won."""
+    """With questions first, the vendor is led to reverse no round that is over or won."""
     for truth in history.truths if history.asks_first else ():
         if truth.reversed_times:
             yield f"round {truth.round_id} was completed, and was cancelled"
@@ -213,7 +212,7 @@ def nothing_over_is_cancelled(history: History) -> Iterator[str]:
 
 
 def vendor_and_ledger_agree(history: History) -> Iterator[str]:
-    """The ledger has as cancelled what the vendor cancelled, and nothing else; a doubt stands where people look."""
+    """The ledger's cancelled rounds are exactly the vendor's; each doubt is listed for review."""
     settled = {row.round_id for row in history.cancellations if row.state in CANCELLED}
     seen = {row.round_id for row in history.cancellations if row.state == "resolved"}
     seen |= {row.round_id for row in history.cancellations if row.state == "in_doubt" and row.id in history.listed}
@@ -226,7 +225,7 @@ def vendor_and_ledger_agree(history: History) -> Iterator[str]:
 
 
 def operator_and_ledger_agree(history: History) -> Iterator[str]:
-    """The operator's table is closed for what the ledger has as cancelled without a conflict, and only by it."""
+    """The operator's table is closed for exactly the rounds that the ledger has as cancelled without a conflict."""
     rows = {row.round_id: row for row in history.cancellations if row.state in CANCELLED}
     resolved = {row.round_id for row in history.cancellations if row.state == "resolved"}
     kept = {one.round_id: one for one in history.operator}
@@ -244,7 +243,7 @@ def operator_and_ledger_agree(history: History) -> Iterator[str]:
 
 
 def amount_as_told(history: History) -> Iterator[str]:
-    """An amount in the ledger is, to the last digit, what the vendor told."""
+    """An amount in the ledger equals the vendor's to the last digit."""
     truths = {truth.round_id: truth for truth in history.truths}
     asked = history.requests_by_uuid()
     for row in history.cancellations:
@@ -295,7 +294,7 @@ def nothing_lost(history: History) -> Iterator[str]:
 
 
 def listed_for_cause(history: History) -> Iterator[str]:
-    """Whatever people are asked to look at needs them: what was asked and answered does not tell it."""
+    """A round in the review list needs a person: its requests and replies do not settle it."""
     known = causes(history)
     for row in history.cancellations:
         if row.id in history.listed and row.id not in known:

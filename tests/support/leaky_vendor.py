@@ -1,4 +1,6 @@
-"""A configuration full of secrets, a vendor that repeats all of them, and what nobody may find afterwards."""
+"""A configuration full of secrets, a vendor that repeats all of them, and the texts that must not be found
+afterwards.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,7 @@ ADDRESSES = {
 
 
 def hunted(world: World) -> dict[str, str]:
-    """What must not be written, each with its name."""
+    """The secrets, each with its name."""
     return {**HUNTED, "the vendor's address": world.vendor.url.removeprefix("http://")}
 
 
@@ -67,7 +69,7 @@ def arm(world: World) -> None:
 
 
 def gossip(world: World) -> Faults:
-    """A vendor that repeats whatever it was told, in whichever field it finds."""
+    """A vendor that repeats each secret that it gets, in every field."""
     url = f"{world.vendor.url}/secret-path/v4/CancelRound"
     said = f"{TOKEN} of {SECURE_LOGIN} at {url}, POST /secret-path/v4/CancelRound"
     based = b64encode(f"{SECURE_LOGIN}:{TOKEN}".encode()).decode()
@@ -93,7 +95,7 @@ def gossip(world: World) -> Faults:
 
 
 def told(address: str) -> str:
-    """Somebody who is told by webhook, and somebody who cannot be reached through apprise."""
+    """One notification target behind a webhook, and one that apprise cannot reach."""
     return (
         f'[notify.ops]\nwebhook = "http://{address}/hook-5d2e?key=hookkey-77aa"\nsigning_key = "sign-3f9c1b-{"x" * 24}"\n'
         '[notify.chat]\napprise = "json://user:apprise-9e11@127.0.0.1:1/"\n'

@@ -1,4 +1,4 @@
-"""What a database has lost that had been committed, and who could have said so: excuses for just that, and no more."""
+"""Commits that a database has lost, and the processes that could have known them: excuses for those, and no others."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ ON_ITS_WAY = timedelta(seconds=5)
 """How long after the loss a request may arrive that was claimed before it."""
 
 REPAIRED = timedelta(seconds=30)
-"""How long after the loss a process that lives has it all on record again, whatever else strikes it."""
+"""Time after the loss until a live process has recorded all of it again, despite other faults."""
 
 _UUID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """What was committed after `since` was lost `at` that moment, in UTC."""
+    """Commits after `since` were lost `at` that moment, in UTC."""
 
     since: datetime
     at: datetime
 
     def has(self, moment: datetime, later: timedelta = timedelta(0)) -> bool:
-        """Whether what was committed at this moment, or at most so much earlier, is lost."""
+        """Whether a commit at this moment, or at most so much earlier, is lost."""
         return self.since <= moment <= self.at + later
 
 
@@ -55,7 +55,7 @@ class Lost:
         return any(start <= moment <= end for start, end in self.lapses.get(round_id, ()))
 
     def claimed(self, moment: datetime) -> bool:
-        """Whether what was claimed at this moment is lost."""
+        """Whether a claim made at this moment is lost."""
         return any(loss.has(moment) for loss in self.losses)
 
 

@@ -34,7 +34,7 @@ class Link:
     """One connection through the proxy.
 
     `deaf`: the ways in which bytes were swallowed; none can follow them. `lost`: the next answer does not arrive.
-    `starts`: where messages begin in the chunk that is under way, if what is spoken is PostgreSQL's protocol.
+    `starts`: where messages begin in the chunk that is under way, if the protocol is PostgreSQL's.
     """
 
     def __init__(self, client: StreamWriter, server: StreamWriter, *, postgres: bool) -> None:
@@ -46,7 +46,7 @@ class Link:
         self._framing = {Way.UP: Framing(first_has_type=False), Way.DOWN: Framing()}
 
     def follow(self, way: Way, data: bytes) -> None:
-        """Keep count of the messages, whatever becomes of them."""
+        """Count the messages, also those that do not arrive."""
         if self.postgres:
             self.starts = self._framing[way].starts(data)
 
@@ -56,7 +56,7 @@ class Link:
             abort(writer)
 
     async def close(self) -> None:
-        """End it politely: what was written still arrives."""
+        """Close the connection politely: bytes already written still arrive."""
         for writer in self.to.values():
             writer.close()
         await asyncio.gather(*(writer.wait_closed() for writer in self.to.values()), return_exceptions=True)
@@ -74,7 +74,7 @@ class Trouble:
         """Strike the connections that there are."""
 
     async def carry(self, link: Link, way: Way, data: bytes) -> bytes:
-        """What becomes of these bytes. Raises CutError."""
+        """The fate of these bytes. Raises CutError."""
         del link, way
         return data
 
@@ -90,7 +90,9 @@ class Cut(Trouble):
 
 
 class HalfOpen(Trouble):
-    """Bytes are swallowed without a word. What has lost some stays silent for good: nothing sends them again."""
+    """Bytes are swallowed without an error. A direction that lost some stays silent for good: they are not sent
+    again.
+    """
 
     silent = True
 
@@ -161,7 +163,7 @@ class BreakFraming(Trouble):
 class ReplyLost(Trouble):
     """The request passes; its answer is dropped once the server has done its work, and the connection is cut.
 
-    `chosen` is shown what goes up, and tells for which of it.
+    `chosen` sees the bytes on the way up, and picks the request.
     """
 
     def __init__(self, chosen: Callable[[bytes], bool]) -> None:
@@ -207,7 +209,7 @@ class Proxy:
 
     @contextmanager
     def trouble(self, trouble: Trouble) -> Iterator[None]:
-        """Have this trouble, besides what there is already, until the context ends."""
+        """Have this trouble, besides the present ones, until the context ends."""
         # What is slow comes last: it has pieces that nobody else sees.
         self._troubles = sorted([*self._troubles, trouble], key=lambda one: isinstance(one, Slow))
         self._note()

@@ -1,4 +1,4 @@
-"""One trial of a proof: a command is struck at one of its calls, gone on with, and judged by what is left."""
+"""One trial of a proof: a command is struck at one of its calls, continued, and judged by the end state."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What a struck command left: runs and rounds by their states in the ledger, and what the vendor was asked."""
+    """The state after a struck command: runs and rounds by their states in the ledger, and the vendor's requests."""
 
     runs: list[str]
     states: dict[str, str]
@@ -59,7 +59,7 @@ class Left:
 
 @dataclass(frozen=True, slots=True)
 class Struck:
-    """A command that was struck at `call`, or ended before it came to that, and what was wrong with its end."""
+    """A command that was struck at `call`, or ended before that call, and the faults of its end."""
 
     scenario: Scenario
     words: Sequence[str]
@@ -71,9 +71,9 @@ class Struck:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What it came to in the end. `requests` reached the vendor, `reviewed` rounds are listed for review.
+    """The end state. `requests` reached the vendor, `reviewed` rounds are listed for review.
 
-    `last` is how the command ended that came to the end, which may be the struck one.
+    `last` is the exit of the command that finished the work, which may be the struck one.
     """
 
     struck: Struck
@@ -93,7 +93,7 @@ async def profile(world: World, scenario: Scenario) -> list[strace.Call]:
 
 
 async def try_out(world: World, scenario: Scenario, injection: Injection, point: strace.Point) -> Trial:
-    """Do the scenario, struck at that point, go on with what is left, and judge."""
+    """Run the scenario, strike at that point, finish the work, and judge."""
     return await finish(world, await strike(world, scenario, injection, point))
 
 
@@ -109,7 +109,7 @@ async def strike(world: World, scenario: Scenario, injection: Injection, point: 
 
 
 async def finish(world: World, struck: Struck) -> Trial:
-    """Go on with what a struck command left until it is over, and judge."""
+    """Finish the work that a struck command left, and judge."""
     last, wrong = struck.done, [*struck.wrong]
     for _ in range(3):
         if last.code in struck.scenario.ends:
@@ -203,7 +203,7 @@ async def _left(world: World) -> Left:
 
 
 def _wrong_end(scenario: Scenario, injection: Injection | None, done: Done) -> list[str]:
-    """What is wrong with the way in which the struck command ended: the contract knows no other codes."""
+    """Name each fault in the struck command's exit: the contract knows no other codes."""
     if injection is not None and injection.name == "kill":
         right = {-signal.SIGKILL}
     else:

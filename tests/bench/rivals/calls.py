@@ -1,4 +1,4 @@
-"""What all rivals have in common: which rounds are stale, the call to the vendor, and what is written afterwards."""
+"""The parts that all rivals share: the stale rounds, the call to the vendor, and the write afterwards."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Round(NamedTuple):
 
 
 def make_results(dsn: str) -> None:
-    """Make the table for what became of each round."""
+    """Make the table for the result of each round."""
     with psycopg.connect(dsn) as connection:
         connection.execute(
             "CREATE TABLE public.results (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, round_id text NOT NULL,"
@@ -62,7 +62,7 @@ def make_results(dsn: str) -> None:
 
 
 def open_pool(dsn: str) -> AsyncConnectionPool:
-    """Connections on which each statement is a transaction. Whoever wants one may wait for minutes."""
+    """Connections on which each statement is a transaction. A caller may wait for one for minutes."""
     terms = {"autocommit": True}
     return AsyncConnectionPool(dsn, kwargs=terms, min_size=CONNECTIONS, max_size=CONNECTIONS, timeout=600, open=False)
 
@@ -87,7 +87,7 @@ def request(stale: Round) -> tuple[uuid.UUID, bytes]:
 
 
 def refund(status: int, body: bytes) -> dict[str, Any]:
-    """What the vendor gives back; whatever is not a yes is an exception."""
+    """The vendor's refund; any reply but a success raises."""
     reply = json.loads(body, parse_float=Decimal)
     if status != 200 or reply["error"] not in {0, "0"}:
         raise ValueError(f"{status}: {body!r}")
@@ -95,7 +95,7 @@ def refund(status: int, body: bytes) -> dict[str, Any]:
 
 
 async def cancel(session: aiohttp.ClientSession, url: str, stale: Round) -> dict[str, Any]:
-    """Call the vendor. Returns what CLOSE_AND_RECORD takes."""
+    """Call the vendor. Returns the parameters of CLOSE_AND_RECORD."""
     attempt, body = request(stale)
     async with session.post(url + PATH, data=body) as reply:
         return {"round_id": stale.round_id, "uuid": attempt, **refund(reply.status, await reply.read())}
@@ -113,7 +113,7 @@ def tell_enqueued(seconds: float) -> None:
 
 
 def asked() -> argparse.Namespace:
-    """What a rival is started with. Its `work` is what is measured."""
+    """The input of a rival. Its `work` is measured."""
     parser = argparse.ArgumentParser()
     parser.add_argument("step", choices=("prepare", "work"))
     parser.add_argument("dsn")

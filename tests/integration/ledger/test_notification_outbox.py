@@ -1,4 +1,4 @@
-"""Notifications in a real ledger: made once of what runs came to, and each delivery in one process's hands."""
+"""Notifications in a real ledger: each is made once, and each delivery belongs to one process."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ def notices(database: Database) -> NotificationOutbox:
 
 
 class Interrupted(Database):
-    """Lets something happen between the look for untold runs and what follows from it."""
+    """Runs a step between the search for runs to notify and the insert of their notifications."""
 
     def __init__(self, database: Database, meanwhile: Callable[[], Awaitable[object]]) -> None:
         self._database = database
         self._meanwhile = meanwhile
 
     def control(self) -> Database:
-        """Whoever asks with patience is interrupted as well."""
+        """A statement that waits patiently is interrupted as well."""
         return self
 
     def durable(self) -> Database:
-        """Whoever wants to be sure is, too."""
+        """A statement that must be certain is interrupted, too."""
         return self
 
     async def rows(self, name: str, **values: Any) -> list[Any]:
@@ -132,7 +132,7 @@ async def test_what_needs_a_person_is_made_a_notification_once(book: Book, notic
 
 
 async def test_where_nobody_is_to_be_told_nothing_is_kept_for_later(book: Book, notices: NotificationOutbox) -> None:
-    """Without targets, or with none that wants the event, runs are marked; a target that comes later is not flooded."""
+    """Without a target for the event, runs are marked as notified; a target that is added later is not flooded."""
     await book.run(status="halted", halt_reason="max_rounds: 7")
     nobody = await notices.collect({})
     await book.run(status="failed", halt_reason="unreachable: acme")
@@ -157,7 +157,7 @@ async def test_each_target_gets_the_events_that_it_wants(book: Book, notices: No
 
 
 async def test_a_secret_in_a_reason_is_masked(book: Book, notices: NotificationOutbox) -> None:
-    """Whatever made its way into the ledger goes no further."""
+    """A secret that reached the ledger is not sent in a notification."""
     await book.run(status="failed", halt_reason=f"what {SECRET} said", requested_by=f"{SECRET}-ann")
     await notices.collect(ALL)
     (body,) = await told(book)
@@ -167,7 +167,7 @@ async def test_a_secret_in_a_reason_is_masked(book: Book, notices: NotificationO
 
 
 async def test_two_processes_that_find_the_same_tell_it_once(database_dsn: str, database: Database, book: Book) -> None:
-    """Both have read the same untold runs before either tells of them: what one makes, the other leaves alone."""
+    """Two processes that read the same run to notify make one notification."""
     for number in range(5):
         await book.run(policy=f"p{number}", status="halted", halt_reason="max_rounds: 7")
     await book.run(policy="quiet")
@@ -184,7 +184,7 @@ async def test_two_processes_that_find_the_same_tell_it_once(database_dsn: str, 
 
 
 async def test_a_run_that_goes_on_meanwhile_is_not_told_of(database: Database, book: Book) -> None:
-    """What a run was when it was read is told only while that still holds; what it comes to next is told in its turn."""
+    """A notification is made only while the run is as it was read; its next state is notified in its turn."""
     run_id = await book.run(status="halted", halt_reason="max_rounds: 7")
     runs = RunLedger(database)
     notices = notices_of(database)
@@ -212,7 +212,7 @@ async def test_a_run_that_goes_on_meanwhile_is_not_told_of(database: Database, b
 async def test_who_has_a_run_under_lock_is_not_waited_for(
     database_dsn: str, notices: NotificationOutbox, book: Book
 ) -> None:
-    """A run that somebody is changing is left for the next look, and holds up neither us nor the others."""
+    """A run that is locked waits for the next poll, and delays neither this process nor the other runs."""
     await book.run(policy="locked", status="halted", halt_reason="max_rounds: 7")
     await book.run(policy="locked", mode="dry_run")  # nothing to tell, only to mark
     await book.run(policy="free", status="halted", halt_reason="max_rounds: 7")
@@ -231,7 +231,7 @@ async def one_delivery(book: Book, notices: NotificationOutbox) -> None:
 
 
 async def test_a_claim_is_a_lease_that_ends_by_itself(book: Book, notices: NotificationOutbox) -> None:
-    """While it holds nobody else gets the delivery; what its process never settled is then tried again, as it was."""
+    """A lease keeps a delivery from other processes; an unsettled delivery is retried after it, unchanged."""
     await one_delivery(book, notices)
     (first,) = await notices.claim("ops", 4)
     assert [] == await notices.claim("ops", 4)
@@ -247,7 +247,7 @@ async def test_a_claim_is_a_lease_that_ends_by_itself(book: Book, notices: Notif
 async def test_a_claim_that_kills_its_process_each_time_is_made_less_and_less_often(
     book: Book, notices: NotificationOutbox
 ) -> None:
-    """The lease grows with the tries, up to an hour: nobody dies of the same message every minute."""
+    """The lease grows with the tries, up to an hour: a message that crashes its process does not do so every minute."""
     await one_delivery(book, notices)
     await book.all("UPDATE retention.deliveries SET tries = 5000")
     await notices.claim("ops", 4)
@@ -257,7 +257,7 @@ async def test_a_claim_that_kills_its_process_each_time_is_made_less_and_less_of
 
 
 async def test_a_late_word_of_failure_changes_nothing(book: Book, notices: NotificationOutbox) -> None:
-    """A try that was overtaken by another says no more; a success stands, whoever had it."""
+    """A try that another one overtook changes nothing; a success stands, whichever try had it."""
     await one_delivery(book, notices)
     (first,) = await notices.claim("ops", 4)
     await book.all("UPDATE retention.deliveries SET due_at = now()")

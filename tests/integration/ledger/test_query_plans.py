@@ -53,7 +53,7 @@ FROM casino.spins WHERE state = 0;
 
 
 class Explaining(Database):
-    """Explains what it is asked to run, with the values that it was given, and keeps the plan."""
+    """Explains each statement with its given values, and keeps the plan."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -61,7 +61,7 @@ class Explaining(Database):
         self.values: dict[str, Mapping[str, Any]] = {}
 
     def bulk(self) -> Database:
-        """Whoever asks with patience is explained as well."""
+        """A statement that waits patiently is explained as well."""
         return self
 
     control = durable = bulk
@@ -154,7 +154,7 @@ async def assert_plans_go_by_the_indexes(dsn: str) -> None:
 
 
 async def test_plans_and_claims_go_by_the_sample_s_indexes(large: str) -> None:
-    """Of 300,000 rounds a plan reads those that are open, and a claim those that it claims."""
+    """Of 300,000 rounds a plan reads only the open ones, and a claim only the claimed ones."""
     await assert_plans_go_by_the_indexes(large)
 
 
@@ -221,7 +221,7 @@ def test_closing_rounds_goes_by_the_index(large: str) -> None:
 
 
 async def test_partitions_and_numbers_as_ids_have_indexes_too(partitioned: str) -> None:
-    """What the samples' comments say of partitioned tables and numeric ids holds: nothing is read from end to end."""
+    """The samples' comments on partitioned tables and numeric ids hold: no table is read from end to end."""
     plans = await explained(partitioned)
 
     assert {} == {name: found for name, plan in plans.items() if (found := scanned(plan))}

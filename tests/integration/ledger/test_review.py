@@ -1,4 +1,4 @@
-"""What needs a person, and a person's word on it, in a real ledger."""
+"""Rows that need a person, and a person's resolution, in a real ledger."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ async def test_a_doubt_needs_a_person_once_nothing_more_is_tried(review: Review,
 
 
 async def test_conflicts_and_discrepancies_are_listed(review: Review, book: Book) -> None:
-    """Whatever the reply, the stake and the operator's table tell differently is listed, all of it at once."""
+    """Every difference between reply, stake and operator's table is listed, all of them at once."""
     run = await book.run()
     await book.row(run, "amount", amount=Decimal("90.5"))
     await book.row(run, "all", amount=90, currency="USD", transaction_id="T9", conflict=True)
@@ -95,7 +95,7 @@ async def test_a_rejection_is_listed_while_it_is_the_last_word(review: Review, b
 
 
 async def test_a_round_that_is_given_up_is_listed_once(review: Review, book: Book) -> None:
-    """What ended rejected or already completed in max_runs runs is listed with its newest row alone."""
+    """A round that was rejected or already completed in max_runs runs is listed with its newest row alone."""
     first, second = await book.run(), await book.run()
     await book.row(first, "mixed", "rejected")
     await book.row(second, "mixed", "already_completed")
@@ -112,7 +112,7 @@ async def test_a_round_that_is_given_up_is_listed_once(review: Review, book: Boo
 
 
 async def test_the_counts_are_those_of_the_list(database: Database, review: Review, book: Book) -> None:
-    """What waits for a person is counted by the policy that planned it and by each of its whys, and nothing else is."""
+    """Rows that wait for a person, and no others, are counted by the policy that planned them and by each reason."""
     run, other = await book.run(), await book.run(policy="weekly")
     await book.row(run, "doubt", "in_doubt", adopted_by_run=other)
     await book.row(run, "all", amount=90, conflict=True)
@@ -219,7 +219,7 @@ async def test_a_doubt_is_resolved_as_a_person_says(review: Review, book: Book, 
 
 
 async def test_what_the_vendor_said_stays(review: Review, book: Book) -> None:
-    """Resolving a cancellation with a discrepancy keeps its refund, and when and as what it was settled."""
+    """Resolving a cancellation with a discrepancy keeps its refund, its settlement time and its state."""
     row = await book.row(await book.run(), amount=90, conflict=True)
     await review.resolve_cancellation(row, "cancelled", "bob", "the wallet got 100")
     found = await book.one("SELECT * FROM retention.cancellations")
@@ -246,7 +246,7 @@ async def test_what_the_vendor_said_stays(review: Review, book: Book) -> None:
     ],
 )
 async def test_what_is_not_a_persons_to_resolve_is_refused(review: Review, book: Book, state: str, words: str) -> None:
-    """Rows that a run still works on, and those that were resolved, stay as they are."""
+    """Rows that a run still works on, and resolved rows, stay as they are."""
     resolved: dict[str, Any] = {"resolved_as": "rejected"} if state == "resolved" else {}
     row = await book.row(await book.run(**ACTIVE), state=state, **resolved)
     before = await book.one("SELECT * FROM retention.cancellations")
@@ -257,7 +257,7 @@ async def test_what_is_not_a_persons_to_resolve_is_refused(review: Review, book:
 
 
 async def test_a_dry_runs_row_is_refused(review: Review, book: Book) -> None:
-    """What a dry run noted down never happened, so nobody can say how it went."""
+    """A dry run's rows never happened, so they cannot be resolved."""
     row = await book.row(await book.run(mode="dry_run"), state="not_sent")
 
     with pytest.raises(UsageError, match="belongs to a dry run"):
@@ -291,7 +291,7 @@ async def test_a_resolution_wants_its_words(review: Review, book: Book) -> None:
 
 
 async def test_two_people_cannot_both_resolve(review: Review, book: Book) -> None:
-    """The second one is told who was first, and as what."""
+    """The second person to resolve a row is told the first one's name and resolution."""
     row = await book.row(await book.run(), state="in_doubt")
     await review.resolve_cancellation(row, "cancelled", "ann", "sure")
 

@@ -1,7 +1,7 @@
-"""The database that a model works on: the real ledger, an operator's rounds, and a clock that moves when it is told to.
+"""The database of a model: the real ledger, an operator's rounds, and a clock that the model moves.
 
 The statements ask `statement_timestamp()` and `clock_timestamp()`. A schema that comes before pg_catalog on the search
-path answers them from a table: time passes for leases, due times and slots alike, the statements are what they are, and
+path answers them from a table: time passes for leases, due times and slots alike, the statements are the real ones, and
 a history is the same each time that it is played.
 """
 
@@ -67,7 +67,7 @@ _KEPT = (
     "public.rounds",
     *(f"retention.{name}" for name in ("runs", "cancellations", "attempts", "holds", "pauses", "partner_state")),
 )
-"""What a standby has, each after what it refers to."""
+"""A standby's tables, each after those that it refers to."""
 
 
 def _standby(table: str) -> str:
@@ -140,7 +140,7 @@ class House:
         return task
 
     async def end_background(self) -> None:
-        """Cancel whatever has outlived its step."""
+        """Cancel every task that has outlived its step."""
         tasks, self._background = self._background, []
         for task in tasks:
             task.cancel()
@@ -227,7 +227,7 @@ class House:
             await connection.execute(script.encode())
 
     async def open_attempts(self, uuids: Iterable[str]) -> dict[str, bool]:
-        """Which of these attempts are on record, and whether the ledger waits for what becomes of them."""
+        """The recorded ones of these attempts, and whether the ledger waits for their outcome."""
         rows = await self.sql(
             "SELECT uuid::text, outcome IS NULL AS open FROM retention.attempts WHERE uuid = ANY (%(uuids)s::uuid[])",
             uuids=[*uuids],
@@ -235,7 +235,7 @@ class House:
         return {row.uuid: row.open for row in rows}
 
     async def released(self, uuids: Iterable[str]) -> set[str]:
-        """Which of these attempts the ledger has as released."""
+        """The ones of these attempts that the ledger has as released."""
         rows = await self.sql(
             "SELECT uuid::text FROM retention.attempts WHERE outcome = 'released' AND uuid = ANY (%(uuids)s::uuid[])",
             uuids=[*uuids],

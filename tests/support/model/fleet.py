@@ -1,4 +1,4 @@
-"""Two or three replicas, the vendor, the operator and the network between them, and what each of them can do next."""
+"""Two or three replicas, the vendor, the operator and the network between them, and the next steps of each."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Fleet:
         self._to_lose = False
         """Whether anything has been committed that the standby lacks."""
         self._unrepaired: set[int] = set()
-        """Replicas that have not yet recorded again what a fail-over took."""
+        """Replicas that have not yet recorded again the attempts that a fail-over lost."""
         self._looked: set[int] = set()
         """Those of them that know of it."""
         self.tell = self.promises.tell
@@ -65,7 +65,7 @@ class Fleet:
     # -- what is possible --------------------------------------------------------------------------------------------
 
     def work(self) -> list[Option]:
-        """What replicas can do, and time."""
+        """The steps of replicas and of time."""
         options: list[Option] = []
         for number, one in enumerate(self.replicas):
             if one is not None:
@@ -108,14 +108,14 @@ class Fleet:
         return 1 if wanted.isdisjoint(self.promises.states) else 8
 
     def carry(self) -> list[Option]:
-        """What the network can do with what is under way."""
+        """The steps of the network with requests and replies under way."""
         vendor = self.promises.vendor
         receipts = [(6, partial(self._receive, number)) for number in range(len(vendor.replies))]
         arrivals = [(6, partial(self._arrive, sent)) for sent in vendor.requests]
         return [*arrivals, *receipts, (1, self._vanish)] if arrivals or receipts else []
 
     def trouble(self) -> list[Option]:
-        """What comes from outside: players, people, crashes."""
+        """The steps from outside: players, people, crashes."""
         options: list[Option] = []
         for name in self.names:
             options += [
@@ -209,7 +209,7 @@ class Fleet:
             self._looked.discard(replica.number)
 
     async def repair(self) -> None:
-        """Let everybody who lives record again what a fail-over took."""
+        """Let every live replica record again the attempts that a fail-over lost."""
         for replica in [one for one in self.replicas if one is not None and one.number in self._unrepaired]:
             if replica.number not in self._looked:
                 await self._look(replica, None)
@@ -276,13 +276,13 @@ class Fleet:
         self.tell("the standby falls behind")
 
     def _catches_up(self) -> None:
-        """It does so before a process is gone that could not record again what is lost, and before runs come."""
+        """The recording comes before the crash of a process that could not record again, and before new runs."""
         if self._copied_at is not None:
             self._copied_at = None
             self.tell("the standby is up to date again")
 
     async def _fails_over(self, _: Chance) -> None:
-        """The standby takes over, as it is: whoever lives records again what it lacks."""
+        """The standby takes over in its present state: each live replica records again the attempts that it lacks."""
         await self.house.fail_over()
         self._copied_at = None
         self._losses_left -= 1
@@ -328,7 +328,7 @@ class Fleet:
             await self.house.close(name)
 
     async def _reopens(self, name: str, _: Chance) -> None:
-        """Another round is opened under the same id: the one that was planned is none of the operator's open rounds."""
+        """Another round is opened under the same id: the planned one is no longer among the operator's open rounds."""
         known = self.promises.operator[name]
         if known.open:
             self.tell(f"{name} is another round now")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Truth(enum.StrEnum):
-    """What a round is at the vendor's."""
+    """The vendor's record of a round."""
 
     IN_PROGRESS = "InProgress"
     CANCELLED = "Canceled"
@@ -25,9 +25,9 @@ class Truth(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Mood:
-    """How the vendor deals with one request: whether it does what it is asked, and what it says then.
+    """The vendor's handling of one request: whether it acts, and its reply.
 
-    A `status` of 200 without a `body` is the truth; `denies`: it says that it has not done it.
+    A `status` of 200 without a `body` is the truth; `denies`: it says that it has not acted.
     """
 
     name: str
@@ -96,7 +96,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """A reply on its way: what `decode` takes, but for the time."""
+    """A reply on its way: the input of `decode`, but for the time."""
 
     sent: Sent
     status: int
@@ -115,12 +115,12 @@ class Round:
     denied: list[int] = field(default_factory=list)
     """When the vendor said that nothing was done yet."""
     amounts: list[str | None] = field(default_factory=list)
-    """What it promised to refund."""
+    """The promised refund."""
 
 
 @dataclass(slots=True)
 class Vendor:
-    """The vendor's rounds, and what is under way to it and back."""
+    """The vendor's rounds, and the messages under way to it and back."""
 
     rounds: dict[str, Round]
     requests: list[Sent] = field(default_factory=list)

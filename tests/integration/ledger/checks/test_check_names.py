@@ -1,4 +1,4 @@
-"""`check` warns of markets and games in the configuration that nobody has ever seen."""
+"""`check` warns of unknown markets and games in the configuration."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def scope(
     games: tuple[str, ...] | None = None,
     exclude_games: tuple[str, ...] = (),
 ) -> Scope:
-    """What a policy selects."""
+    """A policy's selection."""
     return Scope(("acme",), (3,), timedelta(hours=72), None, markets, exclude_markets, games, exclude_games)
 
 
@@ -32,7 +32,9 @@ def warning(policy: str, message: str) -> Finding:
 
 
 async def test_names_that_nobody_has_ever_seen_are_warned_of(database: Database, book: Book) -> None:
-    """Each with its key and the spelling that there is; what the view or the ledger alone has shown is well."""
+    """An unknown name is reported with its key and the known spelling; a name of the view or the ledger alone is
+    accepted.
+    """
     await book.open_round("R-1", market="GB", game="Roulette-7")
     await book.open_round("R-2", market="MT", game="g\x1b[2J1")
     await book.row(await book.run(), "R-3", market="SE", game_id="poker-1")
@@ -58,7 +60,9 @@ async def test_names_that_nobody_has_ever_seen_are_warned_of(database: Database,
 
 
 async def test_a_view_that_does_not_tell_soon_is_said(database: Database, book: Book, direct_dsn: str) -> None:
-    """The look is bounded in time: what could not be found out is told as such, and what the ledger has is well."""
+    """The search is bounded in time: names that it could not check are reported as such, and names in the ledger
+    pass.
+    """
     await book.row(await book.run(), "R-3", market="SE")
     with psycopg.connect(direct_dsn) as connection:
         connection.execute("LOCK TABLE public.rounds IN ACCESS EXCLUSIVE MODE")

@@ -1,4 +1,4 @@
-"""What each command may need of the database: the advice of an error is enough for it, and no more than that."""
+"""The privileges that each command may need: the advice of an error grants enough, and no more."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def written(grant: Grant) -> str:
 
 
 async def advice(dsn: str, command: str) -> str:
-    """What a command says to the second role, empty where it is content."""
+    """A command's error for the second role, empty where there is none."""
     async with open_database(lambda: as_role(dsn, REPORT_ROLE), size=1) as database:
         try:
             await require_ready(database, command)
@@ -97,7 +97,9 @@ async def test_the_advice_is_what_the_command_needs_and_no_more(stripped: str, c
 
 @pytest.mark.parametrize("command", STATEMENTS)
 async def test_those_who_report_read_and_are_told_what_else_it_takes(owned: str, command: str) -> None:
-    """With roles.sql the second role has all that reading takes; what writes names the job's role and one way around."""
+    """With roles.sql the second role can read all reports; commands that write name the job's role and one
+    alternative.
+    """
     message = await advice(owned, command)
     if command in READING:
         assert "" == message
@@ -109,7 +111,7 @@ async def test_those_who_report_read_and_are_told_what_else_it_takes(owned: str,
 
 
 async def test_a_grant_that_roles_gives_is_advised_with_it(stripped: str) -> None:
-    """Where roles.sql gives a role what it lacks, that is said first."""
+    """A privilege that roles.sql grants is named first."""
     run(stripped, sample("roles"), f"REVOKE SELECT ON retention.holds FROM {REPORT_ROLE}")
     assert await advice(stripped, "hold list") == (
         f"{REPORT_ROLE} lacks privileges for `retention hold list`; run sql/operator/roles.sql again,"
@@ -118,7 +120,7 @@ async def test_a_grant_that_roles_gives_is_advised_with_it(stripped: str) -> Non
 
 
 async def test_the_reporting_role_is_not_made_the_job(owned: str) -> None:
-    """Nobody is advised to give those who report what runs need."""
+    """No error advises the operator to grant the reporting role the privileges that runs need."""
     async with open_database(lambda: as_role(owned, REPORT_ROLE), size=1) as database:
         with pytest.raises(SchemaError) as refusal:
             await require_ready(database)
@@ -137,6 +139,6 @@ async def test_check_says_who_could_delete_evidence(owned: str, role: str | None
 
 
 def test_each_role_is_told_apart() -> None:
-    """What is granted to the one is not taken for the other's."""
+    """A privilege of one role is not mistaken for the other's."""
     assert {grant.privilege for grant in grants(REPORT_ROLE)} == {"SELECT"}
     assert {grant.privilege for grant in grants(ROLE)} == {"SELECT", "INSERT", "UPDATE"}
