@@ -1,4 +1,4 @@
-"""What every test may ask for."""
+"""Fixtures for every test."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ settings.load_profile("any machine")
 
 
 def pytest_configure() -> None:
-    """Say once, and not at each test, that what was asked for cannot be had."""
+    """Report once, and not at each test, that a requested program is missing."""
     if pgbouncer.wanted() and pgbouncer.program() is None:
         raise pytest.UsageError(f"RETENTION_TEST_PGBOUNCER: {pgbouncer.MISSING}")
 
@@ -77,7 +77,7 @@ def database_dsn(postgres: str, front: str, template: str) -> Iterator[str]:
 
 @pytest.fixture
 def direct_dsn(postgres: str, database_dsn: str) -> str:
-    """Return the DSN of the test's own database that leads straight to the server, whatever stands before it."""
+    """Return the DSN of the test's own database that leads straight to the server, past a proxy or pooler."""
     return make_conninfo(postgres, dbname=conninfo_to_dict(database_dsn)["dbname"])
 
 

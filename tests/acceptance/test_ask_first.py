@@ -1,4 +1,6 @@
-"""The vendor is asked before a round's first cancel, and only what it calls in progress is cancelled. Contract, 5.1."""
+"""The vendor is asked before a round's first cancel, and only rounds that it calls in progress are cancelled. Contract,
+5.1.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +68,7 @@ async def test_an_answer_decides(world: World) -> None:
     ],
 )
 async def test_a_round_that_is_over_is_never_called(world: World, status: RoundStatus, state: str) -> None:
-    """What the vendor calls completed or cancelled is settled without a call, by a vendor that would do it again too."""
+    """A round that the vendor calls completed or cancelled is settled without a call, even if a call would succeed."""
     await world.seed(2)
     world.vendor.reverses, world.vendor.idempotent = True, False
     for one in world.vendor.rounds.values():
@@ -116,7 +118,7 @@ async def test_a_wrong_status_address_halts_before_the_first_cancel(world: World
 
 @pytest.mark.parametrize("asks_first", [True, False], ids=["asks first", "does not ask"])
 async def test_a_ledger_that_was_restored_from_a_copy_cancels_nothing_twice(world: World, asks_first: bool) -> None:
-    """What the ledger has forgotten the vendor knows; `check` warns where it is not asked."""
+    """A round that the ledger has forgotten is known to the vendor; `check` warns where it is not asked."""
     await world.seed(20)
     world.partner["ask_first"] = asks_first
     world.vendor.idempotent = False
@@ -154,7 +156,7 @@ async def test_a_health_check_that_is_not_answered_halts_the_partner(world: Worl
 
 
 async def test_a_reply_about_another_round_is_a_doubt(world: World) -> None:
-    """A success that names another round is not believed; the vendor is asked what became of ours."""
+    """A success that names another round is not believed; the vendor is asked about ours."""
     await world.seed(2)
     world.vendor.faults = Faults.of({"round_ids": ["r1"], "other_round": True, "first": 1})
     done = await world.command("run", "--json")

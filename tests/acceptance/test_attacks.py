@@ -1,4 +1,4 @@
-"""Words and places that mean harm: what the commands print for people, and the files that they write."""
+"""Malicious words and places: the commands' output for people, and the files that they write."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def test_a_report_is_for_whoever_asked_for_it(world: World) -> None:
 
 
 async def test_a_report_goes_where_no_trap_leads_it(world: World) -> None:
-    """A link that somebody has laid where the unfinished file could be guessed to stand is neither followed nor lost."""
+    """An attacker's link at the guessed place of the unfinished file is neither followed nor lost."""
     precious, trap = world.folder / "precious", world.folder / ".report.csv.partial"
     precious.write_text("mine")
     trap.symlink_to(precious)
@@ -48,7 +48,7 @@ async def test_a_report_goes_where_no_trap_leads_it(world: World) -> None:
 
 @pytest.mark.parametrize("linked", [False, True])
 async def test_a_report_takes_the_place_of_no_device(world: World, linked: bool) -> None:
-    """What is no plain file, such as /dev/null or /dev/stdout, is written to, and is afterwards what it was."""
+    """A special file, such as /dev/null or /dev/stdout, is written to, and stays a special file."""
     pipe = target = world.folder / "pipe"
     os.mkfifo(pipe)
     if linked:

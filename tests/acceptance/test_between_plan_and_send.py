@@ -1,4 +1,4 @@
-"""The plan is not the truth, the row is: what changes between plan and send is seen, and a hold is obeyed."""
+"""The row decides, not the plan: changes between plan and send are seen, and a hold is obeyed."""
 
 from __future__ import annotations
 

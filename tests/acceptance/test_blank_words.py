@@ -1,4 +1,4 @@
-"""A blank is nobody's name, no reason and no market: each command refuses it, before it connects to anything."""
+"""A blank is no name, no reason and no market: each command refuses it, before it connects to any server."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def said(param: Any, value: str) -> list[str]:
 
 @pytest.mark.parametrize("share", [4, pytest.param(1, marks=pytest.mark.long)], ids=["some", "all"])
 async def test_no_command_takes_a_blank(world: World, share: int) -> None:
-    """Whatever the option and whichever the blank: exit 2, and the option is named, with the database away."""
+    """For every option and every blank: exit 2, and the option is named, with the database away."""
     world.dsn = make_conninfo(world.dsn, host="127.0.0.1", port=1)
     cases = list(text_options())
     assert {("run", "--by"), ("hold", "--user"), ("report", "--market")} <= {(words[0], words[-2]) for words in cases}
@@ -69,7 +69,7 @@ async def test_no_command_takes_a_blank(world: World, share: int) -> None:
 
 
 async def test_a_blank_among_others_is_refused(world: World) -> None:
-    """One blank market beside a good one is no market, and what is not UTF-8 is no word."""
+    """One blank market beside a good one is refused, and so is text that is not UTF-8."""
     done = await world.command("plan", "--market", "MT", "--market", " ")
     assert (2, True) == (done.code, "--market must not be blank" in done.err)
     done = await world.command("run", "--by", "\udcff")

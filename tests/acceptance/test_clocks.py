@@ -1,4 +1,4 @@
-"""Clocks that are wrong: the database's, a process's, and what a wrong one has left behind."""
+"""Wrong clocks: the database's, a process's, and the times that a wrong one has left behind."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 DAY = 86_400.0
 
 BY_CLOCK = ("on_record_before", "never_again")
-"""What the checker finds by comparing the ledger's times, which a wrong clock wrote, with the vendor's."""
+"""The checker's findings, from comparing the ledger's times, which a wrong clock wrote, with the vendor's."""
 
 
 async def test_a_clock_days_ahead_plans_nothing(world: World) -> None:
@@ -111,7 +111,9 @@ async def test_a_jump_sends_nothing_twice(world: World, seconds: float, lasting:
     ],
 )
 async def test_a_run_by_clocks_that_differ_is_refused(world: World, whose: str, seconds: float) -> None:
-    """`plan`, `run` and `check` name the difference, whoever's clock is wrong, and nothing is written; a policy's key allows it."""
+    """`plan`, `run` and `check` name the difference, with either clock wrong, and nothing is written; a policy's key
+    allows it.
+    """
     await world.seed(2)
     async with database_clock(world.direct) as clock:
         environ = clock_off_by(seconds) if whose == "process" else {}
@@ -131,7 +133,7 @@ async def test_a_run_by_clocks_that_differ_is_refused(world: World, whose: str, 
 
 
 async def test_times_far_ahead_are_taken_back_and_told(world: World) -> None:
-    """What a wrong clock left in the ledger keeps no run, no schedule and no partner waiting, and each is told once."""
+    """Times that a wrong clock left in the ledger delay no run, schedule or partner, and each is reported once."""
     await world.seed(3)
     await world.command("run")
     await world.seed(3, prefix="s")

@@ -59,7 +59,7 @@ async def test_a_408_on_a_connection_that_was_used_refuses_no_round(world: World
 
 
 async def test_a_vendor_that_ends_connections_unused_is_unreachable(world: World) -> None:
-    """Whoever takes connections and ends them at once was never reached: the run ends, and says so."""
+    """A vendor that takes connections and ends them at once was never reached: the run ends, and says so."""
     world.partner = {"max_attempts": 1}
     await world.seed(3, at_vendor=False)
     with UnkindVendor(on_accept=Line.reset).serve() as vendor:

@@ -1,4 +1,4 @@
-"""The kill switch: obeyed by every process within a second, passed by nobody, and nothing is lost by it."""
+"""The kill switch: every process obeys it within a second, and it loses no round."""
 
 from __future__ import annotations
 

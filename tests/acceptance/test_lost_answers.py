@@ -1,4 +1,6 @@
-"""PostgreSQL did what it was asked, and the answer was lost with the connection: nothing is, nor is it told twice."""
+"""PostgreSQL carried out a statement, and the answer was lost with the connection: no work is lost or reported
+twice.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from support.world import Done, World
 
 REVIEW = 4
-"""A reply of the vendor's that was lost leaves a refund that nobody was told."""
+"""A lost reply of the vendor's leaves an unknown refund."""
 
 UNREACHABLE = 5
 """A command that has nothing under way yet ends where the database goes away."""

@@ -1,4 +1,4 @@
-"""The database loses commits that it had reported: what is in a process's hands goes on record again."""
+"""The database loses commits that it had reported: the processes record their claims and replies again."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WITH lost AS (
 )
 UPDATE taken_over.server SET started = now()
 """
-"""What a standby that lagged behind does not have, the newest claims; and that another server is there now."""
+"""Lose the newest claims, as a standby that lagged behind does, and move to another server."""
 
 SERVER: LiteralString = """
 CREATE SCHEMA taken_over;
@@ -55,12 +55,12 @@ WITH unreleased AS (
 )
 UPDATE taken_over.server SET started = now() WHERE EXISTS (SELECT FROM claimed) RETURNING (SELECT count(*) FROM claimed)
 """
-"""What a standby that lagged behind does not have, releases, and the claims that followed them."""
+"""Lose releases and the claims that followed them, as a standby that lagged behind does."""
 
 
 @pytest.mark.parametrize("pause", ["6", "1"], ids=["released", "claimed anew"])
 async def test_a_release_that_is_lost_is_repeated(world: World, pause: str) -> None:
-    """Claims whose release the database lost become no doubts, and nobody is asked about their rounds."""
+    """Claims whose release the database lost become no doubts, and the vendor is not asked about their rounds."""
     async with await psycopg.AsyncConnection.connect(world.direct, autocommit=True) as connection:
         await connection.execute(SERVER)
     await world.seed(60)

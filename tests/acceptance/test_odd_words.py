@@ -1,4 +1,4 @@
-"""A command refuses odd words before it connects to anything, and reads back what it accepts."""
+"""A command refuses odd words before it connects to any server, and reads back the words that it accepts."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ async def test_odd_words_are_refused_before_anything_is_connected_to(world: Worl
 
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "America/Los_Angeles"])
 async def test_what_is_accepted_can_be_read_back(world: World, zone: str) -> None:
-    """The earliest and the latest time, the longest text and the highest number are taken and shown again, whatever
-    time zone the operator's database has.
+    """The earliest and the latest time, the longest text and the highest number are taken and shown again, in any time
+    zone of the operator's database.
     """
     async with await psycopg.AsyncConnection.connect(world.direct, autocommit=True) as connection:
         name = sql.Identifier(connection.info.dbname)

@@ -1,4 +1,4 @@
-"""A partner's own addresses are those that are called, and two names for one account are refused by every process."""
+"""A partner's own addresses are the called ones, and two names for one account are refused by every process."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def test_each_call_goes_to_its_own_address(world: World) -> None:
 
 
 async def test_two_names_for_one_account_are_refused(world: World) -> None:
-    """`run`, `plan` and `check` say which two tables are one account, and call nobody."""
+    """`run`, `plan` and `check` say which two tables are one account, and call no vendor."""
     world.extra = TWIN.format(login=SECURE_LOGIN.upper(), url=world.vendor.url)
     await world.seed(1)
     for words in (("run", "--yes"), ("plan",), ("check",)):

@@ -1,4 +1,4 @@
-"""Rows of the operator's view that no run can plan stand in nobody's way, and are seen."""
+"""Rows of the operator's view that no run can plan delay no other row, and are reported."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ KINDS: dict[str, tuple[str, ...]] = {
         "stake = 0.0000000000000000001",
     ),
 }
-"""What can be wrong with a row, and how such rows come about."""
+"""The possible faults of a row, and the way such rows come about."""
 
 
 async def poison(world: World, change: str, name: str) -> None:
@@ -86,7 +86,7 @@ async def poison_all(world: World) -> dict[str, int]:
     ],
 )
 async def test_poisoned_rows_stop_nobody_else(world: World, policy: dict[str, object]) -> None:
-    """Whatever is wrong with other rows, all that is well is cancelled, and these are counted, listed and never called."""
+    """Beside faulty rows, all good ones are cancelled; the faulty ones are counted, listed and never called."""
     await world.seed(3)
     expected = await poison_all(world)
     world.policy |= policy
@@ -214,7 +214,7 @@ async def break_view(world: World, words: str) -> None:
 
 @pytest.mark.parametrize("words", LONG_BUT_ONE)
 async def test_a_view_that_raises_is_named(world: World, words: str) -> None:
-    """One-shot commands end with 2, and say which view and what the database said, in one line."""
+    """One-shot commands end with 2, and name the view and the database's error, in one line."""
     await world.seed(3)
     await break_view(world, words)
     for command in (["plan"], ["plan", "--rounds"], ["run"], ["explain", "--partner", "acme", "--round", "r1"]):

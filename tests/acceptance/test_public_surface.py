@@ -1,4 +1,4 @@
-"""What operators and their programs rely on is what it was: a change to it is made on purpose, and seen."""
+"""The public surface for operators and their programs is unchanged: a change to it is made on purpose, and seen."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def known_as(world: World, login: str = SECURE_LOGIN, token: str = TOKEN) -> Non
 
 
 async def closed_with(world: World) -> None:
-    """Let the operator's function keep what it was called with."""
+    """Let the operator's function keep its arguments."""
     await world.sql("CREATE TABLE public.called (round_id text, currency text, amount numeric, transaction_id text)")
     await world.sql(
         "CREATE OR REPLACE FUNCTION retention.close_rounds(p_partner text[], p_round_id text[], p_cancelled_at timestamptz[],"
@@ -86,7 +86,7 @@ async def test_a_secret_inside_of_an_identifier_alters_nothing(world: World, log
 
 
 async def test_winnings_are_an_amount(world: World) -> None:
-    """The vendor's winnings stand in `detail` to the last digit, in ledger and log, whatever the secrets are."""
+    """The vendor's winnings stand in `detail` to the last digit, in ledger and log, with any secrets."""
     known_as(world, SHORT)
     world.register(await world.seed(1, at_vendor=False), login=SHORT)
     world.vendor.faults = Faults.of(
@@ -102,7 +102,7 @@ async def test_winnings_are_an_amount(world: World) -> None:
 
 
 async def test_a_login_in_the_vendors_words_decides_nothing(world: World) -> None:
-    """A login that is part of a roundStatus leaves the status what it is."""
+    """A login that is part of a roundStatus leaves the status unchanged."""
     known_as(world, "Prog")
     world.register(await world.seed(2, at_vendor=False), login="Prog")
     done = await world.command("run", "--json")

@@ -1,4 +1,4 @@
-"""A secret that is replaced while a run goes on: whoever writes its file, and however, no run is halted for it."""
+"""A secret is replaced during a run: no way of writing its file halts the run."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def in_place(path: Path) -> None:
 
 
 async def in_place_at_leisure(path: Path) -> None:
-    """Write half, and the rest when nobody would think any more that it is being written."""
+    """Write half, and the rest after the wait for an unfinished write."""
     with path.open("w") as file:
         file.write(NEW[:8])
         file.flush()

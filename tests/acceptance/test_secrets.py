@@ -1,4 +1,4 @@
-"""A hunt for secrets: wherever the product writes, whatever goes wrong, and whatever a vendor sends back."""
+"""A scan for secrets: all output of the product, under every fault, and with every reply of a vendor."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Hunt:
-    """Keeps all that was written, and finds what should not be in it."""
+    """Keeps all output, and finds the secrets in it."""
 
     def __init__(self, world: World) -> None:
         self.written: dict[str, str] = {}

@@ -87,7 +87,7 @@ async def now(world: World) -> datetime:
     ],
 )
 async def test_a_slow_vendor_is_not_called_after_it(world: World, name: str, asks_first: bool) -> None:
-    """With a rate far above what a slow vendor lets through, nothing leaves on a look that is more than a second old."""
+    """With a rate far above a slow vendor's, no request leaves on a check that is more than a second old."""
     await world.seed(300)
     world.partner |= {"rate": 200, "concurrency": 8, "timeout": "4s", "ask_first": asks_first}
     world.vendor.latency, world.vendor.effect_at_arrival = 1.0, True

@@ -65,7 +65,7 @@ async def test_a_round_that_the_view_has_twice_is_left_out_and_named(world: Worl
 
 
 async def test_a_round_that_is_doubled_after_its_plan_is_not_called(world: World) -> None:
-    """What the view has twice when its turn comes is not sent, and is listed for review."""
+    """A round that the view has twice at its turn is not sent, and is listed for review."""
     await world.seed(12)
     await world.sql(TWINS)
     world.partner["rate"] = 5
@@ -94,7 +94,9 @@ async def test_a_round_that_is_doubled_after_its_plan_is_not_called(world: World
 async def test_another_round_under_the_same_id_is_not_called(
     world: World, change: LiteralString, words: str, asks_first: bool
 ) -> None:
-    """A round that was opened again under its id since the plan is `no_longer_open`, whatever tells it from the old one."""
+    """A round that was opened again under its id since the plan is `no_longer_open`, by any of the distinguishing
+    fields.
+    """
     await world.seed(8)
     world.partner |= {"rate": 5, "ask_first": asks_first}
     process = await world.start("run", "nightly", "--json")
@@ -121,7 +123,7 @@ async def test_another_round_under_the_same_id_is_not_called(
 async def test_a_function_that_closes_what_it_was_not_asked_to_closes_nothing(
     world: World, more: LiteralString
 ) -> None:
-    """What the operator's function closes beside what it was asked to is undone, and the round is a conflict."""
+    """Further rounds that the operator's function closes are undone, and the round is a conflict."""
     await world.seed(6)
     await world.seed(1, prefix="s", market="SE")
     world.policy |= {"markets": ["MT"], "max_conflicts": 10}

@@ -1,4 +1,4 @@
-"""What cannot succeed does not keep the rest from its turn: old doubts, rounds that are always refused, a paused partner."""
+"""Hopeless work does not keep the rest from its turn: old doubts, rounds that are always refused, a paused partner."""
 
 from __future__ import annotations
 

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 async def test_replies_that_could_not_be_written_in_time(world: World) -> None:
-    """What another process has settled meanwhile by asking stays as it is, without the refund, and goes to a person."""
+    """A settlement that another process has made meanwhile by asking stays, without the refund, and goes to a
+    person.
+    """
     await world.seed(40)
     world.partner |= {"timeout": "1s", "rate": 20, "ask_first": False}
     world.vendor.latency = 0.5

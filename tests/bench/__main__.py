@@ -27,7 +27,7 @@ PARTS = {
 
 
 def main() -> None:
-    """Measure what is asked for."""
+    """Run the requested benchmark."""
     parser = argparse.ArgumentParser(prog="python tests/bench", description=__doc__)
     parts = parser.add_subparsers(metavar="PART", required=True, dest="part")
     for name, module in PARTS.items():

@@ -185,7 +185,7 @@ class Scene:
         refuse(found)
 
     def _note_ledger(self, connection: psycopg.Connection, sent: int, figures: Figures) -> None:
-        """What the server itself has counted of the ledger's two large tables."""
+        """The server's own counts for the ledger's two large tables."""
         tables = {name: row for name, *row in connection.execute(_TABLES).fetchall()}
         for table, each in (
             ("cancellations", self.stale),
@@ -198,7 +198,7 @@ class Scene:
             setattr(figures, f"dead_{table}", dead / sent)
 
     def _note_statements(self, leg: Leg, resumed_at: float, logged_from: int, figures: Figures) -> None:
-        """What the server took over single statements."""
+        """The server's statistics of single statements."""
         timed = self.log.timed(["plans/freeze_plan", "claims/claim_rounds", "claims/expire_claims"], logged_from)
         figures.frozen = timed["plans/freeze_plan"][0].ms / 1000
         looks = [look.ms for look in timed["claims/expire_claims"] if leg.planned < look.at < leg.over]
@@ -223,8 +223,8 @@ class Scene:
     def _tenths(self, claims: Sequence[Timed]) -> tuple[list[float], list[float]]:
         """The milliseconds of those claims that took a full batch out of the first and the last tenth of the plan.
 
-        The log does not say what a statement returned. But one process claims one batch after the other, and an attempt
-        has the moment at which its claim wrote it.
+        The log does not have a statement's result. But one process claims one batch after the other, and an attempt has
+        the moment at which its claim wrote it.
         """
         with psycopg.connect(self.dsn) as connection:
             taken = connection.execute(_TAKEN, [[claim.at + COARSE for claim in claims]]).fetchall()
@@ -259,7 +259,7 @@ def settings_of(server: str) -> str:
 
 
 def rows(measured: Mapping[str, Sequence[Figures]]) -> dict[str, dict[str, str]]:
-    """What the table says of each size, and of the last one beside the first."""
+    """The table's row of each size, and of the last one beside the first."""
     found: dict[str, dict[str, str]] = {}
     for one in dataclasses.fields(Figures):
         values = {

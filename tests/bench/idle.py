@@ -1,6 +1,7 @@
-"""What a `retention serve` costs that has nothing to do.
+"""The cost of an idle `retention serve`.
 
-One process with twenty scheduled policies, on an embedded PostgreSQL; measured once it is ready, over a stretch of time.
+One process with twenty scheduled policies, on an embedded PostgreSQL; measured once it is ready, over a stretch of
+time.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def configuration(dsn: str, policies: int) -> str:
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    """What may be chosen."""
+    """The command-line options."""
     parser.add_argument("--policies", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=60.0)
 

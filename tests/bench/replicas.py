@@ -1,4 +1,4 @@
-"""What a second replica adds at an unlimited rate: requests per second at the vendor's door, of one and of two.
+"""The gain of a second replica at an unlimited rate: requests per second at the vendor's door, of one and of two.
 
 The two share this machine's cores with PostgreSQL and the vendor. Measured from the moment when all of them are at work
 until nine tenths of the rounds have been asked for.
@@ -40,7 +40,7 @@ class Figures:
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    """What may be chosen."""
+    """The command-line options."""
     parser.add_argument("--rounds", type=int, default=60_000)
     parser.add_argument("--in-flight", type=int, default=50, help="of each replica")
     parser.add_argument("--replicas", type=int, nargs="+", default=[1, 2])

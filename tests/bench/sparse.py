@@ -54,7 +54,7 @@ def load(dsn: str, stale: int, factor: int) -> None:
 
 
 def keep_only_the_last(dsn: str, count: int) -> int:
-    """Give up what is planned but for the last so many rounds, as `give_up` would; return how many were given up."""
+    """Set all planned rounds but the last so many to not sent, as `close_unsent` would; return their number."""
     given_up = 0
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("SET synchronous_commit = off")
@@ -70,9 +70,9 @@ def keep_only_the_last(dsn: str, count: int) -> int:
 
 
 def wrong(dsn: str, vendor: CheapVendor, rows: int, states: Mapping[str, int]) -> list[str]:
-    """What speaks against a run: not each round that was called is cancelled once and everywhere, or another one is touched.
+    """The faults of a run: a called round that is not cancelled once and everywhere, or another one that is touched.
 
-    `states` are those that the rounds of the ledger have to have, with the number of each.
+    `states` are the required states of the ledger's rounds, with the number of each.
     """
     found = disagreements(dsn, vendor)
     counts = vendor.counts()

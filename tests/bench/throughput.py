@@ -95,7 +95,9 @@ class Scene:
 
 
 def rows(measured: dict[str, list[Figures]], yardstick: str) -> dict[str, dict[str, str]]:
-    """What a table says of each kind of process; ratios are the medians of those between runs that followed each other."""
+    """A table's cells for each kind of process; ratios are the medians of those between runs that followed each
+    other.
+    """
     bare = measured[yardstick]
 
     def ratio(found: list[Figures], value: Callable[[Figures], float]) -> str:
@@ -117,7 +119,7 @@ def rows(measured: dict[str, list[Figures]], yardstick: str) -> dict[str, dict[s
 
 
 def options(parser: argparse.ArgumentParser) -> None:
-    """What may be chosen."""
+    """The command-line options."""
     parser.add_argument("--rounds", type=int, default=50_000)
     parser.add_argument("--latency", type=float, nargs="+", default=[0.0, 5.0, 50.0], metavar="MS")
     parser.add_argument("--in-flight", type=int, nargs="+", default=[50, 100, 500, 1000])

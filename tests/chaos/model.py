@@ -1,6 +1,7 @@
-"""As many histories of replicas, vendor, network and operator as asked for: `python tests/chaos/model.py --examples 2000`.
+"""As many histories of replicas, vendor, network and operator as asked for: `python tests/chaos/model.py --examples
+2000`.
 
-Prints what was played, and the history of the first promise that was broken, as short as it can be made.
+Prints the counts, and the history of the first broken invariant, as short as it can be made.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Would the tests notice if a decision were another one? `python tests/chaos/mutants.py [FILE ...]` tries it out.
 
-Each mutant of retention/core/ that mutmut can think of, also in tables and constants, goes through those unit tests that
-know the file. A mutant that survives them is told, unless MUTANTS.md says why it changes nothing that anybody could see.
-Needs the extra `mutation`. A mutant is a forked process: what it does to the modules, nobody else sees.
+Each mutant of retention/core/ that mutmut can think of, also in tables and constants, goes through those unit tests
+that know the file. A mutant that survives them is printed, unless MUTANTS.md says why its change is invisible. Needs
+the extra `mutation`. A mutant is a forked process: its changes to the modules stay in it.
 """
 
 from __future__ import annotations

@@ -114,7 +114,7 @@ def guided(folder: Path, seconds: float, seed: int) -> None:
 
 
 def written_down(tried: Tried) -> list[str]:
-    """Write one reply of each kind into a database of its own; return those that the ledger refused, or holds
+    """Write one reply of each kind into a database of its own; return the ones that the ledger refused, or holds
     otherwise.
     """
     from support.postgres import new_database, running_server, template_database  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""What the server is told to be careless about."""
+"""The server's settings that trade safety for speed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A sample of what `tests/chaos/kills.py` goes through, and that it strikes where it says."""
+"""A sample of the trials of `tests/chaos/kills.py`, and that it strikes where it says."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def place(postgres: str, template: str) -> Place:
 
 
 async def killed(place: Place, near: strace.Point, left: Callable[[Left], bool]) -> None:
-    """Kill a plain run at that call, or, since runs differ a little, at one beside it, so that this is what is left."""
+    """Kill a plain run at that call, or, since runs differ a little, at one beside it, so that it leaves this state."""
     found = []
     for step in (0, 1, -1, 2, -2, 3):
         async with place.world() as world:

@@ -1,4 +1,4 @@
-"""Whatever a vendor does to HTTP itself, a request has an answer in time, in little memory, and nothing is made up."""
+"""Under every abuse of HTTP a request has an answer in time, in little memory, and no answer is made up."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ CASES: dict[str, tuple[bytes, bytes, str | None]] = {
     "a request": (b"POST / HTTP/1.1\r\nContent-Length: 12\r\n\r\n" + ZERO, b"", None),
     "nothing": (b"", b"", None),
 }
-"""What is sent, what then is sent for ever, and the code that may be understood; the connection stays open."""
+"""A first part, a part that is repeated for ever, and the code that may be read; the connection stays open."""
 
 
 @pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
@@ -157,7 +157,7 @@ async def test_a_byte_at_a_time_is_cut_off_in_time(at: int) -> None:
 
 
 async def test_a_reply_before_its_request_is_no_more_than_it_says() -> None:
-    """A vendor that replies to whoever connects is sent nothing, or, where the reply comes late, taken at its word."""
+    """A vendor that replies before the request is sent nothing, or, where the reply comes late, taken at its word."""
     for body, code in ((b'{"error": 99}', "99"), (b"{}", None)):
         sent = HEAD + b"Content-Length: %d\r\n\r\n" % len(body) + body
         async with vendor([sent], early=True) as url:

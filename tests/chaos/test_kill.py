@@ -1,4 +1,4 @@
-"""Processes killed, servers taken away: the next process makes it whole, and nobody is called twice for nothing."""
+"""Killed processes and servers: the next process finishes the work, and no round is called twice for nothing."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ async def test_killed_again_and_again(world: World) -> None:
 
 
 async def test_a_signal_drains(world: World) -> None:
-    """SIGTERM stops sending at once, settles what is in flight, hands the rest back, and leaves with 143."""
+    """SIGTERM stops sending at once, settles requests in flight, releases the other claims, and exits with 143."""
     await world.seed(ROUNDS)
     world.partner |= {"rate": 200, "timeout": "60s"}
     world.vendor.latency = 0.3
@@ -152,7 +152,7 @@ async def test_several_processes_share_a_run_within_the_rate(world: World, proce
 
 
 async def test_a_killed_helpers_claims_are_taken_over(world: World) -> None:
-    """What a killed process had claimed is taken over after its lease by the one that is left, and asked about first."""
+    """A killed process's claims are taken over after their lease by the remaining process, and asked about first."""
     await world.seed(300)
     world.partner |= {"rate": 60, "timeout": "1s"}
     world.vendor.faults = Faults.of({"round_ids": ["r10"], "first": 1, "hang": "after"})

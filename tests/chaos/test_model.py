@@ -1,4 +1,4 @@
-"""The ledger and the decisions over it, against a vendor, a network and people who do whatever they can."""
+"""The ledger and the decisions over it, against a vendor, a network and people who act in every possible way."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SEED = 2
-"""Of the short profile: the same histories each time, whatever of the model's text is changed."""
+"""Of the short profile: the same histories each time, even if the model's text changes."""
 
 EXAMPLES = 30
 """Histories of the short profile."""
@@ -56,7 +56,7 @@ def test_a_broken_ledger_is_found(house: House, mutant: Mutant | Idle) -> None:
 
 
 def test_in_any_order_of_statements_and_commits_nothing_is_doubled(house: House) -> None:
-    """Replicas whose transactions overlap, in whatever order they begin and commit, break no promise."""
+    """Replicas whose transactions overlap, in any order of beginnings and commits, break no invariant."""
     evidence = take_turns(house, SCHEDULES, seed=SEED)
     assert [] == evidence.violations, evidence.violations[0]
     assert evidence.tried >= SCHEDULES

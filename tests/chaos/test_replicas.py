@@ -73,7 +73,7 @@ async def test_five_minutes(tmp_path: Path) -> None:
             """Leave them alone."""
 
         async def end_one(number: signal.Signals) -> None:
-            """Have one leave, and start another in its place, as whoever supervises them does."""
+            """Have one leave, and start another in its place, as a supervisor does."""
             ends.append((number, (await replicas.pop(0).stopped(number)).code))
             replicas.append(await serve(world))
 

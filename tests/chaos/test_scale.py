@@ -52,7 +52,9 @@ class Place:
     folder: Path
 
     def run(self, within: float, stop_after: int | None = None) -> Ended:
-        """Run, and stop once the vendor has heard of so many rounds. Whoever was called, all agree about, once each."""
+        """Run, and stop once the vendor has heard of so many rounds. All witnesses agree about each called round,
+        once.
+        """
         limit = time.monotonic() + within
         with start_run(self.dsn, self.vendor, self.folder) as process:
             while process.alive and time.monotonic() < limit:
@@ -89,7 +91,7 @@ def place(postgres: str, front: str, template: str, tmp_path: Path) -> Iterator[
 
 
 def test_memory_does_not_grow_with_the_plan(place: Callable[[int], Place]) -> None:
-    """Ten times the plan takes no more memory, when as many rounds are sent; what a signal left is still planned."""
+    """Ten times the plan takes no more memory for as many sent rounds; rounds that a signal left are still planned."""
     few, many = place(3_000), place(30_000)
     small, large = few.run(60, stop_after=3_000), many.run(60, stop_after=3_000)
     assert large.peak_rss < MOST
@@ -138,7 +140,7 @@ async def read_from_end_to_end(database: Database) -> int:
 
 
 async def test_the_database_is_asked_by_the_batch(place: Callable[[int], Place]) -> None:
-    """A plan is one statement and as many around it, whatever its size; 500 rounds more cost a few claims and settlements."""
+    """A plan of any size is one statement and as many around it; 500 rounds more cost a few claims and settlements."""
     few = await statements_of(place(500))
     least = 10_000
     for many in (2_000, 2_001, 2_002):  # a machine that is busy with something else gathers smaller batches

@@ -1,4 +1,4 @@
-"""A process that is frozen in the middle of a request: what others have done meanwhile, it cannot know."""
+"""A process that is frozen in the middle of a request cannot know the acts of others meanwhile."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FROZEN = 0.15
 
 
 class Listener:
-    """Counts what arrives, in a thread of its own: it goes on while the process that asks is frozen."""
+    """Counts arrivals, in a thread of its own: it goes on while the process that asks is frozen."""
 
     def __init__(self) -> None:
         self.arrived = 0

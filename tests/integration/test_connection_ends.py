@@ -146,7 +146,7 @@ def at_once(_line: Line, _nth: int) -> bool:
 
 
 def a_little_later(line: Line, _nth: int) -> bool:
-    """Close 2 ms after each reply, whatever has come by then."""
+    """Close 2 ms after each reply, despite requests that have come by then."""
     line.wait(0.002)
     return False
 
@@ -200,7 +200,7 @@ async def test_a_vendor_that_ends_connections_leaves_next_to_nothing_in_doubt(
 
 @SECURE
 async def test_a_vendor_that_ends_each_connection_unused_is_not_reached(tls: ssl.SSLContext, *, secure: bool) -> None:
-    """Whoever takes connections and ends them before anything is sent was not reached; nothing is in doubt."""
+    """A vendor that takes connections and ends them before any byte is sent was not reached; no round is in doubt."""
     async with VendorClient(timeout=10) as client:
         with UnkindVendor(tls=tls if secure else None, on_accept=Line.close).serve() as vendor:
             url = f"{vendor.url}/v4/CancelRound"

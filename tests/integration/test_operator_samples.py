@@ -68,7 +68,7 @@ def installed(postgres: str, front: str) -> Iterator[str]:
 
 
 async def test_the_samples_as_shipped_carry_a_run_to_its_end_with_the_job_s_rights(bare: str) -> None:
-    """View, function, indexes and roles work together: what is stale and still open is closed, and nothing else is."""
+    """View, function, indexes and roles work together: exactly the stale and open rounds are closed."""
     install_samples(bare)
     run(bare, ROUNDS)
     async with open_database(lambda: as_role(bare, "retention_job")) as database:
@@ -88,7 +88,7 @@ async def test_the_samples_as_shipped_carry_a_run_to_its_end_with_the_job_s_righ
 
 
 async def test_a_round_that_was_closed_meanwhile_is_returned_as_a_conflict(bare: str) -> None:
-    """The sample function touches only what is still open, and says so by leaving the rest out."""
+    """The sample function touches only open rounds, and leaves the others out of its result."""
     install_samples(bare)
     run(bare, ROUNDS, "UPDATE casino.game_rounds SET state = 'completed' WHERE id = 7")
 
@@ -121,7 +121,9 @@ async def test_a_database_of_another_shape_works_through_view_and_function_alone
 
 
 def refused(connection: psycopg.Connection[Any], about: str = "") -> list[str]:
-    """Which of our statements PostgreSQL would not let this role run. Explaining one asks for the same privileges."""
+    """The ones of our statements that PostgreSQL would not let this role run. Explaining one asks for the same
+    privileges.
+    """
     nothing: defaultdict[str, Any] = defaultdict(lambda: None)
     found = []
     for name in statements():
@@ -143,7 +145,7 @@ def test_every_statement_of_ours_is_allowed_to_the_job(installed: str) -> None:
 
 
 def test_every_privilege_of_the_job_is_needed_by_a_statement(installed: str) -> None:
-    """The roles cannot run ahead of the statements: whatever is taken away, some statement misses it."""
+    """The roles cannot run ahead of the statements: without any one privilege, some statement fails."""
     spare = []
     with psycopg.connect(as_role(installed, "retention_job"), autocommit=True) as connection:
         for privilege, relation, column in grants():

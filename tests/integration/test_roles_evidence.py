@@ -1,4 +1,4 @@
-"""The job's login closes rounds again, and that of those who report makes reports, with what each is granted."""
+"""The job's login closes rounds again, and the reporting login makes reports, each with its own privileges."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ ANSWERS: dict[Kind, dict[str, tuple[Answer, ...]]] = {
         "unconnected": UNCONNECTED,
     },
 }
-"""Answers to a request of a kind, by a name for what they have in common."""
+"""Answers to a request of a kind, by a name for their common property."""
 
 OUTCOMES: dict[str, Outcome] = {
     "done": Outcome.CANCELLED,

@@ -37,7 +37,7 @@ SCOPE = Scope(("acme",), (3,), timedelta(hours=72), None, None, (), None, ())
 TERMS = PartnerTerms("acme", rate=1000.0, timeout=1.0, max_attempts=3, status_probe=True)
 
 TAKES = "text[], text[], timestamp with time zone[], text[], numeric[], text[]"
-"""What close_rounds takes."""
+"""The arguments of close_rounds."""
 
 
 @contextmanager
@@ -73,7 +73,7 @@ def sample_table() -> str:
 
 
 def install_samples(dsn: str) -> None:
-    """Do what the DBA does: view, function, indexes, roles, on an empty table of the operator's."""
+    """Do the DBA's part: view, function, indexes, roles, on an empty table of the operator's."""
     run(dsn, "CREATE SCHEMA casino", sample_table(), sample("open_rounds"), sample("close_rounds"))
     # Outside of a transaction, so one by one.
     run(dsn, *re.findall(r"^CREATE INDEX.*?;$", sample("indexes"), re.MULTILINE | re.DOTALL), sample("roles"))

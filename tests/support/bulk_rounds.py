@@ -34,7 +34,7 @@ _HIGH_WATER = re.compile(r"^VmHWM:\s*(\d+) kB$", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """What a process came to. Memory in bytes, times in seconds; `cpu` is its own, user and system."""
+    """A process's result. Memory in bytes, times in seconds; `cpu` is its own, user and system."""
 
     code: int
     out: str
@@ -109,7 +109,7 @@ class Watched:
 
 
 def _peak_rss(pid: int) -> int:
-    """The most that it ever had, where the kernel keeps that, else what it has now."""
+    """The peak memory, where the kernel keeps that, else the present one."""
     try:
         found = _HIGH_WATER.search(Path(f"/proc/{pid}/status").read_text("ascii"))
         return int(found[1]) * 1024 if found else int(psutil.Process(pid).memory_info().rss)
@@ -154,7 +154,9 @@ def seed(dsn: str, count: int) -> None:
 
 
 def disagreements(dsn: str, vendor: CheapVendor) -> list[str]:
-    """Name every difference between what vendor, ledger and operator's table have as cancelled; once each, and traced."""
+    """Name every difference between the cancelled rounds of vendor, ledger and operator's table; once each, and
+    traced.
+    """
     counts = vendor.counts()
     heard = vendor.heard()
     with psycopg.connect(dsn, autocommit=True) as connection:

@@ -33,7 +33,9 @@ _OFTEN = 255  # as far as a byte counts
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What the vendor heard. `requests`: to cancel; `repeated`: rounds cancelled more than once; times in seconds, on the monotonic clock."""
+    """The vendor's counters. `requests`: to cancel; `repeated`: rounds cancelled more than once; times in seconds, on
+    the monotonic clock.
+    """
 
     requests: int
     rounds: int
@@ -52,7 +54,7 @@ class CheapVendor:
         self.url, self.pid = url, pid
 
     def counts(self) -> Counts:
-        """What it has heard since it was started or reset."""
+        """The counters since it was started or reset."""
         return Counts(**json.loads(self.ask("counts")))
 
     def heard(self) -> bytes:
@@ -64,7 +66,7 @@ class CheapVendor:
         self.ask("reset")
 
     def ask(self, what: str) -> bytes:
-        """Get what it has to say on something."""
+        """Get its answer to a request for its counters."""
         connection = HTTPConnection(self.url.removeprefix("http://"), timeout=30)
         try:
             connection.request("GET", f"/{what}")
@@ -92,7 +94,7 @@ def serving(command: Sequence[str], cwd: Path | None = None) -> Iterator[tuple[s
 
 
 class _Book:
-    """What was asked."""
+    """The requests."""
 
     def __init__(self, latency: float) -> None:
         self.latency = latency

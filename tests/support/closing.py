@@ -28,7 +28,7 @@ END $$
 
 
 async def replace(world: World, begin: str = "", condition: str = "true", end: str = "") -> None:
-    """Give the operator another function: what it does first and last, and which rounds it closes."""
+    """Give the operator another function: its first and last statements, and the rounds that it closes."""
     text = FUNCTION.replace("{begin}", begin).replace("{condition}", condition).replace("{end}", end)
     async with await psycopg.AsyncConnection.connect(world.direct, autocommit=True) as connection:
         await connection.execute(text.encode())

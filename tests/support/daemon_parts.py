@@ -45,7 +45,7 @@ class OpenDaemon:
 
 @asynccontextmanager
 async def daemon_of(world: World) -> AsyncIterator[OpenDaemon]:
-    """Yield a daemon with the world's configuration; `reload` reads what the world's configuration is by then."""
+    """Yield a daemon with the world's configuration; `reload` reads the world's configuration anew."""
 
     def load() -> Settings:
         return load_settings(world.configure(), {}, world.folder)

@@ -1,7 +1,7 @@
-"""Sets a database's clock off, for whatever asks it over a connection that was made afterwards.
+"""Sets a database's clock off, for every later connection.
 
-The time functions of a schema of the test's own stand before PostgreSQL's on the database's search path, and add what a
-table says. What stands in the schema already (defaults, the operator's function) keeps to the true clock.
+The time functions of a schema of the test's own stand before PostgreSQL's on the database's search path, and add a
+table's offset. Objects that are in the schema already (defaults, the operator's function) keep to the true clock.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What happened, as the three who were there tell it: the vendor's own list, the ledger, and the operator's table."""
+"""The history, from three witnesses: the vendor's own list, the ledger, and the operator's table."""
 
 from __future__ import annotations
 
@@ -80,10 +80,10 @@ class History:
     """All of it.
 
     `listed`: the cancellations that the review list shows. `left`: rounds that were not to be called any more, each
-    with a moment when that had been committed; `stopped`: when all was stopped. `timeout`: seconds per request. `rate`: requests per second that the
-    vendor may see; None where nobody looks. `probes`: the vendor may be asked; `asks_first`: it is, before each cancel;
-    `cancels_winnings`: a round with winnings is cancelled all the same. `at_rest`: nothing is left to be done.
-    `lost`: what the database has lost.
+    with a moment when that had been committed; `stopped`: when all was stopped. `timeout`: seconds per request. `rate`:
+    requests per second that the vendor may see; None where the rate is not checked. `probes`: the vendor may be asked;
+    `asks_first`: it is, before each cancel; `cancels_winnings`: a round with winnings is cancelled all the same.
+    `at_rest`: nothing is left to be done. `lost`: the commits that the database has lost.
     """
 
     requests: Sequence[Request]
@@ -143,9 +143,9 @@ class History:
 
 
 async def read(world: World, *, shifts: Sequence[timedelta] = (), **more: Any) -> History:
-    """Read it from where it is. `more`: fields of History that only the test knows.
+    """Read it from the three witnesses. `more`: fields of History that only the test knows.
 
-    `shifts`: by what the database's clock was off at times, where triggers have noted down the true times.
+    `shifts`: the offsets of the database's clock over time, where triggers have noted the true times.
     """
     max_runs = world.partner.get("max_runs", 3)
     async with await psycopg.AsyncConnection.connect(world.direct) as connection:

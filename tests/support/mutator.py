@@ -1,4 +1,4 @@
-"""Makes hostile replies out of known ones: it knows what a reply consists of, and what has broken parsers before."""
+"""Makes hostile replies out of known ones, from the parts of a reply and the known breakers of parsers."""
 
 from __future__ import annotations
 

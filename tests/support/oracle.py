@@ -1,4 +1,4 @@
-"""What a reply says, read from its bytes a second time, and in another way than the product does.
+"""A reply's content, read from its bytes a second time, and in another way than the product does.
 
 Numbers stay the digits that were sent: nothing here knows of Decimal or of floats, so that no mistake is made twice.
 """
@@ -62,7 +62,7 @@ def one(pairs: Pairs | None, name: str) -> object:
 
 
 def exact(value: object) -> Exact | None:
-    """The number that was written, as a number or as a text; None where it is none."""
+    """The number that was written, as a number or as a text; None for any other value."""
     match = _NUMBER.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None:
         return None
@@ -88,7 +88,7 @@ def reads(value: object, code: str) -> bool:
 
 
 def says_zero(said: Said) -> bool:
-    """Whether the vendor says that it did what it was asked."""
+    """Whether the vendor says that it carried out the request."""
     return reads(one(fields(said), "error"), "0")
 
 
@@ -117,7 +117,7 @@ def names_no_other(said: Said, round_id: str) -> bool:
 
 
 def plain_amount(said: Said) -> Exact | None:
-    """The refund, where it is written so that nobody could misread it."""
+    """The refund, where it is written without ambiguity."""
     value = one(fields(said), "amount")
     return exact(value) if isinstance(value, str) and _PLAIN.fullmatch(value) else None
 

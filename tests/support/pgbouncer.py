@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MISSING = "there is no pgbouncer here; install the package pgbouncer"
 
 CONSOLE = "pgbouncer"
-"""The name of the database that is none: it answers SHOW POOLS and the like."""
+"""The name of PgBouncer's own console: it answers SHOW POOLS and the like."""
 
 _PORT = 6432  # of a socket in a directory of its own, so that nobody else can have it
 

@@ -50,7 +50,7 @@ def running_server() -> Iterator[str]:
 
 
 def only_on_our_own() -> None:
-    """Skip what logs in as other roles, without a password, or changes who is let in."""
+    """Skip tests that log in as other roles, without a password, or change the server's access rules."""
     if os.environ.get("RETENTION_TEST_DSN"):
         pytest.skip(
             "the server of RETENTION_TEST_DSN is not the tests' own: who is let in there is not theirs to change"
@@ -71,7 +71,9 @@ def _quiet_embedded() -> Iterator[str]:
 
 @contextmanager
 def _installed_server(binaries: Path) -> Iterator[str]:
-    """Make a server from what is installed; as root it is given to the user postgres, since it refuses to be root's."""
+    """Make a server from the installed programs; as root it is given to the user postgres, since it refuses to be
+    root's.
+    """
     user = "postgres" if os.geteuid() == 0 else None
     data = Path(tempfile.mkdtemp(prefix="retention-test-"))
     if user:
@@ -154,7 +156,7 @@ def template_database(server: str) -> Iterator[str]:
 
 @contextmanager
 def new_database(server: str, template: str, *, large: bool = False) -> Iterator[str]:
-    """Yield the name of a new database, a copy of the template; it is gone afterwards, whoever is still connected.
+    """Yield the name of a new database, a copy of the template; the end drops it, despite open connections.
 
     A `large` one is copied file by file, and not by way of the WAL.
     """

@@ -39,7 +39,7 @@ _SETTINGS = {
 
 
 class Node:
-    """A data directory, what runs on it, and the small disk that its WAL is on where one could be mounted."""
+    """A data directory, its server, and the small disk that its WAL is on where one could be mounted."""
 
     def __init__(self, binaries: Path, user: str | None) -> None:
         self._binaries, self._user = binaries, user
@@ -58,7 +58,7 @@ class Node:
         return f"{self.folder}/.s.PGSQL.5432"
 
     def dsn(self, user: str = "postgres") -> str:
-        """How to reach it, and nobody else."""
+        """The address of this server alone."""
         return make_conninfo(host=str(self.folder), user=user, dbname="postgres")
 
     async def run(self, program: str, *words: str) -> None:

@@ -46,7 +46,7 @@ class Link:
         self._framing = {Way.UP: Framing(first_has_type=False), Way.DOWN: Framing()}
 
     def follow(self, way: Way, data: bytes) -> None:
-        """Count the messages, also those that do not arrive."""
+        """Count the messages, also lost ones."""
         if self.postgres:
             self.starts = self._framing[way].starts(data)
 

@@ -1,4 +1,4 @@
-"""A `retention serve` that runs, and what it answers over HTTP."""
+"""A running `retention serve`, and its HTTP answers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Replica:
     url: str
 
     async def get(self, path: str) -> tuple[int, str]:
-        """Ask it something; status 0 where nobody answers."""
+        """Send it a request; status 0 without an answer."""
         try:
             async with aiohttp.ClientSession() as client, client.get(self.url + path) as reply:
                 return reply.status, await reply.text()
@@ -45,7 +45,7 @@ class Replica:
 
 
 async def serve(world: World, *words: str, environ: Mapping[str, str] | None = None, until: str = "/readyz") -> Replica:
-    """Start a replica, and wait until it is ready, or what else it may answer 200 to."""
+    """Start a replica, and wait until it is ready, or until its answer is one of the others that count as 200."""
     port = free_port()
     running = await world.start("serve", "--http", f"127.0.0.1:{port}", *words, environ=environ)
     replica = Replica(running, f"http://127.0.0.1:{port}")
@@ -56,7 +56,7 @@ async def serve(world: World, *words: str, environ: Mapping[str, str] | None = N
 async def schedule(world: World, *, minutes_ago: int = 2, **policy: object) -> None:
     """Give the policy a schedule whose times are the last minutes, which no daemon was there to see.
 
-    Its next time is in an hour, so that what a test sees is of these.
+    Its next time is in an hour, so that a test sees only these.
     """
     (row,) = await world.sql("SELECT extract(minute FROM now())::integer AS minute")
     minutes = ",".join(str((row.minute - ago) % 60) for ago in range(1, minutes_ago + 1))
@@ -83,7 +83,7 @@ async def until(condition: Callable[[], Any]) -> None:
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nobody listens on just now."""
+    """A free port of the loopback interface."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])

@@ -1,4 +1,4 @@
-"""What a proof came to: a row for each fault, and the table that people read."""
+"""The results of a proof: a row for each fault, and the table for people."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _COLUMNS = ("fault", "times tried", "rounds", "requests", "violations", "ended i
 
 @dataclass(slots=True)
 class Evidence:
-    """Counts of one fault. `requests` are those that reached the vendor; `violations` name each broken promise."""
+    """Counts of one fault. `requests` reached the vendor; `violations` name each broken invariant."""
 
     fault: str
     tried: int = 0

@@ -1,4 +1,6 @@
-"""Why a round had to go to a person: read from what was asked and answered, not from what the tool says of it."""
+"""The reason why a round had to go to a person, read from its requests and replies, not from the tool's record of
+it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An operator's database with things of its own in it, and logins that are given what sql/operator/roles.sql gives."""
+"""An operator's database with objects of its own, and logins with the privileges of sql/operator/roles.sql."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ def logged_in(dsn: str, role: str) -> Iterator[psycopg.Connection[Any]]:
 def tried(
     connection: psycopg.Connection[Any], *statements: str, values: Mapping[str, Any] | None = None
 ) -> tuple[str, str]:
-    """Try statements in one transaction that is rolled back: the SQLSTATE and the words of what was refused, or two
-    empty texts.
+    """Try statements in one transaction that is rolled back: the SQLSTATE and the words of a refusal, or two empty
+    texts.
     """
     try:
         for statement in statements:

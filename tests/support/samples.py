@@ -1,4 +1,4 @@
-"""What a text of metrics says."""
+"""The samples in a text of metrics."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def of_policy(found: Mapping[str, float], metric: str, policy: str = "nightly") 
 
 
 def waiting(found: Mapping[str, float], policy: str = "nightly") -> dict[str, float]:
-    """The rounds of a policy that wait for a person, by why; those that are 0 are left out."""
+    """The rounds of a policy that wait for a person, by reason, without zeros."""
     begin, end = 'retention_review_rounds{policy="' + policy + '",why="', '"}'
     names = {name: name.removeprefix(begin).removesuffix(end) for name in found if name.startswith(begin)}
     return {why: found[name] for name, why in names.items() if found[name]}

@@ -1,4 +1,4 @@
-"""What a command has to do while it is struck at one of its calls, and with what."""
+"""The work of a command while it is struck at one of its calls, and the injections."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ TIMEOUT = 2.0
 """Seconds that the vendor has for a reply; a lease holds five more."""
 
 ATTEMPTS = 10
-"""For each round, and as many questions. Many trials share a machine: a vendor that gets no time is not what is tried."""
+"""For each round, and as many questions. Many trials share a machine: the proof does not test a vendor without CPU
+time."""
 
 _HELD = 1.0
 """Seconds for which a command is held at a call while its connections are cut."""
@@ -23,7 +24,7 @@ _HELD = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Injection:
-    """What a call is struck with, as strace names it, and which calls. `about` is told in tables.
+    """An injection at a call, as strace names it, and its calls. `about` stands in tables.
 
     `network`: it means something only for a call on a socket. `cuts`: every connection is cut while the call is held.
     """
@@ -58,9 +59,9 @@ INJECTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What a command has to do while it is struck. `faults` go wrong at the vendor; `about` is told in tables.
+    """A command's work while it is struck. `faults` go wrong at the vendor; `about` stands in tables.
 
-    `stopped`: the command goes on with a run whose process was killed before. `halts`: the run may end halted, and is
+    `stopped`: the command continues a run whose process was killed before. `halts`: the run may end halted, and is
     resumed. `daemon`: the command is one, ends by SIGTERM once its run is finished, and another one goes on.
     """
 

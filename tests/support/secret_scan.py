@@ -1,4 +1,4 @@
-"""Secrets are found in what was written, whatever they were dressed up as."""
+"""Secrets are found in written text, in any encoding."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})|\\(.)")
 
 
 def undressed(text: str) -> Iterator[str]:
-    """The text as it is, and read as each of the encodings that somebody may have given it, all through."""
+    """The text as it is, and decoded by each of the encodings that may have been applied to it, all through."""
     yield text
     for once in (unquote(text), html.unescape(text), _ESCAPE.sub(_sign, text)):
         if once != text:
@@ -28,7 +28,7 @@ def undressed(text: str) -> Iterator[str]:
 
 
 def found(written: Mapping[str, str], secrets: Mapping[str, str]) -> list[str]:
-    """Name each secret that was written, where, and with what around it."""
+    """Name each secret in the text, with its place and the text around it."""
     return [
         f"{what} in {where}: {text[max(0, text.index(secret) - 60) : text.index(secret) + 60]}"
         for where, whole in written.items()

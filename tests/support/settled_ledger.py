@@ -1,4 +1,4 @@
-"""Writes what becomes of replies into a real ledger, and reads it back."""
+"""Writes the settlements of replies into a real ledger, and reads them back."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _KEPT = ("state", "error_code", "description", "currency", "amount", "transactio
 async def store(world: World, database: Database, replies: Sequence[Said], decode: Decode = decode) -> list[str]:
     """Settle a round for each reply: as the answer to a request, and then, put back into doubt, to a question.
 
-    Returns what the ledger refused, or holds otherwise than it was given.
+    Returns the replies that the ledger refused, or holds otherwise than they were given.
     """
     await world.seed(len(replies), prefix="h", at_vendor=False)
     planned = await begin(database)

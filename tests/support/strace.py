@@ -1,4 +1,4 @@
-"""strace: what a command says to its sockets, and a blow at exactly the n-th of those calls."""
+"""strace: a command's calls on its sockets, and an injection at exactly the n-th of those calls."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call as it was seen. `kind`: what is at the other end, such as TCP; `line`: the call as strace shows it."""
+    """A call as it was seen. `kind`: the other end, such as TCP; `line`: the call as strace shows it."""
 
     point: Point
     kind: str

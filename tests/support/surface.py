@@ -136,7 +136,7 @@ def _others(keys: Iterable[str]) -> list[str]:
 
 
 def _logged() -> defaultdict[str, set[str]]:
-    """Each event in the source, with the keywords of the calls that log it; of any module, whatever its name is."""
+    """Each event in the source, with the keywords of the calls that log it; of any module, under any name."""
     keys: defaultdict[str, set[str]] = defaultdict(set)
     texts: set[str] = set()
     for path in sorted((ROOT / "retention").rglob("*.py")):
@@ -183,7 +183,7 @@ def metrics(text: str) -> str:
 
 
 async def tables(world: World) -> str:
-    """The contract's columns with type and known values, its unique keys, and what the operator provides."""
+    """The contract's columns with type and known values, its unique keys, and the operator's objects."""
     parts = []
     for table, names in COLUMNS.items():
         columns = await world.sql(
@@ -217,7 +217,7 @@ async def tables(world: World) -> str:
 
 
 def _unique(keys: Sequence[Sequence[str]]) -> list[str]:
-    """The unique keys, without those that another one makes unique already."""
+    """The unique keys, without the ones that another key implies."""
     return [f"  unique ({', '.join(key)})" for key in keys if not any(set(other) < set(key) for other in keys)]
 
 
@@ -259,7 +259,7 @@ async def surface(world: World) -> dict[str, str]:
 
 
 def differences(made: Mapping[str, str]) -> str:
-    """What differs from the files that are stored; empty where nothing does."""
+    """The differences from the stored files; empty without any."""
     lines: list[str] = []
     for name, text in made.items():
         path = STORED / name

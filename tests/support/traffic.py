@@ -32,7 +32,7 @@ ENDLESS = datetime.max.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What is done to a round: by which statement, and in which rounds' rows it shows, as a condition on `r`."""
+    """An act on a round: its statement, and the rounds in whose rows it shows, as a condition on `r`."""
 
     statement: LiteralString
     shows: LiteralString
@@ -97,7 +97,7 @@ class Traffic:
         self._opened.append((datetime.now(UTC), count, prefix))
 
     async def repeat(self, loss: Loss) -> None:
-        """Do again what the database has lost of all this; each moment of a round's leaving stays what it was."""
+        """Repeat each lost act; each moment of a round's leaving stays the same."""
         may = timedelta(seconds=1)  # it is noted down after it is committed
         opened = [(count, prefix) for at, count, prefix in self._opened if loss.has(at, may)]
         for count, prefix in opened:
@@ -211,7 +211,7 @@ class Traffic:
 
 
 async def again(act: Callable[[], Awaitable[object]]) -> None:
-    """Do it, as often as the database makes necessary; what it does may be done twice."""
+    """Do the act, as often as the database makes necessary; the act may be done twice."""
     while True:
         try:
             await act()

@@ -1,8 +1,8 @@
-"""The true times of what is written by a clock that is set wrong: as the server's own clock shows them.
+"""The true times of rows that a wrong clock wrote: as the server's own clock shows them.
 
-Triggers note down when an attempt was inserted, and when a cancellation was settled. What a process writes down of a
-time, as when its request left, it takes from the database's clock of some moments before: it is off by one of the
-offsets that this clock had, and only one of them puts it near the moment of its claim.
+Triggers note down when an attempt was inserted, and when a cancellation was settled. The times that a process writes,
+such as when its request left, come from the database's clock of some moments before: they are off by one of the offsets
+that this clock had, and only one of them puts it near the moment of its claim.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class TrueTimes:
         return replace(one, claimed_at=claimed, sent_at=sent, replied_at=replied)
 
     def _between(self, moment: datetime | None, start: datetime, end: datetime) -> datetime | None:
-        """The last moment of this span that the clock may have shown so; the moment itself where there is none."""
+        """The last moment of this span at which the clock may have shown this time; the time itself without one."""
         if moment is None:
             return None
         may = [true for shift in self.shifts if start - _NEAR <= (true := moment - shift) <= end + _NEAR]

@@ -1,4 +1,5 @@
-"""A vendor that does what it is asked, and is unkind to connections: a real server of plain sockets, over TLS or not.
+"""A vendor that carries out its requests, and is unkind to connections: a real server of plain sockets, over TLS or
+not.
 
 Each connection has a thread of its own, so that a connection ends when the server ends it, and not when a loop comes
 round to it. TLS is spoken over memory, so that a close_notify can be sent without an end of the stream.

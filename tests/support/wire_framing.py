@@ -12,7 +12,7 @@ class Framing:
         self._left = 0
 
     def starts(self, data: bytes) -> list[int]:
-        """Positions in `data`, which follows what was given before, of the types of the messages that begin there."""
+        """Positions in `data`, which follows the earlier bytes, of the types of the messages that begin there."""
         found, at = [], 0
         while at < len(data):
             if self._left:

@@ -36,7 +36,7 @@ OTHER_LOGIN = "login-81b7d0"
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What a command came to."""
+    """A command's exit and output."""
 
     code: int
     out: str
@@ -93,7 +93,7 @@ class Running:
         await self._output
 
     async def ended(self) -> Done:
-        """Wait for its end; whoever gives up waiting does not end it."""
+        """Wait for its end; a cancelled wait does not end it."""
         out, err = await asyncio.shield(self._output)
         assert self._process.returncode is not None
         return Done(self._process.returncode, out.decode(), err.decode())
@@ -108,11 +108,11 @@ class World:
     vendor: Simulator
     folder: Path
     direct: str
-    """By which the test itself does: what stands between the commands and the server is not in its way."""
+    """The test's own way to the database: past a proxy or pooler between the commands and the server."""
     partner: dict[str, object] = field(default_factory=dict)
     policy: dict[str, object] = field(default_factory=dict)
     policies: dict[str, dict[str, object]] = field(default_factory=dict)
-    """Others than `nightly`; what they do not say is as it says."""
+    """Policies other than `nightly`; keys that they omit are its own."""
     extra: str = ""
     """More of the configuration, as TOML."""
     started: list[Running] = field(default_factory=list)
@@ -179,7 +179,7 @@ class World:
 
     @asynccontextmanager
     async def locked(self, table: LiteralString, mode: LiteralString = "ACCESS EXCLUSIVE") -> AsyncIterator[None]:
-        """Keep everybody else out of a table, or whatever the mode says."""
+        """Lock a table against all others, or in the given mode."""
         async with await psycopg.AsyncConnection.connect(self.direct) as connection:
             await connection.execute(
                 psycopg.sql.SQL("LOCK TABLE {} IN {} MODE").format(psycopg.sql.SQL(table), psycopg.sql.SQL(mode))

@@ -1,4 +1,4 @@
-"""What guards the code is in force: the rules about security, and the audit of what it depends on."""
+"""The code's guards are in force: the rules about security, and the audit of its dependencies."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_the_rules_about_security_are_in_force(path: str) -> None:
 
 
 def test_each_exception_from_them_is_explained() -> None:
-    """Whoever switches a rule about security off in a line of the product says why in that line."""
+    """A line of the product that switches off a rule about security states the reason."""
     unexplained = [
         f"{path}: {line.strip()}"
         for path in (ROOT / "retention").rglob("*.py")

@@ -65,7 +65,7 @@ def test_a_fragment_says_so_and_is_included(path: Path) -> None:
 
 @pytest.mark.parametrize("path", sorted(QUERIES.rglob("*.sql")), ids=_name)
 def test_a_cte_has_its_comment(path: Path) -> None:
-    """Each CTE stands apart, below a comment that says what it holds."""
+    """Each CTE stands apart, below a comment that names its rows."""
     lines = path.read_text("utf-8").splitlines()
     bare = []
     for number, line in enumerate(lines):

@@ -69,7 +69,7 @@ async def _as_it_is(_connection: object) -> None:
 
 
 def _terms(dsn: str) -> dict[str, Any]:
-    """What libpq is told, as asyncpg wants to be told it."""
+    """The libpq settings, in asyncpg's form."""
     names = {"host": "host", "port": "port", "user": "user", "password": "password", "dbname": "database"}
     return {names[key]: value for key, value in conninfo_to_dict(dsn).items() if key in names and value}
 

@@ -1,4 +1,4 @@
-"""procrastinate: a job for each stale round, and workers that leave when there is none any more."""
+"""procrastinate: a job for each stale round, and workers that leave after the last job."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One pass of a daemon: what it starts, and what becomes of that, on a real ledger and against a real vendor."""
+"""One pass of a daemon: its started runs and their ends, on a real ledger and against a real vendor."""
 
 from __future__ import annotations
 

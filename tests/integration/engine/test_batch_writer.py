@@ -1,4 +1,4 @@
-"""Settlements that somebody is in the way of: who, and how."""
+"""Settlements that another client blocks: who, and how."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ async def test_a_slow_function_is_not_a_database_that_went_away(
 
 
 async def test_a_lock_in_the_functions_way_is_told_with_its_sqlstate(world: World, database: Database) -> None:
-    """What the function was told is repeated with the function's name and the SQLSTATE."""
+    """The function's error is repeated with the function's name and the SQLSTATE."""
     events = await busy(world, database, "RAISE lock_not_available USING MESSAGE = 'not now';")
     assert [("database.busy", "close_rounds: not now (SQLSTATE 55P03)")] == [
         (event["event"], event["problem"]) for event in events

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class BrokenGateway(VendorGateway):
-    """A gateway whose calls fail in a way that nobody thought of."""
+    """A gateway whose calls fail in an unexpected way."""
 
     async def call(self, claim: Claim, connection: Connection) -> NoReturn:  # noqa: ARG002 - it fails first
         """Fail."""

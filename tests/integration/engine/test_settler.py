@@ -32,7 +32,7 @@ async def replied(world: World, database: Database, rounds: int) -> tuple[Engine
 
 
 async def test_a_reply_counts_once_it_is_settled(world: World, database: Database) -> None:
-    """A reply that was offered is in nobody's count and in hand, until its settlement is committed."""
+    """An offered reply is in no count and in hand, until its settlement is committed."""
     engine, replies = await replied(world, database, 2)
     assert all(engine.settler.offer(reply) for reply in replies)
     assert (False, 2) == (engine.settler.empty, len(engine.settler.in_hand.claims))
@@ -43,7 +43,7 @@ async def test_a_reply_counts_once_it_is_settled(world: World, database: Databas
 
 
 async def test_a_reply_that_is_settled_again_counts_once(world: World, database: Database) -> None:
-    """After a fail-over the replies of the last half minute are settled again, and stay what they were."""
+    """After a fail-over the replies of the last half minute are settled again, with the same result."""
     engine, replies = await replied(world, database, 2)
     for reply in replies:
         engine.settler.offer(reply)

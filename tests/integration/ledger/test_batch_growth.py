@@ -1,4 +1,4 @@
-"""The statements of a batch do four times the work for four times the rounds, whatever the planner expects."""
+"""The statements of a batch do four times the work for four times the rounds, under any estimate of the planner."""
 
 from __future__ import annotations
 

@@ -118,6 +118,6 @@ async def test_an_answer_that_cannot_be_read_is_a_database_that_is_away(
 
 
 async def backend(database: Database) -> int:
-    """Which of the server's processes answers."""
+    """The process id of the server's session."""
     async with database.connection() as connection:
         return connection.info.backend_pid

@@ -86,7 +86,7 @@ async def test_a_row_that_is_resolved_frees_its_round_or_holds_it(database: Data
 
 
 async def test_a_ledger_from_before_0_1_0_is_refused_with_its_mend(database: Database) -> None:
-    """A schema that the first, unreleased migrations made is neither used nor changed, and the error says what to do."""
+    """A schema that the first, unreleased migrations made is neither used nor changed, and the error names the mend."""
     book = Book(database)
     await book.all("UPDATE retention.schema_migrations SET checksum = %s WHERE number = 1", migrations.UNRELEASED)
     await book.all(

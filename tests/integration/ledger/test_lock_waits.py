@@ -1,4 +1,4 @@
-"""What is waited for is said, once, and that it goes on."""
+"""A lock wait is reported once, with its holder, and so is its end."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> Lines:
 
 @asynccontextmanager
 async def locked(world: World, table: str = "public.rounds") -> AsyncIterator[int]:
-    """Lock a table as somebody who gives a name; yields the process."""
+    """Lock a table as a client with a name; yields the process."""
     async with await psycopg.AsyncConnection.connect(world.direct, application_name="psql") as connection:
         await connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE".encode())
         yield connection.info.backend_pid
@@ -105,7 +105,7 @@ async def test_one_that_gives_up_and_tries_again_is_told_once(world: World, line
 
 
 async def test_a_row_that_somebody_has_locked_is_told(world: World, lines: Lines) -> None:
-    """What waits for a row says of which table."""
+    """A wait for a row names its table."""
     await world.sql("INSERT INTO public.rounds VALUES ('a', 'MT', 'g', 'u', 'r', now())")
     async with (
         open_database(lambda: world.direct, 4, lines.log) as database,
@@ -120,7 +120,7 @@ async def test_a_row_that_somebody_has_locked_is_told(world: World, lines: Lines
 
 
 async def test_a_migration_that_waits_for_another_is_told(world: World, lines: Lines) -> None:
-    """`db migrate` says that somebody else is at it."""
+    """`db migrate` says that another process is migrating."""
     async with (
         open_database(lambda: world.direct, 4, lines.log) as database,
         await psycopg.AsyncConnection.connect(world.direct) as other,

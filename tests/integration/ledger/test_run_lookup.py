@@ -24,7 +24,7 @@ FIRST = UUID("c4ca4238-a0b9-2382-0dcc-509a6f75849b")
 
 
 async def test_a_run_is_found_by_the_index(database: Database, book: Book) -> None:
-    """Among thousands of runs, neither statement reads the table from end to end, and both find what is there."""
+    """Among thousands of runs, neither statement reads the table from end to end, and both find the right run."""
     await book.all(MANY)
     await book.all("ANALYZE retention.runs")
     ledger = RunLedger(database)

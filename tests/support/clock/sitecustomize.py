@@ -1,7 +1,7 @@
 """Sets a Python process's calendar clock off: with this folder on PYTHONPATH, by CLOCK_OFF_BY seconds.
 
-Monotonic time stays right, and so does everybody else's clock. What C code asks the kernel itself is not reached:
-libpq and the event loop ask it for monotonic time only.
+Monotonic time stays right, and so do other processes' clocks. C code that asks the kernel itself is not reached: libpq
+and the event loop ask it for monotonic time only.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ _KEPT = (
     "public.rounds",
     *(f"retention.{name}" for name in ("runs", "cancellations", "attempts", "holds", "pauses", "partner_state")),
 )
-"""A standby's tables, each after those that it refers to."""
+"""A standby's tables, each after the ones that it refers to."""
 
 
 def _standby(table: str) -> str:

@@ -143,7 +143,7 @@ class Turns:
             await asyncio.sleep(0)
 
     async def _work(self, number: int, run_id: UUID) -> None:
-        """What a replica does in its turns, again and again: recover, claim, send, hear, write."""
+        """The steps of a replica in its turns, again and again: recover, claim, send, hear, write."""
         replica = Replica(number, self.house, self.terms, run_id, Held(self.house.database, self, number))
         promises = self.promises
         while True:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from support.results_table import Evidence
 
 PICK = st.integers(0, 999)
-"""Which of the possible steps is taken, by their weights."""
+"""Pick one of the possible steps, by their weights."""
 
 EASE = 3
 """How much likelier a step of work is than one of trouble."""
@@ -41,10 +41,10 @@ CHANCES = st.builds(
 
 @dataclass(slots=True)
 class Tally:
-    """What a row of evidence does not hold: how histories went.
+    """Counts that a row of results does not hold: how histories went.
 
-    `again` counts rounds that were called, or cancelled, after the vendor had said that nothing was done yet, although a
-    request was still under way that did it.
+    `again` counts rounds that were called, or cancelled, after the vendor had said that it had done nothing yet,
+    although a request was still under way that did it.
     """
 
     steps: int = 0
@@ -53,7 +53,7 @@ class Tally:
 
 
 class Machine(RuleBasedStateMachine):
-    """One example: a few rounds, one run or several, two or three replicas, and whatever comes between."""
+    """One example: a few rounds, one run or several, two or three replicas, and any steps between."""
 
     house: House
     evidence: Evidence
@@ -95,7 +95,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.fleet)
     @rule(pick=PICK, chance=CHANCES)
     def step(self, pick: int, chance: Chance) -> None:
-        """Somebody takes a step that is possible now. One rule for all: Hypothesis leaves out rules, but none can be spared."""
+        """Take one possible step. One rule for all: Hypothesis leaves out rules, but none can be spared."""
         assert self.fleet is not None
         options = [(EASE * weight, action) for weight, action in [*self.fleet.carry(), *self.fleet.work()]]
         trouble = self.fleet.trouble() if self.troubles else []

@@ -1,4 +1,4 @@
-"""The end of every history: all becomes quiet, and one last replica, to which nothing happens, does what is left."""
+"""The end of every history: all becomes quiet, and one last replica, without any fault, finishes the work."""
 
 from __future__ import annotations
 

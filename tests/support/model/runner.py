@@ -1,4 +1,4 @@
-"""Play as many histories as asked for, and say what was played."""
+"""Play as many histories as asked for, and return the results."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ STEPS = 50
 def play(house: House, examples: int, *, seed: int, shorten: bool = True) -> tuple[Evidence, Tally]:
     """Play the histories that come of a seed, the same ones each time.
 
-    A promise that is broken is the evidence's violation: the history of it, as short as Hypothesis can make it, unless
-    `shorten` is off. What else is raised is a fault of the model or of the code under it, and is passed on.
+    A broken invariant is the result's violation: its history, as short as Hypothesis can make it, unless `shorten` is
+    off. Any other exception is a fault of the model or of the code under it, and is passed on.
     """
     kept, all_tried = Evidence("replicas, vendor and network, modelled"), Tally()
 

@@ -124,7 +124,9 @@ async def test_a_crashed_run_stops_no_other() -> None:
     ],
 )
 async def test_a_drain_waits_and_aborts_after_its_timeout(timeout_s: float, events: list[str]) -> None:
-    """A drain waits for workers that settle what is in flight; after its timeout it aborts them. It beats meanwhile."""
+    """A drain waits for workers that settle requests in flight; after its timeout it aborts them. It beats
+    meanwhile.
+    """
     supervised, worker, beats = Supervised(), Worker(), 0
 
     async def work(until: Callable[[], asyncio.Event]) -> None:

@@ -1,4 +1,4 @@
-"""The scheduler: which runs are due, from the state of the schedules alone."""
+"""The scheduler: the due runs, from the state of the schedules alone."""
 
 from __future__ import annotations
 

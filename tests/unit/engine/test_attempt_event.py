@@ -1,4 +1,4 @@
-"""Which event the log has for an attempt."""
+"""The log event of an attempt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The database as `check` and each run look at it: what is wrong gives one finding, which says how to mend it."""
+"""The database as `check` and each run see it: each fault gives one finding, which names its mend."""
 
 from __future__ import annotations
 
@@ -213,7 +213,7 @@ async def test_a_missing_privilege_is_named_with_the_grant_that_mends_it(
 async def test_the_optional_view_is_looked_at_where_there_is_one(
     database_dsn: str, columns: str, problems: str
 ) -> None:
-    """What the wallet's view lacks is found, and keeps no run from beginning."""
+    """A column that the wallet's view lacks is found, and keeps no run from beginning."""
     run(
         database_dsn,
         sample("roles"),

@@ -64,7 +64,7 @@ def written(grant: Grant) -> str:
 
 
 async def advice(dsn: str, command: str) -> str:
-    """A command's error for the second role, empty where there is none."""
+    """A command's error for the second role, empty without one."""
     async with open_database(lambda: as_role(dsn, REPORT_ROLE), size=1) as database:
         try:
             await require_ready(database, command)

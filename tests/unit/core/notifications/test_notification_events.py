@@ -1,4 +1,4 @@
-"""Which runs people are notified of, and how long deliveries are retried."""
+"""The runs that people are notified of, and how long deliveries are retried."""
 
 from __future__ import annotations
 

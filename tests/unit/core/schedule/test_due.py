@@ -1,4 +1,4 @@
-"""Which scheduled times are run and which are missed."""
+"""The scheduled times that are run, and the missed ones."""
 
 from __future__ import annotations
 

@@ -41,6 +41,6 @@ def test_an_outage_is_given_time(pauses: tuple[float, float], failures: int) -> 
 @given(counts, fractions, fractions)
 @settings(deadline=None)
 def test_a_longer_outage_is_never_given_much_less(failures: int, one: float, other: float) -> None:
-    """Whatever the random numbers, the next pause is at least as long as the shortest of this step."""
+    """For all random numbers, the next pause is at least as long as the shortest of this step."""
     assert outage_pause(failures, 0.0) <= outage_pause(failures + 1, one)
     assert 0 < outage_pause(failures, other) <= CAP_S

@@ -1,4 +1,4 @@
-"""What the ends of connections teach about using others again."""
+"""The rule for reuse of connections, learned from their ends."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def test_all_may_be_used_until_one_ends() -> None:
 
 
 def test_an_end_right_after_a_reply_limits_the_uses() -> None:
-    """Whoever ends connections after their nth reply is sent n requests over each, the fewest that were seen."""
+    """A vendor that ends connections after their nth reply gets n requests over each, the fewest that were seen."""
     reuse = ConnectionReuse()
     reuse.ended(3, REST_S / 2, 0.0)
     assert (False, True) == (reuse.is_spent(2, 0.0), reuse.is_spent(3, 0.0))
@@ -24,7 +24,9 @@ def test_an_end_right_after_a_reply_limits_the_uses() -> None:
 
 
 def test_a_later_end_limits_the_wait() -> None:
-    """Whoever ends idle connections is sent nothing over one that was idle for half as long; new ones are apart."""
+    """A vendor that ends idle connections gets no request over one that was idle for half as long; new ones are
+    apart.
+    """
     reuse = ConnectionReuse()
     reuse.ended(7, 1.0, 0.0)
     assert (False, True) == (reuse.is_spent(7, 0.49), reuse.is_spent(1, 0.5))

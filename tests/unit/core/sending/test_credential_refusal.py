@@ -26,5 +26,5 @@ from retention.core.sending.credential_refusal import CHANGING_S, LONGEST_S, Cre
 def test_what_a_refusal_comes_to(
     expected: CredentialRefusal, sent_at: float, now: float, since: float, changed_at: float
 ) -> None:
-    """Old credentials say nothing, those whose file has just changed nothing yet, and not for ever."""
+    """A refusal of old credentials is ignored; one just after a change of their file waits, and not for ever."""
     assert expected is judge_credential_refusal(sent_at, 100, now, since=since, changed_at=changed_at)

@@ -21,7 +21,7 @@ def test_each_answer_has_the_outcome_of_the_contract(kind: Kind, name: str) -> N
 
 @pytest.mark.parametrize("kind", Kind)
 def test_an_http_status_decides_before_a_code(kind: Kind) -> None:
-    """A 429, 401 or 400 keeps its outcome whatever code the body holds."""
+    """A 429, 401 or 400 keeps its outcome with any code in the body."""
     for status, outcome in ((429, Outcome.THROTTLED), (401, Outcome.UNAUTHORIZED), (400, Outcome.REJECTED)):
         assert outcome == classify(kind, Reply(status, "0", round_status="Canceled"), CODES)
     assert Outcome.IN_DOUBT == classify(kind, Reply(500), CODES)

@@ -116,7 +116,7 @@ def test_the_room_is_used_and_comes_back() -> None:
 @example(1000, 0.0, [0.0] * 12 + [0.1] * 12)
 @example(100, 5e6, [0.5, 0.5, 0.5])
 def test_no_second_holds_more_late_requests_than_it_has_room_for(rate: int, start: float, gaps: list[float]) -> None:
-    """In any sliding second, what leaves late is no more than the share that the spacing leaves free."""
+    """In any sliding second, late requests are no more than the share that the spacing leaves free."""
     budget = LateBudget(rate)
     moments = [start + passed for passed in itertools.accumulate(gaps)]
     late = [moment for moment in moments if budget.allows(moment - 1.0, moment)]

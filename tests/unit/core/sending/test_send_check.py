@@ -1,4 +1,4 @@
-"""The last look before a request leaves, what waits for it, and who may claim how much."""
+"""The last check before a request leaves, its waits, and the limit of each kind's claims."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_one_place_goes_to_both_kinds_by_turns() -> None:
     steps=st.lists(st.tuples(st.sampled_from([*Kind]), st.integers(0, 500), st.booleans()), max_size=50),
 )
 def test_no_more_is_claimed_than_can_leave(capacity: int, latency: float, steps: list[tuple[Kind, int, bool]]) -> None:
-    """Whatever both kinds want, claims and requests in flight stay within what the places serve in the window."""
+    """For any demand of both kinds, claims and requests in flight stay within the places' capacity in the window."""
     places, waiting = InFlightLimit(capacity, latency=latency), Counter[Kind]()
     usable = int(capacity * max(1.0, 0.4 / latency))
     for kind, wanted, leave in steps:

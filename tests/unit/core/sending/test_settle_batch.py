@@ -1,4 +1,4 @@
-"""What a batch of settlements does next when the database did not take it."""
+"""The next step of a batch of settlements that the database did not take."""
 
 from __future__ import annotations
 

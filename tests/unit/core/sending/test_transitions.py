@@ -77,7 +77,7 @@ def is_resent_next(case: Case) -> bool:
 
 @pytest.mark.parametrize("request_", Request, ids=str)
 def test_the_table_is_total(request_: Request) -> None:
-    """Each event that can follow a request has a transition, whatever went before it."""
+    """Each event that can follow a request has a transition from every state."""
     probes = 3 if request_ is CANCEL else 2
     before = {CANCEL: 4, FIRST: 1, PROBE: 3}[request_]  # doubtful, refused, both or neither
     expected = len(EVENTS[request_]) * probes * 2 * before
@@ -173,7 +173,7 @@ def test_a_turned_away_request_uses_no_attempt() -> None:
 
 
 def test_the_failure_ratio_counts_replies_to_cancel_requests() -> None:
-    """Rejections and doubts are failures, what had no effect is not counted, and probes never are."""
+    """Rejections and doubts are failures, an outcome without effect is not counted, and probes never are."""
     for case in CASES:
         if case.request is not CANCEL or case.event in NOTHING_DONE:
             assert case.to.failed is None, case
@@ -189,7 +189,7 @@ def test_a_refund_comes_from_a_cancel_request_alone() -> None:
 
 
 def test_a_certain_reply_to_a_cancel_request_is_final() -> None:
-    """`cancelled`, `already_cancelled` and `already_completed` end the round, whatever went before."""
+    """`cancelled`, `already_cancelled` and `already_completed` end the round from every state."""
     for outcome in (Outcome.CANCELLED, Outcome.ALREADY_CANCELLED, Outcome.ALREADY_COMPLETED):
         for case in cases(CANCEL, outcome):
             assert ends(case, State(outcome.value)), case
