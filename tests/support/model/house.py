@@ -46,6 +46,15 @@ CREATE TABLE model.server (started timestamptz NOT NULL);
 INSERT INTO model.server VALUES ('epoch');
 CREATE FUNCTION model.pg_postmaster_start_time() RETURNS timestamptz LANGUAGE sql STABLE AS
     'SELECT started FROM model.server';
+CREATE FUNCTION model.put_back(kept regclass, copy regclass) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    columns text := (
+        SELECT string_agg(quote_ident(attname), ', ') FROM pg_attribute
+        WHERE attrelid = kept AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
+    );
+BEGIN
+    EXECUTE format('INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM %s', kept, columns, columns, copy);
+END $$;
 -- Rounds for which the operator's function raises.
 CREATE TABLE model.refusing (round_id text PRIMARY KEY);
 ALTER FUNCTION retention.close_rounds RENAME TO close_rounds_well;
@@ -80,7 +89,7 @@ _COPY = "".join(
 
 _PUT_BACK = (
     "".join(f"DELETE FROM {one};" for one in reversed(_KEPT))
-    + "".join(f"INSERT INTO {one} OVERRIDING SYSTEM VALUE SELECT * FROM standby.{_standby(one)};" for one in _KEPT)
+    + "".join(f"SELECT model.put_back('{one}', 'standby.{_standby(one)}');" for one in _KEPT)
     + "UPDATE model.server SET started = started + interval '1 s';"
 )
 
