@@ -1,4 +1,7 @@
-"""The metrics file for the textfile collector of Prometheus's node_exporter: reading and replacing it."""
+"""The metrics file for the textfile collector of Prometheus's node_exporter.
+
+A one-shot run reads the old file back before it writes the new one, so that no series is ever absent.
+"""
 
 from __future__ import annotations
 

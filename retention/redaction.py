@@ -1,11 +1,11 @@
 """Takes secrets out of text, log lines and identifiers.
 
 Secrets are replaced in text, not trusted to stay out of it. That holds for each log line, and for each text from the
-vendor before the ledger keeps it. A secret of fewer than four characters, or one that equals the name of a partner or
-policy, cannot be told from a word and stays.
+vendor before the ledger keeps it. A secret of fewer than four characters cannot be told from a word and stays. So does
+one that equals the name of a partner or policy.
 
-The log runs for each request, so one search covers all values of a line, and the patterns are rebuilt only after a
-secret has changed.
+The log runs for each request. One search therefore covers all values of a line, and the patterns are rebuilt only after
+a secret has changed.
 """
 
 from __future__ import annotations

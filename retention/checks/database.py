@@ -10,13 +10,12 @@ from retention.checks.secret_findings import sample_ids, secret_findings
 from retention.core.clock_check import offset_text
 from retention.errors import RetentionError
 from retention.ledger.checks.finding import Finding
-from retention.ledger.checks.names import inspect_names
-from retention.ledger.checks.readiness import inspect_database
+from retention.ledger.checks.names import check_names
+from retention.ledger.checks.readiness import check_database
 from retention.ledger.clocks import Clocks
 from retention.ledger.database import open_database
-from retention.ledger.database_errors import UNAVAILABLE, told
-from retention.ledger.holds import Controls
-from retention.ledger.runs import RunLedger
+from retention.ledger.database_errors import UNAVAILABLE, describe_unavailable
+from retention.ledger.pauses import Pauses
 from retention.render.terminal_runs import person_pause, vendor_pause
 from retention.runs.scope import scope_of
 
@@ -35,15 +34,15 @@ async def database_findings(settings: Settings, redactor: Redactor, log: Filteri
     try:
         async with open_database(secret.reveal if secret else str, 1, log) as database:
             limits = {policy.name: policy.limits for policy in settings.policies.values()}
-            findings = [await _clock(database, settings), *await inspect_database(database, scopes, limits)]
+            findings = [await _clock(database, settings), *await check_database(database, scopes, limits)]
             if not all(finding.ok for finding in findings):
                 return [*findings, *secret_findings(settings, ())]
-            findings += [*await _pauses(database), *await inspect_names(database, scopes)]
+            findings += [*await _pauses(database), *await check_names(database, scopes)]
             return [*findings, *secret_findings(settings, await sample_ids(database))]
     except RetentionError as error:
         message = str(error)
     except UNAVAILABLE as error:
-        message = told(error)
+        message = describe_unavailable(error)
     except psycopg.Error as error:
         first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
         message = f"the database refused a statement: {first_line}"
@@ -64,8 +63,8 @@ async def _clock(database: Database, settings: Settings) -> Finding:
 async def _pauses(database: Database) -> list[Finding]:
     by_people = {
         one.partner or "all partners": person_pause(one.partner, one.paused_by, one.paused_at, one.reason)
-        for one in await Controls(database).pauses()
+        for one in await Pauses(database).list_pauses()
     }
-    by_vendors = await RunLedger(database).vendor_pauses(None)
+    by_vendors = await Pauses(database).list_vendor_pauses(None)
     pauses = [*by_people.items(), *((partner, vendor_pause(partner, until)) for partner, until in by_vendors.items())]
     return [Finding(f"pause of {name}", ok=True, message=message, warning=True) for name, message in pauses]

@@ -72,7 +72,7 @@ async def hold_add(
     """Hold rounds that match all that is given. Obeyed by runs that are under way as well."""
     for option, kind, name in (("--market", NameKind.MARKET, market), ("--game", NameKind.GAME, game)):
         await require_known(services, option, kind, [name] if name is not None else ())
-    number = await services.controls.hold_add(partner, market, game, user, round_, reason, requester(by), checked)
+    number = await services.holds.add_hold(partner, market, game, user, round_, reason, requester(by), checked)
     print(f"hold {number} stands", end="", flush=True)  # before the count, which may fail
     await _print_matches(
         services, {"partner": partner, "market": market, "game_id": game, "user_id": user, "round_id": round_}
@@ -81,10 +81,10 @@ async def hold_add(
 
 async def _print_matches(services: Services, fields: Mapping[str, str | None]) -> None:
     """Print how many open rounds a new hold matches; warn where it matches none, or where the view does not answer."""
-    from retention.ledger.known_names import KnownNames
+    from retention.ledger.names import KnownNames
 
     names = KnownNames(services.database)
-    matched = await names.matched(fields)
+    matched = await names.count_matching_rounds(fields)
     if matched is None:
         print(flush=True)
         warn(services, f"how many open rounds the hold matches was not found out{names.why_not}")
@@ -105,7 +105,7 @@ async def hold_list(
     from retention.render.json_file import row_objects
     from retention.render.terminal_lists import print_holds
 
-    holds = await services.controls.hold_list(all_)
+    holds = await services.holds.list_holds(all_)
     print_json(row_objects(holds)) if as_json else print_holds(holds)
 
 
@@ -114,5 +114,5 @@ async def hold_release(
     services: Services, /, hold_id: Annotated[int, typer.Argument(min=1, max=HIGHEST_ID, metavar="HOLD_ID")], by: By
 ) -> None:
     """Release a hold."""
-    await services.controls.hold_release(hold_id, requester(by))
+    await services.holds.release_hold(hold_id, requester(by))
     print(f"hold {hold_id} is released")

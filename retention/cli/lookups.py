@@ -35,55 +35,55 @@ async def require_known(services: Services, option: str, kind: NameKind, given: 
 
     A view that does not answer in time leads to a warning instead.
     """
-    from retention.ledger.known_names import KnownNames
+    from retention.ledger.names import KnownNames
     from retention.runs.scope import configured_names
 
     configured = configured_names(services.settings, kind)
     strangers = [name for name in given if name not in configured]
     if not strangers:
         return
-    found = await KnownNames(services.database).found(kind, strangers)
+    found = await KnownNames(services.database).find_names(kind, strangers)
     strange = next((name for name in strangers if name not in found.names), None)
     if strange is None:
         return
     if not found.certain:
         warn(services, f"{option} {strange}: whether there is such a {kind} was not found out{found.why_not}")
         return
-    known = configured | (await KnownNames(services.database).all(kind)).names
+    known = configured | (await KnownNames(services.database).list_names(kind)).names
     where = "the configuration and the ledger" if kind is NameKind.POLICY else "configuration, ledger and open rounds"
     raise UsageError(f"{option} {strange}: unknown to {where}; {known_names_text(strange, known)}")
 
 
 async def known_run(services: Services, given: GivenRunId) -> UUID:
     """Find the run that a run id, or its first digits, means. Raises UsageError unless exactly one run matches."""
-    rows = await services.run_ledger.matching(given)
+    rows = await services.run_ledger.find_runs_by_prefix(given)
     if not rows:
         raise UsageError(f"there is no run {given}; `retention runs list` shows the newest")
     if len(rows) > 1:
         matches = "".join(f"\n  {row.run_id}  {row.policy}, as of {time_text(row.as_of)}" for row in rows)
-        raise UsageError(f"run {given} is not told from others; write more of its digits:{matches}")
+        raise UsageError(f"run {given} fits more than one run; write more of its digits:{matches}")
     run_id: UUID = rows[0].run_id
     return run_id
 
 
 async def warn_of_no_match(services: Services, fields: Mapping[str, str | None]) -> None:
     """Warn that a hold matches no open round, and suggest other spellings of its names."""
-    from retention.ledger.known_names import KnownNames
+    from retention.ledger.names import KnownNames
 
     names, hints = KnownNames(services.database), []
     kinds = {"partner": NameKind.PARTNER, "market": NameKind.MARKET, "game_id": NameKind.GAME}
     for column, kind in kinds.items():
         if (given := fields[column]) is None:
             continue
-        found = await names.found(kind, [given])
+        found = await names.find_names(kind, [given])
         if given not in found.names and found.certain:
-            known = (await names.all(kind)).names
+            known = (await names.list_names(kind)).names
             hints.append(f"{kind} {given} has never been seen; {known_names_text(given, known)}")
     ids: tuple[Literal["user_id", "round_id"], ...] = ("user_id", "round_id")
     for column in ids:
         if (given := fields[column]) is None:
             continue
-        others = await names.spelt_otherwise(column, given)
+        others = await names.find_similar_ids(column, given)
         if others is None:
             hints.append(f"whether {given} is known in another spelling was not found out{names.why_not}")
         elif others:

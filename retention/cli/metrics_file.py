@@ -51,7 +51,7 @@ class RunMetrics:
         await self.read_ledger(services)
         if self.path is not None:
             _write(self.path, services.settings, self, None)
-        await services.tell()
+        await services.send_notifications()
 
     async def read_ledger(self, services: Services) -> None:
         """Read the ledger's facts about the policies; the old file keeps its values for facts that come too late."""
@@ -69,12 +69,12 @@ class RunMetrics:
         try:
             async with asyncio.timeout(LEDGER_READ_S):
                 if self.policy is None and self.resumed is not None:
-                    row = await services.run_ledger.get(self.resumed)
+                    row = await services.run_ledger.get_run(self.resumed)
                     self.policy = row.policy if row is not None else None
                 names = {*services.settings.policies, *([self.policy] if self.policy else [])}
                 dry_run = [policy.name for policy in labels_of(services.settings, names) if policy.dry_run]
-                self.last_runs = await facts.last_runs(names, dry_run)
-                self.review_counts = await facts.review_counts(services.settings.max_runs())
+                self.last_runs = await facts.list_last_runs(names, dry_run)
+                self.review_counts = await facts.count_review(services.settings.max_runs())
         except (*UNAVAILABLE, psycopg.Error, TimeoutError) as error:
             services.log.debug("metrics.ledger_not_read", problem=type(error).__name__)
 
@@ -117,7 +117,7 @@ def _write(path: Path, settings: Settings, measured: RunMetrics, code: int | Non
     try:
         metrics_file.write(path, _text(path, settings, measured, code))
     except OSError as error:  # the exit code of the run counts for more
-        problem = f"{error.strerror}; the file still says what it said before"
+        problem = f"{error.strerror}; the file keeps its old values"
         report(f"error: --metrics-file {path}: {problem}")
 
 

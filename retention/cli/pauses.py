@@ -31,7 +31,7 @@ async def pause(
     partner: Partner = None,
 ) -> None:
     """Stop all calls, or those to one partner, everywhere and within a second."""
-    await services.controls.pause(partner, requester(by), reason)
+    await services.pauses.begin_pause(partner, requester(by), reason)
     print(f"paused: {partner or 'all partners'}; `{resume_command(partner)}` ends it")
 
 
@@ -39,9 +39,9 @@ async def pause(
 async def resume(services: Services, /, by: By, partner: Partner = None) -> None:
     """End a pause, also the vendor's. A scheduled run that it halted goes on by `serve`, others by `run --resume`."""
     # A paused partner may have left the configuration meanwhile.
-    if partner is not None and partner not in {pause.partner for pause in await services.controls.pauses()}:
+    if partner is not None and partner not in {pause.partner for pause in await services.pauses.list_pauses()}:
         require_partner(services.settings, partner)
-    by_person, by_vendor = await services.controls.resume(partner, requester(by))
+    by_person, by_vendor = await services.pauses.end_pause(partner, requester(by))
     if by_person:
         print(f"resumed: {partner or 'all partners'}")
     if by_vendor:

@@ -108,16 +108,16 @@ async def plan(
 
     wanted, scope = checked
     await require_known(services, "--market", NameKind.MARKET, market or ())
-    found = await services.run_ledger.plan(scope, services.settings.clock_limit(wanted.name))
-    found = replace(found, elsewhere=await services.stalls.other_runs(wanted.name, scope, found.as_of))
-    by_vendors = await services.run_ledger.vendor_pauses(scope.partners)
-    by_people = await services.controls.pauses(scope.partners)
+    found = await services.plans.preview_plan(scope, services.settings.clock_limit(wanted.name))
+    found = replace(found, elsewhere=await services.stalls.list_overlapping_runs(wanted.name, scope, found.as_of))
+    by_vendors = await services.pauses.list_vendor_pauses(scope.partners)
+    by_people = await services.pauses.list_pauses(scope.partners)
     rates = {terms.partner: terms.cancels_per_second for terms in services.terms(scope.partners)}
     document = plan_document(wanted, found, rates, by_vendors, by_people)
     if not rounds:
         print_json(document) if as_json else terminal_runs.print_plan(document)
         return
-    async with services.run_ledger.plan_rounds(scope, found.as_of) as listed:
+    async with services.plans.preview_rounds(scope, found.as_of) as listed:
         if as_json:
             await write_plan_json(document, listed, sys.stdout)
         else:
@@ -154,7 +154,7 @@ async def run(
     from retention.reports.run_view import result_document
 
     _import_the_end()
-    measured.counters = services.tally
+    measured.counters = services.counters
     try:
         # Checked here, so that the metrics file has the ledger's facts even where a privilege is missing.
         await require_ready(services.database)
@@ -170,7 +170,7 @@ async def run(
         document = result_document(measured.result)
         print_json(document) if as_json else terminal_runs.print_result(document)
         if signals.code is None:
-            await services.tell()
+            await services.send_notifications()
         return measured.result.exit
     finally:
         await measured.read_ledger(services)

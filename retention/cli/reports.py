@@ -84,7 +84,7 @@ async def explain(
     as_json: AsJson = False,
 ) -> None:
     """Tell why a round is or is not selected, and everything that was ever done to it."""
-    from retention.ledger.known_names import KnownNames
+    from retention.ledger.names import KnownNames
     from retention.render.terminal_history import print_history
     from retention.reports import explain as explaining
     from retention.runs.scope import scope_of
@@ -93,5 +93,7 @@ async def explain(
     policies = [(name, scope_of(services.settings, policy)) for name, policy in services.settings.policies.items()]
     history = await explaining.explain(services.database, partner, round_, policies)
     if not history.seen:
-        history = replace(history, alike=tuple(await KnownNames(services.database).alike(round_) or ()))
+        history = replace(
+            history, alike=tuple(await KnownNames(services.database).find_rounds_by_spelling(round_) or ())
+        )
     print_json(history) if as_json else print_history(history)

@@ -33,7 +33,7 @@ async def review_list(services: Services, /, as_json: AsJson = False) -> None:
     from retention.render.json_file import row_objects
     from retention.render.terminal_lists import print_reviews
 
-    items = await services.review.list(services.settings.max_runs())
+    items = await services.review.list_review(services.settings.max_runs())
     print_json(row_objects(items)) if as_json else print_reviews(items)
 
 
@@ -62,7 +62,7 @@ async def review_resolve(
     Resolved as cancelled, its round is closed in the operator's table too. Where that fails it stays listed (exit code
     4). Resolved as anything else, the round is planned again while it is stale.
     """
-    closed = await services.review.resolve(cancellation_id, as_state, requester(by), note)
+    closed = await services.review.resolve_cancellation(cancellation_id, as_state, requester(by), note)
     print(f"cancellation {cancellation_id} is resolved as {as_state}")
     if closed is None or closed.why is None:
         return ExitCode.DONE
@@ -91,6 +91,6 @@ async def review_reclose(
     from retention.render.json_file import row_objects
     from retention.render.terminal_lists import print_reclosed
 
-    reclosed = await services.review.reclose(cancellation_ids or None, requester(by))
+    reclosed = await services.review.reclose_rounds(cancellation_ids or None, requester(by))
     print_json(row_objects(reclosed)) if as_json else print_reclosed(reclosed)
     return ExitCode.REVIEW if any(one.why for one in reclosed) else ExitCode.DONE

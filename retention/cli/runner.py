@@ -14,7 +14,7 @@ import psycopg
 from retention.core.text import printable_lines
 from retention.errors import RetentionError, UnprintedError
 from retention.exit_codes import ExitCode
-from retention.ledger.database_errors import UNAVAILABLE, told
+from retention.ledger.database_errors import UNAVAILABLE, describe_unavailable
 from retention.process import lifecycle
 from retention.process.shutdown import ShutdownSignals
 
@@ -79,7 +79,7 @@ def _report(error: Exception, redactor: Redactor) -> ExitCode | None:
     if isinstance(error, RetentionError):
         return fail(redactor.own_text(str(error)), error.exit_code)
     if isinstance(error, UNAVAILABLE):
-        return fail(redactor.text(told(error)), ExitCode.UNREACHABLE)
+        return fail(redactor.text(describe_unavailable(error)), ExitCode.UNREACHABLE)
     if not isinstance(error, psycopg.Error):
         return None
     refusal = redactor.text((str(error).strip() or type(error).__name__).splitlines()[0])

@@ -41,11 +41,11 @@ async def runs_list(
     from retention.render.json_file import row_objects
     from retention.render.terminal_lists import print_runs
 
-    found = await services.run_ledger.list(limit)
+    found = await services.run_ledger.list_runs(limit)
     if as_json:
         print_json(row_objects(found))
         return
-    print_runs(found, await services.run_ledger.digits([row.run_id for row in found]))
+    print_runs(found, await services.run_ledger.count_telling_digits([row.run_id for row in found]))
 
 
 @command(ready_for="runs show", prints=True)
@@ -55,10 +55,10 @@ async def runs_show(services: Services, /, run: RunId, as_json: AsJson = False) 
     from retention.reports.run_view import record_document
 
     run_id = await known_run(services, run)
-    row = await services.run_ledger.require(run_id)
-    summary = await services.run_ledger.summary(run_id)
+    row = await services.run_ledger.require_run(run_id)
+    summary = await services.run_ledger.summarize_run(run_id)
     partners = row.settings.get("partners") or None
-    pauses = await services.run_ledger.vendor_pauses(partners) if row.status in UNFINISHED else {}
+    pauses = await services.pauses.list_vendor_pauses(partners) if row.status in UNFINISHED else {}
     document = record_document(row, summary, pauses)
     print_json(document) if as_json else print_record(document)
 
@@ -77,5 +77,5 @@ async def runs_close(
     closed = await services.runs(signals).close(run_id, requester(by), note)
     print(f"run {run_id} is closed: {closed.not_sent} not sent, {closed.in_doubt} left in doubt")
     if closed.claimed:
-        print(f"  {closed.claimed} in the hands of a process just now: what becomes of them,")
-        print(f"  `retention runs show {run_id}` tells")
+        print(f"  {closed.claimed} claimed by a process just now:")
+        print(f"  `retention runs show {run_id}` shows their results")

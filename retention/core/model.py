@@ -129,9 +129,9 @@ class OpenRound:
 class Claim(NamedTuple):
     """One cancellation in this process's hands, with the attempt that is already committed for it.
 
-    `run_id` and `uuid` as PostgreSQL writes them. `slot`, `leave_by` and `expires` are seconds on this process's
+    `run_id` and `uuid` as PostgreSQL writes them. `slot`, `send_by` and `lease_until` are seconds on this process's
     monotonic clock: when the request's turn comes, until when it may leave (by then the look at the operator's view
-    that allowed it is old), and until when nobody else acts on the round. `tries` and `probes` count the cancel and
+    that allowed it is old), and until when nobody else acts on the round. `attempts` and `probes` count the cancel and
     status requests of this round in this run, this one included.
     """
 
@@ -144,18 +144,18 @@ class Claim(NamedTuple):
     game_id: str | None
     user_id: str
     round_id: str
-    tries: int
+    attempts: int
     probes: int
-    doubtful: bool
-    refused: bool
+    may_have_taken_effect: bool
+    refusal_pending_probe: bool
     slot: float
-    leave_by: float
-    expires: float
+    send_by: float
+    lease_until: float
 
     @property
-    def asks_first(self) -> bool:
+    def is_first_probe(self) -> bool:
         """Whether it asks about a round that no request of ours may have cancelled: before its first cancel."""
-        return self.kind is Kind.STATUS and not self.doubtful and not self.refused
+        return self.kind is Kind.STATUS and not self.may_have_taken_effect and not self.refusal_pending_probe
 
 
 class Reply(NamedTuple):
@@ -223,8 +223,8 @@ class Settlement(NamedTuple):
     transaction_id: str | None = None
     detail: str | None = None
     due_in: float | None = None
-    doubtful: bool = False
-    refused: bool = False
+    may_have_taken_effect: bool = False
+    refusal_pending_probe: bool = False
     failed: bool | None = None
     uncounted: bool = False
     incomplete: bool = False

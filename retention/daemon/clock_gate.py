@@ -6,24 +6,23 @@ import time
 from typing import TYPE_CHECKING
 
 from retention.errors import ClockError
-from retention.ledger.clocks import CORRECT
+from retention.ledger.clocks import CORRECTION_INTERVAL_S
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from retention.daemon.live_configuration import LiveConfiguration
-    from retention.ledger.clocks import Clocks
-    from retention.ledger.runs import RunLedger
+    from retention.ledger.clocks import Clocks, LedgerClock
 
 
 class ClockGate:
     """Closed for a policy while the clocks differ by more than the policy's limit; it opens again by itself."""
 
     def __init__(
-        self, clocks: Clocks, ledger: RunLedger, configuration: LiveConfiguration, log: FilteringBoundLogger
+        self, clocks: Clocks, ledger_clock: LedgerClock, configuration: LiveConfiguration, log: FilteringBoundLogger
     ) -> None:
         self._clocks = clocks
-        self._ledger = ledger
+        self._ledger_clock = ledger_clock
         self._configuration = configuration
         self._log = log
         self._reported = False
@@ -53,11 +52,11 @@ class ClockGate:
         if time.monotonic() < self._correct_at_s:
             return False
         try:
-            await self._ledger.checked_now(self._strictest_limit_s)
+            await self._ledger_clock.require_time(self._strictest_limit_s)
         except ClockError:
             return False
-        self._correct_at_s = time.monotonic() + CORRECT
-        corrections = await self._ledger.correct_times(self._strictest_limit_s)
+        self._correct_at_s = time.monotonic() + CORRECTION_INTERVAL_S
+        corrections = await self._ledger_clock.correct_ledger_times(self._strictest_limit_s)
         for correction in corrections:
             self._log.warning("clock.corrected", **correction.values())
         return any(correction.column == "processed_until" for correction in corrections)

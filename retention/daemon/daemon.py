@@ -194,7 +194,7 @@ class Daemon:
         return PassCounts(due, self._adopt(work.runs), self._start_notifying(work))
 
     async def drain(self) -> None:
-        """Wait until the work that passes started has ended; what is left after the drain's timeout is aborted."""
+        """Wait until the work that passes started has ended, and abort it after the drain's timeout."""
         await self._supervisor.drain(self._drain_timeout_s, self._liveness.beat)
 
     async def _poll(self) -> PendingWork | None:

@@ -109,13 +109,13 @@ class LedgerMetrics:
         self._metrics.last_runs(last_runs)
         for policy, last in last_runs.items():
             if last.run_id is not None and self._shown_runs.get(policy) != (last.run_id, last.status):
-                code = exit_code(await self._runs.summary(last.run_id))
+                code = exit_code(await self._runs.summarize_run(last.run_id))
                 self._metrics.set_exit_code(policy, code)
                 self._shown_runs[policy] = (last.run_id, last.status)
         max_runs = self._configuration.settings.max_runs()
-        self._metrics.review_counts(await self._facts.review_counts(max_runs), time.time())
+        self._metrics.review_counts(await self._facts.count_review(max_runs), time.time())
 
     async def _last_runs(self) -> Mapping[str, LastRuns]:
         settings = self._configuration.settings
         dry_run = [policy.name for policy in labels_of(settings, settings.policies) if policy.dry_run]
-        return await self._facts.last_runs(settings.policies, dry_run)
+        return await self._facts.list_last_runs(settings.policies, dry_run)

@@ -1,4 +1,4 @@
-"""Carries out what the scheduler found due: plans the run, records missed times, advances the schedule.
+"""Processes a due run: plans it, records missed times, advances the schedule.
 
 A run is planned before older times are recorded as missed, because a missed row could otherwise claim that a newer
 time was run instead when it was not. A failure leaves the schedule where it was; the next try repeats every step, and
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from retention.errors import RetentionError
-from retention.ledger.database_errors import UNAVAILABLE, told
+from retention.ledger.database_errors import UNAVAILABLE, describe_unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,7 +76,7 @@ class ScheduledRuns:
                 await self._schedules.advance(*state.key, due.until)
                 state.advance(due.until)
         except UNAVAILABLE as error:
-            problem = self._redact(told(error))
+            problem = self._redact(describe_unavailable(error))
             if state.postpone(problem, time.monotonic() + RETRY_AVAILABLE_S):
                 self._log.warning("schedule.deferred", policy=state.policy.name, problem=problem)
         except Exception as error:  # noqa: BLE001 - a failure of one schedule must not stop the others

@@ -37,4 +37,4 @@ class StallWatch:
         if now_s - self._checked_at_s < CHECK_INTERVAL_S:
             return
         self._checked_at_s = now_s
-        log_stalled(self._log, await self._stalls.find(scheduled=now_s - self._started_at_s > TAKEOVER_S))
+        log_stalled(self._log, await self._stalls.mark_stalled_runs(scheduled=now_s - self._started_at_s > TAKEOVER_S))

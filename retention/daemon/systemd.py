@@ -29,7 +29,7 @@ def notify(*states: str, environ: Mapping[str, str] = os.environ) -> None:
 
 
 def watchdog_interval(environ: Mapping[str, str] = os.environ) -> float | None:
-    """Seconds between two watchdog messages: half of what sd_watchdog_enabled(3) gives; None without a watchdog."""
+    """Seconds between two watchdog messages: half of the time of sd_watchdog_enabled(3); None without a watchdog."""
     microseconds, pid = environ.get("WATCHDOG_USEC", ""), environ.get("WATCHDOG_PID", "")
     if not microseconds.isdecimal() or int(microseconds) == 0 or (pid and pid != str(os.getpid())):
         return None

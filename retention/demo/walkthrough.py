@@ -95,11 +95,11 @@ async def _steps(services: Services, vendor: Simulator, signals: ShutdownSignals
 
     show.heading("retention hold add --user ... --reason 'complaint 4711' --by compliance")
     user = (await _fetch(services, "SELECT user_id FROM retention.open_rounds ORDER BY opened_at LIMIT 1"))[0].user_id
-    hold = await services.controls.hold_add(None, None, None, user, None, "complaint 4711", "compliance", None)
+    hold = await services.holds.add_hold(None, None, None, user, None, "complaint 4711", "compliance", None)
     print(f"hold {hold} stands: no round of player {user} is cancelled")
 
     show.heading("retention plan nightly")
-    plan = await services.run_ledger.plan(scope)
+    plan = await services.plans.preview_plan(scope)
     show.print_plan(plan_document(policy, plan, {term.partner: term.rate for term in terms}))
 
     show.heading("retention run nightly --enforce --by demo --reason 'the first look'")
@@ -122,7 +122,7 @@ async def _steps(services: Services, vendor: Simulator, signals: ShutdownSignals
 
     show.heading("retention review list")
     max_runs = services.settings.max_runs()
-    items = await services.review.list(max_runs)
+    items = await services.review.list_review(max_runs)
     table.print_reviews(items[:SHOWN_ROUNDS])
     if len(items) > SHOWN_ROUNDS:
         print(f"and {len(items) - SHOWN_ROUNDS} more")

@@ -16,7 +16,14 @@ import psycopg
 from retention.core.sending.database_errors import ErrorClass
 from retention.core.sending.settle_batch import BUSY_PAUSE_S, NextWrite, after_failure
 from retention.engine.retry import retry_until
-from retention.ledger.database_errors import UNAVAILABLE, BusyError, EndedError, NoAnswerError, busy_words, said
+from retention.ledger.database_errors import (
+    UNAVAILABLE,
+    BusyError,
+    ReplyTimeoutError,
+    SessionEndedError,
+    describe_busy,
+    short_message,
+)
 
 if TYPE_CHECKING:
     import asyncio
@@ -27,6 +34,7 @@ if TYPE_CHECKING:
     from retention.core.model import Settlement
     from retention.core.sending.settle_batch import SettleBatch
     from retention.engine.claims_in_hand import ClaimsInHand
+    from retention.ledger.claims import Claims
     from retention.ledger.results import SettledBatch
     from retention.ledger.settlements import Settlements
 
@@ -60,6 +68,7 @@ class BatchWriter:
     def __init__(
         self,
         settlements: Settlements,
+        claims: Claims,
         in_hand: ClaimsInHand,
         log: FilteringBoundLogger,
         aborted: asyncio.Event,
@@ -68,6 +77,7 @@ class BatchWriter:
         self.patience_s = BUSY_LIMIT_S
         self.parked: list[SettleBatch] = []
         self._settlements = settlements
+        self._claims = claims
         self._in_hand = in_hand
         self._log = log
         self._away = False
@@ -130,12 +140,12 @@ class BatchWriter:
             nonlocal tried, endings
             again, tried = tried, True
             try:
-                return await self._settlements.settle(batch.items, batch.close_error, again=again)
-            except (EndedError, NoAnswerError) as error:
+                return await self._settlements.settle_replies(batch.items, batch.close_error, again=again)
+            except (SessionEndedError, ReplyTimeoutError) as error:
                 if not await self._answers():
                     endings = 0
                     raise
-                if isinstance(error, NoAnswerError):  # the function is slow, or waits for a lock without lock_timeout
+                if isinstance(error, ReplyTimeoutError):  # a slow function, or a lock without lock_timeout
                     raise BusyError(str(error)) from error
                 endings += 1
                 if endings < ENDED_SESSIONS_MAX:
@@ -163,7 +173,7 @@ class BatchWriter:
         self._note_back()
         now = self._now()
         trouble = ErrorClass.BUSY if isinstance(error, BusyError) else ErrorClass.REFUSED
-        message = said(error)
+        message = short_message(error)
         then = after_failure(batch, trouble, now=now, patience_s=self.patience_s)
         if trouble is ErrorClass.BUSY:
             self._note_busy(batch, error)
@@ -192,7 +202,7 @@ class BatchWriter:
         """Record lost attempts again; returns the writable settlements and the lost ones."""
         items = [item for item in batch.items if item.claim.uuid in missing]
         found = await retry_until(
-            lambda: self._settlements.restore([item.claim for item in items]), until=self._aborted
+            lambda: self._claims.restore_attempts([item.claim for item in items]), until=self._aborted
         )
         if found is None:
             return [], []
@@ -234,9 +244,9 @@ class BatchWriter:
     def _note_busy(self, batch: SettleBatch, error: psycopg.Error) -> None:
         if not self._busy:
             self._busy = True
-            problem = busy_words(error, closing=batch.close_error is None)
+            problem = describe_busy(error, closing=batch.close_error is None)
             self._log.warning("database.busy", rounds=len(batch.items), problem=problem, again_s=BUSY_PAUSE_S)
 
 
 def _named(error: Exception) -> str:
-    return str(error) if isinstance(error, NoAnswerError) else f"{type(error).__name__}: {said(error)}"
+    return str(error) if isinstance(error, ReplyTimeoutError) else f"{type(error).__name__}: {short_message(error)}"

@@ -62,4 +62,4 @@ class ClaimsInHand:
 
     def expiring(self, until: float) -> list[Claim]:
         """The claims whose leases end before a moment of the monotonic clock, in seconds."""
-        return [claim for claim in self._claims.values() if claim.expires < until]
+        return [claim for claim in self._claims.values() if claim.lease_until < until]

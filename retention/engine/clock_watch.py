@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from retention.ledger.clocks import CORRECT
+from retention.ledger.clocks import CORRECTION_INTERVAL_S
 from retention.ledger.database_errors import UNAVAILABLE
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from retention.engine.run_partner import RunPartner
     from retention.engine.senders import Senders
-    from retention.ledger.claims import WorkLedger
     from retention.ledger.clocks import Clocks
+    from retention.ledger.engine_ledger import EngineLedger
     from retention.ledger.results import ClaimWait, RunSnapshot
 
 
@@ -32,7 +32,7 @@ class ClockWatch:
 
     def __init__(
         self,
-        ledger: WorkLedger,
+        ledger: EngineLedger,
         clocks: Clocks,
         partners: Sequence[RunPartner],
         log: FilteringBoundLogger,
@@ -52,7 +52,7 @@ class ClockWatch:
 
     def agrees(self) -> bool:
         """Whether the run may rely on the database's clock."""
-        return self._clocks.agree(self._limit)
+        return self._clocks.agrees(self._limit)
 
     async def look(self) -> None:
         """After a look at the run: report a change, and renew this process's leases after a jump."""
@@ -66,16 +66,16 @@ class ClockWatch:
             self._log.info("clock.agrees", difference_s=round(self._clocks.difference, 3))
         if (jumps := self._clocks.jumps) != self._jumps:
             for terms in self._terms:
-                await self._ledger.renew_leases(terms)
+                await self._ledger.claims.renew_leases(terms)
             self._jumps = jumps
 
     async def correct(self, *, leases: bool) -> None:
         """Now and then, correct times that are impossibly far ahead, and report each."""
         if not self.agrees() or time.monotonic() < self._correct_at:
             return
-        self._correct_at = time.monotonic() + CORRECT
+        self._correct_at = time.monotonic() + CORRECTION_INTERVAL_S
         try:
-            found = await self._ledger.correct(self._limit, self._deadline, self._terms, leases=leases)
+            found = await self._ledger.control.correct_times(self._limit, self._deadline, self._terms, leases=leases)
         except UNAVAILABLE:
             return
         for correction in found:

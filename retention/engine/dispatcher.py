@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from retention.engine.run_partner import RunPartner
     from retention.engine.senders import Senders
     from retention.engine.settler import Settler
-    from retention.ledger.claims import WorkLedger
+    from retention.ledger.claims import Claims
     from retention.ledger.results import ClaimBatch
 
 BATCH_MAX = 500
@@ -55,7 +55,7 @@ class Dispatcher:
         self,
         kind: Kind,
         senders: Senders,
-        ledger: WorkLedger,
+        claims: Claims,
         settler: Settler,
         lifecycle: Lifecycle,
         asker: Dispatcher | None = None,
@@ -66,7 +66,7 @@ class Dispatcher:
         self.idle = False
         self.highest_claimed_id = 0
         self._senders = senders
-        self._ledger = ledger
+        self._claims = claims
         self._settler = settler
         self._lifecycle = lifecycle
         self._asker = asker
@@ -149,7 +149,7 @@ class Dispatcher:
         self._due_first = not self._due_first
         senders.waiting[self.kind] += batch
         claimed = await retry_until(
-            lambda: self._ledger.claim(
+            lambda: self._claims.claim(
                 self.kind,
                 self.partner.terms,
                 after=self._cursor,
@@ -175,17 +175,17 @@ class Dispatcher:
 
     def _accept(self, claimed: ClaimBatch, took: float, *, found_all: bool) -> float:
         """Give claims to the senders; returns the seconds to rest. `took`: the seconds that the claim took."""
-        for skipped in claimed.dropped:
+        for skipped in claimed.skipped:
             self._settler.report_skipped(skipped)
-        if claimed.clock is not None:
-            self._senders.clock_offset_s = claimed.clock
+        if claimed.clock_offset_s is not None:
+            self._senders.clock_offset_s = claimed.clock_offset_s
         # All processes walk the plan in one order; one that is behind may jump to the front.
         self._cursor = max(self._cursor, claimed.last_id)
         self.highest_claimed_id = max(self.highest_claimed_id, claimed.last_id)
         self._senders.holding[self.kind] += len(claimed.claims)
         self._senders.enqueue(self._hold(claimed.claims))
         self._adapt(claimed, took)
-        if claimed.claims or claimed.dropped:
+        if claimed.claims or claimed.skipped:
             self.idle = False
             # Without a slot inside the horizon, a look for each slot that opens would cost too much.
             return POLL_S if claimed.unslotted else 0.0
@@ -210,8 +210,8 @@ class Dispatcher:
 
     def _adapt(self, claimed: ClaimBatch, took: float) -> None:
         """Claim as many rounds as there are slots in a look's time, and fewer where the claim itself takes long."""
-        if claimed.step is not None:
-            self._slot_step_s = claimed.step
+        if claimed.slot_interval_s is not None:
+            self._slot_step_s = claimed.slot_interval_s
         most = batch_size(1 / self._slot_step_s, BATCH_MAX)
         self._batch = max(1, self._batch // 2) if took > SLOW_CLAIM_S else min(most, max(2 * self._batch, most // 2))
         too_slow = bool(claimed.claims) and took >= LOOK_GOOD_S
@@ -227,14 +227,14 @@ class Dispatcher:
         if not claims:
             return
         self._senders.unsent[self.kind] = []
-        released = await retry_until(lambda: self._ledger.release(claims), until=self._lifecycle.draining)
+        released = await retry_until(lambda: self._claims.release_claims(claims), until=self._lifecycle.draining)
         if released is None:  # their leases end, and another process expires them
             self._settler.log.warning("round.release_failed", partner=self.partner.name, rounds=len(claims))
         else:
             self._settler.in_hand.remember_released(claims, self._now())
         asked = self.partner.asked
         for claim in claims:
-            if claim.doubtful:
+            if claim.may_have_taken_effect:
                 asked.forget(claim.cancellation_id)  # a doubt needs a new probe
             if not asked.is_out(claim.cancellation_id):
                 (self._asker or self).rewind_to(claim.cancellation_id)
@@ -250,7 +250,8 @@ class Dispatcher:
             return
         self._senders.late[self.kind] = []
         kept = await retry_until(
-            lambda: self._ledger.reserve(self.kind, self.partner.terms, claims), until=self._lifecycle.draining
+            lambda: self._claims.reserve_slots(self.kind, self.partner.terms, claims),
+            until=self._lifecycle.draining,
         )
         kept = kept or []  # None: the engine drains
         ours = {claim.uuid for claim in kept}

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from retention.core.model import Kind
+from retention.core.runs.halt_cause import HaltCause
 from retention.engine.dispatcher import Dispatcher
 from retention.engine.expired_claims import ExpiredClaims
 from retention.engine.lease_keeper import LeaseKeeper
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from retention.engine.clock_watch import ClockWatch
     from retention.engine.counters import RunCounters
     from retention.engine.run_partner import RunPartner
-    from retention.ledger.claims import WorkLedger
+    from retention.ledger.engine_ledger import EngineLedger
 
 FINISH_POLL_S = 0.1
 """Seconds between looks whether the run is done."""
@@ -60,7 +61,7 @@ class Engine:
 
     def __init__(
         self,
-        ledger: WorkLedger,
+        ledger: EngineLedger,
         partners: Sequence[RunPartner],
         counters: RunCounters,
         log: FilteringBoundLogger,
@@ -78,7 +79,8 @@ class Engine:
         self.senders: list[Senders] = []
         self.dispatchers: list[Dispatcher] = []
         self.counters = counters
-        self._ledger = ledger
+        self._claims = ledger.claims
+        self._control = ledger.control
         self._partners = partners
         self._log = log
         self._clock = clock
@@ -99,13 +101,13 @@ class Engine:
         for partner in partners:
             self._add(partner)
         in_hand = self.settler.in_hand
-        self.expired = ExpiredClaims(ledger, partners, self.dispatchers, in_hand, [run_id], log)
-        self.finisher = RunFinisher(ledger, partners, self.settler, self.expired, self.lifecycle, log)
+        self.expired = ExpiredClaims(ledger.claims, partners, self.dispatchers, in_hand, [run_id], log)
+        self.finisher = RunFinisher(ledger.control, partners, self.settler, self.expired, self.lifecycle, log)
         self.watcher = RunWatcher(
-            ledger,
+            ledger.control,
             self.senders,
             self.settler,
-            LeaseKeeper(ledger, in_hand, log),
+            LeaseKeeper(ledger.claims, in_hand, log),
             self.finisher,
             counters,
             self._drain,
@@ -153,7 +155,7 @@ class Engine:
     def _add(self, partner: RunPartner) -> None:
         senders = Senders(partner, self.settler, self.lifecycle, self._clock_agrees, self._now)
         self.senders.append(senders)
-        parts = (senders, self._ledger, self.settler, self.lifecycle)
+        parts = (senders, self._claims, self.settler, self.lifecycle)
         asker = None
         if partner.terms.status_probe:
             asker = Dispatcher(Kind.STATUS, *parts, now=self._now)
@@ -171,7 +173,7 @@ class Engine:
         return self.lifecycle.reason is DrainReason.STOPPED
 
     async def _leave(self) -> None:
-        await retry_until(self._ledger.leave, until=self.lifecycle.draining)
+        await retry_until(self._control.leave_run, until=self.lifecycle.draining)
 
     async def _part_with_run(self) -> None:
         """After the drain, act on its reason."""
@@ -199,9 +201,9 @@ class Engine:
             await part
         except psycopg.Error as error:
             # The database would refuse it again: a person has to mend that, and then to resume the run.
-            reason = f"database: {first_line(error)}"
+            reason = HaltCause.DATABASE.reason(first_line(error))
             self._log.error("database.refused", problem=first_line(error))
-            await retry_until(lambda: self._ledger.halt(reason), until=self.lifecycle.draining)
+            await retry_until(lambda: self._control.halt_run(reason), until=self.lifecycle.draining)
             self._drain(DrainReason.RUN_ENDED)
         except Exception as error:  # noqa: BLE001 - raised again once everything is drained
             self._failure = self._failure or error

@@ -53,10 +53,10 @@ def is_open_doubt(item: Settlement) -> bool:
 def _event(item: Settlement, written: SettledRow | None) -> tuple[str, str]:
     if written is None:
         return "round.late_reply", "warning"
-    if item.outcome is Outcome.IN_PROGRESS and item.claim.asks_first and item.state in LIVE_STATES:
+    if item.outcome is Outcome.IN_PROGRESS and item.claim.is_first_probe and item.state in LIVE_STATES:
         return "round.asked", "debug"  # its cancel is next, and has an event of its own
     if is_open_doubt(item):
         return "round.in_doubt", "warning"  # it needs a person
-    if item.state is State.IN_DOUBT and item.refused and not item.doubtful:
+    if item.state is State.IN_DOUBT and item.refusal_pending_probe and not item.may_have_taken_effect:
         return "round.refused", "info"  # no doubt: one probe follows, and has an event of its own
     return _EVENTS.get(item.state, ("round.settled", "info"))

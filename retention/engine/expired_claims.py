@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from retention.core.model import State
-from retention.ledger.claims import IdRange
+from retention.ledger.claims import Claims, IdRange
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from retention.engine.claims_in_hand import ClaimsInHand
     from retention.engine.dispatcher import Dispatcher
     from retention.engine.run_partner import RunPartner
-    from retention.ledger.claims import WorkLedger
 
 LOOKAHEAD_ROUNDS = 10_000
 """Rounds by which other processes may be ahead of this one's claims; later ones are searched at the end."""
@@ -31,14 +30,14 @@ class ExpiredClaims:
 
     def __init__(
         self,
-        ledger: WorkLedger,
+        claims: Claims,
         partners: Sequence[RunPartner],
         dispatchers: Sequence[Dispatcher],
         in_hand: ClaimsInHand,
         run_ids: Sequence[UUID],
         log: FilteringBoundLogger,
     ) -> None:
-        self._ledger = ledger
+        self._claims = claims
         self._partners = partners
         self._dispatchers = dispatchers
         self._in_hand = in_hand
@@ -53,8 +52,8 @@ class ExpiredClaims:
             reached = max(part.highest_claimed_id for part in self._dispatchers if part.partner is partner)
             front = self._first_unsettled.get(partner.name)
             window = None if whole or front is None else IdRange(front, reached + LOOKAHEAD_ROUNDS)
-            rows = await self._ledger.recover(partner.terms, self._run_ids, window, but=self._in_hand.uuids)
-            first = await self._ledger.front(partner.name, front or 0)
+            rows = await self._claims.expire_claims(partner.terms, self._run_ids, window, but=self._in_hand.uuids)
+            first = await self._claims.find_first_unsettled(partner.name, front or 0)
             self._first_unsettled[partner.name] = reached if first is None else first - 1
             for row in rows:
                 found += 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from retention.engine.claims_in_hand import RECENT_S
-from retention.ledger.settlements import KEPT
+from retention.ledger.claims import LEASE_EXTENSION_S
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from retention.engine.claims_in_hand import ClaimsInHand
-    from retention.ledger.claims import WorkLedger
+    from retention.ledger.claims import Claims
 
 
 class LeaseKeeper:
     """Extends leases before they end, and records lost claims and lost releases again."""
 
-    def __init__(self, ledger: WorkLedger, in_hand: ClaimsInHand, log: FilteringBoundLogger) -> None:
-        self._ledger = ledger
+    def __init__(self, claims: Claims, in_hand: ClaimsInHand, log: FilteringBoundLogger) -> None:
+        self._claims = claims
         self._in_hand = in_hand
         self._log = log
         self._server_started: datetime | None = None
@@ -37,22 +37,21 @@ class LeaseKeeper:
         """
         changed = self._server_started not in {None, server_started}
         self._in_hand.doubted = self._in_hand.doubted or changed
-        settlements = self._ledger.settlements
-        expiring = self._in_hand.expiring(now + KEPT)
+        expiring = self._in_hand.expiring(now + LEASE_EXTENSION_S)
         if changed:
             # Before the claims: a round that was claimed again after its release stays this process's.
-            await self._ledger.release(self._in_hand.released_since(now - RECENT_S))
+            await self._claims.release_claims(self._in_hand.released_since(now - RECENT_S))
         if self._in_hand.doubted:
             # All claims, because requests that have not left yet leave within a second.
-            restored = await settlements.restore(self._in_hand.claims)
+            restored = await self._claims.restore_attempts(self._in_hand.claims)
             if restored:
                 self._log.warning("attempts.restored", rounds=len(restored))
                 released = self._in_hand.released_since(now - RECENT_S)
-                await self._ledger.release([claim for claim in released if claim.uuid in restored])
+                await self._claims.release_claims([claim for claim in released if claim.uuid in restored])
             # The ledger may hold the lease of an older slot, and have lost a later one.
             expiring = self._in_hand.claims
             self._in_hand.doubted = False
         if expiring:
-            await settlements.keep(expiring)
+            await self._claims.extend_leases(expiring)
         self._server_started = server_started
         return changed

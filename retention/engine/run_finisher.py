@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from retention.core.model import Kind
+from retention.core.runs.halt_cause import HaltCause
 from retention.core.runs.pauses import pauses_text
 from retention.core.sending.partner_state import PartnerHalt
 from retention.engine.retry import retry_until
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from retention.engine.lifecycle import Lifecycle
     from retention.engine.run_partner import RunPartner
     from retention.engine.settler import Settler
-    from retention.ledger.claims import WorkLedger
+    from retention.ledger.run_control import RunControl
 
 UNREACHABLE_AFTER_S = 60.0
 """Seconds within which another process must have reached a partner, or its rounds are closed for all processes."""
@@ -37,14 +38,14 @@ class RunFinisher:
 
     def __init__(
         self,
-        ledger: WorkLedger,
+        control: RunControl,
         partners: Sequence[RunPartner],
         settler: Settler,
         expired: ExpiredClaims,
         lifecycle: Lifecycle,
         log: FilteringBoundLogger,
     ) -> None:
-        self._ledger = ledger
+        self._control = control
         self._partners = partners
         self._settler = settler
         self._expired = expired
@@ -58,7 +59,7 @@ class RunFinisher:
     ) -> None:
         """Close rounds that nothing more is sent for, of one partner or of all, and count them."""
         closed = await retry_until(
-            lambda: self._ledger.give_up(partner, why, doubts_only=doubts_only, tried_only=tried_only),
+            lambda: self._control.close_unsent(partner, why, doubts_only=doubts_only, tried_only=tried_only),
             until=self._lifecycle.draining,
         )
         if closed:
@@ -77,7 +78,9 @@ class RunFinisher:
         """
         await self._expired.find()
         await self.close_unsent(None, "the deadline came first")
-        return await self._ledger.finish("finished", None) or (await self._ledger.watch([])).status != "running"
+        if await self._control.finish_run("finished", None):
+            return True
+        return (await self._control.heartbeat([])).status != "running"
 
     def report_unreachable(self, partner: RunPartner) -> None:
         """Report a partner that could not be reached, and why."""
@@ -90,14 +93,14 @@ class RunFinisher:
             await self.close_unsent(None, self._settler.skip_tried_reason, tried_only=True)
         lost = {one.name for one in self._partners if one.state.is_halted_for(PartnerHalt.UNREACHABLE)}
         if halted := sorted(one.name for one in self._partners if one.state.halted and one.name not in lost):
-            return await self._halt(f"unauthorized: {', '.join(halted)} refused our credentials")
+            return await self._halt(HaltCause.UNAUTHORIZED.reason(f"{', '.join(halted)} refused our credentials"))
         self.unreachable = await self._find_unreachable(lost)
         for name in lost.intersection(self.unreachable):
             await self.close_unsent(name, "the partner could not be reached")
         unreachable = [partner for partner in self._partners if partner.name in self.unreachable]
         named = sorted(_named(one.name, one.state.why_not_reached) for one in unreachable)
         reason = f"unreachable: {', '.join(named)}" if named else None
-        ended = await self._ledger.finish("failed" if reason else "finished", reason)
+        ended = await self._control.finish_run("failed" if reason else "finished", reason)
         if not ended and self.paused:
             ended = await self._halt(reason)
         if ended:
@@ -112,14 +115,14 @@ class RunFinisher:
         for partner in sorted(self._partners, key=lambda partner: partner.name):
             within = UNREACHABLE_AFTER_S if partner.name in lost else None
             kinds = partner.state.lost_kinds if within else [*Kind] if partner.state.never_reached else []
-            if kinds and not await self._ledger.reached(partner.name, kinds, within):
+            if kinds and not await self._control.check_partner_reached(partner.name, kinds, within):
                 found.append(partner.name)
         return tuple(found)
 
     async def _halt(self, reason: str | None) -> bool:
         """Halt the run if no round is left but those of halted or paused partners."""
         words = "; ".join(part for part in (reason, pauses_text(self.paused)) if part)
-        return await self._ledger.finish("halted", words, paused_for=[*self.paused])
+        return await self._control.finish_run("halted", words, paused_for=[*self.paused])
 
 
 def _named(partner: str, why: str) -> str:

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from retention.engine.run_partner import RunPartner
     from retention.engine.senders import Senders
     from retention.engine.settler import Settler
-    from retention.ledger.claims import WorkLedger
     from retention.ledger.results import RunSnapshot
+    from retention.ledger.run_control import RunControl
 
 WATCH_INTERVAL_S = 0.4
 """Seconds between looks at the run: a pause, a halt or a kill switch is obeyed within a second."""
@@ -46,7 +46,7 @@ class RunWatcher:
 
     def __init__(
         self,
-        ledger: WorkLedger,
+        control: RunControl,
         senders: Sequence[Senders],
         settler: Settler,
         keeper: LeaseKeeper,
@@ -60,7 +60,7 @@ class RunWatcher:
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.called_off: str | None = None
-        self._ledger = ledger
+        self._control = control
         self._senders = senders
         self._partners: Sequence[RunPartner] = [one.partner for one in senders]
         self._settler = settler
@@ -107,7 +107,7 @@ class RunWatcher:
         for partner in self._partners:
             await self._obey_state(partner, halted=partner.name in found.halted_partners)
         if found.status == "running" and paused:
-            await self._ledger.halt(paused, paused_for=[*self._finisher.paused])
+            await self._control.halt_run(paused, paused_for=[*self._finisher.paused])
         if overdue:
             self._settler.shorten_waits(stopped=False)
             self._drain(DrainReason.OVERDUE)
@@ -125,7 +125,7 @@ class RunWatcher:
         """Record the heartbeat, and read the run; where it has stalled, people are notified beside the work."""
         done = self._counters.done
         progressed = done > self._done_before >= 0
-        found = await self._ledger.watch([partner.name for partner in self._partners], progressed=progressed)
+        found = await self._control.heartbeat([partner.name for partner in self._partners], progressed=progressed)
         self._done_before = done
         notifying = self._notifying is not None and not self._notifying.done()
         if found.stalled and self._stalled is not None and not notifying and self._clock_agrees():

@@ -102,11 +102,11 @@ class Senders:
     def withdraw(self, kind: Kind, *, expired_only: bool) -> None:
         """Move claims that wait for their slots to `unsent`: all of them, or only the expired ones."""
         now, queue = self._now(), self._queues[kind]
-        kept = [claim for claim in queue if expired_only and now < claim.leave_by]
+        kept = [claim for claim in queue if expired_only and now < claim.send_by]
         if len(kept) < len(queue):
             if expired_only:
                 self.places.waited_too_long()
-            self.unsent[kind] += [claim for claim in queue if not expired_only or now >= claim.leave_by]
+            self.unsent[kind] += [claim for claim in queue if not expired_only or now >= claim.send_by]
             self._queues[kind] = deque(kept)
             self.waiting[kind] -= len(queue) - len(kept)
         if not expired_only:
@@ -147,7 +147,7 @@ class Senders:
             self.unsent[claim.kind].append(claim)
             return None
         now, partner = self._now(), self.partner
-        self._settler.count_wait(partner, max(0.0, claim.slot - claim.leave_by + LOOK_GOOD_S))
+        self._settler.count_wait(partner, max(0.0, claim.slot - claim.send_by + LOOK_GOOD_S))
         self.places.observe(now - sent_at)
         item = await self._interpret(claim, exchange)
         pause = throttle_pause_s(item, exchange.answer)
@@ -241,7 +241,7 @@ class Senders:
         kind = claim.kind
         self._unconnected[kind] += 1
         try:
-            while self._may_send(kind, now := self._now()) and now < claim.leave_by:
+            while self._may_send(kind, now := self._now()) and now < claim.send_by:
                 self._replace_connections(kind)
                 await asyncio.sleep(CONNECTION_POLL_S)
                 if (connection := self.partner.gateway.take_connection(kind)) is not None:

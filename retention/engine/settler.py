@@ -21,7 +21,7 @@ from retention.engine.claims_in_hand import RECENT, RECENT_S, ClaimsInHand
 from retention.engine.events import attempt_event, is_open_doubt
 from retention.engine.lifecycle import Phase
 from retention.engine.retry import retry_until
-from retention.ledger.database_errors import NoAnswerError
+from retention.ledger.database_errors import ReplyTimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from retention.engine.counters import RunCounters
     from retention.engine.lifecycle import Lifecycle
     from retention.engine.run_partner import RunPartner
-    from retention.ledger.claims import WorkLedger
+    from retention.ledger.engine_ledger import EngineLedger
     from retention.ledger.results import ClosedGroup, SettledBatch, SettledRow, SkippedRound
 
 TimedReply = tuple["RunPartner", "Settlement", float, float]
@@ -63,7 +63,7 @@ class Settler:
 
     def __init__(
         self,
-        ledger: WorkLedger,
+        ledger: EngineLedger,
         counters: RunCounters,
         log: FilteringBoundLogger,
         lifecycle: Lifecycle,
@@ -77,9 +77,9 @@ class Settler:
         self.log = log
         self.in_hand = ClaimsInHand()
         self.skip_tried_reason: str | None = None
-        self._ledger = ledger
+        self._control = ledger.control
         self._lifecycle = lifecycle
-        self._writer = BatchWriter(ledger.settlements, self.in_hand, log, lifecycle.aborted, now)
+        self._writer = BatchWriter(ledger.settlements, ledger.claims, self.in_hand, log, lifecycle.aborted, now)
         self._counters = counters
         self._max_failure_ratio = max_failure_ratio
         self._max_conflicts = max_conflicts
@@ -228,11 +228,11 @@ class Settler:
         if settled.refused_closings is not None:
             tripped = check_conflicts(settled.refused_closings, self._max_conflicts, self._overrides) or tripped
         if tripped is not None and not self._rail_tripped:
-            halted = await retry_until(lambda: self._ledger.halt(str(tripped)), until=self._lifecycle.aborted)
+            halted = await retry_until(lambda: self._control.halt_run(str(tripped)), until=self._lifecycle.aborted)
             self._rail_tripped = halted is not None
 
     async def _record_halt(self, partner: RunPartner) -> None:
-        if await retry_until(lambda: self._ledger.halt_partner(partner.name), until=self._lifecycle.aborted):
+        if await retry_until(lambda: self._control.halt_partner(partner.name), until=self._lifecycle.aborted):
             self.log.error("partner.unauthorized", partner=partner.name)
 
     async def halt_for_status_address(self, partner: RunPartner, sign: str) -> None:
@@ -242,19 +242,19 @@ class Settler:
             f"status_url: the status address of partner {partner.name} does not answer questions ({sign}), and with"
             " ask_first nothing is cancelled without asking; mend status_url, or set ask_first = false"
         )
-        await retry_until(lambda: self._ledger.halt(reason), until=self._lifecycle.aborted)
+        await retry_until(lambda: self._control.halt_run(reason), until=self._lifecycle.aborted)
 
     async def record_throttle(self, partner: RunPartner, pause: float) -> None:
         """Record in the ledger that the vendor asked for a pause of so many seconds: every process obeys it."""
         self.log.warning("partner.throttled", partner=partner.name, pause_s=round(pause, 3))
-        await retry_until(lambda: self._ledger.throttle(partner.terms, pause), until=self._lifecycle.aborted)
+        await retry_until(lambda: self._control.throttle_partner(partner.terms, pause), until=self._lifecycle.aborted)
 
     # Reports and counts for the other parts.
 
     def report_silence(self, error: Exception) -> None:
         """Report that the database has not answered a claim, which nothing else would show."""
         self.in_hand.doubted = True
-        if isinstance(error, NoAnswerError):
+        if isinstance(error, ReplyTimeoutError):
             self.log.warning("database.away", problem=str(error))
 
     def count_wait(self, partner: RunPartner, seconds: float) -> None:

@@ -1,45 +1,50 @@
-"""What the engine asks of the ledger while a run is on."""
+"""Claims: the leases under which one process sends requests for a run's rounds."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from retention.core.model import Claim, Kind, State
-from retention.core.runs.pauses import ActivePause
 from retention.core.sending.backoff import BASE_S
-from retention.core.sending.pacing import HORIZON_S, LOOK_GOOD_S, SPACING, TOLD_GOOD_S, DatabaseClock
-from retention.errors import LostRunError
-from retention.ledger.clocks import HEARTBEAT_S, correct_leases, correct_work
+from retention.core.sending.pacing import HORIZON_S, LOOK_GOOD_S, SPACING, TOLD_GOOD_S
 from retention.ledger.known_server import KnownServer
-from retention.ledger.results import ClaimBatch, ClaimWait, ClosedGroup, RunSnapshot, SkippedRound
-from retention.ledger.settlements import Settlements
-from retention.ledger.terms import PartnerTerms as PartnerTerms  # noqa: PLC0414, TC001 - others know it from here
+from retention.ledger.results import ClaimBatch, SkippedRound
+from retention.ledger.terms import PartnerTerms as PartnerTerms  # noqa: PLC0414, TC001 - importers know it from here
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from uuid import UUID
 
-    from retention.ledger.clocks import Clocks, Correction
+    from retention.core.sending.pacing import DatabaseClock
+    from retention.ledger.clocks import Clocks, Moment
     from retention.ledger.database import Database
 
 NO_SLOT = "no_slot"
-"""What stands for a state where a round got no slot."""
+"""Stands in place of a state for a round that got no slot."""
 
-RECOVERY = 0.02
+RATE_RECOVERY_PER_S = 0.02
 """Share of the configured rate by which a throttled rate grows back each second."""
+
+LEASE_EXTENSION_S = 10.0
+"""Seconds by which a lease is extended while its request is in flight or its reply is not written."""
 
 
 @dataclass(frozen=True, slots=True)
 class IdRange:
-    """Ids of cancellations: those beyond `above`, as far as `up_to`."""
+    """Ids of cancellations: from `above` (exclusive) to `up_to` (inclusive)."""
 
     above: int
     up_to: int
 
 
-class WorkLedger:
-    """The ledger as one process at work on one run sees it; `monotonic` is its clock, in seconds."""
+class Claims:
+    """Makes, extends, releases and expires claims, for one process and one run.
+
+    `monotonic` is this process's clock, in seconds. `clock` estimates the database's clock from it.
+    """
 
     def __init__(
         self,
@@ -48,20 +53,19 @@ class WorkLedger:
         replica: str,
         idle_longer_than: float | None,
         monotonic: Callable[[], float],
+        clock: DatabaseClock,
         clocks: Clocks | None = None,
         server: KnownServer | None = None,
     ) -> None:
-        self._database = database.at_work()
-        self._control = database.prompt()
-        self._durable = database.prompt().durable()
+        self._database = database.bulk()
+        self._control = database.control()
         self._run_id = run_id
         self._replica = replica
         self._idle_longer_than = idle_longer_than
         self._monotonic = monotonic
-        self._clock = DatabaseClock()
+        self._clock = clock
         self._clocks = clocks
         self._server = server or KnownServer()
-        self.settlements = Settlements(database, run_id, replica, self._clock)
 
     async def claim(
         self,
@@ -75,14 +79,13 @@ class WorkLedger:
         due_first: bool = True,
         leave_tried: bool = False,
     ) -> ClaimBatch:
-        """Claim up to `batch` rounds: new ones whose id is beyond `after`, and those that are due again.
+        """Claim up to `batch` rounds: new rounds with ids above `after`, and rounds whose retry is due.
 
-        These take turns: `due_first` says who begins. `leave_tried`: not those that an earlier run has tried.
-        `new`: of a question's claims, at most so many are for rounds that are not in doubt.
-        `ids`: of cancel requests, these cancellations instead, of which the vendor has just said that they are in
-        progress.
+        New rounds and retries alternate; `due_first` says which kind begins. `leave_tried` leaves out the rounds that
+        an earlier run has tried. `new` limits, for probes, the claims of rounds that are not in doubt.
+        `ids` names the cancellations to cancel: the vendor has just said that they are in progress.
         """
-        asked, began = self._monotonic(), self._clocks and self._clocks.moment()
+        asked, began = self._monotonic(), self._clocks.moment() if self._clocks else None
         rows = await self._database.tuples(
             "claims/claim_rounds" if kind is Kind.CANCEL else "claims/claim_probes",
             run_id=self._run_id,
@@ -97,7 +100,7 @@ class WorkLedger:
             leave_tried=leave_tried,
             rate=terms.rate_of(kind),
             spacing=SPACING,
-            recovery=RECOVERY,
+            recovery=RATE_RECOVERY_PER_S,
             horizon=HORIZON_S,
             head_start=self._clock.delay,
             lease=terms.lease,
@@ -108,6 +111,15 @@ class WorkLedger:
             idle_longer_than=self._idle_longer_than,
             server_started=self._server.for_claims(terms.lease, self._monotonic()),
         )
+        claimed = self._batch_of(rows, kind, terms, asked, began)
+        # Due retries lie below the cursor and are found without it; only new rounds hold it back.
+        if new_unslotted := [number for number in claimed.unslotted if number > after]:
+            claimed.last_id = min(claimed.last_id, min(new_unslotted) - 1)
+        return claimed
+
+    def _batch_of(
+        self, rows: Sequence[tuple[Any, ...]], kind: Kind, terms: PartnerTerms, asked: float, began: Moment | None
+    ) -> ClaimBatch:
         read = self._monotonic()
         lease = terms.lease
         claimed = ClaimBatch()
@@ -124,28 +136,25 @@ class WorkLedger:
             claimed.last_id = max(claimed.last_id, number)
             if slot_at is None:
                 dropped = SkippedRound(run_id, State(state), terms.partner, market, round_id, detail)
-                claimed.dropped.append(dropped)
+                claimed.skipped.append(dropped)
                 continue
-            if claimed.clock is None:
-                claimed.clock = self._clock.note(asked, at, read)
-                if self._clocks and began:  # a claim by a clock that has jumped is released: nothing is sent for it
+            if claimed.clock_offset_s is None:
+                claimed.clock_offset_s = self._clock.note(asked, at, read)
+                if self._clocks and began:  # a clock that has jumped is noticed here, and these claims are released
                     self._clocks.observe(began, at)
-                claimed.step = step
-            slot = slot_at - claimed.clock
+                claimed.slot_interval_s = step
+            slot = slot_at - claimed.clock_offset_s
             claim = Claim(
                 number, run_id, uuid, kind, terms.partner, market, game_id, user_id, round_id, tries, probes, doubtful,
                 refused, slot, asked + LOOK_GOOD_S, slot + lease,
             )  # fmt: skip
             claimed.claims.append(claim)
-        # What is due again lies behind, and is found without the cursor.
-        if new_unslotted := [number for number in claimed.unslotted if number > after]:
-            claimed.last_id = min(claimed.last_id, min(new_unslotted) - 1)
         return claimed
 
-    async def reserve(self, kind: Kind, terms: PartnerTerms, claims: Sequence[Claim]) -> list[Claim]:
-        """New slots and leases for claims that missed theirs: for the first of them, as many as a young look allows.
+    async def reserve_slots(self, kind: Kind, terms: PartnerTerms, claims: Sequence[Claim]) -> list[Claim]:
+        """Reserve new slots and leases for claims that missed theirs, for as many as can leave in time.
 
-        What is left out may be lost meanwhile.
+        Returns those claims, by slot. Another process may own the claims that are missing.
         """
         asked = self._monotonic()
         rows = await self._database.rows(
@@ -156,8 +165,8 @@ class WorkLedger:
             uuids=[claim.uuid for claim in claims],
             rate=terms.rate_of(kind),
             spacing=SPACING,
-            recovery=RECOVERY,
-            horizon=max(0.0, min(claim.leave_by for claim in claims) - self._monotonic() - LOOK_GOOD_S + HORIZON_S),
+            recovery=RATE_RECOVERY_PER_S,
+            horizon=max(0.0, min(claim.send_by for claim in claims) - self._monotonic() - LOOK_GOOD_S + HORIZON_S),
             head_start=self._clock.delay,
             lease=terms.lease,
         )
@@ -166,22 +175,37 @@ class WorkLedger:
         ahead = self._clock.note(asked, rows[0].at, self._monotonic())
         slots = {row.id: row.slot - ahead for row in rows}
         kept = [
-            claim._replace(slot=slot, expires=slot + terms.lease)
+            claim._replace(slot=slot, lease_until=slot + terms.lease)
             for claim in claims
             if (slot := slots.get(claim.cancellation_id)) is not None
         ]
         return sorted(kept, key=lambda claim: claim.slot)
 
-    async def release(self, claims: Sequence[Claim]) -> int:
-        """Hand claims back whose requests have not left; how many of them were still ours."""
+    async def release_claims(self, claims: Sequence[Claim]) -> int:
+        """Release claims whose requests have not left; returns how many of them this process still owned."""
         return await self._database.count("claims/release_claims", uuids=[claim.uuid for claim in claims])
 
-    async def recover(
+    async def extend_leases(self, claims: Sequence[Claim]) -> None:
+        """Extend the leases of claims whose requests are in flight or whose replies are not written."""
+        await self._control.count(
+            "claims/extend_leases",
+            ids=[claim.cancellation_id for claim in claims],
+            uuids=[claim.uuid for claim in claims],
+            kept=LEASE_EXTENSION_S,
+        )
+
+    async def renew_leases(self, terms: PartnerTerms) -> int:
+        """Give this process's claims whole leases from now, after a jump of the database's clock; returns how many."""
+        return await self._control.count(
+            "claims/renew_leases", run_id=self._run_id, replica=self._replica, partner=terms.partner, lease=terms.lease
+        )
+
+    async def expire_claims(
         self, terms: PartnerTerms, run_ids: Sequence[UUID], window: IdRange | None = None, *, but: Sequence[str] = ()
     ) -> list[Any]:
-        """Turn claims of those runs whose lease has run out into doubts; a round's first claim only within `window`.
+        """Turn the expired claims of these runs into doubts; first claims are searched only within `window`.
 
-        `but`: not these attempts, which are in this process's hands, whatever the database's clock says.
+        `but` names the attempts that this process still holds: they have not expired.
         """
         return await self._database.rows(
             "claims/expire_claims",
@@ -196,107 +220,35 @@ class WorkLedger:
             but=list(but),
         )
 
-    async def front(self, partner: str, above: int) -> int | None:
-        """The first id beyond `above` of a round that is planned, or claimed for the first time; None: no such."""
+    async def find_first_unsettled(self, partner: str, above: int) -> int | None:
+        """Find the first id beyond `above` of a round that is planned or claimed for the first time."""
         row = await self._database.row("claims/find_first_unsettled", run_id=self._run_id, partner=partner, above=above)
         return row.id if row else None
 
-    async def watch(self, partners: Sequence[str], *, progressed: bool = True) -> RunSnapshot:
-        """Give a sign of life, say whether the run has `progressed` since the last, and look what has become of it."""
-        began = self._clocks and self._clocks.moment()
-        values = {"run_id": self._run_id, "beat": HEARTBEAT_S, "partners": list(partners), "progressed": progressed}
-        row = await self._control.row("run_control/heartbeat", **values)
-        if row is None:
-            raise LostRunError(
-                f"the ledger does not have run {self._run_id} any more: the database was restored from an older copy,"
-                " or a standby that lagged behind took over; look at the log for what the vendor did, then run again"
-            )
-        self._server.note(row.server_started, self._monotonic())
-        if self._clocks and began:
-            self._clocks.observe(began, row.now)
-        waits = tuple(ClaimWait(*wait) for wait in row.waits or ())
-        return RunSnapshot(
-            row.status,
-            row.halt_reason,
-            frozenset(row.halted_partners),
-            row.overdue,
-            tuple(ActivePause(*pause) for pause in row.pauses or ()),
-            frozenset(row.throttled),
-            row.server_started,
-            waits,
-            row.stalled,
-        )
+    async def restore_attempts(self, claims: Sequence[Claim]) -> dict[str, int | None]:
+        """Record attempts again that the database has lost with their commit.
 
-    async def correct(
-        self, limit: float, deadline: float | None, terms: Sequence[PartnerTerms], *, leases: bool
-    ) -> list[Correction]:
-        """Take back times that lie impossibly far ahead; with `leases`, at the price of a look at the whole plan."""
-        found = await correct_work(self._control, limit, self._run_id, deadline, terms)
-        for one in terms if leases else ():
-            found += await correct_leases(self._control, limit, [self._run_id], one)
-        return found
-
-    async def renew_leases(self, terms: PartnerTerms) -> int:
-        """Give this process's claims leases of this moment, after a jump of the database's clock; how many."""
-        return await self._control.count(
-            "claims/renew_leases", run_id=self._run_id, replica=self._replica, partner=terms.partner, lease=terms.lease
-        )
-
-    async def throttle(self, terms: PartnerTerms, pause: float) -> None:
-        """Let every replica leave the partner alone for `pause` seconds."""
-        rates = {"rate": terms.rate, "question_rate": terms.rate_of(Kind.STATUS)}
-        await self._control.count("run_control/throttle_partner", partner=terms.partner, pause=pause, **rates)
-
-    async def halt(self, reason: str, *, paused_for: Sequence[str] = ()) -> bool:
-        """Stop the run for all replicas; `paused_for`: until these partners' pauses end. Whether this call did it."""
-        values = {
-            "run_id": self._run_id,
-            "replica": self._replica,
-            "reason": reason,
-            "paused_partners": list(paused_for),
-        }
-        return await self._durable.count("run_control/halt_run", **values) > 0
-
-    async def halt_partner(self, partner: str) -> bool:
-        """Stop calling one partner in this run; whether this process was the first to say so."""
-        return await self._durable.count("run_control/halt_partner", run_id=self._run_id, partner=partner) > 0
-
-    async def give_up(
-        self, partner: str | None, why: str, *, doubts_only: bool = False, tried_only: bool = False
-    ) -> list[ClosedGroup]:
-        """Send nothing more, to one partner or to all, or ask nothing; what that ends, by partner, market and state.
-
-        `tried_only`: about the rounds that an earlier run has tried.
+        Returns, for each attempt that was missing, its cancellation; None if the ledger lost the round as well.
         """
-        rows = await self._database.rows(
-            "run_control/close_unsent",
-            run_id=self._run_id,
-            partner=partner,
-            why=why,
-            doubts_only=doubts_only,
-            tried_only=tried_only,
-        )
-        return [ClosedGroup(row.partner, row.market, State(row.state), row.rounds) for row in rows]
-
-    async def reached(self, partner: str, kinds: Sequence[Kind], within: float | None) -> bool:
-        """Whether some process could reach the partner in this run: ever, or in the last so many seconds."""
-        row = await self._database.row(
-            "run_control/check_partner_reached", run_id=self._run_id, partner=partner, kinds=list(kinds), within=within
-        )
-        return bool(row.reached)
-
-    async def finish(self, status: str, reason: str | None, *, paused_for: Sequence[str] = ()) -> bool:
-        """End the run if nothing is left to do, but for what is `paused_for` partners; whether this call did it."""
-        ended = await self._database.row(
-            "run_control/finish_run",
+        rows = await self._database.tuples(
+            "claims/restore_attempts",
             run_id=self._run_id,
             replica=self._replica,
-            status=status,
-            reason=reason,
-            paused_partners=list(paused_for),
+            claims=orjson.dumps([_claim_row(claim, self._clock.ahead or 0.0) for claim in claims]).decode(),
+            kept=LEASE_EXTENSION_S,
         )
-        return ended is not None
+        return dict(rows)
 
-    async def leave(self) -> None:
-        """Go, without ending the run."""
-        await self._control.count("run_control/leave_run", run_id=self._run_id)
+
+def _claim_row(claim: Claim, clock_offset_s: float) -> dict[str, object]:
+    """A claim as the statement reads it; `claimed_at` in Unix seconds of the database's clock."""
+    return {
+        "id": claim.cancellation_id,
+        "uuid": claim.uuid,
+        "kind": claim.kind,
+        "partner": claim.partner,
+        "round_id": claim.round_id,
+        "user_id": claim.user_id,
+        "claimed_at": claim.send_by - LOOK_GOOD_S + clock_offset_s,
+        "may_have_taken_effect": claim.may_have_taken_effect,
+    }

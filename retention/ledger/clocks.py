@@ -1,4 +1,4 @@
-"""The database's clock beside this process's, and the times in the ledger that no believable clock can have written."""
+"""The database's clock: its checks against this process's clocks, and the correction of impossible times."""
 
 from __future__ import annotations
 
@@ -21,14 +21,17 @@ if TYPE_CHECKING:
     from retention.ledger.terms import PartnerTerms
 
 HEARTBEAT_S = 10.0
-"""Seconds after its last sign of life when a run counts as abandoned."""
+"""Seconds after its last heartbeat when a run counts as inactive."""
 
-CORRECT = 10.0
-"""Seconds between looks for times that are impossibly far ahead."""
+CORRECTION_INTERVAL_S = 10.0
+"""Seconds between searches for times that lie impossibly far ahead."""
+
+DEFAULT_LIMIT_S = 60.0
+"""Seconds by which a time may lie ahead if no limit is given."""
 
 
 class Moment(NamedTuple):
-    """This process's clocks, in seconds: the monotonic one, and the calendar's from 1970."""
+    """This process's clocks, in seconds: the monotonic clock, and Unix time."""
 
     monotonic: float
     wall: float
@@ -36,7 +39,7 @@ class Moment(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """A time in the ledger that was impossibly far ahead: of which row and column, what it was and what it is now."""
+    """A time in the ledger that lay impossibly far ahead: its row and column, and its old and new value."""
 
     row: str
     column: str
@@ -44,12 +47,12 @@ class Correction:
     now: datetime
 
     def values(self) -> dict[str, str]:
-        """What a log line tells of it."""
+        """The fields of its log line."""
         return {"row": self.row, "column": self.column, "was": str(self.was), "now": str(self.now)}
 
 
 class Clocks:
-    """Holds the database's clock against this process's; there is one in each process."""
+    """Checks the database's clock against this process's clocks; each process has one object."""
 
     def __init__(
         self,
@@ -63,28 +66,28 @@ class Clocks:
         self.set_timeouts(timeouts)
 
     def set_timeouts(self, timeouts: Iterable[float]) -> None:
-        """Be steady for as long as the longest lease of these lasts, and no shorter than a sign of life does."""
+        """Set how long the clock must be steady: the longest lease with these request timeouts, or a heartbeat."""
         self._check.steady_s = max([HEARTBEAT_S, *(seconds + SETTLE_MARGIN_S for seconds in timeouts)])
 
     def moment(self) -> Moment:
-        """What this process's clocks show."""
+        """Read this process's clocks."""
         return Moment(self._monotonic(), self._wall())
 
     def observe(self, asked: Moment, at: datetime | float) -> bool:
-        """Take in what the database's clock showed since `asked`; returns whether it has jumped."""
+        """Record the database's time `at`, read since the moment `asked`; returns whether its clock has jumped."""
         read = self.moment()
         seconds = at.timestamp() if isinstance(at, datetime) else at
         return self._check.observe(ClockReading(seconds, asked.monotonic, read.monotonic, asked.wall, read.wall))
 
     async def read(self, database: Database | Transaction) -> datetime:
-        """Ask the database for its time, and take it in."""
+        """Read and record the database's time."""
         asked = self.moment()
         now: datetime = (await database.row("clocks/get_time")).now
         self.observe(asked, now)
         return now
 
     async def require(self, database: Database | Transaction, limit: float) -> datetime:
-        """Ask the database for its time. Raises ClockError where that cannot be relied on."""
+        """Read the database's time. Raises ClockError if it is off by more than `limit` seconds, or has jumped."""
         now = await self.read(database)
         if problem := self.problem(limit):
             raise ClockError(problem)
@@ -92,33 +95,33 @@ class Clocks:
 
     @property
     def difference(self) -> float:
-        """By how many seconds the database's clock was ahead at the last look."""
+        """Seconds by which the database's clock was ahead at the last reading."""
         return self._check.difference
 
     @property
     def jumps(self) -> int:
-        """How often it has jumped since this process looks."""
+        """Number of jumps since this process started."""
         return self._check.jumps
 
-    def agree(self, limit: float) -> bool:
-        """Whether planning and claiming may rely on the database's clock."""
+    def agrees(self, limit: float) -> bool:
+        """Whether planning and claiming may trust the database's clock."""
         return self._check.agrees(limit, self._monotonic())
 
     def problem(self, limit: float) -> str | None:
-        """Say why they may not; None where they may."""
+        """Describe why they may not; None if they may."""
         return self._check.problem(limit, self._monotonic())
 
     def trusted_now(self) -> datetime | None:
-        """The database's time past every jump that is younger than a lease; None where nothing is known of it."""
+        """The database's time without the jumps of the last lease length; None before the first reading."""
         seconds = self._check.database_time(self._monotonic())
         return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class ClockTerms:
-    """How far the database's clock is relied on while a plan is made. Without `clocks` it is believed.
+    """The trust in the database's clock while a plan is made. Without `clocks` it is trusted unchecked.
 
-    `limit` in seconds; `corrected` is told of each time that is taken back.
+    `limit` in seconds; `corrected` is called for each corrected time.
     """
 
     clocks: Clocks | None
@@ -126,25 +129,53 @@ class ClockTerms:
     corrected: Callable[[Correction], None]
 
     async def now(self, database: Database | Transaction) -> datetime:
-        """The database's time. Raises ClockError where it cannot be relied on."""
+        """Get the database's time. Raises ClockError if it is off by more than `limit` seconds, or has jumped."""
         if self.clocks is not None:
             return await self.clocks.require(database, self.limit)
         return (await database.row("clocks/get_time")).now  # type: ignore[no-any-return]
 
     def trusted_now(self) -> datetime | None:
-        """The database's time past every jump that is younger than a lease; None where nothing is known of it."""
+        """The database's time without the jumps of the last lease length; None before the first reading."""
         return None if self.clocks is None else self.clocks.trusted_now()
 
 
-async def correct_times(database: Database, limit: float) -> list[Correction]:
-    """Take back what lies impossibly far ahead in schedules, runs and deliveries."""
+class LedgerClock:
+    """The database's clock, which decides which rounds are stale, and the times that it has written.
+
+    Without `clocks` it is trusted unchecked.
+    """
+
+    def __init__(self, database: Database, clocks: Clocks | None) -> None:
+        self._database = database
+        self._control = database.control()
+        self._clocks = clocks
+
+    async def get_time(self) -> datetime:
+        """Get the database's time, unchecked."""
+        return (await self._database.row("clocks/get_time")).now  # type: ignore[no-any-return]
+
+    async def require_time(self, limit: float) -> datetime:
+        """Get the database's time. Raises ClockError if it is off by more than `limit` seconds, or has jumped."""
+        return await self.terms(limit).now(self._control)
+
+    def terms(self, limit: float | None, corrected: Callable[[Correction], None] = lambda _: None) -> ClockTerms:
+        """The terms for one plan; without `limit` (seconds) the clock is trusted unchecked."""
+        return ClockTerms(None if limit is None else self._clocks, limit or DEFAULT_LIMIT_S, corrected)
+
+    async def correct_ledger_times(self, limit: float) -> list[Correction]:
+        """Correct the times of schedules, runs and deliveries that lie impossibly far ahead."""
+        return await correct_ledger_times(self._control, limit)
+
+
+async def correct_ledger_times(database: Database, limit: float) -> list[Correction]:
+    """Correct the times of schedules, runs and deliveries that lie impossibly far ahead."""
     return _corrections(await database.rows("clocks/correct_ledger_times", limit=limit, longest_retry=RETRY_CAP_S))
 
 
-async def correct_work(
+async def correct_run_times(
     database: Database, limit: float, run_id: UUID, deadline: float | None, terms: Sequence[PartnerTerms]
 ) -> list[Correction]:
-    """Take back what keeps a run and its partners waiting; `deadline`, in seconds, is the policy's."""
+    """Correct the impossible times for which a run and its partners wait; `deadline` is the policy's, in seconds."""
     rows = await database.rows(
         "clocks/correct_run_times",
         limit=limit,
@@ -163,7 +194,7 @@ async def correct_work(
 async def correct_leases(
     database: Database | Transaction, limit: float, run_ids: Sequence[UUID], terms: PartnerTerms
 ) -> list[Correction]:
-    """Let leases that lie impossibly far ahead end as if the claims had been made now."""
+    """Cut leases that lie impossibly far ahead to one whole lease from now."""
     rows = await database.rows(
         "clocks/correct_leases",
         limit=limit,

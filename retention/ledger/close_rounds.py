@@ -1,4 +1,4 @@
-"""The operator's function `close_rounds`, tried before it matters."""
+"""A trial of the operator's function `close_rounds` before a run needs it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import psycopg
 
 from retention.core.evidence.closing import ClosingRefusal
 from retention.ledger.database import Transaction
-from retention.ledger.database_errors import UNAVAILABLE, BusyError, said
+from retention.ledger.database_errors import UNAVAILABLE, BusyError, short_message
 
 if TYPE_CHECKING:
     from retention.ledger.database import Database
@@ -17,22 +17,21 @@ MEND = "mend the function `retention.close_rounds`; it must take empty arrays, c
 
 GRANT = "grant it to whose rights the function has: its owner's where it is SECURITY DEFINER, else this role's"
 
-LOCK_TIMEOUT = "1s"
-"""How long the function waits for a lock while it is only tried."""
+TRIAL_LOCK_TIMEOUT = "1s"
+"""The longest wait for a lock in the trial."""
 
 
-async def refused_closing(database: Database) -> str | None:
-    """Have the function close no round at all, and undo it; what the database says against that, None for nothing.
+async def try_close_rounds(database: Database) -> str | None:
+    """Have the function close no round, and roll back; returns the refusal, or None if it succeeds.
 
-    A lock in its way is no refusal; taking longer than five seconds is one. Raises one of AWAY where the database is
-    away.
+    A blocking lock is no refusal; a run time above five seconds is. Raises one of UNAVAILABLE if the database is away.
     """
     try:
         async with database.connection() as connection:
             try:
                 async with connection.transaction(force_rollback=True):
                     transaction = Transaction(connection)
-                    await transaction.rows("session/limit_waits", lock_timeout=LOCK_TIMEOUT)
+                    await transaction.rows("session/limit_waits", lock_timeout=TRIAL_LOCK_TIMEOUT)
                     await transaction.rows("session/limit_statement_time")
                     rows = await transaction.rows("checks/try_close_rounds")
             except psycopg.errors.QueryCanceled:
@@ -42,9 +41,9 @@ async def refused_closing(database: Database) -> str | None:
     except UNAVAILABLE:
         raise
     except psycopg.errors.InsufficientPrivilege as error:
-        return str(ClosingRefusal(f"{said(error)}; {GRANT}"))
+        return str(ClosingRefusal(f"{short_message(error)}; {GRANT}"))
     except psycopg.Error as error:
-        return str(ClosingRefusal(f"{said(error)}; {MEND}"))
+        return str(ClosingRefusal(f"{short_message(error)}; {MEND}"))
     if rows:
         names = ", ".join(f"{row.partner}/{row.round_id}" for row in rows)
         return str(ClosingRefusal(f"it returned rounds that it was not asked to close: {names}; {MEND}"))

@@ -1,4 +1,4 @@
-"""Connections, and whose fault it is where one cannot be had."""
+"""The pool of connections, and the ways in which a statement waits for its answer."""
 
 from __future__ import annotations
 
@@ -13,43 +13,43 @@ from psycopg_pool import AsyncConnectionPool
 
 from retention.errors import ConfigurationError, DatabaseUnreachableError
 from retention.ledger.database_errors import (
-    ASK,
-    AwayError,
+    IS_WRITABLE,
     BusyError,
-    NoAnswerError,
-    connect_words,
-    passing,
-    trouble_with,
+    ReplyTimeoutError,
+    ServerUnavailableError,
+    classify_error,
+    describe_connect_error,
+    retryable_error,
 )
-from retention.ledger.lock_waits import FREE, LockWaits
+from retention.ledger.lock_waits import FREE_CONNECTION, LockWaits
 from retention.ledger.queries import load_queries, query
-from retention.ledger.session import CONNECT_TIMEOUT, CONNECTION_OPTIONS, Session
+from retention.ledger.session import CONNECT_TIMEOUT_S, CONNECTION_OPTIONS, Session
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
     from structlog.typing import FilteringBoundLogger
 
-IDLE_MS = 20_000
-"""Milliseconds after which the server ends a transaction that changes something and from which nothing comes."""
+IDLE_TRANSACTION_TIMEOUT_MS = 20_000
+"""Milliseconds after which the server ends an idle transaction that has changed rows."""
 
-PROMPT = 10.0
-"""Seconds for the answer to a statement that waits for nobody."""
+CONTROL_TIMEOUT_S = 10.0
+"""Seconds for the answer to a control statement, which waits for no foreign lock."""
 
-PATIENCE = 30.0
-"""Seconds for the answer to any other, at first."""
+BULK_TIMEOUT_S = 30.0
+"""Seconds for the first answer to a bulk statement."""
 
-LONGEST = 600.0
-"""Seconds for it at the most."""
+LONGEST_TIMEOUT_S = 600.0
+"""Seconds for any answer, however often its statement timed out before."""
 
-SPARE = 2
-"""Connections that statements which may wait for others' locks leave to those which do not."""
+RESERVED_CONNECTIONS = 2
+"""Connections that bulk statements leave to control statements."""
 
 
 class AdaptiveTimeout:
-    """How long an answer is waited for. Each time that this was too short it is doubled, for that statement.
+    """Limits the wait for each statement's answer; each timeout doubles the limit of that statement.
 
-    A connection may be gone without a word. But the statement may as well be slow, and has to succeed in the end.
+    A connection can die silently, so no wait is unlimited. A slow statement must succeed at last, so the limit grows.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -58,86 +58,88 @@ class AdaptiveTimeout:
 
     @asynccontextmanager
     async def __call__(self, name: str) -> AsyncIterator[None]:
-        """Raise NoAnswerError where the statement of this name takes too long."""
+        """Raise ReplyTimeoutError if the statement of this name takes too long."""
         seconds = self._seconds.get(name, self._first)
         try:
             async with asyncio.timeout(seconds):
                 yield
         except TimeoutError:
-            self._seconds[name] = min(2 * seconds, LONGEST)
-            raise NoAnswerError(f"no answer for {seconds:.0f} s ({name})") from None
+            self._seconds[name] = min(2 * seconds, LONGEST_TIMEOUT_S)
+            raise ReplyTimeoutError(f"no answer for {seconds:.0f} s ({name})") from None
 
 
 class Database:
-    """A pool of connections. Rows come as named tuples."""
+    """Runs statements by name on a pool of connections. Rows are named tuples."""
 
     def __init__(
         self,
         pool: AsyncConnectionPool[Any],
-        share: asyncio.Semaphore,
-        patience: AdaptiveTimeout | None = None,
+        bulk_slots: asyncio.Semaphore,
+        timeout: AdaptiveTimeout | None = None,
         *,
-        sharing: bool = False,
+        is_bulk: bool = False,
         durable: bool = False,
         waits: LockWaits | None = None,
     ) -> None:
         self._pool = pool
-        self._share = share
-        self._patience = patience
-        self._sharing = sharing
+        self._bulk_slots = bulk_slots
+        self._timeout = timeout
+        self._is_bulk = is_bulk
         self._durable = durable
         self._waits = waits or LockWaits()
 
-    def at_work(self) -> Database:
-        """The same, for statements that may wait for others' locks: they never take all connections, nor for ever."""
-        return Database(self._pool, self._share, AdaptiveTimeout(PATIENCE), sharing=True, waits=self._waits)
+    def bulk(self) -> Database:
+        """Return a view for bulk statements: they may wait for foreign locks, so they never use all connections."""
+        return Database(self._pool, self._bulk_slots, AdaptiveTimeout(BULK_TIMEOUT_S), is_bulk=True, waits=self._waits)
 
-    def prompt(self) -> Database:
-        """The same, for statements that wait for nobody, and on which much depends."""
-        return Database(self._pool, self._share, AdaptiveTimeout(PROMPT), waits=self._waits)
+    def control(self) -> Database:
+        """Return a view for control statements, such as heartbeats: they wait for no foreign lock."""
+        return Database(self._pool, self._bulk_slots, AdaptiveTimeout(CONTROL_TIMEOUT_S), waits=self._waits)
 
     def durable(self) -> Database:
-        """The same, for statements whose effect outlives a crash of the server, whatever its synchronous_commit."""
-        return Database(self._pool, self._share, self._patience, sharing=self._sharing, durable=True, waits=self._waits)
+        """Return a view for statements whose effect survives a server crash, under any synchronous_commit."""
+        return Database(
+            self._pool, self._bulk_slots, self._timeout, is_bulk=self._is_bulk, durable=True, waits=self._waits
+        )
 
     @asynccontextmanager
-    async def _for(self, name: str, *, together: bool = False) -> AsyncIterator[Session]:
-        """A connection for one statement; in a transaction where it is durable, or more comes `together` with it."""
+    async def _statement(self, name: str, *, together: bool = False) -> AsyncIterator[Session]:
+        """Yield a connection for one statement; in a transaction if it is durable, or if more statements follow it."""
         together = together or self._durable
         async with (
-            self._patience(name) if self._patience else nullcontext(),
-            self._share if self._sharing else nullcontext(),
+            self._timeout(name) if self._timeout else nullcontext(),
+            self._bulk_slots if self._is_bulk else nullcontext(),
             self._session() as session,
-            session.begun() if together else session.framed(),
+            session.transaction_with_settings() if together else session.with_settings(),
         ):
             if self._durable:
                 await session.execute(query("session/raise_durability"))
-            with session.at(name):
+            with session.naming(name):
                 yield session
 
     async def rows(self, name: str, **values: Any) -> list[Any]:
         """Run one statement and return its rows."""
-        async with self._for(name) as session:
+        async with self._statement(name) as session:
             cursor = await session.execute(query(name), values)
             return await cursor.fetchall() if cursor.description else []
 
     async def tuples(self, name: str, **values: Any) -> list[tuple[Any, ...]]:
-        """Run one statement and return its rows without names, which cost as much as what they hold."""
-        async with self._for(name) as session, session.cursor(row_factory=tuple_row) as cursor:
+        """Run one statement and return plain tuples, because building named tuples doubles the cost of a row."""
+        async with self._statement(name) as session, session.cursor(row_factory=tuple_row) as cursor:
             await cursor.execute(query(name), values)
             return await cursor.fetchall()
 
     @asynccontextmanager
-    async def foreign(self, name: str, **values: Any) -> AsyncIterator[tuple[list[tuple[Any, ...]], Transaction]]:
-        """As `tuples`, for a statement that calls the operator's function: whatever that sets is undone.
+    async def operator_call(self, name: str, **values: Any) -> AsyncIterator[tuple[list[tuple[Any, ...]], Transaction]]:
+        """Run one statement that calls the operator's function, then reset all settings that the function changed.
 
-        Yields the rows, and the transaction, which is committed after the block.
+        Yields the rows as tuples, and the transaction, which commits after the block.
         """
-        async with self._for(name, together=True) as session:
+        async with self._statement(name, together=True) as session:
             async with session.cursor(row_factory=tuple_row) as cursor:
                 await cursor.execute(query(name), values)
                 rows = await cursor.fetchall()
-            await session.undo()
+            await session.reset_settings()
             yield rows, Transaction(session)
 
     async def row(self, name: str, **values: Any) -> Any:
@@ -146,48 +148,48 @@ class Database:
         return rows[0] if rows else None
 
     async def count(self, name: str, **values: Any) -> int:
-        """Run one statement and return how many rows it changed or returned."""
-        async with self._for(name) as session:
+        """Run one statement and return the number of rows that it changed or returned."""
+        async with self._statement(name) as session:
             cursor: psycopg.AsyncCursor[Any] = await session.execute(query(name), values)
             return cursor.rowcount
 
     async def writable(self) -> bool:
-        """Whether the server answers, and may be written to. Raises one of AWAY."""
-        async with self._for("writable") as session:
-            row = await (await session.execute(ASK)).fetchone()
+        """Whether the server accepts writes. Raises one of UNAVAILABLE if it does not answer."""
+        async with self._statement("writable") as session:
+            row = await (await session.execute(IS_WRITABLE)).fetchone()
         return bool(row and row[0])
 
     @asynccontextmanager
     async def transaction(self, *, snapshot: bool = False) -> AsyncIterator[Transaction]:
-        """Several statements, together or not at all; with `snapshot` they only read, and all see the same moment."""
-        async with self._share, self._session() as session, session.begun(snapshot=snapshot):
-            if not snapshot:  # others wait for what it changes, and its process may have frozen, or its machine be gone
+        """Begin a durable transaction; with `snapshot` it only reads, and all its statements see the same moment."""
+        async with self._bulk_slots, self._session() as session, session.transaction_with_settings(snapshot=snapshot):
+            if not snapshot:  # a frozen or lost process must not hold its locks for long
                 await session.execute(query("session/raise_durability"))
-                await session.execute(f"SET LOCAL idle_in_transaction_session_timeout = {IDLE_MS}")
+                await session.execute(f"SET LOCAL idle_in_transaction_session_timeout = {IDLE_TRANSACTION_TIMEOUT_MS}")
             yield Transaction(session)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Session]:
-        """A connection, for what is no single statement of sql/queries/."""
-        async with self._session() as session, session.framed():
+        """Yield a connection, for work that is more than one statement of sql/queries/."""
+        async with self._session() as session, session.with_settings():
             yield session
 
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[Session]:
-        """A connection, on which errors are told apart."""
+        """Yield a connection whose errors are classified as unavailable, busy or refused."""
         async with AsyncExitStack() as stack:
-            with self._waits.told(FREE):
+            with self._waits.watch(FREE_CONNECTION):
                 session = await stack.enter_async_context(self._pool.connection())
             try:
                 yield session
-            except (AwayError, BusyError):
+            except (ServerUnavailableError, BusyError):
                 raise
             except psycopg.Error as error:
-                trouble = await trouble_with(error, session)
-                found = await passing(error, session, trouble)
-                if isinstance(found, AwayError):
-                    # Another connection may lead to where the standby's primary is. Of one that sent bytes that are no
-                    # message, what comes next may be the rest of an answer.
+                trouble = await classify_error(error, session)
+                found = await retryable_error(error, session, trouble)
+                if isinstance(found, ServerUnavailableError):
+                    # A new connection may reach the primary after a fail-over. A connection that sent a garbled reply
+                    # may still hold the rest of it.
                     await session.close()
                 if found is not None:
                     raise found from error
@@ -195,14 +197,14 @@ class Database:
 
 
 class Transaction:
-    """The statements of one transaction."""
+    """Runs statements in one open transaction."""
 
     def __init__(self, connection: Session) -> None:
         self._connection = connection
 
     async def rows(self, name: str, **values: Any) -> list[Any]:
         """Run one statement and return its rows."""
-        with self._connection.at(name):
+        with self._connection.naming(name):
             cursor = await self._connection.execute(query(name), values)
             return await cursor.fetchall() if cursor.description else []
 
@@ -212,10 +214,10 @@ class Transaction:
         return rows[0] if rows else None
 
     async def stream(self, name: str, **values: Any) -> AsyncGenerator[Any, None]:
-        """Run one statement and hand its rows over as they come, a thousand in memory at a time."""
+        """Run one statement and yield its rows as they arrive, with at most a thousand in memory."""
         async with self._connection.cursor(name="retention_stream") as cursor:
             cursor.itersize = 1000
-            with self._connection.at(name):
+            with self._connection.naming(name):
                 await cursor.execute(query(name), values)
             async for row in cursor:
                 yield row
@@ -225,10 +227,10 @@ class Transaction:
 async def open_database(
     dsn: Callable[[], str], size: int = 4, log: FilteringBoundLogger | None = None
 ) -> AsyncIterator[Database]:
-    """Connect. `dsn` is asked anew for each connection; an empty one leaves it to libpq's own environment.
+    """Open a pool of `size` connections. `dsn` is read again for each; an empty one leaves it to libpq's environment.
 
-    `log` is told what is waited for, where that takes long. Raises ConfigurationError for a dsn that is none,
-    DatabaseUnreachableError where no connection can be had.
+    `log` gets a line for each long wait. Raises ConfigurationError for a malformed dsn, and DatabaseUnreachableError if
+    no connection can be opened.
     """
     try:
         conninfo_to_dict(dsn())
@@ -237,26 +239,26 @@ async def open_database(
         raise ConfigurationError(
             "database.dsn: not a PostgreSQL connection string; write postgresql://USER@HOST/DATABASE",
         ) from None
-    load_queries()  # the package may be replaced while this process runs
+    load_queries()  # a new version may replace the package's files while this process runs
     waits = LockWaits(log, dsn)
     options = {**CONNECTION_OPTIONS, "waits": waits}
     try:
         session = await Session.connect(dsn(), **options)
         await session.close()
     except psycopg.OperationalError as error:
-        raise DatabaseUnreachableError(f"the database cannot be reached: {connect_words(error)}") from None
+        raise DatabaseUnreachableError(f"the database cannot be reached: {describe_connect_error(error)}") from None
     pool = AsyncConnectionPool(
         dsn,
         connection_class=Session,
         kwargs=options,
         min_size=1,
         max_size=size,
-        timeout=CONNECT_TIMEOUT,
+        timeout=CONNECT_TIMEOUT_S,
         open=False,
     )
     await pool.open()
     try:
-        yield Database(pool, asyncio.Semaphore(max(1, size - SPARE)), waits=waits)
+        yield Database(pool, asyncio.Semaphore(max(1, size - RESERVED_CONNECTIONS)), waits=waits)
     finally:
-        # A server that does not answer must not hold up the end of the process.
+        # A silent server must not delay the end of the process.
         await asyncio.shield(pool.close(timeout=2))

@@ -1,4 +1,4 @@
-"""What the database's errors are to the rest: away, busy, or a refusal."""
+"""Classes of database errors: the server is unavailable, it is busy, or it refuses the statement."""
 
 from __future__ import annotations
 
@@ -11,89 +11,94 @@ from psycopg_pool import PoolTimeout
 from retention.core.evidence.closing import ClosingRefusal
 from retention.core.sending.database_errors import READ_ONLY, ErrorClass, ask_whether_connected, error_class_of
 
-MESSAGE = 500
-"""Characters of the database's message that are kept."""
+MESSAGE_CHARS_MAX = 500
+"""Characters of the database's message that the ledger and the log keep."""
 
-ASK_S = 2.0
-"""Seconds that a connection is given to show that it still answers."""
+QUERY_TIMEOUT_S = 2.0
+"""Seconds for a question about the session's own state."""
 
-CANCELLED = "57014"
-"""The SQLSTATE of a statement that a limit of the server's, or a person, has cancelled."""
+QUERY_CANCELED = "57014"
+"""SQLSTATE of a statement that a person or a limit of the server cancelled."""
 
-_LIMITS: LiteralString = "SELECT current_setting('statement_timeout'), quote_ident(session_user), pg_is_in_recovery()"
+_SESSION_LIMITS: LiteralString = (
+    "SELECT current_setting('statement_timeout'), quote_ident(session_user), pg_is_in_recovery()"
+)
 
-ASK = "SELECT NOT pg_is_in_recovery() AND NOT current_setting('transaction_read_only')::boolean"
-
-
-class AwayError(psycopg.OperationalError):
-    """The server is away; the same statement may succeed once it is back."""
+IS_WRITABLE = "SELECT NOT pg_is_in_recovery() AND NOT current_setting('transaction_read_only')::boolean"
 
 
-class EndedError(AwayError):
-    """The connection ended with the statement: the server is away, or the statement ended its own session."""
+class ServerUnavailableError(psycopg.OperationalError):
+    """The server is away; the same statement may succeed after its return."""
 
 
-class ReadOnlyError(AwayError):
-    """The server, or the session, only reads; the same statement may succeed once a standby is promoted."""
+class SessionEndedError(ServerUnavailableError):
+    """The session ended during the statement: the server is away, or the statement ended its own session."""
 
 
-class NoAnswerError(AwayError):
-    """The server has not answered for too long, nor broken the connection."""
+class ReadOnlyError(ServerUnavailableError):
+    """The server or the session only reads; the same statement may succeed after a standby's promotion."""
+
+
+class ReplyTimeoutError(ServerUnavailableError):
+    """The server did not answer in time, and did not close the connection."""
 
 
 class BusyError(psycopg.OperationalError):
-    """Others are in the way; the same statement may succeed once they are done."""
+    """Other sessions block the statement; it may succeed after they finish."""
 
 
-UNAVAILABLE = (AwayError, BusyError, PoolTimeout)
-"""The errors after which the same statement may succeed. Every other is a refusal of the server's, or a mistake."""
+UNAVAILABLE = (ServerUnavailableError, BusyError, PoolTimeout)
+"""Errors after which the same statement may succeed. Any other error is a refusal or a mistake."""
 
 
-async def trouble_with(error: psycopg.Error, connection: psycopg.AsyncConnection[Any]) -> ErrorClass:
-    """Class an error, by asking the connection where the error alone does not tell."""
-    # libpq could not read the answer: it is not known whether the statement ran.
+async def classify_error(error: psycopg.Error, connection: psycopg.AsyncConnection[Any]) -> ErrorClass:
+    """Classify an error; if its SQLSTATE is ambiguous, ask the connection about its state."""
+    # Server errors have a SQLSTATE and client errors a subclass. An error with neither means that libpq could not parse
+    # the reply: we do not know whether the statement ran.
     garbled = type(error) in {psycopg.DatabaseError, psycopg.OperationalError} and not error.sqlstate
     if garbled or session_ended(error, connection):
         return ErrorClass.AWAY
     connected, writable = True, True
     if ask_whether_connected(error.sqlstate):
         try:
-            async with asyncio.timeout(ASK_S):
-                row = await (await connection.execute(ASK)).fetchone()
+            async with asyncio.timeout(QUERY_TIMEOUT_S):
+                row = await (await connection.execute(IS_WRITABLE)).fetchone()
             writable = bool(row and row[0])
         except (psycopg.Error, TimeoutError):
             connected = False
     trouble = error_class_of(error.sqlstate, connected=connected, writable=writable)
     if trouble is ErrorClass.SHORT:
-        # The operator's function may run into limits of its own, which are no reason to wait.
-        return ErrorClass.REFUSED if in_operators_code(error) else ErrorClass.AWAY
+        # The operator's function may hit its own limits; waiting would not help.
+        return ErrorClass.REFUSED if is_from_operator_code(error) else ErrorClass.AWAY
     return trouble
 
 
-async def passing(
+async def retryable_error(
     error: psycopg.Error, connection: psycopg.AsyncConnection[Any], trouble: ErrorClass
-) -> AwayError | BusyError | None:
-    """What an error is to the rest, where the same statement may succeed later; None where it is a refusal."""
+) -> ServerUnavailableError | BusyError | None:
+    """Convert an error into one of ours if the same statement may succeed later; None for a refusal."""
     words = first_line(error)
-    found: AwayError | BusyError
+    found: ServerUnavailableError | BusyError
     if trouble is ErrorClass.AWAY:
         if session_ended(error, connection):
-            found = EndedError(words)
+            found = SessionEndedError(words)
         elif error.sqlstate == READ_ONLY:
-            found = ReadOnlyError(await _why_read_only(connection, words))
+            found = ReadOnlyError(await _describe_read_only(connection, words))
         else:
-            found = AwayError(words)
+            found = ServerUnavailableError(words)
     elif trouble is ErrorClass.BUSY:
-        found = BusyError(await _why_cancelled(connection, words) if error.sqlstate == CANCELLED else words)
+        found = BusyError(
+            await _describe_cancellation(connection, words) if error.sqlstate == QUERY_CANCELED else words
+        )
     else:
         return None
     found.sqlstate = error.sqlstate
     return found
 
 
-async def _why_cancelled(connection: psycopg.AsyncConnection[Any], words: str) -> str:
-    """Say who cancelled a statement. The message itself may be in any language."""
-    row = await _asked(connection, _LIMITS)
+async def _describe_cancellation(connection: psycopg.AsyncConnection[Any], words: str) -> str:
+    """Describe who cancelled a statement, because the server's message may be in any language."""
+    row = await _query(connection, _SESSION_LIMITS)
     if row is None or row[0] == "0":
         return f"somebody cancelled the statement (pg_cancel_backend, or a pooler's limit): {words}"
     return (
@@ -102,8 +107,8 @@ async def _why_cancelled(connection: psycopg.AsyncConnection[Any], words: str) -
     )
 
 
-async def _why_read_only(connection: psycopg.AsyncConnection[Any], words: str) -> str:
-    row = await _asked(connection, _LIMITS)
+async def _describe_read_only(connection: psycopg.AsyncConnection[Any], words: str) -> str:
+    row = await _query(connection, _SESSION_LIMITS)
     if row is not None and row[2]:
         return (
             f"the server is a standby, which only reads ({words}); name its primary in database.dsn, "
@@ -113,16 +118,16 @@ async def _why_read_only(connection: psycopg.AsyncConnection[Any], words: str) -
     return f"the session only reads ({words}); mend: ALTER ROLE {role} SET default_transaction_read_only = off"
 
 
-async def _asked(connection: psycopg.AsyncConnection[Any], statement: LiteralString) -> Any:
+async def _query(connection: psycopg.AsyncConnection[Any], statement: LiteralString) -> Any:
     try:
-        async with asyncio.timeout(ASK_S):
+        async with asyncio.timeout(QUERY_TIMEOUT_S):
             return await (await connection.execute(statement)).fetchone()
     except (psycopg.Error, TimeoutError):
         return None
 
 
-def told(error: Exception) -> str:
-    """What is said of one of AWAY where a command ends with it."""
+def describe_unavailable(error: Exception) -> str:
+    """Describe one of UNAVAILABLE, for a command that ends with it."""
     if isinstance(error, PoolTimeout):
         return f"no connection to the database could be had: {first_line(error)}"
     if isinstance(error, ReadOnlyError):
@@ -132,42 +137,42 @@ def told(error: Exception) -> str:
     return f"the database went away: {first_line(error)}"
 
 
-def busy_words(error: psycopg.Error, *, closing: bool) -> str:
-    """Who is in the way of a settlement, and how; `closing`: it calls the operator's function."""
+def describe_busy(error: psycopg.Error, *, closing: bool) -> str:
+    """Describe the session that blocks a settlement; `closing`: the settlement calls the operator's function."""
     cause = error.__cause__
-    if isinstance(cause, NoAnswerError):
+    if isinstance(cause, ReplyTimeoutError):
         words = f"{first_line(error)}, while the server answers others"
         return str(ClosingRefusal(words)) if closing else words
-    inside = isinstance(cause, psycopg.Error) and in_operators_code(cause)
+    inside = isinstance(cause, psycopg.Error) and is_from_operator_code(cause)
     state = f" (SQLSTATE {error.sqlstate})" if error.sqlstate else ""
-    words = f"{said(error)}{state}"
+    words = f"{short_message(error)}{state}"
     return str(ClosingRefusal(words)) if inside else words
 
 
-def connect_words(error: psycopg.Error) -> str:
-    """Why no connection can be had; that it was had, and cut off by a limit, is told as that."""
-    if error.sqlstate == CANCELLED:
+def describe_connect_error(error: psycopg.Error) -> str:
+    """Describe why no connection can be opened; a connection that statement_timeout cuts off is named as such."""
+    if error.sqlstate == QUERY_CANCELED:
         return f"its statement_timeout is too short for any statement ({first_line(error)}); mend: ALTER ROLE"
     return first_line(error)
 
 
 def session_ended(error: psycopg.Error, connection: psycopg.AsyncConnection[Any]) -> bool:
-    """Whether the session is over."""
+    """Whether the session has ended."""
     return connection.broken or connection.closed or error.diag.severity_nonlocalized in {"FATAL", "PANIC"}
 
 
-def in_operators_code(error: psycopg.Error) -> bool:
-    """Whether an error came from inside of the operator's function, or of a trigger: our statements have no context."""
+def is_from_operator_code(error: psycopg.Error) -> bool:
+    """Whether the operator's function or a trigger raised the error: errors of our own statements have no context."""
     return bool(error.diag.context)
 
 
-def said(error: Exception) -> str:
-    """What an error says, as it is kept in `detail` and in the log."""
-    return first_line(error)[:MESSAGE]
+def short_message(error: Exception) -> str:
+    """The first line of an error's message, shortened for `detail` and the log."""
+    return first_line(error)[:MESSAGE_CHARS_MAX]
 
 
 def first_line(error: Exception) -> str:
-    """What an error says, in one line."""
+    """The first line of an error's message."""
     if isinstance(error, psycopg.Error) and error.diag.message_primary is not None:
         return error.diag.message_primary.strip().partition("\n")[0] or f"SQLSTATE {error.sqlstate}"
     return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,4 +1,4 @@
-"""Which database server claims may be made on, as one process knows it."""
+"""The database server on which one process may claim."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ if TYPE_CHECKING:
 
 
 class KnownServer:
-    """When the database's server started: a server that has taken over, or has crashed, may lack claims.
+    """Knows when the database's server started: a server that crashed or was promoted may lack claims.
 
-    On such a one nothing is claimed for a lease's length: each process records its lost claims again, and no request
-    from before is in flight after that. One object serves all runs of a process: one joined just then waits too.
+    On such a server the process claims nothing for the length of a lease. Meanwhile each process restores its lost
+    claims, and every earlier request ends. One object serves all runs of a process, so a run that it joins waits too.
     """
 
     def __init__(self) -> None:
@@ -20,12 +20,12 @@ class KnownServer:
         self._seen: datetime | None = None
         self._seen_at = 0.0
 
-    def note(self, started: datetime, now: float) -> None:
-        """Note when the server started that has just answered; `now` in seconds on the monotonic clock."""
+    def observe(self, started: datetime, now: float) -> None:
+        """Record the start of the server that has just answered; `now` in seconds on the monotonic clock."""
         if started != self._seen:
             self._before, self._seen, self._seen_at = self._seen, started, now
 
     def for_claims(self, lease: float, now: float) -> datetime | None:
-        """When the server started that claims of so long a lease may be made on; None before the first look at one."""
+        """The start of the server on which claims with this lease are allowed; None before the first heartbeat."""
         taken_over = self._before is not None and now - self._seen_at < lease
         return self._before if taken_over else self._seen

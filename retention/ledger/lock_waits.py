@@ -1,4 +1,4 @@
-"""Says what is waited for, where the database does not answer at once."""
+"""Reports long waits for the database: the statement, the lock and its holder."""
 
 from __future__ import annotations
 
@@ -19,81 +19,85 @@ if TYPE_CHECKING:
 
     from retention.ledger.session import Session
 
-AFTER = 3.0
-"""Seconds after which a wait is told."""
+REPORT_AFTER_S = 3.0
+"""Seconds after which a wait is reported."""
 
-LOOK = 2.0
-"""Seconds for finding out what is waited for."""
+LOOKUP_TIMEOUT_S = 2.0
+"""Seconds for finding the lock's holder."""
 
-AGAIN = 600.0
-"""Seconds after which what is tried again and again, and still waits for the same, is told once more."""
+REPEAT_AFTER_S = 600.0
+"""Seconds after which a wait that is retried and continues is reported again."""
 
 CONNECTING = "connecting"
 
-FREE = "a free connection"
+FREE_CONNECTION = "a free connection"
 
 
 @dataclass(slots=True)
-class _Told:
+class _ReportedWait:
     thing: str
     since: float
     at: float
 
 
 class LockWaits:
-    """Tells of the waits of one process, each once: also where many wait for the same, or one tries again."""
+    """Reports the waits of one process, each once, even if many statements wait for it or one retries."""
 
     def __init__(self, log: FilteringBoundLogger | None = None, dsn: Callable[[], str] | None = None) -> None:
-        """`dsn` leads to where it can be asked who holds a lock."""
+        """`dsn` opens the connection that asks who holds a lock."""
         self._log = log
         self._dsn = dsn
-        self._told: dict[str, _Told] = {}
-        self._looks: set[asyncio.Task[None]] = set()
+        self._reported: dict[str, _ReportedWait] = {}
+        self._reports: set[asyncio.Task[None]] = set()
 
-    def told(self, what: str | None, session: Session | None = None) -> LockWait:
-        """Tell of what is done within it, where that takes long; `what` is a statement's name, or a word of ours.
+    def watch(self, what: str | None, session: Session | None = None) -> LockWait:
+        """Report a long wait within this context; `what` is a statement's name, CONNECTING or FREE_CONNECTION.
 
-        None is for what has no name, and is not known again where it is tried again.
+        A wait without a name (None) is not recognised when it is retried.
         """
         return LockWait(self, what, session)
 
     def begin(self, wait: LockWait) -> asyncio.TimerHandle | None:
-        """Have somebody look after a while."""
+        """Schedule the report of a wait."""
         if self._log is None:
             return None
-        return asyncio.get_running_loop().call_later(AFTER, self._look, wait)
+        return asyncio.get_running_loop().call_later(REPORT_AFTER_S, self._start_report, wait)
 
     def end(self, wait: LockWait, *, answered: bool) -> None:
-        """Say that it goes on, where it was told that it waits. What was not `answered` is tried again."""
+        """Report that a reported wait has ended. A named wait that was not `answered` is retried, so it continues."""
         if not answered and wait.what is not None:
             return
         what = wait.key
-        told = self._told.pop(what, None)
-        if told is None or self._log is None or any(other.thing == told.thing for other in self._told.values()):
+        told = self._reported.pop(what, None)
+        if told is None or self._log is None or any(other.thing == told.thing for other in self._reported.values()):
             return
         self._log.info("database.goes_on", statement=wait.what, waited_s=round(time.monotonic() - told.since, 1))
 
-    def _look(self, wait: LockWait) -> None:
-        task = asyncio.create_task(self._tell(wait))
-        self._looks.add(task)
-        task.add_done_callback(self._looks.discard)
+    def _start_report(self, wait: LockWait) -> None:
+        task = asyncio.create_task(self._report(wait))
+        self._reports.add(task)
+        task.add_done_callback(self._reports.discard)
 
-    async def _tell(self, wait: LockWait) -> None:
-        thing, detail = _unknown(wait.what)
+    async def _report(self, wait: LockWait) -> None:
+        thing, detail = _describe_unknown(wait.what)
         if wait.session is not None and self._dsn is not None:
             pid = None if wait.session.pooled else wait.session.info.backend_pid
-            thing, detail = await _holder(self._dsn(), pid) or (thing, detail)
+            thing, detail = await _find_blocker(self._dsn(), pid) or (thing, detail)
         if wait.over or self._log is None:
             return
         now = time.monotonic()
-        known = next((told for told in self._told.values() if told.thing == thing and now - told.at < AGAIN), None)
-        self._told[wait.key] = _Told(thing, known.since if known else wait.since, known.at if known else now)
+        known = next(
+            (told for told in self._reported.values() if told.thing == thing and now - told.at < REPEAT_AFTER_S), None
+        )
+        self._reported[wait.key] = _ReportedWait(
+            thing, known.since if known else wait.since, known.at if known else now
+        )
         if known is None:
             self._log.warning("database.waiting", statement=wait.what, detail=f"waits for {detail}")
 
 
 class LockWait:
-    """One wait, as a context: cheap, since each statement has one."""
+    """One wait, as a context; it is cheap, because each statement has one."""
 
     __slots__ = ("_handle", "_waits", "over", "session", "since", "what")
 
@@ -105,7 +109,7 @@ class LockWait:
 
     @property
     def key(self) -> str:
-        """By which it is known again."""
+        """The name by which a retried wait is recognised."""
         return self.what or f"{id(self):x}"
 
     def __enter__(self) -> Self:
@@ -122,33 +126,33 @@ class LockWait:
         self._waits.end(self, answered=kind is None)
 
 
-def _unknown(what: str | None) -> tuple[str, str]:
+def _describe_unknown(what: str | None) -> tuple[str, str]:
     if what is None:
         return "an answer", "the database's answer"
     if what == CONNECTING:
         return what, "the database to let it in"
-    if what == FREE:
+    if what == FREE_CONNECTION:
         return what, "a free connection to the database"
     return what, f"the database's answer ({what})"
 
 
-async def _holder(dsn: str, pid: int | None) -> tuple[str, str] | None:
-    """Ask, over a connection of its own, for which lock a process waits and who has it; None where nobody can tell."""
-    from retention.ledger.session import CONNECTION_OPTIONS  # noqa: PLC0415 - which needs this module
+async def _find_blocker(dsn: str, pid: int | None) -> tuple[str, str] | None:
+    """Ask, on a separate connection, for which lock a process waits and who holds it; None if that is unknown."""
+    from retention.ledger.session import CONNECTION_OPTIONS  # noqa: PLC0415 - session imports this module
 
     try:
         async with (
-            asyncio.timeout(LOOK),
+            asyncio.timeout(LOOKUP_TIMEOUT_S),
             await psycopg.AsyncConnection.connect(dsn, **CONNECTION_OPTIONS) as connection,
         ):
             row = await (await connection.execute(query("session/find_blocker"), {"pid": pid})).fetchone()
     except (psycopg.Error, TimeoutError, OSError):
         return None
-    return None if row is None else lock_words(row)
+    return None if row is None else describe_lock(row)
 
 
-def lock_words(row: Any) -> tuple[str, str]:
-    """What is waited for, by a row of session/find_blocker.sql: alone, and with who holds it."""
+def describe_lock(row: Any) -> tuple[str, str]:
+    """Describe the lock of a row of session/find_blocker.sql: alone, and with its holder."""
     if row.kind == "relation":
         thing = f"a lock on {row.relation}"
     elif row.kind == "advisory":

@@ -1,4 +1,4 @@
-"""Our own schema: numbered plain-SQL files, each applied once, in order, all pending ones in one transaction."""
+"""Migrations of our own schema: numbered SQL files, each applied once, all pending files in one transaction."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ class Migration:
 
     @property
     def checksum(self) -> str:
-        """Tells whether the file is still the one that was applied."""
+        """The SHA-256 of the file, which shows whether the applied file has changed."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class MigrationStatus:
-    """A migration, and when it was applied, if it was."""
+    """A migration, and when it was applied; None if it is pending."""
 
     migration: Migration
     applied_at: datetime | None
@@ -47,7 +47,7 @@ class MigrationStatus:
 
 @functools.cache
 def migrations() -> list[Migration]:
-    """All that this version knows, in order."""
+    """All migrations of this version, in order."""
     files = sorted((sql_root() / "migrations").iterdir(), key=lambda file: file.name)
     return [
         Migration(int(file.name[:4]), file.name.removesuffix(".sql"), file.read_text("utf-8"))
@@ -57,17 +57,17 @@ def migrations() -> list[Migration]:
 
 
 async def status(database: Database) -> list[MigrationStatus]:
-    """Which migrations are applied. Raises SchemaError where the schema is not this version's."""
+    """List the migrations with their times. Raises SchemaError if the schema is not this version's."""
     async with database.connection() as connection:
         return await _status(connection)
 
 
 async def migrate(database: Database) -> list[Migration]:
-    """Apply what is pending, all of it or nothing; returns what was applied. Safe to run twice, or by two at once."""
+    """Apply all pending migrations or none; returns them. Two processes may run it at the same time."""
     async with database.connection() as connection:
         try:
             async with connection.transaction():
-                # Held until the transaction ends, so it works through PgBouncer, and a killed migration leaves no lock.
+                # A transaction-level lock works through PgBouncer, and a killed migration leaves no lock.
                 await connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
                 await connection.execute("CREATE SCHEMA IF NOT EXISTS retention")
                 await connection.execute(_TABLE)

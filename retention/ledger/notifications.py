@@ -1,4 +1,4 @@
-"""Notifications: made once, kept, and each delivery of them tried until somebody has it."""
+"""The outbox of notifications: each is made once, and each delivery is retried until its target accepts it."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
     from retention.core.notifications.events import Event
     from retention.ledger.database import Database
 
-LEASE = 60.0
-"""Seconds for which a delivery is the process's that claimed it: longer than any try takes."""
+DELIVERY_LEASE_S = 60.0
+"""Seconds of a claimed delivery's lease: longer than any try."""
 
-_LEASES = [max(LEASE, retry_pause(tries, 1.0)) for tries in range(1, 13)]
+_DELIVERY_LEASES_S = [max(DELIVERY_LEASE_S, retry_pause(tries, 1.0)) for tries in range(1, 13)]
 
-_BATCH = 1000
-"""Runs. They are narrow rows; what costs is looked at one by one."""
+_RUNS_PER_COLLECT = 1000
+"""Runs read by one call of `collect`; their rows are narrow, and their summaries are read one by one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """A notification that was made, and whom it goes to."""
+    """A notification in the outbox, and its targets."""
 
     notification_id: UUID
     event: Event
@@ -42,7 +42,7 @@ class Notification:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One notification and one target that is to have it. `tries` counts the one that has begun, if one has."""
+    """The delivery of one notification to one target. `tries` includes the present try."""
 
     notification_id: UUID
     target: str
@@ -55,19 +55,19 @@ class Delivery:
 
 
 class NotificationOutbox:
-    """The ledger's notifications and deliveries. `redact` takes secrets out of words before they are kept."""
+    """The ledger's notifications and deliveries. `redact` removes secrets from texts before they are stored."""
 
     def __init__(self, database: Database, redact: Callable[[str], str]) -> None:
-        self._database = database.prompt()
+        self._database = database.control()
         self._runs = RunLedger(database)
         self._redact = redact
 
     async def collect(self, wants: Mapping[str, Collection[Event]]) -> list[Notification]:
-        """Make the notifications of what has come up; `wants` says which events each target is to have.
+        """Make the notifications of new events; `wants` lists the events of each target.
 
-        What no target wants is marked as told all the same: a target that is added later is told of what comes then.
+        An event that no target wants is marked as notified too: a target that is added later gets only later events.
         """
-        rows = await self._database.rows("notifications/list_runs_to_notify", limit=_BATCH)
+        rows = await self._database.rows("notifications/list_runs_to_notify", limit=_RUNS_PER_COLLECT)
         made: list[Notification | None] = []
         silent: list[RunToNotify] = []
         missed: dict[str, list[RunToNotify]] = defaultdict(list)
@@ -79,16 +79,16 @@ class NotificationOutbox:
                 silent.append(run)
             elif event == "schedule.missed":
                 missed[run.policy].append(run)
-            elif event_to_send(run, summary := await self._runs.summary(run.run_id)):
+            elif event_to_send(run, summary := await self._runs.summarize_run(run.run_id)):
                 made.append(
-                    await self._tell(event, [run], targets, row.now, run_message(event, run, summary, self._redact))
+                    await self._enqueue(event, [run], targets, row.now, run_message(event, run, summary, self._redact))
                 )
             else:
                 silent.append(run)
         for policy, runs in missed.items():
             letter = missed_message(policy, sorted(run.scheduled_for for run in runs if run.scheduled_for))
             targets = _wanting(wants, "schedule.missed")
-            made.append(await self._tell("schedule.missed", runs, targets, rows[0].now, letter))
+            made.append(await self._enqueue("schedule.missed", runs, targets, rows[0].now, letter))
         if silent:
             await self._database.count(
                 "notifications/mark_notified",
@@ -98,18 +98,20 @@ class NotificationOutbox:
         return [notice for notice in made if notice]
 
     async def claim(self, target: str, limit: int) -> list[Delivery]:
-        """Take the next deliveries to a target; each is to be tried at once, before LEASE is over."""
-        rows = await self._database.rows("notifications/claim_deliveries", target=target, limit=limit, leases=_LEASES)
+        """Claim the next deliveries to a target; the caller tries each before its lease ends."""
+        rows = await self._database.rows(
+            "notifications/claim_deliveries", target=target, limit=limit, leases=_DELIVERY_LEASES_S
+        )
         return [Delivery(*row) for row in rows]
 
     async def delivered(self, delivery: Delivery) -> None:
-        """Record that the target has it."""
+        """Record that the target accepted the delivery."""
         await self._database.count(
             "notifications/mark_delivered", notification_id=delivery.notification_id, target=delivery.target
         )
 
     async def undelivered(self, delivery: Delivery, problem: str, pause: float) -> None:
-        """Record why a try failed, and try again in `pause` seconds."""
+        """Record why a try failed; the next try follows in `pause` seconds."""
         await self._database.count(
             "notifications/mark_failed",
             notification_id=delivery.notification_id,
@@ -120,13 +122,13 @@ class NotificationOutbox:
         )
 
     async def abandon(self, targets: Collection[str]) -> list[Delivery]:
-        """Give up what was tried for long enough, and what has waited as long for a target that nobody knows."""
+        """Abandon deliveries that were tried, or have waited for an unknown target, for too long; returns them."""
         rows = await self._database.rows(
             "notifications/abandon_deliveries", targets=list(targets), patience=GIVE_UP_AFTER_S
         )
         return [Delivery(*row) for row in rows]
 
-    async def _tell(
+    async def _enqueue(
         self,
         event: Event,
         runs: Sequence[RunToNotify],
@@ -134,7 +136,7 @@ class NotificationOutbox:
         now: datetime,
         letter: Mapping[str, Any],
     ) -> Notification | None:
-        """Make one notification of these runs; None where another process was first, or something has changed."""
+        """Enqueue one notification of these runs; None if another process was first, or a run has changed."""
         notice = Notification(uuid.uuid4(), event, runs[-1].run_id, runs[-1].policy, targets)
         made = await self._database.count(
             "notifications/enqueue_notification",

@@ -1,4 +1,4 @@
-"""What the operator's view says when it cannot be read: whose fault that is, and what the database said."""
+"""Errors of the operator's view: transient ones, and repairs for the others."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def reading_the_view() -> Iterator[None]:
-    """Raise ViewError where a statement that reads the view is refused, by whatever stands behind the view."""
+def reading_view() -> Iterator[None]:
+    """Raise ViewError if the view, or an object behind it, refuses a statement."""
     try:
         yield
     except psycopg.Error as error:
-        if is_passing(error):
+        if is_transient(error):
             raise
-        raise ViewError(refusal(error)) from error
+        raise ViewError(describe_view_error(error)) from error
 
 
-def is_passing(error: psycopg.Error) -> bool:
-    """Tell whether the same statement may succeed later, without a person's doing.
+def is_transient(error: psycopg.Error) -> bool:
+    """Tell whether the same statement may succeed later without a person's help.
 
-    A server that goes away says so as FATAL. What the view raises with the same SQLSTATE, as a foreign server
-    that is away does, is the view's own.
+    Only a FATAL error means that our own server goes away. An ERROR with the same SQLSTATE comes from the view, such as
+    a foreign server that is away.
     """
     if isinstance(error, UNAVAILABLE) or not error.sqlstate:
         return True
@@ -41,8 +41,8 @@ def is_passing(error: psycopg.Error) -> bool:
     return trouble is not ErrorClass.REFUSED
 
 
-def refusal(error: psycopg.Error) -> str:
-    """Say which view, what the database said of it, and what mends a want of privileges."""
+def describe_view_error(error: psycopg.Error) -> str:
+    """Describe the error of the view, and the GRANT that repairs missing privileges."""
     words = f"{VIEW} cannot be read: {first_line(error)}"
     if not isinstance(error, psycopg.errors.InsufficientPrivilege):
         return words

@@ -1,31 +1,153 @@
-"""Writes the plans of runs: a run's rounds, and the doubts that it takes up."""
+"""Plans: the frozen set of rounds of each run, and the doubts that the run adopts from earlier runs."""
 
 from __future__ import annotations
 
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from psycopg.types.json import Jsonb
 
-from retention.core.planning.plan import Group, Plan
+from retention.core.planning.plan import DUPLICATED, DuplicatedRound, Group, ListedRound, Plan, sum_stakes
+from retention.core.planning.rails import PlanTotals
 from retention.core.sending.backoff import BASE_S
 from retention.core.text import decimal_text
-from retention.ledger.clocks import correct_leases
-from retention.ledger.operator_view import reading_the_view
+from retention.ledger.clocks import HEARTBEAT_S, LedgerClock, correct_leases
+from retention.ledger.operator_view import reading_view
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
     from retention.core.planning.plan import Scope
-    from retention.core.planning.rails import PlanTotals
-    from retention.ledger.claims import PartnerTerms
-    from retention.ledger.clocks import ClockTerms
-    from retention.ledger.database import Transaction
-    from retention.ledger.runs import RunRequest
+    from retention.ledger.clocks import Clocks, ClockTerms, Correction
+    from retention.ledger.database import Database, Transaction
+    from retention.ledger.terms import PartnerTerms
+
+DOUBLED_ROUNDS_SHOWN = 20
+"""A plan names at most so many rounds that the view has more than once."""
 
 
-async def freeze(
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """A run that a person or a schedule asks for. `settings` is the present policy, without secrets.
+
+    `scheduled_for` is the scheduled time of the run; None if a person asks. A plan of more than `max_rounds` rounds is
+    not written; None sets no limit.
+    """
+
+    run_id: UUID
+    policy: str
+    mode: str
+    requested_by: str
+    reason: str | None
+    settings: Mapping[str, Any]
+    scheduled_for: datetime | None = None
+    max_rounds: int | None = None
+
+
+class Plans:
+    """Previews plans and freezes them as runs. Without `clocks` the database's clock is trusted unchecked."""
+
+    def __init__(self, database: Database, clocks: Clocks | None = None) -> None:
+        self._database = database
+        self._control = database.control()
+        self.clock = LedgerClock(database, clocks)
+
+    async def preview_plan(self, scope: Scope, limit: float | None = None) -> Plan:
+        """Compute the plan that a run would freeze now; writes nothing.
+
+        Raises ViewError; ClockError if the database's clock is off by more than `limit` seconds.
+        """
+        as_of = await self.clock.terms(limit).now(self._database)
+        async with self._database.transaction() as transaction:  # without JIT, as in `create_run`
+            with reading_view():
+                rows = await transaction.rows("plans/preview_plan", limit=scope.limit, **scope_parameters(scope, as_of))
+                plan = Plan(as_of, tuple(Group(*row) for row in rows))
+                if DUPLICATED not in plan.left_out():
+                    return plan
+                doubled = await transaction.rows(
+                    "plans/list_doubled_rounds", limit=DOUBLED_ROUNDS_SHOWN, **scope_parameters(scope, as_of)
+                )
+        return replace(plan, doubled=tuple(DuplicatedRound(*row) for row in doubled))
+
+    @asynccontextmanager
+    async def preview_rounds(self, scope: Scope, as_of: datetime) -> AsyncIterator[AsyncIterator[ListedRound]]:
+        """Stream the rounds of such a plan, and the rounds that it leaves out, while the context is open."""
+        async with self._database.transaction(snapshot=True) as transaction:
+            with reading_view():
+                rows = transaction.stream("plans/preview_rounds", limit=scope.limit, **scope_parameters(scope, as_of))
+                async with aclosing(rows), aclosing(_listed(rows)) as listed:
+                    yield listed
+
+    async def create_run(
+        self,
+        request: RunRequest,
+        scope: Scope,
+        terms: Sequence[PartnerTerms],
+        limit: float | None = None,
+        corrected: Callable[[Correction], None] = lambda _: None,
+    ) -> Plan | None:
+        """Create a run with its frozen plan, or nothing; returns None if its scheduled time has a run already.
+
+        The run adopts the doubts of earlier runs within its scope. A dry run is finished at once: its rounds are
+        recorded as not sent. Raises ViewError; ClockError if the database's clock is off by more than `limit` seconds,
+        or jumps meanwhile: then nothing is written.
+        """
+        clock, dry_run = self.clock.terms(limit, corrected), request.mode == "dry_run"
+        async with self._database.transaction() as transaction:
+            as_of = await clock.now(transaction)
+            status = "finished" if dry_run else "planned"
+            made = await transaction.row("runs/insert_run", **_run_values(request, as_of, status))
+            if made is None:
+                return None
+            if dry_run:
+                plan = await _freeze_rounds(transaction, request.run_id, scope, as_of, None, dry_run=True)
+            else:
+                plan = await freeze_plan(transaction, request.run_id, scope, terms, as_of, request.max_rounds, clock)
+            await transaction.rows("plans/mark_planned", run_id=request.run_id, beat=HEARTBEAT_S)
+            await clock.now(transaction)
+        return plan
+
+    async def write_plan(
+        self,
+        run_id: UUID,
+        scope: Scope,
+        terms: Sequence[PartnerTerms],
+        max_rounds: int | None,
+        limit: float | None = None,
+        corrected: Callable[[Correction], None] = lambda _: None,
+    ) -> Plan | None:
+        """Write the plan that was too large to be written: rounds that were stale then and are still open.
+
+        Returns None if the plan is written already, or the run has ended. `limit` and errors as in `create_run`.
+        """
+        clock = self.clock.terms(limit, corrected)
+        async with self._database.transaction() as transaction:
+            await clock.now(transaction)
+            begun = await transaction.row("plans/begin_writing_plan", run_id=run_id)
+            if begun is None:
+                return None
+            return await freeze_plan(transaction, run_id, scope, terms, begun.as_of, max_rounds, clock)
+
+    async def record_failed_run(self, request: RunRequest, reason: str) -> bool:
+        """Record a run that could not be planned; returns whether this call recorded it."""
+        values = _run_values(request, await self.clock.get_time(), "failed", reason, PlanTotals(0))
+        return await self._database.row("runs/insert_run", **values) is not None
+
+    async def get_plan_totals(self, run_id: UUID) -> PlanTotals:
+        """Get the totals of a run's plan, written or not, for the rails."""
+        if (unwritten := (await self._control.row("runs/get_run", run_id=run_id)).unwritten) is not None:
+            stakes = {currency: Decimal(stake) for currency, stake in unwritten["stakes"].items()}
+            return PlanTotals(unwritten["rounds"], stakes, unwritten["unjudged"])
+        rows = await self._database.rows("plans/get_plan_totals", run_id=run_id)
+        stakes = sum_stakes((row.currency, row.stake) for row in rows)
+        return PlanTotals(sum(row.rounds for row in rows), stakes, sum(row.unjudged for row in rows))
+
+
+async def freeze_plan(
     transaction: Transaction,
     run_id: UUID,
     scope: Scope,
@@ -34,18 +156,18 @@ async def freeze(
     max_rounds: int | None,
     clock: ClockTerms,
 ) -> Plan:
-    """Write an enforcing run's plan. Where there is too much of it, what earlier runs left stays theirs as well."""
+    """Freeze an enforcing run's plan and adopt doubts; above `max_rounds`, earlier runs keep both."""
     limits = scope_parameters(scope, as_of)
     await transaction.rows("plans/ensure_partners", partners=[partner.partner for partner in terms])
-    abandoned = [row.run_id for row in await transaction.rows("runs/list_inactive_runs", run_id=run_id)]
+    inactive = [row.run_id for row in await transaction.rows("runs/list_inactive_runs", run_id=run_id)]
     for partner in terms:
-        for correction in await correct_leases(transaction, clock.limit, abandoned, partner):
+        for correction in await correct_leases(transaction, clock.limit, inactive, partner):
             clock.corrected(correction)
         await transaction.rows(
             "claims/expire_claims",
             now=clock.trusted_now(),
             partner=partner.partner,
-            run_ids=abandoned,
+            run_ids=inactive,
             above=0,
             up_to=None,
             status_probe=partner.status_probe,
@@ -53,15 +175,15 @@ async def freeze(
             back_off=BASE_S,
             but=[],
         )
-    if abandoned:
-        with reading_the_view():
+    if inactive:
+        with reading_view():
             await transaction.rows(
                 "plans/supersede_rounds", run_id=str(run_id), limit=scope.limit, max_rounds=max_rounds, **limits
             )
-    plan = await write(transaction, run_id, scope, as_of, max_rounds, dry_run=False)
+    plan = await _freeze_rounds(transaction, run_id, scope, as_of, max_rounds, dry_run=False)
     if max_rounds is not None and plan.rounds > max_rounds:
         await transaction.rows(
-            "plans/record_unwritten_plan", run_id=run_id, unwritten_plan=Jsonb(as_record(plan.totals()))
+            "plans/record_unwritten_plan", run_id=run_id, unwritten_plan=Jsonb(_totals_record(plan.totals()))
         )
         return plan
     for partner in terms:
@@ -77,11 +199,11 @@ async def freeze(
     return plan
 
 
-async def write(
+async def _freeze_rounds(
     transaction: Transaction, run_id: UUID, scope: Scope, as_of: datetime, max_rounds: int | None, *, dry_run: bool
 ) -> Plan:
-    """Write the rounds of a plan, unless they are more than `max_rounds`, and return what it comes to."""
-    with reading_the_view():
+    """Write the rounds of a plan, unless they are more than `max_rounds`; returns the plan."""
+    with reading_view():
         rows = await transaction.rows(
             "plans/freeze_plan",
             run_id=run_id,
@@ -93,32 +215,21 @@ async def write(
     return Plan(as_of, tuple(Group(*row) for row in rows))
 
 
-def as_record(figures: PlanTotals) -> dict[str, Any]:
-    """What the ledger keeps of a plan that is not written."""
-    stakes = {currency: decimal_text(stake) for currency, stake in figures.stakes.items()}
-    return {"rounds": figures.rounds, "stakes": stakes, "unjudged": figures.unjudged}
+async def _listed(rows: AsyncIterator[Any]) -> AsyncGenerator[ListedRound, None]:
+    async for row in rows:
+        yield ListedRound(*row)
 
 
-def scope_parameters(scope: Scope, as_of: datetime) -> dict[str, Any]:
-    """The values that sql/queries/shared/stale_rounds.sql wants."""
-    return {
-        "as_of": as_of,
-        "partners": list(scope.partners),
-        "max_runs": list(scope.max_runs),
-        "other_partners": list(scope.other_partners),
-        "open_longer_than": scope.open_longer_than.total_seconds(),
-        "idle_longer_than": scope.idle_longer_than.total_seconds() if scope.idle_longer_than else None,
-        "markets": list(scope.markets) if scope.markets is not None else None,
-        "games": list(scope.games) if scope.games is not None else None,
-        "exclude_markets": list(scope.exclude_markets),
-        "exclude_games": list(scope.exclude_games),
-    }
+def _totals_record(totals: PlanTotals) -> dict[str, Any]:
+    """The totals of a plan that is not written, as the ledger keeps them."""
+    stakes = {currency: decimal_text(stake) for currency, stake in totals.stakes.items()}
+    return {"rounds": totals.rounds, "stakes": stakes, "unjudged": totals.unjudged}
 
 
-def insert_values(
-    request: RunRequest, as_of: datetime, status: str, halt_reason: str | None = None, figures: PlanTotals | None = None
+def _run_values(
+    request: RunRequest, as_of: datetime, status: str, halt_reason: str | None = None, totals: PlanTotals | None = None
 ) -> dict[str, Any]:
-    """The parameters of insert_run.sql. `figures`: the totals of a plan that is not written."""
+    """The parameters of insert_run.sql; `totals` of a plan that is not written."""
     return {
         "run_id": request.run_id,
         "policy": request.policy,
@@ -131,5 +242,21 @@ def insert_values(
         "settings": Jsonb(dict(request.settings)),
         "status": status,
         "halt_reason": halt_reason,
-        "unwritten_plan": None if figures is None else Jsonb(as_record(figures)),
+        "unwritten_plan": None if totals is None else Jsonb(_totals_record(totals)),
+    }
+
+
+def scope_parameters(scope: Scope, as_of: datetime) -> dict[str, Any]:
+    """The parameters of stale_rounds.sql."""
+    return {
+        "as_of": as_of,
+        "partners": list(scope.partners),
+        "max_runs": list(scope.max_runs),
+        "other_partners": list(scope.other_partners),
+        "open_longer_than": scope.open_longer_than.total_seconds(),
+        "idle_longer_than": scope.idle_longer_than.total_seconds() if scope.idle_longer_than else None,
+        "markets": list(scope.markets) if scope.markets is not None else None,
+        "games": list(scope.games) if scope.games is not None else None,
+        "exclude_markets": list(scope.exclude_markets),
+        "exclude_games": list(scope.exclude_games),
     }

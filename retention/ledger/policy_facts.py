@@ -1,4 +1,4 @@
-"""What the ledger knows of each policy, for the metrics: its last runs, and what waits for a person."""
+"""Facts about each policy for the metrics: its last runs, and its rounds that need review."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LastRuns:
-    """A policy's last runs; None where there was none.
+    """A policy's last runs; None stands for a missing run.
 
-    `finished_at`: when the newest run ended as finished or failed. `succeeded_at`: when the newest run ended as
-    finished, and not behind one that stands still; `stalled` counts those. `run_id` and `status` are of the run that
-    ended last, a halted one included.
+    `finished_at`: the end of the newest finished or failed run. `succeeded_at`: the end of the newest finished run that
+    was not behind a stalled one; `stalled` counts stalled runs. `run_id` and `status` belong to the run that ended or
+    halted last.
     """
 
     finished_at: datetime | None
@@ -32,22 +32,22 @@ class LastRuns:
 
 
 class PolicyFacts:
-    """Reads them. Each method is one statement."""
+    """Reads the facts. Each method runs one statement."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database.prompt()
+        self._database = database.control()
 
-    async def last_runs(self, policies: Collection[str], dry_run_policies: Collection[str]) -> dict[str, LastRuns]:
-        """Find the last runs of each of these policies; of those in `dry_run_policies`, a dry run is a success."""
+    async def list_last_runs(self, policies: Collection[str], dry_run_policies: Collection[str]) -> dict[str, LastRuns]:
+        """List the last runs of these policies; for a policy in `dry_run_policies`, a dry run counts as a success."""
         rows = await self._database.rows(
             "runs/list_last_runs", policies=list(policies), dry_run_policies=list(dry_run_policies)
         )
         return {row.policy: LastRuns(*row[1:]) for row in rows}
 
-    async def review_counts(self, max_runs: Mapping[str, int]) -> dict[tuple[str, ReviewWhy], int]:
-        """Count the rounds that need a person, by the policy that planned them and by why; what is not in it is 0.
+    async def count_review(self, max_runs: Mapping[str, int]) -> dict[tuple[str, ReviewWhy], int]:
+        """Count the rounds that need review, by policy and reason; a missing key means 0.
 
-        `max_runs` is each partner's. It reads the whole ledger, which may take seconds.
+        `max_runs` is each partner's. The statement reads the whole ledger, which may take seconds.
         """
         rows = await self._database.rows(
             "review/count_review", partners=list(max_runs), max_runs=list(max_runs.values())

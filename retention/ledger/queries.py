@@ -1,4 +1,4 @@
-"""Statements by name, from sql/."""
+"""Reads statements by name from sql/."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def sql_root() -> Traversable:
 def query(name: str) -> LiteralString:
     """The text of sql/queries/<name>.sql, such as `claims/claim_rounds`.
 
-    A line `-- include FILE` stands for that file's text, so that one rule is written once; it may have such lines.
+    A line `-- include FILE` is replaced by that file's text, which may include others, so each rule is written once.
     """
     return _text(sql_root() / "queries", f"{name}.sql")
 
@@ -46,7 +46,7 @@ def statements() -> tuple[str, ...]:
 
 
 def load_queries() -> None:
-    """Read every statement now: the files may be gone, or be another version's, once something has to be settled."""
+    """Read every statement now, because a new version may replace the files before this process settles its replies."""
     for name in statements():
         query(name)
 

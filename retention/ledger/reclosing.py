@@ -1,4 +1,4 @@
-"""Closes rounds once more at the operator's that the vendor has cancelled and that could not be closed there."""
+"""Recloses rounds: cancelled at the vendor, but not yet closed by the operator's function."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ from retention.core.evidence.closing import ClosingResult, closing_note, refusal
 from retention.core.model import State
 from retention.core.sending.database_errors import ErrorClass
 from retention.ledger.database import Transaction
-from retention.ledger.database_errors import AwayError, BusyError, EndedError, said, trouble_with
+from retention.ledger.database_errors import (
+    BusyError,
+    ServerUnavailableError,
+    SessionEndedError,
+    classify_error,
+    short_message,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,27 +26,27 @@ if TYPE_CHECKING:
     from retention.ledger.database import Database
     from retention.ledger.session import Session
 
-BATCH = 100
-"""Rounds closed in one transaction, at the most."""
+BATCH_ROUNDS_MAX = 100
+"""Rounds that one transaction closes at most."""
 
-TRIES = 3
-"""For what passes by itself."""
+TRIES_MAX = 3
+"""Tries of a batch that other sessions block."""
 
-PAUSE = 0.5
-"""Seconds between them."""
+RETRY_PAUSE_S = 0.5
+"""Seconds between tries."""
 
 LOCK_TIMEOUT = "5s"
-"""How long a lock is waited for."""
+"""The longest wait for a lock."""
 
 NO_LOCK_TIMEOUT = "0"
 
 SHORT_LOCK_TIMEOUT = "200ms"
-"""The same while a batch is halved in which somebody has locked a round."""
+"""The longest wait for a lock while a batch is halved, because another session has locked one of its rounds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reclosed:
-    """What came of one cancellation. `why` says what keeps it listed; None where it needs nobody any more."""
+    """The result for one cancellation. `why` says why it still needs review; None if it does not."""
 
     id: int
     partner: str
@@ -50,37 +56,41 @@ class Reclosed:
 
 
 class Recloser:
-    """Calls the operator's function in the transaction that notes down what came of it."""
+    """Calls the operator's function in the transaction that records the result."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def close(self, ids: Sequence[int], by: str) -> list[Reclosed]:
-        """Close these, halving a batch that is refused until the one that is stands alone."""
-        done = [one for start in range(0, len(ids), BATCH) for one in await self._batch(ids[start : start + BATCH], by)]
+    async def reclose(self, ids: Sequence[int], by: str) -> list[Reclosed]:
+        """Close the rounds of these cancellations; a refused batch is halved until the refused round stands alone."""
+        done = [
+            one
+            for start in range(0, len(ids), BATCH_ROUNDS_MAX)
+            for one in await self._batch(ids[start : start + BATCH_ROUNDS_MAX], by)
+        ]
         return sorted(done, key=lambda one: one.id)
 
-    async def close_within(self, connection: Session, id: int, by: str) -> Reclosed | None:  # noqa: A002 - the contract's word
-        """Close one within a transaction that goes on, whatever the function does."""
-        tries = TRIES
+    async def reclose_within(self, connection: Session, id: int, by: str) -> Reclosed | None:  # noqa: A002 - the contract's word
+        """Close one round inside an open transaction, which survives an error of the function."""
+        tries = TRIES_MAX
         while True:
             try:
                 async with connection.transaction():
                     await Transaction(connection).rows("session/limit_waits", lock_timeout=LOCK_TIMEOUT)
                     closed = next(iter(await _close(connection, [id], by)), None)
-                    await connection.execute("SET CONSTRAINTS ALL IMMEDIATE")  # not only at the COMMIT
+                    await connection.execute("SET CONSTRAINTS ALL IMMEDIATE")  # fail here, not at the COMMIT
                     return closed
             except psycopg.Error as error:
-                trouble = await trouble_with(error, connection)
+                trouble = await classify_error(error, connection)
                 if trouble is ErrorClass.AWAY:
                     raise
                 tries -= 1
                 if trouble is not ErrorClass.BUSY or tries == 0:
-                    return await note_refusal(connection, id, said(error))
-            await asyncio.sleep(PAUSE)
+                    return await record_refusal(connection, id, short_message(error))
+            await asyncio.sleep(RETRY_PAUSE_S)
 
     async def _batch(self, ids: Sequence[int], by: str, *, halved: bool = False) -> list[Reclosed]:
-        tries = 1 if halved else TRIES
+        tries = 1 if halved else TRIES_MAX
         while True:
             try:
                 async with self._database.connection() as connection, connection.transaction():
@@ -89,18 +99,18 @@ class Recloser:
                     await Transaction(connection).rows("session/limit_waits", lock_timeout=timeout)
                     return await _close(connection, ids, by)
             except psycopg.Error as error:
-                # Where the server answers others, it may be the function that ends the session.
-                ended = isinstance(error, EndedError) and await self._database.prompt().writable()
-                if isinstance(error, AwayError) and not ended:
+                # If the server answers other connections, the function itself may have ended the session.
+                ended = isinstance(error, SessionEndedError) and await self._database.control().writable()
+                if isinstance(error, ServerUnavailableError) and not ended:
                     raise
                 tries -= 1
                 if not (ended or isinstance(error, BusyError)) or tries == 0:
                     refusal = error
                     break
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(RETRY_PAUSE_S)
         if len(ids) == 1:
             async with self._database.connection() as connection, connection.transaction():
-                one = await note_refusal(connection, ids[0], said(refusal))
+                one = await record_refusal(connection, ids[0], short_message(refusal))
             return [one] if one else []
         half = len(ids) // 2
         first = await self._batch(ids[:half], by, halved=True)
@@ -108,11 +118,11 @@ class Recloser:
 
 
 async def _close(connection: Session, ids: Sequence[int], by: str) -> list[Reclosed]:
-    """Close rounds and note down what came of each; one that is in no conflict any more is left out."""
+    """Close rounds and record each result; rounds that are no longer in conflict are left out."""
     transaction = Transaction(connection)
     rows = await transaction.rows("review/reclose_rounds", ids=list(ids))
-    await connection.undo()
-    # A statement of its own, so that it sees what has just been closed, by the function or by somebody else.
+    await connection.reset_settings()
+    # Only a second statement sees the rounds that the function, or another session, has just closed.
     open_ids = {row.id for row in await transaction.rows("review/find_open_rounds", ids=[row.id for row in rows])}
     found = []
     for row in rows:
@@ -129,8 +139,8 @@ async def _close(connection: Session, ids: Sequence[int], by: str) -> list[Reclo
     ]
 
 
-async def note_refusal(connection: Session, id: int, words: str) -> Reclosed | None:  # noqa: A002
-    """Keep one listed that the function raises for, with the database's words; None where others have closed it."""
+async def record_refusal(connection: Session, id: int, words: str) -> Reclosed | None:  # noqa: A002
+    """Record that the function refused a round, with the database's message; None if the round is closed by now."""
     transaction = Transaction(connection)
     row = await transaction.row("review/list_reclose_candidates", ids=[id])
     if not row.conflict:

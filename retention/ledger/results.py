@@ -1,4 +1,4 @@
-"""What the ledger answers to the engine."""
+"""Results of the ledger's statements, for the engine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SkippedRound:
-    """A planned round that was not to be called any more when its turn came."""
+    """A planned round that a claim skipped: it may no longer be cancelled."""
 
     run_id: str
     state: State
@@ -26,36 +26,36 @@ class SkippedRound:
 
 @dataclass(slots=True)
 class ClaimBatch:
-    """What one claim statement brought. `open` is false where nothing may be claimed just now.
+    """The result of one claim statement. `open` is false if the gate forbids claims now.
 
-    `unslotted` are the ids of rounds for which no slot was left. `clock` is the database's time minus this process's
-    monotonic time, in seconds; None where nothing was claimed.
-    `step` is the time from slot to slot just now, in seconds. `last_id` is the highest id that was looked at.
+    `unslotted`: ids of rounds without a slot inside the horizon. `clock_offset_s`: the database's time minus this
+    process's monotonic time, in seconds; None without claims. `slot_interval_s`: seconds from slot to slot.
+    `last_id`: the highest id that the statement considered.
     """
 
     open: bool = True
     claims: list[Claim] = field(default_factory=list)
-    dropped: list[SkippedRound] = field(default_factory=list)
+    skipped: list[SkippedRound] = field(default_factory=list)
     unslotted: list[int] = field(default_factory=list)
-    clock: float | None = None
-    step: float | None = None
+    clock_offset_s: float | None = None
+    slot_interval_s: float | None = None
     last_id: int = 0
 
 
 class SettledRow(NamedTuple):
-    """What became of one settlement in the ledger."""
+    """One written settlement: whether its round is in conflict, and whether refund and stake differ."""
 
     conflict: bool
     discrepant: bool
 
 
 class SettledBatch(NamedTuple):
-    """What became of a batch of settlements.
+    """The result of writing a batch of settlements.
 
-    `written` by attempt. `recent`: the run's newest replies, for the failure-ratio rail; None where it was not touched.
-    `recent_again`: the same of the rounds that an earlier run has tried.
-    `refused_closings`: how many closings the operator's database has refused in the run, None where the batch held
-    neither. `missing`: attempts that are not on record any more, and whose settlements changed nothing.
+    `written`: rows by attempt. `recent`: the run's newest replies, for the failure-ratio rail; None if unchanged.
+    `recent_again`: the same for rounds that an earlier run has tried. `refused_closings`: the closings that the
+    operator's database refused in this run; None if unchanged. `missing`: attempts that the ledger has lost, and whose
+    settlements changed nothing.
     """
 
     written: dict[str, SettledRow]
@@ -67,7 +67,7 @@ class SettledBatch(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ClosedGroup:
-    """Rounds that nothing more is sent for."""
+    """Rounds that were closed without another request, by partner, market and state."""
 
     partner: str
     market: str
@@ -76,19 +76,19 @@ class ClosedGroup:
 
 
 class ClaimWait(NamedTuple):
-    """A partner that is not called for more than a moment: as its vendor asked, or for want of a slot."""
+    """A partner whose calls wait until `until`: its vendor asked for a pause, or no slot is free."""
 
     partner: str
-    lane: str
+    kind: str
     by_vendor: bool
     until: str
 
 
 @dataclass(frozen=True, slots=True)
 class RunSnapshot:
-    """What a look at the run showed. `server_started`: a later server, or another one, began at another time.
+    """The state of a run at one heartbeat. `server_started` tells one database server from another.
 
-    `stalled`: it has made no progress for as long as its policy says, and nobody has noticed so far.
+    `stalled`: the run made no progress for its policy's `stalled_after`, and no process has marked it yet.
     """
 
     status: str

@@ -1,4 +1,4 @@
-"""What needs a person, and a person's word on it."""
+"""Review: the cancellations that need a person, and their resolution."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from retention.core.model import CANCELLED_STATES, RESOLUTIONS, State
 from retention.core.model import Review as Reason
 from retention.errors import UsageError
 from retention.ledger.database import Transaction
-from retention.ledger.database_errors import EndedError, said
-from retention.ledger.reclosing import NO_LOCK_TIMEOUT, Reclosed, Recloser, note_refusal
+from retention.ledger.database_errors import SessionEndedError, short_message
+from retention.ledger.reclosing import NO_LOCK_TIMEOUT, Reclosed, Recloser, record_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ReviewItem:
-    """A cancellation that needs a person; `id` is its own, and `why` says what for."""
+    """A cancellation that needs a person; `why` lists the reasons."""
 
     id: int
     run_id: UUID
@@ -49,23 +49,23 @@ class ReviewItem:
 
 
 class Review:
-    """The ledger's open ends."""
+    """Lists, resolves and recloses cancellations."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def list(self, max_runs: Mapping[str, int]) -> list[ReviewItem]:
-        """List what needs a person, oldest first; `max_runs` is each partner's."""
+    async def list_review(self, max_runs: Mapping[str, int]) -> list[ReviewItem]:
+        """List the cancellations that need a person, oldest first; `max_runs` is each partner's."""
         rows = await self._database.rows(
             "review/list_review", partners=list(max_runs), max_runs=list(max_runs.values())
         )
         return [_item(row) for row in rows]
 
-    async def resolve(self, id: int, as_state: str, by: str, note: str) -> Reclosed | None:  # noqa: A002 - the contract's word
-        """Close a cancellation with what a person has found out; what the vendor said stays in its row.
+    async def resolve_cancellation(self, id: int, as_state: str, by: str, note: str) -> Reclosed | None:  # noqa: A002 - the contract's word
+        """Resolve a cancellation with a person's finding; the vendor's reply stays in its row.
 
-        Resolved as cancelled, its round is closed at the operator's too, in the same transaction; returns what came of
-        that. Raises UsageError where it is not there, not to be resolved, or where something is missing.
+        If it is resolved as cancelled, the same transaction closes its round at the operator's; returns that result.
+        Raises UsageError if the cancellation is unknown or cannot be resolved, or if a text is blank.
         """
         require_resolution(as_state)
         if is_blank(by) or is_blank(note):
@@ -76,11 +76,11 @@ class Review:
             raise UsageError(
                 f"cancellation {id} cannot be {as_state}: another row of its round is live or cancelled"
             ) from None
-        except EndedError as error:
-            if not await self._database.prompt().writable():
+        except SessionEndedError as error:
+            if not await self._database.control().writable():
                 raise
-            # The server answers others: the operator's function ends the session, and is not called again.
-            row, closed = await self._resolve(id, as_state, by, note, refusal=said(error))
+            # The server answers other connections, so the operator's function ended the session: do not call it again.
+            row, closed = await self._resolve(id, as_state, by, note, refusal=short_message(error))
         if row is None:
             raise UsageError(f"there is no cancellation {id}; `retention review list` shows what needs a person")
         if not row.done:
@@ -95,7 +95,7 @@ class Review:
         note: str,
         refusal: str | None = None,
     ) -> tuple[Any, Reclosed | None]:
-        """Resolve and close; with `refusal`, the words for which it cannot be closed, the function is not called."""
+        """Resolve and close; with `refusal`, the reason why the round cannot be closed, the function is not called."""
         async with self._database.connection() as connection, connection.transaction():
             transaction = Transaction(connection)
             await transaction.rows("session/raise_durability")
@@ -104,13 +104,13 @@ class Review:
             if row is None or not row.done or as_state not in CANCELLED_STATES:
                 return row, None
             if refusal is not None:
-                return row, await note_refusal(connection, id, refusal)
-            return row, await Recloser(self._database).close_within(connection, id, by)
+                return row, await record_refusal(connection, id, refusal)
+            return row, await Recloser(self._database).reclose_within(connection, id, by)
 
-    async def reclose(self, ids: Sequence[int] | None, by: str) -> Sequence[Reclosed]:
-        """Call the operator's function again for what was cancelled and could not be closed: these, or all of them.
+    async def reclose_rounds(self, ids: Sequence[int] | None, by: str) -> Sequence[Reclosed]:
+        """Call the operator's function again for cancelled rounds that could not be closed: `ids`, or all of them.
 
-        Raises UsageError, and does nothing, unless every one of `ids` is such a cancellation.
+        Raises UsageError, and does nothing, unless each of `ids` is such a cancellation.
         """
         if not by.strip():
             raise UsageError("who closes must not be blank: it is kept with the cancellation")
@@ -119,11 +119,11 @@ class Review:
         wrong = [f"cancellation {one} {words}" for one in ids or () if (words := _not_closable(found.get(one)))]
         if wrong:
             raise UsageError("; ".join(dict.fromkeys(wrong)))
-        return await Recloser(self._database).close([*found], by)
+        return await Recloser(self._database).reclose([*found], by)
 
 
 def require_resolution(as_state: str) -> None:
-    """Raise UsageError unless a person may say that this became of a cancellation."""
+    """Raise UsageError unless a person may resolve a cancellation as this state."""
     if as_state not in RESOLUTIONS:
         raise UsageError(f"a cancellation is not resolved as {as_state!r}; known: {', '.join(RESOLUTIONS)}")
 
@@ -145,7 +145,7 @@ _WHY: dict[str | None, tuple[str, ...]] = {
 
 
 def _standing(state: str, given_up: bool) -> list[str]:
-    """Say what a state leaves open by itself."""
+    """Describe why a state needs review."""
     words = {
         State.IN_DOUBT: "in doubt: the vendor may or may not have cancelled it",
         State.REJECTED: "rejected by the vendor",
@@ -156,7 +156,7 @@ def _standing(state: str, given_up: bool) -> list[str]:
 
 
 def _not_closable(row: Any) -> str | None:
-    """Say why a cancellation's round is not closed once more."""
+    """Describe why a cancellation's round cannot be reclosed; None if it can."""
     if row is None:
         return "does not exist; `retention review list` shows what needs a person"
     if row.mode == "dry_run":
@@ -167,7 +167,7 @@ def _not_closable(row: Any) -> str | None:
 
 
 def _refusal(row: Any) -> str:
-    """Say why a cancellation that is there was not resolved."""
+    """Describe why an existing cancellation was not resolved."""
     if row.mode == "dry_run":
         return "belongs to a dry run: nothing was done that could be resolved"
     if row.state == State.RESOLVED:

@@ -1,4 +1,4 @@
-"""Schedules: up to when their times are decided, and what there is for a daemon to do."""
+"""Schedules: the times that are processed, and the work that waits for a daemon."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from retention.ledger.database import Database
 
 REQUESTED_BY = "schedule"
-"""Who asked for a scheduled run."""
+"""The requester of a scheduled run."""
 
 
 @dataclass(frozen=True, slots=True)
 class PendingWork:
-    """What one look showed. `runs` are those to work on, `untold` whether somebody has to be told something."""
+    """The result of one poll: the runs to work on, and whether a notification waits (`untold`)."""
 
     now: datetime
     runs: tuple[UUID, ...]
@@ -29,15 +29,15 @@ class PendingWork:
 
 
 class ScheduleStore:
-    """The ledger as a daemon sees it. All times are the database's."""
+    """The schedules of the ledger, for a daemon. All times are the database's."""
 
     def __init__(self, database: Database, replica: str, clocks: Clocks | None = None) -> None:
-        self._database = database.prompt()
+        self._database = database.control()
         self._replica = replica
         self._clocks = clocks
 
     async def poll(self, targets: Sequence[str]) -> PendingWork:
-        """See what there is to do; `targets` are those whom this process can tell something."""
+        """Poll the ledger for work; `targets` are the notification targets of this process."""
         began = self._clocks and self._clocks.moment()
         row = await self._database.row("schedules/poll_work", targets=list(targets))
         if self._clocks and began:
@@ -45,9 +45,9 @@ class ScheduleStore:
         return PendingWork(row.now, tuple(row.runs), row.untold)
 
     async def register(self, policy: str, schedule: str, timezone: str) -> tuple[datetime, datetime]:
-        """Begin to look after a schedule; returns up to when its times are decided, and the present moment.
+        """Register a schedule; returns the time up to which it is processed, and the present time.
 
-        A schedule that is new, or was changed, begins now: nothing of it can have been missed.
+        A new or changed schedule begins now, so none of its times can be missed.
         """
         row = await self._database.row(
             "schedules/register_schedule", policy=policy, schedule=schedule, timezone=timezone
@@ -55,7 +55,7 @@ class ScheduleStore:
         return row.processed_until, row.now
 
     async def advance(self, policy: str, schedule: str, timezone: str, until: datetime | None) -> None:
-        """Record that the schedule's times up to this one are run or missed; None: that it is looked after no more."""
+        """Mark the schedule's times up to `until` as processed; None: the schedule is no longer registered."""
         await self._database.count(
             "schedules/advance_schedule", policy=policy, schedule=schedule, timezone=timezone, until=until
         )
@@ -63,7 +63,7 @@ class ScheduleStore:
     async def record_missed(
         self, policy: str, mode: str, settings: Mapping[str, Any], times: Sequence[datetime], reason: str
     ) -> list[datetime]:
-        """Record times that passed without a run; returns those that this process recorded, the oldest first."""
+        """Record times that passed without a run; returns the times that this process recorded, oldest first."""
         rows = await self._database.rows(
             "schedules/record_missed",
             policy=policy,

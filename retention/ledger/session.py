@@ -1,4 +1,4 @@
-"""One connection: what our statements rely on is set, and long waits are told."""
+"""One connection: it sets the session settings that our statements need, and reports long waits."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 RV = TypeVar("RV")
 
-CONNECT_TIMEOUT = 5
+CONNECT_TIMEOUT_S = 5
 """Seconds."""
 
-# Every statement stands alone (autocommit) or in an explicit transaction, none is prepared by name, and nothing is
-# kept in a session that others use: so all of it works through PgBouncer in transaction mode.
+# PgBouncer in transaction mode gives each transaction another session. Each statement therefore runs alone (autocommit)
+# or in an explicit transaction, and none is prepared by name.
 CONNECTION_OPTIONS: dict[str, Any] = {
     "autocommit": True,
     "prepare_threshold": None,
     "row_factory": namedtuple_row,
     "application_name": "retention",
-    "client_encoding": "UTF8",  # whatever the environment asks for: a vendor may say anything
-    "connect_timeout": CONNECT_TIMEOUT,
-    # A host that is gone without a word is found out in half a minute, and not in the quarter of an hour that is usual.
+    "client_encoding": "UTF8",  # never the environment's: a vendor's text may have any character
+    "connect_timeout": CONNECT_TIMEOUT_S,
+    # A dead host is detected in half a minute instead of the usual quarter of an hour.
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 4,
@@ -42,20 +42,19 @@ CONNECTION_OPTIONS: dict[str, Any] = {
 _SNAPSHOT: LiteralString = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY NOT DEFERRABLE"
 _WRITES: LiteralString = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE NOT DEFERRABLE"
 _READS: LiteralString = "BEGIN ISOLATION LEVEL READ COMMITTED NOT DEFERRABLE"
-"""On a standby, which refuses the other, and not what only reads."""
+"""For a standby, which accepts only transactions that read."""
 
 
 class Session(psycopg.AsyncConnection[Any]):
-    """A connection on which nothing depends on the defaults of the operator's server, database or role.
+    """A connection that is independent of the defaults of the operator's server, database and role.
 
-    What our statements rely on is set once, for the session. Where a pooler stands between, each transaction may be in
-    another session, which others use as well: there it is set at the begin of each transaction, and each statement has
-    one (`framed`).
+    It sets its settings once per session. Behind a pooler each transaction may use another, shared session: there it
+    sets them at the start of each transaction, and each statement has a transaction (`with_settings`).
     """
 
     waits = LockWaits()
-    doing: str | None = None
-    """The statement that is sent, by its name; None for BEGIN, COMMIT and the like."""
+    statement: str | None = None
+    """The name of the running statement; None for BEGIN, COMMIT and the like."""
     pooled = False
     standby = False
 
@@ -63,23 +62,23 @@ class Session(psycopg.AsyncConnection[Any]):
     async def connect(  # type: ignore[override]
         cls, conninfo: str = "", *, waits: LockWaits | None = None, **options: Any
     ) -> Self:
-        """Connect, and set what our statements rely on. `waits` tells of whatever takes long."""
+        """Connect and apply our settings. `waits` reports long waits."""
         waits = waits or LockWaits()
-        with waits.told(CONNECTING):
+        with waits.watch(CONNECTING):
             session = await super().connect(conninfo, **options)
         session.waits = waits
         try:
-            await session.take_hold()
+            await session.apply_settings()
         except BaseException:
             await session.close()
             raise
         return session
 
-    async def take_hold(self) -> None:
-        """Set what our statements rely on, and find out who answers."""
+    async def apply_settings(self) -> None:
+        """Apply our settings, and detect a pooler and a standby."""
         values = {"pid": self.info.backend_pid}
         async with self.cursor(row_factory=tuple_row) as cursor:
-            if psycopg.AsyncPipeline.is_supported():  # one message: no limit of the session's holds for any of it
+            if psycopg.AsyncPipeline.is_supported():  # one message: no limit of the session applies to it
                 async with self.pipeline():
                     await self.execute("BEGIN")
                     await self.execute("SET LOCAL statement_timeout = 0")
@@ -90,33 +89,33 @@ class Session(psycopg.AsyncConnection[Any]):
             [(self.pooled, self.standby, _)] = await cursor.fetchall()
 
     async def wait(self, gen: PQGen[RV], *how: Any, **named: Any) -> RV:
-        """Wait for the server, as every statement does; tell of it where that takes long."""
-        with self.waits.told(self.doing, self):
+        """Wait for the server, as every statement does, and report a long wait."""
+        with self.waits.watch(self.statement, self):
             return await super().wait(gen, *how, **named)
 
     @contextmanager
-    def at(self, name: str) -> Iterator[None]:
-        """Call what is done within it by this name, should it take long."""
-        self.doing = name
+    def naming(self, name: str) -> Iterator[None]:
+        """Name the statements of this context, for reports of long waits."""
+        self.statement = name
         try:
             yield
         finally:
-            self.doing = None
+            self.statement = None
 
     @asynccontextmanager
-    async def framed(self) -> AsyncIterator[None]:
-        """Give what is done within it a transaction where its settings hold only for one."""
+    async def with_settings(self) -> AsyncIterator[None]:
+        """Behind a pooler, open a transaction that has our settings; else do nothing."""
         if not self.pooled:
             yield
             return
-        async with self.begun():
+        async with self.transaction_with_settings():
             yield
 
     @asynccontextmanager
-    async def begun(self, *, snapshot: bool = False) -> AsyncIterator[None]:
-        """Be in a transaction in which what our statements rely on holds; with `snapshot` all see the same moment."""
+    async def transaction_with_settings(self, *, snapshot: bool = False) -> AsyncIterator[None]:
+        """Open a transaction that has our settings; with `snapshot` all its statements see the same moment."""
         if self.pooled:
-            async with self._begun_pooled(_SNAPSHOT if snapshot else _READS if self.standby else _WRITES):
+            async with self._pooled_transaction(_SNAPSHOT if snapshot else _READS if self.standby else _WRITES):
                 yield
             return
         async with self.transaction():
@@ -125,12 +124,12 @@ class Session(psycopg.AsyncConnection[Any]):
             yield
 
     @asynccontextmanager
-    async def _begun_pooled(self, begin: LiteralString) -> AsyncIterator[None]:
-        """Begin, and set what our statements rely on, all in one message: the session's own limits hold until then."""
+    async def _pooled_transaction(self, begin: LiteralString) -> AsyncIterator[None]:
+        """Begin and apply our settings in one message, because the session's own limits apply until then."""
         try:
             await self.execute(begin + "; SET LOCAL statement_timeout = 0;" + query("session/begin_pooled"))
         except psycopg.errors.FeatureNotSupported as error:
-            self.standby = True  # the pooler leads to another server now
+            self.standby = True  # the pooler now connects to another server
             raise ReadOnlyError(f"the server is a standby now: {first_line(error)}") from error
         try:
             yield
@@ -140,6 +139,6 @@ class Session(psycopg.AsyncConnection[Any]):
             raise
         await self.execute("COMMIT")
 
-    async def undo(self) -> None:
-        """Within a transaction, undo what the operator's function has set."""
+    async def reset_settings(self) -> None:
+        """Within a transaction, reset the settings that the operator's function changed."""
         await self.execute(query("session/reset_pooled" if self.pooled else "session/reset_session"))

@@ -1,4 +1,4 @@
-"""Settlements: what came of requests, written together with the operator's own table, and kept until it is."""
+"""Settlements: the outcomes of requests, written in one transaction with the operator's `close_rounds`."""
 
 from __future__ import annotations
 
@@ -8,40 +8,33 @@ import orjson
 
 from retention.core.evidence.discrepancies import Payment
 from retention.core.model import CANCELLED_STATES
-from retention.core.sending.pacing import LOOK_GOOD_S
 from retention.ledger.results import SettledBatch, SettledRow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from uuid import UUID
 
-    from retention.core.model import Claim, Settlement
-    from retention.core.sending.pacing import DatabaseClock
+    from retention.core.model import Settlement
     from retention.ledger.database import Database
-
-KEPT = 10.0
-"""Seconds for which a claim stays this process's whose request is on its way, or whose reply is not written yet."""
 
 
 class Settlements:
-    """The settlements of one process at work on one run."""
+    """Writes the settlements of one process in one run."""
 
-    def __init__(self, database: Database, run_id: UUID, replica: str, clock: DatabaseClock) -> None:
-        self._database = database.at_work()
-        self._control = database.prompt()
+    def __init__(self, database: Database, run_id: UUID) -> None:
+        self._database = database.bulk()
+        self._control = database.control()
         self._run_id = run_id
-        self._replica = replica
-        self._clock = clock
 
-    async def settle(
+    async def settle_replies(
         self, batch: Sequence[Settlement], close_error: str | None = None, *, again: bool = False
     ) -> SettledBatch:
-        """Write a batch, of which no two are for the same cancellation; `again`, where an earlier try may have done it.
+        """Write a batch with at most one settlement per cancellation; `again`: an earlier try may have written it.
 
-        With `close_error` the operator's function is not called, and the words go to `detail`.
+        With `close_error` the operator's function is not called, and that text goes to `detail`.
         """
-        async with self._database.foreign(
-            # Naming a function that is gone, or may not be called, is refused though it is not called.
+        async with self._database.operator_call(
+            # PostgreSQL refuses a statement that names a missing or forbidden function even if it does not call it.
             "settlements/settle_replies" if close_error is None else "settlements/settle_without_closing",
             run_id=self._run_id,
             close_error=close_error,
@@ -51,37 +44,13 @@ class Settlements:
             settled = _settled(rows, {item.claim.uuid: item for item in batch})
             if close_error is not None or not (closed := _closed(settled, batch)):
                 return settled
-            # A statement of its own, so that it sees what the function has done.
+            # Only a second statement sees the changes that the function made.
             left_open = await transaction.rows("settlements/mark_left_open", run_id=self._run_id, ids=closed)
         return settled if not left_open else _with_left_open(settled, left_open)
 
     async def writable(self) -> bool:
-        """Whether another statement would be answered just now. Raises one of AWAY."""
+        """Whether the database accepts writes now. Raises one of UNAVAILABLE."""
         return await self._control.writable()
-
-    async def keep(self, claims: Sequence[Claim]) -> None:
-        """Let nobody take these for lost: their requests are on their way, or their replies are not written yet."""
-        await self._control.count(
-            "claims/extend_leases",
-            ids=[claim.cancellation_id for claim in claims],
-            uuids=[claim.uuid for claim in claims],
-            kept=KEPT,
-        )
-
-    async def restore(self, claims: Sequence[Claim]) -> dict[str, int | None]:
-        """Put attempts on record again whose commit the database has lost; those that it still has are left alone.
-
-        Returns, for each attempt that was missing, the cancellation that it belongs to; None where the ledger does not
-        have the round any more.
-        """
-        rows = await self._database.tuples(
-            "claims/restore_attempts",
-            run_id=self._run_id,
-            replica=self._replica,
-            claims=orjson.dumps([_claim_row(claim, self._clock.ahead or 0.0) for claim in claims]).decode(),
-            kept=KEPT,
-        )
-        return dict(rows)
 
 
 def _settled(rows: Sequence[tuple[Any, ...]], by_uuid: Mapping[str, Settlement]) -> SettledBatch:
@@ -100,7 +69,7 @@ def _settled(rows: Sequence[tuple[Any, ...]], by_uuid: Mapping[str, Settlement])
 
 
 def _closed(settled: SettledBatch, batch: Sequence[Settlement]) -> list[int]:
-    """The cancellations whose rounds the function says it has closed."""
+    """Find the cancellations whose rounds the function reports as closed."""
     return [
         item.claim.cancellation_id
         for item in batch
@@ -111,29 +80,15 @@ def _closed(settled: SettledBatch, batch: Sequence[Settlement]) -> list[int]:
 
 
 def _with_left_open(settled: SettledBatch, left_open: Sequence[Any]) -> SettledBatch:
-    """The same, where the operator's view still has rounds that the function has returned."""
+    """Mark as conflicts the rounds that the function reported as closed and the operator's view still shows."""
     written = settled.written | {
         row.uuid: settled.written[row.uuid]._replace(conflict=True) for row in left_open if row.uuid in settled.written
     }
     return settled._replace(written=written, refused_closings=left_open[0].refused_closings)
 
 
-def _claim_row(claim: Claim, clock_offset_s: float) -> dict[str, object]:
-    """A claim as the statement reads it; `claimed_at` in Unix seconds of the database's clock."""
-    return {
-        "id": claim.cancellation_id,
-        "uuid": claim.uuid,
-        "kind": claim.kind,
-        "partner": claim.partner,
-        "round_id": claim.round_id,
-        "user_id": claim.user_id,
-        "claimed_at": claim.leave_by - LOOK_GOOD_S + clock_offset_s,
-        "may_have_taken_effect": claim.doubtful,
-    }
-
-
 def settlement_row(item: Settlement) -> dict[str, object]:
-    """A settlement as the statement reads it. An amount becomes text, and never a float; what is not there is NULL."""
+    """A settlement as the statement reads it. An amount becomes text, never a float; a missing value becomes NULL."""
     claim = item.claim
     row: dict[str, object] = {
         "id": claim.cancellation_id,
@@ -149,10 +104,10 @@ def settlement_row(item: Settlement) -> dict[str, object]:
         "currency": item.currency,
         "amount": item.amount,
         "transaction_id": item.transaction_id,
-        "may_have_taken_effect": item.doubtful,
-        "refusal_pending_probe": item.refused,
+        "may_have_taken_effect": item.may_have_taken_effect,
+        "refusal_pending_probe": item.refusal_pending_probe,
     }
-    # Left out where there is none, as nearly always: the database reads what it is given word by word.
+    # Rare values are left out, because the database's JSON parser costs time for each key.
     for name in ("detail", "due_in", "failed", "review"):
         if (value := getattr(item, name)) is not None:
             row[name] = value
@@ -163,5 +118,5 @@ def settlement_row(item: Settlement) -> dict[str, object]:
 
 
 def promised(item: Settlement) -> Payment:
-    """What the vendor promised."""
+    """The refund that the vendor promised."""
     return Payment(item.amount, item.currency, item.transaction_id)

@@ -1,4 +1,4 @@
-"""On which terms a partner's rounds are claimed."""
+"""The terms of a partner's claims."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from retention.core.model import Kind
 
 SETTLE_MARGIN_S = 5.0
-"""Seconds that a lease reaches beyond slot and timeout, for the reply to be written."""
+"""Seconds of a lease beyond slot and timeout, for writing the reply."""
 
 
 @dataclass(frozen=True, slots=True)
 class PartnerTerms:
     """One partner's terms for claims; rates in requests per second, `timeout` and `max_pause` in seconds.
 
-    `ask_first`: a round is only claimed for a cancel soon after the vendor has said that it is in progress.
-    `max_pause`: the longest pause that the vendor's Retry-After may ask for.
+    `ask_first`: a cancel needs a recent probe that found the round in progress. `max_pause`: the longest pause that the
+    vendor's Retry-After may ask for.
     """
 
     partner: str
@@ -29,12 +29,12 @@ class PartnerTerms:
 
     @property
     def lease(self) -> float:
-        """Seconds from a request's slot during which nobody else acts on its round."""
+        """Seconds from a request's slot during which no other process acts on its round."""
         return self.timeout + SETTLE_MARGIN_S
 
     @property
     def cancels_per_second(self) -> float:
-        """How many rounds can be cancelled in a second, at the most."""
+        """The highest number of cancelled rounds per second."""
         return min(self.rate, self.rate_of(Kind.STATUS)) if self.ask_first else self.rate
 
     def rate_of(self, kind: Kind) -> float:

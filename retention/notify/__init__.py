@@ -1,1 +1,1 @@
-"""Tells people what they must know, by signed webhooks and through apprise."""
+"""Delivers notifications, by signed webhooks and through apprise."""

@@ -1,4 +1,8 @@
-"""Chat and mail, through apprise."""
+"""Delivers notifications by chat and mail, through apprise.
+
+apprise runs in a daemon thread, because an executor thread would delay the end of the process. It follows no redirect:
+a redirected POST becomes a GET, and would count as delivered.
+"""
 
 from __future__ import annotations
 
@@ -11,32 +15,28 @@ if TYPE_CHECKING:
     from asyncio import Future
 
 TIMEOUT_S = 30.0
-"""Seconds for one try. Mail servers take their time."""
+"""Seconds for one delivery: mail servers are slow."""
 
 
 class AppriseChannel:
-    """Sends messages to any service that apprise knows."""
+    """Sends messages to any service that apprise supports."""
 
     def __init__(self, timeout: float = TIMEOUT_S) -> None:
         self._timeout = timeout
 
     async def send(self, url: str, title: str, text: str) -> str | None:
-        """Send a message once. Returns None where it was taken, else why not, in words that name no address.
-
-        It is done in a thread that nobody waits for longer than the timeout, nor at the end of the process: what
-        asyncio and concurrent.futures provide would hold up both.
-        """
+        """Send a message once; returns None if the service took it, else the problem, without the secret address."""
         loop = asyncio.get_running_loop()
         done: Future[str | None] = loop.create_future()
 
-        def settle(problem: str | None) -> None:
+        def resolve(problem: str | None) -> None:
             if not done.done():
                 done.set_result(problem)
 
         def work() -> None:
             problem = _send(url, title, text)
-            with suppress(RuntimeError):  # the loop has ended meanwhile
-                loop.call_soon_threadsafe(settle, problem)
+            with suppress(RuntimeError):  # the event loop has ended meanwhile
+                loop.call_soon_threadsafe(resolve, problem)
 
         threading.Thread(target=work, name="retention-chat", daemon=True).start()
         try:
@@ -51,7 +51,7 @@ def _send(url: str, title: str, text: str) -> str | None:
     except ImportError:
         return "apprise is not installed: pip install 'retention[notify]'"
     try:
-        # No plugins, storage or threads of its own. A redirected POST becomes a GET, which would pass for delivered.
+        # apprise gets no plugins, storage or threads of its own.
         asset = apprise.AppriseAsset(
             app_id="retention", async_mode=False, http_redirects=False, interpret_emojis=False, service_timeout=0
         )
@@ -63,6 +63,6 @@ def _send(url: str, title: str, text: str) -> str | None:
         taken = sender.notify(
             title=title, body=text, body_format=apprise.NotifyFormat.TEXT, notify_type=apprise.NotifyType.WARNING
         )
-    except Exception as error:  # noqa: BLE001 - a hundred plugins, and what they raise may quote the address
+    except Exception as error:  # noqa: BLE001 - a hundred plugins raise anything, and may quote the address
         return f"apprise failed: {type(error).__name__}"
     return None if taken else "the service did not take it"

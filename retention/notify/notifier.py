@@ -1,4 +1,9 @@
-"""Makes the notifications that are due, and sends them to whoever is to have them."""
+"""Creates the notifications that are due, and delivers them to their targets.
+
+Notifications are an outbox that is filled by polling: a run's row says whether people were notified of it, so the
+statements that change runs know nothing of notifications. A delivery is leased before it is sent, so it arrives at
+least once, each time with the same id and bytes.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +28,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 DELIVERIES_PER_CLAIM = 4
-"""Deliveries to one target. All that are claimed are sent at once, so none waits while its lease runs out."""
+"""Deliveries to one target that are claimed together. All are sent at once, so that no lease expires in a queue."""
 
 
 @dataclass(frozen=True, slots=True)
 class NotifierCounts:
-    """What one pass came to: notifications made; deliveries that succeeded, that failed, and that were given up."""
+    """The results of one pass: created notifications; deliveries that succeeded, failed, and were given up."""
 
     created: int = 0
     delivered: int = 0
@@ -37,47 +42,48 @@ class NotifierCounts:
 
 
 class Notifier:
-    """One for each process; any number of them work together. `targets` is asked anew in each pass."""
+    """Each process may have one: they share the outbox. `targets` gives the configured targets at each pass."""
 
     def __init__(
         self,
-        notices: NotificationOutbox,
+        outbox: NotificationOutbox,
         targets: Callable[[], Mapping[str, Target]],
         webhook: Webhook,
-        chat: AppriseChannel,
+        apprise: AppriseChannel,
         log: FilteringBoundLogger,
     ) -> None:
-        self._outbox = notices
+        self._outbox = outbox
         self._targets = targets
         self._webhook = webhook
-        self._apprise = chat
+        self._apprise = apprise
         self._log = log
 
     async def run_once(self) -> NotifierCounts:
-        """Tell what has come up, and try what is due. Being cancelled in the middle loses nothing.
+        """Create the notifications that are due, and try the deliveries that are due; a cancellation loses nothing.
 
-        Raises what the database raises; by then each target has been tried as far as possible.
+        Raises the database's errors, after every target was tried as far as possible.
         """
         targets = dict(self._targets())
-        notices = await self._outbox.collect({name: target.events for name, target in targets.items()})
-        for notice in notices:
+        notifications = await self._outbox.collect({name: target.events for name, target in targets.items()})
+        for notification in notifications:
             self._log.info(
                 "notification.created",
-                notice=notice.event,
-                notification_id=str(notice.notification_id),
-                run_id=str(notice.run_id),
-                policy=notice.policy,
-                targets=list(notice.targets),
+                notice=notification.event,
+                notification_id=str(notification.notification_id),
+                run_id=str(notification.run_id),
+                policy=notification.policy,
+                targets=list(notification.targets),
             )
         abandoned = await self._outbox.abandon(targets)
         for delivery in abandoned:
             self._log.error("notification.given_up", problem=delivery.problem, **_log_fields(delivery))
-        # Each target by itself: one that hangs holds up no other.
-        tried = [tries for lane in await _gather(map(self._deliver_due, targets.values())) for tries in lane]
-        return NotifierCounts(len(notices), tried.count(True), tried.count(False), len(abandoned))
+        # Targets are served concurrently, so that one that hangs does not delay the others.
+        served = await _gather(map(self._deliver_due, targets.values()))
+        tried = [delivered for of_target in served for delivered in of_target]
+        return NotifierCounts(len(notifications), tried.count(True), tried.count(False), len(abandoned))
 
     async def _deliver_due(self, target: Target) -> list[bool]:
-        """Try the target's deliveries until none is due, or it takes none: then the others would not fare better."""
+        """Try the target's due deliveries; stop early when a whole batch fails, because the next would fail too."""
         tried: list[bool] = []
         while deliveries := await self._outbox.claim(target.name, DELIVERIES_PER_CLAIM):
             batch = await _gather(self._deliver(target, delivery) for delivery in deliveries)
@@ -92,13 +98,13 @@ class Notifier:
             await self._outbox.delivered(delivery)
             self._log.info("notification.delivered", **_log_fields(delivery))
             return True
-        spread = random.random()  # noqa: S311 - spreads retries, guards nothing
+        spread = random.random()  # noqa: S311 - spreads retries, protects nothing
         await self._outbox.undelivered(delivery, problem, retry_pause(delivery.tries, spread))
         self._log.warning("notification.failed", problem=problem, **_log_fields(delivery))
         return False
 
     async def _send(self, target: Target, delivery: Delivery) -> str | None:
-        """Send it once; returns None, or why it failed. Secrets are read now: they may stand in files that change."""
+        """Send it once; returns None, or the problem. Secrets are read now, because their files may change."""
         if target.webhook and target.signing_key:
             url, key = target.webhook.reveal(), target.signing_key.reveal()
             return await self._webhook.post(url, key, str(delivery.notification_id), delivery.body)
@@ -106,13 +112,13 @@ class Notifier:
         return await self._apprise.send(target.apprise.reveal(), *chat_message(delivery.event, delivery.body))
 
 
-async def _gather(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """Do all of them, each to its end; raise then what the first that failed has raised."""
-    ended = await asyncio.gather(*works, return_exceptions=True)
-    for one in ended:
-        if isinstance(one, BaseException):
-            raise one
-    return cast("list[T]", ended)
+async def _gather(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Run all coroutines to their ends, then raise the error of the first that failed."""
+    results = await asyncio.gather(*coroutines, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return cast("list[T]", results)
 
 
 def _log_fields(delivery: Delivery) -> dict[str, Any]:

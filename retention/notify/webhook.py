@@ -1,4 +1,4 @@
-"""Signed webhooks, as https://www.standardwebhooks.com has them."""
+"""Delivers notifications by webhooks, signed as https://www.standardwebhooks.com specifies."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import aiohttp
 
 from retention.core.notifications.signature import signature, signing_key
 from retention.core.sending.wire import SUCCESS
-from retention.vendor_api.network_errors import why_not_connected, why_unclear
+from retention.network_errors import why_not_connected, why_unclear
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 TIMEOUT_S = 10.0
-"""Seconds for one try, from the connection to the status."""
+"""Seconds for one delivery, from the connection to the status."""
 
 
 class Webhook:
-    """Posts messages. TLS is verified, no redirect is followed, and no proxy taken from the environment."""
+    """Posts messages: verifies TLS, follows no redirect, and uses no proxy of the environment."""
 
     def __init__(self, timeout: float = TIMEOUT_S, clock: Callable[[], float] = time.time) -> None:
         self._timeout = aiohttp.ClientTimeout(total=timeout)
@@ -28,7 +28,7 @@ class Webhook:
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
-            # Messages are rare: a connection that was kept would be found closed by then.
+            # Messages are rare: a connection that is kept open would be closed by the next one.
             connector=aiohttp.TCPConnector(force_close=True),
             timeout=self._timeout,
             headers={"Content-Type": "application/json", "User-Agent": "retention"},
@@ -42,7 +42,7 @@ class Webhook:
             await self._session.close()
 
     async def post(self, url: str, key: str, message_id: str, body: str) -> str | None:
-        """Send a message once. Returns None where it was taken, else why not, in words that name no address."""
+        """Send a message once; returns None if the receiver took it, else the problem, without the secret address."""
         assert self._session is not None
         data, timestamp = body.encode(), int(self._clock())
         headers = {

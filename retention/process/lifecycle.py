@@ -87,7 +87,7 @@ def finish(code: int) -> int:
             code = code or UnprintedError.exit_code
     err.finish(READER_TIMEOUT_S)
     if err.lost and out.problem is None and not _result_is_for_machine:
-        why = problem_text(err.problem) if err.problem else "nobody reads it"
+        why = problem_text(err.problem) if err.problem else "no reader takes it"
         out.blocking = False
         out.writelines(f"{line}\n" for line in _told_lines)
         out.write(f"warning: stderr: {why}; lines that are lost: {err.lost}\n")

@@ -2,8 +2,8 @@
 
 A stream writes UTF-8. A reader that is gone, slow or out of space never stops the work of a command: no write blocks
 while the command works. Other processes share the inherited descriptors, so they stay as they are. A pipe or terminal
-is opened a second time through /proc, because O_NONBLOCK belongs to the open file and would affect every process that
-shares it. Sockets are written with MSG_DONTWAIT.
+is opened a second time through /proc: O_NONBLOCK belongs to the open file, so it would affect every process that shares
+it. Sockets are written with MSG_DONTWAIT.
 
 A thread holds the output that the reader does not take. Log lines beyond LOG_LIMIT_BYTES are dropped and counted
 (`log.dropped`). Files are written as before: a log line costs as much as with Python's own stream (6.1 us).
@@ -135,7 +135,7 @@ class Stream(io.TextIOBase):
             drain.join(seconds)
         with self._lock:
             if self._queue:
-                self._fail(TimeoutError(errno.ETIMEDOUT, "nobody reads it"), b"")
+                self._fail(TimeoutError(errno.ETIMEDOUT, "no reader takes it"), b"")
                 self._given_up = True
 
     def close(self) -> None:
@@ -190,7 +190,7 @@ class Stream(io.TextIOBase):
         except RuntimeError:  # no thread can be started
             with self._lock:
                 self._writer = None
-                self._fail(BlockingIOError(errno.EAGAIN, "nobody reads it"), b"")
+                self._fail(BlockingIOError(errno.EAGAIN, "no reader takes it"), b"")
 
     def _enqueue(self, data: bytes) -> None:
         """Keep data for the reader. After one dropped line all are dropped, and one notice stands for them."""

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from retention.core.planning.holds import Hold
-    from retention.ledger.holds import Pause
     from retention.ledger.reclosing import Reclosed
     from retention.ledger.review import ReviewItem
     from retention.reports.report import Report, ReportRound, Total
@@ -125,14 +124,6 @@ def print_holds(holds: Sequence[Hold], file: TextIO | None = None) -> None:
         for hold in holds
     ]
     _print_list(columns, rows, "no holds", file)
-
-
-def print_pauses(pauses: Sequence[Pause], file: TextIO | None = None) -> None:
-    """Print the pauses that stand."""
-    rows = [(pause.partner or "all", pause.reason, pause.paused_by, moment(pause.paused_at)) for pause in pauses]
-    _print_list(
-        (Column("partner"), Column("reason", prose=True), Column("by"), Column("since")), rows, "nobody is paused", file
-    )
 
 
 def print_reviews(items: Sequence[ReviewItem], file: TextIO | None = None) -> None:

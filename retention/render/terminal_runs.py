@@ -38,9 +38,9 @@ _LEFT_OUT = {
 
 _OPEN_ENDS = {
     "conflicts": "cancelled, and not closed at the operator's; `retention review list` says why",
-    "discrepancies": "with a refund that differs from what the operator has on record",
+    "discrepancies": "with a refund that differs from the operator's record",
     "incomplete": "with a reply that lacks amount, currency or transaction",
-    "to_review": "not called, and for a person to look at",
+    "to_review": "not called, and waiting for a person",
 }
 
 _PLAN = (
@@ -166,7 +166,7 @@ def _result_lines(document: Mapping[str, Any]) -> Iterator[str]:
     if (document["status"], document["halt_reason"]) == ("cancelled", NOT_CONFIRMED):
         yield f"nothing was cancelled: run {document['run_id']} is not confirmed, and the next run has its rounds"
         return
-    dry = ", dry run: nobody was called" if document["mode"] == "dry_run" else ""
+    dry = ", dry run: no calls" if document["mode"] == "dry_run" else ""
     yield f"run {document['run_id']} of policy {document['policy']}: {document['status']}{dry}"
     if document["halt_reason"]:
         yield f"  {document['halt_reason']}"

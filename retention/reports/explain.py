@@ -9,7 +9,7 @@ from retention.core.evidence.discrepancies import discrepancies_of
 from retention.core.model import OpenRound, State
 from retention.core.planning.eligibility import CurrentRow, LedgerFacts, explain_eligibility
 from retention.core.planning.holds import Hold
-from retention.ledger.operator_view import reading_the_view
+from retention.ledger.operator_view import reading_view
 from retention.reports.round_history import Attempt, Cancellation, RoundHistory
 
 if TYPE_CHECKING:
@@ -26,12 +26,12 @@ async def explain(
     key = {"partner": partner, "round_id": round_id}
     async with database.transaction(snapshot=True) as transaction:
         as_of = (await transaction.row("clocks/get_time")).now
-        with reading_the_view():
+        with reading_view():
             open_rows = await transaction.rows("reports/get_open_round", **key)
         rows = await transaction.rows("reports/list_round_cancellations", as_of=as_of, **key)
-        attempts = [Attempt(*row) for row in await transaction.rows("reports/list_round_attempts", **key)]
-        holds = tuple(Hold(*row) for row in await transaction.rows("reports/list_round_holds", **key))
-    open_round = OpenRound(*open_rows[0]) if open_rows else None
+        attempts = [Attempt(**row._asdict()) for row in await transaction.rows("reports/list_round_attempts", **key)]
+        holds = tuple(Hold(**row._asdict()) for row in await transaction.rows("reports/list_round_holds", **key))
+    open_round = OpenRound(**open_rows[0]._asdict()) if open_rows else None
     endings = sum(row.state in _COUNTED_FOR_MAX_RUNS for row in rows)
     facts = LedgerFacts(holds, _current_row(rows), endings, len(open_rows))
     return RoundHistory(

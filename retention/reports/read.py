@@ -1,7 +1,7 @@
 """Reads a report from the ledger, as of one moment, and in constant memory.
 
-A report waits for settlements that are being written: a settlement carries the time at which its transaction began, and
-may commit after the period's end. `pg_locks` shows every role the open writers. After half a minute the report is
+A settlement carries the time at which its transaction began, and may commit after the period's end. So a report waits
+for settlements that are being written. `pg_locks` shows every role the open writers. After half a minute the report is
 refused: it is never made without them.
 """
 
@@ -49,7 +49,7 @@ async def read_report(database: Database, selection: Selection) -> AsyncIterator
         await _wait_for_writers(database, selection.end)
     async with database.transaction(snapshot=True) as transaction:
         generated_at = (await transaction.row("clocks/get_time")).now
-        totals = tuple(Total(*row) for row in await transaction.rows("reports/sum_report_totals", **values))
+        totals = tuple(_total(row) for row in await transaction.rows("reports/sum_report_totals", **values))
         rows = transaction.stream("reports/list_report_rounds", **values)
         async with aclosing(rows), aclosing(_rounds(rows)) as rounds:
             yield Report(selection, generated_at, totals, rounds)
@@ -84,6 +84,17 @@ async def _writers(database: Database) -> set[str]:
 async def _rounds(rows: AsyncIterator[Any]) -> AsyncGenerator[ReportRound, None]:
     async for row in rows:
         yield _round(row)
+
+
+def _total(row: Any) -> Total:
+    return Total(
+        market=row.market,
+        outcome=row.outcome,
+        currency=row.currency,
+        count=row.rounds,
+        amount=row.amount,
+        stake=row.stake,
+    )
 
 
 def _round(row: Any) -> ReportRound:

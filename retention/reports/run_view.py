@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from retention.core.model import State
     from retention.core.planning.plan import Plan
     from retention.core.runs.summary import Summary
-    from retention.ledger.holds import Pause
+    from retention.ledger.pauses import Pause
     from retention.ledger.run_record import RunRecord
     from retention.runs.model import RunResult
     from retention.settings.model import Policy

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 async def close_run(parts: RunParts, run_id: UUID, by: str, note: str) -> ClosedRun:
     """Close a run for the person `by`. Raises UsageError where there is no such run, or it has ended."""
-    closed = await parts.ledger.close(run_id, parts.replica, f"closed by {by}: {note}")
+    closed = await parts.ledger.close_run(run_id, parts.replica, f"closed by {by}: {note}")
     if closed is None:
         raise no_such_run(run_id)
     if not closed.done:
@@ -40,6 +40,6 @@ async def close_run(parts: RunParts, run_id: UUID, by: str, note: str) -> Closed
 
 async def close_unconfirmed(parts: RunParts, run_id: UUID, log: FilteringBoundLogger, plan: Plan) -> RunResult:
     """Close a run whose plan no person confirmed. This is no failure: its exit code is 0, or the signal's."""
-    await parts.ledger.close(run_id, parts.replica, NOT_CONFIRMED)
+    await parts.ledger.close_run(run_id, parts.replica, NOT_CONFIRMED)
     log.info("run.closed", reason=NOT_CONFIRMED)
-    return RunResult(await parts.ledger.summary(run_id), parts.signal_code() or ExitCode.DONE, plan)
+    return RunResult(await parts.ledger.summarize_run(run_id), parts.signal_code() or ExitCode.DONE, plan)

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from retention.engine.engine import EngineResult
     from retention.exit_codes import ExitCode
     from retention.ledger.claims import PartnerTerms
-    from retention.ledger.holds import Controls
+    from retention.ledger.pauses import Pauses
+    from retention.ledger.plans import Plans
     from retention.ledger.runs import RunLedger
     from retention.ledger.stalled_runs import StalledRuns
     from retention.settings.model import Policy
@@ -50,8 +51,9 @@ class RunParts:
     """
 
     ledger: RunLedger
+    plans: Plans
     stalls: StalledRuns
-    controls: Controls
+    pauses: Pauses
     replica: str
     work: Work
     check_configured: Callable[[Policy], None]

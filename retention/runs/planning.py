@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from retention.core.runs.halt_cause import HaltCause
 from retention.core.text import time_text
 from retention.errors import ViewError
-from retention.ledger.runs import RunRequest
+from retention.ledger.plans import RunRequest
 from retention.runs.model import Planned
 from retention.runs.narrowing import CONFIGURED
 
@@ -32,7 +32,7 @@ class Planning:
 
     def __init__(self, parts: RunParts) -> None:
         self._parts = parts
-        self._ledger = parts.ledger
+        self._plans = parts.plans
         self._log = parts.log
 
     async def plan(
@@ -59,12 +59,12 @@ class Planning:
             policy.max_rounds,
         )
         limit = self._parts.clock_limit(policy.name)
-        await self._ledger.checked_now(limit)
-        for correction in await self._ledger.correct_times(limit):
+        await self._plans.clock.require_time(limit)
+        for correction in await self._plans.clock.correct_ledger_times(limit):
             self._log_correction(correction)
-        log_stalled(self._log, await self._parts.stalls.find())
+        log_stalled(self._log, await self._parts.stalls.mark_stalled_runs())
         try:
-            plan = await self._ledger.create(request, scope, terms, limit, self._log_correction)
+            plan = await self._plans.create_run(request, scope, terms, limit, self._log_correction)
         except ViewError as error:
             if requested.scheduled_for is None:
                 raise
@@ -72,12 +72,12 @@ class Planning:
         else:
             if plan is None:
                 return None
-            log_stalled(self._log, await self._parts.stalls.end_interrupted())
-            elsewhere = await self._parts.stalls.other_runs(policy.name, scope, plan.as_of, request.run_id)
+            log_stalled(self._log, await self._parts.stalls.end_interrupted_runs())
+            elsewhere = await self._parts.stalls.list_overlapping_runs(policy.name, scope, plan.as_of, request.run_id)
             plan = replace(plan, elsewhere=elsewhere)
             self._log_plan(request.run_id, policy, plan)
             return Planned(request.run_id, policy, plan)
-        if await self._ledger.record_failure(request, reason):
+        if await self._plans.record_failed_run(request, reason):
             self._log.error("run.failed", run_id=str(request.run_id), policy=policy.name, halt_reason=reason)
         return None
 
@@ -92,7 +92,7 @@ class Planning:
             return None
         max_rounds = None if override or HaltCause.MAX_ROUNDS in overridden else policy.max_rounds
         scope, terms = self._parts.scope(policy, record.settings.get("limit"))
-        plan = await self._ledger.write_plan(
+        plan = await self._plans.write_plan(
             record.run_id, scope, terms, max_rounds, self._parts.clock_limit(policy.name), self._log_correction
         )
         if plan is not None:

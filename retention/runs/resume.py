@@ -90,17 +90,17 @@ class RunResumer:
         if changes := self._stricter(run):
             detail = "; ".join(changes)
             run.log.warning("run.policy_stricter", detail=detail, requested_by=by)
-            await self._ledger.override(run_id, HaltCause.STRICTER.value, detail, by)
+            await self._ledger.add_override(run_id, HaltCause.STRICTER.value, detail, by)
         overridden = run.record.overridden_rails
         plan = await self._planning.complete(run.record, run.policy, overridden, override=bool(override))
         tripped = await self._tripped(run)
         if override:
             await self._override(run, tripped, override, by)
-            run, tripped = replace(run, record=await self._ledger.require(run_id)), []
+            run, tripped = replace(run, record=await self._ledger.require_run(run_id)), []
         return await self._start_again(run, tripped, plan, again=True)
 
     async def _load(self, run_id: UUID) -> _StoredRun:
-        record = await self._ledger.require(run_id)
+        record = await self._ledger.require_run(run_id)
         policy = stored_policy(run_id, record.settings)
         return _StoredRun(record, policy, self._parts.log.bind(run_id=str(run_id), policy=policy.name))
 
@@ -123,12 +123,12 @@ class RunResumer:
             halted = run.record.halt_reason or run.record.status
             raise UsageError(f"run {run.run_id} is not halted by a rail ({halted}); resume it as it is")
         for rail in rails:
-            await self._ledger.override(run.run_id, rail, reason, by)
+            await self._ledger.add_override(run.run_id, rail, reason, by)
             run.log.warning("run.overridden", rail=rail, requested_by=by, reason=reason)
 
     async def _tripped(self, run: _StoredRun) -> list[Tripped]:
         """Check the run's plan; return the tripped rails without an override."""
-        totals = await self._ledger.figures(run.run_id)
+        totals = await self._parts.plans.get_plan_totals(run.run_id)
         return check_plan(totals, run.policy.limits, run.record.overridden_rails)
 
     def _stricter(self, run: _StoredRun) -> list[str]:
@@ -142,6 +142,6 @@ class RunResumer:
         if not changes or accepted:
             return False
         reason = HaltCause.STRICTER.reason(changes)
-        if await self._ledger.halt_stricter(run.run_id, self._parts.replica, reason):
+        if await self._ledger.halt_for_stricter_policy(run.run_id, self._parts.replica, reason):
             run.log.warning("run.halted", halt_reason=reason)
         return True

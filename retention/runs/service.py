@@ -87,7 +87,7 @@ class RunService:
 
     async def _is_confirmed(self, planned: Planned, confirm: Confirm) -> bool:
         """Ask a person to confirm the plan; a signal means no. A run without rounds and doubts needs no question."""
-        doubts = sum((await self._parts.ledger.summary(planned.run_id)).taken_up.values())
+        doubts = sum((await self._parts.ledger.summarize_run(planned.run_id)).taken_up.values())
         if not planned.plan.rounds and not doubts:
             return True
         try:

@@ -44,7 +44,7 @@ class RunStarter:
         if tripped:
             return Halt("; ".join(map(str, tripped)))
         partners = policy.partners or ()
-        pause = pause_of_all(await self._parts.controls.paused(partners), partners)
+        pause = pause_of_all(await self._parts.pauses.find_pauses(partners), partners)
         return Halt(pause, paused_for=partners) if pause else None
 
     async def start(self, run: RunToStart, *, again: bool = False) -> RunResult:
@@ -54,12 +54,12 @@ class RunStarter:
         halted. Raises ClockError.
         """
         deadline_s = run.policy.deadline.total_seconds() if run.policy.deadline else None
-        await self._ledger.checked_now(self._parts.clock_limit(run.policy.name))
-        start = await self._ledger.start(run.run_id, deadline_s, again=again)
+        await self._ledger.clock.require_time(self._parts.clock_limit(run.policy.name))
+        start = await self._ledger.start_run(run.run_id, deadline_s, again=again)
         if start is None:
             return await self.result(run.run_id, plan=run.plan)
         run.log.info(start.value, mode=run.policy.mode)
-        if refusal := await self._ledger.refused_closing():
+        if refusal := await self._ledger.try_close_rounds():
             return await self.halt(run, Halt(refusal))
         ended = await self._parts.work(run.run_id, run.policy, run.overridden)
         result = await self.result(
@@ -70,7 +70,7 @@ class RunStarter:
 
     async def halt(self, run: RunToStart, halt: Halt) -> RunResult:
         """Halt a run before its first request."""
-        await self._ledger.halt(run.run_id, self._parts.replica, halt.reason, paused_for=halt.paused_for)
+        await self._ledger.halt_run(run.run_id, self._parts.replica, halt.reason, paused_for=halt.paused_for)
         run.log.warning("run.halted", halt_reason=halt.reason)
         return await self.result(run.run_id, plan=run.plan)
 
@@ -97,7 +97,7 @@ class RunStarter:
         stopped: bool = False,
     ) -> RunResult:
         """Read the result of a run. `unreachable`: a vendor was. `stopped`: a signal stopped the work."""
-        summary = await self._ledger.summary(run_id)
+        summary = await self._ledger.summarize_run(run_id)
         code = exit_code(
             summary,
             stopped_by=self._parts.signal_code() if stopped else None,

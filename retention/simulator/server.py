@@ -50,9 +50,10 @@ class Simulator(Vendor):
     """A vendor that listens: `async with Simulator(rounds) as vendor` gives `vendor.url`. Calls may have a path prefix.
 
     `rounds` to `names_round`: see Vendor. `latency`: seconds before each reply, and before the call's effect unless
-    `effect_at_arrival`. `tls`: speak https. `accept_delay`: seconds until a new connection is read; `handshake_delay`:
-    further seconds until its TLS handshake. `journal`: a file that gets each request as a line of JSON, before its
-    effect, before its answer, and in between where the answer waits longer. The journal never contains a token.
+    `effect_at_arrival`. `tls`: speak https. `accept_delay`: seconds until a new connection is read. `handshake_delay`:
+    further seconds until its TLS handshake. `journal`: a file that gets each request as a line of JSON. It gets the
+    line before the effect, again before the answer, and in between where the answer waits longer. It never contains a
+    token.
     """
 
     def __init__(

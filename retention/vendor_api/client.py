@@ -12,9 +12,9 @@ import aiohttp
 
 from retention.core.model import NotConnected, Unclear
 from retention.core.sending.wire import MAX_PAUSE_S, REPLY_LIMIT_BYTES, REQUEST_TIMEOUT, SUCCESS, decode
+from retention.network_errors import ENDED_UNUSED, ended_without_reply, why_not_connected, why_unclear
 from retention.vendor_api.connection_pool import Connections, Making
 from retention.vendor_api.deadlines import Deadlines
-from retention.vendor_api.network_errors import ENDED_UNUSED, ended_without_reply, why_not_connected, why_unclear
 
 if TYPE_CHECKING:
     from aiohttp.streams import StreamReader

@@ -113,14 +113,14 @@ class VendorGateway:
     # Requests and replies.
 
     async def call(self, claim: Claim, connection: Connection) -> Exchange:
-        """Send a claim's request over a connection, unless its time (`leave_by`) is over."""
+        """Send a claim's request over a connection, unless its time (`send_by`) is over."""
         access = self._credentials.access()
         if claim.kind is Kind.CANCEL:
             url = access.cancel_url
             body = wire.encode_cancel(claim, access.credentials, send_game_id=self._send_game_id)
         else:
             url, body = access.status_url, wire.encode_status(claim, access.credentials)
-        return await self._client.exchange(connection, url, body, until=claim.leave_by)
+        return await self._client.exchange(connection, url, body, until=claim.send_by)
 
     def interpret(
         self,
@@ -151,7 +151,7 @@ class VendorGateway:
 
     def wrong_status_address(self, claim: Claim, answer: Answer) -> str | None:
         """The sign in this answer that probes go to a wrong address; None once any probe was answered properly."""
-        if not claim.asks_first or self._probes_answered:
+        if not claim.is_first_probe or self._probes_answered:
             return None
         self._probes_answered = isinstance(answer, Reply) and answer.code is not None
         return wrong_status_address(answer)

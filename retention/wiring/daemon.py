@@ -45,7 +45,7 @@ async def serve(
     `load_settings` reads the configuration again. `announce` gets the URL of health and metrics. Raises UsageError for
     an address that cannot be listened on.
     """
-    metrics = Metrics(services.tally)
+    metrics = Metrics(services.counters)
     metrics.watch_process()
     async with open_daemon(services, metrics, load_settings, lambda: signals.code, drain_timeout_s) as daemon:
         await daemon.prepare()
@@ -82,9 +82,9 @@ async def open_daemon(
             configuration,
             services.database,
             schedules,
-            ScheduledRuns(schedules, services.tally, services.redactor.text, log),
+            ScheduledRuns(schedules, services.counters, services.redactor.text, log),
             RunSupervisor(drain_group, ledger_metrics.record_result, log),
-            ClockGate(services.clocks, run_ledger, configuration, log),
+            ClockGate(services.clocks, run_ledger.clock, configuration, log),
             StallWatch(services.stalls, log),
             ledger_metrics,
             notifier,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from retention.engine.clock_watch import ClockWatch
 from retention.engine.counters import RunCounters
 from retention.engine.engine import Engine
-from retention.ledger.claims import WorkLedger
+from retention.ledger.engine_ledger import EngineLedger
 from retention.render.progress import is_watched, progress
 from retention.runs.planning import log_stalled
 from retention.wiring.partners import open_partner
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from retention.wiring.services import Services
 
 
-async def work_on(
+async def run_engine(
     services: Services,
     scope: DrainScope,
     show: bool,
@@ -37,7 +37,7 @@ async def work_on(
 
     `notify` is called once the run stalls. A daemon needs none: its next poll finds stalled runs.
     """
-    ledger = WorkLedger(
+    ledger = EngineLedger.of_run(
         services.database,
         run_id,
         services.replica,
@@ -46,11 +46,11 @@ async def work_on(
         services.clocks,
         services.server,
     )
-    stats = RunCounters(policy.name, services.tally)
+    stats = RunCounters(policy.name, services.counters)
     log = services.log.bind(run_id=str(run_id), policy=policy.name)
 
     async def stalled() -> None:
-        log_stalled(services.log, await services.stalls.find(run_id))
+        log_stalled(services.log, await services.stalls.mark_stalled_runs(run_id))
         if notify is not None:
             await notify()
 
@@ -82,6 +82,6 @@ async def work_on(
         with scope.drain_on_signal(engine):
             if not (show and is_watched()):
                 return await engine.run()
-            summary = await services.run_ledger.summary(run_id)
+            summary = await services.run_ledger.summarize_run(run_id)
             async with progress(stats, summary.rounds, summary.done):
                 return await engine.run()

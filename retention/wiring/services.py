@@ -15,9 +15,11 @@ from retention.engine.counters import ProcessCounters
 from retention.ledger.clocks import Clocks
 from retention.ledger.database import open_database
 from retention.ledger.database_errors import UNAVAILABLE
-from retention.ledger.holds import Controls
+from retention.ledger.holds import Holds
 from retention.ledger.known_server import KnownServer
 from retention.ledger.notifications import NotificationOutbox
+from retention.ledger.pauses import Pauses
+from retention.ledger.plans import Plans
 from retention.ledger.review import Review
 from retention.ledger.runs import RunLedger
 from retention.ledger.schedules import ScheduleStore
@@ -26,7 +28,7 @@ from retention.process.long_waits import log_long_wait
 from retention.runs.model import RunParts
 from retention.runs.scope import scope_of
 from retention.runs.service import RunService
-from retention.wiring.engines import work_on
+from retention.wiring.engines import run_engine
 from retention.wiring.partners import terms_of
 
 if TYPE_CHECKING:
@@ -58,7 +60,7 @@ class Services:
     log: FilteringBoundLogger
     redactor: Redactor
     replica: str
-    tally: ProcessCounters
+    counters: ProcessCounters
     clocks: Clocks
     server: KnownServer
 
@@ -73,9 +75,19 @@ class Services:
         return StalledRuns(self.database, self.replica)
 
     @property
-    def controls(self) -> Controls:
-        """The ledger of holds and pauses."""
-        return Controls(self.database)
+    def plans(self) -> Plans:
+        """The ledger of plans."""
+        return Plans(self.database, self.clocks)
+
+    @property
+    def holds(self) -> Holds:
+        """The ledger of holds."""
+        return Holds(self.database)
+
+    @property
+    def pauses(self) -> Pauses:
+        """The ledger of pauses: the kill switch, and the vendors' pauses."""
+        return Pauses(self.database)
 
     @property
     def schedules(self) -> ScheduleStore:
@@ -93,14 +105,14 @@ class Services:
             outbox = NotificationOutbox(self.database, self.redactor.own_text)
             yield Notifier(outbox, targets or (lambda: self.settings.notify), webhook, AppriseChannel(), self.log)
 
-    async def tell(self) -> None:
+    async def send_notifications(self) -> None:
         """Send the notifications of the outbox for at most NOTIFY_S; a daemon or the next run sends the rest."""
         if self.clocks.problem(self.settings.clock_limit()):
             return  # an old notification is given up, and a wrong clock must not decide its age
         try:
             async with asyncio.timeout(NOTIFY_S), self.notifier() as notifier:
                 with log_long_wait(
-                    self.log, "notification.waiting", detail=f"tells people, for {NOTIFY_S:.0f} s at the most"
+                    self.log, "notification.waiting", detail=f"sends notifications, for at most {NOTIFY_S:.0f} s"
                 ):
                     await notifier.run_once()
         except (*UNAVAILABLE, TimeoutError) as error:
@@ -122,16 +134,17 @@ class Services:
 
         `show` shows their progress where stderr is a terminal. `stalled` is called once a run makes no progress.
         """
-        work = partial(work_on, self, scope, show, stalled)
+        work = partial(run_engine, self, scope, show, stalled)
         return RunService(
             RunParts(
                 ledger=self.run_ledger,
+                plans=self.plans,
                 stalls=self.stalls,
-                controls=self.controls,
+                pauses=self.pauses,
                 replica=self.replica,
                 work=work,
                 check_configured=self._check_configured,
-                counters=self.tally,
+                counters=self.counters,
                 log=self.log,
                 signal_code=lambda: scope.code,
                 policy_now=self._policy_now,

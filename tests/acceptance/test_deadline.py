@@ -1,4 +1,4 @@
-"""A deadline ends a run: what is left is told as not sent, and the next run takes it up."""
+"""A deadline ends a run: its remaining rounds are not sent, and the next run plans them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from support.world import World
 
 
-async def test_what_the_deadline_leaves_is_not_sent_and_cancelled_by_the_next_run(world: World) -> None:
-    """At its deadline a run is finished with exit 4, sends nothing more, and leaves the rest to the next one."""
+async def test_the_deadline_leaves_rounds_unsent_for_the_next_run(world: World) -> None:
+    """At its deadline a run finishes with exit code 4 and sends nothing more; the next run cancels the other rounds."""
     await world.seed(200)
     world.partner["rate"] = 20
     world.policy["deadline"] = "2s"
@@ -36,7 +36,7 @@ async def test_what_the_deadline_leaves_is_not_sent_and_cancelled_by_the_next_ru
 
 
 async def test_a_doubt_outlives_the_deadline(world: World) -> None:
-    """What may have happened stays in doubt at the deadline, and is settled by the next run."""
+    """A doubt stays in doubt at the deadline, and the next run settles it."""
     await world.seed(100)
     world.partner |= {"rate": 10, "ask_first": False, "timeout": "60s"}
     world.policy["deadline"] = "1h"

@@ -1,4 +1,4 @@
-"""`run --metrics-file`: a series that exists on success exists on failure, so that absence is never the signal."""
+"""`run --metrics-file`: every series exists on failure as on success, so absence is never the signal."""
 
 from __future__ import annotations
 
@@ -29,28 +29,29 @@ ALWAYS = REVIEWS | {
     'retention_request_seconds_count{partner="acme"}',
     'retention_rate_wait_seconds_total{partner="acme"}',
 }
-"""What a file has of a policy of which nothing but its configuration is known."""
+"""The series in a file of a policy without runs, from its configuration alone."""
 
 
 def prom(world: World) -> Path:
-    """The file that the collector reads."""
+    """Return the path of the file that the collector reads."""
     return world.folder / "retention.prom"
 
 
 def read(world: World) -> dict[str, float]:
-    """What it says."""
+    """Read the file's samples."""
     return figures(prom(world).read_text("utf-8"))
 
 
 async def run(world: World, *words: str, policy: str | None = "nightly") -> Done:
-    """A run that leaves the file."""
+    """Run a policy with the metrics file."""
     named = [policy] if policy else []
     return await world.command("run", *named, "--yes", "--metrics-file", str(prom(world)), *words)
 
 
-async def test_every_ending_leaves_the_same_series(world: World) -> None:
-    """Done, in doubt, halted, refused for its words, unreachable vendor or database, stopped by SIGTERM, a dry run: the
-    file has the same series each time, with the exit code, and the ends and reviews that the ledger has or had.
+async def test_every_ending_of_a_run_leaves_the_same_series(world: World) -> None:
+    """The file has the same series after each ending, with the exit code.
+
+    Endings: success, doubt, halt, refused options, no vendor, no database, SIGTERM, dry run.
     """
     world.partner |= {"status_probe": False, "max_attempts": 1, "rate": 100}
     world.policy["max_failure_ratio"] = 1.0
@@ -99,8 +100,8 @@ async def test_every_ending_leaves_the_same_series(world: World) -> None:
 
 
 @pytest.mark.parametrize("before", [None, "# TYPE x\nno metrics {", "\udcff"])
-async def test_what_nobody_knows_is_zero(world: World, before: str | None) -> None:
-    """With the database away and no file before, or one that is no file of metrics, all that is promised stands at 0."""
+async def test_unknown_metrics_are_zero(world: World, before: str | None) -> None:
+    """Without the database and without a readable old file, all promised series are 0."""
     if before is not None:
         prom(world).write_text(before, "utf-8", errors="surrogateescape")
     world.dsn = AWAY
@@ -116,9 +117,10 @@ async def test_what_nobody_knows_is_zero(world: World, before: str | None) -> No
     assert {0.0} == {*found.values()}
 
 
-async def test_what_the_file_says_of_other_policies_stays(world: World) -> None:
-    """Two policies share one file: the run of one leaves the other's series as they were; the series of a policy or a
-    partner that is not configured any more go.
+async def test_the_metrics_of_other_policies_stay(world: World) -> None:
+    """A run keeps the series of another configured policy in the shared file.
+
+    Series of policies and partners that are no longer configured go.
     """
     world.policies = {"weekly": {"markets": ["SE"]}, "gone": {"markets": ["GB"]}}
     world.policy["markets"] = ["MT"]
@@ -142,9 +144,10 @@ async def test_what_the_file_says_of_other_policies_stays(world: World) -> None:
     assert {'retention_run_last_exit_code{policy="weekly"}'} == changed
 
 
-async def test_a_resumed_run_is_of_its_policy(world: World) -> None:
-    """`run --resume` writes the series of the run's policy; with the database away those of the policies that the file has.
-    Where its own words are refused, which says nothing of a policy, there is none.
+async def test_a_resumed_run_writes_the_metrics_of_its_policy(world: World) -> None:
+    """`run --resume` writes the series of the run's policy, and without the database those of the policies in the file.
+
+    Refused options name no policy, so no series is written.
     """
     world.policies = {"weekly": {"markets": ["SE"]}}
     world.policy |= {"markets": ["MT"], "max_rounds": 1}
@@ -169,9 +172,10 @@ async def test_a_resumed_run_is_of_its_policy(world: World) -> None:
     )
 
 
-async def test_a_dry_run_is_a_success_where_that_is_the_mode(world: World) -> None:
-    """A dry run counts as the policy's success where its mode is dry_run; one that a person asks for beside an enforcing
-    policy does not, and an enforcing run always does.
+async def test_a_dry_run_counts_as_success_only_in_dry_run_mode(world: World) -> None:
+    """A dry run is a success for a policy whose mode is dry_run, but not for an enforcing one.
+
+    An enforcing run is always a success.
     """
     await world.seed(1)
     assert 0 == (await run(world, "--dry-run")).code
@@ -197,16 +201,16 @@ def _device(world: World) -> str:
 
 
 @pytest.mark.parametrize("lay", [_folder, _device])
-async def test_a_file_that_cannot_be_is_refused_at_once(world: World, lay: Callable[[World], str]) -> None:
-    """A directory or a device in the file's place is refused before anything is done."""
+async def test_a_directory_as_metrics_file_is_refused_at_once(world: World, lay: Callable[[World], str]) -> None:
+    """A directory or a device in the file's place is refused before the run begins."""
     problem = lay(world)
     path = world.folder / "metrics.prom"
     done = await world.command("run", "--metrics-file", str(path))
     assert (2, f"error: --metrics-file {path}: {problem}\n") == (done.code, done.err)
 
 
-async def test_a_file_that_cannot_be_written_is_told(world: World) -> None:
-    """Where the file's folder is gone by the end, one line says so, and the exit code is the run's."""
+async def test_an_unwritable_metrics_file_keeps_the_exit_code(world: World) -> None:
+    """Where the file's folder is gone at the end, one line says so, and the exit code is the run's."""
     await world.seed(1)
     folder = world.folder / "collector"
     folder.mkdir()
@@ -219,9 +223,10 @@ async def test_a_file_that_cannot_be_written_is_told(world: World) -> None:
     assert f"error: --metrics-file {folder / 'run.prom'}: No such file or directory" in done.err
 
 
-async def test_the_collector_can_read_it(world: World) -> None:
-    """A new file may be read by everybody, and one that is there keeps its mode; a link to it stays a link, and nothing is
-    left beside it.
+async def test_the_collector_can_read_the_metrics_file(world: World) -> None:
+    """All users may read a new file, and an old one keeps its mode.
+
+    A link stays a link, and no temporary file remains.
     """
     await world.seed(1)
     folder = world.folder / "collector"

@@ -1,4 +1,4 @@
-"""What commands say to people: about pauses, about what is left to do, and to those who may only read."""
+"""The messages of commands for people: pauses, next steps, and missing privileges."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 REASON = "vendor's incident 12"
 
 
-async def test_those_who_report_read_all_that_is_to_be_read(world: World) -> None:
-    """With the second role everything works that only reads; what writes says which privilege it lacks, and no more."""
+async def test_the_report_role_may_read_everything_and_write_nothing(world: World) -> None:
+    """With the second role every reading command works, and a writing one names its missing privilege."""
     only_on_our_own()
     await world.seed(3)
     run_id = (await world.command("run", "--limit", "2", "--json")).json["run_id"]
@@ -54,8 +54,11 @@ async def test_those_who_report_read_all_that_is_to_be_read(world: World) -> Non
 
 
 @pytest.mark.parametrize("partner", [None, "acme"])
-async def test_a_pause_is_said_before_a_run_meets_it(world: World, partner: str | None) -> None:
-    """`plan` and `check` say who paused what, since when and why, and what ends it; the hint after a run is as true."""
+async def test_plan_and_check_show_a_pause(world: World, partner: str | None) -> None:
+    """`plan` and `check` show a pause with person, time, reason and the command that ends it.
+
+    The hint after a run does too.
+    """
     await world.seed(2)
     given = ["--partner", partner] if partner else []
     ends = " ".join(["retention resume", *given, "--by WHO"])
@@ -86,8 +89,8 @@ async def test_a_pause_is_said_before_a_run_meets_it(world: World, partner: str 
     ]
 
 
-async def test_what_was_only_not_sent_is_said_to_be_so(world: World) -> None:
-    """After a deadline exit code 4 comes with the reason, and with the command that shows the rounds, as none is listed."""
+async def test_unsent_rounds_exit_4_with_their_reason(world: World) -> None:
+    """After a deadline exit code 4 comes with the reason, and with the command that lists the rounds."""
     await world.seed(30)
     world.partner |= {"rate": 2, "question_rate": 2}
     world.policy["deadline"] = "1s"
@@ -103,8 +106,8 @@ async def test_what_was_only_not_sent_is_said_to_be_so(world: World) -> None:
     assert "review list" not in done.out
 
 
-async def test_a_mode_that_a_person_chose_is_nothing_stricter(world: World) -> None:
-    """A run that was asked for with --enforce goes on under a policy that was a dry run then; one that became so later is told."""
+async def test_a_mode_chosen_by_a_person_is_not_stricter(world: World) -> None:
+    """A run started with --enforce continues under a policy in dry_run mode; a later change to dry_run is reported."""
     await world.seed(2)
     world.policy["mode"] = "dry_run"
     await world.command("pause", "--by", "tess", "--reason", REASON)
@@ -119,8 +122,8 @@ async def test_a_mode_that_a_person_chose_is_nothing_stricter(world: World) -> N
     assert "run.policy_stricter" not in {event["event"] for event in done.events}
 
 
-async def test_check_foresees_what_halts_a_run(world: World) -> None:
-    """Rounds that max_amount cannot judge, or more than a rail allows, are told by `check` as by the run that they halt."""
+async def test_check_reports_the_rails_that_would_halt_a_run(world: World) -> None:
+    """`check` reports rounds that max_amount cannot judge, and more rounds than a rail allows."""
     await world.seed(3)
     await world.sql("UPDATE public.rounds SET stake = NULL")
     world.policy |= {"max_amount": {"EUR": "50"}, "max_rounds": 2}

@@ -1,4 +1,4 @@
-"""What is seen of a run while it is on: a display on a terminal, one JSON line for each transition anywhere else."""
+"""The output of a run in progress: a display on a terminal, JSON lines anywhere else."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Terminal:
-    """A command on a terminal of 80 columns; `screen` is all that it ever showed there, without colours."""
+    """A command on a terminal of 80 columns; `screen` has all its output, without colours."""
 
     def __init__(self, process: asyncio.subprocess.Process, master: int) -> None:
         self.screen = ""
@@ -44,7 +44,7 @@ class Terminal:
         self._news.set()
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait until the screen shows something."""
+        """Wait for a text on the screen."""
         while not condition():
             assert not self._out.done(), self.screen
             self._news.clear()
@@ -52,7 +52,7 @@ class Terminal:
                 await asyncio.wait_for(self._news.wait(), 0.2)
 
     def hang_up(self) -> None:
-        """Take the terminal away."""
+        """Close the terminal."""
         asyncio.get_running_loop().remove_reader(self._master)
         os.close(self._master)
         self._master = -1
@@ -62,7 +62,7 @@ class Terminal:
         os.write(self._master, keys.encode())
 
     async def ended(self) -> tuple[int, str]:
-        """Wait for the end: exit code and stdout."""
+        """Wait for the end; return exit code and stdout."""
         out, _ = await self._out
         if self._master >= 0:
             self.hang_up()
@@ -97,7 +97,7 @@ def _take_terminal() -> None:
 
 
 async def test_a_terminal_shows_progress(world: World) -> None:
-    """On a terminal a run shows how many rounds are done, at which rate, how long it takes and what came of them."""
+    """On a terminal a run shows its rounds done, rate, time left and outcomes."""
     await world.seed(160)
     world.partner["rate"] = 40
     world.vendor.faults = Faults.of({"round_ids": ["r1"], "code": "61"})
@@ -115,8 +115,8 @@ async def test_a_terminal_shows_progress(world: World) -> None:
     assert "cancelling" not in out
 
 
-async def test_a_resumed_run_begins_with_what_is_done(world: World) -> None:
-    """The display of a run that goes on counts from what was done before, and not from nothing."""
+async def test_the_progress_of_a_resumed_run_begins_with_the_rounds_done(world: World) -> None:
+    """The display of a resumed run counts from the rounds done before."""
     await world.seed(60)
     world.partner["rate"] = 40
     process = await world.start("run")
@@ -149,8 +149,11 @@ signing_key = "{key}"
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
-async def test_a_no_calls_the_plan_off(world: World, answer: str) -> None:
-    """Whatever is no yes leaves one line: no run is halted, nobody is told, and the next run has the rounds at once."""
+async def test_any_answer_but_yes_closes_the_plan(world: World, answer: str) -> None:
+    """Any answer but yes closes the run with one line.
+
+    It is not halted, no person is notified, and the next run has its rounds.
+    """
     keys, code = ANSWERS[answer]
     await world.seed(3)
     world.extra = NOTIFY.format(url=world.vendor.url, key="x" * 32)
@@ -174,8 +177,8 @@ async def test_a_no_calls_the_plan_off(world: World, answer: str) -> None:
     assert (0, {"cancelled": 3}) == (done.code, done.json["states"]), done.err
 
 
-async def test_a_person_is_asked_about_all_that_matters(world: World) -> None:
-    """The question names policy, partners, markets, count, sums and age, in 80 columns; nobody is called before a yes."""
+async def test_the_confirmation_names_the_rounds_to_cancel(world: World) -> None:
+    """The question names policy, partners, markets, count, sums and age in 80 columns; no call precedes a yes."""
     await world.seed(2)
     await world.seed(1, prefix="s", market="SE", stake="12.5", currency="SEK")
     await world.seed(1, prefix="unknown", market="GB")
@@ -195,8 +198,8 @@ async def test_a_person_is_asked_about_all_that_matters(world: World) -> None:
     assert 4 == len(world.cancels)
 
 
-async def test_nobody_is_asked_about_nothing(world: World) -> None:
-    """Where no round is stale, a run at a terminal ends without a question."""
+async def test_a_run_without_rounds_asks_no_confirmation(world: World) -> None:
+    """A run without stale rounds ends without a question."""
     terminal = await on_terminal(world, "run")
     code, out = await terminal.ended()
     assert 0 == code
@@ -221,8 +224,8 @@ KEYS = {
 }
 
 
-async def test_elsewhere_each_transition_is_a_line_of_json(world: World) -> None:
-    """Where stderr is no terminal nothing but JSON goes there, one event for each transition, with its keys."""
+async def test_without_a_terminal_each_transition_is_a_line_of_json(world: World) -> None:
+    """Without a terminal stderr gets JSON alone, one event with its keys per transition."""
     await world.seed(6)
     world.vendor.faults = Faults.of(
         {"round_ids": ["r1"], "code": "61"},
@@ -264,7 +267,7 @@ async def test_elsewhere_each_transition_is_a_line_of_json(world: World) -> None
 
 
 async def test_a_stopped_terminal_stops_no_run(world: World) -> None:
-    """While ^S keeps the terminal from showing anything, rounds are cancelled and the run ends with its own code."""
+    """While ^S stops the terminal, rounds are cancelled, and the run ends with its own exit code."""
     world.partner["rate"] = 60
     await world.seed(90)
     terminal = await on_terminal(world, "run", "--yes")

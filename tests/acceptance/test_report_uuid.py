@@ -1,4 +1,4 @@
-"""The uuid that a report tells of a cancelled round is one under which the vendor has been asked to cancel it."""
+"""The uuid of a reported round is that of a cancel request to the vendor."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ CASES: dict[str, tuple[list[dict[str, Any]], dict[str, Any], str, int]] = {
 
 
 @pytest.mark.parametrize("case", CASES)
-async def test_the_uuid_is_the_cancels_that_may_have_done_it(world: World, case: str) -> None:
-    """Whatever settled the round, its report names the newest cancel request that may have cancelled it."""
+async def test_the_reported_uuid_is_the_newest_possible_cancel(world: World, case: str) -> None:
+    """A report names the newest cancel request that may have cancelled the round, even after a probe settled it."""
     faults, partner, outcome, nth = CASES[case]
     world.partner |= partner
     await world.seed(1)
@@ -41,8 +41,8 @@ async def test_the_uuid_is_the_cancels_that_may_have_done_it(world: World, case:
     assert (outcome, world.cancels[nth].uuid) == (row["outcome"], row["uuid"])
 
 
-async def test_without_a_cancel_there_is_no_uuid(world: World) -> None:
-    """A round that a question showed to be cancelled before any request of ours has none, in JSON and in CSV."""
+async def test_a_round_cancelled_before_our_request_has_no_uuid(world: World) -> None:
+    """A round that a status probe found cancelled, before any request, has no uuid in JSON and CSV."""
     await world.seed(1)
     for one in world.vendor.rounds.values():
         one.status = RoundStatus.CANCELED
@@ -55,8 +55,8 @@ async def test_without_a_cancel_there_is_no_uuid(world: World) -> None:
     assert "" == cells.split(",")[head.split(",").index("uuid")]
 
 
-async def test_a_refusal_names_the_request_that_was_refused(world: World) -> None:
-    """Refused, and asked about once, a round is reported with its cancel request."""
+async def test_a_rejected_round_names_its_cancel_request(world: World) -> None:
+    """A round rejected and then probed is reported with its cancel request."""
     await world.seed(1)
     world.vendor.faults = Faults.of({"code": "99"})
     assert 4 == (await world.command("run")).code

@@ -1,4 +1,4 @@
-"""A run that is called off, and a run whose policy has become stricter: neither goes on without a person's word."""
+"""A closed run, and a run under a stricter policy: only a person continues it."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ NOBODY = "00000000-0000-4000-8000-000000000000"
 
 
 async def close(world: World, run_id: str, note: str = "the wrong age") -> Done:
-    """Call a run off."""
+    """Close a run."""
     return await world.command("runs", "close", run_id, "--by", "ann", "--note", note)
 
 
 async def halted(world: World) -> str:
-    """Plan a run that a rail halts before its first call; returns its id."""
+    """Plan a run that a rail halts before its first call; return its id."""
     world.policy["max_amount"] = {"EUR": "1"}
     done = await world.command("run", "--json")
     assert 3 == done.code, done.err
@@ -32,8 +32,11 @@ async def halted(world: World) -> str:
     return run_id
 
 
-async def test_a_halted_run_is_called_off_for_good(world: World) -> None:
-    """What it planned is not sent, who did it and why is on record, nobody resumes it, and the next run has its rounds."""
+async def test_close_ends_a_halted_run_for_good(world: World) -> None:
+    """The closed run's rounds stay unsent, and person and note are recorded.
+
+    No resume starts it, and the next run plans its rounds.
+    """
     await world.seed(5)
     run_id = await halted(world)
     done = await close(world, run_id)
@@ -55,8 +58,8 @@ async def test_a_halted_run_is_called_off_for_good(world: World) -> None:
     assert [] == await violations(world)
 
 
-async def test_a_run_is_called_off_while_it_is_under_way(world: World) -> None:
-    """Its process stops within a second, settles what is in flight, and leaves nothing planned behind."""
+async def test_close_stops_a_running_run(world: World) -> None:
+    """Its process stops within a second, settles its requests in flight, and leaves no planned round."""
     await world.seed(200)
     world.partner["rate"] = 40
     world.vendor.latency = 0.3
@@ -78,8 +81,11 @@ async def test_a_run_is_called_off_while_it_is_under_way(world: World) -> None:
     assert [] == await violations(world)
 
 
-async def test_a_run_that_was_killed_is_called_off_and_made_whole_by_the_next(world: World) -> None:
-    """What a killed process had in flight stays a doubt, and the next run settles it and cancels the rest, once each."""
+async def test_close_keeps_the_doubts_of_a_killed_run(world: World) -> None:
+    """Requests in flight of a killed process stay doubts.
+
+    The next run settles them and cancels the other rounds, once each.
+    """
     await world.seed(60)
     world.partner |= {"rate": 40, "timeout": "1s"}
     world.vendor.latency = 0.5
@@ -99,8 +105,8 @@ async def test_a_run_that_was_killed_is_called_off_and_made_whole_by_the_next(wo
 
 
 @pytest.mark.parametrize("stricter", [True, False], ids=["stricter", "looser"])
-async def test_a_paused_run_goes_on_by_itself_unless_its_policy_is_stricter(world: World, stricter: bool) -> None:
-    """A policy that was mended during a pause holds: its young rounds are cancelled only on a person's word."""
+async def test_a_stricter_policy_keeps_a_paused_run_from_resuming(world: World, stricter: bool) -> None:
+    """A policy that became stricter during a pause holds: only a person resumes its run."""
     await world.seed(40, age=timedelta(hours=2))
     world.partner["rate"] = 10
     world.policy["open_longer_than"] = "1h"
@@ -132,8 +138,8 @@ async def test_a_paused_run_goes_on_by_itself_unless_its_policy_is_stricter(worl
     assert [] == await violations(world)
 
 
-async def test_a_run_at_work_is_halted_when_its_policy_becomes_stricter(world: World) -> None:
-    """A reload with a stricter policy stops the run that is under way."""
+async def test_a_stricter_policy_halts_a_running_run(world: World) -> None:
+    """A reload with a stricter policy halts the running run."""
     await world.seed(100, age=timedelta(hours=2))
     world.partner["rate"] = 10
     world.policy["open_longer_than"] = "1h"

@@ -1,4 +1,4 @@
-"""RUN_ID may be shortened wherever a command asks for one, and is refused before anything is connected to."""
+"""RUN_ID may be shortened in any command, and a bad one is refused before a connection."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COMMANDS = {
 
 @pytest.fixture
 async def runs(book: Book) -> None:
-    """Put one run on record whose first digits are its own, and two that share them."""
+    """Record one run with digits of its own, and two that share their first digits."""
     settings = '{"name": "nightly", "open_longer_than": "3d", "max_rounds": 5, "mode": "enforce"}'
     for number, run_id in enumerate((ALONE, *TWINS)):
         await book.run(run_id=run_id, policy=f"policy-{number}", settings=settings)
@@ -33,7 +33,7 @@ async def runs(book: Book) -> None:
 
 @pytest.mark.usefixtures("runs")
 async def test_a_run_id_may_be_shortened(world: World) -> None:
-    """Its first eight digits do, with dashes or without and in any case; where two runs have them, both are listed."""
+    """The first eight digits suffice, with or without dashes and in any case; shared digits list both runs."""
     for name, words in COMMANDS.items():
         shortened = "0A11E1F00000" if name == "runs show" else ALONE[:8]
         found, ambiguous, longer, unknown = await asyncio.gather(
@@ -50,7 +50,7 @@ async def test_a_run_id_may_be_shortened(world: World) -> None:
         else:
             assert 0 == found.code, (name, found)
         assert 2 == ambiguous.code, (name, ambiguous)
-        assert "error: run c0ffee00 is not told from others; write more of its digits:" in ambiguous.err
+        assert "error: run c0ffee00 fits more than one run; write more of its digits:" in ambiguous.err
         for run_id, policy in zip(TWINS, ("policy-1", "policy-2"), strict=True):
             assert f"  {run_id}  {policy}, as of 2025-03-05T11:00:00Z" in ambiguous.err
         assert (2 if name == "runs close" else 0) == longer.code, (name, longer)
@@ -66,8 +66,8 @@ async def test_a_run_id_may_be_shortened(world: World) -> None:
 NONE = ("3f2a9c1", "no-uuid", "latest", "", "3f2a9c1e-5504-457d-bdf7-cf0c0811b44600")
 
 
-async def test_what_is_no_run_id_is_refused_before_connecting(world: World) -> None:
-    """Too few digits, or none, are told as such at once, in our own words, with the database away."""
+async def test_a_malformed_run_id_is_refused_before_connecting(world: World) -> None:
+    """Too few digits, or other signs, are refused at once in our own words, even without the database."""
     world.dsn = make_conninfo(world.dsn, host="127.0.0.1", port=1)
     asked = [(*words, text) for words in COMMANDS.values() for text in NONE]
     for words, done in zip(asked, await asyncio.gather(*(world.command(*words) for words in asked)), strict=True):
@@ -91,7 +91,7 @@ WRONG_NUMBERS = {
 
 
 async def test_the_command_line_is_refused_in_our_own_words(world: World) -> None:
-    """A number that is none, too small or too large, and a word that is none of those known: one line, and the mend."""
+    """A bad number or an unknown word gives one line with the mend."""
     asked = list(WRONG_NUMBERS)
     for words, done in zip(asked, await asyncio.gather(*(world.command(*words) for words in asked)), strict=True):
         assert (2, 1) == (done.code, len(done.err.splitlines())), done

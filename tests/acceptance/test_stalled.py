@@ -1,4 +1,4 @@
-"""A run that stands still, or whose process is gone, does not look like success: it is named, told, and ended."""
+"""A stalled or interrupted run does not look like success: it is named, notified and ended."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ FOREVER = {"status": 429, "headers": {"Retry-After": "1"}}
 
 
 async def stalled(world: World) -> list[Any]:
-    """The runs that have been found to make no progress."""
+    """Return the events of runs without progress."""
     return await world.sql("SELECT run_id, policy, status FROM retention.runs WHERE stalled_at IS NOT NULL")
 
 
 async def stuck(world: World, rounds: int = 3, *, after: str = "1s") -> tuple[Running, str]:
-    """A run whose vendor answers 429 for ever, and its id, once it has stalled."""
+    """Start a run whose vendor always answers 429; return it with its id, once it has stalled."""
     await world.seed(rounds)
     world.policy["stalled_after"] = after
     world.vendor.faults = Faults.of(FOREVER)
@@ -36,12 +36,15 @@ async def stuck(world: World, rounds: int = 3, *, after: str = "1s") -> tuple[Ru
 
 
 def lines_of(done: Done, event: str) -> list[dict[str, Any]]:
-    """The lines of one event."""
+    """Return the lines of one event."""
     return [line for line in done.events if line["event"] == event]
 
 
-async def test_a_run_behind_a_stuck_one_says_so_and_needs_a_person(world: World) -> None:
-    """While a run makes no progress, a later one names it and its rounds and ends with 4; so do `plan` and `runs list`."""
+async def test_a_run_behind_a_stalled_one_names_it_and_exits_4(world: World) -> None:
+    """While a run makes no progress, a later one names it and its rounds and exits with 4.
+
+    `plan` and `runs list` name it too.
+    """
     first, run_id = await stuck(world)
     later, plan, listed, text = await asyncio.gather(
         world.command("run", "--json"),
@@ -68,7 +71,7 @@ async def test_a_run_behind_a_stuck_one_says_so_and_needs_a_person(world: World)
 
 
 async def test_people_are_told_while_the_run_still_stands(world: World) -> None:
-    """A one-shot run that stalls tells people by itself, once; progress ends that."""
+    """A one-shot run that stalls notifies people by itself, once; progress ends that."""
     world.extra = (
         '[notify.ops]\nwebhook = "http://127.0.0.1:9/"\nsigning_key = "whsec_dGFrZSBhbm90aGVyIHRoYW4gdGhpcyBvbmU="\n'
     )
@@ -87,8 +90,8 @@ async def test_people_are_told_while_the_run_still_stands(world: World) -> None:
     assert [("finished", False)] == [(row["status"], row["stalled"]) for row in listed.json]
 
 
-async def test_a_run_behind_one_that_goes_on_is_done(world: World) -> None:
-    """Rounds in the hands of a run that makes progress are named too, and are no reason for a person."""
+async def test_a_run_behind_a_progressing_one_exits_0(world: World) -> None:
+    """Rounds of another run with progress are named too, but need no person."""
     await world.seed(40)
     world.partner["rate"] = 10
     first = await world.start("run", "--json")
@@ -101,8 +104,8 @@ async def test_a_run_behind_one_that_goes_on_is_done(world: World) -> None:
     await first.gone()
 
 
-async def test_a_killed_run_is_named_and_then_ended(world: World) -> None:
-    """After `kill -9` a run is `interrupted` in the list, its successor names what it still claims, and the row is ended."""
+async def test_a_killed_run_is_interrupted_and_then_ended(world: World) -> None:
+    """After `kill -9` a run is `interrupted` in the list, its successor names its claims, and its row is ended."""
     await world.seed(30)
     world.partner |= {"rate": 20, "timeout": "1s"}
     first = await world.start("run", "--json")
@@ -133,8 +136,8 @@ async def test_a_killed_run_is_named_and_then_ended(world: World) -> None:
     assert [] == await violations(world)
 
 
-async def test_a_daemon_ends_what_nobody_works_on(world: World) -> None:
-    """A daemon finds a killed on-demand run after `stalled_after`, ends it as failed, and another run plans its rounds."""
+async def test_a_daemon_ends_an_interrupted_run(world: World) -> None:
+    """A daemon ends a killed on-demand run as failed after `stalled_after`; another run plans its rounds."""
     await world.seed(30)
     world.policy["stalled_after"] = "2s"
     world.partner |= {"rate": 20, "timeout": "1s"}

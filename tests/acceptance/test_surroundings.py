@@ -24,8 +24,8 @@ STREAMS: dict[str, tuple[dict[int, str], str, str]] = {
     "a full disk for stderr": ({2: "/dev/full"}, "warning: stderr: No space left on device; ", ""),
     "a reader of stdout that went away": ({1: "dead"}, "", "warning: stdout: Broken pipe; "),
     "a reader of stderr that went away": ({2: "dead"}, "warning: stderr: Broken pipe; ", ""),
-    "a reader of stderr that does not read": ({2: "stuck"}, "warning: stderr: nobody reads it; ", ""),
-    "a reader of stdout that does not read": ({1: "stuck"}, "", "warning: stdout: nobody reads it; "),
+    "a reader of stderr that does not read": ({2: "stuck"}, "warning: stderr: no reader takes it; ", ""),
+    "a reader of stdout that does not read": ({1: "stuck"}, "", "warning: stdout: no reader takes it; "),
 }
 
 

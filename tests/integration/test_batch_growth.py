@@ -27,22 +27,22 @@ async def work_of(world: World, rounds: int, prefix: str) -> Counter[str]:
     async with explaining(world.direct) as database:
         planned = await begin(database, SCOPE)
         work = planned.work
-        asked = await work.claim(Kind.STATUS, replace(FAST, ask_first=True), after=0, batch=rounds)
-        assert rounds == await work.release(asked.claims)
-        claims = (await work.claim(Kind.CANCEL, FAST, after=0, batch=rounds)).claims
-        assert rounds == len(await work.reserve(Kind.CANCEL, FAST, claims))
-        await work.settlements.keep(claims)
-        assert {} == await work.settlements.restore(claims)
-        assert [] == await work.recover(FAST, [planned.run_id], but=[claim.uuid for claim in claims])
+        asked = await work.claims.claim(Kind.STATUS, replace(FAST, ask_first=True), after=0, batch=rounds)
+        assert rounds == await work.claims.release_claims(asked.claims)
+        claims = (await work.claims.claim(Kind.CANCEL, FAST, after=0, batch=rounds)).claims
+        assert rounds == len(await work.claims.reserve_slots(Kind.CANCEL, FAST, claims))
+        await work.claims.extend_leases(claims)
+        assert {} == await work.claims.restore_attempts(claims)
+        assert [] == await work.claims.expire_claims(FAST, [planned.run_id], but=[claim.uuid for claim in claims])
         await world.sql("DELETE FROM retention.attempts WHERE outcome IS NULL")
-        assert rounds == len(await work.settlements.restore(claims))
+        assert rounds == len(await work.claims.restore_attempts(claims))
         half = rounds // 2
         for part, close_error in ((claims[:half], None), (claims[half:], "not called")):
-            settled = await work.settlements.settle(cancelled(part), close_error)
+            settled = await work.settlements.settle_replies(cancelled(part), close_error)
             assert half == len(settled.written)
-        closed = await Recloser(database).close([claim.cancellation_id for claim in claims[half:]], "ann")
+        closed = await Recloser(database).reclose([claim.cancellation_id for claim in claims[half:]], "ann")
         assert half == len(closed)
-        assert await work.finish("finished", None)
+        assert await work.control.finish_run("finished", None)
     return Counter(Explaining.work)
 
 

@@ -9,7 +9,7 @@ import psycopg
 
 from retention.core.planning.plan import Scope
 from retention.ledger.checks.finding import Finding
-from retention.ledger.checks.names import inspect_names
+from retention.ledger.checks.names import check_names
 
 if TYPE_CHECKING:
     from support.ledger import Book
@@ -46,7 +46,7 @@ async def test_names_that_nobody_has_ever_seen_are_warned_of(database: Database,
             " games roulette7 (did you mean Roulette-7?); exclude_games POKER-1 (did you mean poker-1?);"
             " known games: Roulette-7, g\\x1b[2J1, poker-1",
         ),
-    ] == await inspect_names(
+    ] == await check_names(
         database,
         [
             ("all", scope()),
@@ -62,5 +62,5 @@ async def test_a_view_that_does_not_tell_soon_is_said(database: Database, book: 
     await book.row(await book.run(), "R-3", market="SE")
     with psycopg.connect(direct_dsn) as connection:
         connection.execute("LOCK TABLE public.rounds IN ACCESS EXCLUSIVE MODE")
-        found = await inspect_names(database, [("known", scope(markets=("SE",))), ("other", scope(markets=("se",)))])
+        found = await check_names(database, [("known", scope(markets=("SE",))), ("other", scope(markets=("se",)))])
     assert [warning("other", "markets se: whether there are such names was not found out within 5 seconds")] == found

@@ -13,8 +13,8 @@ from support.guarded import guarded_database, logged_in
 
 from retention.errors import SchemaError
 from retention.ledger.checks.grants import REPORT_ROLE, ROLE, grants
-from retention.ledger.checks.needs import STATEMENTS, needs
-from retention.ledger.checks.readiness import inspect_database, require_ready
+from retention.ledger.checks.readiness import check_database, require_ready
+from retention.ledger.checks.required_privileges import STATEMENTS, required_privileges
 from retention.ledger.database import open_database
 from retention.ledger.queries import query
 
@@ -83,7 +83,7 @@ async def test_the_advice_is_what_the_command_needs_and_no_more(stripped: str, c
             assert statements, message
             run(stripped, *statements)
     assert "" == await advice(stripped, command)
-    wanted, _ = needs(command)
+    wanted, _ = required_privileges(command)
     spare = []
     with logged_in(stripped, REPORT_ROLE) as connection, psycopg.connect(stripped, autocommit=True) as owner:
         assert "" == refused(connection, command)
@@ -130,7 +130,7 @@ async def test_check_says_who_could_delete_evidence(owned: str, role: str | None
     """The ledger's owner is warned of, with the role to use instead; that role itself is well."""
     dsn = as_role(owned, role) if role else owned
     async with open_database(lambda: dsn, size=1) as database:
-        (found,) = [one for one in await inspect_database(database, []) if one.name == "role"]
+        (found,) = [one for one in await check_database(database, []) if one.name == "role"]
     assert (role is None) == found.warning
     if role is None:
         assert found.message.endswith(f", a superuser, who may delete evidence: use {ROLE} in database.dsn")

@@ -15,7 +15,7 @@ from support.proxy import Link, Proxy, Trouble, Way, flipped
 
 from retention.ledger import database as module
 from retention.ledger.database import AdaptiveTimeout, Database, open_database
-from retention.ledger.database_errors import UNAVAILABLE, NoAnswerError
+from retention.ledger.database_errors import UNAVAILABLE, ReplyTimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -37,7 +37,7 @@ async def test_a_transaction_whose_process_froze_is_ended(
     world: World, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A transaction that changes something and stands still is ended by the server: others may be waiting for it."""
-    monkeypatch.setattr(module, "IDLE_MS", 100)
+    monkeypatch.setattr(module, "IDLE_TRANSACTION_TIMEOUT_MS", 100)
     with pytest.raises(UNAVAILABLE):
         await stand_still(world, database)
 
@@ -48,15 +48,15 @@ async def test_an_answer_that_does_not_come_is_waited_for_twice_as_long_the_next
     """A statement without an answer is given up as if the server were away; one that is merely slow succeeds in the end."""
     patient = Database(database._pool, asyncio.Semaphore(), AdaptiveTimeout(0.2))  # noqa: SLF001 - the same connections
     async with world.locked("retention.runs"):
-        with pytest.raises(NoAnswerError, match="no answer for 0 s") as given_up:
+        with pytest.raises(ReplyTimeoutError, match="no answer for 0 s") as given_up:
             await patient.row("runs/get_run", run_id=None)
         assert isinstance(given_up.value, UNAVAILABLE)
         began = time.monotonic()
-        with pytest.raises(NoAnswerError):
+        with pytest.raises(ReplyTimeoutError):
             await patient.row("runs/get_run", run_id=None)
         assert time.monotonic() - began >= 0.4
     for _ in range(20):  # each time it has twice as long
-        with suppress(NoAnswerError):
+        with suppress(ReplyTimeoutError):
             assert await patient.row("runs/get_run", run_id=None) is None
             return
     pytest.fail("it never succeeded")

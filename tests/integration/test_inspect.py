@@ -9,7 +9,7 @@ from support.bare import SCOPE, TAKES, as_role, function, run, sample, view
 
 from retention.errors import SchemaError
 from retention.ledger.checks.finding import Finding
-from retention.ledger.checks.readiness import inspect_database, require_ready
+from retention.ledger.checks.readiness import check_database, require_ready
 from retention.ledger.database import open_database
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ async def look(dsn: str) -> list[Finding]:
     How careful the tests' own server is with its disk is not its matter.
     """
     async with open_database(lambda: dsn, size=1) as database:
-        findings = await inspect_database(database, [("nightly", SCOPE)])
+        findings = await check_database(database, [("nightly", SCOPE)])
     return [finding for finding in findings if finding.name not in {"durability", "role"}]
 
 

@@ -40,8 +40,8 @@ async def test_claim_and_settle_updates_stay_hot(world: World) -> None:
     async with open_database(lambda: world.dsn) as database:
         planned = await begin(database)
         after = 0
-        while claims := (await planned.work.claim(Kind.CANCEL, TERMS, after=after, batch=100)).claims:
-            await planned.work.settlements.settle(cancelled(claims))
+        while claims := (await planned.work.claims.claim(Kind.CANCEL, TERMS, after=after, batch=100)).claims:
+            await planned.work.settlements.settle_replies(cancelled(claims))
             after = claims[-1].cancellation_id
     counted = (0, 0)
     while counted[0] < 2 * ROUNDS:  # the server counts a connection's updates once it has ended

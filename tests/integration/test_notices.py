@@ -14,7 +14,7 @@ from support.receiver import SECRET, notices_of
 
 from retention.core.notifications.events import EVENTS, Event
 from retention.ledger.database import Database, open_database
-from retention.ledger.notifications import LEASE
+from retention.ledger.notifications import DELIVERY_LEASE_S
 from retention.ledger.runs import RunLedger
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Interrupted(Database):
         self._database = database
         self._meanwhile = meanwhile
 
-    def prompt(self) -> Database:
+    def control(self) -> Database:
         """Whoever asks with patience is interrupted as well."""
         return self
 
@@ -190,15 +190,15 @@ async def test_a_run_that_goes_on_meanwhile_is_not_told_of(database: Database, b
     notices = notices_of(database)
 
     async def goes_on() -> None:
-        assert await runs.start(run_id, None, again=True)
+        assert await runs.start_run(run_id, None, again=True)
 
     async def is_halted_again() -> None:
         await goes_on()
-        await runs.halt(run_id, "replica", "max_failure_ratio: 0.5")
+        await runs.halt_run(run_id, "replica", "max_failure_ratio: 0.5")
 
     assert [] == await notices_of(Interrupted(database, goes_on)).collect(ALL)
     assert [] == await notices.collect(ALL)
-    await runs.halt(run_id, "replica", "max_failure_ratio: 0.4")
+    await runs.halt_run(run_id, "replica", "max_failure_ratio: 0.4")
     assert [] == await notices_of(Interrupted(database, is_halted_again)).collect(ALL)
     assert ["run.halted"] == [notice.event for notice in await notices.collect(ALL)]
     await is_halted_again()
@@ -236,7 +236,7 @@ async def test_a_claim_is_a_lease_that_ends_by_itself(book: Book, notices: Notif
     (first,) = await notices.claim("ops", 4)
     assert [] == await notices.claim("ops", 4)
     (row,) = await deliveries(book)
-    assert LEASE - 30 < row.due_in <= LEASE
+    assert DELIVERY_LEASE_S - 30 < row.due_in <= DELIVERY_LEASE_S
     await book.all("UPDATE retention.deliveries SET due_at = now()")
     (second,) = await notices.claim("ops", 4)
 
@@ -268,7 +268,7 @@ async def test_a_late_word_of_failure_changes_nothing(book: Book, notices: Notif
     await notices.undelivered(second, "no reply in time", 0.0)
     (row,) = await deliveries(book)
 
-    assert (2, None, None) == (row.tries, row.due_at, row.last_error)
+    assert (2, None, None) == (row.attempts, row.due_at, row.last_error)
     assert row.delivered_at is not None
     assert [] == await notices.claim("ops", 4)
 

@@ -10,7 +10,7 @@ import pytest
 from support.bare import as_role, bare_database, begin, cancel_all, install_samples, run, sample
 
 from retention.ledger.checks.grants import grants
-from retention.ledger.checks.readiness import inspect_database
+from retention.ledger.checks.readiness import check_database
 from retention.ledger.database import open_database
 from retention.ledger.queries import query, statements
 
@@ -72,7 +72,7 @@ async def test_the_samples_as_shipped_carry_a_run_to_its_end_with_the_job_s_righ
     install_samples(bare)
     run(bare, ROUNDS)
     async with open_database(lambda: as_role(bare, "retention_job")) as database:
-        findings = await inspect_database(database, [])
+        findings = await check_database(database, [])
         planned = await begin(database)
         run(bare, "UPDATE casino.game_rounds SET state = 'completed' WHERE vendor_round_id = 'R-5'")
         claimed = await cancel_all(planned)
@@ -106,7 +106,7 @@ async def test_a_database_of_another_shape_works_through_view_and_function_alone
     """Numbers as ids and states, cents, local times and partitions: nothing but the two objects has to know."""
     run(bare, OTHER_SHAPE, sample("roles"))
     async with open_database(lambda: as_role(bare, "retention_job")) as database:
-        findings = await inspect_database(database, [])
+        findings = await check_database(database, [])
         claimed = await cancel_all(await begin(database))
 
     assert [] == [one for one in findings if one.name != "durability" and (not one.ok or one.warning)]

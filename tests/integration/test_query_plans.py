@@ -13,11 +13,11 @@ import pytest
 from support.bare import SCOPE, TERMS, as_role, bare_database, begin, install_samples, run
 
 from retention.core.model import Kind
-from retention.ledger.checks.readiness import inspect_database, sequential_scans
-from retention.ledger.claims import WorkLedger
+from retention.ledger.checks.readiness import check_database, sequential_scans
 from retention.ledger.database import Database, open_database
+from retention.ledger.engine_ledger import EngineLedger
+from retention.ledger.plans import Plans
 from retention.ledger.queries import query
-from retention.ledger.runs import RunLedger
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping
@@ -60,11 +60,11 @@ class Explaining(Database):
         self.plans: dict[str, Any] = {}
         self.values: dict[str, Mapping[str, Any]] = {}
 
-    def at_work(self) -> Database:
+    def bulk(self) -> Database:
         """Whoever asks with patience is explained as well."""
         return self
 
-    prompt = durable = at_work
+    control = durable = bulk
 
     async def rows(self, name: str, **values: Any) -> list[Any]:
         """Explain a statement instead of running it, but for the one that tells the time."""
@@ -129,13 +129,13 @@ async def explained(dsn: str) -> Mapping[str, Any]:
     async with open_database(lambda: dsn) as database:
         await begin(database)
         explaining = Explaining(database)
-        await RunLedger(explaining).plan(SCOPE)
+        await Plans(explaining).preview_plan(SCOPE)
         bounds = explaining.values["plans/preview_plan"]
         await explaining.rows("shared/stale_rounds", **bounds)
         await explaining.rows("plans/freeze_plan", **bounds, run_id=uuid4(), dry_run=False, max_rounds=None)
-        work = WorkLedger(explaining, uuid4(), "replica", None, asyncio.get_running_loop().time)
-        await work.claim(Kind.CANCEL, TERMS, after=0, batch=20)
-        await work.claim(Kind.STATUS, replace(TERMS, ask_first=True), after=0, batch=20)
+        work = EngineLedger.of_run(explaining, uuid4(), "replica", None, asyncio.get_running_loop().time)
+        await work.claims.claim(Kind.CANCEL, TERMS, after=0, batch=20)
+        await work.claims.claim(Kind.STATUS, replace(TERMS, ask_first=True), after=0, batch=20)
     return explaining.plans
 
 
@@ -169,7 +169,7 @@ async def test_holds_are_read_a_few_times_and_not_for_each_round(database: Datab
         )
         await connection.execute("ANALYZE")
     explaining = Explaining(database)
-    await RunLedger(explaining).plan(SCOPE)
+    await Plans(explaining).preview_plan(SCOPE)
     async with database.connection() as connection:
         cursor = await connection.execute(
             "EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) " + query("plans/preview_plan"),
@@ -195,7 +195,7 @@ async def test_plans_and_claims_go_by_the_sample_s_indexes_among_millions(huge: 
 async def test_check_has_nothing_to_warn_about(large: str) -> None:
     """With the sample's indexes on a large table, `check` is content."""
     async with open_database(lambda: large) as database:
-        findings = await inspect_database(database, [("nightly", SCOPE)])
+        findings = await check_database(database, [("nightly", SCOPE)])
 
     assert [] == [
         finding for finding in findings if finding.name != "durability" and (finding.warning or not finding.ok)

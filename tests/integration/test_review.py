@@ -36,7 +36,7 @@ def review(database: Database) -> Review:
 
 async def why(review: Review) -> dict[str, tuple[str, ...]]:
     """Tell why each listed round needs a person."""
-    return {item.round_id: item.why for item in await review.list(MAX_RUNS)}
+    return {item.round_id: item.why for item in await review.list_review(MAX_RUNS)}
 
 
 async def test_what_went_well_needs_nobody(review: Review, book: Book) -> None:
@@ -45,7 +45,7 @@ async def test_what_went_well_needs_nobody(review: Review, book: Book) -> None:
     for state in ("cancelled", "already_cancelled", "already_completed", "no_longer_open", "held", "not_sent"):
         await book.row(run, state, state)
 
-    assert [] == await review.list(MAX_RUNS)
+    assert [] == await review.list_review(MAX_RUNS)
 
 
 async def test_a_doubt_needs_a_person_once_nothing_more_is_tried(review: Review, book: Book) -> None:
@@ -127,7 +127,7 @@ async def test_the_counts_are_those_of_the_list(database: Database, review: Revi
     await book.row(run, "resolved", "resolved", resolved_as="cancelled", conflict=True, amount=90)
     await book.row(run, "done", "resolved", resolved_as="not_sent", review="winnings")
 
-    counts = await PolicyFacts(database).review_counts(MAX_RUNS)
+    counts = await PolicyFacts(database).count_review(MAX_RUNS)
     assert {
         ("nightly", "in_doubt"): 1,
         ("nightly", "conflict"): 2,
@@ -138,7 +138,7 @@ async def test_the_counts_are_those_of_the_list(database: Database, review: Revi
         ("weekly", "not_asked"): 1,
         ("weekly", "finding"): 2,
     } == counts
-    assert 9 == len(await review.list(MAX_RUNS))  # one of them has two whys
+    assert 9 == len(await review.list_review(MAX_RUNS))  # one of them has two whys
 
 
 async def test_the_last_runs_are_told_by_policy(database: Database, book: Book) -> None:
@@ -164,15 +164,15 @@ async def test_the_last_runs_are_told_by_policy(database: Database, book: Book) 
         "never": (None, None, None, None, 0),
         "stuck": (hour(6), hour(2), behind, "finished", 1),
     }
-    assert expected == {name: astuple(last) for name, last in (await facts.last_runs([*expected], [])).items()}
-    assert hour(1) == (await facts.last_runs(["weekly"], ["weekly"]))["weekly"].succeeded_at
+    assert expected == {name: astuple(last) for name, last in (await facts.list_last_runs([*expected], [])).items()}
+    assert hour(1) == (await facts.list_last_runs(["weekly"], ["weekly"]))["weekly"].succeeded_at
 
 
 async def test_an_item_says_what_a_person_wants_to_know(review: Review, book: Book) -> None:
     """A listed row carries the vendor's words, both sides' money and when it was settled."""
     run = await book.run()
     row = await book.row(run, state="rejected", error_code="99", description="Round not found", detail="asked twice")
-    (item,) = await review.list(MAX_RUNS)
+    (item,) = await review.list_review(MAX_RUNS)
 
     assert (row, run, "acme", "MT", "R-1", "rejected") == (
         item.id,
@@ -203,7 +203,7 @@ async def test_a_doubt_is_resolved_as_a_person_says(review: Review, book: Book, 
     """Every final state can be a person's word; the doubt is settled with it and listed no more."""
     row = await book.row(await book.run(), state="in_doubt", error_code="998", may_have_taken_effect=True)
     before = datetime.now(UTC)
-    await review.resolve(row, as_state, "bob", "the vendor says so")
+    await review.resolve_cancellation(row, as_state, "bob", "the vendor says so")
     found = await book.one("SELECT * FROM retention.cancellations")
 
     assert ("resolved", as_state, "bob", "the vendor says so") == (
@@ -215,13 +215,13 @@ async def test_a_doubt_is_resolved_as_a_person_says(review: Review, book: Book, 
     assert found.settled_at == found.resolved_at >= before
     assert ("998", False, None) == (found.error_code, found.needs_follow_up, found.due_at)
     assert (as_state in {"cancelled", "already_cancelled"}) is found.holds_round
-    assert [] == await review.list(MAX_RUNS)
+    assert [] == await review.list_review(MAX_RUNS)
 
 
 async def test_what_the_vendor_said_stays(review: Review, book: Book) -> None:
     """Resolving a cancellation with a discrepancy keeps its refund, and when and as what it was settled."""
     row = await book.row(await book.run(), amount=90, conflict=True)
-    await review.resolve(row, "cancelled", "bob", "the wallet got 100")
+    await review.resolve_cancellation(row, "cancelled", "bob", "the wallet got 100")
     found = await book.one("SELECT * FROM retention.cancellations")
 
     assert (90, "EUR", "T1", SETTLED, "cancelled", False) == (
@@ -233,7 +233,7 @@ async def test_what_the_vendor_said_stays(review: Review, book: Book) -> None:
         found.conflict,
     )
     assert found.detail.startswith("not open at the operator's any more when bob looked at ")
-    assert [] == await review.list(MAX_RUNS)
+    assert [] == await review.list_review(MAX_RUNS)
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ async def test_what_is_not_a_persons_to_resolve_is_refused(review: Review, book:
     before = await book.one("SELECT * FROM retention.cancellations")
 
     with pytest.raises(UsageError, match=f"cancellation {row} {words}"):
-        await review.resolve(row, "cancelled", "ann", "sure")
+        await review.resolve_cancellation(row, "cancelled", "ann", "sure")
     assert before == await book.one("SELECT * FROM retention.cancellations")
 
 
@@ -261,7 +261,7 @@ async def test_a_dry_runs_row_is_refused(review: Review, book: Book) -> None:
     row = await book.row(await book.run(mode="dry_run"), state="not_sent")
 
     with pytest.raises(UsageError, match="belongs to a dry run"):
-        await review.resolve(row, "cancelled", "ann", "sure")
+        await review.resolve_cancellation(row, "cancelled", "ann", "sure")
 
 
 async def test_a_round_is_not_cancelled_twice_by_word_of_mouth(review: Review, book: Book) -> None:
@@ -270,8 +270,8 @@ async def test_a_round_is_not_cancelled_twice_by_word_of_mouth(review: Review, b
     await book.row(await book.run(), state="planned")
 
     with pytest.raises(UsageError, match=f"cancellation {old} cannot be cancelled: another row of its round"):
-        await review.resolve(old, "cancelled", "ann", "sure")
-    await review.resolve(old, "rejected", "ann", "it was")
+        await review.resolve_cancellation(old, "cancelled", "ann", "sure")
+    await review.resolve_cancellation(old, "rejected", "ann", "it was")
 
 
 async def test_a_resolution_wants_its_words(review: Review, book: Book) -> None:
@@ -279,24 +279,24 @@ async def test_a_resolution_wants_its_words(review: Review, book: Book) -> None:
     row = await book.row(await book.run(), state="in_doubt")
 
     with pytest.raises(UsageError, match="there is no cancellation 4711"):
-        await review.resolve(4711, "cancelled", "ann", "sure")
+        await review.resolve_cancellation(4711, "cancelled", "ann", "sure")
     with pytest.raises(
         UsageError, match=r"not resolved as 'in_doubt'; known: cancelled, already_cancelled, .*not_sent"
     ):
-        await review.resolve(row, "in_doubt", "ann", "sure")
+        await review.resolve_cancellation(row, "in_doubt", "ann", "sure")
     with pytest.raises(UsageError, match="must not be blank"):
-        await review.resolve(row, "cancelled", "ann", " ")
+        await review.resolve_cancellation(row, "cancelled", "ann", " ")
     with pytest.raises(UsageError, match="must not be blank"):
-        await review.resolve(row, "cancelled", "", "sure")
+        await review.resolve_cancellation(row, "cancelled", "", "sure")
 
 
 async def test_two_people_cannot_both_resolve(review: Review, book: Book) -> None:
     """The second one is told who was first, and as what."""
     row = await book.row(await book.run(), state="in_doubt")
-    await review.resolve(row, "cancelled", "ann", "sure")
+    await review.resolve_cancellation(row, "cancelled", "ann", "sure")
 
     with pytest.raises(UsageError, match="is resolved already, as cancelled by ann"):
-        await review.resolve(row, "rejected", "bob", "no")
+        await review.resolve_cancellation(row, "rejected", "bob", "no")
 
 
 async def test_a_run_that_is_quicker_wins(review: Review, book: Book, database: Database) -> None:
@@ -307,11 +307,11 @@ async def test_a_run_that_is_quicker_wins(review: Review, book: Book, database: 
             "UPDATE retention.cancellations SET state = 'claimed', attempt_uuid = gen_random_uuid(), due_at = NULL,"
             " lease_until = now() + interval '1 minute'"
         )
-        resolving = asyncio.create_task(review.resolve(row, "cancelled", "ann", "sure"))
+        resolving = asyncio.create_task(review.resolve_cancellation(row, "cancelled", "ann", "sure"))
         while not await book.all(WAITING):
             assert not resolving.done()
 
     with pytest.raises(UsageError, match=f"cancellation {row} has changed just now; look again"):
         await resolving
     with pytest.raises(UsageError, match=f"cancellation {row} is being worked on by a run just now"):
-        await review.resolve(row, "cancelled", "ann", "sure")
+        await review.resolve_cancellation(row, "cancelled", "ann", "sure")

@@ -40,7 +40,7 @@ async def test_each_does_its_part_and_no_more(owned: str) -> None:
     """`review reclose` closes the round by the job's own login; a report of a period is made by the other one."""
     job, reporter = (make_conninfo(owned, user=role) for role in ("retention_job", "retention_report"))
     async with open_database(lambda: job) as database:
-        (done,) = await Review(database).reclose(None, "ann")
+        (done,) = await Review(database).reclose_rounds(None, "ann")
     assert ("R-1", True, None) == (done.round_id, done.closed, done.why)
     assert [("cancelled",)] == run(owned, "SELECT state FROM casino.game_rounds WHERE vendor_round_id = 'R-1'")
     async with (

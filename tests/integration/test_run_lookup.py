@@ -29,12 +29,12 @@ async def test_a_run_is_found_by_the_index(database: Database, book: Book) -> No
     await book.all("ANALYZE retention.runs")
     ledger = RunLedger(database)
     given = parse_run_id("c4ca4238")
-    assert [FIRST] == [row.run_id for row in await ledger.matching(given)]
-    assert [] == await ledger.matching(parse_run_id("00000000"))
-    assert {FIRST: 8} == await ledger.digits([FIRST])
+    assert [FIRST] == [row.run_id for row in await ledger.find_runs_by_prefix(given)]
+    assert [] == await ledger.find_runs_by_prefix(parse_run_id("00000000"))
+    assert {FIRST: 8} == await ledger.count_telling_digits([FIRST])
     await book.run(run_id="c4ca4238-a1b9-2382-0dcc-509a6f75849b")
-    assert {FIRST: 10} == await ledger.digits([FIRST])
-    assert 2 == len(await ledger.matching(given))
+    assert {FIRST: 10} == await ledger.count_telling_digits([FIRST])
+    assert 2 == len(await ledger.find_runs_by_prefix(given))
     values = {"lowest": given.lowest, "highest": given.highest, "limit": 10, "run_ids": [FIRST]}
     async with database.connection() as connection:
         for name in ("runs/find_runs_by_prefix", "runs/find_neighbouring_runs"):

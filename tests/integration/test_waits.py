@@ -55,7 +55,7 @@ class Lines:
 @pytest.fixture
 def lines(monkeypatch: pytest.MonkeyPatch) -> Lines:
     """Yield a log to which waits are told soon."""
-    monkeypatch.setattr(waits, "AFTER", 0.2)
+    monkeypatch.setattr(waits, "REPORT_AFTER_S", 0.2)
     return Lines()
 
 

@@ -96,12 +96,12 @@ def make_claim(**changes: Any) -> Claim:
         "game_id": "lm_1",
         "user_id": "tester",
         "round_id": "R-1",
-        "tries": 1,
+        "attempts": 1,
         "probes": 0,
-        "doubtful": False,
-        "refused": False,
+        "may_have_taken_effect": False,
+        "refusal_pending_probe": False,
         "slot": 0.0,
-        "leave_by": 1.0,
-        "expires": 15.0,
+        "send_by": 1.0,
+        "lease_until": 15.0,
     }
     return Claim(**{**values, **changes})

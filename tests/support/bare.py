@@ -16,11 +16,13 @@ from psycopg.conninfo import make_conninfo
 
 from retention.core.model import Kind, Outcome, Settlement, State
 from retention.core.planning.plan import Scope
-from retention.ledger.claims import PartnerTerms, WorkLedger
+from retention.ledger.claims import PartnerTerms
 from retention.ledger.database import open_database
+from retention.ledger.engine_ledger import EngineLedger
 from retention.ledger.migrations import migrate
+from retention.ledger.plans import Plans, RunRequest
 from retention.ledger.queries import sql_root
-from retention.ledger.runs import RunLedger, RunRequest
+from retention.ledger.runs import RunLedger
 from support import pgbouncer
 from support.postgres import new_database
 
@@ -113,24 +115,24 @@ class Planned:
     """A run that has begun: its ledger, and how many rounds it planned."""
 
     run_id: UUID
-    work: WorkLedger
+    work: EngineLedger
     rounds: int
 
 
 async def begin(database: Database, scope: Scope = SCOPE) -> Planned:
     """Plan a run and set it going."""
     ledger, run_id = RunLedger(database), uuid4()
-    plan = await ledger.create(RunRequest(run_id, "nightly", "enforce", "ann", None, {}), scope, [TERMS])
+    plan = await Plans(database).create_run(RunRequest(run_id, "nightly", "enforce", "ann", None, {}), scope, [TERMS])
     assert plan is not None
-    assert await ledger.start(run_id, None)
-    work = WorkLedger(database, run_id, "replica", None, asyncio.get_running_loop().time)
+    assert await ledger.start_run(run_id, None)
+    work = EngineLedger.of_run(database, run_id, "replica", None, asyncio.get_running_loop().time)
     return Planned(run_id, work, plan.rounds)
 
 
 async def cancel_all(planned: Planned) -> dict[str, bool]:
     """Claim a begun run's rounds and settle them as cancelled; returns each one's conflict."""
-    claims = (await planned.work.claim(Kind.CANCEL, TERMS, after=0, batch=100)).claims
-    written, *_ = await planned.work.settlements.settle(cancelled(claims))
+    claims = (await planned.work.claims.claim(Kind.CANCEL, TERMS, after=0, batch=100)).claims
+    written, *_ = await planned.work.settlements.settle_replies(cancelled(claims))
     return {claim.round_id: written[claim.uuid].conflict for claim in claims}
 
 

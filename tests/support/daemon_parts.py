@@ -55,7 +55,7 @@ async def daemon_of(world: World) -> AsyncIterator[OpenDaemon]:
         structlog.PrintLogger(), [log], wrapper_class=structlog.make_filtering_bound_logger("debug")
     )
     async with open_services(settings, logger, redactor_of(settings)) as services:
-        metrics = Metrics(services.tally)
+        metrics = Metrics(services.counters)
         async with open_daemon(services, metrics, load, lambda: None, DRAIN_TIMEOUT_S) as daemon:
             await daemon.prepare()
             yield OpenDaemon(daemon, log)

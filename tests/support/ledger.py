@@ -1,4 +1,4 @@
-"""Rows written straight into a ledger, for tests of what is read from it."""
+"""Rows written directly into a ledger, for tests that read from it."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from retention.ledger.database import Database
 
 OPENED = datetime(2025, 3, 1, 12, tzinfo=UTC)
-"""When a round was opened, unless the test says otherwise."""
+"""The default time at which a round was opened."""
 
 SETTLED = OPENED + timedelta(days=4)
-"""When its cancellation was settled."""
+"""The default time at which a cancellation was settled."""
 
 _ASKED = {"cancelled", "already_cancelled", "already_completed", "rejected"}
 _CANCELLED = {"cancelled", "already_cancelled"}
 
 
 class Book:
-    """Writes rows that satisfy the ledger's constraints; whatever a test is about, it names."""
+    """Writes rows that satisfy the ledger's constraints; a test names the columns that it is about."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -53,7 +53,7 @@ class Book:
         return uuid.UUID(str(run["run_id"]))
 
     async def row(self, run_id: UUID, round_id: str = "R-1", state: str = "cancelled", **columns: Any) -> int:
-        """Add a cancellation, by default one whose refund is the stake; returns its id."""
+        """Add a cancellation, by default one whose refund is the stake; return its id."""
         as_state = columns.get("resolved_as") or state
         row = {
             "run_id": run_id,
@@ -86,7 +86,7 @@ class Book:
         return int(await self._insert("retention.cancellations", row, "id"))
 
     async def attempt(self, cancellation_id: int, run_id: UUID, **columns: Any) -> UUID:
-        """Add a request that was claimed, and nothing more unless said."""
+        """Add a claimed attempt; `columns` may add its reply."""
         attempt = {
             "uuid": uuid.uuid4(),
             "cancellation_id": cancellation_id,

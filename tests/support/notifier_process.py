@@ -1,4 +1,4 @@
-"""One pass of a herald, as a process of its own: DSN and webhook are its arguments."""
+"""One pass of a notifier, as a process of its own: DSN and webhook are its arguments."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from support.receiver import KEY, notifier
 
 
 async def main(dsn: str, address: str) -> None:
-    """Tell what there is to tell."""
+    """Make one pass."""
     target = Target.model_validate({"name": "ops", "webhook": address, "signing_key": KEY})
     async with open_database(lambda: dsn) as database, notifier(database, target) as one:
         await one.run_once()

@@ -128,13 +128,13 @@ class CorruptReplies(Trouble):
     """
 
     def __init__(self, chance: Random, share: float) -> None:
-        self._chance, self._share = chance, share
+        self._chance, self._bulk_slots = chance, share
 
     async def carry(self, link: Link, way: Way, data: bytes) -> bytes:
         del link
         places = [data.find(b"{"), data.rfind(b"}"), 0 if data.startswith(b"HTTP/") else -1]
         places = [place for place in places if place >= 0]
-        if way is Way.UP or not places or self._chance.random() >= self._share:
+        if way is Way.UP or not places or self._chance.random() >= self._bulk_slots:
             return data
         return flipped(data, self._chance.choice(places))
 
@@ -147,11 +147,11 @@ class BreakFraming(Trouble):
     """
 
     def __init__(self, chance: Random, share: float) -> None:
-        self._chance, self._share = chance, share
+        self._chance, self._bulk_slots = chance, share
 
     async def carry(self, link: Link, way: Way, data: bytes) -> bytes:
         del way
-        if not link.starts or self._chance.random() >= self._share:
+        if not link.starts or self._chance.random() >= self._bulk_slots:
             return data
         start = self._chance.choice(link.starts)
         place = min(start + self._chance.randrange(2), len(data) - 1)

@@ -1,4 +1,4 @@
-"""Somebody who is told things: a real HTTP server, and a herald that knows it."""
+"""A receiver of webhooks: a real HTTP server, and a notifier that delivers to it."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 SECRET = "token-9d41c7b2e6"
-"""What must be in no message."""
+"""A secret that must be in no message."""
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One request as it came."""
+    """One request that arrived."""
 
     path: str
     headers: Mapping[str, str]
@@ -44,7 +44,7 @@ class Received:
 
 
 class Receiver:
-    """Answers with `answers` in turn, then with 200; while `hanging`, with nothing at all."""
+    """Answers with `answers` in turn, then with 200; it does not answer while `hanging`."""
 
     def __init__(self, *answers: int, hanging: bool = False) -> None:
         self.requests: list[Received] = []
@@ -66,7 +66,7 @@ class Receiver:
         await self._runner.cleanup()
 
     async def came(self) -> None:
-        """Wait until there was a request."""
+        """Wait for the first request."""
         await self._came.wait()
 
     async def _take(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -79,13 +79,13 @@ class Receiver:
 
 
 def webhook(receiver: Receiver, name: str = "ops", **more: object) -> Target:
-    """A target that is told by webhook."""
+    """A target with a webhook."""
     address = f"http://{receiver.address}/hook?from=retention"
     return Target.model_validate({"name": name, "webhook": address, "signing_key": KEY, **more})
 
 
 def notices_of(database: Database) -> NotificationOutbox:
-    """The notifications of a ledger, with one secret that is not to be in them."""
+    """The outbox of a ledger, with one secret to mask."""
     return NotificationOutbox(database, Redactor(lambda: [SECRET], set).text)
 
 
@@ -93,7 +93,7 @@ def notices_of(database: Database) -> NotificationOutbox:
 async def notifier(
     database: Database, *targets: Target, cut_after: float = 10.0, log: LogCapture | None = None
 ) -> AsyncIterator[Notifier]:
-    """Yield a herald that tells these targets, and logs into `log`."""
+    """Yield a notifier that delivers to these targets, and logs into `log`."""
     known = {target.name: target for target in targets}
     logger = structlog.wrap_logger(
         structlog.PrintLogger(), [log or LogCapture()], structlog.make_filtering_bound_logger("debug")

@@ -45,8 +45,8 @@ def diagram() -> str:
 
 def table() -> str:
     """Each row of the code's table."""
-    before = ("request", "outcome", "probes", "attempts left", "doubtful", "refused")
-    rows: list[tuple[str, ...]] = [(*before, "state", "next request", "doubtful", "refused", "review")]
+    before = ("request", "outcome", "probes", "attempts left", "doubt", "refusal")
+    rows: list[tuple[str, ...]] = [(*before, "state", "next request", "doubt", "refusal", "review")]
     for (request, event, probes, *flags), step in ROWS.items():
         events = event if isinstance(event, tuple) else (event,)
         allowed = probes if isinstance(probes, tuple) else (probes,)
@@ -58,7 +58,10 @@ def table() -> str:
                 *("any" if flag is None else _yes(flag) for flag in flags),
                 f"**{step.state}**",
                 "" if step.due is Due.NEVER else step.due.value,
-                *("as before" if flag is None else _yes(flag) for flag in (step.doubtful, step.refused)),
+                *(
+                    "as before" if flag is None else _yes(flag)
+                    for flag in (step.may_have_taken_effect, step.refusal_pending_probe)
+                ),
                 step.review.value if step.review else "",
             )
         )

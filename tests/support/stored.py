@@ -49,7 +49,7 @@ async def store(world: World, database: Database, replies: Sequence[Said], decod
 async def _claims(planned: Planned, kind: Kind, count: int) -> list[Claim]:
     claims: dict[int, Claim] = {}
     while len(claims) < count:
-        found = await planned.work.claim(kind, FAST, after=max(claims, default=0), batch=500)
+        found = await planned.work.claims.claim(kind, FAST, after=max(claims, default=0), batch=500)
         claims |= {claim.cancellation_id: claim for claim in found.claims}
     return [*claims.values()]
 
@@ -60,7 +60,7 @@ async def _settle(world: World, planned: Planned, claims: Sequence[Claim], answe
     for at in range(0, len(items), 100):
         batch = items[at : at + 100]
         try:
-            written, *_ = await planned.work.settlements.settle(batch)
+            written, *_ = await planned.work.settlements.settle_replies(batch)
         except (Error, TypeError, ValueError) as error:  # what PostgreSQL or the way to it does not take
             found.append(f"refused: {error}")
             continue

@@ -33,7 +33,7 @@ def open_round(**changes: Any) -> Round:
 
 
 async def ask(client: aiohttp.ClientSession, url: str, **changes: Any) -> dict[str, Any]:
-    """Post a call with its fields; a field that is None is left out. Amounts stay exact."""
+    """Post a call with its fields, except for those of None. Amounts stay exact."""
     fields = {name: value for name, value in {**FIELDS, **changes}.items() if value is not None}
     async with client.post(url, json=fields, allow_redirects=False) as reply:
         found: dict[str, Any] = json.loads(await reply.read(), parse_float=Decimal)

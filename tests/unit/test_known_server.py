@@ -13,16 +13,16 @@ def test_the_first_server_is_claimed_on_at_once() -> None:
     """Before any look nothing is known, and of the first server nothing is known to be lost."""
     server = KnownServer()
     assert server.for_claims(10, 0) is None
-    server.note(OLD, 100)
+    server.observe(OLD, 100)
     assert OLD == server.for_claims(10, 100)
 
 
 def test_one_that_took_over_is_claimed_on_after_the_lease() -> None:
     """Claims wait for the length of their own lease, whatever other partners' leases are."""
     server = KnownServer()
-    server.note(OLD, 0)
-    server.note(NEW, 100)
-    server.note(NEW, 105)
+    server.observe(OLD, 0)
+    server.observe(NEW, 100)
+    server.observe(NEW, 105)
     assert [OLD, NEW, OLD] == [server.for_claims(10, 105), server.for_claims(5, 105), server.for_claims(10, 109.9)]
     assert NEW == server.for_claims(10, 110)
 
@@ -30,8 +30,8 @@ def test_one_that_took_over_is_claimed_on_after_the_lease() -> None:
 def test_each_take_over_counts_anew() -> None:
     """A second one within the lease begins it again."""
     server = KnownServer()
-    server.note(OLD, 0)
-    server.note(NEW, 100)
-    server.note(NEWER, 108)
+    server.observe(OLD, 0)
+    server.observe(NEW, 100)
+    server.observe(NEWER, 108)
     assert NEW == server.for_claims(10, 112)
     assert NEWER == server.for_claims(10, 118)

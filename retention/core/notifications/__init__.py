@@ -1,1 +1,1 @@
-"""Notifications: which events people are told, the message, and its signature."""
+"""Notifications: their events, their message, and its signature."""

@@ -1,4 +1,4 @@
-"""Which runs people are notified of, as which event, and how long deliveries are retried."""
+"""Decides the runs that people are notified of, the event of each, and how long deliveries are retried."""
 
 from __future__ import annotations
 

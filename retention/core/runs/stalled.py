@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from retention.core.runs.halt_cause import HaltCause
 from retention.core.text import counted, time_text
 
 if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-INTERRUPTED = "interrupted: no process has worked on it any more"
+INTERRUPTED = HaltCause.INTERRUPTED.reason("no process has worked on it any more")
 """The halt_reason of a run whose processes are gone, and that nobody went on with."""
 
 

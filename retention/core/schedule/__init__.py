@@ -1,1 +1,1 @@
-"""Schedules: when a time is due, and which of the due times is run."""
+"""Schedules: their times, and the decision about the times that have come."""

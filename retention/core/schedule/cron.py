@@ -1,4 +1,9 @@
-"""When a schedule is due: five fields as cron(8) reads them, in a zone, and Debian's rules for a change of clocks."""
+"""The times of a schedule: five fields as cron(8) reads them, in a zone, with Debian's rules for clock changes.
+
+cronsim computes wall-clock times without a zone, because across a clock change it loses times or returns past ones.
+This module maps wall-clock times to instants; tests compare it minute by minute with the loop of Debian's cron. A field
+that cron(8) would not read, or would read otherwise than it looks (`5/15`, `L`, `#`, seconds), is refused.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +28,14 @@ _NICKNAMES = {
     "@midnight": "0 0 * * *",
     "@hourly": "0 * * * *",
 }
-"""crontab(5); @reboot is no time."""
+"""The nicknames of crontab(5), without @reboot, which names no time."""
 
 _CORRECTION = timedelta(hours=3)
-"""Clocks that go forward by so much were corrected, and cron does not make up for what they skip."""
+"""A clock that jumps forward by this much was corrected: cron does not make up for the skipped times."""
 
 _MINUTE = timedelta(minutes=1)
 
-_SOME_DAY = datetime(2024, 1, 1)  # noqa: DTZ001 - what a clock shows, in no zone
+_ANY_DAY = datetime(2024, 1, 1)  # noqa: DTZ001 - a wall-clock time
 
 _EXAMPLE = 'write minute hour day-of-month month day-of-week, such as "0 3 * * *"'
 
@@ -39,7 +44,7 @@ class _Field(NamedTuple):
     name: str
     lowest: int
     highest: int
-    names: tuple[str, ...] = ()  # of the values, from the lowest on
+    names: tuple[str, ...] = ()  # names of the values, beginning with the lowest
 
 
 _FIELDS = (
@@ -55,56 +60,52 @@ _TERM = re.compile(rf"(?:\*|(?P<first>{_VALUE})(?:-(?P<last>{_VALUE}))?)(?:/(?P<
 
 
 class CronSchedule:
-    """The times of one cron expression in one zone.
-
-    cronsim is asked for what clocks show, and without a zone: over a change of clocks it loses times, or finds them
-    again, depending on where it starts. Which instants clocks show something at is found here.
-    """
+    """The times of one cron expression in one zone, as datetimes in that zone."""
 
     def __init__(self, expression: str, timezone: str) -> None:
-        """Raise ValueError, in words for whoever wrote it, where the expression or the zone is none."""
+        """Raise ValueError if the expression or the zone cannot be used; the message says how to mend it."""
         self.fields = fields_of(expression)
         self.zone = zone_of(timezone)
 
     def after(self, moment: datetime) -> Iterator[datetime]:
-        """Go through the times after a moment, in order, each once, in the schedule's zone."""
+        """Iterate over the times after `moment`, oldest first, each once."""
         since = moment.astimezone(UTC)
         for time in dropwhile(lambda time: time <= since, self._times(since, back=False)):
             yield time.astimezone(self.zone)
 
     def between(self, since: datetime, until: datetime, limit: int) -> list[datetime]:
-        """List the newest `limit` times after `since` and not after `until`, the oldest first."""
-        # All comparisons are made in UTC: two times of one zone are compared by what the clock shows.
+        """List the newest `limit` times after `since` and up to `until`, oldest first."""
+        # Comparisons are made in UTC, because Python compares two times of one zone by their wall-clock times.
         first, last = since.astimezone(UTC), until.astimezone(UTC)
         past = dropwhile(lambda time: time > last, self._times(last, back=True))
         newest = list(islice(takewhile(lambda time: time > first, past), limit))
         return [time.astimezone(self.zone) for time in reversed(newest)]
 
     def _times(self, start: datetime, *, back: bool) -> Iterator[datetime]:
-        """Go through the instants from a moment on, or back from it; a few that lie on its other side come first."""
+        """Iterate over the instants from `start` on, or `back` from it; the first few may lie on its other side."""
         minute, hour, *_ = self.fields.split()
-        if minute.startswith("*") or hour.startswith("*"):  # a wildcard job: whenever the clock shows it
-            times = merge(*(self._shown(start, fold, back=back) for fold in (0, 1)), reverse=back)
-        else:  # a job of certain times: those that are skipped are made up for, those that come again are not
-            times = (time for wall in self._walls(start, back=back) if (time := self._made_up(wall)))
+        if minute.startswith("*") or hour.startswith("*"):  # a wildcard job runs whenever the clock shows its time
+            times = merge(*(self._instants_of_fold(start, fold, back=back) for fold in (0, 1)), reverse=back)
+        else:  # a fixed-time job runs once: skipped times are made up for, repeated ones are not
+            times = (time for wall in self._wall_times(start, back=back) if (time := self._instant_or_gap_end(wall)))
         return (time for time, _ in groupby(times))
 
-    def _shown(self, start: datetime, fold: int, *, back: bool) -> Iterator[datetime]:
-        return (time for wall in self._walls(start, back=back) if (time := self._instant(wall, fold)))
+    def _instants_of_fold(self, start: datetime, fold: int, *, back: bool) -> Iterator[datetime]:
+        return (time for wall in self._wall_times(start, back=back) if (time := self._instant(wall, fold)))
 
-    def _walls(self, start: datetime, *, back: bool) -> Iterator[datetime]:
-        """What the clock shows at the times, from a moment on; what it shows twice is not cut in halves."""
+    def _wall_times(self, start: datetime, *, back: bool) -> Iterator[datetime]:
+        """Iterate over the wall-clock times from `start` on; an hour that the clock shows twice is included whole."""
         local = start.astimezone(self.zone)
         shown = {(start + _offset(local.replace(fold=fold))).replace(tzinfo=None) for fold in (0, 1)}
         return CronSim(self.fields, max(shown) + _MINUTE if back else min(shown), reverse=back)
 
     def _instant(self, wall: datetime, fold: int) -> datetime | None:
-        """When the clock shows this, for the first or the second time; None where it never does."""
+        """The instant at which the clock shows `wall` for the first (fold 0) or second time; None if it never does."""
         time = wall.replace(tzinfo=self.zone, fold=fold).astimezone(UTC)
         return time if time.astimezone(self.zone).replace(tzinfo=None) == wall else None
 
-    def _made_up(self, wall: datetime) -> datetime | None:
-        """When the clock first shows this; where it is skipped, the moment after the skip."""
+    def _instant_or_gap_end(self, wall: datetime) -> datetime | None:
+        """The instant at which the clock first shows `wall`, or the end of the gap that skips it."""
         local = wall.replace(tzinfo=self.zone)
         if _offset(local.replace(fold=1)) - _offset(local) >= _CORRECTION:
             return None
@@ -114,19 +115,19 @@ class CronSchedule:
 
 
 def fields_of(expression: str) -> str:
-    """Return the five fields of an expression, a blank between them. Raises ValueError."""
+    """Return the five fields of an expression, separated by blanks. Raises ValueError."""
     if not expression.replace("\t", " ").isprintable():
         raise ValueError(f"{expression!r} is no schedule: it has line breaks or control characters in it; {_EXAMPLE}")
     words = expression.split()
     if len(words) == 1 and words[0].startswith("@"):
-        words = _nickname(expression, words[0].lower()).split()
+        words = _expand_nickname(expression, words[0].lower()).split()
     if len(words) != len(_FIELDS):
         number = f"{len(words)} fields instead of five" if len(words) != 1 else "one field instead of five"
         raise ValueError(f"{expression!r} is no schedule: it has {number}; {_EXAMPLE}")
     fields = " ".join(_read(expression, field, word) for field, word in zip(_FIELDS, words, strict=True))
     try:
-        CronSim(fields, _SOME_DAY)
-    except CronSimError:  # all else that it refuses is refused above
+        CronSim(fields, _ANY_DAY)
+    except CronSimError:  # cronsim refuses nothing else that passed the checks above
         raise ValueError(
             f"{expression!r} never comes: its month {words[3]!r} has no day-of-month {words[2]!r}; "
             "write a day that one of its months has"
@@ -135,9 +136,9 @@ def fields_of(expression: str) -> str:
 
 
 def zone_of(name: str) -> ZoneInfo:
-    """Return the zone of that name in the IANA database. Raises ValueError."""
+    """Return the zone with that name in the IANA database. Raises ValueError."""
     try:
-        # Beside IANA's, systems have the zone of the machine, and copies whose clocks count leap seconds.
+        # Systems add files to IANA's: the machine's own zone, and zones that count leap seconds.
         if name not in {"localtime", "posixrules"} and not name.startswith(("posix/", "right/")):
             return ZoneInfo(name)
     except (LookupError, ValueError, OSError):
@@ -145,7 +146,7 @@ def zone_of(name: str) -> ZoneInfo:
     raise ValueError(f'{name!r} is no time zone; write one by its IANA name, such as "Europe/Malta"')
 
 
-def _nickname(expression: str, name: str) -> str:
+def _expand_nickname(expression: str, name: str) -> str:
     if name == "@reboot":
         raise ValueError(f'{expression!r} is no schedule: it names no time; write one, such as "0 3 * * *" or "@daily"')
     if name not in _NICKNAMES:
@@ -162,7 +163,7 @@ def _read(expression: str, field: _Field, word: str) -> str:
 
 
 def _term(field: _Field, term: str) -> str:
-    """Read one part of a list; refuse what cron would not read, or read in another way than it looks."""
+    """Read one part of a list. Raises ValueError if cron would refuse it, or would read it otherwise than it looks."""
     span = f"{field.lowest} to {field.highest}"
     found = _TERM.fullmatch(term)
     if not found:
@@ -180,7 +181,7 @@ def _term(field: _Field, term: str) -> str:
         raise ValueError("has a range that ends before it begins; write its two parts with a comma between them")
     if step and not last:
         raise ValueError(f"has a step after a single value; write {first}-{field.highest}/{step} or */{step}")
-    # For cronsim 5-5/2 were 5-59/2; cron finds nothing to step to.
+    # cronsim reads 5-5/2 as 5-59/2; cron reads it as 5.
     return str(low) if low == high else f"{low}-{high}" + (f"/{step}" if step else "")
 
 

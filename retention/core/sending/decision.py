@@ -52,7 +52,7 @@ def decide(
         if not rules.status_probe:
             probes = Probes.FORBIDDEN
     else:
-        request = Request.FIRST_PROBE if claim.asks_first else Request.PROBE
+        request = Request.FIRST_PROBE if claim.is_first_probe else Request.PROBE
         if outcome is Outcome.IN_PROGRESS:
             if not rules.cancel_winnings and winnings_detail(answer):
                 event = Special.WINNINGS
@@ -61,7 +61,14 @@ def decide(
                 event = Special.WRONG_ADDRESS
             elif credentials_accepted:
                 event = Special.ROUND_REFUSED
-    to = TABLE[request, event, probes, claim.tries < rules.max_attempts, claim.doubtful, claim.refused]
+    to = TABLE[
+        request,
+        event,
+        probes,
+        claim.attempts < rules.max_attempts,
+        claim.may_have_taken_effect,
+        claim.refusal_pending_probe,
+    ]
     reply = answer if isinstance(answer, Reply) else _NO_REPLY
     refund = reply if to.tells_refund else _NO_REPLY
     return Settlement(
@@ -78,8 +85,8 @@ def decide(
         transaction_id=refund.transaction_id,
         detail=_detail(to.detail, claim, answer),
         due_in=None if to.due is Due.NEVER else _due_in(to.due, claim, answer, rules, jitter),
-        doubtful=to.doubtful,
-        refused=to.refused,
+        may_have_taken_effect=to.may_have_taken_effect,
+        refusal_pending_probe=to.refusal_pending_probe,
         failed=to.failed,
         uncounted=to.uncounted,
         incomplete=to.state is State.CANCELLED and rules.refund_in_reply and not _is_whole(refund),
@@ -94,12 +101,12 @@ def throttle_pause_s(settlement: Settlement, answer: Answer) -> float | None:
 
 def _due_in(due: Due, claim: Claim, answer: Answer, rules: ReplyRules, jitter: float) -> float:
     if due is Due.BACKOFF:
-        return full_jitter(claim.tries if claim.kind is Kind.CANCEL else claim.probes, jitter)
+        return full_jitter(claim.attempts if claim.kind is Kind.CANCEL else claim.probes, jitter)
     if due is Due.PAUSE:
         return _pause_s(answer)
     if due is Due.NOW or rules.ask_first:
         return 0.0
-    return full_jitter(max(claim.tries, 1), jitter)  # Due.RESEND
+    return full_jitter(max(claim.attempts, 1), jitter)  # Due.RESEND
 
 
 def _pause_s(answer: Answer) -> float:

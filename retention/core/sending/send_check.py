@@ -22,9 +22,9 @@ def check_send(claim: Claim, now: float, *, allowed: bool, connected: bool, budg
     """Decide whether a request may leave at `now`.
 
     `allowed`: no drain, pause, halt or outage of the partner is known. `connected`: a connection is at hand. After
-    `leave_by` the look at the operator's view is too old: the claim is returned, and its round is claimed again. A
+    `send_by` the look at the operator's view is too old: the claim is returned, and its round is claimed again. A
     missed slot is lost, unless `budget` has room for it.
     """
-    if not allowed or not connected or now >= claim.leave_by:
+    if not allowed or not connected or now >= claim.send_by:
         return SendCheck.RETURN
     return SendCheck.SEND if budget.allows(claim.slot, now) else SendCheck.NEW_SLOT

@@ -73,14 +73,14 @@ class Detail(enum.StrEnum):
 class Step(NamedTuple):
     """The right side of a row.
 
-    `doubtful`: a request may have taken effect. `refused`: the vendor refused the round, and a probe of it is pending.
-    None keeps the value that it had before.
+    `may_have_taken_effect`: a request of ours may have cancelled the round. `refusal_pending_probe`: the vendor refused
+    the round, and a probe has to confirm that. None keeps the value that it had before.
     """
 
     state: State
     due: Due = Due.NEVER
-    doubtful: bool | None = False
-    refused: bool | None = False
+    may_have_taken_effect: bool | None = False
+    refusal_pending_probe: bool | None = False
     review: Review | None = None
     detail: Detail = Detail.ANSWER
 
@@ -94,8 +94,8 @@ class Transition(NamedTuple):
 
     state: State
     due: Due
-    doubtful: bool
-    refused: bool
+    may_have_taken_effect: bool
+    refusal_pending_probe: bool
     review: Review | None
     detail: Detail
     uncounted: bool
@@ -104,7 +104,7 @@ class Transition(NamedTuple):
 
 
 Key = tuple[Request, Event, Probes, bool, bool, bool]
-"""Request, event, probes, whether cancel attempts are left, and `doubtful` and `refused` as they were before."""
+"""Request, event, probes, and as they were before: attempts left, may have taken effect, refusal pending probe."""
 
 _PROBE_EVENTS: tuple[Event, ...] = (
     *(Outcome.CANCELLED, Outcome.ALREADY_COMPLETED, Outcome.IN_PROGRESS, Special.WINNINGS, Outcome.REJECTED),
@@ -229,8 +229,8 @@ def _transition(key: Key, step: Step) -> Transition:
     return Transition(
         step.state,
         step.due,
-        doubtful if step.doubtful is KEEP else step.doubtful,
-        refused if step.refused is KEEP else step.refused,
+        doubtful if step.may_have_taken_effect is KEEP else step.may_have_taken_effect,
+        refused if step.refusal_pending_probe is KEEP else step.refusal_pending_probe,
         step.review,
         step.detail,
         uncounted=event in TURNED_AWAY,

@@ -1,1 +1,1 @@
-"""What `retention check` finds in the database. Only looks; changes nothing."""
+"""The database part of `retention check`."""

@@ -1,24 +1,24 @@
-"""Whether a settlement can be written, and stays written."""
+"""Checks that a settlement can be written, and survives a crash."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from retention.ledger.checks.finding import Finding
-from retention.ledger.close_rounds import refused_closing
+from retention.ledger.close_rounds import try_close_rounds
 
 if TYPE_CHECKING:
     from retention.ledger.database import Database
 
 
 async def check_closing(database: Database) -> Finding:
-    """Have the operator's function close nothing, and undo it."""
-    refusal = await refused_closing(database)
+    """Have the operator's function close no round, and roll back."""
+    refusal = await try_close_rounds(database)
     return Finding("closing", ok=refusal is None, message=refusal or "retention.close_rounds takes an empty batch")
 
 
 async def check_durability(database: Database) -> list[Finding]:
-    """Tell what a crash of the server, or a standby that is promoted, could lose."""
+    """Warn if a crash of the server, or a standby's promotion, can lose committed rows."""
     row = await database.row("checks/get_durability")
     return durability_findings(row.fsync, row.full_page_writes, row.synchronous_commit, row.synchronous, row.standbys)
 

@@ -1,4 +1,4 @@
-"""What `retention check` finds."""
+"""A finding of `retention check`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one look showed. A warning is no failure; a failure's message says how to mend it."""
+    """The result of one check. A warning is no failure; a failure's message says how to mend it."""
 
     name: str
     ok: bool

@@ -1,4 +1,4 @@
-"""What each role is to be granted, as sql/operator/roles.sql says it: that file is the only list there is."""
+"""The privileges of each role, read from sql/operator/roles.sql, which is their only list."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import NamedTuple
 from retention.ledger.queries import sql_root
 
 ROLE = "retention_job"
-"""Does the work."""
+"""The role that plans, runs and settles."""
 
 REPORT_ROLE = "retention_report"
-"""Reads."""
+"""The role that only reads."""
 
 _GRANT = re.compile(
     r"^GRANT (?P<privileges>[A-Z, ]+?)\s*(?:\((?P<columns>[^)]*)\))?"
@@ -22,7 +22,7 @@ _GRANT = re.compile(
 
 
 class Grant(NamedTuple):
-    """One privilege on one of our tables or the operator's view; without a column it is for the whole of it."""
+    """One privilege on a table of ours or on the operator's view; without `column` it covers all columns."""
 
     privilege: str
     relation: str
@@ -31,7 +31,7 @@ class Grant(NamedTuple):
 
 @functools.cache
 def grants(role: str = ROLE) -> tuple[Grant, ...]:
-    """Every privilege of a role on tables and views, one for each column where it is granted by column."""
+    """List a role's privileges on tables and views, one per column for column grants."""
     text = (sql_root() / "operator" / "roles.sql").read_text("utf-8")
     return tuple(
         Grant(privilege, relation.removeprefix("retention."), column)

@@ -1,4 +1,4 @@
-"""Whether there are the markets and games that policies name: one in another spelling selects or spares nothing."""
+"""Checks that the markets and games of policies exist, because a misspelt name selects nothing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from retention.core.name_matching import NameKind, closest_name, list_names
 from retention.core.text import printable
 from retention.ledger.checks.finding import Finding
-from retention.ledger.known_names import Found, KnownNames
+from retention.ledger.names import FoundNames, KnownNames
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,33 +18,33 @@ if TYPE_CHECKING:
 KINDS = (NameKind.MARKET, NameKind.GAME)
 
 
-async def inspect_names(database: Database, policies: Sequence[tuple[str, Scope]]) -> list[Finding]:
-    """Warn of each policy whose markets or games neither the operator's view nor the ledger has ever shown."""
+async def check_names(database: Database, policies: Sequence[tuple[str, Scope]]) -> list[Finding]:
+    """Warn of each policy with a market or game that neither the operator's view nor the ledger has."""
     names = KnownNames(database)
     unseen: dict[NameKind, set[str]] = {}
     known: dict[NameKind, frozenset[str]] = {}
     certain, why_not = True, ""
     for kind in KINDS:
-        given = sorted({name for _, scope in policies for _, name in _given(kind, scope)})
-        found = await names.found(kind, given) if given else Found(frozenset(), certain=True)
+        given = sorted({name for _, scope in policies for _, name in _names_in_scope(kind, scope)})
+        found = await names.find_names(kind, given) if given else FoundNames(frozenset(), certain=True)
         unseen[kind] = set(given) - found.names
-        # What could not be found out soon is not asked for once more.
-        known[kind] = (await names.all(kind)).names if unseen[kind] and found.certain else frozenset()
+        # A look-up that timed out would time out again.
+        known[kind] = (await names.list_names(kind)).names if unseen[kind] and found.certain else frozenset()
         if unseen[kind] and not found.certain:
             certain, why_not = False, found.why_not
     findings = []
     for policy, scope in policies:
         strange: list[str] = []
         for kind in KINDS:
-            of_kind = [(key, name) for key, name in _given(kind, scope) if name in unseen[kind]]
-            strange += (f"{key} {printable(name)}{_meant(name, known[kind])}" for key, name in of_kind)
+            of_kind = [(key, name) for key, name in _names_in_scope(kind, scope) if name in unseen[kind]]
+            strange += (f"{key} {printable(name)}{_suggestion(name, known[kind])}" for key, name in of_kind)
             strange += [f"known {kind}s: {list_names(known[kind])}"] if of_kind and certain else []
         if strange:
             findings.append(_finding(policy, strange, why_not))
     return findings
 
 
-def _meant(name: str, known: frozenset[str]) -> str:
+def _suggestion(name: str, known: frozenset[str]) -> str:
     meant = closest_name(name, known)
     return f" (did you mean {printable(meant)}?)" if meant is not None else ""
 
@@ -57,8 +57,8 @@ def _finding(policy: str, strange: Sequence[str], why_not: str) -> Finding:
     return Finding(f"names in policy {policy}", ok=True, message=message, warning=True)
 
 
-def _given(kind: NameKind, scope: Scope) -> Iterator[tuple[str, str]]:
-    """Go through the names of that kind, each with the key that it stands under."""
+def _names_in_scope(kind: NameKind, scope: Scope) -> Iterator[tuple[str, str]]:
+    """Yield a scope's names of that kind, each with its configuration key."""
     if kind is NameKind.MARKET:
         lists = {"markets": scope.markets or (), "exclude_markets": scope.exclude_markets}
     else:

@@ -1,4 +1,4 @@
-"""What a policy's stale rounds show that a person should know before a run. Only looks, and not for long."""
+"""Checks a policy's stale rounds before a run; each statement only reads, for at most five seconds."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from retention.core.planning.plan import WHY_UNPLANNABLE, Group, Plan
 from retention.core.planning.rails import check_plan
 from retention.ledger.checks.finding import Finding
 from retention.ledger.database_errors import BusyError
-from retention.ledger.operator_view import is_passing, refusal
-from retention.ledger.runs import SHOWN_DOUBLED
+from retention.ledger.operator_view import describe_view_error, is_transient
+from retention.ledger.plans import DOUBLED_ROUNDS_SHOWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -21,70 +21,72 @@ if TYPE_CHECKING:
     from retention.core.planning.rails import Limits
     from retention.ledger.database import Database
 
-SHOWN_ROUNDS = 3
-"""Of the rows that are left out for one reason, the first so many are named."""
+BROKEN_ROUNDS_SHOWN = 3
+"""A finding names at most so many rows per reason."""
 
-LONGEST_ID = 60
-"""Characters of an id that are shown: one that is left out may be of any length."""
+SHOWN_ID_CHARS_MAX = 60
+"""Characters shown of an id, because the id of a broken row may have any length."""
 
-TOO_LONG = "not found within 5 seconds; `retention plan` takes its time"
+TIMED_OUT = "not found within 5 seconds; `retention plan` takes its time"
 
 
 async def policy_findings(
     database: Database, policy: str, values: Mapping[str, Any], limits: Limits | None
 ) -> list[Finding]:
-    """Look at a policy's stale rounds; `values` are stale_rounds.sql's, `limits` the rails, where they matter."""
-    findings = await _look(
-        database, f"doubled rounds of policy {policy}", _doubled, "plans/list_doubled_rounds", values
+    """Check a policy's stale rounds; `values` are stale_rounds.sql's parameters, `limits` the rails of a next run."""
+    findings = await _findings_of(
+        database, f"doubled rounds of policy {policy}", _describe_doubled, "plans/list_doubled_rounds", values
     )
-    findings += await _look(
-        database, f"left out rounds of policy {policy}", _broken, "checks/count_broken_rounds", values
+    findings += await _findings_of(
+        database, f"left out rounds of policy {policy}", _describe_broken, "checks/count_broken_rounds", values
     )
     if limits is not None:
-        halts = partial(_halts, limits, values["as_of"])
-        findings += await _look(database, f"rails of policy {policy}", halts, "plans/preview_plan", values, limit=None)
-        # Where the one look took too long, the other would as well.
-        if not findings or findings[-1].message != TOO_LONG:
-            unlimited = partial(_unlimited, limits, values["as_of"])
-            findings += await _look(
+        halts = partial(_describe_halts, limits, values["as_of"])
+        findings += await _findings_of(
+            database, f"rails of policy {policy}", halts, "plans/preview_plan", values, limit=None
+        )
+        # After one timeout the other statement would time out as well.
+        if not findings or findings[-1].message != TIMED_OUT:
+            unlimited = partial(_describe_unlimited, limits, values["as_of"])
+            findings += await _findings_of(
                 database, f"max_amount of policy {policy}", unlimited, "plans/preview_plan", values, limit=None
             )
     return findings
 
 
-async def _look(
+async def _findings_of(
     database: Database,
     name: str,
-    told: Callable[[Sequence[Any]], str],
+    describe: Callable[[Sequence[Any]], str],
     statement: str,
     values: Mapping[str, Any],
-    limit: int | None = SHOWN_DOUBLED,
+    limit: int | None = DOUBLED_ROUNDS_SHOWN,
 ) -> list[Finding]:
-    """Warn of what a policy's stale rounds show, as far as the server finds it soon: `told` of rows, in words."""
+    """Run a statement with the time limit; warn with the text that `describe` makes of its rows."""
     try:
         async with database.transaction() as transaction:
             await transaction.rows("session/limit_statement_time")
-            shown = {"limit": limit, "shown": SHOWN_ROUNDS, "longest": LONGEST_ID}
+            shown = {"limit": limit, "shown": BROKEN_ROUNDS_SHOWN, "longest": SHOWN_ID_CHARS_MAX}
             rows = await transaction.rows(statement, **shown, **values)
     except BusyError:
-        return [Finding(name, ok=True, message=TOO_LONG)]
+        return [Finding(name, ok=True, message=TIMED_OUT)]
     except psycopg.Error as error:
-        if is_passing(error):
+        if is_transient(error):
             raise
-        return [Finding(name, ok=False, message=refusal(error))]
-    message = told(rows) if rows else ""
+        return [Finding(name, ok=False, message=describe_view_error(error))]
+    message = describe(rows) if rows else ""
     return [Finding(name, ok=True, message=message, warning=True)] if message else []
 
 
-def _doubled(rows: Sequence[Any]) -> str:
+def _describe_doubled(rows: Sequence[Any]) -> str:
     rounds = ", ".join(f"{row.partner}/{row.round_id}" for row in rows)
     return (
         f"retention.open_rounds has these more than once, and they are left out: {rounds}; make it give each round once"
     )
 
 
-def _broken(rows: Sequence[Any]) -> str:
-    """Name the reasons, the counts and the first rows; of partners that are not configured, the partners too."""
+def _describe_broken(rows: Sequence[Any]) -> str:
+    """Name reasons, counts and first rows, and the partner if it is not configured."""
     kinds = []
     for row in rows:
         first = ", ".join("(none)" if name is None else str(name) for name in row.first_rounds)
@@ -97,12 +99,12 @@ def _broken(rows: Sequence[Any]) -> str:
     )
 
 
-def _halts(limits: Limits, as_of: datetime, rows: Sequence[Any]) -> str:
-    """Name the rails that a run of these rounds would not pass."""
+def _describe_halts(limits: Limits, as_of: datetime, rows: Sequence[Any]) -> str:
+    """Name the rails that a run of these rounds would trip."""
     tripped = check_plan(Plan(as_of, tuple(Group(*row) for row in rows)).totals(), limits)
     return f"a run would halt now: {'; '.join(map(str, tripped))}" if tripped else ""
 
 
-def _unlimited(limits: Limits, as_of: datetime, rows: Sequence[Any]) -> str:
+def _describe_unlimited(limits: Limits, as_of: datetime, rows: Sequence[Any]) -> str:
     codes = Plan(as_of, tuple(Group(*row) for row in rows)).currencies_without_limit(limits.max_amount)
     return f"has no limit for stakes in {', '.join(codes)}, which are open now; add one for each" if codes else ""

@@ -1,4 +1,4 @@
-"""Whether the database is as the contract wants it, and how to mend what is not. Only looks; changes nothing."""
+"""Checks that the database meets the contract, and names repairs; it changes nothing."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from retention.errors import SchemaError
 from retention.ledger import migrations
 from retention.ledger.checks.durability import check_closing, check_durability
 from retention.ledger.checks.finding import Finding
-from retention.ledger.checks.indexes import claim_index_use, plan_index_use, sequential_scans
-from retention.ledger.checks.needs import ARGUMENTS, closes_rounds, needs, reads_the_view
+from retention.ledger.checks.index_use import claim_index_use, plan_index_use, sequential_scans
 from retention.ledger.checks.policies import policy_findings
-from retention.ledger.checks.role import Lack, privilege_finding, role_finding
+from retention.ledger.checks.required_privileges import ARGUMENTS, closes_rounds, reads_view, required_privileges
+from retention.ledger.checks.role import MissingPrivilege, privilege_finding, role_finding
 from retention.ledger.checks.session_settings import check_session
 from retention.ledger.plans import scope_parameters
 
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Finding",
+    "check_database",
     "function_finding",
-    "inspect_database",
     "require_ready",
     "sequential_scans",
     "view_finding",
     "wallet_findings",
 ]
 
-OLDEST_SERVER = 14
+OLDEST_SERVER_MAJOR = 14
 
 ENCODINGS = {"UTF8", "SQL_ASCII"}
-"""Of a database: any other lacks letters that a vendor may use, and a reply that cannot be written would be lost."""
+"""Encodings that hold every letter; a reply with another letter could not be written and would be lost."""
 
 _TEXT = ("text", "character varying")
 _TIME = ("timestamp with time zone",)
@@ -56,16 +56,16 @@ _NEVER_NULL = {"partner", "market", "user_id", "round_id", "opened_at"}
 _CASTS = {"timestamp with time zone": "timestamptz"}
 
 
-async def inspect_database(
+async def check_database(
     database: Database,
     policies: Sequence[tuple[str, Scope]],
     limits: Mapping[str, Limits] = MappingProxyType({}),
 ) -> list[Finding]:
-    """Look at everything that runs need, and whether each policy's plan, and the claims, find their indexes.
+    """Check all requirements of runs, and the index use of claims and of each policy's plan.
 
-    `limits` are each policy's rails, which its next run may meet.
+    `limits` are each policy's rails, which its next run may trip.
     """
-    findings = await _needed(database)
+    findings = await _required_findings(database)
     if all(finding.ok for finding in findings):
         findings += [role_finding(await database.row("checks/describe_server")), *await check_session(database)]
     if all(finding.ok for finding in findings):
@@ -81,28 +81,28 @@ async def inspect_database(
 
 
 async def require_ready(database: Database, command: str | None = None) -> None:
-    """Raise SchemaError unless a command, or (None) a run, has what it needs.
+    """Raise SchemaError unless the requirements of a command (None: of a run) are met.
 
-    Its message is all that is wrong with the first such thing.
+    Its message describes the first requirement that is not met.
     """
-    for finding in await _needed(database, command):
+    for finding in await _required_findings(database, command):
         if not finding.ok:
             raise SchemaError(finding.message)
 
 
-async def _needed(database: Database, command: str | None = None) -> list[Finding]:
+async def _required_findings(database: Database, command: str | None = None) -> list[Finding]:
     server = await database.row("checks/describe_server")
-    findings = [_server(server)]
+    findings = [_server_finding(server)]
     if not server.has_schema:
         missing = "there is no schema `retention`; run `retention db migrate`"
         return [*findings, Finding("schema", ok=False, message=missing)]
-    lacking = await _lacking(database, server.role, command)
-    # Without these two nobody can tell which migrations are applied.
+    lacking = await _missing_privileges(database, server.role, command)
+    # Without these two privileges the applied migrations are unknown.
     unread = [lack.grant for lack in lacking if lack.object in {"SCHEMA retention", "retention.schema_migrations"}]
-    findings.append(await _schema(database, unread))
-    if reads_the_view(command):
+    findings.append(await _schema_finding(database, unread))
+    if reads_view(command):
         findings.append(view_finding(await database.rows("checks/describe_view", relation="open_rounds")))
-    # A person's word counts without the function: the round stays listed, and is closed later.
+    # A person may resolve a cancellation without the function: its round stays listed, and is reclosed later.
     if closes_rounds(command) and command != "review resolve":
         findings.append(function_finding(await database.rows("checks/describe_function")))
     others = [lack for lack in lacking if lack.grant not in unread]
@@ -112,9 +112,9 @@ async def _needed(database: Database, command: str | None = None) -> list[Findin
     return findings
 
 
-def _server(server: Any) -> Finding:
-    if server.number < OLDEST_SERVER * 10_000:
-        message = f"PostgreSQL {server.version} is too old; version {OLDEST_SERVER} or newer is needed"
+def _server_finding(server: Any) -> Finding:
+    if server.number < OLDEST_SERVER_MAJOR * 10_000:
+        message = f"PostgreSQL {server.version} is too old; version {OLDEST_SERVER_MAJOR} or newer is needed"
         return Finding("database", ok=False, message=message)
     if server.encoding not in ENCODINGS:
         message = f"its encoding is {server.encoding}, and a vendor may use any letter; a database in UTF8 is needed"
@@ -122,7 +122,7 @@ def _server(server: Any) -> Finding:
     return Finding("database", ok=True, message=f"PostgreSQL {server.version}, as {server.role}")
 
 
-async def _schema(database: Database, unread: list[str]) -> Finding:
+async def _schema_finding(database: Database, unread: list[str]) -> Finding:
     if unread:
         return Finding("schema", ok=False, message=f"the schema `retention` cannot be read; {'; '.join(unread)}")
     try:
@@ -132,9 +132,9 @@ async def _schema(database: Database, unread: list[str]) -> Finding:
     return Finding("schema", ok=True, message="current")
 
 
-async def _lacking(database: Database, role: str, command: str | None) -> list[Lack]:
-    """What is lacking to this role, object by object."""
-    wanted, functions = needs(command)
+async def _missing_privileges(database: Database, role: str, command: str | None) -> list[MissingPrivilege]:
+    """List the privileges that this role lacks, by object."""
+    wanted, functions = required_privileges(command)
     rows = await database.rows(
         "checks/list_missing_privileges",
         privileges=[grant.privilege for grant in wanted],
@@ -143,16 +143,17 @@ async def _lacking(database: Database, role: str, command: str | None) -> list[L
         functions=list(functions),
     )
     return [
-        Lack(row.object, f"GRANT {row.privilege}{_in_brackets(row.columns)} ON {row.object} TO {role}") for row in rows
+        MissingPrivilege(row.object, f"GRANT {row.privilege}{_column_list(row.columns)} ON {row.object} TO {role}")
+        for row in rows
     ]
 
 
-def _in_brackets(columns: Sequence[str] | None) -> str:
+def _column_list(columns: Sequence[str] | None) -> str:
     return f" ({', '.join(columns)})" if columns else ""
 
 
 def view_finding(rows: Sequence[Any]) -> Finding:
-    """Judge the view of open rounds by the rows of checks/describe_view.sql."""
+    """Judge the view of open rounds by the rows of check_view.sql."""
     if not rows:
         message = "there is no view retention.open_rounds; `retention db sample` prints one to adapt"
         return Finding("view", ok=False, message=message)
@@ -165,7 +166,7 @@ def view_finding(rows: Sequence[Any]) -> Finding:
 
 
 def wallet_findings(rows: Sequence[Any]) -> list[Finding]:
-    """Judge the view of refunds in the same way, where there is one; no run needs it."""
+    """Judge the optional view of refunds in the same way; no run needs it."""
     if not rows:
         return []
     problems = list(_column_problems(_WALLET_REFUNDS, rows))
@@ -189,7 +190,7 @@ def _column_problems(wanted: Mapping[str, tuple[str, ...]], rows: Sequence[Any])
 
 
 def function_finding(rows: Sequence[Any]) -> Finding:
-    """Judge the function by the rows of checks/describe_function.sql."""
+    """Judge the function by the rows of check_function.sql."""
     sample = "`retention db sample` prints one to adapt"
     if not rows:
         return Finding("function", ok=False, message=f"there is no function retention.close_rounds; {sample}")

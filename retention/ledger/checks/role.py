@@ -1,4 +1,4 @@
-"""Whether the role that is connected may do what it has to, and no more than that."""
+"""Checks that the connected role has its required privileges, and no dangerous ones."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from retention.ledger.checks.finding import Finding
 from retention.ledger.checks.grants import REPORT_ROLE, ROLE, grants
-from retention.ledger.checks.needs import needs
+from retention.ledger.checks.required_privileges import required_privileges
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,20 +14,22 @@ if TYPE_CHECKING:
 SCRIPT = "sql/operator/roles.sql"
 
 
-class Lack(NamedTuple):
-    """A privilege that a role lacks: on what, and the statement that gives it."""
+class MissingPrivilege(NamedTuple):
+    """A privilege that a role lacks: its object, and the GRANT that gives it."""
 
     object: str
     grant: str
 
 
-def privilege_finding(server: Any, lacking: Sequence[Lack], command: str | None) -> Finding:
-    """Judge by the row of checks/describe_server.sql, and by what is lacking for a command, or (None) for runs."""
+def privilege_finding(server: Any, lacking: Sequence[MissingPrivilege], command: str | None) -> Finding:
+    """Judge a role by checks/describe_server.sql, and by the privileges that it lacks for a command (None: a run)."""
     if not lacking:
         return Finding("privileges", ok=True, message="all that the job needs")
     role, statements = server.role, "; ".join(lack.grant for lack in lacking)
     job = f"connect as {ROLE}" if server.has_job else f"run {SCRIPT} and connect as {ROLE}"
-    if role == ROLE or (role == REPORT_ROLE and command is not None and {*needs(command)[0]} <= {*grants(role)}):
+    if role == ROLE or (
+        role == REPORT_ROLE and command is not None and {*required_privileges(command)[0]} <= {*grants(role)}
+    ):
         mend = f"run {SCRIPT} again, or {statements}"
     elif command is None and role == REPORT_ROLE:
         mend = job  # with all of that it would be another role
@@ -38,7 +40,7 @@ def privilege_finding(server: Any, lacking: Sequence[Lack], command: str | None)
 
 
 def role_finding(server: Any) -> Finding:
-    """Warn of a role that could rewrite the evidence."""
+    """Warn of a role that can delete evidence."""
     if not server.may_delete:
         return Finding("role", ok=True, message=f"{server.role}, who may delete nothing from the ledger")
     standing = ", a superuser," if server.superuser else ", who owns the ledger," if server.owner else ""

@@ -1,4 +1,4 @@
-"""Whether the sessions of this job are as our statements rely on; what we cannot set is named, with its mend."""
+"""Checks the session settings that our statements need; a setting that we cannot change is named, with its repair."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from retention.ledger.checks.finding import Finding
 if TYPE_CHECKING:
     from retention.ledger.database import Database
 
-SMALL = 2**30
-"""Bytes; a plan that has to be sorted may need so much room on the server's disk."""
+SMALL_TEMP_BYTES = 2**30
+"""Bytes of temporary files that sorting a large plan may need."""
 
 
 async def check_session(database: Database) -> list[Finding]:
-    """Tell which defaults of the operator's change what our statements do."""
+    """Find the operator's defaults that change the behaviour of our statements."""
     async with database.connection() as session:
         pooled = session.pooled
     return session_findings(await database.row("checks/describe_session"), pooled=pooled)
@@ -40,7 +40,7 @@ def session_findings(row: Any, *, pooled: bool) -> list[Finding]:
     if wrong:
         return [Finding("session", ok=False, message="; ".join(wrong))]
     doubtful = []
-    if row.temp_bytes is not None and row.temp_bytes < SMALL:
+    if row.temp_bytes is not None and row.temp_bytes < SMALL_TEMP_BYTES:
         doubtful.append(
             f"temp_file_limit is {row.temp_file_limit}, and a large plan may need more to be sorted: "
             f"ALTER ROLE {row.role} SET temp_file_limit = -1"

@@ -13,9 +13,9 @@ from psycopg.conninfo import make_conninfo
 from retention.checks import checks as check
 from retention.errors import SchemaError
 from retention.ledger.checks.finding import Finding
-from retention.ledger.checks.readiness import inspect_database, require_ready
+from retention.ledger.checks.readiness import check_database, require_ready
 from retention.ledger.database import open_database
-from retention.ledger.database_errors import AwayError
+from retention.ledger.database_errors import ServerUnavailableError
 from retention.settings.model import Settings
 from retention.simulator.faults import Faults
 from retention.simulator.server import Simulator
@@ -138,9 +138,9 @@ async def test_a_database_that_goes_away_during_the_checks_is_a_finding(
     """A server that shuts down during the checks leads to a finding, not to a traceback."""
 
     async def shut_down(*_: object) -> list[Finding]:
-        raise AwayError("terminating connection\nmore")
+        raise ServerUnavailableError("terminating connection\nmore")
 
-    monkeypatch.setattr("retention.checks.database.inspect_database", shut_down)
+    monkeypatch.setattr("retention.checks.database.check_database", shut_down)
     async with Simulator(secure_login=LOGIN, token=TOKEN) as vendor:
         findings = await run_all_checks(vendor, database_dsn)
 
@@ -261,7 +261,7 @@ async def test_a_database_that_lacks_letters_is_refused(postgres: str) -> None:
         connection.execute(f"CREATE DATABASE {name} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0".encode())
         try:
             async with open_database(lambda: make_conninfo(postgres, dbname=name), size=1) as database:
-                (finding, *_) = await inspect_database(database, ())
+                (finding, *_) = await check_database(database, ())
                 with pytest.raises(SchemaError) as caught:
                     await require_ready(database)
         finally:

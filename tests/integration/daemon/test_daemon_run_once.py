@@ -159,6 +159,29 @@ async def test_a_reloaded_policy_is_planned_from_the_next_pass_on(world: World) 
     ]
 
 
+async def test_a_schedule_that_comes_back_begins_anew(world: World) -> None:
+    """Times that came while a schedule was out of the configuration are neither run nor missed once it is back."""
+    await scheduled_at(world, 2, catch_up="6h")
+    async with daemon_of(world) as replica:
+        assert PassCounts(due=1) == await replica.work_once()
+        schedule_keys = {key: world.policy.pop(key) for key in ("schedule", "timezone", "catch_up")}
+        replica.daemon.reload()
+        await world.sql("UPDATE retention.schedules SET processed_until = now() - interval '1 day'")  # a day without it
+        await replica.work_once()
+        world.policy |= schedule_keys
+        replica.daemon.reload()
+        assert 0 == (await replica.work_once()).due
+    assert [("finished",)] == await world.sql("SELECT status FROM retention.runs")
+
+
+async def test_a_run_on_demand_is_never_adopted(world: World) -> None:
+    """A run that a person started, and whose process is gone, stays that person's."""
+    await planned_run(world)
+    await world.sql("UPDATE retention.runs SET trigger = 'on_demand', scheduled_for = NULL")
+    async with daemon_of(world) as replica:
+        assert PassCounts() == await replica.work_once()
+
+
 async def test_a_pass_that_finds_a_notification_sends_it(world: World) -> None:
     """A halted run that people were not notified of is sent to the configured webhook."""
     async with Receiver() as receiver:

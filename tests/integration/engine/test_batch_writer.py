@@ -33,7 +33,7 @@ async def busy(world: World, database: Database, body: str) -> list[dict[str, An
         f" $$ BEGIN {body} RETURN; END $$"
     )
     planned = await begin(database)
-    claims = (await planned.work.claim(Kind.CANCEL, TERMS, after=0, batch=100)).claims
+    claims = (await planned.work.claims.claim(Kind.CANCEL, TERMS, after=0, batch=100)).claims
     events: list[dict[str, Any]] = []
 
     def keep(_logger: Any, _level: str, event: Any) -> Any:
@@ -41,7 +41,7 @@ async def busy(world: World, database: Database, body: str) -> list[dict[str, An
         raise structlog.DropEvent
 
     log = structlog.wrap_logger(None, processors=[keep], wrapper_class=structlog.BoundLogger)
-    writer = BatchWriter(planned.work.settlements, ClaimsInHand(), log, asyncio.Event())
+    writer = BatchWriter(planned.work.settlements, planned.work.claims, ClaimsInHand(), log, asyncio.Event())
     assert [] == [part async for part in writer.write(SettleBatch(cancelled(claims)))]
     assert 1 == len(writer.parked)
     return events
@@ -51,7 +51,7 @@ async def test_a_slow_function_is_not_a_database_that_went_away(
     world: World, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the server answers others, a call that takes too long is told as busy, by the function's name."""
-    monkeypatch.setattr(module, "PATIENCE", 0.5)
+    monkeypatch.setattr(module, "BULK_TIMEOUT_S", 0.5)
     events = await busy(world, database, "PERFORM pg_sleep(60);")
     assert ["database.busy"] == [event["event"] for event in events]
     assert (
@@ -72,12 +72,12 @@ async def test_halves_of_a_committed_batch_are_settled_and_not_late(world: World
     """A batch whose COMMIT was not answered is tried again by halves, and each round is found settled, once."""
     await world.seed(4)
     planned = await begin(database)
-    items = cancelled((await planned.work.claim(Kind.CANCEL, TERMS, after=0, batch=100)).claims)
+    items = cancelled((await planned.work.claims.claim(Kind.CANCEL, TERMS, after=0, batch=100)).claims)
     settlements = planned.work.settlements
-    await settlements.settle(items)  # its answer is lost
+    await settlements.settle_replies(items)  # its answer is lost
     written: dict[str, SettledRow] = {}
     for half in SettleBatch(items).failed().halves():
-        written |= (await settlements.settle(half.items, again=half.again)).written
+        written |= (await settlements.settle_replies(half.items, again=half.again)).written
     assert {item.claim.uuid for item in items} == written.keys()
     assert not any(row.conflict for row in written.values())
     assert {"cancelled": 4} == Counter((await world.states()).values())

@@ -15,8 +15,9 @@ from retention.core.sending.reply_rules import DEFAULT_CODES, ReplyRules
 from retention.engine.counters import ProcessCounters, RunCounters
 from retention.engine.engine import Engine
 from retention.engine.run_partner import RunPartner
-from retention.ledger.claims import WorkLedger
-from retention.ledger.runs import RunLedger, RunRequest
+from retention.ledger.engine_ledger import EngineLedger
+from retention.ledger.plans import Plans, RunRequest
+from retention.ledger.runs import RunLedger
 from retention.log import configure
 from retention.redaction import Redactor
 from retention.vendor_api.client import VendorClient
@@ -42,8 +43,8 @@ async def test_a_bug_in_a_sender_ends_the_run_and_is_told(world: World, database
     """An error of our own while sending surfaces instead of leaving a run that waits for ever; the doubt is kept."""
     await world.seed(3)
     runs, run_id = RunLedger(database), uuid4()
-    await runs.create(RunRequest(run_id, "nightly", "enforce", "tess", None, {}), SCOPE, [TERMS])
-    assert await runs.start(run_id, None)
+    await Plans(database).create_run(RunRequest(run_id, "nightly", "enforce", "tess", None, {}), SCOPE, [TERMS])
+    assert await runs.start_run(run_id, None)
     async with VendorClient(timeout=TERMS.timeout) as client:
         state = PartnerState(TERMS.max_attempts, status_probe=True, ask_first=False)
         gateway = BrokenGateway(
@@ -57,7 +58,7 @@ async def test_a_bug_in_a_sender_ends_the_run_and_is_told(world: World, database
             is_echo=lambda _: False,
         )
         engine = Engine(
-            WorkLedger(database, run_id, "one", None, time.monotonic),
+            EngineLedger.of_run(database, run_id, "one", None, time.monotonic),
             [RunPartner(TERMS, state, gateway)],
             RunCounters("nightly", ProcessCounters()),
             configure("json", "error", Redactor(list, set)),

@@ -26,7 +26,7 @@ async def replied(world: World, database: Database, rounds: int) -> tuple[Engine
     planned = await begin(database)
     partner = partner_of(TERMS)
     engine = engine_of(planned.work, partner, planned.run_id, time.monotonic)
-    claims = (await planned.work.claim(Kind.CANCEL, TERMS, after=0, batch=rounds)).claims
+    claims = (await planned.work.claims.claim(Kind.CANCEL, TERMS, after=0, batch=rounds)).claims
     engine.settler.in_hand.add(claims)
     return engine, [(partner, item, 0.1, 0.0) for item in cancelled(claims)]
 

@@ -1,4 +1,4 @@
-"""Notifications on their way: real HTTP to a receiver that takes them, refuses them, or hangs."""
+"""Deliveries of notifications: real HTTP to a receiver that takes them, refuses them, or hangs."""
 
 from __future__ import annotations
 
@@ -29,30 +29,30 @@ TESTS = Path(__file__).parents[2]
 
 
 async def halted(book: Book, count: int = 1) -> None:
-    """Add runs that somebody is to be told of."""
+    """Add halted runs, which people are notified of."""
     for _ in range(count):
         await book.run(status="halted", halt_reason="max_rounds: 7")
 
 
 async def due_again(book: Book) -> None:
-    """Let the pauses pass."""
+    """Make every delivery due, as if its pause had passed."""
     await book.all("UPDATE retention.deliveries SET due_at = now() WHERE due_at IS NOT NULL")
 
 
 async def problems(book: Book) -> list[tuple[str, str | None]]:
-    """What became of the newest try of each delivery, by target."""
+    """The problem of the newest try of each delivery, by target."""
     rows = await book.all("SELECT target, last_error FROM retention.deliveries ORDER BY target")
     return [(row.target, row.last_error) for row in rows]
 
 
 def expected_signature(request: Received) -> str:
-    """The signature as a receiver computes it, from nothing but the specification."""
+    """The signature that a receiver computes, written from the specification alone."""
     signed = f"{request.headers['webhook-id']}.{request.headers['webhook-timestamp']}.".encode() + request.body
     key = base64.b64decode(KEY.removeprefix("whsec_"))
     return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
 
 
-async def test_a_receiver_that_refuses_gets_the_same_again_until_it_takes_it(
+async def test_a_refused_webhook_is_sent_again_unchanged(
     book: Book, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each try has the same id and body, a signature of its own, no cookie, no proxy, and goes to that address only."""
@@ -97,8 +97,8 @@ async def test_a_receiver_that_refuses_gets_the_same_again_until_it_takes_it(
     assert "127.0.0.1" not in str(log.entries)
 
 
-async def test_a_target_that_hangs_holds_up_no_other(book: Book, database: Database) -> None:
-    """The other has all of its messages while the first try of the one that hangs is still going on."""
+async def test_a_hanging_target_delays_no_other(book: Book, database: Database) -> None:
+    """The other target has all of its messages while the first try of the hanging one still waits."""
     await halted(book, DELIVERIES_PER_CLAIM + 2)
     async with (
         Receiver(hanging=True) as deaf,
@@ -119,8 +119,8 @@ async def test_a_target_that_hangs_holds_up_no_other(book: Book, database: Datab
     assert (DELIVERIES_PER_CLAIM, DELIVERIES_PER_CLAIM + 2) == (len(deaf.requests), len(well.requests))
 
 
-async def test_a_target_that_hangs_is_cut_at_the_timeout(book: Book, database: Database) -> None:
-    """Its tries have failed then, and it is not asked for the rest of its messages in the same pass."""
+async def test_a_delivery_to_a_hanging_target_fails_at_the_timeout(book: Book, database: Database) -> None:
+    """Its whole batch has failed, and the pass sends it no further messages."""
     await halted(book, DELIVERIES_PER_CLAIM + 2)
     async with Receiver(hanging=True) as deaf, notifier(database, webhook(deaf), cut_after=0.3) as one:
         counts = await one.run_once()
@@ -130,7 +130,7 @@ async def test_a_target_that_hangs_is_cut_at_the_timeout(book: Book, database: D
 
 
 async def test_two_notifiers_deliver_each_message_once(book: Book, database: Database, database_dsn: str) -> None:
-    """Both work on the same messages at once, and no id comes twice."""
+    """Both notifiers work on the same messages at once, and no id arrives twice."""
     await halted(book, 12)
     async with (
         Receiver() as receiver,
@@ -145,10 +145,10 @@ async def test_two_notifiers_deliver_each_message_once(book: Book, database: Dat
     assert (12, 12) == (sum(count.created for count in counts), sum(count.delivered for count in counts))
 
 
-async def test_what_a_killed_process_had_in_hand_is_delivered_by_another(
+async def test_a_delivery_of_a_killed_process_is_tried_by_another(
     book: Book, database: Database, database_dsn: str
 ) -> None:
-    """A process that is killed while the receiver has its message leaves a try on record, and another tries again."""
+    """A process that is killed during its request leaves a leased delivery; another process tries it after the lease."""
     await halted(book)
     async with Receiver(hanging=True) as receiver:
         target = webhook(receiver)
@@ -171,8 +171,8 @@ async def test_what_a_killed_process_had_in_hand_is_delivered_by_another(
     assert (2, None) == await book.one("SELECT tries, due_at FROM retention.deliveries")
 
 
-async def test_being_cancelled_in_the_middle_loses_nothing(book: Book, database: Database) -> None:
-    """The try stays on record with its lease, and nothing of it goes on behind the caller's back."""
+async def test_a_cancelled_pass_loses_no_delivery(book: Book, database: Database) -> None:
+    """The delivery keeps its lease, and no task of the pass continues in the background."""
     await halted(book)
     async with Receiver(hanging=True) as receiver, notifier(database, webhook(receiver)) as one:
         before = asyncio.all_tasks()
@@ -188,8 +188,8 @@ async def test_being_cancelled_in_the_middle_loses_nothing(book: Book, database:
     assert (1, None, True) == row
 
 
-async def test_what_nobody_takes_for_three_days_is_given_up(book: Book, database: Database) -> None:
-    """The newest problem is kept, an error is logged once, and nobody is asked again."""
+async def test_a_delivery_is_given_up_after_three_days(book: Book, database: Database) -> None:
+    """The newest problem is kept, an error is logged once, and the target is not called again."""
     await halted(book)
     log = LogCapture()
     async with Receiver(500) as receiver, notifier(database, webhook(receiver), log=log) as one:
@@ -210,10 +210,10 @@ async def test_what_nobody_takes_for_three_days_is_given_up(book: Book, database
 
 
 @pytest.mark.usefixtures("files_settle_at_once")
-async def test_a_changed_address_and_key_count_from_the_next_try_on(
+async def test_a_changed_secret_is_used_from_the_next_delivery_on(
     book: Book, database: Database, tmp_path: Path
 ) -> None:
-    """Secrets in files are read for each try, so that whoever mends them need not restart anything."""
+    """Secret files are read for each delivery, so that a mended one needs no restart."""
     address, key = tmp_path / "address", tmp_path / "key"
     await halted(book)
     async with Receiver() as receiver:
@@ -250,10 +250,8 @@ NOT_TLS = (
         (NOT_TLS, "https", b"HTTP/1.1 400 Bad Request\r\n\r\n"),
     ],
 )
-async def test_what_the_network_does_is_told_without_the_address(
-    problem: str | None, scheme: str, reply: bytes
-) -> None:
-    """Only a 2xx is a delivery; anything else is a problem in words of our own."""
+async def test_a_network_error_of_a_webhook_names_no_address(problem: str | None, scheme: str, reply: bytes) -> None:
+    """Only a 2xx is a delivery; any other end is a problem in our own words."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(65536)
@@ -267,16 +265,16 @@ async def test_what_the_network_does_is_told_without_the_address(
         assert problem == await sender.post(f"{scheme}://127.0.0.1:{port}/s3cret", KEY, "m-1", "{}")
 
 
-def by_chat(receiver: Receiver, path: str = "") -> Target:
-    """A target that apprise knows how to tell."""
+def apprise_target(receiver: Receiver, path: str = "") -> Target:
+    """A target that apprise delivers to."""
     return Target.model_validate({"name": "chat", "apprise": f"json://{receiver.address}/{path}"})
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # apprise looks for modules that are on their way out
-async def test_apprise_tells_people_in_a_sentence(book: Book, database: Database) -> None:
-    """Title and text come through a real service, with the run and the next command; a refusal is tried again."""
+async def test_apprise_delivers_title_and_text(book: Book, database: Database) -> None:
+    """A real service gets title and text, with the run and the next command; a refusal is tried again."""
     await book.run(policy="nightly", status="halted", halt_reason="max_rounds: <7> & *more*")
-    async with Receiver(500) as receiver, notifier(database, by_chat(receiver, "room")) as one:
+    async with Receiver(500) as receiver, notifier(database, apprise_target(receiver, "room")) as one:
         refused = await one.run_once()
         found = await problems(book)
         await due_again(book)
@@ -292,8 +290,8 @@ async def test_apprise_tells_people_in_a_sentence(book: Book, database: Database
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-async def test_a_chat_that_cannot_be_told_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A service that hangs, that nobody knows, that redirects, and an extra that is missing are problems like others."""
+async def test_a_failed_apprise_delivery_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hanging, an unknown and a redirecting service, and a missing extra, are problems without the address."""
     async with Receiver(302, hanging=False) as receiver:
         url = f"json://{receiver.address}/"
         redirected = await AppriseChannel().send(url, "title", "text")

@@ -12,8 +12,8 @@ import pytest
 from support.ledger import OPENED, SETTLED
 
 from retention.core.planning.plan import Scope
-from retention.ledger.holds import Controls
-from retention.ledger.runs import RunLedger, RunRequest
+from retention.ledger.holds import Holds
+from retention.ledger.plans import Plans, RunRequest
 from retention.render.json_file import to_json
 from retention.render.terminal_history import history_lines
 from retention.reports.explain import explain
@@ -84,9 +84,9 @@ async def test_explain_lists_all_events_in_order(database: Database, book: Book)
     second = await book.run()
     done = await book.row(second, "R-1", "resolved", resolved_as="cancelled", amount=90, resolved_at=SETTLED + SECOND)
     probe = await book.attempt(done, second, kind="status", outcome="in_doubt", detail="the reply is not JSON")
-    hold = await Controls(database).hold_add("acme", None, None, None, "R-1", "complaint", "ann", None)
+    hold = await Holds(database).add_hold("acme", None, None, None, "R-1", "complaint", "ann", None)
     await book.one("UPDATE retention.holds SET created_at = %s", OPENED)
-    await Controls(database).hold_release(hold, "cid")
+    await Holds(database).release_hold(hold, "cid")
     await book.one("UPDATE retention.holds SET released_at = %s", OPENED + SECOND)
     life = await explained(database)
 
@@ -128,12 +128,12 @@ async def test_explain_lists_every_hold_that_ever_matched(database: Database, bo
     """A hold matches by the round's present or planned columns, even after its release."""
     await book.row(await book.run(), market="SE")
     await book.open_round(market="MT")
-    controls = Controls(database)
-    market = await controls.hold_add(None, "MT", None, None, None, "reason", "ann", None)
-    former = await controls.hold_add(None, "SE", None, None, None, "reason", "ann", None)
-    await controls.hold_add(None, "DK", None, None, None, "reason", "ann", None)
-    await controls.hold_add("acme", None, "g2", None, "R-1", "reason", "ann", None)
-    await controls.hold_release(former, "bob")
+    holds = Holds(database)
+    market = await holds.add_hold(None, "MT", None, None, None, "reason", "ann", None)
+    former = await holds.add_hold(None, "SE", None, None, None, "reason", "ann", None)
+    await holds.add_hold(None, "DK", None, None, None, "reason", "ann", None)
+    await holds.add_hold("acme", None, "g2", None, "R-1", "reason", "ann", None)
+    await holds.release_hold(former, "bob")
     life = await explained(database)
 
     assert [market, former] == [hold.hold_id for hold in life.holds]
@@ -195,13 +195,13 @@ async def many_rounds(book: Book, now: datetime) -> list[str]:
 async def test_explain_and_plan_agree_on_eligibility(database: Database, book: Book, scope: Scope) -> None:
     """For each kind of round, `explain` and a plan come to the same verdict."""
     rounds = await many_rounds(book, (await database.row("clocks/get_time")).now)
-    controls = Controls(database)
-    await controls.hold_add("acme", None, None, None, "held", "complaint", "ann", None)
-    released = await controls.hold_add("acme", None, None, None, "held no more", "complaint", "ann", None)
-    await controls.hold_release(released, "ann")
+    holds = Holds(database)
+    await holds.add_hold("acme", None, None, None, "held", "complaint", "ann", None)
+    released = await holds.add_hold("acme", None, None, None, "held no more", "complaint", "ann", None)
+    await holds.release_hold(released, "ann")
     selected = {name for name in rounds if (await explained(database, name, scope)).policies[0].selected}
     run = RunRequest(uuid4(), "nightly", "dry_run", "ann", None, {})
-    await RunLedger(database).create(run, scope, ())
+    await Plans(database).create_run(run, scope, ())
     planned = await book.all("SELECT round_id FROM retention.cancellations WHERE run_id = %s", run.run_id)
 
     assert {row.round_id for row in planned} == selected

@@ -84,7 +84,7 @@ async def test_a_round_is_reported_in_the_month_it_became_cancelled(database: Da
 
 
 async def test_with_all_outcomes_each_round_is_in_one_period(database: Database, book: Book) -> None:
-    """With --all each round is in exactly one of adjoining periods, whatever its outcome and its resolution."""
+    """With --all each round is in exactly one of adjoining periods, for each outcome and each resolution."""
     run = await book.run()
     finals = [state for state in State if state not in LIVE_STATES and state is not State.RESOLVED]
     for before in (*finals, State.IN_DOUBT):
@@ -116,7 +116,7 @@ async def test_a_later_resolution_moves_no_cancelled_round(
     """A later resolution moves no cancelled round, and puts any other one into the month of the resolution."""
     row = await book.row(await book.run(), state=state, settled_at=OCTOBER, conflict=stays)
     before = await periods(database)
-    await Review(database).resolve(row, "cancelled", "ann", "the vendor says so")
+    await Review(database).resolve_cancellation(row, "cancelled", "ann", "the vendor says so")
     after = await periods(database)
     assert (
         ({"R-1": ["Oct"]}, {"R-1": ["Oct"]}) == (before, after) if stays else ({}, {"R-1": ["Dec"]}) == (before, after)

@@ -163,7 +163,7 @@ async def test_a_request_arrives_with_its_headers(vendor: Simulator, client: aio
     _, gone_out = await asyncio.open_connection("127.0.0.1", vendor.port)
     slow_out.write(head)
     gone_out.write(head + body[:9])
-    await ask(client, vendor.url + HEALTH)  # what was written before is read before
+    await ask(client, vendor.url + HEALTH)  # the server reads in the order of writing
     body_sent_at = datetime.now(UTC)
     gone_out.close()
     slow_out.write(body)

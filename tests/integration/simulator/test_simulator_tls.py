@@ -134,7 +134,7 @@ def test_an_outage_resets_delayed_connections(
             async with client_of(tls[1]) as client:
                 asking = asyncio.create_task(ask(client, vendor.url + HEALTH))
                 waiting = await asyncio.open_connection(vendor.host, vendor.port)
-                await asyncio.sleep(0.05)  # what the vendor has accepted shows nowhere
+                await asyncio.sleep(0.05)  # an accept of the vendor can be observed nowhere
                 await vendor.down()
                 with pytest.raises(aiohttp.ClientConnectionError):
                     await asking

@@ -12,7 +12,7 @@ from retention.core.sending.reply_rules import DEFAULT_CODES, ReplyRules
 from retention.engine.counters import ProcessCounters, RunCounters
 from retention.engine.engine import Engine
 from retention.engine.run_partner import RunPartner
-from retention.ledger.claims import PartnerTerms, WorkLedger
+from retention.ledger.terms import PartnerTerms
 from retention.vendor_api.client import Exchange, VendorClient
 from retention.vendor_api.credentials import Access
 from retention.vendor_api.gateway import VendorGateway
@@ -21,6 +21,8 @@ from support.model.house import PARTNER
 if TYPE_CHECKING:
     from collections.abc import Callable
     from uuid import UUID
+
+    from retention.ledger.engine_ledger import EngineLedger
 
 CODES = {**DEFAULT_CODES, "60": Treatment.ALREADY_COMPLETED}
 ACCESS = Access("cancel", "status", "health", Credentials("login", "token"))
@@ -61,7 +63,7 @@ def partner_of(terms: PartnerTerms) -> RunPartner:
     return RunPartner(terms, state, gateway)
 
 
-def engine_of(ledger: WorkLedger, partner: RunPartner, run_id: UUID, now: Callable[[], float]) -> Engine:
+def engine_of(ledger: EngineLedger, partner: RunPartner, run_id: UUID, now: Callable[[], float]) -> Engine:
     """An engine that no rail halts, by the clock of the model, in seconds."""
     return Engine(
         ledger,

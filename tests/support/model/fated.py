@@ -6,7 +6,7 @@ import asyncio
 import enum
 from typing import TYPE_CHECKING
 
-from retention.ledger.database_errors import AwayError
+from retention.ledger.database_errors import ServerUnavailableError
 from retention.ledger.settlements import Settlements
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class FatedSettlements(Settlements):
         self.waits.clear()
         self._fate_came.set()
 
-    async def settle(
+    async def settle_replies(
         self, batch: Sequence[Settlement], close_error: str | None = None, *, again: bool = False
     ) -> SettledBatch:
         """Settle, or not."""
@@ -56,11 +56,11 @@ class FatedSettlements(Settlements):
             self._fate = None
             self._fate_came.clear()
         if fate is Fate.LOST:
-            raise AwayError("the statement was never begun")
-        settled = await super().settle(batch, close_error, again=again)
+            raise ServerUnavailableError("the statement was never begun")
+        settled = await super().settle_replies(batch, close_error, again=again)
         self.results += [
             (item, settled.written.get(item.claim.uuid)) for item in batch if item.claim.uuid not in settled.missing
         ]
         if fate is Fate.UNHEARD:
-            raise AwayError("the answer is lost")
+            raise ServerUnavailableError("the answer is lost")
         return settled

@@ -43,7 +43,7 @@ async def bring_to_an_end(promises: Promises, terms: PartnerTerms, runs: list[UU
     last = await house.plan(terms)
     promises.as_of[str(last)] = house.now
     for run_id in (last, *runs):
-        if await house.runs.start(run_id, None, again=True) is not None:
+        if await house.runs.start_run(run_id, None, again=True) is not None:
             await _finish(promises, Replica(LAST, house, terms, run_id), terms)
     return await promises.agree()
 

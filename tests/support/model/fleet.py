@@ -142,7 +142,7 @@ class Fleet:
         for claim in claims:
             self.tell(f"    {claim.round_id} {self.promises.number(claim)}")
         self.promises.claimed(claims)
-        self._leases += [claim.expires for claim in claims]
+        self._leases += [claim.lease_until for claim in claims]
         self._to_lose = self._to_lose or bool(claims)
 
     async def _send(self, replica: Replica, chance: Chance) -> None:
@@ -302,7 +302,7 @@ class Fleet:
 
     async def _join(self, number: int, run: int, deadline: float | None, *, again: bool = False) -> None:
         self._catches_up()
-        if await self.house.runs.start(self.runs[run], deadline, again=again) is not None:
+        if await self.house.runs.start_run(self.runs[run], deadline, again=again) is not None:
             self.replicas[number] = one = Replica(number, self.house, self.terms, self.runs[run])
             await one.look()
         elif again:

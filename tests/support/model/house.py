@@ -19,8 +19,10 @@ from psycopg.conninfo import conninfo_to_dict
 from retention.core.planning.plan import Scope
 from retention.engine import retry
 from retention.ledger.database import open_database
-from retention.ledger.holds import Controls
-from retention.ledger.runs import RunLedger, RunRequest
+from retention.ledger.holds import Holds
+from retention.ledger.pauses import Pauses
+from retention.ledger.plans import Plans, RunRequest
+from retention.ledger.runs import RunLedger
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
@@ -125,7 +127,9 @@ class House:
     async def _open(self) -> None:
         self.database = await self._stack.enter_async_context(open_database(lambda: self._dsn, size=8))
         self.runs = RunLedger(self.database)
-        self.controls = Controls(self.database)
+        self.plans = Plans(self.database)
+        self.holds = Holds(self.database)
+        self.pauses = Pauses(self.database)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -185,7 +189,7 @@ class House:
     async def plan(self, terms: PartnerTerms) -> UUID:
         """Plan a run."""
         run_id = uuid4()
-        assert await self.runs.create(RunRequest(run_id, "nightly", "enforce", "ann", None, {}), SCOPE, [terms])
+        assert await self.plans.create_run(RunRequest(run_id, "nightly", "enforce", "ann", None, {}), SCOPE, [terms])
         return run_id
 
     async def close(self, name: str) -> None:
@@ -209,9 +213,9 @@ class House:
     async def toggle_hold(self, name: str, hold: int | None) -> int | None:
         """Put a round on hold, or release that hold; returns the one that stands then."""
         if hold is not None:
-            await self.controls.hold_release(hold, "ann")
+            await self.holds.release_hold(hold, "ann")
             return None
-        return await self.controls.hold_add(PARTNER, None, None, None, name, "a complaint", "ann", None)
+        return await self.holds.add_hold(PARTNER, None, None, None, name, "a complaint", "ann", None)
 
     async def refuse(self, name: str, *, refuse: bool) -> None:
         """Let the operator's function raise for a round, or no longer."""
@@ -249,13 +253,13 @@ class House:
 
     async def toggle_pause(self) -> bool:
         """Throw the kill switch for everybody, or release it; whether it is thrown then."""
-        if await self.controls.pauses():
+        if await self.pauses.list_pauses():
             await self.resume()
             return False
-        await self.controls.pause(None, "ann", "a look at something")
+        await self.pauses.begin_pause(None, "ann", "a look at something")
         return True
 
     async def resume(self) -> None:
         """Release the kill switch if it is thrown."""
-        if await self.controls.pauses():
-            await self.controls.resume(None, "ann")
+        if await self.pauses.list_pauses():
+            await self.pauses.end_pause(None, "ann")

@@ -9,8 +9,8 @@ from unittest.mock import patch
 
 from retention.engine.claims_in_hand import ClaimsInHand
 from retention.ledger import database
+from retention.ledger.claims import Claims
 from retention.ledger.queries import query, statements
-from retention.ledger.settlements import Settlements
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -156,8 +156,8 @@ async def _restores_nothing(*_: object) -> dict[str, int | None]:
 IDLE = (
     Idle(
         "a process that lives does not record its claims again",
-        Settlements,
-        "restore",
+        Claims,
+        "restore_attempts",
         _restores_nothing,
         "is not on record after a fail-over",
         quick=True,

@@ -8,12 +8,13 @@ database do to it; it forgets a replica to let it crash. Nothing comes between t
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from typing import TYPE_CHECKING, cast
 
 from retention.core.model import Kind, Unclear
 from retention.core.sending.wire import decode
 from retention.engine.lifecycle import DrainReason
-from retention.ledger.claims import WorkLedger
+from retention.ledger.engine_ledger import EngineLedger
 from retention.vendor_api.client import Exchange
 from support.model.engine_parts import engine_of, partner_of
 from support.model.fated import Fate, FatedSettlements
@@ -43,8 +44,9 @@ class Replica:
         self._empty: set[Kind] = set()
         self._house = house
         self._terms = terms
-        self.ledger = WorkLedger(database or house.database, run_id, self.name, None, lambda: house.now)
-        self._settlements = self.ledger.settlements = FatedSettlements(self.ledger.settlements)
+        ledger = EngineLedger.of_run(database or house.database, run_id, self.name, None, lambda: house.now)
+        self._settlements = FatedSettlements(ledger.settlements)
+        self.ledger = dataclasses.replace(ledger, settlements=self._settlements)
         self._writing: asyncio.Task[bool] | None = None
         partner = partner_of(terms)
         self.state = partner.state
@@ -119,7 +121,7 @@ class Replica:
     async def claim(self, kind: Kind, batch: int, *, heard: bool = True) -> list[Claim]:
         """Claim, and have in hand what the answer brings, if it is `heard`; returns what was claimed."""
         if not heard:
-            return [*(await self.ledger.claim(kind, self._terms, after=0, batch=batch)).claims]
+            return [*(await self.ledger.claims.claim(kind, self._terms, after=0, batch=batch)).claims]
         dispatcher, before = self._dispatchers[kind], {claim.uuid for claim in self._held}
         permitted = dispatcher.permitted(self._house.now)
         if permitted != 0:
@@ -179,7 +181,7 @@ class Replica:
 
     async def keep(self) -> None:
         """Extend the leases of the claims whose replies are not written."""
-        await self.ledger.settlements.keep(self._settler.unwritten)
+        await self.ledger.claims.extend_leases(self._settler.unwritten)
 
     async def look(self) -> None:
         """Send the heartbeat, and obey what others have decided."""

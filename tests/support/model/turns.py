@@ -45,11 +45,11 @@ class Held(Database):
         self._turns = turns
         self._number = number
 
-    def at_work(self) -> Database:
+    def bulk(self) -> Database:
         """The same: how long an answer takes is up to the schedule."""
         return self
 
-    def prompt(self) -> Database:
+    def control(self) -> Database:
         """The same."""
         return self
 
@@ -88,7 +88,7 @@ class Turns:
         self.promises.tell(f"{len(self.names)} rounds, {self._replicas} replicas")
         run_id = await self.house.plan(self.terms)
         self.promises.as_of[str(run_id)] = self.house.now
-        await self.house.runs.start(run_id, None)
+        await self.house.runs.start_run(run_id, None)
         for number in range(self._replicas):
             self._tasks[number] = asyncio.create_task(self._work(number, run_id))
         try:

@@ -16,7 +16,7 @@ from retention.daemon.drain_group import DrainGroup
 from retention.daemon.run_supervisor import RunSupervisor
 from retention.errors import UsageError
 from retention.exit_codes import ExitCode
-from retention.ledger.database_errors import AwayError
+from retention.ledger.database_errors import ServerUnavailableError
 from retention.runs.model import RunResult
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ async def test_a_run_is_started_once() -> None:
     ("event", "pause", "error"),
     [
         (None, "RESTART_PAUSE_S", None),
-        (None, "RESTART_PAUSE_S", AwayError("server closed the connection")),
+        (None, "RESTART_PAUSE_S", ServerUnavailableError("server closed the connection")),
         ("run.skipped", "SKIP_PAUSE_S", UsageError("there is no partner 'gone'")),
         ("run.crashed", "SKIP_PAUSE_S", RuntimeError("a bug")),
     ],

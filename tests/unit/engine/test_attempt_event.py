@@ -12,24 +12,30 @@ from retention.ledger.results import SettledRow
 
 CASES: dict[str, tuple[dict[str, Any], tuple[str, str]]] = {
     "a refusal that is asked about": (
-        {"outcome": Outcome.REJECTED, "state": State.IN_DOUBT, "due_in": 0.0, "refused": True},
+        {"outcome": Outcome.REJECTED, "state": State.IN_DOUBT, "due_in": 0.0, "refusal_pending_probe": True},
         ("round.refused", "info"),
     ),
     "its question is turned away": (
-        {"outcome": Outcome.THROTTLED, "state": State.IN_DOUBT, "due_in": 1.0, "refused": True},
+        {"outcome": Outcome.THROTTLED, "state": State.IN_DOUBT, "due_in": 1.0, "refusal_pending_probe": True},
         ("round.refused", "info"),
     ),
     "a refusal that stands": ({"outcome": Outcome.IN_PROGRESS, "state": State.REJECTED}, ("round.rejected", "warning")),
     "a refusal after a doubt": (
-        {"outcome": Outcome.REJECTED, "state": State.IN_DOUBT, "due_in": 0.0, "refused": True, "doubtful": True},
+        {
+            "outcome": Outcome.REJECTED,
+            "state": State.IN_DOUBT,
+            "due_in": 0.0,
+            "refusal_pending_probe": True,
+            "may_have_taken_effect": True,
+        },
         ("round.in_doubt", "info"),
     ),
     "a doubt that is asked about": (
-        {"outcome": Outcome.IN_DOUBT, "state": State.IN_DOUBT, "due_in": 1.0, "doubtful": True},
+        {"outcome": Outcome.IN_DOUBT, "state": State.IN_DOUBT, "due_in": 1.0, "may_have_taken_effect": True},
         ("round.in_doubt", "info"),
     ),
     "a doubt that stays": (
-        {"outcome": Outcome.IN_DOUBT, "state": State.IN_DOUBT, "doubtful": True},
+        {"outcome": Outcome.IN_DOUBT, "state": State.IN_DOUBT, "may_have_taken_effect": True},
         ("round.in_doubt", "warning"),
     ),
 }
@@ -49,13 +55,13 @@ def test_only_a_doubt_is_told_as_one(case: str) -> None:
         game_id=None,
         user_id="U-1",
         round_id="R-1",
-        tries=1,
+        attempts=1,
         probes=0,
-        doubtful=False,
-        refused=False,
+        may_have_taken_effect=False,
+        refusal_pending_probe=False,
         slot=0.0,
-        leave_by=0.0,
-        expires=0.0,
+        send_by=0.0,
+        lease_until=0.0,
     )
     item = Settlement(claim, sent_at=None, replied_at=None, **changes)
     assert expected == attempt_event(item, None, SettledRow(conflict=False, discrepant=False), with_user=False)[:2]

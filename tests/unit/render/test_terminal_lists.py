@@ -16,7 +16,6 @@ from retention.core.model import State
 from retention.core.planning.holds import Hold
 from retention.core.runs.summary import Summary
 from retention.core.text import printable
-from retention.ledger.holds import Pause
 from retention.ledger.review import ReviewItem
 from retention.render import terminal_lists as table
 from retention.render.json_file import row_objects
@@ -156,21 +155,12 @@ def test_an_empty_list_prints_a_sentence() -> None:
     """Each empty list prints a sentence of its own."""
     for show, words in (
         (table.print_holds, "no holds"),
-        (table.print_pauses, "nobody is paused"),
         (table.print_reviews, "nothing needs a person"),
         (lambda rows, out: table.print_runs(rows, {}, out), "no runs"),
     ):
         file = io.StringIO()
         show([], file)
         assert f"{words}\n" == file.getvalue()
-
-
-def test_a_pause_is_listed_with_its_person_and_reason() -> None:
-    """A pause of all partners is listed as `all`, with person, reason and time."""
-    file = io.StringIO()
-    table.print_pauses([Pause(1, None, "incident 4", "ann", AT)], file)
-
-    assert "all incident 4 ann 2025-03-05 03:00:00Z" == " ".join(file.getvalue().splitlines()[1].split())
 
 
 def test_rows_become_json_objects() -> None:

@@ -22,7 +22,6 @@ from retention.core.planning.plan import ListedRound
 from retention.core.runs.stalled import OtherRun
 from retention.core.runs.summary import Summary
 from retention.engine.counters import ProcessCounters, RunCounters
-from retention.ledger.holds import Pause
 from retention.ledger.reclosing import Reclosed
 from retention.ledger.review import ReviewItem
 from retention.render import terminal_lists as table
@@ -160,12 +159,6 @@ async def reclosed(file: io.StringIO) -> list[str]:
     return [*ROUND_IDS, PARTNER]
 
 
-async def pauses(file: io.StringIO) -> list[str]:
-    """Print a pause."""
-    table.print_pauses([Pause(1, PARTNER, REASON, WHO, AT)], file)
-    return [PARTNER, WHO, "2026-11-26 03:00:07Z"]
-
-
 def plan_document() -> dict[str, Any]:
     """Make the document of a plan with all markets and currencies, one of them unknown."""
     groups = [
@@ -261,7 +254,7 @@ async def result(file: io.StringIO) -> list[str]:
 
 
 SCREENS: dict[str, Callable[[io.StringIO], Any]] = {
-    one.__name__: one for one in (report, holds, reviews, runs, reclosed, pauses, plan, record, result)
+    one.__name__: one for one in (report, holds, reviews, runs, reclosed, plan, record, result)
 }
 
 
@@ -286,7 +279,7 @@ async def test_a_pipe_gets_every_word_unbroken(screen: str, monkeypatch: pytest.
     await SCREENS[screen](pipe)
     assert Counter(terminal.getvalue().split()) == Counter(pipe.getvalue().split())
     assert [] == [word for word in whole if word not in pipe.getvalue()]
-    if screen in {"holds", "reclosed", "pauses"}:
+    if screen in {"holds", "reclosed"}:
         assert REASON in pipe.getvalue()
 
 

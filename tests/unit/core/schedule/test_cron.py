@@ -1,4 +1,4 @@
-"""When schedules are due, above all where clocks change: to the minute what Debian's cron does."""
+"""The times of schedules, above all across clock changes: to the minute the times of Debian's cron."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def utc(text: str) -> datetime:
 
 
 def due(expression: str, zone: str, since: str, days: int) -> list[str]:
-    """The times after a moment in UTC, for so many days, with their offsets; looked at both ways."""
+    """The times after a moment in UTC, for some days, with their offsets; `after` and `between` must agree."""
     schedule, start = CronSchedule(expression, zone), utc(since)
     times = list(takewhile(lambda time: time.astimezone(UTC) <= start + days * DAY, schedule.after(start)))
     assert times == schedule.between(start, start + days * DAY, 10_000)
@@ -100,8 +100,8 @@ FORWARD, BACK = "2026-10-03T12:00", "2026-04-04T12:00"
         ("0 3 * * *", "Pacific/Apia", "2011-12-29T12:00", ["2011-12-29T03:00-10:00", "2011-12-31T03:00+14:00"]),
     ],
 )
-def test_clocks_change(expression: str, zone: str, since: str, expected: list[str]) -> None:
-    """What was skipped is made up for at once and what comes again is not run again; wildcards go by the clock."""
+def test_cron_times_across_a_clock_change(expression: str, zone: str, since: str, expected: list[str]) -> None:
+    """Skipped times are made up for at once, repeated ones run once; wildcard jobs follow the clock."""
     assert expected == due(expression, zone, since, 2)
 
 
@@ -117,17 +117,17 @@ def test_clocks_change(expression: str, zone: str, since: str, expected: list[st
         ("30 2 * * *", "2026-03-29T01:00", "2026-03-29T01:00", "2026-03-30T00:30"),
     ],
 )
-def test_a_moment_in_the_change_parts_what_was_from_what_comes(
+def test_a_start_inside_a_clock_change_separates_past_times_from_later_ones(
     expression: str, moment: str, newest: str, following: str
 ) -> None:
-    """In the repeated hour, or at the end of the skipped one, no time that has passed comes, and none is forgotten."""
+    """A start inside a repeated hour, or at the end of a skipped one, repeats no past time and loses no later one."""
     schedule, now = CronSchedule(expression, MALTA), utc(moment)
     assert [utc(newest)] == [time.astimezone(UTC) for time in schedule.between(now - 2 * DAY, now, 1)]
     assert utc(following) == next(schedule.after(now)).astimezone(UTC)
 
 
-def test_both_ends_are_as_they_are_said() -> None:
-    """`after` leaves its moment out; `between` leaves out the first and takes in the last, and the newest of all."""
+def test_both_ends_of_a_span_are_as_documented() -> None:
+    """`after` excludes its moment; `between` excludes `since`, includes `until`, and keeps the newest times."""
     schedule, noon = CronSchedule("* * * * *", MALTA), utc("2026-01-01T12:00")
     assert noon + MINUTE == next(schedule.after(noon))
     assert [noon + MINUTE, noon + 2 * MINUTE] == schedule.between(noon, noon + 2 * MINUTE, 5)
@@ -136,13 +136,13 @@ def test_both_ends_are_as_they_are_said() -> None:
     assert [] == schedule.between(noon, noon - DAY, 5)
 
 
-def test_the_newest_are_found_without_the_others() -> None:
-    """Of fifty years of minutes the last two take no longer than those of a day; walked through, they would."""
+def test_the_newest_times_are_found_without_the_older_ones() -> None:
+    """The newest two of fifty years of minutes are found as fast as those of one day."""
     until = utc("2026-01-01T12:00")
     assert [until - MINUTE, until] == CronSchedule("* * * * *", MALTA).between(until - 18_000 * DAY, until, 2)
 
 
-# What Debian's cron(8) does, minute by minute, apart from any library: the loop of its cron.c.
+# A model of Debian's cron(8) without any library: the loop of its cron.c, minute by minute.
 
 NAMES = {
     name: n
@@ -152,7 +152,7 @@ NAMES = {
 
 
 def values(field: str, low: int, high: int) -> set[int]:
-    """What a field of a crontab stands for."""
+    """The values of a crontab's field."""
     found = set()
     for term in field.split(","):
         span, _, step = term.partition("/")
@@ -165,13 +165,13 @@ def values(field: str, low: int, high: int) -> set[int]:
 
 @cache
 def clock(zone: str, middle: datetime) -> list[tuple[datetime, datetime]]:
-    """Each minute of the day before and of the day after, with what the clock of that zone shows."""
+    """Each minute of the day before and of the day after, with the wall-clock time of that zone."""
     minutes = [middle - DAY + n * MINUTE for n in range(2 * 24 * 60)]
     return [(minute, minute.astimezone(ZoneInfo(zone)).replace(tzinfo=None)) for minute in minutes]
 
 
 def debian(expression: str, minutes: Sequence[tuple[datetime, datetime]]) -> Iterator[datetime]:
-    """When cron starts the job. `virtual` is the clock as it would be had nobody changed it."""
+    """The times at which cron starts the job. `virtual` is the clock without the change."""
     fields = expression.split()
     minute, hour, day, month, weekday = (
         values(field, *span) for field, span in zip(fields, ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7)), strict=True)
@@ -216,7 +216,7 @@ CHANGES = [
 
 
 def assert_as_debian(expression: str, change: tuple[str, datetime], start: datetime) -> None:
-    """Whatever way it is looked at, a schedule has the times of the model."""
+    """A schedule has the times of the model, forwards and backwards."""
     zone, _ = change
     end = clock(*change)[-1][0]
     expected = [time for time in debian(expression, clock(*change)) if time > start]
@@ -230,7 +230,7 @@ def assert_as_debian(expression: str, change: tuple[str, datetime], start: datet
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: f"{change[0]}-{change[1]:%Y-%m-%d}")
 def test_the_days_around_a_change_are_debians(change: tuple[str, datetime]) -> None:
-    """Around every change of clocks, jobs of certain times and wildcard jobs are due when Debian's cron runs them."""
+    """Around every clock change, fixed-time and wildcard jobs are due when Debian's cron runs them."""
     for expression in (
         *(
             f"{minute} {hour} * * *"
@@ -246,7 +246,7 @@ def test_the_days_around_a_change_are_debians(change: tuple[str, datetime]) -> N
 
 
 def fields(low: int, high: int, *words: str) -> st.SearchStrategy[str]:
-    """Fields of a crontab, with some words more."""
+    """Fields of a crontab, with names and steps."""
     number = st.integers(low, high)
     span = st.tuples(number, number).map(lambda ends: f"{min(ends)}-{max(ends)}")
     step = st.integers(1, high)
@@ -276,14 +276,14 @@ EXPRESSIONS = st.builds(
 def test_any_schedule_is_due_when_debians_cron_runs_it(
     expression: str, change: tuple[str, datetime], seconds: int
 ) -> None:
-    """Generated schedules from any second around a change on, forwards and backwards, are the model's."""
+    """Generated schedules, started at any second around a clock change, have the times of the model."""
     assert_as_debian(expression, change, change[1] - DAY + timedelta(seconds=seconds))
 
 
 @settings(deadline=None, max_examples=60, database=None, derandomize=True)
 @given(EXPRESSIONS, st.sampled_from(["UTC", "Asia/Kolkata"]), st.integers(0, 2_000_000_000))
 def test_where_no_clock_changes_it_is_cronsim(expression: str, zone: str, seconds: int) -> None:
-    """In a zone of one offset a schedule is exactly what the library makes of it."""
+    """In a zone with one offset, a schedule has exactly the times of cronsim."""
     start = datetime.fromtimestamp(1_000_000_000 + seconds, ZoneInfo(zone))
     schedule = CronSchedule(expression, zone)
     assert list(islice(CronSim(schedule.fields, start), 5)) == list(islice(schedule.after(start), 5))

@@ -1,4 +1,4 @@
-"""Schedules as cron(8) reads them, and what is refused in words that help."""
+"""How the fields of a schedule are read, and which are refused."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ START = datetime(2025, 12, 31, 23, tzinfo=UTC)  # midnight in Malta
     ],
 )
 def test_a_schedule_is_read_as_cron_reads_it(expression: str, days: int, expected: list[str]) -> None:
-    """Lists, ranges, steps, names, both Sundays, nicknames, the ends of months, and the two day fields together."""
+    """Lists, ranges, steps, names, both Sundays, nicknames, ends of months, and the two day fields together."""
     times = CronSchedule(expression, MALTA).between(START, START + timedelta(days=days), 100)
     assert expected == [time.isoformat(timespec="minutes") for time in times]
 
 
 @pytest.mark.parametrize("host", ["EST+11", "EST-13"])
 def test_the_zone_of_the_host_has_no_say(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A schedule is due when its own zone says so, wherever the process runs."""
+    """A schedule is due by its own zone, in whichever zone the process runs."""
     monkeypatch.setenv("TZ", host)
     time.tzset()
     daily, until = CronSchedule("0 3 * * *", MALTA), START + timedelta(hours=28)
@@ -132,8 +132,8 @@ LETTERS = "is not understood by cron; write *, or numbers from {}, as in 5, 1-5,
         ),
     ],
 )
-def test_what_cron_would_not_run_is_refused(expression: str, problem: str) -> None:
-    """The words name the value, the field that is wrong and the mend, in one line."""
+def test_an_expression_that_cron_would_refuse_is_refused(expression: str, problem: str) -> None:
+    """The message names the value, the wrong field and the mend, in one line."""
     with pytest.raises(ValueError, match=r"is no schedule|never comes") as caught:
         fields_of(expression)
     assert f"{expression!r} {problem}" == str(caught.value)
@@ -142,14 +142,14 @@ def test_what_cron_would_not_run_is_refused(expression: str, problem: str) -> No
 
 @pytest.mark.parametrize("number", ["9" * 10, "9" * 5000])
 def test_a_number_of_any_length_is_refused(number: str) -> None:
-    """Not even one that Python would not read."""
+    """A number with too many digits for Python's int is refused like any other."""
     with pytest.raises(ValueError, match=r"its minute '9+' is not understood by cron"):
         fields_of(f"{number} 3 * * *")
 
 
 @given(st.text("0123456789*/,-#@LW? monSUN\n\t", max_size=15))
-def test_whatever_is_read_comes(expression: str) -> None:
-    """Any text is either refused as such or has a next time."""
+def test_every_accepted_expression_has_a_next_time(expression: str) -> None:
+    """Any text is either refused, with itself in the message, or has a next time."""
     try:
         times = CronSchedule(expression, "UTC").after(START)
     except ValueError as error:
@@ -160,7 +160,7 @@ def test_whatever_is_read_comes(expression: str) -> None:
 
 
 def test_a_zone_is_found_by_its_name() -> None:
-    """Only zones of the IANA database are zones: no path, no file beside them, no zone of the machine's."""
+    """Only names of the IANA database are zones: no path, no other file, and not the machine's own zone."""
     assert ZoneInfo(MALTA) is zone_of(MALTA)
     for name in (
         "",

@@ -1,4 +1,4 @@
-"""Which of the times that have come is run, and which are missed."""
+"""Which scheduled times are run and which are missed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from retention.core.schedule.due import DueTimes, decide_due
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 LATER = NOW + timedelta(days=1)
-"""Nobody looked at any of the times when it came."""
+"""No daemon was up when the times came."""
 
 
 def ago(seconds: float) -> datetime:
@@ -18,8 +18,8 @@ def ago(seconds: float) -> datetime:
     return NOW - timedelta(seconds=seconds)
 
 
-def test_where_no_time_has_come_nothing_is_due() -> None:
-    """Without a time there is nothing to run, and nothing is missed."""
+def test_without_a_time_nothing_is_due() -> None:
+    """If no time has come, none is run and none is missed."""
     assert DueTimes(None, ()) == decide_due([], NOW, timedelta(hours=6), ago(0))
 
 
@@ -38,14 +38,16 @@ def test_where_no_time_has_come_nothing_is_due() -> None:
         (False, 61, timedelta(seconds=1), ago(7200)),
     ],
 )
-def test_how_late_a_time_may_be(runs: bool, late: int, catch_up: timedelta | None, watched_since: datetime) -> None:
-    """A time is run within what the policy catches up, or within a minute if somebody looked when it came."""
+def test_how_late_a_time_may_be_run_by_catch_up_and_grace(
+    runs: bool, late: int, catch_up: timedelta | None, watched_since: datetime
+) -> None:
+    """A time is run within `catch_up`, or within a minute if a daemon was up when it came."""
     expected = DueTimes(ago(late), ()) if runs else DueTimes(None, (ago(late),))
     assert expected == decide_due([ago(late)], NOW, catch_up, watched_since)
 
 
-def test_of_several_times_only_the_newest_is_run() -> None:
-    """The older ones are missed, the oldest first, also where all of them could still be caught up."""
+def test_only_the_newest_of_several_times_is_run() -> None:
+    """The older times are missed, oldest first, even if all are within `catch_up`."""
     times = [ago(300), ago(200), ago(100)]
     assert DueTimes(ago(100), (ago(300), ago(200))) == decide_due(times, NOW, timedelta(hours=1), LATER)
     assert DueTimes(None, tuple(times)) == decide_due(times, NOW, timedelta(seconds=99), LATER)

@@ -61,8 +61,8 @@ def settled(
 def test_the_backoff_grows_with_the_requests_of_the_same_kind(wait: float, tries: int, probes: int) -> None:
     """A cancel request backs off by the cancel requests so far, and a probe by the probes."""
     unclear = Unclear("no reply in time")
-    assert wait == settled(make_claim(tries=tries, probes=probes), unclear).due_in
-    probe = make_claim(kind=Kind.STATUS, tries=probes, probes=tries, doubtful=True)
+    assert wait == settled(make_claim(attempts=tries, probes=probes), unclear).due_in
+    probe = make_claim(kind=Kind.STATUS, attempts=probes, probes=tries, may_have_taken_effect=True)
     assert wait == settled(probe, unclear).due_in
     assert wait / 2 == settled(probe, unclear, jitter=0.5).due_in
 
@@ -83,7 +83,9 @@ def test_a_rejected_round_is_probed_at_once() -> None:
 def test_where_the_run_asks_first_a_round_in_progress_is_resent_at_once() -> None:
     """The probe of a doubt is fresh, so a run that asks first does not let it grow old in a back-off."""
     assert (
-        settled(make_claim(kind=Kind.STATUS, tries=2, probes=1, doubtful=True), IN_PROGRESS, ask_first=True).due_in
+        settled(
+            make_claim(kind=Kind.STATUS, attempts=2, probes=1, may_have_taken_effect=True), IN_PROGRESS, ask_first=True
+        ).due_in
         == 0.0
     )
 
@@ -91,7 +93,7 @@ def test_where_the_run_asks_first_a_round_in_progress_is_resent_at_once() -> Non
 def test_an_accepted_credential_makes_a_refusal_the_rounds_own() -> None:
     """A code that refuses credentials which a HealthCheck accepts rejects the round, or leaves it not_sent unasked."""
     assert Outcome.REJECTED == settled(make_claim(), Reply(200, "54"), accepted=True).outcome
-    item = settled(make_claim(kind=Kind.STATUS, tries=0, probes=1), Reply(200, "54", "no"), accepted=True)
+    item = settled(make_claim(kind=Kind.STATUS, attempts=0, probes=1), Reply(200, "54", "no"), accepted=True)
     assert (Outcome.REJECTED, State.NOT_SENT, Review.NOT_ASKED, "not asked: error 54, no") == (
         item.outcome,
         item.state,
@@ -103,7 +105,7 @@ def test_an_accepted_credential_makes_a_refusal_the_rounds_own() -> None:
 
 def test_a_wrong_status_address_leaves_the_round_planned() -> None:
     """An answer from a wrong status address uses no probe, and the round is asked about again later."""
-    probe = make_claim(kind=Kind.STATUS, tries=0, probes=MAX)
+    probe = make_claim(kind=Kind.STATUS, attempts=0, probes=MAX)
     item = settled(probe, Reply(404, problem="HTTP 404"), wrong=True)
     assert (State.PLANNED, True, "HTTP 404") == (item.state, item.uncounted, item.detail)
     assert State.NOT_SENT == settled(probe, Reply(404, problem="HTTP 404")).state
@@ -113,7 +115,7 @@ def test_a_wrong_status_address_leaves_the_round_planned() -> None:
 def test_winnings_hold_a_round_unless_the_policy_cancels_them(held: bool, cancel_winnings: bool) -> None:
     """A round in progress with winnings is held with the amount in its detail, or cancelled where the policy says so."""
     won = IN_PROGRESS._replace(winnings=Decimal("12.5"), currency="EUR")
-    item = settled(make_claim(kind=Kind.STATUS, tries=0, probes=1), won, cancel_winnings=cancel_winnings)
+    item = settled(make_claim(kind=Kind.STATUS, attempts=0, probes=1), won, cancel_winnings=cancel_winnings)
     assert (State.HELD if held else State.PLANNED) == item.state
     assert ("winnings 12.5 EUR" if held else "the vendor says InProgress, winAmount 12.5 EUR") == item.detail
 
@@ -138,7 +140,7 @@ def test_a_success_without_its_refund_is_incomplete(incomplete: bool, answer: Re
 
 def test_a_cancel_that_only_a_probe_tells_is_incomplete() -> None:
     """A probe tells no refund, so a round that it finds cancelled by us is incomplete."""
-    probe = make_claim(kind=Kind.STATUS, doubtful=True)
+    probe = make_claim(kind=Kind.STATUS, may_have_taken_effect=True)
     assert settled(probe, Reply(200, "0", round_status="Canceled")).incomplete
 
 
@@ -162,7 +164,7 @@ def test_a_refund_goes_with_a_cancelled_round_alone(code: str) -> None:
 def test_what_only_a_probe_could_tell_is_no_refund() -> None:
     """A probe's betAmount is written down for people, and no amount of it is recorded."""
     answer = Reply(200, "0", currency="EUR", amount=Decimal(9), round_status="Canceled", bet_amount=Decimal("1.50"))
-    item = settled(make_claim(kind=Kind.STATUS, doubtful=True), answer)
+    item = settled(make_claim(kind=Kind.STATUS, may_have_taken_effect=True), answer)
     assert (None, None, None) == (item.currency, item.amount, item.transaction_id)
     assert "the vendor says Canceled, betAmount 1.50 EUR" == item.detail
 
@@ -216,7 +218,7 @@ def test_what_the_failure_ratio_counts(failed: bool | None, kind: Kind, name: st
 
 def test_the_last_of_the_retries_that_were_asked_for_counts_as_a_doubt() -> None:
     """A code that asks for a retry once too often leaves a doubt, and the failure ratio counts doubts."""
-    assert settled(make_claim(tries=MAX), Reply(200, "998")).failed is True
+    assert settled(make_claim(attempts=MAX), Reply(200, "998")).failed is True
 
 
 @pytest.mark.parametrize("kind", Kind)
@@ -233,10 +235,10 @@ def test_only_a_throttled_partner_is_paused(kind: Kind) -> None:
 any_claims = st.builds(
     make_claim,
     kind=st.sampled_from(Kind),
-    tries=st.integers(0, MAX + 2),
+    attempts=st.integers(0, MAX + 2),
     probes=st.integers(0, MAX + 2),
-    doubtful=st.booleans(),
-    refused=st.booleans(),
+    may_have_taken_effect=st.booleans(),
+    refusal_pending_probe=st.booleans(),
 )
 any_answers = st.sampled_from([one for kind in Kind for answers in ANSWERS[kind].values() for one in answers])
 
@@ -250,7 +252,7 @@ def test_a_settlement_is_always_sound(before: Claim, answer: Answer, status_prob
     assert item.state in can_follow | {State.REJECTED, State.NOT_SENT}
     if item.state not in LIVE_STATES or item.state is State.PLANNED:
         assert item.due_in is None
-        assert not item.refused
+        assert not item.refusal_pending_probe
     if item.state is State.RETRYING:
         assert item.due_in is not None
     assert item.due_in is None or item.due_in >= 0
@@ -260,9 +262,9 @@ def test_a_settlement_is_always_sound(before: Claim, answer: Answer, status_prob
         assert item.outcome in {Outcome.CANCELLED, Outcome.ALREADY_CANCELLED}
     if item.state not in {State.CANCELLED, State.ALREADY_CANCELLED} or before.kind is Kind.STATUS:
         assert (None, None, None) == (item.amount, item.currency, item.transaction_id)
-    if before.doubtful:
+    if before.may_have_taken_effect:
         assert item.state not in {State.PLANNED, State.NOT_SENT}
-        assert item.doubtful
+        assert item.may_have_taken_effect
         assert item.state is not State.REJECTED or item.outcome is Outcome.IN_PROGRESS
     if before.kind is Kind.STATUS:
         assert item.failed is None
@@ -321,23 +323,23 @@ class Vendor:
 def test_no_course_of_events_ends_in_a_lie(data: st.DataObject, status_probe: bool) -> None:
     """Whatever happens to the requests for a round, what the ledger ends up saying of it is true, and the run ends."""
     vendor = Vendor(data)
-    row = make_claim(tries=0)
+    row = make_claim(attempts=0)
     item: Settlement | None = None
     while item is None or (item.state in LIVE_STATES and item.due_in is not None):
         asks = item is not None and item.state is State.IN_DOUBT and status_probe
         row = row._replace(
             kind=Kind.STATUS if asks else Kind.CANCEL,
-            tries=row.tries + (not asks),
+            attempts=row.attempts + (not asks),
             probes=row.probes + asks,
-            doubtful=item is not None and item.doubtful,
-            refused=item is not None and item.refused,
+            may_have_taken_effect=item is not None and item.may_have_taken_effect,
+            refusal_pending_probe=item is not None and item.refusal_pending_probe,
         )
         vendor.turn()
         item = settled(row, vendor.tell() if asks else vendor.cancel(), status_probe=status_probe)
-        assert row.tries <= MAX
+        assert row.attempts <= MAX
         assert row.probes <= MAX
         if item.outcome is Outcome.THROTTLED:
-            row = row._replace(tries=row.tries - (not asks), probes=row.probes - asks)
+            row = row._replace(attempts=row.attempts - (not asks), probes=row.probes - asks)
     if item.state in {State.CANCELLED, State.ALREADY_CANCELLED}:
         assert vendor.truth in {"cancelled by us", "cancelled by others"}
     elif item.state is State.ALREADY_COMPLETED:
@@ -350,7 +352,7 @@ def test_no_course_of_events_ends_in_a_lie(data: st.DataObject, status_probe: bo
 def test_a_status_reply_about_another_round_says_nothing(round_id: str) -> None:
     """A reply to a question that names another round than the one asked about leaves the doubt as it was."""
     told = Reply(200, code="0", round_id=round_id, round_status="Canceled")
-    item = settled(make_claim(kind=Kind.STATUS, probes=1, doubtful=True), told)
+    item = settled(make_claim(kind=Kind.STATUS, probes=1, may_have_taken_effect=True), told)
     assert (Outcome.IN_DOUBT, State.IN_DOUBT, 200, "the reply is about another round") == (
         item.outcome,
         item.state,
@@ -363,4 +365,6 @@ def test_a_status_reply_about_another_round_says_nothing(round_id: str) -> None:
 def test_a_round_that_goes_on_is_called_again_after_its_requests_alone(wait: float, tries: int) -> None:
     """How long a round in progress waits depends on the requests for it, and is never less than after the first one."""
     told = Reply(200, "0", round_status="InProgress")
-    assert wait == settled(make_claim(kind=Kind.STATUS, tries=tries, probes=2, doubtful=True), told).due_in
+    assert (
+        wait == settled(make_claim(kind=Kind.STATUS, attempts=tries, probes=2, may_have_taken_effect=True), told).due_in
+    )

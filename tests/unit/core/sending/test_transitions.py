@@ -38,8 +38,8 @@ class Case(NamedTuple):
     event: Event
     probes: Probes
     attempts: bool
-    doubtful: bool
-    refused: bool
+    may_have_taken_effect: bool
+    refusal_pending_probe: bool
     to: Transition
 
 
@@ -104,7 +104,7 @@ def test_a_state_says_whether_a_request_follows() -> None:
     """A final state and a planned round have no time of their own, and a retrying round always has one."""
     for case in CASES:
         if case.to.state not in LIVE_STATES or case.to.state is State.PLANNED:
-            assert (Due.NEVER, False) == (case.to.due, case.to.refused), case
+            assert (Due.NEVER, False) == (case.to.due, case.to.refusal_pending_probe), case
         assert case.to.state is not State.RETRYING or case.to.due is not Due.NEVER, case
         assert case.to.state is not State.CLAIMED, case
 
@@ -131,7 +131,7 @@ def test_fewer_attempts_allow_no_further_request() -> None:
 def test_a_doubt_is_never_resent_without_a_probe() -> None:
     """Where probes are allowed, a doubt is sent again only after a probe found it in progress, or as the vendor asks."""
     for case in CASES:
-        if case.to.doubtful and is_resent_next(case) and case.probes is not Probes.FORBIDDEN:
+        if case.to.may_have_taken_effect and is_resent_next(case) and case.probes is not Probes.FORBIDDEN:
             probed = case.event is Outcome.IN_PROGRESS if case.request is PROBE else case.probes is Probes.USED_UP
             assert probed or case.event is Outcome.RETRY, case
 
@@ -139,8 +139,8 @@ def test_a_doubt_is_never_resent_without_a_probe() -> None:
 def test_a_doubt_is_kept_until_the_vendor_resolves_it() -> None:
     """A request that may have taken effect is not forgotten, and its round is neither planned nor not_sent again."""
     for case in CASES:
-        if case.doubtful:
-            assert case.to.doubtful, case
+        if case.may_have_taken_effect:
+            assert case.to.may_have_taken_effect, case
             assert case.to.state not in {State.PLANNED, State.NOT_SENT, State.HELD}, case
             in_progress = case.event in {Outcome.IN_PROGRESS, Special.WINNINGS}
             assert case.to.state is not State.REJECTED or in_progress, case
@@ -149,20 +149,20 @@ def test_a_doubt_is_kept_until_the_vendor_resolves_it() -> None:
 def test_only_a_cancel_request_makes_a_doubt() -> None:
     """A round without a doubt becomes doubtful through an unclear cancel request or a retry alone."""
     for case in CASES:
-        if not case.doubtful:
+        if not case.may_have_taken_effect:
             made = case.request is CANCEL and case.event in {Outcome.IN_DOUBT, Outcome.RETRY}
-            assert made == case.to.doubtful, case
+            assert made == case.to.may_have_taken_effect, case
 
 
 def test_a_refusal_is_pending_until_its_probe_is_answered() -> None:
     """A refusal is pending after a rejected cancel request that can be probed, and while its probes stay unanswered."""
     for case in cases(CANCEL):
-        assert (case.event is Outcome.REJECTED and case.probes is Probes.LEFT) == case.to.refused, case
+        assert (case.event is Outcome.REJECTED and case.probes is Probes.LEFT) == case.to.refusal_pending_probe, case
     for case in cases(FIRST):
-        assert not case.to.refused, case
+        assert not case.to.refusal_pending_probe, case
     for case in cases(PROBE):
         again = case.to.due is not Due.NEVER and case.to.state is State.IN_DOUBT
-        assert (case.refused and again) == case.to.refused, case
+        assert (case.refusal_pending_probe and again) == case.to.refusal_pending_probe, case
 
 
 def test_a_turned_away_request_uses_no_attempt() -> None:
@@ -197,15 +197,15 @@ def test_a_certain_reply_to_a_cancel_request_is_final() -> None:
 
 def test_a_round_that_was_never_connected_ends_as_not_sent() -> None:
     """A request without a connection is retried with a back-off; after `max_attempts` the round is not_sent."""
-    for case in cases(CANCEL, Outcome.NOT_CONNECTED, doubtful=False, attempts=True):
+    for case in cases(CANCEL, Outcome.NOT_CONNECTED, may_have_taken_effect=False, attempts=True):
         assert (State.RETRYING, Due.BACKOFF) == case.to[:2], case
-    for case in cases(CANCEL, Outcome.NOT_CONNECTED, doubtful=False, attempts=False):
+    for case in cases(CANCEL, Outcome.NOT_CONNECTED, may_have_taken_effect=False, attempts=False):
         assert ends(case, State.NOT_SENT), case
 
 
 def test_a_doubt_that_was_never_connected_goes_on_as_a_doubt() -> None:
     """A doubt whose resend had no connection is probed, sent again after its probe, or left for a later run."""
-    for case in cases(CANCEL, Outcome.NOT_CONNECTED, doubtful=True):
+    for case in cases(CANCEL, Outcome.NOT_CONNECTED, may_have_taken_effect=True):
         if case.probes is not Probes.LEFT and not case.attempts:
             assert ends(case, State.IN_DOUBT), case
         else:
@@ -234,7 +234,7 @@ def test_a_429_pauses_and_then_retries(request_: Request) -> None:
     """A throttled request follows again after the vendor's pause, as the same kind of request or as a probe of a doubt."""
     for case in cases(request_, Outcome.THROTTLED):
         assert case.to.due is Due.PAUSE, case
-        probed_doubt = request_ is CANCEL and case.doubtful and case.probes is not Probes.USED_UP
+        probed_doubt = request_ is CANCEL and case.may_have_taken_effect and case.probes is not Probes.USED_UP
         assert (State.IN_DOUBT if probed_doubt or request_ is PROBE else State.RETRYING) == case.to.state, case
 
 
@@ -244,7 +244,7 @@ def test_an_unauthorized_round_is_left_as_it_was(request_: Request) -> None:
     for case in cases(request_, Outcome.UNAUTHORIZED):
         if request_ is PROBE:
             assert (State.IN_DOUBT, Due.NOW) == case.to[:2], case
-        elif not case.doubtful:
+        elif not case.may_have_taken_effect:
             assert ends(case, State.PLANNED), case
         else:
             expected = State.RETRYING if case.probes is Probes.USED_UP else State.IN_DOUBT
@@ -257,12 +257,12 @@ def test_a_rejected_round_is_probed_once_where_probes_are_allowed() -> None:
         if case.probes is Probes.LEFT:
             assert (State.IN_DOUBT, Due.NOW) == case.to[:2], case
         else:
-            assert ends(case, State.IN_DOUBT if case.doubtful else State.REJECTED), case
+            assert ends(case, State.IN_DOUBT if case.may_have_taken_effect else State.REJECTED), case
 
 
 def test_a_probe_without_an_answer_lets_a_refusal_stand() -> None:
     """A refused round without a doubt ends rejected after its one probe; only a missing connection repeats the probe."""
-    for case in cases(PROBE, Outcome.IN_DOUBT, Outcome.REJECTED, Outcome.NOT_CONNECTED, doubtful=False):
+    for case in cases(PROBE, Outcome.IN_DOUBT, Outcome.REJECTED, Outcome.NOT_CONNECTED, may_have_taken_effect=False):
         if case.event is Outcome.NOT_CONNECTED and case.probes is Probes.LEFT:
             assert (State.IN_DOUBT, Due.BACKOFF) == case.to[:2], case
         else:
@@ -271,7 +271,7 @@ def test_a_probe_without_an_answer_lets_a_refusal_stand() -> None:
 
 def test_a_probe_without_an_answer_is_repeated_for_a_doubt() -> None:
     """A doubt is probed again after a back-off until `max_attempts`, and then stays in doubt."""
-    for case in cases(PROBE, Outcome.IN_DOUBT, Outcome.REJECTED, Outcome.NOT_CONNECTED, doubtful=True):
+    for case in cases(PROBE, Outcome.IN_DOUBT, Outcome.REJECTED, Outcome.NOT_CONNECTED, may_have_taken_effect=True):
         due = Due.BACKOFF if case.probes is Probes.LEFT else Due.NEVER
         assert (State.IN_DOUBT, due) == case.to[:2], case
 
@@ -279,17 +279,17 @@ def test_a_probe_without_an_answer_is_repeated_for_a_doubt() -> None:
 def test_a_probe_settles_what_the_vendor_knows() -> None:
     """A probe makes a round already_completed or cancelled; already_cancelled where no request may have done it."""
     for case in cases(PROBE, Outcome.CANCELLED):
-        assert ends(case, State.CANCELLED if case.doubtful else State.ALREADY_CANCELLED), case
+        assert ends(case, State.CANCELLED if case.may_have_taken_effect else State.ALREADY_CANCELLED), case
     for case in cases(PROBE, Outcome.ALREADY_COMPLETED):
         assert ends(case, State.ALREADY_COMPLETED), case
 
 
 def test_a_round_in_progress_is_resent_while_attempts_are_left() -> None:
     """A doubt that a probe finds in progress is resent while attempts are left; a refused round is rejected."""
-    for case in cases(PROBE, Outcome.IN_PROGRESS, refused=False):
+    for case in cases(PROBE, Outcome.IN_PROGRESS, refusal_pending_probe=False):
         expected = (State.RETRYING, Due.RESEND) if case.attempts else (State.IN_DOUBT, Due.NEVER)
         assert expected == case.to[:2], case
-    for case in cases(PROBE, Outcome.IN_PROGRESS, refused=True):
+    for case in cases(PROBE, Outcome.IN_PROGRESS, refusal_pending_probe=True):
         assert ends(case, State.REJECTED), case
 
 
@@ -299,8 +299,8 @@ def test_winnings_keep_a_round_from_being_cancelled() -> None:
         assert ends(case, State.HELD), case
         assert (Review.WINNINGS, Detail.WINNINGS) == (case.to.review, case.to.detail), case
     for case in cases(PROBE, Special.WINNINGS):
-        assert ends(case, State.REJECTED if case.refused else State.IN_DOUBT), case
-        assert (Detail.ANSWER if case.refused else Detail.WINNINGS) == case.to.detail, case
+        assert ends(case, State.REJECTED if case.refusal_pending_probe else State.IN_DOUBT), case
+        assert (Detail.ANSWER if case.refusal_pending_probe else Detail.WINNINGS) == case.to.detail, case
 
 
 def test_a_first_probe_cancels_only_a_round_in_progress() -> None:
@@ -331,5 +331,5 @@ def test_review_is_asked_for_where_a_round_was_not_called() -> None:
     for case in CASES:
         listed = case.request is FIRST and case.to.state in {State.HELD, State.NOT_SENT}
         assert listed == (case.to.review is not None), case
-        worded = listed or (case.request is PROBE and case.event is Special.WINNINGS and not case.refused)
+        worded = listed or (case.request is PROBE and case.event is Special.WINNINGS and not case.refusal_pending_probe)
         assert worded == (case.to.detail is not Detail.ANSWER), case

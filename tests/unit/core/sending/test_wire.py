@@ -62,13 +62,13 @@ def claim(**changes: Any) -> Claim:
         "game_id": "lm_1_pumpkinfarm",
         "user_id": "tester",
         "round_id": "123456",
-        "tries": 1,
+        "attempts": 1,
         "probes": 0,
-        "doubtful": False,
-        "refused": False,
+        "may_have_taken_effect": False,
+        "refusal_pending_probe": False,
         "slot": 0.0,
-        "leave_by": 1.0,
-        "expires": 15.0,
+        "send_by": 1.0,
+        "lease_until": 15.0,
     }
     return Claim(**{**values, **changes})
 

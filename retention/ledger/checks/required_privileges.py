@@ -1,4 +1,4 @@
-"""Which privileges a command needs: those of the statements that it runs, and no more."""
+"""The privileges that a command requires: exactly those of its statements."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ STATEMENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "resume": ("pauses/list_pauses", "pauses/end_pause"),
     }
 )
-"""What each command runs that does not need all that runs need. What it can do without is not named."""
+"""The statements of each command that needs fewer privileges than a run; optional statements are left out."""
 
 _COMMENT = re.compile(r"--[^\n]*")
 _NAME = re.compile(r"\bretention\.(\w+)")
@@ -74,34 +74,34 @@ _AFTER_SET = {"FROM", "WHERE", "RETURNING"}
 
 
 @functools.cache
-def needs(command: str | None) -> tuple[tuple[Grant, ...], tuple[str, ...]]:
-    """The privileges on tables and views, and the functions, that a command needs; None: all that runs need."""
+def required_privileges(command: str | None) -> tuple[tuple[Grant, ...], tuple[str, ...]]:
+    """Return the privileges on tables and views, and the functions, that a command (None: a run) requires."""
     if command is None:
         return grants(ROLE), FUNCTIONS
     texts = [_COMMENT.sub("", query(statement)) for statement in STATEMENTS[command]]
-    found = {Grant("SELECT", "schema_migrations", None), *(grant for text in texts for grant in _of(text))}
+    found = {Grant("SELECT", "schema_migrations", None), *(grant for text in texts for grant in _grants_in(text))}
     named = {name for text in texts for name in _NAME.findall(text)}
-    ours = grants(ROLE)  # in their order, and what is no table is none of them
+    ours = grants(ROLE)  # keeps their order, and drops names that are no tables
     functions = tuple(function for function in FUNCTIONS if function.partition("(")[0] in named)
     return tuple(grant for grant in ours if grant in found), functions
 
 
-def reads_the_view(command: str | None) -> bool:
-    """Whether it looks at the operator's view."""
-    return any(grant.relation == "open_rounds" for grant in needs(command)[0])
+def reads_view(command: str | None) -> bool:
+    """Whether a command reads the operator's view."""
+    return any(grant.relation == "open_rounds" for grant in required_privileges(command)[0])
 
 
 def closes_rounds(command: str | None) -> bool:
-    """Whether it calls the operator's function."""
-    return FUNCTIONS[0] in needs(command)[1]
+    """Whether a command calls the operator's function."""
+    return FUNCTIONS[0] in required_privileges(command)[1]
 
 
-def _of(text: str) -> Iterator[Grant]:
+def _grants_in(text: str) -> Iterator[Grant]:
     for name in _NAME.findall(text):
         yield Grant("SELECT", name, None)
     table = ""
     for write in _WRITE.finditer(text):
-        table = write["into"] or write["table"] or table  # DO UPDATE is about the table of its INSERT
+        table = write["into"] or write["table"] or table  # DO UPDATE changes the table of its INSERT
         if write["into"]:
             yield from (Grant("INSERT", table, column.strip()) for column in write["columns"].split(","))
         else:
@@ -109,7 +109,7 @@ def _of(text: str) -> Iterator[Grant]:
 
 
 def _set_columns(text: str) -> Iterator[str]:
-    """Find the columns that a SET assigns to: the first word of each of its parts."""
+    """Yield the columns that a SET assigns: the first word of each of its parts."""
     depth, begins = 0, True
     for sign in _TOKEN.findall(text):
         if sign == "(":

@@ -1,4 +1,4 @@
-"""/metrics of `serve`: the figures of its runs, and every series from the start on, whatever becomes of the database."""
+"""`/metrics` of `serve`: the metrics of its runs, and every series from the start, with or without the database."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 async def metrics(replica: Replica, shown: Callable[[dict[str, float]], object]) -> dict[str, float]:
-    """What /metrics says, once it is this."""
+    """Wait until `/metrics` satisfies a condition; return its samples."""
     found: dict[str, float] = {}
 
     async def tells() -> bool:
@@ -36,9 +36,10 @@ async def metrics(replica: Replica, shown: Callable[[dict[str, float]], object])
     return found
 
 
-async def test_metrics_tell_what_was_done(world: World) -> None:
-    """After a scheduled run /metrics has each figure of it, under the names and labels that dashboards rely on; a daemon
-    that starts later tells of the last run from the ledger.
+async def test_serve_exports_the_metrics_of_its_runs(world: World) -> None:
+    """After a scheduled run `/metrics` has each of its figures under the contract's names.
+
+    A daemon that starts later reads the last run from the ledger.
     """
     await world.seed(6, stake="1.50")
     await world.seed(2, prefix="se", market="SE", stake="0.25")
@@ -78,9 +79,10 @@ async def test_metrics_tell_what_was_done(world: World) -> None:
     await second.stopped(signal.SIGTERM)
 
 
-async def test_every_series_is_there_from_the_start(world: World) -> None:
-    """A daemon whose policies never ran has all of their series at 0; after a reload those of the policies that are
-    configured then. Times of earlier runs are there with the first answer, though the reviews' table is locked.
+async def test_serve_exports_every_series_from_the_start(world: World) -> None:
+    """Policies without runs have all series at 0, also after a reload.
+
+    The first answer has the times of earlier runs, even while the table of reviews is locked.
     """
     world.policies = {"weekly": {"markets": ["SE"]}}
     replica = await serve(world, until="/healthz")
@@ -114,9 +116,10 @@ async def test_every_series_is_there_from_the_start(world: World) -> None:
     )
 
 
-async def test_no_series_goes_with_the_database(tmp_path: Path) -> None:
-    """With its database gone, and again once it is back, a daemon answers /metrics at once with every series and its
-    newest value.
+async def test_serve_keeps_every_series_without_the_database(tmp_path: Path) -> None:
+    """Without its database, and after its return, a daemon answers `/metrics` at once.
+
+    Every series has its newest value.
     """
     async with crashing_server(tmp_path / "pgdata") as server, make_world(server.dsn, tmp_path) as world:
         world.vendor.faults = Faults.of({"round_ids": ["r1"], "code": "99"})

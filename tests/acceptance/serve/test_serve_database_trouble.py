@@ -1,4 +1,4 @@
-"""Daemons whose database makes them wait, takes back what it promised, or is about to be another one."""
+"""Daemons whose database makes them wait, is read-only for a while, or fails over."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from support.world import World
 
 
-async def test_replies_that_cannot_be_written_are_not_lost(world: World) -> None:
-    """While the operator's table takes no writes for longer than a lease, no replica asks or calls again what the vendor
-    has answered.
+async def test_replies_that_wait_for_a_locked_table_are_settled_later(world: World) -> None:
+    """While the operator's table is locked for longer than a lease, no replica sends a second request for a round that
+    the vendor has answered.
     """
     world.partner |= {"rate": 20, "timeout": "1s", "status_probe": False}
     await world.seed(280)
@@ -28,7 +28,9 @@ async def test_replies_that_cannot_be_written_are_not_lost(world: World) -> None
     await first.running.until(world.vendor, lambda: len(world.cancels) > 10)
     async with world.locked("public.rounds", "SHARE"):
         await world.until_waiting()
-        await asyncio.sleep(12)  # a lease is slot, timeout and five seconds; and then it has to be found
+        await asyncio.sleep(
+            12
+        )  # longer than a lease (slot, timeout and five seconds), and than the search for expired ones
     await until(lambda: finished(world))
     for replica in (first, second):
         await replica.stopped(signal.SIGTERM)
@@ -37,15 +39,15 @@ async def test_replies_that_cannot_be_written_are_not_lost(world: World) -> None
     assert ["cancelled"] * 280 == [*(await world.states()).values()]
 
 
-async def test_settlements_that_wait_leave_connections_to_the_rest(world: World) -> None:
-    """However many runs wait for the operator's table, the daemon goes on looking, is ready, and keeps its runs alive."""
+async def test_waiting_settlements_leave_connections_for_polls_and_heartbeats(world: World) -> None:
+    """While many runs wait for the operator's table, the daemon polls, stays ready, and sends its heartbeats."""
     world.partner["rate"] = 60
     await schedule_many(world, 14)
     replica = await serve(world)
     await replica.running.until(world.vendor, lambda: len(world.cancels) > 60)
     async with world.locked("public.rounds", "SHARE"):
         await world.until_waiting(8)
-        for _ in range(30):  # for longer than a run without a sign of life counts as alive
+        for _ in range(30):  # for longer than a heartbeat counts
             await replica.until("/readyz", 200)
             await asyncio.sleep(0.4)
         assert [] == await world.sql("SELECT FROM retention.runs WHERE status = 'running' AND heartbeat_until < now()")
@@ -54,8 +56,8 @@ async def test_settlements_that_wait_leave_connections_to_the_rest(world: World)
     assert [] == await violations(world)
 
 
-async def test_a_signal_that_comes_while_plans_wait_begins_no_more(world: World) -> None:
-    """Of the plans that wait for their turn when a daemon is told to stop none is made, and none that was made is begun."""
+async def test_a_signal_while_plans_wait_starts_no_further_plan(world: World) -> None:
+    """A stopped daemon makes none of the waiting plans, and starts none of the planned runs."""
     await schedule_many(world, 6)
     async with AsyncExitStack() as decided:
         await decided.enter_async_context(world.locked("retention.schedules"))
@@ -76,8 +78,8 @@ async def test_a_signal_that_comes_while_plans_wait_begins_no_more(world: World)
     await successor.stopped(signal.SIGTERM)
 
 
-async def test_a_start_waits_for_no_lock(world: World) -> None:
-    """What the metrics want to know of earlier runs keeps a daemon neither from its work nor from its end."""
+async def test_a_start_waits_for_no_lock_on_the_ledger(world: World) -> None:
+    """A locked ledger delays the first metrics, and neither the work of a daemon nor its end."""
     await world.seed(3)
     await schedule(world)
     earlier = await serve(world)
@@ -89,8 +91,8 @@ async def test_a_start_waits_for_no_lock(world: World) -> None:
         assert 143 == (await replica.stopped(signal.SIGTERM)).code
 
 
-async def test_a_server_that_only_reads_for_a_while_loses_no_reply(world: World) -> None:
-    """A fail-over to a standby that is promoted a little later is waited for: the run goes on, with every amount."""
+async def test_a_read_only_server_loses_no_reply(world: World) -> None:
+    """A daemon waits for a standby to be promoted; the run then continues, with every amount."""
     world.partner["rate"] = 50
     await world.seed(200)
     await schedule(world)
@@ -117,7 +119,7 @@ async def test_a_server_that_only_reads_for_a_while_loses_no_reply(world: World)
 
 
 async def schedule_many(world: World, count: int) -> None:
-    """Give the daemon that many policies, each with a run that is due and rounds of its own to cancel."""
+    """Give the daemon that many policies, each with a due run and rounds of its own."""
     for number in range(count):
         await world.seed(30, prefix=f"p{number}-", market=f"M{number}")
     await schedule(world, minutes_ago=1, markets=["M0"])

@@ -1,4 +1,4 @@
-"""`retention serve`: every scheduled time exactly once, whatever happens to whom."""
+"""`retention serve`: every scheduled time is run exactly once, also when replicas die, drain or pause."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from support.world import World
 
 
-async def test_three_replicas_run_a_time_once_and_share_it(world: World) -> None:
-    """A time that three replicas see is planned by one of them, joined by all, and told of once; others are missed."""
+async def test_three_replicas_run_a_scheduled_time_once_and_share_it(world: World) -> None:
+    """One of three replicas plans the due run and all join it; each event is logged once, older times are missed."""
     await world.seed(400)
     world.partner["rate"] = 100
     await schedule(world, minutes_ago=3)
@@ -42,7 +42,7 @@ async def test_three_replicas_run_a_time_once_and_share_it(world: World) -> None
     assert [] == await violations(world)
     assert 2 == sum(event["event"] == "run.joined" for event in events)
     (shares,) = await world.sql("SELECT count(DISTINCT replica) AS replicas FROM retention.attempts")
-    assert 2 <= shares.replicas  # who is never first to claim in four seconds has nothing to send
+    assert 2 <= shares.replicas  # a replica that is never first to claim in four seconds sends nothing
     runs = await world.sql(
         "SELECT scheduled_for, status, halt_reason, requested_by, trigger FROM retention.runs ORDER BY scheduled_for"
     )
@@ -64,7 +64,7 @@ async def down_since_two_hours(world: World, **policy: object) -> datetime:
 
 
 async def test_a_missed_time_is_run_within_catch_up(world: World) -> None:
-    """Down from ten minutes before the time to two hours after it, with catch_up of six: it is run once, late."""
+    """A daemon that was down for two hours after the time runs it once, late, within a catch_up of six."""
     await world.seed(5)
     time = await down_since_two_hours(world, catch_up="6h")
     replica = await serve(world)
@@ -97,7 +97,7 @@ async def test_a_time_beyond_catch_up_is_missed_and_recorded(world: World) -> No
 
 
 async def begun(world: World, *words: str, rounds: int = 300) -> Replica:
-    """Start a replica that is at work on a run."""
+    """Start a replica, and wait until it works on a run."""
     await world.seed(rounds)
     await schedule(world)
     replica = await serve(world, *words)
@@ -106,7 +106,7 @@ async def begun(world: World, *words: str, rounds: int = 300) -> Replica:
 
 
 async def test_sigterm_drains_and_the_next_start_goes_on(world: World) -> None:
-    """SIGTERM: no request after it, what is in flight is settled, exit code 143; the next replica finishes the run."""
+    """After SIGTERM no request is sent, requests in flight are settled, the exit code is 143; the next start resumes."""
     world.partner["rate"] = 100
     world.vendor.latency = 0.3
     replica = await begun(world)
@@ -130,8 +130,8 @@ async def test_sigterm_drains_and_the_next_start_goes_on(world: World) -> None:
 
 @pytest.mark.parametrize("how", ["a second signal", "the drain's end"])
 async def test_a_drain_can_be_cut_short(world: World, how: str) -> None:
-    """With requests that hang, a second signal, or the end of --drain-timeout, ends the process at once; what was in
-    flight is a doubt, and is settled by the next replica, with every round cancelled once.
+    """A second signal, or the end of --drain-timeout, ends a process whose requests hang. They become doubts, which the
+    next replica settles; every round is cancelled once.
     """
     world.partner |= {"rate": 100, "timeout": "4s"}
     world.vendor.faults = Faults.of({"round_ids": ["r5", "r6"], "first": 1, "hang": "after"})
@@ -151,13 +151,13 @@ async def test_a_drain_can_be_cut_short(world: World, how: str) -> None:
     assert [] == await violations(world)
 
 
-async def test_a_pause_is_obeyed_and_its_end_goes_on_by_itself(world: World) -> None:
-    """The kill switch halts the scheduled run; when it is released, the daemon goes on without being asked."""
+async def test_a_paused_run_is_resumed_by_itself(world: World) -> None:
+    """The kill switch halts the scheduled run; the daemon resumes it by itself once the pause ends."""
     world.partner["rate"] = 40
     replica = await begun(world)
     assert 0 == (await world.command("pause", "--by", "tess", "--reason", "odd refunds")).code
     await until(lambda: world.sql("SELECT FROM retention.runs WHERE status = 'halted' AND paused"))
-    await asyncio.sleep(1.5)  # more than one look of the daemon
+    await asyncio.sleep(1.5)  # more than one pass of the daemon
     assert [] == await world.sql(
         "SELECT FROM retention.attempts, retention.pauses WHERE kind = 'cancel' AND sent_at > paused_at + interval '1 s'"
     )
@@ -168,14 +168,14 @@ async def test_a_pause_is_obeyed_and_its_end_goes_on_by_itself(world: World) -> 
     assert [] == await violations(world)
 
 
-async def test_a_rail_needs_a_person(world: World) -> None:
-    """A scheduled run that a rail halts stays halted, whatever replicas there are, until somebody overrides it."""
+async def test_a_run_that_a_rail_halted_needs_an_override(world: World) -> None:
+    """No replica resumes a scheduled run that a rail halted; a person overrides the rail."""
     await world.seed(30)
     world.policy["max_rounds"] = 20
     await schedule(world)
     replica = await serve(world)
     await until(lambda: world.sql("SELECT FROM retention.runs WHERE status = 'halted'"))
-    await asyncio.sleep(1.5)  # more than one look of the daemon
+    await asyncio.sleep(1.5)  # more than one pass of the daemon
     assert [] == world.vendor.requests
     (run,) = await world.sql("SELECT run_id FROM retention.runs WHERE status = 'halted'")
     words = ("run", "--resume", str(run.run_id), "--override", "thirty is right", "--by", "tess")
@@ -186,7 +186,7 @@ async def test_a_rail_needs_a_person(world: World) -> None:
 
 @asynccontextmanager
 async def held_up_at_the_start(world: World) -> AsyncIterator[None]:
-    """Let nobody set a run going, until the context ends; whoever waits then is cut off."""
+    """Make every start of a run wait until the context ends, and then break the waiting connections."""
     await world.sql(
         "CREATE FUNCTION public.wait() RETURNS trigger LANGUAGE plpgsql AS"
         " $$ BEGIN PERFORM pg_advisory_xact_lock(7); RETURN new; END $$"
@@ -204,8 +204,8 @@ async def held_up_at_the_start(world: World) -> AsyncIterator[None]:
         )
 
 
-async def test_a_run_planned_by_a_dead_replica_is_begun_by_another(world: World) -> None:
-    """A replica killed between its plan and its first call leaves a planned run, which another takes over and sends."""
+async def test_a_planned_run_of_a_dead_replica_is_adopted(world: World) -> None:
+    """A replica killed between its plan and its first request leaves a planned run, which another adopts and sends."""
     await world.seed(5)
     await schedule(world)
     async with held_up_at_the_start(world):
@@ -227,24 +227,9 @@ async def test_a_run_planned_by_a_dead_replica_is_begun_by_another(world: World)
     assert [] == [event for event in done.events if event["event"] == "schedule.fired"]
 
 
-async def test_a_manual_run_is_nobody_elses(world: World) -> None:
-    """A run that a person stopped is left to that person: no daemon goes on with it by itself."""
-    await world.seed(300)
-    world.partner["rate"] = 100
-    run = await world.start("run", "nightly")
-    await run.until(world.vendor, lambda: len(world.cancels) > 10)
-    run.signal(signal.SIGINT)
-    assert 130 == (await run.ended()).code
-    heard = len(world.cancels)
-    replica = await serve(world)
-    await asyncio.sleep(1.5)  # more than one look of the daemon
-    await replica.stopped(signal.SIGTERM)
-    assert heard == len(world.cancels)
-
-
-async def test_a_deadline_waits_for_what_a_dead_replica_had(world: World) -> None:
-    """A replica killed just before the deadline leaves claims whose leases outlast it: the next one ends the run once they
-    are doubts, instead of going round for ever. The next run settles them.
+async def test_a_deadline_waits_for_the_leases_of_a_dead_replica(world: World) -> None:
+    """A replica killed just before the deadline leaves claims with longer leases. The next replica ends the run once
+    they are doubts; the next run settles them.
     """
     world.partner |= {"rate": 100, "timeout": "1s"}
     world.policy["deadline"] = "3s"

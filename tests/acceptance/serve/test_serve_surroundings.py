@@ -1,4 +1,4 @@
-"""What surrounds a daemon: probes, metrics, systemd, its configuration, and the people who are told."""
+"""The surroundings of a daemon: probes, systemd, configuration, partners, notifications and its log."""
 
 from __future__ import annotations
 
@@ -24,10 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-async def test_the_probes_tell_alive_from_ready(tmp_path: Path) -> None:
-    """With its database gone a daemon is alive and not ready, and ready again once it is back; a schema that is not this
-    version's is told in words.
-    """
+async def test_a_daemon_without_database_is_alive_and_not_ready(tmp_path: Path) -> None:
+    """Without its database, or with another version's schema, a daemon is alive and not ready; it recovers by itself."""
     async with crashing_server(tmp_path / "pgdata") as server, make_world(server.dsn, tmp_path) as world:
         replica = await serve(world)
         assert (200, "ok\n") == await replica.get("/healthz")
@@ -44,8 +42,8 @@ async def test_the_probes_tell_alive_from_ready(tmp_path: Path) -> None:
         assert 143 == (await replica.stopped(signal.SIGTERM)).code
 
 
-async def test_systemd_is_told(world: World) -> None:
-    """Under Type=notify with a watchdog: READY=1 once it answers, WATCHDOG=1 in time, a reload and the end announced."""
+async def test_systemd_gets_ready_watchdog_reload_and_stop(world: World) -> None:
+    """Under Type=notify with a watchdog, the daemon reports READY, WATCHDOG, RELOADING and STOPPING in time."""
     path = world.folder / "notify"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(str(path))
@@ -68,14 +66,14 @@ async def test_systemd_is_told(world: World) -> None:
         assert 143 == (await replica.running.ended()).code
 
 
-async def test_a_reload_takes_a_good_file_and_refuses_a_bad_one(world: World) -> None:
-    """SIGHUP with a broken file, or another database: an error that says why, and the old configuration goes on; with a
-    good one the new schedules hold from then on.
+async def test_a_reload_applies_a_good_file_and_refuses_a_bad_one(world: World) -> None:
+    """SIGHUP with a broken file, or with another database, logs an error and keeps the old configuration; a good file
+    is in force at once.
     """
     replica = await serve(world)
     (world.folder / "retention.toml").write_text("[policies.nightly]\nmax_rounds = 'many'\n", "utf-8")
     replica.running.signal(signal.SIGHUP)
-    await asyncio.sleep(0.3)  # nothing else can be seen of what is refused, before its log at the end
+    await asyncio.sleep(0.3)  # a refusal is visible in the log alone, which is read at the end
     assert (200, "ok\n") == await replica.get("/healthz")
     world.extra = (
         '[policies.weekly]\nopen_longer_than = "72h"\nmax_rounds = 5\nschedule = "@weekly"\ntimezone = "UTC"\n'
@@ -102,7 +100,7 @@ async def test_a_reload_takes_a_good_file_and_refuses_a_bad_one(world: World) ->
 
 @asynccontextmanager
 async def refusing_partner(world: World, rounds: int) -> AsyncIterator[Simulator]:
-    """A second vendor, who refuses our credentials, with so many stale rounds."""
+    """A second partner, whose vendor refuses our credentials, with that many stale rounds."""
     async with Simulator(secure_login="beta", token="beta-token") as other:
         other.faults = Faults.of({"call": "any", "status": 401})
         world.extra = (
@@ -112,8 +110,8 @@ async def refusing_partner(world: World, rounds: int) -> AsyncIterator[Simulator
         yield other
 
 
-async def test_a_replica_that_joins_does_not_call_a_partner_that_refused(world: World) -> None:
-    """A partner that refused our credentials is not called again in that run, by no replica that joins it later."""
+async def test_a_joining_replica_does_not_call_an_unauthorized_partner(world: World) -> None:
+    """A partner that refused our credentials is not called again in that run by any replica that joins later."""
     async with refusing_partner(world, 9) as other:
         world.partner["rate"] = 30
         await world.seed(900)
@@ -130,7 +128,7 @@ async def test_a_replica_that_joins_does_not_call_a_partner_that_refused(world: 
 
 
 async def test_a_pause_does_not_forgive_a_refusal(world: World) -> None:
-    """A run that a pause halted, and that goes on by itself, still leaves alone the partner that refused us before."""
+    """A run that is resumed after a pause still does not call the partner that refused our credentials before."""
     async with refusing_partner(world, 5) as other:
         world.partner["rate"] = 40  # there has to be work left when the pause comes
         await world.seed(300)
@@ -146,8 +144,8 @@ async def test_a_pause_does_not_forgive_a_refusal(world: World) -> None:
         assert 300 == len(world.cancels)
 
 
-async def test_a_replica_that_cannot_reach_the_vendor_leaves_the_run_to_the_others(world: World) -> None:
-    """Where one replica's way to the vendor is broken, and another's is not, the run is neither failed nor given up."""
+async def test_a_replica_without_a_way_to_the_vendor_leaves_the_run_to_the_others(world: World) -> None:
+    """If only one replica cannot reach the vendor, the run neither fails nor gives up rounds."""
     world.partner |= {"rate": 60, "max_attempts": 2}
     await world.seed(500)
     await schedule(world)
@@ -162,36 +160,15 @@ async def test_a_replica_that_cannot_reach_the_vendor_leaves_the_run_to_the_othe
     assert ["run.finished"] == [event for event in told if event != "run.left"]
     assert "run.given_up" not in {event["event"] for done in ends for event in done.events}
     assert [("finished",)] == await world.sql("SELECT status FROM retention.runs WHERE status <> 'cancelled'")
-    # The one round with which the unable one tried again may be one that it had before: then it was tried as often as may be.
+    # The unable replica may have used up the attempts of the one round that it tried twice.
     assert 499 <= [*(await world.states()).values()].count("cancelled")
     assert [("cancelled",)] == await world.sql(
         "SELECT DISTINCT state FROM retention.cancellations WHERE state <> 'not_sent' OR attempts < 2"
     )
 
 
-async def test_a_schedule_that_comes_back_begins_anew(world: World) -> None:
-    """What came while a schedule was taken out of the configuration is neither run nor missed when it is put back."""
-    await schedule(world, minutes_ago=3)
-    replica = await serve(world)
-    await until(lambda: world.sql("SELECT FROM retention.runs WHERE status = 'finished'"))
-    with_it = {key: world.policy.pop(key) for key in ("schedule", "timezone", "catch_up")}
-    world.configure()
-    await world.sql("UPDATE retention.schedules SET processed_until = now() - interval '1 day'")  # a day without it
-    replica.running.signal(signal.SIGHUP)
-    await until(
-        lambda: world.sql("SELECT FROM retention.schedules WHERE processed_until > now() - interval '1 minute'")
-    )
-    runs = len(await world.sql("SELECT FROM retention.runs"))
-    world.policy |= with_it
-    world.configure()
-    replica.running.signal(signal.SIGHUP)
-    await asyncio.sleep(1.5)  # more than one look of the daemon
-    await replica.stopped(signal.SIGTERM)
-    assert runs == len(await world.sql("SELECT FROM retention.runs"))
-
-
-async def test_people_are_told(world: World) -> None:
-    """A missed time, a halt and a run to review each reach the webhook, signed, once, although it fails at first."""
+async def test_missed_times_and_reviews_are_notified_once(world: World) -> None:
+    """Missed times and a run to review reach the webhook once each, although its first answer is 500."""
     await world.seed(5)
     world.vendor.faults = Faults.of({"round_ids": ["r1"], "code": "1", "description": "no"})
     async with Receiver(500) as receiver:
@@ -218,13 +195,13 @@ async def test_people_are_told(world: World) -> None:
     ],
 )
 async def test_a_bad_option_is_refused(world: World, words: tuple[str, ...], problem: str) -> None:
-    """A bad option is one line that says how to write it, and exit code 2."""
+    """A bad option ends with exit code 2 and one line that says how to write it."""
     done = await world.command("serve", *words)
     assert (2, f"error: {problem}") == (done.code, done.err[: len(problem) + 7])
 
 
-async def test_what_keeps_it_from_starting_is_said(world: World) -> None:
-    """An address that is taken, a schema that is missing and a database that is away end the start with 2, 2 and 5."""
+async def test_a_daemon_that_cannot_start_says_why(world: World) -> None:
+    """A taken address, a missing schema and an unreachable database end the start with 2, 2 and 5."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -240,8 +217,8 @@ async def test_what_keeps_it_from_starting_is_said(world: World) -> None:
     assert (5, "error: the database cannot be reached: ") == (done.code, done.err[:39])
 
 
-async def test_a_log_that_nobody_reads_stops_no_run(world: World) -> None:
-    """Where whatever reads the log goes away, the daemon goes on with its work, and still drains."""
+async def test_a_closed_log_pipe_stops_no_run(world: World) -> None:
+    """The daemon works and drains after the reader of its log is gone."""
     await world.seed(60)
     world.partner["rate"] = 30
     await schedule(world)
