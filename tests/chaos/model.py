@@ -15,9 +15,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from psycopg.conninfo import make_conninfo
 from support.evidence import table
-from support.model.house import House
-from support.model.play import play
-from support.model.turns import take_turns
+from support.model.database import House
+from support.model.interleaving import take_turns
+from support.model.runner import play
 from support.postgres import new_database, running_server, template_database
 
 

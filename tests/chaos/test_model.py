@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from support.model.house import House
+from support.model.database import House
+from support.model.interleaving import take_turns
 from support.model.mutants import AT_ONCE, IDLE, MUTANTS, Idle, Mutant, broken_by
-from support.model.play import play
-from support.model.turns import take_turns
+from support.model.runner import play
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

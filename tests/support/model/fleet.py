@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from retention.core.model import Kind, Outcome
 from support.model.fated import Fate
-from support.model.promises import Promises
+from support.model.invariants import Promises
 from support.model.replica import Replica
 from support.model.vendor import Truth
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from retention.ledger.claims import PartnerTerms
     from support.model.chance import Chance, Option
-    from support.model.house import House
+    from support.model.database import House
     from support.model.vendor import Sent
 
 IN_HAND = 3

@@ -12,15 +12,15 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from support.model.chance import Chance
 from support.model.engine_parts import terms
 from support.model.fated import Fate
-from support.model.finale import bring_to_an_end
 from support.model.fleet import Fleet
+from support.model.quiesce import bring_to_an_end
 from support.model.vendor import MOODS
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from support.evidence import Evidence
-    from support.model.house import House
+    from support.model.database import House
 
 PICK = st.integers(0, 999)
 """Which of the possible steps is taken, by their weights."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from retention.ledger.database import Database
     from retention.ledger.results import SettledRow
     from retention.ledger.terms import PartnerTerms
-    from support.model.house import House
+    from support.model.database import House
     from support.model.vendor import Sent, Wire
 
 

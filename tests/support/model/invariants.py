@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from retention.core.model import Kind, Outcome
-from support.model.house import PARTNER
+from support.model.database import PARTNER
 from support.model.vendor import Round, Sent, Truth, Vendor
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from retention.core.model import Claim, Settlement
     from retention.ledger.results import SettledRow
-    from support.model.house import House
+    from support.model.database import House
 
 DONE = {"cancelled", "already_cancelled"}
 LIVE = {"planned", "claimed", "retrying", "in_doubt"}

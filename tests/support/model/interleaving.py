@@ -19,8 +19,8 @@ from retention.core.model import Kind, Outcome
 from retention.ledger.database import Database
 from support.evidence import Evidence
 from support.model.engine_parts import terms
-from support.model.finale import bring_to_an_end
-from support.model.promises import BrokenError, Promises
+from support.model.invariants import BrokenError, Promises
+from support.model.quiesce import bring_to_an_end
 from support.model.replica import Replica
 from support.model.vendor import MOODS
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from retention.ledger.claims import PartnerTerms
     from retention.ledger.session import Session
-    from support.model.house import House
+    from support.model.database import House
     from support.model.vendor import Mood
 
 LEASE = 16.0

@@ -9,11 +9,11 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from support.evidence import Evidence
+from support.model.invariants import BrokenError
 from support.model.machine import Machine, Tally
-from support.model.promises import BrokenError
 
 if TYPE_CHECKING:
-    from support.model.house import House
+    from support.model.database import House
 
 STEPS = 50
 """Steps of one history, before its end."""

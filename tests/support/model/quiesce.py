@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from retention.ledger.claims import PartnerTerms
-    from support.model.promises import Promises
+    from support.model.invariants import Promises
 
 LOOKS = 60
 """More looks than any few rounds can need: attempts and questions are counted."""
