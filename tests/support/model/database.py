@@ -101,7 +101,7 @@ TRUNCATE retention.runs, retention.cancellations, retention.attempts, retention.
 """
 
 
-class House:
+class ModelDatabase:
     """One database, one event loop, and the time, in seconds since `START`."""
 
     def __init__(self, dsn: str) -> None:

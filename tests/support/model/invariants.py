@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from retention.core.model import Claim, Settlement
     from retention.ledger.results import SettledRow
-    from support.model.database import House
+    from support.model.database import ModelDatabase
 
 DONE = {"cancelled", "already_cancelled"}
 LIVE = {"planned", "claimed", "retrying", "in_doubt"}
@@ -83,11 +83,11 @@ class Knowledge:
     final: dict[int, str]
 
 
-class Promises:
+class Invariants:
     """The past of one example, and what it has to keep to."""
 
-    def __init__(self, house: House, names: Iterable[str], *, status_probe: bool, ask_first: bool = False) -> None:
-        self.house = house
+    def __init__(self, db: ModelDatabase, names: Iterable[str], *, status_probe: bool, ask_first: bool = False) -> None:
+        self.db = db
         self.ask_first = ask_first
         self.paused_at: float | None = None
         self.status_probe = status_probe
@@ -109,10 +109,10 @@ class Promises:
         self.lost: set[str] = set()
         """Attempts that a fail-over has taken, and that nobody has recorded again yet."""
 
-    def tell(self, what: str) -> None:
+    def log(self, what: str) -> None:
         """Note down what happens next."""
         self.moment += 1
-        self.story.append(f"{self.moment:4} {self.house.now:8.3f} s  {what}")
+        self.story.append(f"{self.moment:4} {self.db.now:8.3f} s  {what}")
 
     def number(self, claim: Claim) -> str:
         """A request's number in the story, the same each time that it is played."""
@@ -160,22 +160,22 @@ class Promises:
             released = {uuid: what for uuid, what in now_past.known.items() if what is Outcome.RELEASED}
             now_past.known = {**past.known, **released}
         self.paused_at, self._final = self._copy.paused_at, {**self._copy.final}
-        self.lost = self._made - (await self.house.open_attempts(self._made)).keys()
+        self.lost = self._made - (await self.db.open_attempts(self._made)).keys()
         return len(self.lost)
 
     async def repaired(self, name: str, left: Iterable[str], released: Iterable[str]) -> None:
         """A process that lives has looked at the server that took over: what it knows is on record again."""
-        found = await self.house.open_attempts(left)
+        found = await self.db.open_attempts(left)
         if any(uuid not in found for uuid in left):
             raise self.broken(f"{name} lives, and its request is not on record after a fail-over")
         self.lost -= found.keys()
-        if any((await self.house.open_attempts(released)).values()):
+        if any((await self.db.open_attempts(released)).values()):
             raise self.broken(f"{name} lives, and what it had released stands as a request after a fail-over")
 
     async def sending(self, replica: int, claim: Claim) -> Sent:
         """A request is on record before it leaves, and in order: nobody knows of one that may have done it already."""
         past = self.past[claim.round_id]
-        rows = await self.house.sql(
+        rows = await self.db.sql(
             "SELECT a.kind, c.round_id, EXISTS (SELECT FROM retention.cancellations d WHERE d.partner = c.partner"
             " AND d.round_id = c.round_id AND d.state IN ('cancelled', 'already_cancelled')) AS done"
             " FROM retention.attempts a JOIN retention.cancellations c ON c.id = a.cancellation_id WHERE a.uuid = %(uuid)s",
@@ -196,13 +196,13 @@ class Promises:
                     raise self.broken(f"{claim.round_id} was called, and the ledger has it as cancelled")
                 self.overtaken.add(claim.round_id)
             past.told_s = -math.inf
-        sent = Sent(replica, claim, self.moment, self.house.now)
+        sent = Sent(replica, claim, self.moment, self.db.now)
         past.sent[claim.uuid] = sent
         return sent
 
     def _still_to_be_called(self, claim: Claim) -> None:
         """What was committed more than a second before a request leaves is known to its sender."""
-        known, past, since = self.operator[claim.round_id], self.past[claim.round_id], self.house.now - 1.0
+        known, past, since = self.operator[claim.round_id], self.past[claim.round_id], self.db.now - 1.0
         if known.left_at < since:
             raise self.broken(f"{claim.round_id} was called, and was not open")
         if known.hold is not None and known.held_at < since:
@@ -211,7 +211,7 @@ class Promises:
             raise self.broken(f"{claim.round_id} was called, and its player had come back")
         if self.paused_at is not None and self.paused_at < since:
             raise self.broken(f"{claim.round_id} was called, and everything was paused")
-        if self.ask_first and self.house.now - past.told_s > 60:
+        if self.ask_first and self.db.now - past.told_s > 60:
             raise self.broken(f"{claim.round_id} was called, and the vendor had not said that it is in progress")
 
     def arrived(self, sent: Sent) -> None:
@@ -247,7 +247,7 @@ class Promises:
 
     async def look(self) -> None:
         """Vendor, ledger and operator, as they stand just now."""
-        rows = await self.house.sql(
+        rows = await self.db.sql(
             "SELECT c.id, c.round_id, c.state, c.conflict, c.amount, r.status"
             " FROM public.rounds r LEFT JOIN retention.cancellations c ON c.partner = r.partner AND c.round_id = r.round_id"
             " ORDER BY c.id"
@@ -290,13 +290,12 @@ class Promises:
         """
         await self.look()
         listed = {
-            row.id: row
-            for row in await self.house.database.rows("review/list_review", partners=[PARTNER], max_runs=[3])
+            row.id: row for row in await self.db.database.rows("review/list_review", partners=[PARTNER], max_runs=[3])
         }
         sent = {uuid for past in self.past.values() for uuid in past.sent}
-        if missing := sent - (await self.house.open_attempts(sent)).keys():
+        if missing := sent - (await self.db.open_attempts(sent)).keys():
             raise self.broken(f"{len(missing)} requests that left are not on record in the end")
-        rows = await self.house.sql("SELECT * FROM retention.cancellations ORDER BY id")
+        rows = await self.db.sql("SELECT * FROM retention.cancellations ORDER BY id")
         newest = {row.round_id: row for row in rows}
         for name, row in newest.items():
             truth = self.vendor.rounds[name]

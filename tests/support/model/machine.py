@@ -13,14 +13,14 @@ from support.model.chance import Chance
 from support.model.engine_parts import terms
 from support.model.fated import Fate
 from support.model.fleet import Fleet
-from support.model.quiesce import bring_to_an_end
+from support.model.quiesce import quiesce
 from support.model.vendor import MOODS
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from support.evidence import Evidence
-    from support.model.database import House
+    from support.model.database import ModelDatabase
 
 PICK = st.integers(0, 999)
 """Which of the possible steps is taken, by their weights."""
@@ -55,7 +55,7 @@ class Tally:
 class Machine(RuleBasedStateMachine):
     """One example: a few rounds, one run or several, two or three replicas, and whatever comes between."""
 
-    house: House
+    db: ModelDatabase
     evidence: Evidence
     tally: Tally
 
@@ -85,12 +85,12 @@ class Machine(RuleBasedStateMachine):
         early: list[tuple[int, Chance]],
     ) -> None:
         """A run is planned, and all replicas are at work on it."""
-        self.fleet = Fleet(self.house, terms(status_probe=status_probe, ask_first=ask_first), rounds, replicas, losses)
+        self.fleet = Fleet(self.db, terms(status_probe=status_probe, ask_first=ask_first), rounds, replicas, losses)
         self.troubles = troubles
-        self.house.run(self.fleet.begin())
+        self.db.run(self.fleet.begin())
         for pick, chance in early:  # between the plan and the first claim
             options = self.fleet.trouble()
-            self.house.run(options[pick % len(options)][1](chance))
+            self.db.run(options[pick % len(options)][1](chance))
 
     @precondition(lambda self: self.fleet)
     @rule(pick=PICK, chance=CHANCES)
@@ -106,7 +106,7 @@ class Machine(RuleBasedStateMachine):
 
     def _do(self, step: Coroutine[Any, Any, None]) -> None:
         try:
-            self.house.run(step)
+            self.db.run(step)
         except BaseException:
             self.fleet = None  # what has come to light is not to be hidden by what comes of it in the end
             raise
@@ -116,18 +116,18 @@ class Machine(RuleBasedStateMachine):
         """Look at everything after each step."""
         if self.fleet is not None:
             self.tally.steps += 1
-            self._do(self.fleet.promises.look())
+            self._do(self.fleet.invariants.look())
 
     def teardown(self) -> None:
         """Let it all become quiet, and see whether everybody agrees."""
         if self.fleet is None:
             return
-        promises = self.fleet.promises
-        self.house.run(self.fleet.repair())
-        states = self.house.run(bring_to_an_end(promises, self.fleet.terms, self.fleet.runs))
+        invariants = self.fleet.invariants
+        self.db.run(self.fleet.repair())
+        states = self.db.run(quiesce(invariants, self.fleet.terms, self.fleet.runs))
         self.evidence.tried += 1
         self.evidence.rounds += len(self.fleet.names)
-        self.evidence.requests += promises.vendor.served
-        self.evidence.reviewed += promises.reviewed.total()
-        self.tally.again += len(promises.overtaken)
+        self.evidence.requests += invariants.vendor.served
+        self.evidence.reviewed += invariants.reviewed.total()
+        self.tally.again += len(invariants.overtaken)
         self.tally.states.update(states)

@@ -26,15 +26,15 @@ if TYPE_CHECKING:
     from retention.ledger.database import Database
     from retention.ledger.results import SettledRow
     from retention.ledger.terms import PartnerTerms
-    from support.model.database import House
+    from support.model.database import ModelDatabase
     from support.model.vendor import Sent, Wire
 
 
 class Replica:
-    """One process at work on one run, by the house's connections or by those of a `database` of its own."""
+    """One process at work on one run, by the model's connections or by those of a `database` of its own."""
 
     def __init__(
-        self, number: int, house: House, terms: PartnerTerms, run_id: UUID, database: Database | None = None
+        self, number: int, db: ModelDatabase, terms: PartnerTerms, run_id: UUID, database: Database | None = None
     ) -> None:
         self.name = f"replica {number}"
         self.number = number
@@ -42,15 +42,15 @@ class Replica:
         self.released: list[str] = []
         """All attempts that it has released."""
         self._empty: set[Kind] = set()
-        self._house = house
+        self._db = db
         self._terms = terms
-        ledger = EngineLedger.of_run(database or house.database, run_id, self.name, None, lambda: house.now)
+        ledger = EngineLedger.of_run(database or db.database, run_id, self.name, None, lambda: db.now)
         self._settlements = FatedSettlements(ledger.settlements)
         self.ledger = dataclasses.replace(ledger, settlements=self._settlements)
         self._writing: asyncio.Task[bool] | None = None
         partner = partner_of(terms)
         self.state = partner.state
-        self._engine = engine_of(self.ledger, partner, run_id, lambda: house.now)
+        self._engine = engine_of(self.ledger, partner, run_id, lambda: db.now)
         self._senders, self._settler = self._engine.senders[0], self._engine.settler
         self._dispatchers = {dispatcher.kind: dispatcher for dispatcher in self._engine.dispatchers}
 
@@ -100,7 +100,7 @@ class Replica:
 
     def may_claim(self, kind: Kind) -> bool:
         """Whether it may claim for that kind now, and has not found nothing since the last news."""
-        callable_now = not self.stopping and not self.closed and self.state.may_call(kind, self._house.now)
+        callable_now = not self.stopping and not self.closed and self.state.may_call(kind, self._db.now)
         return callable_now and kind not in self._empty
 
     def wake(self) -> None:
@@ -123,7 +123,7 @@ class Replica:
         if not heard:
             return [*(await self.ledger.claims.claim(kind, self._terms, after=0, batch=batch)).claims]
         dispatcher, before = self._dispatchers[kind], {claim.uuid for claim in self._held}
-        permitted = dispatcher.permitted(self._house.now)
+        permitted = dispatcher.permitted(self._db.now)
         if permitted != 0:
             await dispatcher.claim(batch, permitted)
         if permitted == 0 or dispatcher.idle:
@@ -137,17 +137,17 @@ class Replica:
     async def next_to_send(self) -> tuple[Claim, bool]:
         """Wait for the first slot, take its claim, and check it; whether its request leaves."""
         slot = min(claim.slot for claim in self.claims)
-        if slot > self._house.now and not self.stopping:
-            await self._house.pass_time(slot - self._house.now)
+        if slot > self._db.now and not self.stopping:
+            await self._db.pass_time(slot - self._db.now)
         claim = self._senders.take_due()
         assert claim is not None
         return claim, self._senders.check(claim, connected=True)
 
     async def hear(self, claim: Claim, reply: Wire | None, why: str = "") -> Settlement | None:
         """Take in a reply, or that there is none: `why` says how the request ended, empty where it did not leave."""
-        now, answer = self._house.now, cast("Answer", Unclear(why))
+        now, answer = self._db.now, cast("Answer", Unclear(why))
         if reply is not None:
-            answer = decode(reply.status, reply.headers, reply.body, self._house.at)
+            answer = decode(reply.status, reply.headers, reply.body, self._db.at)
         self.waiting.pop(claim.uuid, None)
         left = reply is not None or bool(why)
         exchange = Exchange(answer, now if left else None, None if reply is None else now)
@@ -157,7 +157,7 @@ class Replica:
         """Write the next replies; returns what became of each, as far as statements ran."""
         self._settlements.decide(fate)
         if self._writing is None:
-            self._writing = self._house.start(self._settler.write_once())
+            self._writing = self._db.start(self._settler.write_once())
         waits = asyncio.create_task(self._settlements.waits.wait())
         await asyncio.wait({self._writing, waits}, return_when=asyncio.FIRST_COMPLETED)
         waits.cancel()
@@ -176,7 +176,7 @@ class Replica:
             released += claims
             await dispatcher.reserve_late()
         self.released += (uuids := [claim.uuid for claim in released])
-        still_ours = await self._house.released(uuids)
+        still_ours = await self._db.released(uuids)
         return [claim for claim in released if claim.uuid in still_ours]
 
     async def keep(self) -> None:

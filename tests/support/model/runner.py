@@ -13,13 +13,13 @@ from support.model.invariants import BrokenError
 from support.model.machine import Machine, Tally
 
 if TYPE_CHECKING:
-    from support.model.database import House
+    from support.model.database import ModelDatabase
 
 STEPS = 50
 """Steps of one history, before its end."""
 
 
-def play(house: House, examples: int, *, seed: int, shorten: bool = True) -> tuple[Evidence, Tally]:
+def play(db: ModelDatabase, examples: int, *, seed: int, shorten: bool = True) -> tuple[Evidence, Tally]:
     """Play the histories that come of a seed, the same ones each time.
 
     A promise that is broken is the evidence's violation: the history of it, as short as Hypothesis can make it, unless
@@ -30,7 +30,7 @@ def play(house: House, examples: int, *, seed: int, shorten: bool = True) -> tup
     class Played(Machine):
         evidence, tally = kept, all_tried
 
-    Played.house = house
+    Played.db = db
     how = settings(
         max_examples=examples,
         stateful_step_count=STEPS,
