@@ -1,6 +1,6 @@
 """As many histories of replicas, vendor, network and operator as asked for: `python tests/chaos/model.py --examples 2000`.
 
-Prints what was played, and the history of the first promise that was broken, as short as it can be made.
+Prints a table of the histories, and the shortest history of the first broken promise.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ _KEPT = (
     "public.rounds",
     *(f"retention.{name}" for name in ("runs", "cancellations", "attempts", "holds", "pauses", "partner_state")),
 )
-"""What a standby has, each after what it refers to."""
+"""The tables of a standby, each after the tables that it refers to."""
 
 
 def _standby(table: str) -> str:
@@ -149,7 +149,7 @@ class ModelDatabase:
         return task
 
     async def end_background(self) -> None:
-        """Cancel whatever has outlived its step."""
+        """Cancel the tasks that have outlived their steps."""
         tasks, self._background = self._background, []
         for task in tasks:
             task.cancel()
@@ -236,7 +236,7 @@ class ModelDatabase:
             await connection.execute(script.encode())
 
     async def open_attempts(self, uuids: Iterable[str]) -> dict[str, bool]:
-        """Which of these attempts are on record, and whether the ledger waits for what becomes of them."""
+        """Which of these attempts are on record, and whether each still has no outcome."""
         rows = await self.sql(
             "SELECT uuid::text, outcome IS NULL AS open FROM retention.attempts WHERE uuid = ANY (%(uuids)s::uuid[])",
             uuids=[*uuids],

@@ -1,4 +1,4 @@
-"""Two or three replicas, the vendor, the operator and the network between them, and what each of them can do next."""
+"""Two or three replicas, the vendor, the operator and the network between them, and the next steps of each."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ RUNS = 4
 
 
 class Fleet:
-    """Everybody who takes part in one example. `losses`: how often the database loses commits, at the most."""
+    """All parties of one example. `losses`: how often the database loses commits, at the most."""
 
     def __init__(self, db: ModelDatabase, terms: PartnerTerms, rounds: int, replicas: int, losses: int = 0) -> None:
         self.names = [f"r{number}" for number in range(rounds)]
@@ -47,7 +47,7 @@ class Fleet:
         self._to_lose = False
         """Whether anything has been committed that the standby lacks."""
         self._unrepaired: set[int] = set()
-        """Replicas that have not yet recorded again what a fail-over took."""
+        """Replicas that have not yet recorded again the attempts that a fail-over took."""
         self._looked: set[int] = set()
         """Those of them that know of it."""
         self.log = self.invariants.log
@@ -62,10 +62,10 @@ class Fleet:
         for number in range(len(self.replicas)):
             await self._join(number, 0, None)
 
-    # -- what is possible --------------------------------------------------------------------------------------------
+    # -- possible steps ----------------------------------------------------------------------------------------------
 
     def work(self) -> list[Option]:
-        """What replicas can do, and time."""
+        """The steps of replicas, and of time."""
         options: list[Option] = []
         for number, one in enumerate(self.replicas):
             if one is not None:
@@ -101,21 +101,21 @@ class Fleet:
         return [*options, (1, partial(self._conclude, one))] if ends else options
 
     def _lure(self, kind: Kind) -> int:
-        """How likely a claim is: only just, where there is nothing to be had."""
+        """The weight of a claim: small where the ledger has no round for it."""
         resent = set() if self.terms.status_probe else {"in_doubt"}
         first = {"planned", "retrying"} if self.terms.ask_first else set()
         wanted = {"planned", "retrying"} | resent if kind is Kind.CANCEL else {"in_doubt"} | first
         return 1 if wanted.isdisjoint(self.invariants.states) else 8
 
     def carry(self) -> list[Option]:
-        """What the network can do with what is under way."""
+        """The steps of the network with requests and replies under way."""
         vendor = self.invariants.vendor
         receipts = [(6, partial(self._receive, number)) for number in range(len(vendor.replies))]
         arrivals = [(6, partial(self._arrive, sent)) for sent in vendor.requests]
         return [*arrivals, *receipts, (1, self._vanish)] if arrivals or receipts else []
 
     def trouble(self) -> list[Option]:
-        """What comes from outside: players, people, crashes."""
+        """The steps from outside: players, people, crashes."""
         options: list[Option] = []
         for name in self.names:
             options += [
@@ -126,7 +126,7 @@ class Fleet:
                 (1, partial(self._raises, name)),
             ]
         for one in filter(None, self.replicas):
-            # What a process does not live to record again, nobody knows.
+            # A crashed process cannot record again the attempts that a fail-over took.
             options += [(3, partial(self._crash, one))] if one.number not in self._unrepaired else []
             options += [(1, partial(self._stop, one))]
         if len(self.runs) < RUNS:
@@ -209,7 +209,7 @@ class Fleet:
             self._looked.discard(replica.number)
 
     async def repair(self) -> None:
-        """Let everybody who lives record again what a fail-over took."""
+        """Let each living replica record again the attempts that a fail-over took."""
         for replica in [one for one in self.replicas if one is not None and one.number in self._unrepaired]:
             if replica.number not in self._looked:
                 await self._look(replica, None)
@@ -256,7 +256,7 @@ class Fleet:
         self._news()
 
     def _news(self) -> None:
-        """There may be something to see for those who look."""
+        """A look at the run may show something new now."""
         self._unseen = {replica.number for replica in self.replicas if replica is not None}
         for replica in self.replicas:
             if replica is not None:
@@ -276,13 +276,13 @@ class Fleet:
         self.log("the standby falls behind")
 
     def _catches_up(self) -> None:
-        """It does so before a process is gone that could not record again what is lost, and before runs come."""
+        """The standby catches up before a process crashes or ends, and before runs are planned: their commits stay."""
         if self._copied_at is not None:
             self._copied_at = None
             self.log("the standby is up to date again")
 
     async def _fails_over(self, _: Chance) -> None:
-        """The standby takes over, as it is: whoever lives records again what it lacks."""
+        """The standby takes over as it is: each living replica records again the attempts that it lacks."""
         await self.db.fail_over()
         self._copied_at = None
         self._losses_left -= 1
@@ -328,7 +328,7 @@ class Fleet:
             await self.db.close(name)
 
     async def _reopens(self, name: str, _: Chance) -> None:
-        """Another round is opened under the same id: the one that was planned is none of the operator's open rounds."""
+        """Another round is opened under the same id: the planned round is not open any more."""
         known = self.invariants.operator[name]
         if known.open:
             self.log(f"{name} is another round now")

@@ -143,7 +143,7 @@ class Interleaving:
             await asyncio.sleep(0)
 
     async def _work(self, number: int, run_id: UUID) -> None:
-        """What a replica does in its turns, again and again: recover, claim, send, hear, write."""
+        """Let a replica work in its turns, again and again: recover, claim, send, hear, write."""
         replica = Replica(number, self.db, self.terms, run_id, Held(self.db.database, self, number))
         invariants = self.invariants
         while True:

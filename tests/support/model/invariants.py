@@ -1,4 +1,4 @@
-"""What is promised, looked at after every step, with the vendor's truth and the whole past at hand."""
+"""The guarantees, checked after every step against the vendor's truth and the whole past."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ DENIALS = {Outcome.THROTTLED, Outcome.UNAUTHORIZED, Outcome.REJECTED, Outcome.RE
 
 
 class BrokenError(AssertionError):
-    """A promise was broken. Its text is what happened until then, and which promise it was."""
+    """A promise was broken. Its text is the story until then, and the promise."""
 
 
 @dataclass(slots=True)
 class Operator:
-    """What the operator knows of one round, beside its table."""
+    """The operator's knowledge of one round, beside its table."""
 
     open: bool = True
     left_at: float = math.inf
@@ -52,7 +52,7 @@ class Operator:
 
 @dataclass(slots=True)
 class Past:
-    """What was asked about one round, and what of it the ledger has taken in."""
+    """The requests for one round, and the outcomes that the ledger has."""
 
     sent: dict[str, Sent] = field(default_factory=dict)
     known: dict[str, Outcome] = field(default_factory=dict)
@@ -75,7 +75,7 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
-    """What the database knew at a moment: what was written of each round's requests, and what people had decided."""
+    """The database's knowledge at a moment: outcomes of each round's requests, and decisions of people."""
 
     operator: dict[str, Operator]
     past: dict[str, Past]
@@ -84,7 +84,7 @@ class Knowledge:
 
 
 class Invariants:
-    """The past of one example, and what it has to keep to."""
+    """The past of one example, and its checks."""
 
     def __init__(self, db: ModelDatabase, names: Iterable[str], *, status_probe: bool, ask_first: bool = False) -> None:
         self.db = db
@@ -107,10 +107,10 @@ class Invariants:
         self._copy: Knowledge | None = None
         self._made: set[str] = set()
         self.lost: set[str] = set()
-        """Attempts that a fail-over has taken, and that nobody has recorded again yet."""
+        """Attempts that a fail-over has taken, and that no replica has recorded again yet."""
 
     def log(self, what: str) -> None:
-        """Note down what happens next."""
+        """Add the next event to the story."""
         self.moment += 1
         self.story.append(f"{self.moment:4} {self.db.now:8.3f} s  {what}")
 
@@ -142,14 +142,14 @@ class Invariants:
                 raise self.broken(f"{claim.round_id} was claimed, and its player had come back")
 
     def copied(self) -> None:
-        """Remember what the database knows: a standby will know no more."""
+        """Keep the database's knowledge: a standby will know no more."""
         past = {name: replace(one, sent={}, known={**one.known}, claimed=set()) for name, one in self.past.items()}
         self._copy = Knowledge(deepcopy(self.operator), past, self.paused_at, {**self._final})
 
     async def failed_over(self) -> int:
-        """The database knows what it knew when it was copied. Returns how many requests it has lost.
+        """The database is as it was when it was copied. Returns how many requests it has lost.
 
-        What was released stays so, and what the vendor has told: whoever did or heard it says it again.
+        Releases stay, and so do the vendor's answers: the replicas that have them record them again.
         """
         assert self._copy is not None
         for name, known in self._copy.operator.items():
@@ -164,7 +164,7 @@ class Invariants:
         return len(self.lost)
 
     async def repaired(self, name: str, left: Iterable[str], released: Iterable[str]) -> None:
-        """A process that lives has looked at the server that took over: what it knows is on record again."""
+        """A living replica has looked at the server that took over: its requests and releases are on record again."""
         found = await self.db.open_attempts(left)
         if any(uuid not in found for uuid in left):
             raise self.broken(f"{name} lives, and its request is not on record after a fail-over")
@@ -173,7 +173,7 @@ class Invariants:
             raise self.broken(f"{name} lives, and what it had released stands as a request after a fail-over")
 
     async def sending(self, replica: int, claim: Claim) -> Sent:
-        """A request is on record before it leaves, and in order: nobody knows of one that may have done it already."""
+        """A request is on record before it leaves, and no known earlier request may have cancelled its round."""
         past = self.past[claim.round_id]
         rows = await self.db.sql(
             "SELECT a.kind, c.round_id, EXISTS (SELECT FROM retention.cancellations d WHERE d.partner = c.partner"
@@ -201,7 +201,7 @@ class Invariants:
         return sent
 
     def _still_to_be_called(self, claim: Claim) -> None:
-        """What was committed more than a second before a request leaves is known to its sender."""
+        """A decision committed more than a second before a request leaves is known to its sender."""
         known, past, since = self.operator[claim.round_id], self.past[claim.round_id], self.db.now - 1.0
         if known.left_at < since:
             raise self.broken(f"{claim.round_id} was called, and was not open")
@@ -228,7 +228,7 @@ class Invariants:
         self.overtaken.add(sent.claim.round_id)
 
     def written(self, results: Iterable[tuple[Settlement, SettledRow | None]]) -> None:
-        """Take in what the ledger knows now. A conflict has its reason with the operator."""
+        """Learn the ledger's new outcomes. A conflict has its reason at the operator."""
         for item, done in results:
             claim = item.claim
             known = self.operator[claim.round_id]
@@ -284,7 +284,7 @@ class Invariants:
             raise self.broken(f"{name} is {row.state} in the ledger, and a request of ours may have cancelled it")
 
     async def agree(self) -> list[str]:
-        """Once all is quiet: what the vendor did is in the ledger or before a person, and nothing is left undone.
+        """Once all is quiet: each cancellation is in the ledger or listed for review, and no round is left undone.
 
         Returns the state of each row of the ledger.
         """
@@ -313,7 +313,7 @@ class Invariants:
         return [row.state for row in rows]
 
     def _justify(self, row: Any) -> None:
-        """A person is only asked about what happened."""
+        """Each row listed for review has a reason in the past."""
         past, truth = self.past[row.round_id], self.vendor.rounds[row.round_id]
         match row.state:
             case "in_doubt":

@@ -41,7 +41,7 @@ CHANCES = st.builds(
 
 @dataclass(slots=True)
 class Tally:
-    """What a row of evidence does not hold: how histories went.
+    """How histories went, beside the row of evidence.
 
     `again` counts rounds that were called, or cancelled, after the vendor had said that nothing was done yet, although a
     request was still under way that did it.
@@ -95,7 +95,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.fleet)
     @rule(pick=PICK, chance=CHANCES)
     def step(self, pick: int, chance: Chance) -> None:
-        """Somebody takes a step that is possible now. One rule for all: Hypothesis leaves out rules, but none can be spared."""
+        """Take a step that is possible now. One rule serves for all steps, because Hypothesis leaves out rules at random."""
         assert self.fleet is not None
         options = [(EASE * weight, action) for weight, action in [*self.fleet.carry(), *self.fleet.work()]]
         trouble = self.fleet.trouble() if self.troubles else []
@@ -108,7 +108,7 @@ class Machine(RuleBasedStateMachine):
         try:
             self.db.run(step)
         except BaseException:
-            self.fleet = None  # what has come to light is not to be hidden by what comes of it in the end
+            self.fleet = None  # the first failure must not be hidden by its consequences at the end
             raise
 
     @invariant()

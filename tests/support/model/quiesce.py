@@ -1,4 +1,4 @@
-"""The end of every history: all becomes quiet, and one last replica, to which nothing happens, does what is left."""
+"""The end of every history: the network drains, and one last replica without trouble does the remaining work."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from support.model.invariants import Invariants
 
 LOOKS = 60
-"""More looks than any few rounds can need: attempts and questions are counted."""
+"""More looks than a few rounds can need: attempts and probes are limited."""
 
 LAST = 9
 """The last replica's number."""
 
 
 async def quiesce(invariants: Invariants, terms: PartnerTerms, runs: list[UUID]) -> list[str]:
-    """Drain the network, let all leases run out, plan one more run, end every run, and ask whether all agree.
+    """Drain the network, let all leases end, plan one more run, end every run, and check that all agree.
 
     Returns the state of each row of the ledger.
     """

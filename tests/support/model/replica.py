@@ -1,8 +1,8 @@
 """A replica, one step at a time: the engine of production, without its loops.
 
-Dispatchers, senders, settler, watcher and finisher are those that `retention run` starts, and so are the partner's
-state, the gateway and the ledger. The model decides which of their steps comes next, and what the network and the
-database do to it; it forgets a replica to let it crash. Nothing comes between the check of a claim and its request.
+Its dispatchers, senders, settler, watcher and finisher are the ones that `retention run` starts, with the same partner
+state, gateway and ledger. The model chooses the next step, and the faults of network and database. It forgets a replica
+to let it crash. Nothing comes between the check of a claim and its request.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Replica:
         self._senders, self._settler = self._engine.senders[0], self._engine.settler
         self._dispatchers = {dispatcher.kind: dispatcher for dispatcher in self._engine.dispatchers}
 
-    # What the model asks before it chooses a step.
+    # Read by the model before it chooses a step.
 
     @property
     def claims(self) -> list[Claim]:
@@ -119,7 +119,7 @@ class Replica:
         self._engine.stop()
 
     async def claim(self, kind: Kind, batch: int, *, heard: bool = True) -> list[Claim]:
-        """Claim, and have in hand what the answer brings, if it is `heard`; returns what was claimed."""
+        """Claim, and take the claims in hand if the answer is `heard`; returns the new claims."""
         if not heard:
             return [*(await self.ledger.claims.claim(kind, self._terms, after=0, batch=batch)).claims]
         dispatcher, before = self._dispatchers[kind], {claim.uuid for claim in self._held}
@@ -144,7 +144,7 @@ class Replica:
         return claim, self._senders.check(claim, connected=True)
 
     async def hear(self, claim: Claim, reply: Wire | None, why: str = "") -> Settlement | None:
-        """Take in a reply, or that there is none: `why` says how the request ended, empty where it did not leave."""
+        """Receive a reply, or none: `why` says how the request ended, empty where it did not leave."""
         now, answer = self._db.now, cast("Answer", Unclear(why))
         if reply is not None:
             answer = decode(reply.status, reply.headers, reply.body, self._db.at)
@@ -154,7 +154,7 @@ class Replica:
         return await self._senders.receive(claim, exchange)
 
     async def write(self, fate: Fate = Fate.DONE) -> list[tuple[Settlement, SettledRow | None]]:
-        """Write the next replies; returns what became of each, as far as statements ran."""
+        """Write the next replies; returns each with its row, as far as statements ran."""
         self._settlements.decide(fate)
         if self._writing is None:
             self._writing = self._db.start(self._settler.write_once())
@@ -167,7 +167,7 @@ class Replica:
         return self._settlements.results
 
     async def hand_back(self) -> list[Claim]:
-        """Release what is not to be sent, and get new slots for what missed its own; returns what was released."""
+        """Release claims that may not leave, and reserve new slots for late ones; returns the released claims."""
         released: list[Claim] = []
         for kind, dispatcher in self._dispatchers.items():
             self._senders.withdraw(kind, expired_only=not self.stopping)
@@ -184,7 +184,7 @@ class Replica:
         await self.ledger.claims.extend_leases(self._settler.unwritten)
 
     async def look(self) -> None:
-        """Send the heartbeat, and obey what others have decided."""
+        """Send the heartbeat, and obey the decisions of others."""
         await self._engine.watcher.watch_once()
 
     async def recover(self) -> int:

@@ -1,4 +1,4 @@
-"""Play as many histories as asked for, and say what was played."""
+"""Plays as many histories as asked for, and counts them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def play(db: ModelDatabase, examples: int, *, seed: int, shorten: bool = True) -
     """Play the histories that come of a seed, the same ones each time.
 
     A promise that is broken is the evidence's violation: the history of it, as short as Hypothesis can make it, unless
-    `shorten` is off. What else is raised is a fault of the model or of the code under it, and is passed on.
+    `shorten` is off. Any other error is a fault of the model or of the code under it, and is passed on.
     """
     kept, all_tried = Evidence("replicas, vendor and network, modelled"), Tally()
 
