@@ -1,4 +1,17 @@
-"""Whether the database's clock can be believed: it is held against this process's two clocks. Pure, in seconds."""
+"""Checks the database's clock against this process's two clocks. Pure; times in seconds.
+
+The database's clock decides, but is not trusted unchecked. Each claim, heartbeat and poll compares it with this
+process's calendar clock and with its monotonic clock. `max_clock_difference` is always the current configuration's,
+because the limit concerns machines. The comparison uses an interval as wide as the answer took, so a slow answer or a
+frozen process is not a jump.
+
+A jump of more than 2 s (leases have 5 s to spare) stops planning, claiming, deadlines and adoption, until the clock
+was steady for a lease. Claims by such a clock are released unsent. Expiry uses the time without the jump, and each
+process renews its own leases, so that processes that start later read them correctly.
+
+Two gaps remain. A process may start within 0.4 s after a jump below `max_clock_difference`, before the others
+renewed; and a settlement written meanwhile keeps the wrong time.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,13 @@
-"""Where a secret stands in an identifier: whether that is chance, or the identifier is an echo of the secret.
+"""Whether an identifier repeats a secret, or contains it by chance.
 
-Identifiers and amounts are data. They stay as they came, so no part of one is ever masked. An echo is no identifier:
-it is dropped as a whole, as what makes no sense is.
+Identifiers and amounts are data and are never masked in part: masking the login `4711` once altered transaction
+98124711003. A vendor may still repeat the token as a transaction. An identifier that equals a secret, or contains one
+of 12 or more characters, is an echo. It is dropped as a whole, `detail` says so, and the round is listed as
+incomplete.
+
+Secrets shorter than 8 characters or without a letter occur by chance and are not searched. A login counts only where
+it stands alone, because vendors begin identifiers with it. Our own texts (`detail`, `halt_reason`, errors) contain
+amounts, so they lose only secrets that chance does not write.
 """
 
 from __future__ import annotations

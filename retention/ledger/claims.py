@@ -1,4 +1,12 @@
-"""Claims: the leases under which one process sends requests for a run's rounds."""
+"""Claims: the leases under which one process sends requests for a run's rounds.
+
+A claim's age counts from the moment its statement was sent, not answered. A claim that waited for a lock read the
+view before the wait.
+
+Expired leases are searched only when a process is idle, and every few seconds, for at most a tenth of the time. A
+lease is a column without an index, so that updates stay HOT. While other work exists, the search covers only ids
+between the first unsettled round and the claim cursor. A scan of ten million rows takes seconds.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""The database's clock: its checks against this process's clocks, and the correction of impossible times."""
+"""The database's clock: its checks against this process's clocks, and the correction of impossible times.
+
+A separate statement corrects a time that is impossibly far ahead, and the correction is logged, so the readers stay
+simple. A lease is cut to one whole lease from now, never into the past, because its request may be in flight. A
+schedule continues after the newest of its times that has a run.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,11 @@
-"""The outbox of notifications: each is made once, and each delivery is retried until its target accepts it."""
+"""The outbox of notifications: each is made once, and each delivery is retried until its target accepts it.
+
+Notifications are an outbox that is filled by polling. A run's row says whether it was notified, so the statements
+that change runs know nothing of notifications. One statement marks the run and inserts the notification with its
+deliveries, and only while the run still is as read. A killed process loses nothing, and two processes notify once.
+
+A delivery is leased before it is sent, so it arrives at least once, each time with the same id and bytes.
+"""
 
 from __future__ import annotations
 

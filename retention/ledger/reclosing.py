@@ -1,4 +1,9 @@
-"""Recloses rounds: cancelled at the vendor, but not yet closed by the operator's function."""
+"""Recloses rounds: cancelled at the vendor, but not yet closed by the operator's function.
+
+`review reclose` and `review resolve --as cancelled` call `close_rounds` in the transaction that records the result.
+They read the view afterwards, and leave `conflict` set while the view shows the round, or another round under its id.
+For another round the function is not called. Resolutions made before this rule are listed once.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Runs: started, halted before their first call, closed, and read."""
+"""Runs: started, halted before their first call, closed, and read.
+
+A process that is about to join a run respects a halt that came meanwhile (`start_run.sql`): only a person restarts it,
+by `run --resume`.
+"""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ BUDGET = {
     "reports": 40.0,
     "retention": 32.0,
     "runs": 33.0,
-    "settings": 24.0,
+    "settings": TARGET,
     "simulator": 24.0,
     "vendor_api": 24.0,
     "wiring": TARGET,

@@ -1,4 +1,8 @@
-"""Where two policies could select the same round: the age apart, which every round reaches in time."""
+"""Policies that can select the same round.
+
+Ages do not separate policies, because every round reaches each age in time. Overlapping policies are a warning, not
+an error: a dry run of a new policy beside the old one is legitimate.
+"""
 
 from __future__ import annotations
 

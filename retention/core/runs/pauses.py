@@ -1,4 +1,9 @@
-"""The kill switch: which partners a run may not call just now, and whether anything is left for it to do."""
+"""The kill switch: the partners that a run may not call now, and whether all of them are paused.
+
+A run is halted only for its own reason, or when all its partners are paused. `runs.paused_partners` lists the
+partners that the run waits for. A daemon resumes the run as soon as one of them is free, and does not start and halt
+it every second.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,10 @@
-"""Runs that stand still, and the rounds that other runs have in hand: what is said of them."""
+"""Stalled runs, and the rounds that other runs have in hand: their words for people.
+
+Progress is a round that has ended (`runs.progressed_at`), recorded with the heartbeat. Replies are not progress: a
+429 is a reply. A run without a process ends as `failed` after another run took its rounds over, or after
+`stalled_after` without a heartbeat. Daemons resume scheduled runs; therefore only a daemon that has been up for a
+minute ends them.
+"""
 
 from __future__ import annotations
 

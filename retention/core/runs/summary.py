@@ -1,4 +1,9 @@
-"""What a run came to, and the exit code that says so."""
+"""The summary of a run, and its exit code.
+
+Rejected rounds are listed for review and count for exit code 4: they are not done, although the next run tries them
+again. A cancellation known only from a probe is listed for review, because the vendor never promised its refund to
+us.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""Whose fault a database's error is, and so whether the same statement is worth another try."""
+"""Classes of database errors: the database is away, the statement may be retried, or it is refused.
+
+SQLSTATE and the state of the connection decide whether the database is away, not the driver's exception class.
+psycopg calls 55000 operational, and one round that raised it stopped a whole run. A connection that still answers and
+may write disproves an error of class 08 or 57: the operator's function raised it.
+"""
 
 from __future__ import annotations
 

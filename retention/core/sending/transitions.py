@@ -2,6 +2,10 @@
 
 retention.core.sending.decision looks a key up and adds the figures. The tests prove properties of this table, and
 `python tests/support/states.py` draws the diagram in sql/README.md from it. Contract sections 5 and 5.1.
+
+While a rejected round waits for its one probe, its own row stays live as `in_doubt` with the refusal recorded. A
+crash loses neither the refusal nor the probe. A refusal after an unclear request stays a doubt where probes are not
+allowed, because the earlier request may be the reason for the refusal.
 """
 
 from __future__ import annotations

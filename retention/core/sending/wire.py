@@ -1,7 +1,10 @@
 """The vendor's wire format, both ways, without I/O.
 
 Source of every rule: the vendor's Cancel Round page; where it is silent, the neighbouring pages of its v4
-documentation. `error` is the only field that a reply can be relied on to hold, so every other one may be missing.
+documentation. A reply can be relied on to hold `error` alone, so every other field may be missing.
+
+The work per request is a few calls. Values are tuples, and one expression decodes the reply that the vendor
+documents; a test holds it to the general decoder.
 """
 
 from __future__ import annotations
