@@ -268,7 +268,7 @@ async def test_a_late_word_of_failure_changes_nothing(book: Book, notices: Notif
     await notices.undelivered(second, "no reply in time", 0.0)
     (row,) = await deliveries(book)
 
-    assert (2, None, None) == (row.attempts, row.due_at, row.last_error)
+    assert (2, None, None) == (row.tries, row.due_at, row.last_error)
     assert row.delivered_at is not None
     assert [] == await notices.claim("ops", 4)
 
