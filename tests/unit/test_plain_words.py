@@ -11,7 +11,7 @@ TARGET = 3.0
 BUDGET = {
     "checks": TARGET,
     "cli": TARGET,
-    "core": 27.0,
+    "core": TARGET,
     "daemon": 3.0,
     "demo": TARGET,
     "engine": 23.0,
