@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from retention.settings.model import Policy, Settings
+    from retention.settings.model import Settings
     from retention.settings.partner import Partner
+    from retention.settings.policy import Policy
 
 AUTO_CLOSING = timedelta(hours=24)
 """Within this time the vendor itself completes abandoned rounds."""

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from retention.process.shutdown import ShutdownSignals
     from retention.runs.model import Confirm, RunResult
     from retention.runs.service import RunService
-    from retention.settings.model import Policy, Settings
+    from retention.settings.model import Settings
+    from retention.settings.policy import Policy
     from retention.wiring.services import Services
 
     Choice = tuple[Policy, Scope]

@@ -1,33 +1,39 @@
-"""Where a secret stands in an identifier: whether that is chance, or the identifier is an echo of the secret.
+"""Whether an identifier repeats a secret, or contains it by chance.
 
-Identifiers and amounts are data. They stay as they came, so no part of one is ever masked. An echo is no identifier:
-it is dropped as a whole, as what makes no sense is.
+Identifiers and amounts are data and are never masked in part: masking the login `4711` once altered transaction
+98124711003. A vendor may still repeat the token as a transaction. An identifier that equals a secret, or contains one
+of 12 or more characters, is an echo. It is dropped as a whole, `detail` says so, and the round is listed as
+incomplete.
+
+Secrets shorter than 8 characters or without a letter occur by chance and are not searched. A login counts only where
+it stands alone, because vendors begin identifiers with it. Our own texts (`detail`, `halt_reason`, errors) contain
+amounts, so they lose only secrets that chance does not write.
 """
 
 from __future__ import annotations
 
 MIN_EQUAL = 8
-"""Characters from which on an identifier that is a secret, and nothing else, is an echo of it."""
+"""Characters of the shortest secret that has an echo in an identifier equal to it."""
 
 MIN_CONTAINED = 12
-"""Characters from which on an identifier that holds a secret anywhere is an echo of it."""
+"""Characters of the shortest secret that has an echo in an identifier that contains it."""
 
 
 def why_weak(secret: str) -> str | None:
-    """Why identifiers and amounts hold this secret by chance; None where they do not."""
+    """Say why identifiers and amounts contain this secret by chance; None for a strong secret."""
     if len(secret) < MIN_EQUAL:
         return f"is shorter than {MIN_EQUAL} characters"
     return None if any(map(str.isalpha, secret)) else "has no letter"
 
 
 def is_echo_if_equal(secret: str) -> bool:
-    """Whether an identifier that is this secret, and nothing else, is an echo."""
+    """Tell whether an identifier equal to this secret is an echo."""
     return why_weak(secret) is None
 
 
 def is_echo_if_contained(secret: str, *, login: bool) -> bool:
-    """Whether an identifier that holds this secret anywhere is an echo.
+    """Tell whether an identifier that contains this secret is an echo.
 
-    A login is a name: a vendor may well begin its identifiers with the account's.
+    A login is a name, and vendors begin identifiers with the account's name.
     """
     return why_weak(secret) is None and len(secret) >= MIN_CONTAINED and not login

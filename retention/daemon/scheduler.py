@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from retention.core.schedule.cron import CronSchedule
-    from retention.settings.model import Policy
+    from retention.settings.policy import Policy
 
 MAX_TIMES = 1000
 """Missed times that are recorded one by one. If more have passed, only the newest are recorded."""

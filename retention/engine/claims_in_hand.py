@@ -1,4 +1,10 @@
-"""The claims that this process has in hand: from the claim until its release, or until its reply is written."""
+"""The claims of this process: from the claim until its release, or until its reply is written.
+
+A process keeps its requests and replies in memory across a lost commit. The heartbeat reads when the server started;
+a changed start means a crash or another server. Requests that may have left, and replies of the last half minute, are
+then recorded and settled again. The process claims nothing for the length of a lease, so that the other processes can
+do the same first.
+"""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from retention.core.model import State
 from retention.ledger.claims import Claims, IdRange
+from retention.ledger.details import REPLY_LOST
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,6 +67,6 @@ class ExpiredClaims:
                     market=row.market,
                     round_id=row.round_id,
                     uuid=str(row.attempt_uuid),
-                    detail="the process that claimed it never recorded a reply",
+                    detail=REPLY_LOST,
                 )
         return found

@@ -3,6 +3,8 @@
 A reply that the ledger does not have yet may be lost, so no log line, counter or permission to cancel comes before its
 commit. A process keeps the replies of the last half minute: a server that takes over may lack them, and they are then
 written again.
+
+While the database is away, replies wait in memory, their number is bounded, and nothing more is sent.
 """
 
 from __future__ import annotations

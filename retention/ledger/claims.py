@@ -1,4 +1,12 @@
-"""Claims: the leases under which one process sends requests for a run's rounds."""
+"""Claims: the leases under which one process sends requests for a run's rounds.
+
+A claim's age counts from the moment its statement was sent, not answered. A claim that waited for a lock read the
+view before the wait.
+
+Expired leases are searched only when a process is idle, and every few seconds, for at most a tenth of the time. A
+lease is a column without an index, so that updates stay HOT. While other work exists, the search covers only ids
+between the first unsettled round and the claim cursor. A scan of ten million rows takes seconds.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +18,7 @@ import orjson
 from retention.core.model import Claim, Kind, State
 from retention.core.sending.backoff import BASE_S
 from retention.core.sending.pacing import HORIZON_S, LOOK_GOOD_S, SPACING, TOLD_GOOD_S
+from retention.ledger import details
 from retention.ledger.known_server import KnownServer
 from retention.ledger.results import ClaimBatch, SkippedRound
 from retention.ledger.terms import PartnerTerms as PartnerTerms  # noqa: PLC0414, TC001 - importers know it from here
@@ -110,6 +119,7 @@ class Claims:
             told_within=TOLD_GOOD_S,
             idle_longer_than=self._idle_longer_than,
             server_started=self._server.for_claims(terms.lease, self._monotonic()),
+            skip_details=details.SKIPPED,
         )
         claimed = self._batch_of(rows, kind, terms, asked, began)
         # Due retries lie below the cursor and are found without it; only new rounds hold it back.
@@ -217,6 +227,7 @@ class Claims:
             status_probe=terms.status_probe,
             max_attempts=terms.max_attempts,
             back_off=BASE_S,
+            detail=details.REPLY_LOST,
             but=list(but),
         )
 

@@ -1,4 +1,9 @@
-"""The database's clock: its checks against this process's clocks, and the correction of impossible times."""
+"""The database's clock: its checks against this process's clocks, and the correction of impossible times.
+
+A separate statement corrects a time that is impossibly far ahead, and the correction is logged, so the readers stay
+simple. A lease is cut to one whole lease from now, never into the past, because its request may be in flight. A
+schedule continues after the newest of its times that has a run.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +33,16 @@ CORRECTION_INTERVAL_S = 10.0
 
 DEFAULT_LIMIT_S = 60.0
 """Seconds by which a time may lie ahead if no limit is given."""
+
+
+ROWS = {
+    "schedule": "schedule of {}",
+    "run": "run {}",
+    "delivery": "notification {} to {}",
+    "partner": "partner {}, {}",
+    "round": "round {}/{}",
+}
+"""How the row of a correction is named, by its kind; takes the row's key."""
 
 
 class Moment(NamedTuple):
@@ -206,4 +221,4 @@ async def correct_leases(
 
 
 def _corrections(rows: Iterable[Any]) -> list[Correction]:
-    return [Correction(row.row, row.column, row.was, row.now) for row in rows]
+    return [Correction(ROWS[row.row].format(*row.key), row.column, row.was, row.now) for row in rows]

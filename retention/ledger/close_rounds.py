@@ -1,4 +1,12 @@
-"""A trial of the operator's function `close_rounds` before a run needs it."""
+"""A trial of the operator's function `close_rounds` before a run needs it.
+
+The settling statement undoes a closing that closed too much: it calls `retention.refuse_closing`, which raises. The
+batch is then halved until the offending round stands alone, exactly as for an operator's function that raises.
+
+The statement that calls `close_rounds` cannot see the function's own changes. A second statement of the same
+transaction (`mark_left_open.sql`) reads the view again, by key. A round that the function returned and that is still
+open becomes a conflict.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,13 @@
-"""The pool of connections, and the ways in which a statement waits for its answer."""
+"""The pool of connections, and the ways in which a statement waits for its answer.
+
+No statement waits for ever, and none blocks all connections. A connection can die silently, so each answer has a
+timeout. The timeout doubles for the next try, because the operator's function may just be slow. Statements that may
+wait for foreign locks leave two connections to the heartbeat and the pauses.
+
+A read-only server counts as away: it is a standby that may be promoted in a moment, and replies wait for it. No
+statement is prepared by name or relies on its session, so everything works through PgBouncer in transaction mode.
+Plans stay custom, so a LIMIT never turns a claim into a scan.
+"""
 
 from __future__ import annotations
 

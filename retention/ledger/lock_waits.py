@@ -1,4 +1,8 @@
-"""Reports long waits for the database: the statement, the lock and its holder."""
+"""Reports long waits for the database: the statement, the lock and its holder.
+
+The connection itself reports a wait (`Session.wait`), because every statement passes through it. Another connection
+asks, once and after three seconds, which session holds the lock.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""Migrations of our own schema: numbered SQL files, each applied once, all pending files in one transaction."""
+"""Migrations of our own schema: numbered SQL files, each applied once, all pending files in one transaction.
+
+Migrations are forty lines of our own. Tools that run plain SQL keep a lock row, which a killed process leaves behind,
+or need tables in `public`. A transaction-level advisory lock works through PgBouncer, and a killed migration leaves
+nothing.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,11 @@
 
 The operator's table may have ten million rows or be locked, and its view may fail. A look-up without an answer returns
 None.
+
+A filter name that matches nothing is refused, and the known names are listed. A market or game in another spelling
+would hold, spare and report nothing, and look like success. A look-up without an answer becomes a warning, so that a
+hold can always be added. Users and rounds may be held ahead of time; a hold counts its matches after it was added,
+and only then looks for other spellings.
 """
 
 from __future__ import annotations

@@ -1,4 +1,11 @@
-"""The outbox of notifications: each is made once, and each delivery is retried until its target accepts it."""
+"""The outbox of notifications: each is made once, and each delivery is retried until its target accepts it.
+
+Notifications are an outbox that is filled by polling. A run's row says whether it was notified, so the statements
+that change runs know nothing of notifications. One statement marks the run and inserts the notification with its
+deliveries, and only while the run still is as read. A killed process loses nothing, and two processes notify once.
+
+A delivery is leased before it is sent, so it arrives at least once, each time with the same id and bytes.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from retention.core.notifications.events import GIVE_UP_AFTER_S, RunToNotify, event_of, event_to_send, retry_pause
 from retention.core.notifications.message import missed_message, run_message, serialize
+from retention.ledger import details
 from retention.ledger.runs import RunLedger
 
 if TYPE_CHECKING:
@@ -123,8 +131,9 @@ class NotificationOutbox:
 
     async def abandon(self, targets: Collection[str]) -> list[Delivery]:
         """Abandon deliveries that were tried, or have waited for an unknown target, for too long; returns them."""
+        errors = {"no_target": details.NO_TARGET, "cut_short": details.CUT_SHORT}
         rows = await self._database.rows(
-            "notifications/abandon_deliveries", targets=list(targets), patience=GIVE_UP_AFTER_S
+            "notifications/abandon_deliveries", targets=list(targets), patience=GIVE_UP_AFTER_S, **errors
         )
         return [Delivery(*row) for row in rows]
 

@@ -1,4 +1,9 @@
-"""Recloses rounds: cancelled at the vendor, but not yet closed by the operator's function."""
+"""Recloses rounds: cancelled at the vendor, but not yet closed by the operator's function.
+
+`review reclose` and `review resolve --as cancelled` call `close_rounds` in the transaction that records the result.
+They read the view afterwards, and leave `conflict` set while the view shows the round, or another round under its id.
+For another round the function is not called. Resolutions made before this rule are listed once.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +16,7 @@ import psycopg
 from retention.core.evidence.closing import ClosingResult, closing_note, refusal_note
 from retention.core.model import State
 from retention.core.sending.database_errors import ErrorClass
+from retention.ledger import details
 from retention.ledger.database import Transaction
 from retention.ledger.database_errors import (
     BusyError,
@@ -120,7 +126,7 @@ class Recloser:
 async def _close(connection: Session, ids: Sequence[int], by: str) -> list[Reclosed]:
     """Close rounds and record each result; rounds that are no longer in conflict are left out."""
     transaction = Transaction(connection)
-    rows = await transaction.rows("review/reclose_rounds", ids=list(ids))
+    rows = await transaction.rows("review/reclose_rounds", ids=list(ids), unasked=details.UNASKED)
     await connection.reset_settings()
     # Only a second statement sees the rounds that the function, or another session, has just closed.
     open_ids = {row.id for row in await transaction.rows("review/find_open_rounds", ids=[row.id for row in rows])}

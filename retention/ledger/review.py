@@ -12,6 +12,7 @@ from retention.core.invisible_text import is_blank
 from retention.core.model import CANCELLED_STATES, RESOLUTIONS, State
 from retention.core.model import Review as Reason
 from retention.errors import UsageError
+from retention.ledger import details
 from retention.ledger.database import Transaction
 from retention.ledger.database_errors import SessionEndedError, short_message
 from retention.ledger.reclosing import NO_LOCK_TIMEOUT, Reclosed, Recloser, record_refusal
@@ -100,7 +101,8 @@ class Review:
             transaction = Transaction(connection)
             await transaction.rows("session/raise_durability")
             await transaction.rows("session/limit_waits", lock_timeout=NO_LOCK_TIMEOUT)
-            row = await transaction.row("review/resolve_cancellation", id=id, as_state=str(as_state), by=by, note=note)
+            values = {"as_state": str(as_state), "by": by, "note": note, "earlier": details.EARLIER_RESOLUTION}
+            row = await transaction.row("review/resolve_cancellation", id=id, **values)
             if row is None or not row.done or as_state not in CANCELLED_STATES:
                 return row, None
             if refusal is not None:

@@ -1,4 +1,8 @@
-"""Runs: started, halted before their first call, closed, and read."""
+"""Runs: started, halted before their first call, closed, and read.
+
+A process that is about to join a run respects a halt that came meanwhile (`start_run.sql`): only a person restarts it,
+by `run --resume`.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from retention.core.model import State
 from retention.core.runs.run_ids import unique_digits
 from retention.core.runs.summary import Summary
+from retention.ledger import details
 from retention.ledger.clocks import HEARTBEAT_S, LedgerClock
 from retention.ledger.close_rounds import try_close_rounds
 from retention.ledger.run_record import ClosedRun, RunRecord, no_such_run
@@ -126,8 +131,8 @@ class RunLedger:
             run.mode,
             run.status,
             run.halt_reason,
-            states={State(row.state): row.rounds for row in counts if not row.taken_up},
-            taken_up={State(row.state): row.rounds for row in counts if row.taken_up},
+            states={State(row.state): row.rounds for row in counts if not row.adopted},
+            taken_up={State(row.state): row.rounds for row in counts if row.adopted},
             conflicts=sum(row.conflicts for row in counts),
             incomplete=sum(row.incomplete for row in counts),
             discrepancies=sum(row.discrepancies for row in counts),
@@ -137,7 +142,7 @@ class RunLedger:
             ended_by=run.ended_by,
             unwritten=run.unwritten["rounds"] if run.unwritten is not None else 0,
             trigger=run.trigger,
-            unsent={row.why: row.rounds for row in reasons},
+            unsent={details.NO_REASON if row.why is None else row.why: row.rounds for row in reasons},
             paused=run.paused,
             pauses=[row.partner for row in pauses if row.partner is None or row.partner in partners],
         )

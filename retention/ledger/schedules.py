@@ -42,7 +42,7 @@ class ScheduleStore:
         row = await self._database.row("schedules/poll_work", targets=list(targets))
         if self._clocks and began:
             self._clocks.observe(began, row.now)
-        return PendingWork(row.now, tuple(row.runs), row.untold)
+        return PendingWork(row.now, tuple(row.runs), row.to_notify)
 
     async def register(self, policy: str, schedule: str, timezone: str) -> tuple[datetime, datetime]:
         """Register a schedule; returns the time up to which it is processed, and the present time.

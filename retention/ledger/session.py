@@ -1,4 +1,13 @@
-"""One connection: it sets the session settings that our statements need, and reports long waits."""
+"""One connection: it sets the session settings that our statements need, and reports long waits.
+
+`shared/session_settings.sql` sets everything that our statements rely on, once per session. When another backend
+answers than the one that was connected, a pooler stands between. The settings are then sent with the message that
+begins each transaction, and again after the operator's function; each statement has a transaction.
+
+That costs two round trips per statement behind a pooler, and none elsewhere; a startup option would be refused or
+ignored by poolers. TimeZone, search_path, role and string syntax stay untouched, because the operator's view and
+function may rely on them.
+"""
 
 from __future__ import annotations
 

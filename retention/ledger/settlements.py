@@ -8,6 +8,7 @@ import orjson
 
 from retention.core.evidence.discrepancies import Payment
 from retention.core.model import CANCELLED_STATES
+from retention.ledger import details
 from retention.ledger.results import SettledBatch, SettledRow
 
 if TYPE_CHECKING:
@@ -39,13 +40,18 @@ class Settlements:
             run_id=self._run_id,
             close_error=close_error,
             again=again,
+            unasked=details.UNASKED,
+            not_returned=details.NOT_RETURNED,
+            not_open=details.NOT_OPEN,
             replies=orjson.dumps([settlement_row(item) for item in batch], default=str).decode(),
         ) as (rows, transaction):
             settled = _settled(rows, {item.claim.uuid: item for item in batch})
             if close_error is not None or not (closed := _closed(settled, batch)):
                 return settled
             # Only a second statement sees the changes that the function made.
-            left_open = await transaction.rows("settlements/mark_left_open", run_id=self._run_id, ids=closed)
+            left_open = await transaction.rows(
+                "settlements/mark_left_open", run_id=self._run_id, ids=closed, detail=details.LEFT_OPEN
+            )
         return settled if not left_open else _with_left_open(settled, left_open)
 
     async def writable(self) -> bool:

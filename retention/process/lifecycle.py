@@ -1,6 +1,8 @@
 """Sets a process up before it opens anything, and ends it.
 
-Closed or blocked descriptors, masked signals, limits and the locale are inherited; none of them may stop the work.
+Closed or blocked descriptors, masked signals, limits and the locale are inherited; none of them may stop the work. In
+a locale other than UTF-8 the process starts itself again with `-X utf8`, before any other import. It does so only
+when an argument is UTF-8 beyond ASCII: decoding the arguments again in place would leave paths that cannot be opened.
 """
 
 from __future__ import annotations

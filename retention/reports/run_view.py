@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from retention.ledger.pauses import Pause
     from retention.ledger.run_record import RunRecord
     from retention.runs.model import RunResult
-    from retention.settings.model import Policy
+    from retention.settings.policy import Policy
 
 
 def plan_document(

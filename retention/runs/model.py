@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from retention.ledger.plans import Plans
     from retention.ledger.runs import RunLedger
     from retention.ledger.stalled_runs import StalledRuns
-    from retention.settings.model import Policy
+    from retention.settings.policy import Policy
 
 
 class Work(Protocol):

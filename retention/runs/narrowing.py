@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import timedelta
 
-    from retention.settings.model import Policy
+    from retention.settings.policy import Policy
 
 
 CONFIGURED = "configured"

@@ -1,4 +1,12 @@
-"""Plans runs: records the rounds of a run, or the reason why the plan failed."""
+"""Plans runs: records the rounds of a run, or the reason why the plan failed.
+
+A plan above `max_rounds` is not written: `runs.unwritten_plan` keeps its totals, and earlier runs keep their doubts
+and rounds. `run --resume` then writes the plan with the run's own `as_of`, so an override never adds younger rounds.
+A dry run of any size is written, because its rows are its result.
+
+A scheduled run whose view cannot be read is a failed run. One `run.failed` is notified, and the schedule's next time
+tries again. A transient database error is retried at once, until `catch_up` has passed.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +32,7 @@ if TYPE_CHECKING:
     from retention.ledger.clocks import Correction
     from retention.ledger.run_record import RunRecord
     from retention.runs.model import RequestedBy, RunParts
-    from retention.settings.model import Policy
+    from retention.settings.policy import Policy
 
 
 class Planning:

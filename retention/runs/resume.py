@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from retention.runs.model import RunParts, RunResult
     from retention.runs.planning import Planning
     from retention.runs.start import RunStarter
-    from retention.settings.model import Policy
+    from retention.settings.policy import Policy
 
 ENDED_STATUSES = {"finished", "cancelled"}
 """A run with one of these statuses never starts again."""

@@ -8,7 +8,8 @@ from retention.core.name_matching import NameKind
 from retention.core.planning.plan import Scope
 
 if TYPE_CHECKING:
-    from retention.settings.model import Policy, Settings
+    from retention.settings.model import Settings
+    from retention.settings.policy import Policy
 
 
 def scope_of(settings: Settings, policy: Policy, limit: int | None = None) -> Scope:

@@ -1,4 +1,8 @@
-"""The service for runs: plan, execute, join, resume, close."""
+"""The service for runs: plan, execute, join, resume, close.
+
+A dry run leaves its rounds in the ledger as `not_sent`, so that a week of dry runs can be compared with the week
+after it. These rows block no later run.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +27,7 @@ if TYPE_CHECKING:
     from retention.ledger.claims import PartnerTerms
     from retention.ledger.run_record import ClosedRun
     from retention.runs.model import Confirm, Planned, RunParts, RunResult
-    from retention.settings.model import Policy
+    from retention.settings.policy import Policy
 
 
 class RunService:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from retention.core.planning.plan import Plan
     from retention.core.planning.rails import Tripped
     from retention.runs.model import RunParts
-    from retention.settings.model import Policy
+    from retention.settings.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from retention.core.runs.stricter import stricter_settings
 from retention.errors import UsageError
 from retention.runs.narrowing import CONFIGURED, NOT_POLICY
-from retention.settings.model import Policy
+from retention.settings.policy import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

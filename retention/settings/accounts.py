@@ -17,10 +17,10 @@ Place = tuple[str | None, int | None, str]
 
 
 def same_accounts(partners: Iterable[Partner]) -> Iterator[tuple[str, str, str]]:
-    """Find pairs of partners that are one account, by name, and say what shows it.
+    """Find pairs of partners that are one account: both names, and the keys that show it.
 
-    The vendor knows an account by its secureLogin. Two logins that are the same but for letters' case, at one address
-    or with one token, are one.
+    The vendor knows an account by its secureLogin. Two partners are one account when their logins differ at most in
+    letter case, and they share an address or a token.
     """
     for one, other in combinations(partners, 2):
         if one.secure_login.reveal().casefold() != other.secure_login.reveal().casefold():
@@ -32,12 +32,12 @@ def same_accounts(partners: Iterable[Partner]) -> Iterator[tuple[str, str, str]]
 
 
 def _place(address: str) -> Place:
-    """Where a request arrives, however the address is spelt: read as the client that sends it reads it."""
+    """Return host, port and path of an address, parsed as the client that sends the request parses it."""
     from yarl import URL  # noqa: PLC0415 - only two partners with one login pay for the import
 
     try:
         url = URL(address)
         host = url.raw_host.rstrip(".") if url.raw_host else None
-    except ValueError:  # no request can be sent there, so only the same words are the same place
+    except ValueError:  # no request can be sent there, so only the same text is the same place
         return None, None, address
     return host, url.port, url.raw_path.rstrip("/")

@@ -1,4 +1,9 @@
-"""The configuration while it is put together: the environment over the file, and every problem with its place."""
+"""The configuration while it is merged: the environment over the file, and every problem with its place.
+
+Configuration is plain pydantic with our own overlay, not pydantic-settings. Each error names the file or variable of
+the bad value, unknown variables are refused, and no error shows a secret. That needs a record of each value's place,
+which is lost when sources are merged before validation.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +34,7 @@ if TYPE_CHECKING:
 
 _NO_KEYS = re.compile(r"RETENTION_(CONFIG|TEST_.*)")
 
-# Kubernetes tells every pod about each service beside it, one named "retention" or "retention-web" included.
+# Kubernetes sets variables for each service, also for one that is named "retention" or "retention-web".
 _SERVICE_LINKS = re.compile(
     r"RETENTION_([A-Z0-9]+_)*"
     r"(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
@@ -38,7 +43,7 @@ _SERVICE_LINKS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a value stands: the file or the variable, and its key."""
+    """The place of a value: the file or the variable, and its key."""
 
     source: str
     key: str
@@ -50,9 +55,9 @@ class Place:
 
 @dataclass(slots=True)
 class Draft:
-    """Values as TOML gives them, in a tree; the file of a secret is a Path in the secret's own place.
+    """A tree of values as TOML reads them; the file of a secret is a Path in the secret's place.
 
-    `file` is the configuration file as messages name it, None if there is none. A secret's relative path begins
+    `file` is the configuration file as messages name it; None without a file. A secret's relative path begins
     at `directory`.
     """
 
@@ -63,7 +68,7 @@ class Draft:
     problems: list[str] = field(default_factory=list)
 
     def place(self, path: KeyPath) -> Place:
-        """Return where this value, or else the table around it, is written."""
+        """Return the place of this value, or else of the table around it."""
         if exact := self.places.get(path):
             return exact
         around = next((self.places[path[:end]] for end in range(len(path), 0, -1) if path[:end] in self.places), None)
@@ -72,7 +77,7 @@ class Draft:
         return Place(self.file or "environment", dotted(path), self.file is not None)
 
     def read_file(self, document: Mapping[str, Any], path: KeyPath = ()) -> None:
-        """Take the file's values, table by table."""
+        """Add the file's values, table by table."""
         table = table_at(path)
         for key, value in document.items():
             here = (*path, key)
@@ -87,7 +92,7 @@ class Draft:
                 self._put(here, value, place)
 
     def read_environment(self, environ: Mapping[str, str]) -> None:
-        """Lay the variables over the file; a whole table's variable goes before those of the keys in it."""
+        """Lay the variables over the file. A table's own variable comes before the variables of its keys."""
         for name in sorted(environ, key=lambda name: (name.count("__"), name)):
             if not name.startswith(PREFIX) or _NO_KEYS.fullmatch(name) or _SERVICE_LINKS.fullmatch(name):
                 continue
@@ -95,7 +100,7 @@ class Draft:
                 self._put(path, read_variable(path, environ[name]), Place(name, dotted(path), in_file=False))
 
     def _path_of(self, name: str) -> KeyPath | None:
-        """Find the key that a variable means."""
+        """Return the key of a variable; None, with a problem recorded, for an unknown one."""
         path: KeyPath = ()
         for step in name.removeprefix(PREFIX).split("__"):
             table = table_at(path)
@@ -117,14 +122,14 @@ class Draft:
         return None
 
     def _names(self, path: KeyPath) -> list[str]:
-        """List what the operator has named below a path so far."""
+        """List the names that the operator gave below a path so far."""
         node: Any = self.tree if is_free(path) else {}
         for step in path:
             node = node.get(step) if isinstance(node, dict) else None
         return list(node) if isinstance(node, dict) else []
 
     def _variables(self, path: KeyPath) -> set[str]:
-        """List the variables that could have been meant, with those of the table that was meant."""
+        """List the known variables near a path, for a suggestion."""
         tables = {
             (),
             ("database",),
@@ -148,13 +153,13 @@ class Draft:
         for step in path[:-1]:
             table = table.setdefault(step, {})
             if not isinstance(table, dict):
-                return  # no table where one has to be: the model says so
+                return  # a value in place of a table: validation refuses it
         table[path[-1]] = value
         self.places[path] = place
 
 
 def _nearest(word: str, known: Iterable[str]) -> str | None:
-    """Say which of the known words was meant, if one looks like it."""
+    """Suggest the known word that is most similar; None where no word is."""
     choices = {choice.removeprefix(PREFIX): choice for choice in known}
     close = get_close_matches(word.removeprefix(PREFIX), sorted(choices), n=1)
     return f"did you mean {choices[close[0]]}?" if close else None

@@ -1,12 +1,14 @@
-"""What the tables of the configuration are made of: the types of their keys, and how a key is described.
+"""The types of the configuration's keys, and the description of a key.
 
-A key's description completes "must be ...", and its example is what an error tells people to write. Examples are
-TOML; the type of an example is also how a value from the environment is read.
+A key's description completes "must be ..." in an error, and the error suggests the key's example. Examples are TOML;
+the type of an example is also the type of a value from the environment. `Says` is the key's meaning: the comment in
+`retention init`'s file and the table in deploy/REFERENCE.md are both made from it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated, Any, TypeVar
@@ -36,6 +38,19 @@ Zone = Annotated[str, AfterValidator(rules.timezone)]
 Duration = Annotated[timedelta, BeforeValidator(rules.duration), PlainSerializer(format_duration)]
 
 
+@dataclass(frozen=True, slots=True)
+class Says:
+    """The meaning of a key, in sentences for an operator.
+
+    `unit` names the unit of a bare number. `default` describes the absence of a key without a default value, such as
+    "all" or "as `rate`".
+    """
+
+    meaning: str
+    unit: str = ""
+    default: str = ""
+
+
 def key(example: str, must_be: str, **limits: Any) -> Any:
     return Field(examples=[example], description=must_be, **limits)
 
@@ -46,7 +61,7 @@ def list_of(example: str, of: str, at_least: int = 0) -> Any:
 
 
 MANY = 1_000_000_000
-"""More than there ever are; what is larger does not fit into the ledger's numbers."""
+"""The largest count: a larger number does not fit into the ledger's columns."""
 
 COUNT = f"a whole number from 1 to {MANY}"
 COUNT_OR_NONE = f"a whole number from 0 to {MANY}"

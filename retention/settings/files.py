@@ -1,4 +1,4 @@
-"""Where the configuration file is, what stands in it, and the one to begin with."""
+"""Finds and reads the configuration file, and holds the template for a new one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SYSTEM = Path("/etc/retention/retention.toml")
 
 
 def find_config(explicit: Path | None, environ: Mapping[str, str], cwd: Path) -> Path | None:
-    """Return the file to read: the one that is asked for, else the first usual one; None if there is none of these."""
+    """Return the file that was asked for, else the first usual file that exists, else None."""
     asked = explicit or (Path(environ[VARIABLE]) if environ.get(VARIABLE) else None)
     if asked is None:
         return next((path for path in (cwd / LOCAL, SYSTEM) if _exists(path)), None)
@@ -32,7 +32,7 @@ def find_config(explicit: Path | None, environ: Mapping[str, str], cwd: Path) ->
 
 
 def _exists(path: Path) -> bool:
-    """Whether anything is there. What may not be seen is taken for there, so that reading it says why it cannot."""
+    """Whether the path exists. A path that may not be seen counts as existing: reading it then names the reason."""
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -43,7 +43,7 @@ def _exists(path: Path) -> bool:
 
 
 def read_document(path: Path, shown: str) -> dict[str, Any]:
-    """Return the file's values; ConfigurationError says why it cannot be read, by the name that is shown."""
+    """Return the file's values. ConfigurationError names the file as `shown`, and the reason."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
         return tomllib.loads(text)
@@ -61,5 +61,5 @@ def read_document(path: Path, shown: str) -> dict[str, Any]:
 
 
 def render_template() -> str:
-    """Return the commented file that `retention init` writes. It loads as it stands, and cancels nothing."""
+    """Return the commented file that `retention init` writes. It is valid as it stands, and a dry run."""
     return (files(__package__) / "template.toml").read_text("utf-8")

@@ -1,4 +1,4 @@
-"""From a file and the environment to `Settings`, or to one error that lists every problem."""
+"""Reads file and environment into `Settings`, or raises one error that lists every problem."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def load_settings(config: Path | None, environ: Mapping[str, str], cwd: Path) -> Settings:
-    """Read the configuration from the file, which may be named, and from the environment, which beats it."""
+    """Read the configuration from the named or usual file, and from the environment, which beats the file."""
     path = find_config(config, environ, cwd)
     draft = Draft(None, cwd)
     if path:
@@ -55,7 +55,7 @@ def _finish(draft: Draft) -> Settings:
 
 
 def _one_account(draft: Draft, one: str, other: str, shown_by: str) -> str:
-    """Say which two tables are one account, and by which keys: their values are secret."""
+    """Name two tables that are one account, and the keys that show it; the values are secret."""
     place = draft.place(("partners", other))
     return (
         f"{place}: is the same account at the vendor as [partners.{dotted([one])}], by {shown_by}, so each of its"
@@ -64,7 +64,7 @@ def _one_account(draft: Draft, one: str, other: str, shown_by: str) -> str:
 
 
 def _with_names(tree: dict[str, Any]) -> dict[str, Any]:
-    """Tell each partner and policy the name that stands in its header."""
+    """Copy the name in a table's header into the table."""
     for section in SECTIONS:
         for name, table in _tables(tree, section):
             table["name"] = name
@@ -72,7 +72,7 @@ def _with_names(tree: dict[str, Any]) -> dict[str, Any]:
 
 
 def _strangers(draft: Draft) -> Iterator[str]:
-    """Find the partners that a policy names and nobody has configured."""
+    """Find partners that a policy names and the configuration lacks."""
     known = [name for name, _ in _tables(draft.tree, "partners")]
     for name, policy in _tables(draft.tree, "policies"):
         wanted = policy.get("partners")
@@ -84,7 +84,7 @@ def _strangers(draft: Draft) -> Iterator[str]:
 
 
 def _tables(tree: dict[str, Any], section: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Go through the tables of a section, past whatever stands there and is none."""
+    """Iterate over the tables of a section; other values are skipped, because validation refuses them."""
     tables = tree.get(section)
     for name, table in tables.items() if isinstance(tables, dict) else ():
         if isinstance(table, dict):
@@ -92,7 +92,7 @@ def _tables(tree: dict[str, Any], section: str) -> Iterator[tuple[str, dict[str,
 
 
 def _line(draft: Draft, detail: ErrorDetails) -> str:
-    """Say where, what and how to mend it. A value is shown only by our own rules, which know what is no secret."""
+    """Word a problem: its place, the problem, its mend. Only our own rules show values, because they know secrets."""
     path = tuple(step for step in detail["loc"] if isinstance(step, str) and step != "[key]")
     place, (key, field) = draft.place(path), field_at(path)
     if detail["type"] == "value_error":

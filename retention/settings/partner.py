@@ -1,4 +1,4 @@
-"""[partners.NAME]: one account at the vendor, and where each of its calls goes."""
+"""[partners.NAME]: one account at the vendor, and the address of each call."""
 
 from __future__ import annotations
 
@@ -13,7 +13,20 @@ from pydantic_core import PydanticCustomError
 
 from retention.core.model import Treatment
 from retention.core.sending.reply_rules import DEFAULT_CODES
-from retention.settings.fields import COUNT, DURATION, MANY, SWITCH, Codes, Duration, Login, Table, Token, Url, key
+from retention.settings.fields import (
+    COUNT,
+    DURATION,
+    MANY,
+    SWITCH,
+    Codes,
+    Duration,
+    Login,
+    Says,
+    Table,
+    Token,
+    Url,
+    key,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +34,7 @@ if TYPE_CHECKING:
     from retention.settings.secret import Secret
 
 NO_ADDRESS = "no_address"
-"""The type of the error that says that a call has neither an address of its own nor `api_url`."""
+"""The type of the error for a call without an own address and without `api_url`."""
 
 
 class Call(enum.Enum):
@@ -41,6 +54,14 @@ def _address(call: Call) -> Any:
     return key(f'"https://api.example.com{call.path}"', "an https address")
 
 
+def _own_address(call: Call) -> Says:
+    name = call.path.rpartition("/")[2]
+    return Says(
+        f"The whole address of {name}, where the vendor gave one for this call alone.",
+        default=f"`<api_url>{call.path}`",
+    )
+
+
 _PER_SECOND = key(
     "20",
     "a number of requests per second, from 0.000001 to 1000000000",
@@ -57,36 +78,102 @@ class Partner(Table):
     """One account at the vendor."""
 
     name: str
-    secure_login: Annotated[Login, _LOGIN]
-    cancel_url: Annotated[Url | None, _address(Call.CANCEL)] = None
-    status_url: Annotated[Url | None, _address(Call.STATUS)] = None
-    health_url: Annotated[Url | None, _address(Call.HEALTH)] = None
-    rounds_url: Annotated[Url | None, _address(Call.ROUNDS)] = None
-    status_probe: Annotated[bool, key("true", SWITCH)] = True
-    api_url: Annotated[Url | None, key('"https://api.example.com"', "an https address", validate_default=True)] = None
-    token: Annotated[Token, _TOKEN]
-    rate: Annotated[float, _PER_SECOND]
-    question_rate: Annotated[float | None, _PER_SECOND] = None
-    concurrency: Annotated[int, key("50", "a whole number from 1 to 1000", ge=1, le=1000)] = 50
-    timeout: Annotated[Duration, key('"10s"', DURATION)] = timedelta(seconds=10)
-    max_attempts: Annotated[int, key("5", COUNT, ge=1, le=MANY)] = 5
-    max_runs: Annotated[int, key("3", COUNT, ge=1, le=MANY)] = 3
-    max_pause: Annotated[Duration, key('"1h"', DURATION)] = timedelta(hours=1)
-    ask_first: Annotated[bool | None, key("true", SWITCH)] = None
-    refund_in_reply: Annotated[bool, key("true", SWITCH)] = True
-    send_game_id: Annotated[bool, key("true", SWITCH)] = True
-    codes: Annotated[Codes, key('{ "61" = "already_cancelled" }', _TREATMENTS)] = Field(default_factory=dict)
+    secure_login: Annotated[Login, _LOGIN, Says("The account's name at the vendor, at most 32 characters.")]
+    cancel_url: Annotated[Url | None, _address(Call.CANCEL), _own_address(Call.CANCEL)] = None
+    status_url: Annotated[Url | None, _address(Call.STATUS), _own_address(Call.STATUS)] = None
+    health_url: Annotated[Url | None, _address(Call.HEALTH), _own_address(Call.HEALTH)] = None
+    rounds_url: Annotated[Url | None, _address(Call.ROUNDS), _own_address(Call.ROUNDS)] = None
+    status_probe: Annotated[
+        bool, key("true", SWITCH), Says("Whether GetRoundStatus may be asked to settle a doubt.")
+    ] = True
+    api_url: Annotated[
+        Url | None,
+        key('"https://api.example.com"', "an https address", validate_default=True),
+        Says(
+            "The address that the vendor gave to you alone: https, a path is allowed. Each call goes to it with "
+            "the call's own path, such as `<api_url>/v4/CancelRound`.",
+            default="required, unless each call that is used has an address of its own",
+        ),
+    ] = None
+    token: Annotated[Token, _TOKEN, Says("The account's token, at most 36 characters.")]
+    rate: Annotated[float, _PER_SECOND, Says("Cancel requests per second, over all replicas together.")]
+    question_rate: Annotated[
+        float | None, _PER_SECOND, Says("Status probes per second, over all replicas together.", default="as `rate`")
+    ] = None
+    concurrency: Annotated[
+        int,
+        key("50", "a whole number from 1 to 1000", ge=1, le=1000),
+        Says("Requests in flight, cancels and probes together, for each process.", unit="requests"),
+    ] = 50
+    timeout: Annotated[
+        Duration,
+        key('"10s"', DURATION),
+        Says("The limit for making a connection, and then for one request, from its first byte to the reply's last."),
+    ] = timedelta(seconds=10)
+    max_attempts: Annotated[
+        int,
+        key("5", COUNT, ge=1, le=MANY),
+        Says(
+            "Cancel requests for one round in one run. Probes are counted apart, up to the same number.",
+            unit="requests",
+        ),
+    ] = 5
+    max_runs: Annotated[
+        int,
+        key("3", COUNT, ge=1, le=MANY),
+        Says(
+            "A round that ended rejected or already_completed in so many runs is not planned again before a "
+            "person resolves it.",
+            unit="runs",
+        ),
+    ] = 3
+    max_pause: Annotated[
+        Duration,
+        key('"1h"', DURATION),
+        Says(
+            "The longest pause that a Retry-After of the vendor may cause. `retention resume` ends such a pause "
+            "earlier."
+        ),
+    ] = timedelta(hours=1)
+    ask_first: Annotated[
+        bool | None,
+        key("true", SWITCH),
+        Says(
+            "Whether the vendor is asked about a round before its first cancel in a run. Only rounds in progress "
+            "are then cancelled, and a ledger that was restored from a copy cancels nothing twice. Needs "
+            "status_probe.",
+            default="as `status_probe`",
+        ),
+    ] = None
+    refund_in_reply: Annotated[
+        bool,
+        key("true", SWITCH),
+        Says(
+            "Whether a success of this vendor names currency, amount and transactionId. With false, their "
+            "absence needs no review."
+        ),
+    ] = True
+    send_game_id: Annotated[bool, key("true", SWITCH), Says("Whether requests name the game.")] = True
+    codes: Annotated[
+        Codes,
+        key('{ "61" = "already_cancelled" }', _TREATMENTS),
+        Says(
+            "The meaning of this vendor's codes, where it differs from the default: cancelled, "
+            "already_cancelled, already_completed, retry, rejected or unauthorized.",
+            default="no code differs",
+        ),
+    ] = Field(default_factory=dict)
 
     @cached_property
     def treatments(self) -> Mapping[str, Treatment]:
-        """What each code means: the default mapping with this partner's own words over it."""
+        """The meaning of each code: the default mapping, overridden by this partner's `codes`."""
         return MappingProxyType({**DEFAULT_CODES, **self.codes})
 
     @field_validator("api_url")
     @classmethod
     def _leads_to_every_call(cls, api_url: Secret | None, info: ValidationInfo) -> Secret | None:
         used = [Call.CANCEL, *([Call.STATUS] if info.data.get("status_probe") else []), Call.HEALTH]
-        # An address that was refused is in no `info.data`: the error tells of it already.
+        # A refused address is not in `info.data`; it has an error already.
         lacking = [call.key for call in used if call.key in info.data and info.data[call.key] is None]
         if api_url is None and lacking:
             raise PydanticCustomError(NO_ADDRESS, "an address is missing", {"lacking": lacking})
@@ -108,7 +195,7 @@ class Partner(Table):
 
     @property
     def questions_per_second(self) -> float:
-        """How many questions the vendor gets per second, from all replicas together."""
+        """Status probes per second, from all replicas together."""
         return self.rate if self.question_rate is None else self.question_rate
 
     def addresses(self) -> list[Secret]:
@@ -117,11 +204,11 @@ class Partner(Table):
         return [address for address in every if address is not None]
 
     def secrets(self) -> list[Secret]:
-        """All that its calls carry, and where they go."""
+        """The secrets that its calls carry, and their addresses."""
         return [self.secure_login, self.token, *self.addresses()]
 
     def address(self, call: Call) -> str:
-        """Where a call goes just now, as a secret in a file may have changed; empty for a call that is not used."""
+        """The current address of a call; its secret's file may have changed. Empty for a call that is not used."""
         own: Secret | None = getattr(self, call.key)
         if own is not None:
             return own.reveal()

@@ -1,4 +1,4 @@
-"""What a value may be. Each refusal says what is wrong and how to mend it, and holds no secret."""
+"""The rules for values. Each refusal names the problem and its mend, and contains no secret."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _MONEY = re.compile(r"[0-9]{1,20}(\.[0-9]{1,18})?")
 
 
 def text_of(limit: int) -> Check:
-    """Hold a value to the length that the vendor's page gives it."""
+    """Return a check that limits a value to the length in the vendor's documentation."""
 
     def check(value: str) -> None:
         if value != value.strip() or not value.isprintable():
@@ -45,7 +45,7 @@ def text_of(limit: int) -> Check:
 
 
 def check_url(value: str, sends: str = "the token") -> None:
-    """Hold an address to https, and to nothing in it but host, port and path."""
+    """Accept an https address of host, port and path alone."""
     if re.search(r"[\s\\]", value) or not value.isprintable():
         raise ValueError("has blanks, backslashes or control characters in it; write the plain address, https://...")
     try:
@@ -66,14 +66,14 @@ def check_url(value: str, sends: str = "the token") -> None:
 
 
 def check_webhook(value: str) -> None:
-    """Hold an address to https; unlike the vendor's it may have a query, as those of chat services do."""
+    """Accept an https address. Unlike the vendor's it may have a query, as addresses of chat services do."""
     if re.search(r"[\s\\#]", value) or not value.isprintable():
         raise ValueError("has blanks, backslashes, # or control characters in it; write the plain address, https://...")
     check_url(value.partition("?")[0], "what it tells")
 
 
 def check_signing_key(value: str) -> None:
-    """Hold a key to a length that cannot be guessed; `whsec_` stands before base64 (standardwebhooks.com)."""
+    """Accept a key that is too long to be guessed; `whsec_` precedes base64 (standardwebhooks.com)."""
     if value != value.strip() or not value.isprintable():
         raise ValueError("has blanks around it or control characters in it; write it exactly as it was given")
     try:
@@ -85,19 +85,19 @@ def check_signing_key(value: str) -> None:
 
 
 def check_apprise(value: str) -> None:
-    """Hold an address to the form of apprise's; whether it knows the service is seen when it is first used."""
+    """Accept an address in the form of apprise. The first notification shows whether apprise knows the service."""
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*://\S+", value) or not value.isprintable():
         raise ValueError("is no address of apprise's; write SERVICE://..., such as mailtos://user:password@example.com")
 
 
 def schedule(value: str) -> str:
-    """Hold a schedule to what cron(8) reads."""
+    """Accept a schedule that cron(8) reads."""
     fields_of(value)
     return value
 
 
 def timezone(value: str) -> str:
-    """Hold a zone to the IANA database."""
+    """Accept a zone of the IANA database."""
     zone_of(value)
     return value
 
@@ -110,7 +110,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def check_dsn(value: str) -> None:
-    """Hold a DSN to what libpq understands, without trying it."""
+    """Accept a DSN that libpq understands, without connecting."""
     if not value.strip():
         raise ValueError("is empty; leave it out to use libpq's own environment (PGHOST, PGSERVICE ...)")
     if not value.isprintable():
@@ -126,7 +126,7 @@ def passwords_in(dsn: str) -> tuple[str, ...]:
 
     try:
         parts = conninfo_to_dict(dsn)
-    except ProgrammingError:  # its words repeat pieces of the DSN
+    except ProgrammingError:  # its text repeats pieces of the DSN
         parts = None
     if parts is None:
         raise ValueError(
@@ -151,7 +151,7 @@ def secret(check: Check) -> Callable[[object], Secret]:
 
 
 def duration(value: object) -> timedelta:
-    """Read a duration. A bare number has no unit, so it is none."""
+    """Read a duration. A bare number has no unit and is refused."""
     return value if isinstance(value, timedelta) else parse_duration(toml_text(value, bare=True))
 
 
@@ -172,7 +172,7 @@ def money(value: object) -> Decimal:
 
 
 def words(value: tuple[str, ...]) -> tuple[str, ...]:
-    """Accept names of the operator's or the vendor's as they are, if there is anything of each to be seen."""
+    """Accept names of the operator or the vendor unchanged, if each has a visible character."""
     if any(map(is_blank, value)):
         raise ValueError("has a blank name in it, which would match nothing; write the name, or take it out")
     if any("\0" in word for word in value):
@@ -181,7 +181,7 @@ def words(value: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def currency(value: str) -> str:
-    """Accept a code as ISO 4217 has them: any other never meets a stake's, and its limit would limit nothing."""
+    """Accept a code of ISO 4217. Another code matches no stake, so its limit would limit nothing."""
     if is_currency(value):
         return value
     code = value.strip().upper()

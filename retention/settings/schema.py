@@ -1,4 +1,4 @@
-"""Which keys there are, and how each is spelt in the file and in the environment."""
+"""The keys of the configuration, and their spelling in the file and in the environment."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import re
 import tomllib
 from typing import TYPE_CHECKING, Any
 
-from retention.settings.model import FILE_SECRETS, Database, Policy, Settings, Target
+from retention.settings.model import FILE_SECRETS, Database, Settings, Target
 from retention.settings.partner import Partner
+from retention.settings.policy import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,14 +20,14 @@ if TYPE_CHECKING:
 
 PREFIX = "RETENTION_"
 
-# The tables whose entries are tables, named by the operator.
+# The tables whose entries are tables; the operator names them.
 SECTIONS = ("partners", "policies", "notify")
 
 KeyPath = tuple[str, ...]
 
 
 def table_at(path: KeyPath) -> type[Table] | None:
-    """Return the table that the path leads to, if its keys are ours."""
+    """Return the table at the path, if its keys are ours; else None."""
     match path:
         case ():
             return Settings
@@ -43,7 +44,7 @@ def table_at(path: KeyPath) -> type[Table] | None:
 
 
 def is_table(path: KeyPath) -> bool:
-    """Whether the path leads to a table that has places of its own, rather than to a value."""
+    """Whether the path leads to a table whose keys have places of their own, not to a value."""
     return table_at(path) is not None or path in {(section,) for section in SECTIONS}
 
 
@@ -63,7 +64,7 @@ def keys_of(table: type[Table]) -> list[str]:
 
 
 def field_at(path: KeyPath) -> tuple[KeyPath, FieldInfo]:
-    """Return the innermost key of ours on the path, with what is known of it."""
+    """Return the innermost key of ours on the path, with its field."""
     for end in range(len(path), 0, -1):
         table = table_at(path[: end - 1])
         if table and path[end - 1] in table.model_fields:
@@ -72,7 +73,7 @@ def field_at(path: KeyPath) -> tuple[KeyPath, FieldInfo]:
 
 
 def example_at(path: KeyPath) -> str | None:
-    """Return what people may write there, as TOML."""
+    """Return the key's example, as TOML."""
     _, field = field_at(path)
     return str(field.examples[0]) if field.examples else None
 
@@ -83,7 +84,7 @@ def dotted(path: Iterable[str]) -> str:
 
 
 def fold(name: str) -> str:
-    """Reduce a name to what a variable's name can say of it."""
+    """Reduce a name to the characters that a variable's name can have."""
     return re.sub(r"[-.]", "_", name).lower()
 
 
@@ -93,7 +94,7 @@ def variable(path: Iterable[str]) -> str:
 
 
 def read_variable(path: KeyPath, text: str) -> Any:
-    """Read a variable's text as its key's example is written. What cannot be read stays text, to be refused as such."""
+    """Read a variable's text with the type of its key's example. Unreadable text stays text and is refused later."""
     example = example_at(path) if field_at(path)[0] == path else None
     kind = type(_toml(example)) if example else str
     if kind is str:

@@ -1,4 +1,7 @@
-"""A value that is used and never shown."""
+"""A secret value, which may stand in a file that changes, and is never shown.
+
+A secret's file is read again when it changes, once its content stands still: half a token would halt a run.
+"""
 
 from __future__ import annotations
 
@@ -9,19 +12,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-Check = Callable[[str], None]  # raises ValueError, in words that do not hold the value
+Check = Callable[[str], None]  # raises ValueError; its text does not contain the value
 
 SETTLED_S = 0.3
-"""Seconds for which a changed file has to stay as it is before it is believed: it may be half written."""
+"""Seconds without a change before a changed file is read: it may be half written."""
 
 OLD_S = 2.0
-"""Seconds since a file's last change by the host's clock, from which on it is believed at once."""
+"""Seconds since the last change, by the host's clock, after which a changed file is read at once."""
 
 _LARGEST = 65_536
 
 
 class Version(NamedTuple):
-    """What tells one content of a file from the next. A swapped link leads to another inode."""
+    """The marks of a file's content; they differ from those of the next content. A swapped link has another inode."""
 
     modified_ns: int
     changed_ns: int
@@ -32,16 +35,15 @@ class Version(NamedTuple):
 class Secret:
     """A literal, or the content of a file that is read again whenever it has changed.
 
-    What has once been good is replaced by something good only: while the file is missing, unreadable or refused by
-    the check, the last good value goes on being used, and `problem` says why. So it is while the file is being written:
-    a change is believed once it stands. `revision` counts the values; `changed_at`, on the monotonic clock, is when the
-    file was last seen to change.
+    A valid value is only ever replaced by another valid value. While the file is missing, unreadable or refused by the
+    check, the last valid value stays in use, and `problem` names the reason. The same holds while the file is being
+    written. `revision` counts the values; `changed_at`, on the monotonic clock, is the last seen change of the file.
     """
 
     __slots__ = ("_check", "_clock", "_path", "_seen", "_value", "_version", "changed_at", "problem", "revision")
 
     def __init__(self, source: str | Path, check: Check, clock: Callable[[], float] = time.monotonic) -> None:
-        """Take a literal or read a file now; ValueError says what is wrong with it."""
+        """Take a literal, or read a file now. ValueError names the problem."""
         self._check = check
         self._clock = clock
         self._path = source if isinstance(source, Path) else None
@@ -59,7 +61,7 @@ class Secret:
             check(self._value)
 
     def reveal(self) -> str:
-        """Return the value of this moment, for one stat(2) while the file stays as it is."""
+        """Return the current value. An unchanged file costs one stat(2)."""
         if self._path:
             try:
                 self._refresh(self._path)
@@ -80,7 +82,7 @@ class Secret:
             self._take(path, version)
 
     def _note(self, version: Version | None) -> float:
-        """Keep when the file was first seen as it is now; returns that moment."""
+        """Return the moment at which this version of the file was first seen."""
         if self._seen is None or self._seen[0] != version:
             now = self._clock()
             self._seen = (version, now)
@@ -88,7 +90,7 @@ class Secret:
         return self._seen[1]
 
     def _take(self, path: Path, version: Version) -> None:
-        """Believe what the file holds; `version` is from before reading, so what is written meanwhile is seen later."""
+        """Use the file's content. `version` is older than the read, so a write meanwhile is still seen as a change."""
         value = _read(path)
         self._check(value)
         self.revision += value != self._value
@@ -97,19 +99,19 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Secret) and self.reveal() == other.reveal()
 
-    __hash__ = None  # type: ignore[assignment]  # what it equals changes with the file
+    __hash__ = None  # type: ignore[assignment]  # equality changes with the file
 
     def __repr__(self) -> str:
         return f"Secret({self._path or '...'})"
 
 
 def _age(version: Version) -> float:
-    """Seconds since the file's last change, as far as the host's clock and the file's agree."""
+    """Seconds since the file's last change, if the clocks of host and file system agree."""
     return time.time() - version.changed_ns / 1e9
 
 
 def _version(path: Path) -> Version:
-    """Look at the file. Links are followed."""
+    """Return the file's version. Links are followed."""
     try:
         status = path.stat()
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Connections to one vendor, made before there is anything to send.
+"""Connections to one vendor, made before a claim.
 
 A connection comes before its claim. aiohttp's session picks a connection only after it has the request; a TLS handshake
 of five seconds then let 50 cancels leave after a pause. This module therefore uses aiohttp's connector (DNS, happy

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from retention.engine.engine import EngineResult
     from retention.process.shutdown import DrainScope
-    from retention.settings.model import Policy
+    from retention.settings.policy import Policy
     from retention.wiring.services import Services
 
 

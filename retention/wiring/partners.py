@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from contextlib import AsyncExitStack
 
     from retention.redaction import Redactor
-    from retention.settings.model import Policy
     from retention.settings.partner import Partner as PartnerSettings
+    from retention.settings.policy import Policy
 
 
 def terms_of(partner: PartnerSettings) -> PartnerTerms:

@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from retention.notify.notifier import Notifier
     from retention.process.shutdown import DrainScope
     from retention.redaction import Redactor
-    from retention.settings.model import Policy, Settings, Target
+    from retention.settings.model import Settings, Target
+    from retention.settings.policy import Policy
 
 NOTIFY_S = 15.0
 """Time that a command may take at its end to send notifications."""

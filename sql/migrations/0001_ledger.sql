@@ -120,7 +120,8 @@ CREATE TABLE retention.cancellations (
     review                  text CHECK (review IN ('winnings', 'not_asked', 'finding')),
     -- This row alone is live for its round, or has cancelled it: no second row may be.
     holds_round             boolean NOT NULL GENERATED ALWAYS AS
-                                (state IN ('planned', 'claimed', 'retrying', 'in_doubt', 'cancelled', 'already_cancelled')
+                                (state IN ('planned', 'claimed', 'retrying', 'in_doubt', 'cancelled',
+                                           'already_cancelled')
                                  OR coalesce(resolved_as IN ('cancelled', 'already_cancelled'), false)) STORED,
     UNIQUE (run_id, partner, id),
     CONSTRAINT cancellations_state CHECK (state IN

@@ -1,17 +1,17 @@
--- The function `retention.close_rounds`: marks rounds cancelled in your tables. A sample, for the table of open_rounds.sql.
+-- The function `retention.close_rounds` marks rounds cancelled in your tables. A sample for open_rounds.sql's table.
 --
--- It is called with a batch, in the transaction that settles the ledger: both change, or neither. Only rounds that are
--- still open are touched, and exactly those that were changed are returned; one that is left out is listed for review.
+-- It is called with a batch, in the transaction that settles the ledger: both change, or neither. It changes only
+-- rounds that are still open, and returns exactly the changed ones; a round that is left out is listed for review.
 -- It may raise: the rounds of the batch are then tried in halves, and the one that raises is listed for review. Locks,
--- timeouts and deadlocks are tried again for ten minutes. Before a run sends anything it is called with empty arrays, and
+-- timeouts and deadlocks are tried again for ten minutes. Before a run sends, it is called with empty arrays, and
 -- that call is rolled back: it closes nothing then, returns nothing, and does not raise.
--- The amount is what the vendor promised to refund through your wallet, in units of the currency; it may be NULL, and so
--- may currency and transaction id. Credit nobody here.
+-- The amount is the refund that the vendor promised through your wallet, in units of the currency; it may be NULL, and
+-- so may currency and transaction id. No money is credited here.
 --
 -- SECURITY DEFINER: it runs with the rights of its owner, who needs SELECT and UPDATE on the table, so that the job's
 -- role needs none. That is why the search path is fixed, names are qualified, and only who is granted it may call it.
 -- Ids that are numbers: WHERE r.id::text = c.round_id, RETURNING r.id::text. States that are numbers: SET state = 2.
--- A function in PL/pgSQL does as well; write #variable_conflict use_column where the names of the result get in the way.
+-- A function in PL/pgSQL does as well; write #variable_conflict use_column where the result's names get in the way.
 
 CREATE OR REPLACE FUNCTION retention.close_rounds(
     p_partner         text[],

@@ -9,7 +9,7 @@
 --   states that are numbers     ... WHERE state = 0
 --   a partitioned table         CONCURRENTLY is not for the table as a whole. Create each index ON ONLY the table, then
 --                               CONCURRENTLY on every partition, and attach those: ALTER INDEX ... ATTACH PARTITION ...
---                               A claim looks into each partition's index; those without an open round cost next to nothing.
+--                               A claim looks into each partition's index; those without an open round cost little.
 
 -- A plan reads the open rounds up to an age.
 CREATE INDEX CONCURRENTLY IF NOT EXISTS game_rounds_open_by_age

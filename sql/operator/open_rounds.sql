@@ -4,7 +4,7 @@
 --
 --     CREATE TABLE casino.game_rounds (
 --         id                 bigint PRIMARY KEY,
---         account            text NOT NULL,         -- whose round it is at the vendor: [partners.NAME] of the configuration
+--         account            text NOT NULL,         -- the round's partner: [partners.NAME] of the configuration
 --         vendor_round_id    text NOT NULL,         -- the vendor's roundId
 --         vendor_user_id     text NOT NULL,         -- the userId that the vendor knows the player by
 --         market             text NOT NULL,         -- the player's jurisdiction: MT, GB ...
@@ -22,7 +22,7 @@
 --     );
 --
 -- Names and types of the view's columns are fixed, their order is not, and more columns do no harm. partner, market,
--- user_id, round_id and opened_at are never NULL. To change a type later, DROP VIEW first, and run roles.sql afterwards.
+-- user_id, round_id and opened_at are never NULL. To change a type later, DROP VIEW first, and run roles.sql after it.
 -- Where your columns are of another kind:
 --
 --   one account at the vendor   'acme'::text AS partner
@@ -52,7 +52,7 @@ SELECT
 FROM casino.game_rounds r
 WHERE r.state = 'open';
 
--- Optional: what your wallet has given back for cancelled rounds. No command reads it yet; `retention check` looks at its
+-- Optional: the refunds of your wallet for cancelled rounds. No command reads it yet; `retention check` looks at its
 -- columns.
 --
 -- CREATE OR REPLACE VIEW retention.wallet_refunds AS

@@ -1,16 +1,16 @@
--- Two roles, with what they need in this database and no more. Run it after open_rounds.sql and close_rounds.sql, and
--- again after each `retention db migrate`, as a superuser, or as a role that may create roles and owns the schema
--- `retention` and all that is in it. Running it once more changes nothing.
+-- Two roles, with the rights that they need in this database and no more. Run it after open_rounds.sql and
+-- close_rounds.sql, and again after each `retention db migrate`, as a superuser, or as a role that may create roles and
+-- owns the schema `retention` with everything in it. A second run changes nothing.
 --
 --   retention_job     does the work: `retention run`, `hold`, `pause`, `review` ...
---   retention_report  reads, and changes nothing: `retention report`, `runs`, `explain`, `plan`, `hold list`, `review list`
+--   retention_report  reads, and changes nothing: `report`, `runs`, `explain`, `plan`, `hold list`, `review list`
 --
--- Neither has a password. Give them a way in (\password retention_job, or a line of pg_hba.conf), or let a login of your
--- own have their rights: GRANT retention_job TO nightly. For other names, replace these throughout.
+-- Neither has a password. Give them a way in (\password retention_job, or a line of pg_hba.conf), or let a login of
+-- your own have their rights: GRANT retention_job TO nightly. For other names, replace these throughout.
 --
 -- Neither gets anything in `public` or on your own tables: the view and the function work with their owner's rights.
--- Nobody may delete: what the job has done stays on record. What was planned and asked can be added to, not rewritten,
--- and no row is born approved, sent, settled, resolved or released.
+-- Neither may delete: the record of the job's work stays. Plans and attempts can be added to, not rewritten, and no row
+-- is born approved, sent, settled, resolved or released.
 
 BEGIN;
 
@@ -25,7 +25,7 @@ BEGIN
 END
 $$;
 
--- What is not granted below is not theirs, whatever was granted before.
+-- All rights that are not granted below are taken back.
 REVOKE ALL ON SCHEMA retention FROM retention_job, retention_report;
 REVOKE ALL ON ALL TABLES IN SCHEMA retention FROM retention_job, retention_report;
 REVOKE ALL ON ALL ROUTINES IN SCHEMA retention FROM retention_job, retention_report;
@@ -34,7 +34,8 @@ REVOKE ALL ON ALL ROUTINES IN SCHEMA retention FROM retention_job, retention_rep
 GRANT USAGE ON SCHEMA retention TO retention_job;
 GRANT SELECT ON retention.schema_migrations TO retention_job;
 GRANT SELECT ON retention.open_rounds TO retention_job;
-GRANT EXECUTE ON FUNCTION retention.close_rounds(text[], text[], timestamptz[], text[], numeric[], text[]) TO retention_job;
+GRANT EXECUTE ON FUNCTION retention.close_rounds(text[], text[], timestamptz[], text[], numeric[], text[])
+    TO retention_job;
 GRANT EXECUTE ON FUNCTION retention.refuse_closing(text) TO retention_job;
 
 GRANT SELECT ON retention.runs TO retention_job;
@@ -42,8 +43,8 @@ GRANT INSERT (run_id, policy, trigger, mode, scheduled_for, as_of, requested_by,
               started_at, finished_at, deadline_at, ended_by, unwritten_plan)
     ON retention.runs TO retention_job;
 GRANT UPDATE (status, halt_reason, overrides, started_at, finished_at, heartbeat_until, deadline_at, halted_partners,
-              recent_replies, recent_replies_tried_before, refused_closings, paused, paused_partners, notified, ended_by,
-              unwritten_plan, progressed_at, stalled_at)
+              recent_replies, recent_replies_tried_before, refused_closings, paused, paused_partners, notified,
+              ended_by, unwritten_plan, progressed_at, stalled_at)
     ON retention.runs TO retention_job;
 
 GRANT SELECT ON retention.cancellations TO retention_job;
@@ -84,12 +85,12 @@ GRANT UPDATE (tries, due_at, delivered_at, last_error) ON retention.deliveries T
 
 -- Those who report.
 GRANT USAGE ON SCHEMA retention TO retention_report;
-GRANT SELECT ON retention.schema_migrations, retention.runs, retention.cancellations, retention.attempts, retention.holds,
-    retention.pauses, retention.partner_state TO retention_report;
--- Which rounds are open: `plan` and `explain` tell of them. Leave it out where those who report are not to see that.
+GRANT SELECT ON retention.schema_migrations, retention.runs, retention.cancellations, retention.attempts,
+    retention.holds, retention.pauses, retention.partner_state TO retention_report;
+-- The open rounds: `plan` and `explain` tell of them. Leave it out where those who report are not to see that.
 GRANT SELECT ON retention.open_rounds TO retention_report;
 
--- What the wallet has given back, where there is such a view.
+-- The wallet's refunds, where there is such a view.
 DO $$
 BEGIN
     IF to_regclass('retention.wallet_refunds') IS NOT NULL THEN

@@ -30,7 +30,7 @@ def test_a_benchmark_prints_what_it_measured() -> None:
 
 @pytest.mark.parametrize("part", ["throughput", "rivals", "replicas", "rate", "growth", "start", "idle"])
 def test_each_part_tells_what_it_measures(part: str) -> None:
-    """Every part that CONTRIBUTING.md speaks of is there, and says in its help what may be chosen."""
+    """Every part that tests/bench/README.md names is there, and says in its help what may be chosen."""
     done = bench(part, "--help")
     assert (0, "") == (done.returncode, done.stderr)
     assert "options:" in done.stdout

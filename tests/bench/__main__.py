@@ -32,7 +32,7 @@ def main() -> None:
     parts = parser.add_subparsers(metavar="PART", required=True, dest="part")
     for name, module in PARTS.items():
         module.options(parts.add_parser(name, help=_first_line(module.__doc__), description=module.__doc__))
-    parts.add_parser("all", help="every part, as the README quotes them; takes hours")
+    parts.add_parser("all", help="every part, as tests/bench/README.md has them; takes hours")
     asked = parser.parse_args()
     for name in PARTS if asked.part == "all" else [asked.part]:
         one = argparse.ArgumentParser()

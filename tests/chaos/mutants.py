@@ -34,16 +34,20 @@ CORE = TESTS.parent / "retention" / "core"
 EXPLAINED = Path(__file__).with_name("MUTANTS.md")
 
 FILES = (
-    *("outcome", "wire", "rails", "pacing", "backoff", "holds", "plan", "selection", "summary", "discrepancies"),
-    *("due", "cron", "notice", "letter", "overlap", "text", "codes", "model"),
+    *("transitions", "outcomes", "decision", "wire", "pacing", "backoff", "reply_rules"),
+    *("rails", "holds", "plan", "eligibility", "overlap", "summary", "discrepancies"),
+    *("cron", "due", "missed", "events", "message", "signature", "text", "model"),
 )
 KNOWN_BY = {
-    "codes": ["test_outcome.py"],
     "cron": ["test_cron_fields.py", "test_cron.py"],
-    "holds": ["test_selection.py"],
-    "letter": ["test_notification_message.py"],
-    "model": ["test_outcome.py", "test_wire.py", "test_selection.py"],
-    "plan": ["test_plan.py", "test_selection.py"],
+    "events": ["test_notification_events.py"],
+    "holds": ["test_eligibility.py"],
+    "message": ["test_notification_message.py"],
+    "missed": ["test_missed_reason.py"],
+    "model": ["test_transitions.py", "test_wire.py", "test_eligibility.py"],
+    "plan": ["test_plan.py", "test_eligibility.py"],
+    "reply_rules": ["test_outcomes.py", "test_transitions.py"],
+    "signature": ["test_webhook_signature.py"],
     "text": ["test_text.py", "test_notification_message.py"],
 }
 """The unit tests that know a file, where they are not all named after it."""
@@ -76,15 +80,26 @@ class _Swap(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         exec(compile(self._mutant.code, self._mutant.module, "exec"), module.__dict__)
 
 
+def only(folder: Path, name: str) -> Path:
+    """Find the file with that name, in whichever package it is: a name stands once."""
+    (path,) = folder.rglob(name)
+    return path
+
+
+def module_of(path: Path) -> str:
+    """The dotted name of a file's module."""
+    return ".".join(path.relative_to(CORE.parents[1]).with_suffix("").parts)
+
+
 def mutants(name: str) -> Iterator[Mutant]:
     """Make every mutant of a file of the core."""
-    path = CORE / f"{name}.py"
+    path = only(CORE, f"{name}.py")
     text = path.read_text("utf-8")
     tree, changes, *_ = create_mutations(str(path), text)
     for change in changes:
         code = getattr(deep_replace(tree, change.original_node, change.mutated_node), "code")  # noqa: B009 - a Module
         if code != text:
-            yield Mutant(f"retention.core.{name}", code, _shown(text, code))
+            yield Mutant(module_of(path), code, _shown(text, code))
 
 
 def _shown(before: str, after: str) -> str:
@@ -119,8 +134,9 @@ def _be(mutant: Mutant, tests: Sequence[str]) -> None:
 
 def tried(name: str, explained: str) -> tuple[int, int, int, int]:
     """Try every mutant of a file: how many there are, were killed, live and are explained, and live and are not."""
-    tests = [str(TESTS / "unit" / test) for test in KNOWN_BY.get(name, [f"test_{name}.py"])]
-    as_it_is = Mutant(f"retention.core.{name}", (CORE / f"{name}.py").read_text("utf-8"), "")
+    tests = [str(only(TESTS / "unit", test)) for test in KNOWN_BY.get(name, [f"test_{name}.py"])]
+    path = only(CORE, f"{name}.py")
+    as_it_is = Mutant(module_of(path), path.read_text("utf-8"), "")
     if not survives(as_it_is, tests):
         sys.exit(f"{name}: its tests fail as it is: {' '.join(tests)}")
     made, known, unknown = 0, 0, 0

@@ -163,6 +163,11 @@ HARMLESS: dict[str, Any] = {
     "trigger": "schedule",
     "status": "planned",
     "as_state": "rejected",
+    "skip_details": "{}",
+    **dict.fromkeys(
+        ("detail", "dry_run_detail", "unasked", "not_returned", "not_open", "no_target", "cut_short", "earlier"),
+        "words",
+    ),
 }
 """A value for each name that our statements know."""
 

@@ -1,7 +1,8 @@
 """How many rounds each kind of request may claim, so that its requests can leave soon.
 
 Probes and cancels share the partner's `concurrency`. Each kind gets half when both want more, and a kind that needs
-less leaves the rest to the other.
+less leaves the rest to the other. A claim is made for an idle place only, so that a slow vendor does not collect claims
+that grow old.
 """
 
 from __future__ import annotations

@@ -2,6 +2,10 @@
 
 retention.core.sending.decision looks a key up and adds the figures. The tests prove properties of this table, and
 `python tests/support/states.py` draws the diagram in sql/README.md from it. Contract sections 5 and 5.1.
+
+While a rejected round waits for its one probe, its own row stays live as `in_doubt` with the refusal recorded. A
+crash loses neither the refusal nor the probe. A refusal after an unclear request stays a doubt where probes are not
+allowed, because the earlier request may be the reason for the refusal.
 """
 
 from __future__ import annotations
@@ -88,8 +92,8 @@ class Step(NamedTuple):
 class Transition(NamedTuple):
     """A row's step for one key.
 
-    `uncounted`: the request uses no attempt. `failed` is what the failure-ratio rail counts, None for no reply to a
-    cancel request. `tells_refund`: the reply to a cancel request says that the round is cancelled.
+    `uncounted`: the request uses no attempt. The failure-ratio rail counts `failed`, None for no reply to a cancel
+    request. `tells_refund`: the reply to a cancel request says that the round is cancelled.
     """
 
     state: State

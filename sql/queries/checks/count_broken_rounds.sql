@@ -1,4 +1,6 @@
--- The rows that a policy's plan leaves out for what is wrong with them: how many, and the first of them, by partner.
+-- Purpose: Counts the rows of the operator's view that a policy's plan leaves out as broken.
+-- Locks: none.
+-- Returns: a row per code and partner, with the first of its rounds.
 SELECT
     s.broken, s.partner, count(*) AS rounds,
     (array_agg(left(s.round_id, %(longest)s) ORDER BY s.round_id))[1:%(shown)s] AS first_rounds

@@ -1,9 +1,12 @@
--- The operator's function: every one of that name, with what it takes and what the rows are that it returns.
+-- Purpose: Describes each function of the operator's that is named close_rounds.
+-- Locks: none.
+-- Returns: a row per function, with the types that it takes and returns.
 SELECT
     oidvectortypes(p.proargtypes) AS arguments, p.prokind = 'f' AND p.proretset AS returns_rows,
     CASE
         WHEN p.proallargtypes IS NOT NULL THEN ARRAY(
-            SELECT format_type(o.type, NULL) FROM unnest(p.proallargtypes, p.proargmodes) WITH ORDINALITY AS o (type, mode, nth)
+            SELECT format_type(o.type, NULL)
+            FROM unnest(p.proallargtypes, p.proargmodes) WITH ORDINALITY AS o (type, mode, nth)
             WHERE o.mode IN ('o', 'b', 't') ORDER BY o.nth)
         WHEN r.typrelid <> 0 THEN ARRAY(
             SELECT format_type(a.atttypid, NULL) FROM pg_catalog.pg_attribute a

@@ -1,15 +1,20 @@
--- What has to be known before our schema can be looked at, and who asks.
+-- Purpose: Describes the server and this role, before our schema can be looked at.
+-- Locks: none.
+-- Returns: one row.
 SELECT
     current_setting('server_version_num')::integer AS number, current_setting('server_version') AS version,
     current_setting('server_encoding') AS encoding,
     quote_ident(current_user) AS role,
     EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'retention') AS has_schema,
     (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) AS superuser,
-    EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'retention' AND pg_has_role(nspowner, 'USAGE')) AS owner,
+    EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'retention' AND pg_has_role(nspowner, 'USAGE'))
+        AS owner,
     EXISTS (
         SELECT FROM pg_catalog.pg_class r JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace
-        WHERE n.nspname = 'retention' AND r.relkind IN ('r', 'p') AND has_table_privilege(r.oid, 'DELETE')) AS may_delete,
+        WHERE n.nspname = 'retention' AND r.relkind IN ('r', 'p') AND has_table_privilege(r.oid, 'DELETE'))
+        AS may_delete,
     -- Roles are the whole server's; in this database it may have nothing.
     EXISTS (
         SELECT FROM pg_catalog.pg_roles j, pg_catalog.pg_namespace n
-        WHERE j.rolname = 'retention_job' AND n.nspname = 'retention' AND has_schema_privilege(j.oid, n.oid, 'USAGE')) AS has_job
+        WHERE j.rolname = 'retention_job' AND n.nspname = 'retention' AND has_schema_privilege(j.oid, n.oid, 'USAGE'))
+        AS has_job

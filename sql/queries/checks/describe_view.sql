@@ -1,4 +1,6 @@
--- A view of the operator's, column by column. A domain counts as the type that it is made from.
+-- Purpose: Describes a view of the operator's. A domain counts as its base type.
+-- Locks: none.
+-- Returns: a row per column.
 SELECT
     r.relkind::text AS kind, has_table_privilege(r.oid, 'SELECT') AS readable, a.attname::text AS name,
     format_type(coalesce(nullif(t.typbasetype, 0), t.oid), NULL) AS type

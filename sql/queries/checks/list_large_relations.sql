@@ -1,4 +1,6 @@
--- Which of the operator's relations are large, in rows as last estimated. Partitions add up to their table.
+-- Purpose: Lists the operator's large relations, in rows as last estimated. Partitions add up to their table.
+-- Locks: none.
+-- Returns: a row per relation.
 SELECT quote_ident(rn.nspname) || '.' || quote_ident(root.relname) AS relation, sum(e.rows)::bigint AS rows
 FROM unnest(%(schemas)s::text[], %(names)s::text[]) AS s (nspname, relname)
 JOIN pg_catalog.pg_namespace n ON n.nspname = s.nspname

@@ -1,8 +1,12 @@
--- Which of the wanted privileges this role lacks, on what is there. A column that is not named stands for all of them.
+-- Purpose: Lists which of the wanted privileges this role lacks on the objects that exist.
+-- Locks: none.
+-- Returns: a row per object and privilege; `columns` NULL means all columns.
 SELECT 'USAGE' AS privilege, 'SCHEMA retention' AS object, NULL::text[] AS columns
 FROM pg_catalog.pg_namespace WHERE nspname = 'retention' AND NOT has_schema_privilege(oid, 'USAGE')
 UNION ALL
-SELECT w.privilege, 'retention.' || quote_ident(r.relname), array_agg(w.attname ORDER BY w.nth) FILTER (WHERE w.attname IS NOT NULL)
+SELECT
+    w.privilege, 'retention.' || quote_ident(r.relname),
+    array_agg(w.attname ORDER BY w.nth) FILTER (WHERE w.attname IS NOT NULL)
 FROM unnest(%(privileges)s::text[], %(relations)s::text[], %(columns)s::text[])
     WITH ORDINALITY AS w (privilege, relname, attname, nth)
 JOIN pg_catalog.pg_namespace n ON n.nspname = 'retention'

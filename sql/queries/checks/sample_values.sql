@@ -1,4 +1,6 @@
--- Identifiers and amounts as the operator's view and the ledger have them, and where: a sample, not all of them.
+-- Purpose: Samples identifiers and amounts of the operator's view and of the ledger.
+-- Locks: none.
+-- Returns: a row per relation, column and value.
 SELECT DISTINCT 'retention.open_rounds' AS relation, v.name, v.value
 FROM (
     SELECT round_id, user_id, game_id, bet_transaction_id, stake FROM retention.open_rounds LIMIT %(limit)s

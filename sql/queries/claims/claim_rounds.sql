@@ -1,12 +1,22 @@
--- The next rounds to cancel: those that the vendor has just called in progress, where it is asked first; else the plan in
--- its order and what is due again, by turns, so that neither keeps the other waiting. Each is looked up once more in the
--- operator's view; those that are not to be called any more are settled here, the others get an attempt, a lease and a
--- slot. What it returns is committed.
-WITH durable AS MATERIALIZED (
+-- Purpose: Claims the next rounds to cancel, each with an attempt, a lease and a send slot. With `ask_first` these are
+--     the rounds of `ids`, which the vendor has just called in progress. Else the plan in its order and due retries
+--     take turns, so that neither keeps the other waiting.
+-- Locks: the claimed rows, those of others are skipped; the partner's slots, until the commit.
+-- Returns: a row per claim, per skipped round, per round without a slot; a row without an id where the gate is closed.
+WITH
+
+-- An attempt must survive a crash once its request has left.
+durable AS MATERIALIZED (
     -- include session/raise_durability.sql
-), gate AS (
+),
+
+-- One row while requests may be sent at all.
+allowed AS (
     -- include shared/gate.sql
-), kept AS (
+),
+
+-- Places of the batch that are kept for due retries: half of them at most.
+retry_places AS (
     SELECT count(*) AS places
     FROM (
         SELECT FROM retention.cancellations c
@@ -16,72 +26,95 @@ WITH durable AS MATERIALIZED (
           AND (c.state = 'retrying' OR (c.state = 'in_doubt' AND NOT %(status_probe)s))
         LIMIT (%(batch)s + %(due_first)s::boolean::integer) / 2
     ) waiting
-), fresh AS (
-    SELECT next.*, (SELECT as_of FROM gate) AS as_of
+),
+
+-- The next planned rounds beyond the cursor `after`.
+next_planned AS (
+    SELECT next.*, (SELECT as_of FROM allowed) AS as_of
     FROM (
         SELECT c.id, c.partner, c.market, c.game_id, c.user_id, c.round_id, c.opened_at, c.may_have_taken_effect
         FROM retention.cancellations c
-        WHERE EXISTS (SELECT FROM gate) AND %(ids)s::bigint[] IS NULL
+        WHERE EXISTS (SELECT FROM allowed) AND %(ids)s::bigint[] IS NULL
           AND c.run_id = %(run_id)s AND c.partner = %(partner)s AND c.id > %(after)s AND c.state = 'planned'
           AND NOT (c.tried_before AND %(leave_tried)s)
-          AND (NOT %(ask_first)s OR c.in_progress_at > statement_timestamp() - make_interval(secs => %(told_within)s))
-          -- What was told in the future, a wrong clock has written.
-          AND (NOT %(ask_first)s OR c.in_progress_at < statement_timestamp() + interval '2 seconds')
+          AND (NOT %(ask_first)s OR (
+              -- include shared/in_progress_lately.sql
+          ))
         ORDER BY c.id LIMIT %(batch)s
         FOR UPDATE OF c SKIP LOCKED
     ) next
-    -- No more are locked than are taken. The planner cannot foresee this limit, and needs the one above: it would
-    -- expect a tenth of the plan, and read the whole table for that.
-    LIMIT %(batch)s - (SELECT places FROM kept)
-), due AS (
+    -- Locks no more rows than it takes. The planner cannot foresee this limit, and needs the one above: else it expects
+    -- a tenth of the plan, and reads the whole table for that.
+    LIMIT %(batch)s - (SELECT places FROM retry_places)
+),
+
+-- Rounds to send for again.
+due_retries AS (
     SELECT next.*
     FROM (
-        SELECT c.id, c.partner, c.market, c.game_id, c.user_id, c.round_id, c.opened_at, c.may_have_taken_effect, r.as_of
+        SELECT
+            c.id, c.partner, c.market, c.game_id, c.user_id, c.round_id, c.opened_at, c.may_have_taken_effect, r.as_of
         FROM retention.cancellations c JOIN retention.runs r ON r.run_id = c.run_id
-        WHERE EXISTS (SELECT FROM gate) AND NOT %(ask_first)s
+        WHERE EXISTS (SELECT FROM allowed) AND NOT %(ask_first)s
           AND
               -- include shared/due_follow_up.sql
           AND (c.state = 'retrying' OR (c.state = 'in_doubt' AND NOT %(status_probe)s))
         ORDER BY c.due_at LIMIT %(batch)s
         FOR UPDATE OF c SKIP LOCKED
     ) next
-    LIMIT %(batch)s - (SELECT count(*) FROM fresh)
-), told AS (
+    LIMIT %(batch)s - (SELECT count(*) FROM next_planned)
+),
+
+-- The rounds of `ids`, as far as the vendor's answer is still young.
+asked AS (
     SELECT c.id, c.partner, c.market, c.game_id, c.user_id, c.round_id, c.opened_at, c.may_have_taken_effect, r.as_of
     FROM retention.cancellations c JOIN retention.runs r ON r.run_id = c.run_id
-    WHERE EXISTS (SELECT FROM gate) AND c.id = ANY (%(ids)s::bigint[])
+    WHERE EXISTS (SELECT FROM allowed) AND c.id = ANY (%(ids)s::bigint[])
       AND c.partner = %(partner)s AND coalesce(c.adopted_by_run, c.run_id) = %(run_id)s
       AND c.state IN ('planned', 'retrying')
-      AND c.in_progress_at < statement_timestamp() + interval '2 seconds'
-      AND c.in_progress_at > statement_timestamp() - make_interval(secs => %(told_within)s)
+      AND
+          -- include shared/in_progress_lately.sql
     ORDER BY c.id
     FOR UPDATE OF c SKIP LOCKED
-), candidates AS (
-    SELECT * FROM due UNION ALL SELECT * FROM fresh UNION ALL SELECT * FROM told
-), looked AS MATERIALIZED (
+),
+
+-- All rounds of this claim.
+candidates AS (
+    SELECT * FROM due_retries UNION ALL SELECT * FROM next_planned UNION ALL SELECT * FROM asked
+),
+
+-- The operator's view and the holds are looked at once more.
+rechecked AS MATERIALIZED (
     -- include shared/rechecked_candidates.sql
-), ready AS (
+),
+
+-- The rounds that may be called, numbered by turns: planned, due, planned, due.
+to_send AS (
     SELECT id, row_number() OVER (ORDER BY turn, again <> %(due_first)s::boolean, id) AS nth
     FROM (
         SELECT l.id, d.id IS NOT NULL AS again, row_number() OVER (PARTITION BY d.id IS NOT NULL ORDER BY l.id) AS turn
-        FROM looked l LEFT JOIN due d ON d.id = l.id
+        FROM rechecked l LEFT JOIN due_retries d ON d.id = l.id
         WHERE l.why IS NULL
     ) r
-), wanted AS (
-    SELECT count(*) AS rounds FROM ready
 ),
+
+-- How many slots they need.
+wanted AS (
+    SELECT count(*) AS rounds FROM to_send
+),
+
 -- include shared/slot_reservation.sql
-, claimed AS (
+,
+
+-- A lease reaches beyond the claim's slot.
+claimed AS (
     UPDATE retention.cancellations c
-    SET state = 'claimed', attempt_uuid = gen_random_uuid(), attempts = c.attempts + 1, attempts_this_run = c.attempts_this_run + 1, due_at = NULL,
-        lease_until = v.first_slot + make_interval(secs => (ready.nth - 1) * v.step + %(lease)s)
-    FROM ready, reserved v
-    WHERE c.id = ready.id AND ready.nth <= v.slots
-    RETURNING c.*, ready.nth
-), intent AS (
-    INSERT INTO retention.attempts (uuid, cancellation_id, run_id, kind, replica, claimed_at)
-    SELECT attempt_uuid, id, %(run_id)s, 'cancel', %(replica)s, clock_timestamp() FROM claimed
-), skipped AS (
-    -- include shared/skipped_rounds.sql
-)
+    SET state = 'claimed', attempt_uuid = gen_random_uuid(), due_at = NULL,
+        attempts = c.attempts + 1, attempts_this_run = c.attempts_this_run + 1,
+        lease_until = v.first_slot + make_interval(secs => (t.nth - 1) * v.step + %(lease)s)
+    FROM to_send t, reserved v
+    WHERE c.id = t.id AND t.nth <= v.slots
+    RETURNING c.*, t.nth
+),
+
 -- include shared/claimed_rows.sql

@@ -1,33 +1,52 @@
--- Turns expired claims into doubts: their requests may have been sent. A question changes nothing, so a round that was only
--- asked about is where it was before. First claims are searched between two ids (`above` exclusive, NULL = unbounded);
--- follow-up claims everywhere. The attempts of `but` are in the asking process's own hands. `now` is the time past a jump of
--- the database's clock (NULL = unknown): a jump expires no claim.
-WITH straight AS (
+-- Purpose: Turns expired claims into doubts: their requests may have been sent. An expired probe returns its round to
+--     the state before, since a probe changes nothing. First claims are searched between two ids (`above` exclusive,
+--     `up_to` NULL: unbounded); follow-up claims everywhere. `but` lists attempts that the asking process still holds.
+--     `now` is the time past a jump of the database's clock (NULL: unknown), since a jump must not expire a claim.
+-- Locks: the expired rows, those of others are skipped.
+-- Returns: a row per expired claim, with its new state.
+WITH
+
+-- The first claim of a planned round.
+first_claims AS (
     SELECT c.id, c.attempt_uuid, c.may_have_taken_effect, c.refusal_pending_probe
     FROM retention.cancellations c
     WHERE c.partner = %(partner)s AND c.run_id = ANY (%(run_ids)s::uuid[])
       AND c.id > %(above)s AND (%(up_to)s::bigint IS NULL OR c.id <= %(up_to)s)
-      AND c.state = 'claimed' AND c.lease_until < least(statement_timestamp(), %(now)s::timestamptz) AND NOT c.needs_follow_up
-      AND c.attempt_uuid <> ALL (%(but)s::uuid[])
+      AND c.state = 'claimed' AND c.lease_until < least(statement_timestamp(), %(now)s::timestamptz)
+      AND NOT c.needs_follow_up AND c.attempt_uuid <> ALL (%(but)s::uuid[])
     FOR UPDATE OF c SKIP LOCKED
-), astray AS (
+),
+
+-- Retries, and probes of doubts.
+follow_up_claims AS (
     SELECT c.id, c.attempt_uuid, c.may_have_taken_effect, c.refusal_pending_probe
     FROM retention.cancellations c
     WHERE c.partner = %(partner)s AND c.needs_follow_up AND c.state = 'claimed'
       AND c.lease_until < least(statement_timestamp(), %(now)s::timestamptz)
       AND c.attempt_uuid <> ALL (%(but)s::uuid[])
     FOR UPDATE OF c SKIP LOCKED
-), expired AS (
-    SELECT e.id, e.attempt_uuid, a.kind, a.kind = 'cancel' OR e.may_have_taken_effect OR e.refusal_pending_probe AS is_doubt
-    FROM (SELECT * FROM straight UNION ALL SELECT * FROM astray) e JOIN retention.attempts a ON a.uuid = e.attempt_uuid
-), lost AS (
+),
+
+-- A lost cancel request is a doubt; a lost probe only where its round was in doubt before.
+expired AS (
+    SELECT
+        e.id, e.attempt_uuid, a.kind,
+        a.kind = 'cancel' OR e.may_have_taken_effect OR e.refusal_pending_probe AS is_doubt
+    FROM (SELECT * FROM first_claims UNION ALL SELECT * FROM follow_up_claims) e
+    JOIN retention.attempts a ON a.uuid = e.attempt_uuid
+),
+
+-- Their attempts have no reply on record.
+attempts_lost AS (
     UPDATE retention.attempts a
-    SET outcome = 'in_doubt', detail = 'the process that claimed it never recorded a reply'
+    SET outcome = 'in_doubt', detail = %(detail)s
     FROM expired e WHERE a.uuid = e.attempt_uuid AND a.outcome IS NULL
 )
+
 UPDATE retention.cancellations c
 SET state = CASE WHEN e.is_doubt THEN 'in_doubt' WHEN c.needs_follow_up THEN 'retrying' ELSE 'planned' END,
-    lease_until = NULL, needs_follow_up = c.needs_follow_up OR e.is_doubt, may_have_taken_effect = c.may_have_taken_effect OR e.kind = 'cancel',
+    lease_until = NULL, needs_follow_up = c.needs_follow_up OR e.is_doubt,
+    may_have_taken_effect = c.may_have_taken_effect OR e.kind = 'cancel',
     in_progress_at = CASE WHEN NOT e.is_doubt THEN c.in_progress_at END,
     due_at = CASE
         WHEN NOT e.is_doubt THEN CASE WHEN c.needs_follow_up THEN statement_timestamp() END

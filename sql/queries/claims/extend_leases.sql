@@ -1,4 +1,7 @@
--- Claims whose replies have come and cannot be written yet: whoever finds their lease expired would ask or call again.
+-- Purpose: Extends leases of claims whose replies have come and cannot be written yet. Else another process would
+--     expire them, and send or probe again.
+-- Locks: the claimed rows; rows that are being settled are skipped, since no process expires a locked row.
+-- Returns: nothing.
 UPDATE retention.cancellations c
 SET lease_until = statement_timestamp() + make_interval(secs => %(kept)s)
 FROM (
@@ -6,7 +9,6 @@ FROM (
     FROM unnest(%(ids)s::bigint[], %(uuids)s::uuid[]) AS ours (id, uuid)
     JOIN retention.cancellations k ON k.id = ours.id AND k.attempt_uuid = ours.uuid
     WHERE k.state = 'claimed' AND k.lease_until < statement_timestamp() + make_interval(secs => %(kept)s / 2)
-    -- Those that are being written just now are locked, and nobody takes them.
     FOR UPDATE OF k SKIP LOCKED
 ) kept
 WHERE c.id = kept.id

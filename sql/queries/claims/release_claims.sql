@@ -1,40 +1,56 @@
--- Claims that are handed back unsent. Their attempts stay on record as released, and do not count.
-WITH back AS (
+-- Purpose: Releases claims whose requests have not left. Their attempts stay on record as released, and do not count.
+-- Locks: the claimed rows and their attempts.
+-- Returns: nothing; the count of changed attempts tells how many claims were still held.
+WITH
+
+-- Claims that still hold their rows: each row returns to the state before its claim.
+released AS (
     UPDATE retention.cancellations c
-    SET state = CASE WHEN c.may_have_taken_effect OR c.refusal_pending_probe THEN 'in_doubt' WHEN c.needs_follow_up THEN 'retrying' ELSE 'planned' END,
-        due_at = CASE WHEN c.needs_follow_up OR c.may_have_taken_effect OR c.refusal_pending_probe THEN statement_timestamp() END,
-        -- A round that was planned is may_have_taken_effect where a lost claim of another process was recorded again meanwhile.
+    SET state = CASE WHEN c.may_have_taken_effect OR c.refusal_pending_probe THEN 'in_doubt'
+                     WHEN c.needs_follow_up THEN 'retrying' ELSE 'planned' END,
+        due_at = CASE WHEN c.needs_follow_up OR c.may_have_taken_effect OR c.refusal_pending_probe
+                      THEN statement_timestamp() END,
+        -- A planned row is in doubt if another process's lost claim was recorded again meanwhile.
         needs_follow_up = c.needs_follow_up OR c.may_have_taken_effect OR c.refusal_pending_probe,
-        -- A doubt is asked about anew.
+        -- A doubt is probed anew.
         in_progress_at = CASE WHEN NOT (c.may_have_taken_effect OR c.refusal_pending_probe) THEN c.in_progress_at END,
         lease_until = NULL, attempt_uuid = NULL,
-        attempts = c.attempts - (a.kind = 'cancel')::integer, attempts_this_run = c.attempts_this_run - (a.kind = 'cancel')::integer,
+        attempts = c.attempts - (a.kind = 'cancel')::integer,
+        attempts_this_run = c.attempts_this_run - (a.kind = 'cancel')::integer,
         probes_this_run = c.probes_this_run - (a.kind = 'status')::integer
     FROM retention.attempts a
     WHERE a.uuid = ANY (%(uuids)s::uuid[]) AND c.id = a.cancellation_id
       AND c.state = 'claimed' AND c.attempt_uuid = a.uuid
     RETURNING a.uuid
-), stray AS (
-    -- An attempt whose row is another's: it was recorded again after a lost commit, and did not leave either.
+),
+
+-- Attempts whose rows another claim holds. They were recorded again after a lost commit, and were not sent either.
+stray AS (
     UPDATE retention.attempts a SET outcome = 'released'
     WHERE a.uuid = ANY (%(uuids)s::uuid[]) AND a.outcome IS NULL AND NOT EXISTS (
         SELECT FROM retention.cancellations c
         WHERE c.id = a.cancellation_id AND c.attempt_uuid = a.uuid AND c.state = 'claimed')
     RETURNING a.cancellation_id, a.kind
-), uncounted AS (
+),
+
+-- Their rows count them no longer. A settled row keeps one count: some request or probe has settled it, though its own
+-- count may be lost.
+uncounted AS (
     UPDATE retention.cancellations c
-    -- A settled row keeps one count: some request or question has settled it, though its own count may be lost.
     SET attempts = greatest(c.attempts - s.cancels, (
             c.state IN ('cancelled', 'rejected')
             OR (c.state IN ('already_cancelled', 'already_completed') AND c.probes_this_run = 0))::integer),
         attempts_this_run = greatest(c.attempts_this_run - s.cancels, 0),
         probes_this_run = CASE WHEN c.state IN ('planned', 'claimed', 'retrying', 'in_doubt')
-                      THEN greatest(c.probes_this_run - s.questions, 0) ELSE c.probes_this_run END
-    FROM (SELECT cancellation_id, (count(*) FILTER (WHERE kind = 'cancel'))::integer AS cancels,
-                 (count(*) FILTER (WHERE kind = 'status'))::integer AS questions
-          FROM stray GROUP BY cancellation_id) s
-    -- A row is changed once by a statement.
+                               THEN greatest(c.probes_this_run - s.probes, 0) ELSE c.probes_this_run END
+    FROM (
+        SELECT cancellation_id, (count(*) FILTER (WHERE kind = 'cancel'))::integer AS cancels,
+               (count(*) FILTER (WHERE kind = 'status'))::integer AS probes
+        FROM stray GROUP BY cancellation_id
+    ) s
+    -- One statement changes a row once.
     WHERE c.id = s.cancellation_id AND NOT EXISTS (
         SELECT FROM retention.attempts a WHERE a.uuid = ANY (%(uuids)s::uuid[]) AND a.uuid = c.attempt_uuid)
 )
-UPDATE retention.attempts a SET outcome = 'released' FROM back WHERE a.uuid = back.uuid
+
+UPDATE retention.attempts a SET outcome = 'released' FROM released r WHERE a.uuid = r.uuid

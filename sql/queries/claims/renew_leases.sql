@@ -1,5 +1,7 @@
--- After a jump of the database's clock: this process's claims get leases as if they were made now. Nobody else, not even a
--- process that has just come and saw no jump, takes them for expired, nor waits for one that lies far ahead.
+-- Purpose: After a jump of the database's clock, gives this process's claims leases as if they were made now. Then no
+--     process expires them, even one that has just come and saw no jump, nor waits for a lease that lies far ahead.
+-- Locks: the process's claimed rows.
+-- Returns: nothing; the count of changed rows.
 UPDATE retention.cancellations c
 SET lease_until = statement_timestamp() + make_interval(secs => %(lease)s)
 FROM retention.attempts a

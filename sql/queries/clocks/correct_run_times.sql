@@ -1,24 +1,41 @@
--- Times that keep a run waiting and that no clock that can be believed has written, and pauses that are longer than the
--- configuration allows. A slot is put one step ahead: that keeps the rate.
-WITH terms AS (
-    SELECT * FROM unnest(%(partners)s::text[], %(rates)s::float8[], %(question_rates)s::float8[], %(max_pauses)s::float8[])
+-- Purpose: Takes back times that keep a run waiting: times that no trusted clock has written, and vendor's pauses
+--     longer than the configuration allows. A slot is put one step ahead, which keeps the rate.
+-- Locks: the corrected rows, those of others are skipped.
+-- Returns: a row per corrected time.
+WITH
+
+-- The configuration of the run's partners.
+terms AS (
+    SELECT *
+    FROM unnest(%(partners)s::text[], %(rates)s::float8[], %(question_rates)s::float8[], %(max_pauses)s::float8[])
         AS t (partner, rate, question_rate, max_pause)
-), paced AS (
+),
+
+-- The distance between two slots of each.
+paced AS (
     SELECT
-        s.partner, s.kind, s.next_slot, s.paused_until, s.rate_at, t.max_pause,
+        s.partner, s.kind, t.max_pause,
         make_interval(secs => least(86400, 1 / (%(spacing)s * coalesce(
             s.rate, CASE s.kind WHEN 'cancel' THEN t.rate ELSE t.question_rate END)))) AS step
     FROM retention.partner_state s JOIN terms t ON t.partner = s.partner
-), wrong AS (
+),
+
+-- Slots, pauses and rate times that lie too far ahead.
+wrong AS (
     SELECT
         s.partner, s.kind, p.step,
-        CASE WHEN s.next_slot > statement_timestamp() + make_interval(secs => %(limit)s::float8 + %(horizon)s::float8) + 2 * p.step
+        CASE WHEN s.next_slot
+                  > statement_timestamp() + make_interval(secs => %(limit)s::float8 + %(horizon)s::float8) + 2 * p.step
              THEN s.next_slot END AS slot,
-        CASE WHEN s.paused_until > statement_timestamp() + make_interval(secs => p.max_pause + 1) THEN s.paused_until END AS pause,
+        CASE WHEN s.paused_until > statement_timestamp() + make_interval(secs => p.max_pause + 1)
+             THEN s.paused_until END AS pause,
         CASE WHEN s.rate_at > statement_timestamp() + make_interval(secs => %(limit)s) THEN s.rate_at END AS rated
     FROM retention.partner_state s JOIN paced p ON p.partner = s.partner AND p.kind = s.kind
     FOR UPDATE OF s SKIP LOCKED
-), partners AS (
+),
+
+-- The partners' times.
+partners AS (
     UPDATE retention.partner_state s
     SET next_slot = CASE WHEN w.slot IS NULL THEN s.next_slot ELSE statement_timestamp() + w.step END,
         paused_until = CASE WHEN w.pause IS NULL THEN s.paused_until
@@ -27,7 +44,10 @@ WITH terms AS (
     FROM wrong w JOIN terms t ON t.partner = w.partner
     WHERE s.partner = w.partner AND s.kind = w.kind AND num_nonnulls(w.slot, w.pause, w.rated) > 0
     RETURNING s.partner, s.kind, w.slot, s.next_slot, w.pause, s.paused_until, w.rated, s.rate_at
-), deadline AS (
+),
+
+-- The run's deadline.
+deadline AS (
     UPDATE retention.runs r
     SET deadline_at = statement_timestamp() + make_interval(secs => %(deadline)s::float8)
     FROM (
@@ -38,7 +58,10 @@ WITH terms AS (
     ) w
     WHERE r.run_id = w.run_id
     RETURNING r.run_id, w.was, r.deadline_at
-), due AS (
+),
+
+-- Retries and probes.
+due AS (
     UPDATE retention.cancellations c
     SET due_at = statement_timestamp()
     FROM (
@@ -50,9 +73,14 @@ WITH terms AS (
     WHERE c.id = w.id
     RETURNING c.partner, c.round_id, w.was, c.due_at
 )
-SELECT 'partner ' || partner || ', ' || kind AS row, 'next_slot' AS column, slot AS was, next_slot AS now
+
+SELECT 'partner' AS row, ARRAY[partner, kind] AS key, 'next_slot' AS column, slot AS was, next_slot AS now
 FROM partners WHERE slot IS NOT NULL
-UNION ALL SELECT 'partner ' || partner || ', ' || kind, 'paused_until', pause, paused_until FROM partners WHERE pause IS NOT NULL
-UNION ALL SELECT 'partner ' || partner || ', ' || kind, 'rate_at', rated, rate_at FROM partners WHERE rated IS NOT NULL
-UNION ALL SELECT 'run ' || run_id, 'deadline_at', was, deadline_at FROM deadline
-UNION ALL SELECT 'round ' || partner || '/' || round_id, 'due_at', was, due_at FROM due
+UNION ALL
+SELECT 'partner', ARRAY[partner, kind], 'paused_until', pause, paused_until FROM partners WHERE pause IS NOT NULL
+UNION ALL
+SELECT 'partner', ARRAY[partner, kind], 'rate_at', rated, rate_at FROM partners WHERE rated IS NOT NULL
+UNION ALL
+SELECT 'run', ARRAY[run_id::text], 'deadline_at', was, deadline_at FROM deadline
+UNION ALL
+SELECT 'round', ARRAY[partner, round_id], 'due_at', was, due_at FROM due

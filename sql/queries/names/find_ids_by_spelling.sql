@@ -1,4 +1,6 @@
--- Users' or rounds' ids, of the view and of the ledger, that are among these.
+-- Purpose: Finds ids of users or rounds, in the view and the ledger, among given spellings.
+-- Locks: none.
+-- Returns: the first few of them.
 SELECT DISTINCT k.id
 FROM (
     -- include shared/known_ids.sql

@@ -1,4 +1,7 @@
--- Users' or rounds' ids, of the view and of the ledger, that differ from a given one by case and punctuation alone.
+-- Purpose: Finds ids of users or rounds, in the view and the ledger, that differ from a given one only by case and
+--     punctuation.
+-- Locks: none.
+-- Returns: the first few of them.
 SELECT DISTINCT k.id
 FROM (
     -- include shared/known_ids.sql

@@ -1,4 +1,6 @@
--- Which of these names the operator's view has. Each is looked for until it is found, and no further.
+-- Purpose: Finds which of these names the operator's view has. Each search ends at the first match.
+-- Locks: none.
+-- Returns: a row per name that it has.
 SELECT n.name
 FROM unnest(%(names)s::text[]) AS n (name)
 CROSS JOIN LATERAL (

@@ -1,4 +1,6 @@
--- The markets, games, partners or policies of the ledger.
+-- Purpose: Lists the markets, games, partners or policies of the ledger.
+-- Locks: none.
+-- Returns: a row per name, in order.
 SELECT d.name
 FROM (
     SELECT DISTINCT

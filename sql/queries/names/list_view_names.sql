@@ -1,4 +1,6 @@
--- The markets, games or partners of the operator's view.
+-- Purpose: Lists the markets, games or partners of the operator's view.
+-- Locks: none.
+-- Returns: a row per name, in order.
 SELECT d.name
 FROM (
     SELECT DISTINCT

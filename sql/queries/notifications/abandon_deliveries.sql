@@ -1,7 +1,10 @@
--- What was tried for long enough is given up instead of being tried again. So is what nobody here knows the target of.
+-- Purpose: Abandons deliveries that were tried for `patience` seconds, and deliveries that waited as long for a target
+--     that no configuration has.
+-- Locks: the abandoned deliveries, until the commit.
+-- Returns: a row per abandoned delivery.
 UPDATE retention.deliveries d
 SET due_at = NULL,
-    last_error = coalesce(d.last_error, CASE WHEN d.tries = 0 THEN 'no such target is configured' ELSE 'every try was cut short' END)
+    last_error = coalesce(d.last_error, CASE WHEN d.tries = 0 THEN %(no_target)s ELSE %(cut_short)s END)
 FROM retention.notifications n, retention.runs r
 WHERE d.due_at <= statement_timestamp() AND (d.tries > 0 OR d.target <> ALL (%(targets)s::text[]))
   AND n.notification_id = d.notification_id AND r.run_id = n.run_id

@@ -1,6 +1,12 @@
--- The next deliveries to a target. The try is on record, and the next one put off, before anything is sent: no other
--- process sends the same meanwhile, and what a killed one left is tried again. Whoever dies of it waits longer each time.
-WITH due AS (
+-- Purpose: Claims the next deliveries to a target. The try is on record before it is sent, and its lease puts the next
+--     one off: no other process sends the same, and a killed process's delivery is tried again. A delivery that crashes
+--     its process is retried with growing delays.
+-- Locks: the claimed deliveries, those of others are skipped.
+-- Returns: a row per claimed delivery.
+WITH
+
+-- The oldest ones.
+due AS (
     SELECT d.notification_id, d.target
     FROM retention.deliveries d
     WHERE d.target = %(target)s AND d.due_at <= statement_timestamp()
@@ -8,6 +14,7 @@ WITH due AS (
     LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
 )
+
 UPDATE retention.deliveries d
 SET tries = d.tries + 1,
     due_at = statement_timestamp()

@@ -1,8 +1,11 @@
--- Runs that were halted, are over, have stalled, or wait for somebody, and nobody has been told.
-SELECT statement_timestamp() AS now,
-       run_id, policy, trigger, mode, scheduled_for, requested_by, status, halt_reason, paused
-FROM retention.runs
-WHERE NOT notified AND (status IN ('halted', 'failed', 'finished', 'cancelled', 'awaiting_approval')
-                    OR (status IN ('planned', 'running') AND stalled_at IS NOT NULL))
-ORDER BY as_of
+-- Purpose: Lists runs for which a notification may be due.
+-- Locks: none.
+-- Returns: a row per run, oldest first, each with the time.
+SELECT
+    statement_timestamp() AS now,
+    r.run_id, r.policy, r.trigger, r.mode, r.scheduled_for, r.requested_by, r.status, r.halt_reason, r.paused
+FROM retention.runs r
+WHERE
+    -- include shared/notifiable_run.sql
+ORDER BY r.as_of
 LIMIT %(limit)s

@@ -1,10 +1,19 @@
--- Ends a person's pause of one partner or (NULL) of all, and what the vendor asked for of the same partners.
-WITH person AS (
+-- Purpose: Ends a person's pause of one partner or (NULL) of all, and the pauses that the vendor asked for of the same
+--     partners.
+-- Locks: the pauses, the partners' slots, their waiting rounds, until the commit.
+-- Returns: whether a person's pause ended, and the partners that the vendor had paused.
+WITH
+
+-- The person's pause.
+person AS (
     UPDATE retention.pauses
     SET resumed_by = %(by)s, resumed_at = statement_timestamp()
     WHERE partner IS NOT DISTINCT FROM %(partner)s AND resumed_at IS NULL
     RETURNING pause_id
-), asked AS (
+),
+
+-- The vendor's pauses.
+by_vendor AS (
     UPDATE retention.partner_state s
     SET paused_until = statement_timestamp()
     FROM (
@@ -14,10 +23,15 @@ WITH person AS (
     ) w
     WHERE s.partner = w.partner AND s.kind = w.kind
     RETURNING s.partner
-), due AS (
-    -- The rounds that were turned away wait as long.
+),
+
+-- The rounds that the vendor turned away wait as long.
+due AS (
     UPDATE retention.cancellations c
     SET due_at = statement_timestamp()
-    WHERE c.partner IN (SELECT partner FROM asked) AND c.needs_follow_up AND c.due_at > statement_timestamp()
+    WHERE c.partner IN (SELECT partner FROM by_vendor) AND c.needs_follow_up AND c.due_at > statement_timestamp()
 )
-SELECT EXISTS (SELECT FROM person) AS by_person, ARRAY(SELECT DISTINCT partner FROM asked ORDER BY partner) AS by_vendor
+
+SELECT
+    EXISTS (SELECT FROM person) AS by_person,
+    ARRAY(SELECT DISTINCT partner FROM by_vendor ORDER BY partner) AS by_vendor

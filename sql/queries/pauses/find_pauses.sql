@@ -1,5 +1,8 @@
--- The pauses that cover one of these partners, oldest first.
+-- Purpose: Finds the pauses that cover one of these partners.
+-- Locks: none.
+-- Returns: a row per pause, oldest first.
 SELECT p.partner, p.paused_by, p.reason
 FROM retention.pauses p
-WHERE p.resumed_at IS NULL AND (p.partner IS NULL OR p.partner = ANY (%(partners)s::text[]))
+WHERE
+    -- include shared/covering_pause.sql
 ORDER BY p.pause_id

@@ -1,4 +1,6 @@
--- Takes it upon this process to write a run's plan; returns nothing where it is written already, or the run is over.
+-- Purpose: Makes this process the one that writes a run's plan.
+-- Locks: the run, until the commit.
+-- Returns: the run's `as_of`; no row where the plan is written, or the run is over.
 UPDATE retention.runs SET unwritten_plan = NULL
 WHERE run_id = %(run_id)s AND unwritten_plan IS NOT NULL AND status NOT IN ('finished', 'cancelled')
 RETURNING as_of

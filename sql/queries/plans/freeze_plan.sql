@@ -1,25 +1,34 @@
--- The plan of a run: one row for each stale round that nothing stands against. Returns its figures. Of more
--- rounds than `max_rounds` (NULL: no limit) none is written: the run halts, and the next one finds them again.
-WITH stale AS (
-    -- include shared/stale_rounds.sql
-), chosen AS (
-    SELECT * FROM stale WHERE standing = 'eligible' ORDER BY opened_at, partner, round_id LIMIT %(limit)s::bigint
-), within AS MATERIALIZED (
+-- Purpose: Writes the plan of a run: one row per stale round that nothing stands against. A plan of more than
+--     `max_rounds` (NULL: no limit) is not written: the run halts, and the next one finds the rounds again.
+-- Locks: the rounds, for another plan of the same rounds at the same moment.
+-- Returns: the plan in groups of partner, market, game and currency; then the rounds left out, by reason.
+WITH
+
+-- include shared/chosen_rounds.sql
+,
+
+-- Whether the plan is small enough.
+within AS MATERIALIZED (
     SELECT coalesce(count(*) <= %(max_rounds)s::bigint, true) AS limits FROM chosen
-), frozen AS (
+),
+
+-- Writes the rows. New rounds come first, since rounds that an earlier run has tried may never succeed.
+frozen AS (
     INSERT INTO retention.cancellations AS c
         (run_id, partner, market, game_id, user_id, round_id, opened_at, stake, stake_currency, bet_transaction_id,
          state, settled_at, detail, tried_before)
-    SELECT %(run_id)s, partner, market, game_id, user_id, round_id, opened_at, stake, currency, bet_transaction_id,
-           CASE WHEN %(dry_run)s THEN 'not_sent' ELSE 'planned' END, CASE WHEN %(dry_run)s THEN %(as_of)s::timestamptz END,
-           CASE WHEN %(dry_run)s THEN 'dry run' END, tried_before
+    SELECT
+        %(run_id)s, partner, market, game_id, user_id, round_id, opened_at, stake, currency, bet_transaction_id,
+        CASE WHEN %(dry_run)s THEN 'not_sent' ELSE 'planned' END,
+        CASE WHEN %(dry_run)s THEN %(as_of)s::timestamptz END, CASE WHEN %(dry_run)s THEN %(dry_run_detail)s END,
+        tried_before
     FROM chosen WHERE (SELECT limits FROM within)
-    -- New rounds first: those that an earlier run has tried may never succeed.
     ORDER BY tried_before, opened_at, partner, round_id
-    -- Another run that was planned at this very moment keeps what it took.
+    -- Another run that is planned at this very moment keeps its rounds.
     ON CONFLICT (partner, round_id) WHERE holds_round DO NOTHING
     RETURNING c.partner, c.market, c.game_id, c.stake_currency AS currency, c.stake, c.opened_at
 )
+
 SELECT
     'eligible' AS standing, partner, market, game_id, currency, min(opened_at) AS oldest,
     -- include shared/stake_sums.sql
@@ -29,6 +38,4 @@ FROM (
     SELECT partner, market, game_id, currency, stake, opened_at FROM chosen WHERE NOT (SELECT limits FROM within)
 ) planned GROUP BY partner, market, game_id, currency
 UNION ALL
--- Of what is left out, numbers and times may make no sense.
-SELECT standing, partner, market, NULL, NULL, NULL, count(*), NULL, 0
-FROM stale WHERE standing <> 'eligible' GROUP BY standing, partner, market
+-- include shared/left_out.sql

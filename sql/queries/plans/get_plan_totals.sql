@@ -1,4 +1,6 @@
--- What a run's plan holds, for the rails: rounds and stakes by currency.
+-- Purpose: Sums up a run's plan for the rails.
+-- Locks: none.
+-- Returns: rounds and stakes by currency.
 SELECT
     currency,
     -- include shared/stake_sums.sql

@@ -1,4 +1,6 @@
--- The first stale rounds that the operator's view has more than once, and how often it has them.
+-- Purpose: Lists the first stale rounds that the operator's view has more than once.
+-- Locks: none.
+-- Returns: a row per round, with how often the view has it.
 SELECT s.partner, s.round_id, count(*) AS stale_rows
 FROM (
     -- include shared/stale_rounds.sql

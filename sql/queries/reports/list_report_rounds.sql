@@ -1,7 +1,13 @@
--- The rounds of a report, in the order in which they became what they are.
-WITH selected AS (
+-- Purpose: Lists the rounds of a report.
+-- Locks: none.
+-- Returns: a row per cancellation, in the order of their outcomes.
+WITH
+
+-- Rounds and totals select the same.
+selected AS (
     -- include shared/report_selection.sql
 )
+
 SELECT
     s.partner, s.market, s.game_id, s.user_id, s.round_id, s.opened_at, s.outcome, s.at, s.currency, s.amount,
     s.stake_currency, s.stake, s.transaction_id, s.run_id, s.policy, s.trigger, s.requested_by, s.reason, s.evidence,

@@ -1,4 +1,6 @@
--- Every request that was made for a round, oldest first.
+-- Purpose: Lists every request that was made for a round.
+-- Locks: none.
+-- Returns: a row per attempt, oldest first.
 SELECT
     a.uuid, a.cancellation_id, a.run_id, a.kind, a.replica, a.claimed_at, a.sent_at, a.replied_at, a.http_status,
     a.error_code, a.outcome, a.detail

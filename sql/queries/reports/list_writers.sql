@@ -1,4 +1,7 @@
--- The transactions that change cancellations just now. What they write may be settled at an earlier moment than this one.
+-- Purpose: Lists the transactions that change cancellations now. Their rows may be settled at an earlier time than
+--     this.
+-- Locks: none.
+-- Returns: a row per transaction.
 SELECT l.virtualtransaction AS writer
 FROM pg_catalog.pg_locks l
 WHERE l.locktype = 'relation' AND l.mode = 'RowExclusiveLock'

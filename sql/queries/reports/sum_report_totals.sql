@@ -1,7 +1,13 @@
--- The totals of a report. A round counts once, its refund and its stake are each summed under their own currency.
-WITH selected AS (
+-- Purpose: Sums up a report. A round counts once; its refund and its stake are each summed under their own currency.
+-- Locks: none.
+-- Returns: a row per market, outcome and currency.
+WITH
+
+-- Rounds and totals select the same.
+selected AS (
     -- include shared/report_selection.sql
 )
+
 SELECT
     s.market, s.outcome, part.currency, sum(part.rounds) AS rounds, coalesce(sum(part.amount), 0) AS amount,
     coalesce(sum(part.stake), 0) AS stake

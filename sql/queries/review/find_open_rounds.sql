@@ -1,4 +1,6 @@
--- Which of these cancellations' rounds the operator's view has open at this moment.
+-- Purpose: Finds the cancellations whose rounds the operator's view has open now.
+-- Locks: none.
+-- Returns: their ids.
 SELECT c.id
 FROM retention.cancellations c
 WHERE c.id = ANY (%(ids)s::bigint[])

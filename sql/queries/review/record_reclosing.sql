@@ -1,4 +1,6 @@
--- What came of closing rounds once more. One that somebody else has closed meanwhile stays as it is.
+-- Purpose: Records how reclosing rounds ended. A round that another process has closed meanwhile stays as it is.
+-- Locks: the cancellations, until the commit.
+-- Returns: nothing.
 UPDATE retention.cancellations c
 SET conflict = n.conflict, detail = n.detail
 FROM unnest(%(ids)s::bigint[], %(conflicts)s::boolean[], %(details)s::text[]) AS n (id, conflict, detail)

@@ -1,5 +1,7 @@
--- Whether requests of some kind reached the vendor about the rounds of a run and a partner, from any process: ever (NULL),
--- or within so many seconds.
+-- Purpose: Checks whether any process could send requests of some kinds to a partner in a run: ever (`within` NULL), or
+--     within so many seconds.
+-- Locks: none.
+-- Returns: one row.
 SELECT EXISTS (
     SELECT FROM retention.cancellations c JOIN retention.attempts a ON a.cancellation_id = c.id
     WHERE (c.run_id = %(run_id)s OR c.adopted_by_run = %(run_id)s) AND c.partner = %(partner)s

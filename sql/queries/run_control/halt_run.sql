@@ -1,7 +1,8 @@
--- Stops a run for all replicas; `paused_partners` names the partners whose pause stops it, so that it goes on when that ends. Only
--- the first reason counts.
+-- Purpose: Halts a run for all replicas. With `paused_partners` it goes on by itself once their pauses end.
+-- Locks: the run, until the commit.
+-- Returns: the run's id; no row where it was halted before, since only the first reason counts.
 UPDATE retention.runs
-SET status = 'halted', halt_reason = %(reason)s, paused = %(paused_partners)s::text[] <> '{}', paused_partners = %(paused_partners)s, notified = false,
-    ended_by = %(replica)s
+SET status = 'halted', halt_reason = %(reason)s, paused = %(paused_partners)s::text[] <> '{}',
+    paused_partners = %(paused_partners)s, notified = false, ended_by = %(replica)s
 WHERE run_id = %(run_id)s AND status IN ('planned', 'running')
 RETURNING run_id

@@ -1,4 +1,6 @@
--- A partner asked to be left alone: every replica obeys, and goes on at half the rate. One burst of refusals halves once.
+-- Purpose: Obeys a vendor's 429 in all replicas: pauses the partner, and halves its rate. One burst of 429 halves once.
+-- Locks: the partner's slots, until the commit.
+-- Returns: nothing.
 UPDATE retention.partner_state s
 SET rate = CASE WHEN s.paused_until > statement_timestamp()
                      OR s.rate_at > statement_timestamp() - interval '1 second' AND s.rate IS NOT NULL

@@ -1,25 +1,36 @@
--- Calls a run off for good. What was planned and not sent is settled with it, doubts stay; what a process has claimed just
--- now is settled by that process. Returns the status that the run had, and how many rounds are not sent.
-WITH before AS (
+-- Purpose: Cancels a run for good. Its unsent rounds are settled as not sent, its doubts stay. The process that holds a
+--     claim settles it.
+-- Locks: the run and its unsent rows, until the commit.
+-- Returns: the status before, whether this call cancelled the run, and counts of its rounds; no row without the run.
+WITH
+
+-- The run with its status.
+before AS (
     SELECT run_id, status FROM retention.runs WHERE run_id = %(run_id)s FOR UPDATE
-), closed AS (
+),
+
+-- A finished or cancelled run stays as it is.
+closed AS (
     UPDATE retention.runs r
-    SET status = 'cancelled', halt_reason = %(reason)s,
-        finished_at = statement_timestamp(), paused = false, paused_partners = '{}', notified = false, ended_by = %(replica)s
+    SET status = 'cancelled', halt_reason = %(reason)s, finished_at = statement_timestamp(), ended_by = %(replica)s,
+        paused = false, paused_partners = '{}', notified = false
     FROM before b
     WHERE r.run_id = b.run_id AND b.status NOT IN ('finished', 'cancelled')
     RETURNING r.run_id, r.halt_reason
-), ended AS (
+),
+
+-- Its unsent rows end with it.
+ended AS (
     UPDATE retention.cancellations c
-    SET state = CASE WHEN c.may_have_taken_effect OR c.refusal_pending_probe THEN 'in_doubt' ELSE 'not_sent' END,
-        settled_at = CASE WHEN NOT (c.may_have_taken_effect OR c.refusal_pending_probe) THEN statement_timestamp() END,
-        needs_follow_up = c.may_have_taken_effect OR c.refusal_pending_probe, due_at = NULL,
-        detail = coalesce(c.detail || '; ', '') || k.halt_reason
+    SET
+        -- include shared/unsent_outcome.sql
+        , detail = coalesce(c.detail || '; ', '') || k.halt_reason
     FROM closed k
     WHERE ((c.run_id = k.run_id AND c.adopted_by_run IS NULL) OR c.adopted_by_run = k.run_id)
       AND (c.state IN ('planned', 'retrying') OR (c.state = 'in_doubt' AND c.due_at IS NOT NULL))
     RETURNING c.state
 )
+
 SELECT
     b.status, EXISTS (SELECT FROM closed) AS done,
     (SELECT count(*) FROM ended WHERE state = 'not_sent') AS not_sent,

@@ -1,5 +1,7 @@
--- Why rounds of a run were not sent that nobody has to look at, the most frequent reasons first.
-SELECT coalesce(c.detail, 'no reason on record') AS why, count(*) AS rounds
+-- Purpose: Counts why rounds of a run were not sent that need no review.
+-- Locks: none.
+-- Returns: the most frequent reasons first; `why` is NULL where no reason is on record.
+SELECT c.detail AS why, count(*) AS rounds
 FROM retention.cancellations c
 WHERE c.run_id = %(run_id)s AND c.state = 'not_sent' AND c.review IS NULL
 GROUP BY c.detail

@@ -1,13 +1,18 @@
--- Ends the runs that no process works on and of which nothing is left to do: another run has planned their rounds again, and
--- taken up their doubts.
+-- Purpose: Ends as failed the runs that no process works on and that have nothing left to do: another run has planned
+--     their rounds again, and adopted their doubts.
+-- Locks: the ended runs, until the commit.
+-- Returns: a row per ended run.
 UPDATE retention.runs r
-SET status = 'failed', halt_reason = %(reason)s, finished_at = statement_timestamp(), ended_by = %(replica)s, notified = false
+SET status = 'failed', halt_reason = %(reason)s, finished_at = statement_timestamp(), ended_by = %(replica)s,
+    notified = false
 WHERE r.status IN ('planned', 'running')
   AND r.heartbeat_until < statement_timestamp()
   AND NOT EXISTS (
-      SELECT FROM retention.cancellations c
-      WHERE c.run_id = r.run_id AND c.adopted_by_run IS NULL AND c.state IN ('planned', 'claimed', 'retrying'))
-  AND NOT EXISTS (
-      SELECT FROM retention.cancellations c
-      WHERE c.adopted_by_run = r.run_id AND c.state IN ('planned', 'claimed', 'retrying', 'in_doubt'))
-RETURNING r.run_id, r.policy, coalesce(r.progressed_at, r.started_at, r.as_of), true
+      SELECT FROM
+          -- include shared/run_work.sql
+          c
+      WHERE c.state IN ('planned', 'claimed', 'retrying') OR (c.state = 'in_doubt' AND c.adopted_by_run IS NOT NULL))
+RETURNING
+    r.run_id, r.policy,
+    -- include shared/last_progress.sql
+    AS since, true AS interrupted

@@ -1,5 +1,10 @@
-SELECT run_id, policy, trigger, mode, scheduled_for, as_of, requested_by, reason, evidence, approved_by, settings,
-       overrides, status, halt_reason, paused, started_at, finished_at, halted_partners, ended_by, unwritten_plan AS unwritten,
-       coalesce(progressed_at, started_at, as_of) AS progressed_at, stalled_at,
-       heartbeat_until > statement_timestamp() AS active
-FROM retention.runs WHERE run_id = %(run_id)s
+-- Purpose: Reads one run.
+-- Locks: none.
+-- Returns: its row, or none; `active` while a process works on it.
+SELECT
+    r.run_id, r.policy, r.trigger, r.mode, r.scheduled_for, r.as_of, r.requested_by, r.reason, r.evidence,
+    r.approved_by, r.settings, r.overrides, r.status, r.halt_reason, r.paused, r.started_at, r.finished_at,
+    r.halted_partners, r.ended_by, r.unwritten_plan AS unwritten,
+    -- include shared/last_progress.sql
+    AS progressed_at, r.stalled_at, r.heartbeat_until > statement_timestamp() AS active
+FROM retention.runs r WHERE r.run_id = %(run_id)s

@@ -1,8 +1,11 @@
--- The runs that were left unfinished and that nobody is at work on; of those that were called off, the ones with rounds that
--- a process had in hand.
+-- Purpose: Lists the unfinished runs that no process works on; of cancelled runs, those with rows that a process had
+--     claimed.
+-- Locks: none.
+-- Returns: their ids.
 SELECT r.run_id FROM retention.runs r
 WHERE (r.status IN ('halted', 'failed')
        OR (r.status IN ('planned', 'running') AND r.heartbeat_until < statement_timestamp())
-       OR (r.status = 'cancelled' AND r.started_at IS NOT NULL AND r.heartbeat_until < statement_timestamp() AND EXISTS (
+       OR (r.status = 'cancelled' AND r.started_at IS NOT NULL AND r.heartbeat_until < statement_timestamp()
+           AND EXISTS (
                SELECT FROM retention.cancellations c WHERE c.run_id = r.run_id AND c.state = 'claimed')))
   AND r.run_id <> %(run_id)s

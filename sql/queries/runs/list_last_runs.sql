@@ -1,6 +1,8 @@
--- Of each of these policies: when its newest run came to an end, when the newest one succeeded, and which run ended last,
--- a halted one included; and how many of its runs stand still. A dry run is a success where the policy is one of
--- `dry_run_policies`. What never ran has not ended, and behind a run that stands still no later one succeeds.
+-- Purpose: Tells of each policy when its newest run ended, when the newest one succeeded, which run ended or halted
+--     last, and how many of its runs have stalled. A dry run is a success for `dry_run_policies`. While a run has
+--     stalled, no later run counts as a success.
+-- Locks: none.
+-- Returns: a row per policy.
 SELECT p.policy, ended.finished_at, ended.succeeded_at, newest.run_id, newest.status, stalled.runs AS stalled
 FROM unnest(%(policies)s::text[]) AS p (policy)
 CROSS JOIN LATERAL (

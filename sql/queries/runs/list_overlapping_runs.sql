@@ -1,6 +1,10 @@
--- The runs that have stale rounds of this scope in hand, and how many; and those of the same policy that have stalled.
-SELECT r.run_id, r.policy, r.status, coalesce(r.progressed_at, r.started_at, r.as_of) AS progressed_at,
-       r.heartbeat_until > statement_timestamp() AS at_work, s.stalled, h.rounds
+-- Purpose: Lists the runs that hold stale rounds of a scope, and the runs of the same policy that have stalled.
+-- Locks: none.
+-- Returns: a row per run, with how many such rounds it holds.
+SELECT
+    r.run_id, r.policy, r.status,
+    -- include shared/last_progress.sql
+    AS progressed_at, r.heartbeat_until > statement_timestamp() AS at_work, s.stalled, h.rounds
 FROM retention.runs r
 CROSS JOIN LATERAL (
     SELECT
@@ -9,20 +13,16 @@ CROSS JOIN LATERAL (
 ) s
 CROSS JOIN LATERAL (
     SELECT count(*) AS rounds
-    FROM (
-        SELECT c.partner, c.market, c.game_id, c.opened_at, c.state FROM retention.cancellations c
-        WHERE c.run_id = r.run_id AND c.partner = ANY (%(partners)s::text[]) AND c.adopted_by_run IS NULL
-        UNION ALL
-        SELECT c.partner, c.market, c.game_id, c.opened_at, c.state FROM retention.cancellations c
-        WHERE c.adopted_by_run = r.run_id AND c.partner = ANY (%(partners)s::text[])
-    ) c
-    -- What an abandoned run never sent is planned again; what it had claimed is not, before the leases are over.
-    WHERE (c.state = 'claimed' OR (r.heartbeat_until > statement_timestamp() AND c.state IN ('planned', 'retrying', 'in_doubt')))
+    FROM
+        -- include shared/run_work.sql
+        c
+    WHERE c.partner = ANY (%(partners)s::text[])
+      -- Rounds that an abandoned run never sent are planned again; its claims are not, before their leases end.
+      AND (c.state = 'claimed'
+           OR (r.heartbeat_until > statement_timestamp() AND c.state IN ('planned', 'retrying', 'in_doubt')))
       AND c.opened_at <= %(as_of)s::timestamptz - make_interval(secs => %(open_longer_than)s)
-      AND (%(markets)s::text[] IS NULL OR c.market = ANY (%(markets)s::text[]))
-      AND (%(games)s::text[] IS NULL OR c.game_id = ANY (%(games)s::text[]))
-      AND c.market <> ALL (%(exclude_markets)s::text[])
-      AND (c.game_id IS NULL OR c.game_id <> ALL (%(exclude_games)s::text[]))
+      AND
+          -- include shared/scope_match.sql
 ) h
 WHERE r.status IN ('planned', 'running') AND r.run_id IS DISTINCT FROM %(run_id)s
   AND (h.rounds > 0 OR (s.stalled AND r.policy = %(policy)s))

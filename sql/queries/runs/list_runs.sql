@@ -1,11 +1,18 @@
--- The newest runs with their counts.
-WITH newest AS (
+-- Purpose: Lists the newest runs with their counts.
+-- Locks: none.
+-- Returns: a row per run, the newest first.
+WITH
+
+-- The counts below are made for these alone.
+newest AS (
     SELECT * FROM retention.runs ORDER BY as_of DESC LIMIT %(limit)s
 )
+
 SELECT
     r.run_id, r.policy, r.trigger, r.scheduled_for, r.mode, r.status, r.as_of, r.started_at, r.finished_at,
-    r.requested_by, r.reason, r.halt_reason, coalesce(r.progressed_at, r.started_at, r.as_of) AS progressed_at,
-    r.heartbeat_until > statement_timestamp() AS at_work,
+    r.requested_by, r.reason, r.halt_reason,
+    -- include shared/last_progress.sql
+    AS progressed_at, r.heartbeat_until > statement_timestamp() AS at_work,
     r.status IN ('planned', 'running') AND (r.stalled_at IS NOT NULL OR
         -- include shared/stalled_run.sql
     ) AS stalled,

@@ -1,9 +1,16 @@
--- Marks the runs that make no progress (NULL: all of them, else this one) as stalled, so that people are told. One that no
--- process works on has failed: a person goes on with it, or a later run plans its rounds again. A scheduled one is left to
--- the daemons, who go on with it by themselves, but for `scheduled`. Returns what is news.
-WITH still AS (
+-- Purpose: Marks runs without progress as stalled (`run_id` NULL: all of them), so that a notification is sent. A
+--     stalled run without a process has failed: a person resumes it, or a later run plans its rounds again. Scheduled
+--     runs without a process are left to the daemons, which resume them, unless `scheduled` is set.
+-- Locks: the stalled runs, those of others are skipped.
+-- Returns: a row per run whose stall is new.
+WITH
+
+-- The runs, and which of them have no process.
+still AS (
     SELECT
-        r.run_id, coalesce(r.progressed_at, r.started_at, r.as_of) AS since,
+        r.run_id,
+        -- include shared/last_progress.sql
+        AS since,
         r.heartbeat_until < statement_timestamp() AND (r.trigger <> 'schedule' OR %(scheduled)s) AS interrupted
     FROM retention.runs r
     WHERE r.status IN ('planned', 'running') AND (%(run_id)s::uuid IS NULL OR r.run_id = %(run_id)s)
@@ -11,6 +18,7 @@ WITH still AS (
           -- include shared/stalled_run.sql
     FOR NO KEY UPDATE OF r SKIP LOCKED
 )
+
 UPDATE retention.runs r
 SET stalled_at = coalesce(r.stalled_at, statement_timestamp()), notified = false,
     status = CASE WHEN s.interrupted THEN 'failed' ELSE r.status END,

@@ -1,13 +1,21 @@
--- Sets a planned, halted or interrupted run going. One that is going already is joined: it keeps its start, its deadline,
--- and the partners that it does not call any more. So does one that only a pause has halted, but for its deadline.
-WITH before AS (
-    SELECT run_id, status = 'running' OR paused AS goes_on, status = 'running' AND heartbeat_until > statement_timestamp() AS going
+-- Purpose: Starts a planned, halted or interrupted run. A run that another process works on is joined: it keeps its
+--     start, its deadline and its halted partners. A run that only a pause has halted keeps all of these but its
+--     deadline. A rail's halt stands unless `again` is set, for a person's word.
+-- Locks: the run, until the commit.
+-- Returns: whether the run was going; no row where it may not start.
+WITH
+
+-- The run, if it may start.
+before AS (
+    SELECT
+        run_id, status = 'running' OR paused AS goes_on,
+        status = 'running' AND heartbeat_until > statement_timestamp() AS going
     FROM retention.runs
     WHERE run_id = %(run_id)s
-      -- What halted it meanwhile stands until a person says otherwise.
       AND (status IN ('planned', 'running') OR paused OR (%(again)s AND status IN ('halted', 'failed')))
     FOR UPDATE
 )
+
 UPDATE retention.runs r
 SET status = 'running', halt_reason = NULL, paused = false, paused_partners = '{}', notified = false, ended_by = NULL,
     halted_partners = CASE WHEN b.goes_on THEN r.halted_partners ELSE '{}' END,
@@ -16,7 +24,8 @@ SET status = 'running', halt_reason = NULL, paused = false, paused_partners = '{
     refused_closings = CASE WHEN b.goes_on THEN r.refused_closings ELSE 0 END,
     started_at = coalesce(r.started_at, statement_timestamp()), finished_at = NULL,
     deadline_at = CASE WHEN b.going THEN r.deadline_at
-                       ELSE coalesce(statement_timestamp() + make_interval(secs => %(deadline)s::float8), 'infinity') END,
+                       ELSE coalesce(statement_timestamp() + make_interval(secs => %(deadline)s::float8),
+                                     'infinity') END,
     heartbeat_until = statement_timestamp() + make_interval(secs => %(beat)s),
     progressed_at = CASE WHEN b.going THEN r.progressed_at ELSE statement_timestamp() END,
     stalled_at = CASE WHEN b.going THEN r.stalled_at END

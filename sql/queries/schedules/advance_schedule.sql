@@ -1,4 +1,6 @@
--- The schedule's times up to this one, or (NULL) up to now, are none that could still be missed.
+-- Purpose: Marks the schedule's times up to `until` (NULL: now) as processed.
+-- Locks: the schedule, until the commit.
+-- Returns: nothing.
 UPDATE retention.schedules SET processed_until = coalesce(%(until)s::timestamptz, statement_timestamp())
 WHERE policy = %(policy)s AND schedule = %(schedule)s AND timezone = %(timezone)s
   AND processed_until < coalesce(%(until)s::timestamptz, statement_timestamp())

@@ -1,7 +1,9 @@
--- What there is for a daemon to do, as cheap as it can be asked: it is asked every second.
+-- Purpose: Finds the work of a daemon: scheduled runs to start, join, resume after a dead process or after a pause, and
+--     notifications to send. Daemons ask each second, so this is cheap.
+-- Locks: none.
+-- Returns: one row: the time, the runs, oldest first, and whether a notification is due.
 SELECT
     statement_timestamp() AS now,
-    -- Scheduled runs to begin, to help with, to take over, or to go on with after a pause.
     ARRAY(
         SELECT r.run_id FROM retention.runs r
         WHERE r.trigger = 'schedule'
@@ -15,8 +17,9 @@ SELECT
         ORDER BY r.as_of) AS runs,
     EXISTS (
         SELECT FROM retention.runs r
-        WHERE NOT r.notified AND (r.status IN ('halted', 'failed', 'finished', 'cancelled', 'awaiting_approval')
-                              OR (r.status IN ('planned', 'running') AND r.stalled_at IS NOT NULL)))
+        WHERE
+            -- include shared/notifiable_run.sql
+    )
     OR EXISTS (
         SELECT FROM retention.deliveries d
-        WHERE d.due_at <= statement_timestamp() AND d.target = ANY (%(targets)s::text[])) AS untold
+        WHERE d.due_at <= statement_timestamp() AND d.target = ANY (%(targets)s::text[])) AS to_notify

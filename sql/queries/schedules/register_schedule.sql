@@ -1,8 +1,10 @@
--- Up to when a schedule's times are decided. One that is new, or reads otherwise than before, begins now.
+-- Purpose: Registers a policy's schedule. A new or changed schedule begins now: none of its times can be missed.
+-- Locks: the schedule, until the commit.
+-- Returns: until when its times are processed, and the time.
 INSERT INTO retention.schedules AS s (policy, schedule, timezone, processed_until)
 VALUES (%(policy)s, %(schedule)s, %(timezone)s, statement_timestamp())
 ON CONFLICT (policy) DO UPDATE
 SET schedule = excluded.schedule, timezone = excluded.timezone,
     processed_until = CASE WHEN (s.schedule, s.timezone) = (excluded.schedule, excluded.timezone)
-                         THEN s.processed_until ELSE excluded.processed_until END
+                           THEN s.processed_until ELSE excluded.processed_until END
 RETURNING processed_until, statement_timestamp() AS now

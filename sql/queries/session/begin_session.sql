@@ -1,8 +1,10 @@
--- Sets what our statements rely on, for as long as the session lasts. Where the process that answers is not the one that
--- the connection was made to, a pooler stands between, and others are going to use this session: then nothing is set.
+-- Purpose: Sets for the session the settings that our statements rely on. If another process answers than the one that
+--     the connection was made to, a pooler stands between, and others use this session too: then nothing is set.
+-- Locks: none.
+-- Returns: one row: pooled, standby, and how many settings there are.
 SELECT
     pg_backend_pid() <> %(pid)s AS pooled,
     pg_is_in_recovery() AS standby,
     count(set_config(s.name, s.value, pg_backend_pid() <> %(pid)s)) AS settings
 FROM
--- include shared/session_settings.sql
+    -- include shared/session_settings.sql

@@ -1,12 +1,15 @@
--- What a process of the server waits for, and who keeps it waiting. Through a pooler nobody knows which process that is:
--- then it is the one of this job's that has waited longest.
+-- Purpose: Finds the lock that a server process waits for, and its holder. Through a pooler the process is unknown
+--     (`pid` NULL): then the one of this job that has waited longest.
+-- Locks: none.
+-- Returns: one row, or none where nothing is waited for.
 SELECT
     l.locktype AS kind,
     (SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname)
      FROM pg_catalog.pg_class AS c
      JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
      WHERE c.oid = coalesce(l.relation, (
-         SELECT t.relation FROM pg_catalog.pg_locks AS t WHERE t.pid = l.pid AND t.locktype = 'tuple' AND t.granted LIMIT 1))
+         SELECT t.relation FROM pg_catalog.pg_locks AS t
+         WHERE t.pid = l.pid AND t.locktype = 'tuple' AND t.granted LIMIT 1))
     ) AS relation,
     b.pid AS holder,
     nullif(a.application_name, '') AS application,

@@ -1,2 +1,5 @@
--- A commit that is reported is on disk, whatever the server's default. A level above `on` is left as it is.
+-- Purpose: Makes the transaction's commit be on disk when it is reported, also against the server's default. A level
+--     above `on` stays as it is.
+-- Locks: none.
+-- Returns: a row where the level was raised.
 SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') IN ('off', 'local')

@@ -1,4 +1,7 @@
--- The same where the session is others' as well: what our statements rely on is set for this transaction alone.
+-- Purpose: Undoes each SET of the operator's function in a session that others use too: our settings hold for this
+--     transaction alone.
+-- Locks: none.
+-- Returns: nothing.
 DO $$
 BEGIN
     RESET ROLE;

@@ -1,4 +1,6 @@
--- Within a transaction, after the operator's function: what it has SET, for its session or for the commit, is undone.
+-- Purpose: Undoes, within a transaction, each SET of the operator's function, for the session and for the commit.
+-- Locks: none.
+-- Returns: nothing.
 DO $$
 BEGIN
     RESET ROLE;

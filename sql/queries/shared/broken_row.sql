@@ -1,6 +1,6 @@
--- Why a row `o` of the operator's view cannot be a round to cancel, NULL where nothing is wrong with it: a value that the
--- contract forbids, that the vendor cannot take, or that the ledger cannot keep exactly. ASCII alone counts as control
--- characters: the bytes of a database without an encoding are letters.
+-- Fragment: the code of the defect of a row `o` of the operator's view; NULL for a row that can be cancelled.
+-- Wrong is a value that the contract forbids, the vendor cannot take, or the ledger cannot keep exactly. Only ASCII
+-- counts as control characters: in a database without an encoding, the other bytes are letters.
 CASE
     WHEN o.market IS NULL OR btrim(o.market) = '' THEN 'no_market'
     WHEN o.user_id IS NULL OR btrim(o.user_id) = '' THEN 'no_user_id'

@@ -1,7 +1,8 @@
--- The uuid of the cancel request that did it, for a cancellation `s`: the one that the vendor said yes to; else the newest
--- that may have done it; else the newest that the vendor got. NULL where no cancel request reached it.
+-- Fragment: the uuid of the cancel request behind a cancellation `s`: the one that the vendor confirmed; else the
+-- newest that may have cancelled the round; else the newest that reached the vendor. NULL where no cancel request
+-- reached it.
 CASE
-    -- Only the reply to a cancel request tells a refund, so its uuid stands in the row. Most rounds need no look at attempts.
+    -- Only the reply to a cancel request tells a refund, so the row has its uuid. Most rounds need no attempts.
     WHEN s.state = 'cancelled' AND num_nonnulls(s.amount, s.currency, s.transaction_id) > 0 THEN s.attempt_uuid
     ELSE (
         SELECT a.uuid FROM retention.attempts a

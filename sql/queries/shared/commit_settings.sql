@@ -1,4 +1,4 @@
--- After RESET ALL, what holds for a transaction that settles: others wait for what it changes.
+-- Fragment of a block: after RESET ALL, the settings of a transaction that settles.
 IF current_setting('synchronous_commit') IN ('off', 'local') THEN
     SET LOCAL synchronous_commit = on;
 END IF;

@@ -1,7 +1,7 @@
--- The doubts that are to be asked about by now.
+-- Fragment: whether a probe for the doubt `c` is due.
 -- include shared/due_follow_up.sql
 AND (c.state = 'in_doubt'
      OR (%(ask_first)s AND c.state = 'retrying' AND c.may_have_taken_effect
-         AND (c.in_progress_at IS NULL
-              OR c.in_progress_at NOT BETWEEN statement_timestamp() - make_interval(secs => %(told_within)s)
-                                        AND statement_timestamp() + interval '2 seconds')))
+         AND (
+             -- include shared/in_progress_lately.sql
+         ) IS NOT TRUE))

@@ -1,4 +1,4 @@
--- One row where a partner may be called just now about the rounds of a run, else none.
+-- Fragment: one row while requests of one kind may be sent to a partner for a run, and else no row.
 SELECT s.partner, s.kind, r.as_of
 FROM (SELECT count(*) FROM durable) d, retention.partner_state s, retention.runs r
 WHERE s.partner = %(partner)s AND s.kind = %(kind)s
@@ -6,7 +6,7 @@ WHERE s.partner = %(partner)s AND s.kind = %(kind)s
   AND s.next_slot <= statement_timestamp() + make_interval(secs => %(horizon)s)
   AND r.run_id = %(run_id)s AND r.status = 'running' AND s.partner <> ALL (r.halted_partners)
   AND r.deadline_at > statement_timestamp()
-  -- Another server, or one that has crashed, may lack claims: whoever made them records them again first.
+  -- Another server, or one that has crashed, may lack claims. Their processes record them again first.
   AND pg_postmaster_start_time() = coalesce(%(server_started)s::timestamptz, pg_postmaster_start_time())
   AND NOT EXISTS (
       SELECT FROM retention.pauses p

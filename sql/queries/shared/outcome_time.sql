@@ -1,5 +1,5 @@
--- When a settled cancellation `c` became what it is. A person's word that only confirms what stood there changes nothing;
--- and cancelled is cancelled, by whomever.
+-- Fragment: when a settled cancellation `c` became its outcome. A resolution that confirms the state changes nothing,
+-- and neither does one from cancelled to already cancelled.
 CASE WHEN c.state = 'resolved' AND c.resolved_from <> c.resolved_as
           AND NOT (c.resolved_from IN ('cancelled', 'already_cancelled')
                    AND c.resolved_as IN ('cancelled', 'already_cancelled'))

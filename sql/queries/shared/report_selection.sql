@@ -1,4 +1,4 @@
--- The cancellations that a report is about, each with what became of its round and when.
+-- Fragment: the cancellations of a report, each with its outcome and the time when it became that.
 SELECT
     c.*, r.policy, r.trigger, r.requested_by, r.reason, r.evidence, r.approved_by, became.outcome, became.at
 FROM retention.cancellations c
@@ -9,7 +9,7 @@ CROSS JOIN LATERAL (
         coalesce(
             -- include shared/outcome_time.sql
             ,
-            -- A doubt is not settled yet; it is as old as what was last tried.
+            -- A doubt is not settled yet: it is as old as its newest attempt.
             (SELECT max(a.claimed_at) FROM retention.attempts a WHERE a.cancellation_id = c.id), r.as_of
         ) AS at
 ) became
@@ -19,5 +19,5 @@ WHERE became.outcome = ANY (%(outcomes)s::text[])
   AND (%(market)s::text IS NULL OR c.market = %(market)s)
   AND (%(policy)s::text IS NULL OR r.policy = %(policy)s)
   AND (%(run_id)s::uuid IS NULL OR c.run_id = %(run_id)s)
-  -- What a dry run did not send is of interest to whoever asks for that run alone.
+  -- A dry run's rows are reported only by a report about that run alone.
   AND (r.mode = 'enforce' OR r.run_id = %(run_id)s)

@@ -1,7 +1,7 @@
--- What our statements, and the driver that reads their answers, rely on. The defaults of the operator's database or role
--- may be others. TimeZone, search_path, role and how strings are written are not among them: no statement of ours depends
--- on them, and the operator's view and function may.
--- Not every version knows all of them; and more memory than that is left.
+-- Fragment: the settings that our statements and the driver rely on, as a relation `s`. The operator's database or role
+-- may have other defaults. TimeZone, search_path, role and the quoting of strings are left alone: our statements do not
+-- depend on them, and the operator's view and function may. A setting that this version does not know is left out, and
+-- so is more memory than ours.
 (SELECT e.key AS name, e.value FROM jsonb_each_text('{
     "statement_timeout": "0", "lock_timeout": "0", "transaction_timeout": "0",
     "idle_in_transaction_session_timeout": "0", "idle_session_timeout": "0", "default_transaction_read_only": "off",

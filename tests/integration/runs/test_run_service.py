@@ -21,7 +21,7 @@ from retention.ledger.runs import RunLedger
 from retention.ledger.stalled_runs import StalledRuns
 from retention.runs.model import Planned, RequestedBy, RunParts
 from retention.runs.service import RunService
-from retention.settings.model import Policy
+from retention.settings.policy import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -26,11 +26,11 @@ GROUPS = dict(groups((), typer.main.get_command(app)))
 
 
 @pytest.mark.parametrize("words", GROUPS, ids=" ".join)
-def test_a_groups_help_is_whole(words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
-    """At 80 columns each command is told with all of its first paragraph, and no line is wider."""
+def test_help_of_a_group_is_whole_at_80_columns(words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """At 80 columns the help of a group shows each command's whole first paragraph, and no line is wider."""
     monkeypatch.setenv("COLUMNS", "80")
     text = CliRunner().invoke(app, [*words, "--help"]).output
     assert [] == [line for line in text.splitlines() if len(line) > 80]
-    told = " ".join(text.split())
+    shown = " ".join(text.split())
     for name, command in GROUPS[words].commands.items():
-        assert f"{name} {' '.join(command.help.split(chr(10) * 2)[0].split())}" in told
+        assert f"{name} {' '.join(command.help.split(chr(10) * 2)[0].split())}" in shown

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from retention.daemon.scheduler import Scheduler, ScheduleState
-from retention.settings.model import Policy
+from retention.settings.policy import Policy
 
 DAY = timedelta(days=1)
 THREE = datetime(2026, 3, 4, 3, tzinfo=UTC)

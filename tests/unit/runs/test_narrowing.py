@@ -9,7 +9,7 @@ import pytest
 
 from retention.errors import UsageError
 from retention.runs.narrowing import narrowed
-from retention.settings.model import Policy
+from retention.settings.policy import Policy
 
 
 def policy(**changes: Any) -> Policy:

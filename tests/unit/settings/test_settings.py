@@ -16,11 +16,13 @@ from retention.core.sending.reply_rules import DEFAULT_CODES
 from retention.errors import UsageError
 from retention.settings import files
 from retention.settings.load import load_settings
-from retention.settings.model import Policy, Settings
+from retention.settings.policy import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from retention.settings.model import Settings
 
 FILE = """
 database.dsn = "postgresql://job:p%40ss@db/operator?sslpassword=key-pass"

@@ -10,8 +10,9 @@ import pytest
 from retention.errors import ConfigurationError
 from retention.settings import files
 from retention.settings.load import load_settings
-from retention.settings.model import Policy, Settings
+from retention.settings.model import Settings
 from retention.settings.partner import Partner
+from retention.settings.policy import Policy
 from retention.settings.schema import example_at, keys_of, table_at
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ from retention.errors import ConfigurationError
 from retention.settings import files
 from retention.settings.files import find_config, render_template
 from retention.settings.load import load_settings
-from retention.settings.model import Database, Policy, Settings, Target
+from retention.settings.model import Database, Settings, Target
 from retention.settings.partner import Partner
+from retention.settings.policy import Policy
 from retention.settings.schema import keys_of
 
 if TYPE_CHECKING:

@@ -36,6 +36,8 @@ MISSED = {"status": "cancelled", "trigger": "schedule", "scheduled_for": THREE, 
         (None, run(status="cancelled"), summary()),
         ("run.stalled", run(status="running"), summary(states=DOUBT)),
         ("run.stalled", run(status="planned"), summary(states=DOUBT)),
+        ("run.awaiting_approval", run(status="awaiting_approval"), summary(states={})),
+        (None, run(mode="dry_run"), summary(states=DOUBT)),
     ],
 )
 def test_only_a_run_that_needs_a_person_is_notified(event: Event | None, run: RunToNotify, summary: Summary) -> None:

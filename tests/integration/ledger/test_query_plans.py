@@ -132,7 +132,9 @@ async def explained(dsn: str) -> Mapping[str, Any]:
         await Plans(explaining).preview_plan(SCOPE)
         bounds = explaining.values["plans/preview_plan"]
         await explaining.rows("shared/stale_rounds", **bounds)
-        await explaining.rows("plans/freeze_plan", **bounds, run_id=uuid4(), dry_run=False, max_rounds=None)
+        await explaining.rows(
+            "plans/freeze_plan", **bounds, run_id=uuid4(), dry_run=False, dry_run_detail="", max_rounds=None
+        )
         work = EngineLedger.of_run(explaining, uuid4(), "replica", None, asyncio.get_running_loop().time)
         await work.claims.claim(Kind.CANCEL, TERMS, after=0, batch=20)
         await work.claims.claim(Kind.STATUS, replace(TERMS, ask_first=True), after=0, batch=20)
