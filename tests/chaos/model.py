@@ -1,7 +1,7 @@
 """As many histories of replicas, vendor, network and operator as asked for: `python tests/chaos/model.py --examples
 2000`.
 
-Prints the counts, and the history of the first broken invariant, as short as it can be made.
+Prints a table of the histories, and the shortest history of the first broken promise.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from psycopg.conninfo import make_conninfo
-from support.model.database import House
-from support.model.interleaving import take_turns
+from support.model.database import ModelDatabase
+from support.model.interleaving import interleave
 from support.model.runner import play
 from support.postgres import new_database, running_server, template_database
 from support.results_table import table
@@ -35,10 +35,10 @@ def main() -> int:
         running_server() as server,
         template_database(server) as template,
         new_database(server, template) as name,
-        House(make_conninfo(server, dbname=name)) as house,
+        ModelDatabase(make_conninfo(server, dbname=name)) as db,
     ):
-        evidence, tally = play(house, asked.examples, seed=seed)
-        at_once = take_turns(house, asked.schedules, seed=seed)
+        evidence, tally = play(db, asked.examples, seed=seed)
+        at_once = interleave(db, asked.schedules, seed=seed)
     print(table([evidence, at_once]))
     print(f"seed {seed}, {tally.steps:,} steps in {time.monotonic() - started:.0f} s")
     print(f"rounds whose request was still under way when the vendor denied it: {tally.again:,}")

@@ -1,4 +1,4 @@
-"""The ledger's statements, each with one guarantee taken out: mutants that the model has to find."""
+"""The ledger's statements, each without one of its guarantees: the model has to find every mutant."""
 
 from __future__ import annotations
 
@@ -25,9 +25,7 @@ IN_PROGRESS_LATELY = (
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """A change of one statement: every `old` becomes `new`, in each of the `statements`. `promise` is a part of the
-    model's message about it.
-    """
+    """A change of one statement: every `old` becomes `new`, in each of the `statements`. `promise` is a part of the violation that the model has to report."""
 
     name: str
     statements: str
@@ -172,10 +170,10 @@ IDLE = (
         quick=True,
     ),
 )
-"""Mutants outside the ledger's statements."""
+"""Guarantees of the engine, beside those of the statements."""
 
 AT_ONCE = Mutant("a claim locks nothing", "claims/claim_rounds", (("FOR UPDATE OF c SKIP LOCKED", ""),), "BROKEN")
-"""Mutants that show only when the statements of two replicas overlap."""
+"""A fault that shows only when two replicas' statements overlap."""
 
 
 @contextmanager

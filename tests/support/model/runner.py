@@ -1,4 +1,4 @@
-"""Play as many histories as asked for, and return the results."""
+"""Plays as many histories as asked for, and counts them."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from support.model.machine import Machine, Tally
 from support.results_table import Evidence
 
 if TYPE_CHECKING:
-    from support.model.database import House
+    from support.model.database import ModelDatabase
 
 STEPS = 50
 """Steps of one history, before its end."""
 
 
-def play(house: House, examples: int, *, seed: int, shorten: bool = True) -> tuple[Evidence, Tally]:
+def play(db: ModelDatabase, examples: int, *, seed: int, shorten: bool = True) -> tuple[Evidence, Tally]:
     """Play the histories that come of a seed, the same ones each time.
 
-    A broken invariant is the result's violation: its history, as short as Hypothesis can make it, unless `shorten` is
-    off. Any other exception is a fault of the model or of the code under it, and is passed on.
+    A promise that is broken is the evidence's violation: the history of it, as short as Hypothesis can make it, unless
+    `shorten` is off. Any other error is a fault of the model or of the code under it, and is passed on.
     """
     kept, all_tried = Evidence("replicas, vendor and network, modelled"), Tally()
 
     class Played(Machine):
         evidence, tally = kept, all_tried
 
-    Played.house = house
+    Played.db = db
     how = settings(
         max_examples=examples,
         stateful_step_count=STEPS,
