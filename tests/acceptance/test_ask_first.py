@@ -117,7 +117,7 @@ async def test_a_wrong_status_address_halts_before_the_first_cancel(world: World
 
 
 @pytest.mark.parametrize("asks_first", [True, False], ids=["asks first", "does not ask"])
-async def test_a_ledger_that_was_restored_from_a_copy_cancels_nothing_twice(world: World, asks_first: bool) -> None:
+async def test_a_restored_ledger_cancels_no_round_twice(world: World, asks_first: bool) -> None:
     """A round that the ledger has forgotten is known to the vendor; `check` warns where it is not asked."""
     await world.seed(20)
     world.partner["ask_first"] = asks_first
@@ -133,7 +133,7 @@ async def test_a_ledger_that_was_restored_from_a_copy_cancels_nothing_twice(worl
 
 
 @pytest.mark.parametrize("call", ["CancelRound", "GetRoundStatus"])
-async def test_one_bad_row_stops_nobody_else(world: World, call: str) -> None:
+async def test_a_refused_row_stops_no_other_round(world: World, call: str) -> None:
     """A code for refused credentials is about its round alone where a HealthCheck says that the vendor knows us."""
     await world.seed(30)
     world.vendor.faults = Faults.of({"call": call, "round_ids": ["r7", "r8"], "code": "54"})
@@ -203,7 +203,7 @@ async def test_a_success_that_names_no_refund(world: World, told: bool, code: in
 
 
 @pytest.mark.parametrize("key", ["cancel_url", "status_url"])
-async def test_one_address_that_nobody_can_reach_ends_the_run(world: World, key: str) -> None:
+async def test_one_unreachable_address_ends_the_run(world: World, key: str) -> None:
     """Where questions can be asked and cancels not sent, or the other way round, nothing is sent and the run ends with 5."""
     await world.seed(4)
     world.partner |= {"max_attempts": 1, key: "http://127.0.0.1:1/nobody"}

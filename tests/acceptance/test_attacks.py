@@ -26,7 +26,7 @@ async def test_an_error_that_quotes_a_player_drives_no_terminal(world: World) ->
     assert "\x1b" not in done.err
 
 
-async def test_a_report_is_for_whoever_asked_for_it(world: World) -> None:
+async def test_a_report_file_is_private_to_its_owner(world: World) -> None:
     """A report names players: its file is its owner's alone, unless one that is there says otherwise."""
     path = world.folder / "report.csv"
     assert 0 == (await world.command("report", "--format", "csv", "-o", "report.csv")).code

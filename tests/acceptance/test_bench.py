@@ -18,7 +18,7 @@ def bench(*words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_benchmark_prints_what_it_measured() -> None:
+def test_a_benchmark_prints_its_figures() -> None:
     """A small run beside the bare loop ends in a table with a row for each of them, after both were found correct."""
     done = bench("throughput", "--rounds", "300", "--latency", "1", "--in-flight", "20", "--repeat", "1")
     assert 0 == done.returncode, done.stderr
@@ -29,7 +29,7 @@ def test_a_benchmark_prints_what_it_measured() -> None:
 
 
 @pytest.mark.parametrize("part", ["throughput", "rivals", "replicas", "rate", "growth", "start", "idle"])
-def test_each_part_tells_what_it_measures(part: str) -> None:
+def test_each_benchmark_lists_its_options_in_help(part: str) -> None:
     """Every part that tests/bench/README.md names is there, and lists its options in its help."""
     done = bench(part, "--help")
     assert (0, "") == (done.returncode, done.stderr)

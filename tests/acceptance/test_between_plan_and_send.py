@@ -25,7 +25,7 @@ async def hold(world: World, *words: str) -> Done:
     return await world.command("hold", "add", *words, "--reason", "complaint 7", "--by", "tess")
 
 
-async def test_what_changes_before_its_turn_is_never_called(world: World) -> None:
+async def test_a_round_that_changes_between_plan_and_send_is_skipped(world: World) -> None:
     """Rounds that complete, vanish, get a hold or see their player again after the plan are settled without a call."""
     await world.seed(60)  # r6 to r9 are the last of the plan
     world.partner["rate"] = 20

@@ -77,14 +77,14 @@ async def test_a_blank_among_others_is_refused(world: World) -> None:
     assert [] == await world.sql("SELECT FROM retention.runs")
 
 
-async def test_who_asked_is_recorded_without_what_is_around_it(world: World) -> None:
+async def test_the_requester_is_recorded_without_outer_blanks(world: World) -> None:
     """Outer blanks of a name are no part of it; those inside are."""
     done = await world.command("run", "--dry-run", "--by", "\u200b ann  of ops ", "--json")
     assert 0 == done.code, done.err
     assert [("ann  of ops",)] == await world.sql("SELECT requested_by FROM retention.runs")
 
 
-async def test_a_blank_login_is_nobody_either(world: World) -> None:
+async def test_a_blank_login_falls_back_to_the_user_number(world: World) -> None:
     """Without --by the environment says who it is; where that is blank, the user's number stands for the name."""
     done = await world.command(
         "run", "--dry-run", environ=dict.fromkeys(("LOGNAME", "USER", "LNAME", "USERNAME"), "  ")

@@ -24,7 +24,7 @@ BY_CLOCK = ("on_record_before", "never_again")
 """The checker's findings, from comparing the ledger's times, which a wrong clock wrote, with the vendor's."""
 
 
-async def test_a_clock_days_ahead_plans_nothing(world: World) -> None:
+async def test_a_database_clock_days_ahead_stops_planning(world: World) -> None:
     """While the database's clock is five days ahead nothing is planned by `serve`, which says so; then it goes on."""
     await world.seed(50, age=timedelta(minutes=1))
     await schedule(world)
@@ -75,7 +75,7 @@ async def test_a_schedule_goes_on_after_a_year_ahead(world: World) -> None:
         ),
     ],
 )
-async def test_a_jump_sends_nothing_twice(world: World, seconds: float, lasting: bool) -> None:
+async def test_a_clock_jump_sends_no_second_request(world: World, seconds: float, lasting: bool) -> None:
     """A jump of the database's clock while requests are in flight sends no round a second request, and the run ends."""
     world.partner |= {"timeout": "4s", "rate": 6, "status_probe": False}
     world.vendor.latency = 3.0

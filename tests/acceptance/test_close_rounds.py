@@ -69,7 +69,7 @@ async def test_a_missing_function_is_found_before_the_first_call(world: World) -
     assert [] == await world.sql("SELECT FROM retention.runs")
 
 
-async def test_a_function_that_waits_delays_and_loses_nothing(world: World) -> None:
+async def test_a_close_rounds_that_waits_for_a_lock_delays_the_run(world: World) -> None:
     """While the operator's application has a round locked the run waits, and is whole once it lets go."""
     await world.seed(30)
     async with locked_round(world, "r3"):
@@ -82,7 +82,7 @@ async def test_a_function_that_waits_delays_and_loses_nothing(world: World) -> N
     assert [] == await violations(world)
 
 
-async def test_a_lock_that_is_never_had_holds_up_nobody(world: World) -> None:
+async def test_a_round_under_a_permanent_lock_delays_no_other_closing(world: World) -> None:
     """A round whose lock is never to be had waits alone; a stop settles it in conflict, and the others are closed."""
     await world.seed(30)
     await replace(world, "SET LOCAL lock_timeout = '50ms';")
@@ -194,7 +194,7 @@ SHORT = ("08001", "53100", "55000", "57P01", "P0001")
 
 
 @pytest.mark.parametrize("state", [pytest.param(one, marks=() if one in SHORT else pytest.mark.long) for one in KINDS])
-async def test_whatever_the_class_of_an_error_one_round_stands_alone(world: World, state: str) -> None:
+async def test_a_close_rounds_error_puts_one_round_in_conflict(world: World, state: str) -> None:
     """An error of any class that the function raises for one round leaves that one in conflict, and no other."""
     await world.seed(6)
     raised = f"IF 'r3' = ANY (p_round_id) THEN RAISE EXCEPTION 'no' USING ERRCODE = '{state}'; END IF;"
@@ -231,7 +231,7 @@ async def test_a_function_that_refuses_every_round_halts_the_run(world: World, s
     assert [] == await violations(world)
 
 
-async def test_a_function_that_closes_nothing_in_silence_halts_the_run(world: World) -> None:
+async def test_a_close_rounds_that_silently_closes_none_halts_the_run(world: World) -> None:
     """Rounds that it does not return, and that the view still has, are refused closings as well."""
     await world.seed(200)
     world.partner["rate"] = 20
@@ -245,7 +245,7 @@ async def test_a_function_that_closes_nothing_in_silence_halts_the_run(world: Wo
 @pytest.mark.parametrize(
     "state", ["40001", "55P03", *(pytest.param(one, marks=pytest.mark.long) for one in ("40P01", "55006", "57014"))]
 )
-async def test_what_passes_by_itself_is_tried_until_it_has_passed(world: World, state: str) -> None:
+async def test_a_transient_closing_error_is_retried_without_conflict(world: World, state: str) -> None:
     """A deadlock, a failed serialization, a lock or a timeout is no refusal, however often: no conflict is left."""
     await world.seed(10)
     await world.sql("CREATE SEQUENCE public.calls")
@@ -375,7 +375,7 @@ async def test_one_round_that_passes_for_a_lost_server_stands_alone(world: World
         pytest.param("datestyle = 'German'", marks=pytest.mark.long),
     ],
 )
-async def test_what_the_function_sets_does_not_outlive_it(world: World, setting: str) -> None:
+async def test_session_settings_of_close_rounds_do_not_outlive_it(world: World, setting: str) -> None:
     """A function that changes its session changes nothing for the statements that follow, nor for its own commit."""
     await world.seed(40)
     world.partner["rate"] = 200

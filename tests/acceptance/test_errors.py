@@ -138,7 +138,7 @@ ASKED_WRONGLY: list[tuple[tuple[str, ...], list[str]]] = [
 ]
 
 
-async def test_what_cannot_be_asked_for(world: World) -> None:
+async def test_a_wrong_command_line_exits_2(world: World) -> None:
     """A wrong question ends with one line and exit 2; no call is made, and the ledger stays empty."""
     world.policy["markets"] = ["MT", "SE"]
     await world.seed(2)
@@ -307,7 +307,7 @@ async def test_the_samples_are_printed(tmp_path: Path) -> None:
         assert words in done.out
 
 
-async def test_what_init_writes_can_be_used(world: World) -> None:
+async def test_the_configuration_of_init_loads(world: World) -> None:
     """`init` writes a private file that loads as it stands: with a database beside it, `plan` works at once."""
     path = world.folder / "new.toml"
     done = await retention(world.folder, "--config", "new.toml", "init")

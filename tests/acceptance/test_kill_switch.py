@@ -70,7 +70,7 @@ async def test_every_process_stops_within_a_second(world: World) -> None:
     assert [] == await violations(world)
 
 
-async def test_nobody_passes_the_switch(world: World) -> None:
+async def test_no_run_and_no_override_passes_a_pause(world: World) -> None:
     """While paused no run calls anybody, not with --override either; after `resume` the halted run is finished."""
     await world.seed(5)
     assert 0 == (await pause(world)).code

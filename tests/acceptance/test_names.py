@@ -91,7 +91,7 @@ HOLDS_NOTHING: list[tuple[tuple[str, ...], str]] = [
 ]
 
 
-async def test_a_hold_that_matches_nothing_stands_and_warns(world: World) -> None:
+async def test_a_hold_without_a_match_stands_and_warns(world: World) -> None:
     """A hold may be set ahead of time, so it stands; that it matches nothing is said, with the spelling that there is."""
     await seed(world)
     world.policy["exclude_markets"] = ["gb", "DK"]
@@ -131,7 +131,7 @@ NEEDS = {"hold": ("--reason", "x", "--by", "tess"), "pause": ("--reason", "x", "
 )
 
 
-async def test_names_that_there_are_not_are_refused_with_those_that_there_are(world: World) -> None:
+async def test_unknown_names_are_refused_with_the_known_ones(world: World) -> None:
     """An unknown name ends with 2 and one line that lists the known ones and the closest; no call and no write is
     made.
     """
@@ -150,7 +150,7 @@ async def test_names_that_there_are_not_are_refused_with_those_that_there_are(wo
     assert ["retention.toml"] == [path.name for path in world.folder.iterdir()]
 
 
-async def test_what_the_configuration_alone_decides_is_refused_before_connecting(world: World) -> None:
+async def test_bad_arguments_are_refused_before_connecting(world: World) -> None:
     """Unknown partners and policies, bad times, ages and outcomes are exit 2 though the database is away."""
     world.dsn = make_conninfo(world.dsn, host="127.0.0.1", port=1)
     world.policy["markets"] = ["MT"]
@@ -176,7 +176,7 @@ async def test_what_the_configuration_alone_decides_is_refused_before_connecting
 
 
 @pytest.mark.long
-async def test_what_is_known_by_one_of_the_three_is_taken(world: World) -> None:
+async def test_a_name_known_to_view_ledger_or_configuration_is_accepted(world: World) -> None:
     """Open rounds, the ledger or the configuration: each makes a market, a policy or a partner known by itself."""
     await world.seed(12, prefix="mt")
     await world.seed(3, prefix="gb", market="GB")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 REASON = "vendor's incident 12"
 
 
-async def test_the_report_role_may_read_everything_and_write_nothing(world: World) -> None:
+async def test_the_report_role_reads_every_report_and_cannot_write(world: World) -> None:
     """With the second role every reading command works, and a writing one names its missing privilege."""
     only_on_our_own()
     await world.seed(3)

@@ -85,7 +85,7 @@ async def poison_all(world: World) -> dict[str, int]:
         {"idle_longer_than": "1h", "markets": ["MT"], "exclude_markets": ["GB"]},
     ],
 )
-async def test_poisoned_rows_stop_nobody_else(world: World, policy: dict[str, object]) -> None:
+async def test_poisoned_rows_stop_no_other_round(world: World, policy: dict[str, object]) -> None:
     """Beside faulty rows, all good ones are cancelled; the faulty ones are counted, listed and never called."""
     await world.seed(3)
     expected = await poison_all(world)
@@ -134,7 +134,7 @@ async def test_other_partners_rows_are_not_left_out(world: World) -> None:
 @pytest.mark.parametrize(
     "policy", [pytest.param({}, marks=pytest.mark.long), {"markets": ["MT"]}], ids=["every market", "one market"]
 )
-async def test_explain_says_what_is_wrong(world: World, policy: dict[str, object]) -> None:
+async def test_explain_gives_the_reason_of_an_unplannable_row(world: World, policy: dict[str, object]) -> None:
     """Of a row with a key, `explain` gives the reason for which a plan leaves it out."""
     await poison_all(world)
     world.policy |= policy

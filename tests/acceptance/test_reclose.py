@@ -70,7 +70,7 @@ async def test_all_are_closed_once_the_function_is_mended(world: World) -> None:
     assert (0, "nothing is left to close\n") == (again.code, again.out)
 
 
-async def test_what_cannot_be_closed_stays_listed_with_its_reason(world: World) -> None:
+async def test_reclose_keeps_a_failed_closing_listed_with_its_reason(world: World) -> None:
     """One that raises, one that is left out, one that is closed already, one whose id is another round's: each says why."""
     ids = await conflicts(world, 8)
     await world.sql("UPDATE public.rounds SET status = 1 WHERE round_id = 'r3'")
@@ -112,7 +112,7 @@ async def test_a_round_that_ends_its_own_session_stays_listed_alone(world: World
 
 
 @pytest.mark.long
-async def test_a_function_that_closes_others_changes_nothing(world: World) -> None:
+async def test_reclose_is_undone_if_close_rounds_returns_other_rounds(world: World) -> None:
     """Rounds returned without having been asked for, or twice, undo the transaction: in both tables all stays as it was."""
     ids = await conflicts(world, 2)
     await world.seed(1, prefix="other")
@@ -132,7 +132,7 @@ async def test_a_function_that_closes_others_changes_nothing(world: World) -> No
 
 @pytest.mark.long
 @pytest.mark.parametrize("state", ["40P01", "40001", "55P03"])
-async def test_what_passes_is_tried_again(world: World, state: str) -> None:
+async def test_reclose_retries_a_transient_error(world: World, state: str) -> None:
     """A deadlock, a failed serialization or a lock that was not to be had is no refusal: the next try closes."""
     await conflicts(world, 3)
     await world.sql("CREATE SEQUENCE public.calls")
@@ -170,7 +170,7 @@ async def test_a_lock_that_is_never_had_is_told(world: World) -> None:
 
 
 @pytest.mark.long
-async def test_unsuitable_ids_are_named_and_nothing_is_done(world: World) -> None:
+async def test_reclose_refuses_unsuitable_ids_by_name(world: World) -> None:
     """Unknown, uncancelled and closed cancellations are each refused by name, before anything is closed."""
     ids = await conflicts(world, 2)
     await replace(world)
@@ -269,7 +269,7 @@ async def test_resolved_and_still_open_stays_listed(world: World, how: str) -> N
 
 
 @pytest.mark.long
-async def test_what_is_resolved_and_closed_by_others_needs_nobody(world: World) -> None:
+async def test_a_resolved_conflict_that_is_closed_leaves_the_review(world: World) -> None:
     """A conflict whose round the operator has closed is resolved with a word; a resolved one is cleared by a look."""
     ids = await conflicts(world, 2, condition="false")
     resolve = ("review", "resolve", "--as", "cancelled", "--note", "x", *BY)
@@ -282,7 +282,7 @@ async def test_what_is_resolved_and_closed_by_others_needs_nobody(world: World) 
     assert [] == await listed(world)
 
 
-async def test_what_the_vendor_confirmed_is_resolved_as_cancelled_alone(world: World) -> None:
+async def test_a_confirmed_cancellation_is_resolved_only_as_cancelled(world: World) -> None:
     """No person frees a round to be cancelled again that the vendor has confirmed as cancelled, closed or not."""
     ids = await conflicts(world, 1)
     resolve = ("review", "resolve", str(ids["r0"]), "--note", "x", *BY, "--as")

@@ -46,7 +46,7 @@ async def closed_with(world: World) -> None:
         ),
     ],
 )
-async def test_a_secret_inside_of_an_identifier_alters_nothing(world: World, login: str, token: str) -> None:
+async def test_a_secret_inside_an_identifier_leaves_it_unredacted(world: World, login: str, token: str) -> None:
     """Ledger, close_rounds, report, review, explain and log have transaction, amount, code and ids as they came."""
     known_as(world, login, token)
     transaction = f"{login}-98124711003" if login.startswith("casino") else TRANSACTION
@@ -101,7 +101,7 @@ async def test_winnings_are_an_amount(world: World) -> None:
     assert "winnings 4711 EUR" in {event.get("detail") for event in done.events}
 
 
-async def test_a_login_in_the_vendors_words_decides_nothing(world: World) -> None:
+async def test_a_login_inside_a_round_status_leaves_the_status(world: World) -> None:
     """A login that is part of a roundStatus leaves the status unchanged."""
     known_as(world, "Prog")
     world.register(await world.seed(2, at_vendor=False), login="Prog")
@@ -161,7 +161,7 @@ async def test_check_names_a_secret_that_chance_writes(world: World) -> None:
     assert not any(one["name"].startswith("secret ") for one in quiet.json["checks"])
 
 
-async def test_an_error_names_what_was_asked_for(world: World) -> None:
+async def test_an_error_names_a_requested_identifier_whole(world: World) -> None:
     """A message of our own that names an identifier names it whole."""
     known_as(world, SHORT)
     done = await world.command("review", "resolve", "9847110", "--as", "rejected", "--by", "ann", "--note", "x")

@@ -130,7 +130,7 @@ async def test_refused_credentials_halt_the_partner(world: World, fault: dict[st
     assert (0, {"cancelled": 40}) == (done.code, done.json["states"]), done.err
 
 
-async def test_a_later_run_plans_anew_what_a_halted_one_never_sent(world: World) -> None:
+async def test_a_later_run_plans_unsent_rounds_of_a_halted_run_again(world: World) -> None:
     """A round that a halted run left planned becomes not sent when another run plans it again."""
     await world.seed(3)
     world.vendor.faults = Faults.of({"status": 401})
@@ -196,7 +196,7 @@ async def test_amounts_are_exact_to_the_last_digit(world: World, written: str) -
     ],
     ids=str,
 )
-async def test_what_makes_no_sense_is_null_and_in_review(world: World, fault: dict[str, Any]) -> None:
+async def test_an_absurd_refund_is_null_and_in_review(world: World, fault: dict[str, Any]) -> None:
     """A missing or absurd amount, currency or transaction is kept NULL, never zero, and needs a person."""
     await world.seed(1)
     world.vendor.faults = Faults.of(fault)
@@ -206,7 +206,7 @@ async def test_what_makes_no_sense_is_null_and_in_review(world: World, fault: di
     assert 1 == row.nulls
 
 
-async def test_what_a_vendor_says_is_kept_whatever_the_terminal_speaks(world: World) -> None:
+async def test_reply_text_in_any_script_is_kept_under_any_locale(world: World) -> None:
     """Words in any script are written down also where the environment asks PostgreSQL for an encoding without them."""
     await world.seed(1)
     world.vendor.faults = Faults.of({"replace": {"description": "\u6210\u529f"}})

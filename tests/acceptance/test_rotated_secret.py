@@ -55,7 +55,7 @@ async def in_its_place(path: Path) -> None:
         pytest.param(in_its_place, {"status": 401}, id="in its place"),
     ],
 )
-async def test_a_token_that_is_replaced_halts_nothing(
+async def test_a_rotated_token_halts_no_run(
     world: World, tmp_path: Path, write: Callable[[Path], Awaitable[None]], refusal: dict[str, int]
 ) -> None:
     """The vendor knows the new token alone from the moment when its file is touched; every round is cancelled."""

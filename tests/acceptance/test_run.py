@@ -22,7 +22,7 @@ async def test_stale_rounds_are_cancelled_and_written_back(world: World) -> None
     assert 30 == len(world.cancels)
 
 
-async def test_what_is_not_stale_is_never_called(world: World) -> None:
+async def test_a_round_outside_the_policy_is_never_called(world: World) -> None:
     """Younger rounds, another market's and another partner's are not planned, and the vendor hears nothing of them."""
     await world.seed(3)
     await world.seed(3, prefix="young", age=timedelta(hours=71))
@@ -34,7 +34,7 @@ async def test_what_is_not_stale_is_never_called(world: World) -> None:
     assert {"r0", "r1", "r2"} == {request.round_id for request in world.vendor.requests}
 
 
-async def test_a_dry_run_calls_nobody(world: World) -> None:
+async def test_a_dry_run_calls_no_vendor(world: World) -> None:
     """A dry run records its rounds as not sent, and changes neither vendor nor operator's table."""
     await world.seed(5)
     done = await world.command("run", "--dry-run", "--json")
@@ -117,7 +117,7 @@ async def test_an_override_passes_as_many_rounds_as_there_are(world: World) -> N
 @pytest.mark.parametrize(
     "value", ["stake = NULL", "stake = -1000", "currency = NULL", "currency = 'eur'", "currency = ''"]
 )
-async def test_what_max_amount_cannot_judge_halts(world: World, value: LiteralString) -> None:
+async def test_a_stake_that_max_amount_cannot_judge_halts_the_run(world: World, value: LiteralString) -> None:
     """Stakes without a sensible amount or currency halt the run by name, as many as are not allowed, and lower no sum."""
     await world.seed(3, stake="40")
     await world.sql("UPDATE public.rounds SET " + value + " WHERE round_id = 'r1'")
@@ -167,7 +167,7 @@ async def test_max_amount_halts_by_currency(world: World) -> None:
     assert (3, "max_amount: stakes of 120.00 EUR, the policy allows 100.00") == (done.code, done.json["halt_reason"])
 
 
-async def test_the_rails_look_at_what_the_limit_leaves(world: World) -> None:
+async def test_max_rounds_counts_the_rounds_within_the_limit(world: World) -> None:
     """--limit plans the oldest rounds, and max_rounds is held against those alone."""
     await world.seed(3, prefix="old", age=timedelta(days=9))
     await world.seed(8)
@@ -197,7 +197,7 @@ async def test_a_market_on_demand_is_only_ever_narrowed(world: World) -> None:
     assert (0, {"se0", "se1"}) == (done.code, {request.round_id for request in world.vendor.requests})
 
 
-async def test_plan_writes_nothing_and_calls_nobody(world: World) -> None:
+async def test_plan_makes_no_write_and_no_call(world: World) -> None:
     """`plan` tells count, stakes, oldest, time needed and tripped rails, and leaves no trace."""
     await world.seed(4, stake="2.25")
     await world.seed(2, prefix="se", market="SE", stake="10", currency="SEK")
@@ -226,7 +226,7 @@ async def test_an_idle_rule_spares_active_players(world: World) -> None:
     assert (0, {"r1", "r2"}) == (done.code, {request.round_id for request in world.vendor.requests})
 
 
-async def test_a_second_run_finds_nothing(world: World) -> None:
+async def test_a_second_run_plans_no_cancelled_round(world: World) -> None:
     """A cancelled round is not planned again, and a run without work exits with 0."""
     await world.seed(3)
     assert 0 == (await world.command("run")).code
@@ -244,7 +244,7 @@ async def test_a_cancelled_round_that_the_operator_still_shows_is_not_called_aga
     assert (0, {"in_ledger": 2}) == (done.json["rounds"], done.json["left_out"])
 
 
-async def test_a_slow_look_holds_up_nobody_who_missed_a_slot(world: World) -> None:
+async def test_a_slow_send_check_delays_no_claim_that_missed_its_slot(world: World) -> None:
     """Claims that were made while a lock was waited for are released unsent, and their rounds looked up anew."""
     await world.seed(4)
     world.partner |= {"concurrency": 1, "rate": 200, "timeout": "1s"}
@@ -260,7 +260,7 @@ async def test_a_slow_look_holds_up_nobody_who_missed_a_slot(world: World) -> No
     assert [] == await violations(world)
 
 
-async def test_resuming_makes_no_success_of_a_run_that_reached_nobody(world: World) -> None:
+async def test_resume_leaves_a_failed_run_failed(world: World) -> None:
     """A failed run with no claim left to send is only reported; a new run cancels its unsent rounds."""
     await world.seed(3)
     world.partner |= {"api_url": "http://127.0.0.1:9", "max_attempts": 1}

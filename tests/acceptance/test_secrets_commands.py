@@ -102,7 +102,7 @@ DRESSES: dict[str, Callable[[str], str]] = {
 
 @pytest.mark.parametrize("before", ["", "a", "ab", "abc"])
 @pytest.mark.parametrize("dress", DRESSES)
-def test_the_hunt_finds_what_there_is_to_find(dress: str, before: str) -> None:
+def test_the_secret_scan_finds_each_encoding(dress: str, before: str) -> None:
     """A secret is found in each encoding and behind each prefix."""
     secret = "t/0k+e&n-9d41"
     text = f"{before}:{DRESSES[dress](before + secret + ' and more')}."

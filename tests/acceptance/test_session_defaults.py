@@ -158,7 +158,7 @@ async def watched_world(world: World, rounds: int) -> Sequence[str]:
 
 @pytest.mark.parametrize("front", WAYS, indirect=True)
 @pytest.mark.parametrize("group", TOGETHER)
-async def test_no_default_changes_what_is_done(postgres: str, database_dsn: str, tmp_path: Path, group: str) -> None:
+async def test_no_session_default_changes_a_run(postgres: str, database_dsn: str, tmp_path: Path, group: str) -> None:
     """Under each kind of odd default `check` finds nothing wrong, and a run cancels, closes and reports its rounds."""
     direct = make_conninfo(postgres, dbname=conninfo_to_dict(database_dsn)["dbname"])
     async with make_world(database_dsn, tmp_path, direct) as world:
@@ -214,7 +214,7 @@ async def test_every_command_works_under_each_default(
         assert {} == {words: done.out + done.err for words, done in ends.items() if done.code}
 
 
-async def test_what_cannot_be_set_is_named(world: World, postgres: str) -> None:
+async def test_check_names_a_session_default_that_it_cannot_set(world: World, postgres: str) -> None:
     """A default that only the operator can change fails `check`, by its name, its value and the mend."""
     await set_defaults(world, postgres, {"session_replication_role": "replica"})
     done = await world.command("check", "--json")

@@ -107,7 +107,7 @@ async def test_a_slow_vendor_is_not_called_after_it(world: World, name: str, ask
 
 
 @pytest.mark.parametrize("name", ["pause", pytest.param("SIGTERM", marks=pytest.mark.long)])
-async def test_a_slow_handshake_sends_nothing_after_it(world: World, tmp_path: Path, name: str) -> None:
+async def test_no_request_leaves_after_a_slow_handshake(world: World, tmp_path: Path, name: str) -> None:
     """A connection that is made after everything was stopped carries no cancel request."""
     context, authority = localhost_tls(tmp_path)
     async with Simulator(secure_login=SECURE_LOGIN, token=TOKEN, tls=context, handshake_delay=1.2) as vendor:
@@ -145,7 +145,7 @@ async def test_doubts_cost_the_fresh_rounds_no_reply(world: World) -> None:
     assert world.vendor.peak_in_flight <= 3
 
 
-async def test_a_claim_that_waited_for_a_lock_sends_nothing(world: World) -> None:
+async def test_a_claim_that_waited_for_a_lock_obeys_a_new_hold(world: World) -> None:
     """A hold that is committed while a claim waits for the partner's row is obeyed by that claim."""
     await world.seed(60)
     world.partner |= {"rate": 20}

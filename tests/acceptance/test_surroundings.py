@@ -82,7 +82,9 @@ PRINTING = {
         ("closed", 2, "error: stdout: not open for writing; print elsewhere\n"),
     ],
 )
-async def test_what_only_prints_fails_where_it_cannot(world: World, what: str, code: int, problem: str) -> None:
+async def test_a_printing_command_exits_2_where_stdout_is_lost(
+    world: World, what: str, code: int, problem: str
+) -> None:
     """A reader that went away has read enough; anything else is one line and exit code 2, never a traceback."""
     await world.seed(2)
     ended = await asyncio.gather(*(world.command(*words, instead={1: what}) for words in PRINTING.values()))
@@ -91,7 +93,7 @@ async def test_what_only_prints_fails_where_it_cannot(world: World, what: str, c
     }
 
 
-async def test_what_was_done_counts_where_nothing_can_be_printed(world: World) -> None:
+async def test_a_writing_command_exits_0_where_stdout_is_lost(world: World) -> None:
     """A hold stands, a pause is made and ended, a configuration is written: exit code 0, even if the output is lost."""
     await world.seed(1)
     commands: list[tuple[tuple[str, ...], dict[int, str]]] = [
@@ -108,7 +110,7 @@ async def test_what_was_done_counts_where_nothing_can_be_printed(world: World) -
     assert [(1,)] == await world.sql("SELECT count(*) FROM retention.holds")
 
 
-async def test_a_program_reads_its_document_and_nothing_else(world: World) -> None:
+async def test_json_output_stays_json_where_stderr_is_lost(world: World) -> None:
     """Where stderr is lost, `--json` stays JSON, and the result of a command for people begins with its error."""
     run = await world.command("run", "--json", instead={2: "/dev/full"})
     assert (0, "finished") == (run.code, run.json["status"])

@@ -120,9 +120,7 @@ async def test_another_round_under_the_same_id_is_not_called(
     ],
     ids=["a round not asked for", "another partner's", "one twice", "nothing that is a round"],
 )
-async def test_a_function_that_closes_what_it_was_not_asked_to_closes_nothing(
-    world: World, more: LiteralString
-) -> None:
+async def test_closings_beyond_the_requested_rounds_are_undone(world: World, more: LiteralString) -> None:
     """Further rounds that the operator's function closes are undone, and the round is a conflict."""
     await world.seed(6)
     await world.seed(1, prefix="s", market="SE")

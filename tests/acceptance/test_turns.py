@@ -80,7 +80,7 @@ async def test_old_doubts_and_new_rounds_take_turns(world: World) -> None:
     await running.gone()
 
 
-async def test_a_paused_partner_halts_nobody_else(world: World) -> None:
+async def test_a_paused_partner_halts_no_other_partner(world: World) -> None:
     """While one partner of a run is paused, the others' rounds are cancelled; the rest follows when the pause ends."""
     world.extra = (
         f'[partners.other]\nsecure_login = "{OTHER_LOGIN}"\napi_url = "{world.vendor.url}"\n'

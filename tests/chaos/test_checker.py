@@ -248,7 +248,7 @@ BREAKS: list[tuple[str, str, Callable[[History], History]]] = [
 ]
 
 
-def test_a_good_history_breaks_nothing() -> None:
+def test_a_good_history_breaks_no_invariant() -> None:
     """A history with a plain cancellation, a resend, a lost reply and a round left alone keeps every promise."""
     assert [] == broken(GOOD)
     assert [] == broken(ASKED)

@@ -43,7 +43,7 @@ async def numbers(servers: Cluster) -> list[int]:
     return [n for (n,) in await servers.primary.sql("SELECT n FROM public.numbers ORDER BY n")]
 
 
-async def test_a_fail_over_keeps_what_was_committed(servers: Cluster) -> None:
+async def test_a_fail_over_keeps_commits(servers: Cluster) -> None:
     """Commits before a fail-over, and before the next one, are on the server that takes over; the old ones are dead."""
     first = servers.primary
     await servers.primary.sql("INSERT INTO public.numbers VALUES (1)")
@@ -67,7 +67,7 @@ async def test_a_commit_waits_for_the_standby(servers: Cluster) -> None:
     assert [1] == await numbers(servers)
 
 
-async def test_a_crash_keeps_what_was_committed(servers: Cluster) -> None:
+async def test_a_crash_keeps_commits(servers: Cluster) -> None:
     """A server that was stopped with -m immediate comes back with its acknowledged commits."""
     await servers.primary.sql("INSERT INTO public.numbers VALUES (1)")
     await servers.crash()

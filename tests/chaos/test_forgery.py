@@ -91,7 +91,7 @@ async def test_a_round_that_is_closed_past_the_ledger_has_no_row_there(world: Wo
     assert called.isdisjoint(row.round_id for row in unexplained)
 
 
-def test_what_the_view_shows_of_closed_rounds_can_be_had(postgres: str) -> None:
+def test_the_view_discloses_its_columns_of_closed_rounds(postgres: str) -> None:
     """A view without a security barrier, which claims could not afford, tells its columns of closed rounds as well."""
     with guarded_database(postgres) as dsn, logged_in(dsn, "retention_job") as job:
         assert [("R-1",)] == job.execute("SELECT round_id FROM retention.open_rounds").fetchall()

@@ -75,7 +75,7 @@ async def test_every_reply_can_be_written_down(world: World, database: Database)
     assert [] == await store(world, database, said)
 
 
-async def test_what_cannot_be_written_down_is_found(world: World, database: Database) -> None:
+async def test_a_decoder_that_keeps_unstorable_text_is_found(world: World, database: Database) -> None:
     """A decoder that lets through a text that PostgreSQL cannot hold is found where its replies are written."""
     assert any("refused" in word for word in await store(world, database, [*read_corpus().values()], _any_letter))
 

@@ -85,7 +85,7 @@ async def test_a_signal_drains(world: World) -> None:
     assert ROUNDS == len(world.cancels)
 
 
-async def test_sigint_while_planning_leaves_nothing(world: World) -> None:
+async def test_sigint_while_planning_leaves_no_run(world: World) -> None:
     """SIGINT before the plan is frozen leaves no run behind, and the code is 130."""
     await world.seed(10)
     async with world.locked("retention.runs"):

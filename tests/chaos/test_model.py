@@ -32,7 +32,7 @@ def db(direct_dsn: str) -> Iterator[ModelDatabase]:
         yield db
 
 
-def test_whatever_happens_nothing_is_lost_or_doubled(db: ModelDatabase) -> None:
+def test_no_cancel_is_lost_or_doubled_under_any_fault(db: ModelDatabase) -> None:
     """Requests and replies that are dropped, delayed, doubled and reordered between replicas that crash break no promise."""
     evidence, tally = play(db, EXAMPLES, seed=SEED)
     assert [] == evidence.violations, evidence.violations[0]
@@ -55,7 +55,7 @@ def test_a_broken_ledger_is_found(db: ModelDatabase, mutant: Mutant | Idle) -> N
     assert [True] == [mutant.promise in story for story in evidence.violations]
 
 
-def test_in_any_order_of_statements_and_commits_nothing_is_doubled(db: ModelDatabase) -> None:
+def test_no_cancel_is_doubled_in_any_order_of_commits(db: ModelDatabase) -> None:
     """Replicas whose transactions overlap, in whatever order they begin and commit, break no promise."""
     evidence = interleave(db, SCHEDULES, seed=SEED)
     assert [] == evidence.violations, evidence.violations[0]

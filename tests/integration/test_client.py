@@ -223,7 +223,7 @@ async def test_a_round_is_asked_about() -> None:
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
 )
-def test_what_a_vendor_can_do_to_a_request(
+def test_each_vendor_fault_is_reported_as_itself(
     answer: Any, effect: bool, table: dict[str, Any], new_loop: Callable[[], asyncio.AbstractEventLoop]
 ) -> None:
     """Each fault is reported as itself, on either event loop, after one request."""
@@ -243,14 +243,14 @@ def test_what_a_vendor_can_do_to_a_request(
     assert [effect] == [request.effect for request in vendor.requests]
 
 
-async def test_a_refused_connection_is_none() -> None:
+async def test_a_refused_connection_is_no_connection() -> None:
     """A connection to a closed port is reported as not sent."""
     async with served(hangs) as door:
         pass
     assert NotConnected("no connection: connection refused") == (await ask(door.url)).answer
 
 
-async def test_a_name_that_nobody_has_is_no_connection() -> None:
+async def test_an_unresolved_name_is_no_connection() -> None:
     """A name that cannot be resolved: nothing happened. A resolver that does not answer is the same, in other words."""
     found = (await ask("https://vendor.invalid/secret-path")).answer
     whys = {"no connection: the name could not be resolved", "no connection: timed out"}
@@ -261,7 +261,7 @@ async def test_a_name_that_nobody_has_is_no_connection() -> None:
 @pytest.mark.parametrize(
     "url", ["", "vendor.invalid", "http://", "ftp://127.0.0.1/x", "http://127.0.0.1:99999/", "http://[::1"]
 )
-async def test_an_address_that_is_none_is_no_connection(url: str) -> None:
+async def test_an_invalid_address_is_no_connection(url: str) -> None:
     """An invalid web address sends nothing, and raises nothing."""
     async with VendorClient(timeout=5) as client:
         found = await client.post(url, BODY)
@@ -269,7 +269,7 @@ async def test_an_address_that_is_none_is_no_connection(url: str) -> None:
     assert "127" not in found.answer.why
 
 
-async def test_a_vendor_that_accepts_nobody_is_no_connection() -> None:
+async def test_a_connect_timeout_is_no_connection() -> None:
     """A timeout before the connection is made: nothing happened."""
     with socket.socket() as full, socket.socket() as first, socket.socket() as second:
         full.bind(("127.0.0.1", 0))
@@ -288,7 +288,7 @@ def tls(tmp_path: Path) -> ssl.SSLContext:
     return context
 
 
-async def test_a_certificate_that_nobody_signed_is_no_connection(tls: ssl.SSLContext) -> None:
+async def test_an_unsigned_certificate_is_no_connection(tls: ssl.SSLContext) -> None:
     """Certificates are verified: an untrusted server gets no request, and so no token."""
     async with served(says(http(DONE)), tls=tls) as door:
         found = await ask(door.url.replace("http:", "https:"))
@@ -434,7 +434,7 @@ async def test_64_kib_are_believed_and_no_more(believed: bool, sent: bytes) -> N
         assert expected == (await ask(door.url)).answer
 
 
-async def test_a_length_alone_makes_nobody_wait() -> None:
+async def test_a_reply_beyond_the_limit_is_not_waited_for() -> None:
     """Of a reply that is longer than is believed the rest is not waited for, and its connection is not used again."""
     began = b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n" + DONE + b" " * REPLY_LIMIT_BYTES
 
@@ -453,7 +453,7 @@ async def test_a_length_alone_makes_nobody_wait() -> None:
     ],
     ids=["small", "bomb", "chunks"],
 )
-async def test_nothing_is_unpacked(sent: bytes) -> None:
+async def test_a_compressed_reply_is_not_unpacked(sent: bytes) -> None:
     """A compressed reply that was not asked for is kept as the bytes that arrived."""
     async with served(says(sent)) as door:
         assert Reply(200, problem="the reply is not UTF-8") == (await ask(door.url)).answer
@@ -554,7 +554,7 @@ async def test_a_request_into_a_closing_connection_is_in_doubt_and_not_repeated(
             assert (requests, requests - 2) == (len(door.bodies), door.connections)
 
 
-async def test_a_reply_that_nobody_asked_for_is_no_answer() -> None:
+async def test_bytes_on_an_idle_connection_are_no_reply() -> None:
     """Bytes that arrive on an idle connection are not taken as the reply to the next request, which is another
     round's.
     """
@@ -623,7 +623,7 @@ async def test_no_proxy_is_taken_from_the_environment(monkeypatch: pytest.Monkey
         assert b"authorization" not in door.heads[0].lower()
 
 
-async def test_a_request_is_what_the_vendor_expects() -> None:
+async def test_a_request_has_the_method_path_and_body_of_the_contract() -> None:
     """POST, JSON, its length, the path as configured, and the body byte for byte."""
     async with served(says(http(DONE))) as door:
         await ask(door.url)

@@ -88,7 +88,7 @@ class Ending:
 @SECURE
 @LOOPS
 @ENDS
-def test_an_end_that_nobody_has_read_yet_is_seen(
+def test_an_unread_end_of_a_connection_is_seen(
     end: Callable[[Line], None], new_loop: Callable[[], asyncio.AbstractEventLoop], tls: ssl.SSLContext, *, secure: bool
 ) -> None:
     """A request goes over a new connection where the old one's end, or a byte, lies unread in the kernel."""
@@ -181,7 +181,7 @@ HOW = (at_once, a_little_later, after_the_third, politely, crashing)
         *(pytest.param(how, False, id=f"{how.__name__}-plain", marks=pytest.mark.long) for how in HOW[1:]),
     ],
 )
-async def test_a_vendor_that_ends_connections_leaves_next_to_nothing_in_doubt(
+async def test_a_vendor_that_ends_connections_leaves_few_doubts(
     after_reply: Callable[[Line, int], bool], tls: ssl.SSLContext, *, secure: bool
 ) -> None:
     """Of 200 requests, ten at a time, to a vendor that ends each connection after its reply, a handful is in doubt."""

@@ -158,7 +158,7 @@ def test_every_privilege_of_the_job_is_needed_by_a_statement(installed: str) -> 
     assert ["SELECT ON retention.schema_migrations"] == spare  # read by the migrations, which have no file of their own
 
 
-def test_roles_grants_what_check_looks_for_and_takes_back_the_rest(installed: str) -> None:
+def test_roles_sql_grants_the_privileges_of_check_and_no_others(installed: str) -> None:
     """`check` reads roles.sql as PostgreSQL does; running it again makes the privileges exactly those of the file."""
     run(installed, "GRANT DELETE, UPDATE ON retention.attempts TO retention_job", sample("roles"), sample("roles"))
 

@@ -224,7 +224,7 @@ def test_the_job_writes_the_columns_that_it_has_to(owned: str, table: str) -> No
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_those_who_report_write_no_column(owned: str, table: str) -> None:
+def test_the_report_role_writes_no_column(owned: str, table: str) -> None:
     """The second role inserts and updates nothing at all, and reads the tables that reports are made from."""
     columns = [row[0] for row in run(owned, _columns(table))]
     with logged_in(owned, "retention_report") as connection:

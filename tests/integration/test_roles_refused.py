@@ -193,7 +193,7 @@ def test_the_server_is_not_theirs(owned: str, role: str, statement: str) -> None
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("statement", GRANTING)
-def test_nothing_is_granted_onward(owned: str, role: str, statement: str) -> None:
+def test_no_privilege_is_granted_onward(owned: str, role: str, statement: str) -> None:
     """A login can neither pass on its privileges nor take others': every privilege stays as it was."""
     privileges = (
         "SELECT relname::text, relacl::text FROM pg_class WHERE relnamespace = 'retention'::regnamespace"
@@ -248,7 +248,7 @@ def test_the_function_cannot_be_led_astray(owned: str) -> None:
     assert [("open",)] == mine
 
 
-def test_those_who_report_see_open_rounds_and_close_none(logins: dict[str, Any]) -> None:
+def test_the_report_role_sees_open_rounds_and_closes_no_round(logins: dict[str, Any]) -> None:
     """The second login reads the operator's view, for plans and explanations, and has no function of the operator's."""
     closing = "SELECT FROM retention.close_rounds('{}', '{}', '{}', '{}', '{}', '{}')"
     assert "" == tried(logins["retention_report"], "SELECT FROM retention.open_rounds")[0]
@@ -268,6 +268,6 @@ def test_those_who_report_see_open_rounds_and_close_none(logins: dict[str, Any])
         "SELECT FROM retention.runs FOR UPDATE",
     ],
 )
-def test_what_every_login_may_is_known(logins: dict[str, Any], statement: str) -> None:
+def test_the_rights_of_every_login_are_known(logins: dict[str, Any], statement: str) -> None:
     """The rights that PostgreSQL gives to every login, and no grant of ours could revoke, are known."""
     assert "" == tried(logins["retention_job"], statement)[0]

@@ -148,7 +148,7 @@ def test_a_certificate_of_ours_that_is_wanted_is_said(
     assert [] == vendor.heard
 
 
-async def test_check_and_run_say_what_is_wrong(world: World, tmp_path: Path) -> None:
+async def test_check_and_run_name_the_tls_flaw(world: World, tmp_path: Path) -> None:
     """`check` names the flaw, and a run without a reachable vendor names it in its reason and its log."""
     context, authority = flawed_tls(tmp_path, "expired")
     await world.seed(1, at_vendor=False)

@@ -100,7 +100,7 @@ def test_only_assertions_and_the_demos_make_believe_are_excepted() -> None:
         ("pip-audit was given no package", 1, []),
     ],
 )  # fmt: skip
-def test_an_audit_that_looked_at_nothing_is_no_good_news(said: str, code: int, report: list[dict[str, Any]]) -> None:
+def test_an_audit_of_no_package_fails(said: str, code: int, report: list[dict[str, Any]]) -> None:
     """A known vulnerability fails, and a service that knew none of the packages is told apart from one that found none."""
     words, found = VERDICT({"dependencies": report})
     assert (code, said) == (found, words.partition(": it answers")[0])

@@ -157,7 +157,7 @@ def test_each_shown_script_exists() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_a_pages_tables_are_those_of_the_code(page: Any) -> None:
+def test_the_tables_of_a_page_match_the_code(page: Any) -> None:
     """Commands, options, configuration keys, exit codes, vendor codes and metrics stand on the pages as in the code."""
     text = page.read_text("utf-8")
     assert filled(page, text) == text, "run `python tests/support/reference.py`"

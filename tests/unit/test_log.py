@@ -58,7 +58,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("form", ["json", "console"])
-def test_what_was_dropped_is_an_event(monkeypatch: pytest.MonkeyPatch, form: str) -> None:
+def test_dropped_log_lines_are_an_event(monkeypatch: pytest.MonkeyPatch, form: str) -> None:
     """The number of dropped lines is an event like any other, in the log's own format."""
     stream = Stream(os.open(os.devnull, os.O_WRONLY), "stderr", closed=False, limit=1, by_line=True)
     monkeypatch.setattr("sys.stderr", stream)
@@ -251,7 +251,7 @@ def test_numbers_stay_numbers(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("level", ["debug", "info", "warning", "error"])
-def test_a_level_keeps_what_is_below_it_out(level: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_log_level_drops_lower_levels(level: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing below the level that was asked for is written."""
     log = configure("json", level, redactor())
     for name in ("debug", "info", "warning", "error"):
@@ -286,7 +286,7 @@ def test_a_person_gets_words(
         json.loads(written)
 
 
-def test_what_a_person_reads_moves_no_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+def test_control_characters_in_log_text_are_escaped(capsys: pytest.CaptureFixture[str]) -> None:
     """Neither an id from elsewhere nor an error's words can drive a terminal or break a line, and tracebacks keep theirs."""
     log = configure("console", "info", redactor())
     try:

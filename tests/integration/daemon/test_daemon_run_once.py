@@ -85,7 +85,7 @@ async def test_a_missed_time_is_recorded_once(world: World) -> None:
     assert [] == restarted.logged("schedule.missed") == world.vendor.requests
 
 
-async def test_a_first_start_catches_up_nothing(world: World) -> None:
+async def test_a_new_schedule_catches_up_no_time(world: World) -> None:
     """A new schedule, and one that was changed, begin now, however long their catch_up is."""
     await world.seed(3)
     world.policy |= {"schedule": "@yearly", "timezone": "UTC", "catch_up": "1000d"}
@@ -193,7 +193,7 @@ async def test_a_pass_that_finds_a_notification_sends_it(world: World) -> None:
             await receiver.came()
 
 
-async def test_a_pass_without_an_answer_starts_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_pass_without_the_ledger_starts_no_run(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """A ledger that does not answer is logged once, and so is its return; the time that came is run afterwards."""
     monkeypatch.setattr(module, "POLL_TIMEOUT_S", 0.3)
     await world.seed(3)

@@ -76,7 +76,7 @@ async def test_ended_hold_is_listed_only_with_all(holds: Holds, database: Databa
     assert hold_id == (await only(holds)).hold_id
 
 
-async def test_hold_on_nothing_is_refused(holds: Holds) -> None:
+async def test_a_hold_without_a_field_is_refused(holds: Holds) -> None:
     """A hold without a field, or with a blank field that matches nothing, is refused."""
     with pytest.raises(UsageError, match="a hold on nothing"):
         await add(holds)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-async def test_a_second_cancel_changes_nothing(vendor: Simulator, client: aiohttp.ClientSession) -> None:
+async def test_a_second_cancel_leaves_the_round_unchanged(vendor: Simulator, client: aiohttp.ClientSession) -> None:
     """The first cancel changes the round and promises the refund; the second one changes nothing and says so."""
     first = await ask(client, vendor.url + CANCEL)
     second = await ask(client, vendor.url + CANCEL)
@@ -238,7 +238,7 @@ async def test_other_processes_administer_the_simulator(vendor: Simulator, clien
         ("rounds", b"[", "Expecting value"),
     ],
 )
-async def test_bad_administration_changes_nothing(
+async def test_bad_administration_leaves_rounds_and_faults(
     vendor: Simulator, client: aiohttp.ClientSession, path: str, body: bytes, words: str
 ) -> None:
     """Bad administration is refused with a reason, and rounds and faults stay."""

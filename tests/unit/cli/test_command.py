@@ -106,7 +106,7 @@ def test_a_refused_option_ends_a_command_before_it_begins() -> None:
     assert ExitCode.USAGE == invoke(greet, "--name", "ann")
 
 
-def test_help_imports_nothing_heavy() -> None:
+def test_help_imports_no_heavy_library() -> None:
     """The modules of all commands import neither the database's nor the vendor's nor the configuration's libraries."""
     heavy = {"aiohttp", "apscheduler", "asyncio", "prometheus_client", "psycopg", "pydantic", "structlog"}
     program = f"import sys, retention.cli.app; print(sorted({heavy!r} & set(sys.modules)))"

@@ -31,7 +31,7 @@ def test_an_amount_is_written_plainly(amount: str, text: str) -> None:
 
 
 @given(st.decimals(min_value=0, max_value=Decimal(10) ** 20, places=18))
-def test_an_amount_loses_nothing(amount: Decimal) -> None:
+def test_an_amount_reads_back_unchanged(amount: Decimal) -> None:
     """Any amount reads back as the same amount."""
     assert amount == Decimal(decimal_text(amount))
 

@@ -43,7 +43,7 @@ def followed(
     return scheduler, states[0]
 
 
-def test_nothing_is_due_before_the_ledger_was_read() -> None:
+def test_no_run_is_due_before_the_ledger_is_read() -> None:
     """A schedule whose row was not read yet may have a run already, so it is not due."""
     scheduler = Scheduler()
     scheduler.configure([nightly()])

@@ -95,7 +95,7 @@ async def test_a_pipe_gets_unbroken_text(monkeypatch: pytest.MonkeyPatch) -> Non
     assert ["MT", "cancelled", "EUR", "1", "31250.00", "0.00"] == total.split()
 
 
-async def test_a_terminal_breaks_lines_and_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_terminal_wraps_long_text(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a terminal no line is wider than the terminal, and the rest of a long text follows below."""
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setenv("TERM", "dumb")
@@ -138,7 +138,7 @@ async def test_a_report_with_a_limit_counts_the_rest() -> None:
     assert "and 3 more" in lines
 
 
-def test_what_others_wrote_is_only_text() -> None:
+def test_markup_in_foreign_text_is_printed_as_text() -> None:
     """A vendor's markup, terminal commands and line ends are printed as text, and never obeyed."""
     holds, reviews = io.StringIO(), io.StringIO()
     table.print_holds([HOLD], holds)

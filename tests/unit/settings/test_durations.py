@@ -26,7 +26,7 @@ from retention.settings.durations import format_duration, parse_duration
         ("36500d", 3_153_600_000),
     ],
 )
-def test_reads_what_the_contract_shows(text: str, seconds: int) -> None:
+def test_a_duration_of_the_contract_is_read(text: str, seconds: int) -> None:
     """Whole numbers with a unit are read exactly, alone or several of them from the longest unit down."""
     assert timedelta(seconds=seconds) == parse_duration(text)
 
@@ -53,7 +53,7 @@ def test_reads_what_the_contract_shows(text: str, seconds: int) -> None:
         "PT3H",
     ],
 )
-def test_refuses_what_is_no_duration(text: str) -> None:
+def test_an_invalid_duration_is_refused(text: str) -> None:
     """A text without a unit, with a fraction, a sign, another unit or anything around it is refused with examples."""
     with pytest.raises(ValueError, match="is no duration; write whole numbers with s, m, h or d, such as") as caught:
         parse_duration(text)
@@ -68,7 +68,7 @@ def test_refuses_no_time_at_all(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["36501d", "99999999d", "36500d1s"])
-def test_refuses_what_no_calendar_holds(text: str) -> None:
+def test_a_duration_beyond_the_calendar_is_refused(text: str) -> None:
     """A duration that cannot be taken from a date is refused here rather than by the database."""
     with pytest.raises(ValueError, match="is too long; write at most 36500d"):
         parse_duration(text)
@@ -84,7 +84,7 @@ def test_writes_the_shortest_form(expected: str, seconds: float) -> None:
 
 
 @given(st.integers(min_value=1, max_value=36_500 * 86_400).map(lambda seconds: timedelta(seconds=seconds)))
-def test_what_is_written_is_read_back(duration: timedelta) -> None:
+def test_a_written_duration_reads_back(duration: timedelta) -> None:
     """Writing and reading again changes no duration of whole seconds."""
     assert duration == parse_duration(format_duration(duration))
 

@@ -281,7 +281,7 @@ def test_a_record_from_before_there_were_schedules_is_read(tmp_path: Path) -> No
     assert (None, None, None, None) == (policy.schedule, policy.timezone, policy.catch_up, policy.times)
 
 
-def test_lookups_find_or_say_what_there_is(tmp_path: Path) -> None:
+def test_a_failed_lookup_lists_the_policies(tmp_path: Path) -> None:
     """A policy is found by name, or as the only one; otherwise the error lists the names."""
     one = load(tmp_path)
     two = load(tmp_path, FILE + '[policies.daily]\nopen_longer_than="1d"\nmax_rounds=1\npartners=["beta", "beta"]')

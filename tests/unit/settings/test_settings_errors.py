@@ -158,7 +158,7 @@ def test_money_is_written_exactly(tmp_path: Path, amount: str, problem: str) -> 
 
 
 @pytest.mark.parametrize("key", ["markets", "games"])
-def test_nothing_is_both_in_and_out(tmp_path: Path, key: str) -> None:
+def test_a_name_selected_and_excluded_is_refused(tmp_path: Path, key: str) -> None:
     """A name that is selected and excluded at once is a contradiction, not a puzzle for the reader."""
     text = configuration({}, {key: '["A", "B", "C"]', f"exclude_{key}": '["C", "D", "B"]'})
     problem = f"names B, C, which {key} names too; keep each in one of the two"
@@ -305,7 +305,7 @@ def test_all_problems_are_listed_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("table", [("database",), ("partners", "acme"), ("policies", "nightly")])
-def test_what_an_error_tells_people_to_write_loads(tmp_path: Path, table: tuple[str, ...]) -> None:
+def test_the_example_of_an_error_loads(tmp_path: Path, table: tuple[str, ...]) -> None:
     """Every example that an error can show is a good value for its key."""
     for key in keys_of(table_at(table) or Settings):
         if not key.endswith("_file"):
@@ -342,7 +342,7 @@ def test_no_problem_is_told_in_a_librarys_words(tmp_path: Path, table: tuple[str
                     assert re.match(r"retention.toml: \S+: .+", line), line
 
 
-def test_one_code_is_refused_by_what_one_may_be(tmp_path: Path) -> None:
+def test_a_bad_code_treatment_is_refused_at_its_own_key(tmp_path: Path) -> None:
     """A bad treatment of one code is told by its own key, and not as if the whole table were wrong."""
     expected = f'retention.toml: partners.acme.codes.61: must be one of {TREATMENTS}; write 61 = "rejected"'
     assert [expected] == refusal(tmp_path, configuration({"codes": "{ 61 = 5 }"}, {}))

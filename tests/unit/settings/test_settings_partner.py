@@ -155,7 +155,7 @@ def test_a_partner_is_asked_first_where_it_may_be_asked(tmp_path: Path, keys: di
 
 
 @pytest.mark.parametrize(("written", "environ"), [(True, {}), (False, {f"{VARIABLE}ASK_FIRST": "true"})])
-def test_nobody_is_asked_first_who_may_not_be_asked(tmp_path: Path, written: bool, environ: dict[str, str]) -> None:
+def test_ask_first_without_status_probe_is_refused(tmp_path: Path, written: bool, environ: dict[str, str]) -> None:
     """ask_first = true beside status_probe = false is a contradiction, and its line names both keys."""
     keys = {"api_url": f'"{API}"', "status_probe": "false", **({"ask_first": "true"} if written else {})}
     problem = "is true, but status_probe = false forbids to ask; set status_probe = true, or leave ask_first out"

@@ -220,7 +220,7 @@ def test_a_target_may_come_from_the_environment_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("key", ["webhook", "signing_key", "apprise", "events"])
-def test_what_an_error_tells_people_to_write_loads(tmp_path: Path, key: str) -> None:
+def test_the_example_of_an_error_loads(tmp_path: Path, key: str) -> None:
     """Every example that an error can show is a good value for its key."""
     write(tmp_path, "notify.ops", {**(HOOK if key in HOOK else CHAT), key: str(example_at(("notify", "ops", key)))})
     load_settings(None, {}, tmp_path)

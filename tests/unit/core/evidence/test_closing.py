@@ -65,7 +65,7 @@ def test_a_refusal_replaces_the_one_before() -> None:
     assert "close_rounds: b" == refusal_note("close_rounds: a", "b").detail
 
 
-def test_a_detail_without_a_refusal_has_none() -> None:
+def test_a_detail_without_a_refusal_is_no_refusal() -> None:
     """The function's name within other words is no refusal."""
     assert (None, None) == split_detail(None)
     assert ("the vendor says close_rounds: x", None) == split_detail("the vendor says close_rounds: x")

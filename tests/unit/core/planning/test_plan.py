@@ -57,7 +57,7 @@ def test_a_plan_counts_the_rounds_it_leaves_out() -> None:
     assert {"held": 15, "given_up": 9} == PLAN.left_out()
 
 
-def test_the_totals_are_those_of_planned_rounds() -> None:
+def test_the_totals_sum_planned_rounds_by_currency() -> None:
     """Stakes are summed by currency over planned rounds alone; a stake without a currency or an amount is left out."""
     totals = PLAN.totals()
     assert (18, {"EUR": Decimal(3), "SEK": Decimal("0.10")}) == (totals.rounds, totals.stakes)

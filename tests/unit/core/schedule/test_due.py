@@ -18,7 +18,7 @@ def ago(seconds: float) -> datetime:
     return NOW - timedelta(seconds=seconds)
 
 
-def test_without_a_time_nothing_is_due() -> None:
+def test_without_a_scheduled_time_no_run_is_due() -> None:
     """If no time has come, none is run and none is missed."""
     assert DueTimes(None, ()) == decide_due([], NOW, timedelta(hours=6), ago(0))
 

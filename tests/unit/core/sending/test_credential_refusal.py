@@ -23,7 +23,7 @@ from retention.core.sending.credential_refusal import CHANGING_S, LONGEST_S, Cre
         (CredentialRefusal.REAL, 100, 100 + LONGEST_S, 99, 99 + LONGEST_S),
     ],
 )
-def test_what_a_refusal_comes_to(
+def test_a_credential_refusal_counts_by_the_age_of_the_credentials(
     expected: CredentialRefusal, sent_at: float, now: float, since: float, changed_at: float
 ) -> None:
     """A refusal of old credentials is ignored; one just after a change of their file waits, and not for ever."""

@@ -50,7 +50,7 @@ def test_a_row_that_the_ledger_cannot_take_is_given_up_alone() -> None:
     assert after_failure(batch(2, close_error="no"), ErrorClass.REFUSED, now=0.0, patience_s=600.0) is NextWrite.HALVE
 
 
-def test_what_others_are_in_the_way_of_waits_and_is_then_tried_alone() -> None:
+def test_a_blocked_settle_batch_is_retried_then_halved() -> None:
     """A busy batch is tried whole, then by halves; a single round waits until the patience is used up."""
     whole = batch(8)
     assert after_failure(whole, ErrorClass.BUSY, now=5.0, patience_s=600.0) is NextWrite.WAIT
@@ -69,7 +69,7 @@ def test_a_ledger_that_others_have_locked_is_waited_for() -> None:
     assert after_failure(alone, ErrorClass.BUSY, now=9999.0, patience_s=10.0) is NextWrite.WAIT
 
 
-def test_halves_of_a_batch_whose_commit_may_have_been_lost_are_settled_again() -> None:
+def test_halves_of_a_batch_with_a_lost_commit_are_settled_again() -> None:
     """A batch that failed once may have been committed, and so may each part of it, however often it is halved."""
     part = batch(8).failed()
     for _ in range(3):

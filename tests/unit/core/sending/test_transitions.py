@@ -276,7 +276,7 @@ def test_a_probe_without_an_answer_is_repeated_for_a_doubt() -> None:
         assert (State.IN_DOUBT, due) == case.to[:2], case
 
 
-def test_a_probe_settles_what_the_vendor_knows() -> None:
+def test_a_probe_settles_by_the_vendors_status() -> None:
     """A probe makes a round already_completed or cancelled; already_cancelled where no request may have done it."""
     for case in cases(PROBE, Outcome.CANCELLED):
         assert ends(case, State.CANCELLED if case.may_have_taken_effect else State.ALREADY_CANCELLED), case
@@ -316,7 +316,7 @@ def test_a_first_probe_cancels_only_a_round_in_progress() -> None:
             assert ends(case, state), case
 
 
-def test_a_round_whose_first_probe_stays_unanswered_is_not_sent() -> None:
+def test_a_round_without_an_answer_to_its_first_probe_is_not_sent() -> None:
     """A first probe without an answer is repeated until `max_attempts`; then the round is not_sent, for review."""
     for case in cases(FIRST, Outcome.IN_DOUBT, Outcome.REJECTED, Outcome.NOT_CONNECTED, Special.ROUND_REFUSED):
         if case.event is not Special.ROUND_REFUSED and case.probes is Probes.LEFT:

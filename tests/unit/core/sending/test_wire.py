@@ -111,7 +111,7 @@ def test_a_probe_names_the_round_alone() -> None:
     assert health == json.loads(encode_health(CREDENTIALS, "u"))
 
 
-def test_credentials_show_nothing() -> None:
+def test_credentials_show_no_secret() -> None:
     """Neither repr nor format of credentials, or of an object with credentials, shows a secret."""
     assert ["Credentials(...)"] * 2 == [repr(CREDENTIALS), f"{CREDENTIALS}"]
 
@@ -346,7 +346,7 @@ def test_a_transaction_id_is_kept_whole_or_not_at_all(identifier: str | None, li
         ("", f'"{"1" * 257}"'),
     ],
 )
-def test_a_round_whose_name_cannot_be_read_is_another_one(round_id: str | None, literal: str) -> None:
+def test_an_unreadable_round_id_is_another_round(round_id: str | None, literal: str) -> None:
     """A reply without a round id differs from a reply with an id that cannot be ours."""
     assert round_id == read(cancelled(roundId=literal)).round_id
 
@@ -451,7 +451,7 @@ def bodies(draw: st.DrawFn) -> bytes:
 @example(b'{"error": false}')
 @example(b'{"error": 1, "error": 0}')
 @example(b'[{"error": 0}]')
-def test_nothing_but_a_zero_is_a_success(body: bytes) -> None:
+def test_only_a_zero_code_is_a_success(body: bytes) -> None:
     """Decoding never raises, and gives the code "0" only where a JSON object says zero, as a number or a text."""
     reply = read(body)
     assert (reply.code is None) == (reply.problem is not None)
@@ -479,7 +479,7 @@ def test_a_decoded_reply_can_be_stored(body: bytes, status: int) -> None:
 @example("\x00")
 @example("\ud800")
 @example("\ud83d\ude00")
-def test_no_text_holds_what_cannot_be_stored(text: str) -> None:
+def test_decoded_text_can_be_stored(text: str) -> None:
     """NULs and halves of characters, which JSON can write, are gone from every text."""
     literal = json.dumps(text)
     reply = read(cancelled(error=literal, description=literal, transactionId=literal, roundStatus=literal))

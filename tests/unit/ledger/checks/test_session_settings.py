@@ -58,7 +58,7 @@ def test_a_session_as_it_should_be(pooled: bool) -> None:
 
 
 @pytest.mark.parametrize(("changed", "mend"), MENDS.values(), ids=MENDS)
-def test_what_cannot_be_set_fails_with_its_mend(changed: dict[str, Any], mend: str) -> None:
+def test_a_harmful_session_setting_fails_check_with_its_mend(changed: dict[str, Any], mend: str) -> None:
     """A setting that would change the effect of statements fails the check, and the operator's statement is named."""
     (found,) = session_findings(SimpleNamespace(**GOOD | changed), pooled=False)
     assert not found.ok
@@ -66,7 +66,7 @@ def test_what_cannot_be_set_fails_with_its_mend(changed: dict[str, Any], mend: s
 
 
 @pytest.mark.parametrize(("changed", "words"), DOUBTS.values(), ids=DOUBTS)
-def test_what_may_hurt_is_a_warning(changed: dict[str, Any], words: str) -> None:
+def test_a_risky_session_setting_is_a_warning(changed: dict[str, Any], words: str) -> None:
     """A setting that stops only some is a warning, with its value."""
     (found,) = session_findings(SimpleNamespace(**GOOD | changed), pooled=False)
     assert (True, True) == (found.ok, found.warning)
