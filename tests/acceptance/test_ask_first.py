@@ -36,7 +36,7 @@ ANSWERS: list[tuple[str, dict[str, Any], str, int, str | None]] = [
 ]
 
 
-async def test_an_answer_decides(world: World) -> None:
+async def test_a_first_probes_answer_decides_the_rounds_state(world: World) -> None:
     """Each answer leads to the state that the contract says; the round is called only where it is plainly in progress."""
     names = await world.seed(len(ANSWERS))
     world.partner |= {"max_attempts": 2, "timeout": "1s"}
@@ -182,7 +182,7 @@ async def test_questions_have_a_rate_of_their_own(world: World) -> None:
     assert 21 >= min(worst_second(questions), worst_second(row.at for row in sent))
 
 
-async def test_without_asking_first_no_question_is_asked(world: World) -> None:
+async def test_without_ask_first_the_cancel_is_sent_without_a_probe(world: World) -> None:
     """`ask_first = false` sends the cancel as it is; questions then settle doubts alone."""
     await world.seed(5)
     world.partner["ask_first"] = False

@@ -55,7 +55,7 @@ async def test_a_round_that_changes_between_plan_and_send_is_skipped(world: Worl
     assert [] == await violations(world)
 
 
-async def test_with_an_idle_rule_a_player_who_came_back_is_left_alone(world: World) -> None:
+async def test_idle_longer_than_spares_a_player_who_came_back(world: World) -> None:
     """Where the policy wants players idle, activity within that time is enough, even if it is older than the plan."""
     await world.seed(30)
     world.policy["idle_longer_than"] = "24h"

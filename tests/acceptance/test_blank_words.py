@@ -68,7 +68,7 @@ async def test_no_command_takes_a_blank(world: World, share: int) -> None:
     assert [] == [(words, one) for words, one in zip(cases, found, strict=True) if one != (2, True)]
 
 
-async def test_a_blank_among_others_is_refused(world: World) -> None:
+async def test_a_blank_market_beside_a_good_one_is_refused(world: World) -> None:
     """One blank market beside a good one is refused, and so is text that is not UTF-8."""
     done = await world.command("plan", "--market", "MT", "--market", " ")
     assert (2, True) == (done.code, "--market must not be blank" in done.err)

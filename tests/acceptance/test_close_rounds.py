@@ -58,7 +58,7 @@ async def test_a_round_that_is_refused_stands_alone(world: World) -> None:
     } == listed
 
 
-async def test_a_missing_function_is_found_before_the_first_call(world: World) -> None:
+async def test_a_missing_close_rounds_is_found_before_the_first_call(world: World) -> None:
     """Without the function no round is planned or called; the message says how to get one."""
     await world.seed(2)
     await world.sql(DROP)

@@ -294,7 +294,7 @@ async def test_the_schema_is_made_once(world: World) -> None:
     )
 
 
-async def test_the_samples_are_printed(tmp_path: Path) -> None:
+async def test_db_sample_prints_each_sample(tmp_path: Path) -> None:
     """`db sample` prints view, function, indexes and roles, and needs neither configuration nor database."""
     done = await retention(tmp_path, "db", "sample")
     assert (0, "") == (done.code, done.err)

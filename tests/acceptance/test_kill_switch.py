@@ -33,7 +33,7 @@ async def pause(world: World, *words: str) -> Done:
     return await world.command("pause", *words, "--by", "tess", "--reason", "odd refunds")
 
 
-async def test_every_process_stops_within_a_second(world: World) -> None:
+async def test_a_pause_stops_every_process_within_a_second(world: World) -> None:
     """A second after the switch is thrown no request arrives any more; one process halts the run, each says who and why."""
     await world.seed(900)
     world.partner |= {"rate": 100, "concurrency": 30}

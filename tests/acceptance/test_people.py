@@ -106,7 +106,7 @@ async def test_unsent_rounds_exit_4_with_their_reason(world: World) -> None:
     assert "review list" not in done.out
 
 
-async def test_a_mode_chosen_by_a_person_is_not_stricter(world: World) -> None:
+async def test_a_run_with_enforce_resumes_under_a_dry_run_policy(world: World) -> None:
     """A run started with --enforce continues under a policy in dry_run mode; a later change to dry_run is reported."""
     await world.seed(2)
     world.policy["mode"] = "dry_run"

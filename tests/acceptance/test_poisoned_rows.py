@@ -231,7 +231,7 @@ async def test_a_view_that_raises_is_named(world: World, words: str) -> None:
 
 
 @pytest.mark.parametrize("words", LONG_BUT_ONE)
-async def test_serve_tells_of_a_view_that_raises_once(world: World, words: str) -> None:
+async def test_serve_reports_a_view_that_raises_once(world: World, words: str) -> None:
     """A scheduled run that cannot be planned is on record as failed, told once by its event, and can be resumed."""
     await world.seed(3)
     await break_view(world, words)

@@ -120,7 +120,7 @@ ECHOES: dict[str, Any] = {
 @pytest.mark.parametrize(
     "echo", [pytest.param(one, marks=pytest.mark.long if number else ()) for number, one in enumerate(ECHOES)]
 )
-async def test_an_echo_is_no_identifier(world: World, echo: str) -> None:
+async def test_a_transaction_that_echoes_a_secret_is_null(world: World, echo: str) -> None:
     """A transaction that repeats a secret is NULL as a whole, is told, and is listed for review; nothing shows it."""
     said = ECHOES[echo]
     await world.seed(2)

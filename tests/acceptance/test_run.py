@@ -177,7 +177,7 @@ async def test_max_rounds_counts_the_rounds_within_the_limit(world: World) -> No
     assert {"old0", "old1", "old2"} == {request.round_id for request in world.vendor.requests}
 
 
-async def test_a_younger_age_needs_a_reason(world: World) -> None:
+async def test_a_younger_older_than_needs_a_reason(world: World) -> None:
     """--older-than below the policy's age is refused without --reason, and recorded with it."""
     await world.seed(2, age=timedelta(hours=30))
     assert 2 == (await world.command("run", "--older-than", "24h")).code
@@ -216,7 +216,7 @@ async def test_plan_makes_no_write_and_no_call(world: World) -> None:
     assert "6 rounds to cancel" in (await world.command("plan")).out
 
 
-async def test_an_idle_rule_spares_active_players(world: World) -> None:
+async def test_idle_longer_than_spares_active_players(world: World) -> None:
     """With idle_longer_than a round whose player was seen lately is not planned, one never seen is."""
     await world.seed(3)
     await world.sql("UPDATE public.rounds SET last_activity_at = now() - interval '1 hour' WHERE round_id = 'r0'")

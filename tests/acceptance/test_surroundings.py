@@ -152,7 +152,7 @@ async def test_real_processes_with_closed_descriptors(world: World) -> None:
         {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"},
     ],
 )
-async def test_any_alphabet_is_recorded_right(world: World, environ: dict[str, str]) -> None:
+async def test_words_in_any_alphabet_are_recorded_under_any_locale(world: World, environ: dict[str, str]) -> None:
     """Under every inherited locale and encoding, words of the command line are recorded and printed as they are."""
     done = await world.command("hold", "add", "--user", "ξ", "--by", "Ἄννα", "--reason", "αίτημα 81", environ=environ)
     assert (0, "") == (done.code, done.err.replace("warning: the hold matches no round that is open now\n", ""))
@@ -160,7 +160,7 @@ async def test_any_alphabet_is_recorded_right(world: World, environ: dict[str, s
     assert "αίτημα 81" in (await world.command("hold", "list")).out
 
 
-async def test_a_folder_that_was_deleted(world: World) -> None:
+async def test_a_deleted_current_folder_leaves_the_configuration_readable(world: World) -> None:
     """Where the current folder is gone, a configuration with a whole name is read all the same."""
     under = (*SHELL, 'mkdir gone && cd gone && rmdir ../gone && exec "$0" "$@"')
     done = await world.command("runs", "list", under=under)

@@ -260,17 +260,19 @@ def test_a_good_history_breaks_no_invariant() -> None:
     [(name, change_it) for name, _, change_it in BREAKS],
     ids=[f"{n}: {w}" for n, w, _ in BREAKS],
 )
-def test_a_history_that_breaks_one_promise(promise: str, change_it: Callable[[History], History]) -> None:
+def test_a_history_that_breaks_one_invariant_is_reported_by_its_name(
+    promise: str, change_it: Callable[[History], History]
+) -> None:
     """A history that breaks just this promise is found out, by this promise's name alone."""
     assert {promise} == {found.split(":")[0] for found in broken(change_it(GOOD))}
 
 
-def test_each_promise_can_be_broken() -> None:
+def test_each_invariant_is_broken_by_a_history() -> None:
     """No promise is checked that no history here breaks."""
     assert [check.__name__ for check in PROMISES] == [*dict.fromkeys(name for name, _, _ in BREAKS)]
 
 
-def test_the_page_tells_each_promise() -> None:
+def test_the_page_lists_each_invariant() -> None:
     """The page of results lists the promises, each in the words of its check."""
     page = Path(__file__).with_name("README.md").read_text("utf-8")
     told = [line for line in page.partition("[`test_checker.py`]")[0].splitlines() if line.startswith("| `")]

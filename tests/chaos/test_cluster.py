@@ -74,7 +74,7 @@ async def test_a_crash_keeps_commits(servers: Cluster) -> None:
     assert [1] == await numbers(servers)
 
 
-async def test_a_full_disk_refuses(servers: Cluster) -> None:
+async def test_a_full_disk_refuses_commits(servers: Cluster) -> None:
     """Without room for WAL nothing more is committed; with room again, everything that was is there, and it goes on."""
     if not servers.primary.small:
         pytest.skip("no tmpfs can be mounted here: that takes root, and a kernel that allows it")

@@ -57,7 +57,7 @@ async def killed(place: Place, near: strace.Point, left: Callable[[Left], bool])
     pytest.fail(f"killed elsewhere: {found}")
 
 
-async def test_kills_fall_between_any_two_steps(place: Place) -> None:
+async def test_kill_points_reach_each_step_of_a_run(place: Place) -> None:
     """The points reach all moments: before the plan, before a request, before its reply is read, after its settlement."""
     async with place.world() as world:
         calls = await profile(world, SCENARIOS["plain"])
@@ -78,7 +78,9 @@ async def test_kills_fall_between_any_two_steps(place: Place) -> None:
 
 
 @pytest.mark.parametrize(("scenario", "call", "number"), SAMPLE)
-async def test_killed_at_a_call(place: Place, scenario: str, call: str, number: int) -> None:
+async def test_a_run_killed_at_a_call_cancels_each_round_once(
+    place: Place, scenario: str, call: str, number: int
+) -> None:
     """Killed at a send or a receive, and gone on with: every round is cancelled once, or listed for review."""
     async with place.world() as world:
         trial = await try_out(world, SCENARIOS[scenario], INJECTIONS["kill"], strace.Point(call, number))
@@ -88,7 +90,9 @@ async def test_killed_at_a_call(place: Place, scenario: str, call: str, number: 
 
 
 @pytest.mark.parametrize(("scenario", "injection", "call", "number"), OTHERS)
-async def test_cut_off_or_frozen_at_a_call(place: Place, scenario: str, injection: str, call: str, number: int) -> None:
+async def test_a_run_cut_off_or_frozen_at_a_call_ends_by_itself(
+    place: Place, scenario: str, injection: str, call: str, number: int
+) -> None:
     """Where a call fails or lasts, the process ends by itself with a code of the contract, and nothing is lost."""
     async with place.world() as world:
         trial = await try_out(world, SCENARIOS[scenario], INJECTIONS[injection], strace.Point(call, number))

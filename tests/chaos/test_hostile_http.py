@@ -169,7 +169,7 @@ async def test_a_reply_before_its_request_is_no_more_than_it_says() -> None:
 @pytest.mark.parametrize(
     "raw", [pytest.param(path.read_bytes(), id=path.stem) for path in sorted(CORPUS.glob("*.http"))]
 )
-async def test_the_corpus_comes_through_a_socket(raw: bytes) -> None:
+async def test_each_reply_of_the_corpus_decodes_alike_over_a_socket(raw: bytes) -> None:
     """Each reply of the corpus is understood over the wire as it is from its bytes."""
     said = parse(raw)
     async with vendor([raw], stay=False) as url:

@@ -189,6 +189,6 @@ def test_a_decoder_that_errs_is_found(word: str, broken: Callable[..., Reply]) -
         ],
     ],
 )
-def test_the_oracle_knows_a_zero(zero: bool, body: bytes) -> None:
+def test_the_oracle_tells_a_zero_code_from_a_false_value(zero: bool, body: bytes) -> None:
     """The oracle tells a zero from a value that only looks like one."""
     assert zero == says_zero(Said(200, None, body))

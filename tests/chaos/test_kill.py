@@ -48,7 +48,7 @@ async def test_kill_9_and_resume(world: World, share: float) -> None:
     assert [] == await violations(world)
 
 
-async def test_killed_again_and_again(world: World) -> None:
+async def test_a_run_killed_five_times_is_whole(world: World) -> None:
     """Killed at five random moments in a row, the run is whole in the end."""
     await world.seed(ROUNDS)
     world.partner |= {"timeout": "1s", "rate": 1000}
@@ -111,7 +111,7 @@ async def test_the_vendor_down_for_five_seconds(world: World) -> None:
     assert [] == await violations(world)
 
 
-async def test_postgres_restarted_in_the_middle(tmp_path: Path) -> None:
+async def test_a_run_survives_a_restart_of_postgres(tmp_path: Path) -> None:
     """PostgreSQL stopped with -m immediate and started again: the same process finishes the run, with nothing lost."""
     async with crashing_server(tmp_path / "pgdata") as server, make_world(server.dsn, tmp_path) as world:
         await world.seed(ROUNDS)

@@ -47,7 +47,7 @@ async def database_behind_proxy(dsn: str) -> AsyncIterator[tuple[psycopg.AsyncCo
             await connection.close()
 
 
-async def test_cut() -> None:
+async def test_a_cut_resets_connections() -> None:
     """While the fault is on, existing and new connections are reset; afterwards none is."""
     async with vendor_behind_proxy() as (vendor, proxy, url), aiohttp.ClientSession() as client:
         vendor.latency = 0.2
@@ -63,7 +63,7 @@ async def test_cut() -> None:
 
 
 @pytest.mark.parametrize(("ways", "cancelled"), [((Way.UP,), False), ((Way.DOWN,), True), ((), False)])
-async def test_half_open(ways: tuple[Way, ...], cancelled: bool) -> None:
+async def test_a_half_open_connection_swallows_bytes(ways: tuple[Way, ...], cancelled: bool) -> None:
     """Bytes in a swallowed direction never arrive, without an error, and do not arrive afterwards either."""
     async with vendor_behind_proxy() as (vendor, proxy, url), aiohttp.ClientSession() as client:
         with proxy.trouble(HalfOpen(*ways)):
@@ -75,7 +75,7 @@ async def test_half_open(ways: tuple[Way, ...], cancelled: bool) -> None:
         assert ("61" if cancelled else 0) == (await ask(client, url))["error"]
 
 
-async def test_slow() -> None:
+async def test_a_slow_network_delays_whole_bytes() -> None:
     """Each way takes at least its latency, and the bytes arrive whole."""
     async with vendor_behind_proxy() as (_, proxy, url), aiohttp.ClientSession() as client:
         with proxy.trouble(Slow(0.1)):
@@ -131,7 +131,7 @@ async def test_broken_framing_is_noticed(database_dsn: str) -> None:
 @pytest.mark.parametrize(
     "trouble", [Cut(), HalfOpen(), Slow(0.05), ReplyLost(lambda _: True)], ids=lambda t: type(t).__name__
 )
-async def test_the_end_of_a_trouble_is_its_end(database_dsn: str, trouble: Trouble) -> None:
+async def test_a_new_connection_works_after_each_trouble(database_dsn: str, trouble: Trouble) -> None:
     """After each trouble a new connection works as ever."""
     async with database_behind_proxy(database_dsn) as (_, proxy):
         with proxy.trouble(trouble):
@@ -143,7 +143,7 @@ async def test_the_end_of_a_trouble_is_its_end(database_dsn: str, trouble: Troub
 
 
 @pytest.mark.parametrize("size", [1, 3, 7, 100])
-def test_framing(size: int) -> None:
+def test_framing_finds_messages_across_chunks(size: int) -> None:
     """Messages are found wherever they begin, however the stream is cut into chunks."""
     messages = [b"\0\0\0\x08abcd", b"Q\0\0\0\x09SELE\0", b"S\0\0\0\x04", b"P\0\0\0\x06Q\0"]
     stream, framing, found = b"".join(messages), Framing(first_has_type=False), []

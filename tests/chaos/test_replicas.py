@@ -59,7 +59,7 @@ async def all_three(world: World) -> bool:
 
 @pytest.mark.long
 @pytest.mark.timeout(600)
-async def test_five_minutes(tmp_path: Path) -> None:
+async def test_three_replicas_share_five_scheduled_runs_despite_crashes(tmp_path: Path) -> None:
     """Three replicas, a schedule of every minute, five minutes: five runs, each once and shared by all, though in the
     second one a replica is killed, in the third the database crashes, and in the fourth a replica gets SIGTERM.
     """

@@ -427,7 +427,7 @@ PADDING = REPLY_LIMIT_BYTES - len(DONE)
     ],
     ids=["64 KiB", "64 KiB in chunks", "single bytes", "declared", "chunks", "many chunks", "5 MB", "to the end"],
 )
-async def test_64_kib_are_believed_and_no_more(believed: bool, sent: bytes) -> None:
+async def test_a_reply_above_64_kib_is_not_believed(believed: bool, sent: bytes) -> None:
     """One byte more than 64 KiB, however it is declared, and the reply is not read to its end and not believed."""
     async with served(says(sent, close=True)) as door:
         expected = Reply(200, "0") if believed else Reply(200, problem="the reply is longer than 65536 bytes")
@@ -470,7 +470,7 @@ async def test_a_redirect_is_not_followed() -> None:
 
 
 @pytest.mark.parametrize("status", [101, 201, 299, 300, 304, 399, 400, 404, 408, 418, 499, 501, 502, 599, 600, 999])
-async def test_every_status_comes_through(status: int) -> None:
+async def test_every_http_status_comes_through(status: int) -> None:
     """A status is told as it is; its body counts with 2xx alone."""
     body = b"" if status in {101, 304} else DONE
     async with served(says(http(body, f"{status} Words"), close=True)) as door:

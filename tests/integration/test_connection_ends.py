@@ -114,7 +114,7 @@ def test_an_unread_end_of_a_connection_is_seen(
 @SECURE
 @LOOPS
 @ENDS
-def test_the_last_look_is_the_last_thing_before_the_write(
+def test_the_send_check_is_the_last_step_before_the_write(
     end: Callable[[Line], None], new_loop: Callable[[], asyncio.AbstractEventLoop], tls: ssl.SSLContext, *, secure: bool
 ) -> None:
     """A connection that ends after it was taken, as its request is made ready, gets no byte: nothing was sent."""

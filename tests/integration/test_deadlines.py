@@ -39,7 +39,7 @@ async def test_each_ends_at_its_own_time() -> None:
     assert all(SHORT * 0.99 <= took for cancelled, _, took in found if cancelled)
 
 
-async def test_it_works_again_after_a_rest() -> None:
+async def test_an_idle_timer_is_set_again() -> None:
     """A timer that has found nothing more to wait for is set again by the next that begins."""
     deadlines = Deadlines(SHORT)
     for _ in range(2):

@@ -36,7 +36,7 @@ def owned(postgres: str) -> Iterator[str]:
         yield dsn
 
 
-async def test_each_does_its_part_and_no_more(owned: str) -> None:
+async def test_each_login_does_its_own_part_alone(owned: str) -> None:
     """`review reclose` closes the round by the job's own login; a report of a period is made by the other one."""
     job, reporter = (make_conninfo(owned, user=role) for role in ("retention_job", "retention_report"))
     async with open_database(lambda: job) as database:

@@ -216,7 +216,7 @@ def test_neither_role_takes_the_other(logins: dict[str, Any]) -> None:
         assert tried(logins["retention_job"], "GRANT retention_job TO retention_report")[0] in DENIED
 
 
-def test_the_function_cannot_be_led_astray(owned: str) -> None:
+def test_close_rounds_ignores_the_callers_temporary_objects(owned: str) -> None:
     """The product does not use the caller's temporary tables, functions and operators, though first in the search
     path.
     """

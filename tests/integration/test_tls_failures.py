@@ -119,7 +119,7 @@ ALERT = b"\x15\x03\x03\x00\x02\x02"
     ],
     ids=["http", "ssh", "hung up", "handshake_failure", "protocol_version", "insufficient_security", "unrecognized"],
 )
-def test_a_handshake_that_fails_says_why(
+def test_each_tls_handshake_failure_is_named(
     answered: bytes,
     words: str,
     new_loop: Callable[[], asyncio.AbstractEventLoop],

@@ -77,7 +77,7 @@ def test_each_transaction_may_be_on_another_connection(narrow: str) -> None:
     assert POOL == len(sessions)
 
 
-async def test_one_that_ends_by_itself_is_started_again(narrow: str) -> None:
+async def test_a_pgbouncer_that_ends_is_started_again(narrow: str) -> None:
     """The tests after it do not suffer from a PgBouncer that gave up: it is there again, as under a service manager."""
     console = make_conninfo(narrow, dbname=CONSOLE)
     async with await psycopg.AsyncConnection.connect(console, autocommit=True, prepare_threshold=None) as connection:

@@ -145,7 +145,7 @@ async def test_a_drain_waits_and_aborts_after_its_timeout(timeout_s: float, even
     assert (timeout_s == 0, timeout_s > 0) == (worker.aborted.is_set(), beats > 0)
 
 
-async def test_a_worker_that_joins_a_stopped_group_is_stopped() -> None:
+async def test_a_run_started_during_a_drain_sends_no_request() -> None:
     """A run that is started during a drain sends nothing."""
     group, worker = DrainGroup(lambda: None), Worker()
     group.stop()

@@ -27,7 +27,7 @@ def test_one_that_took_over_is_claimed_on_after_the_lease() -> None:
     assert NEW == server.for_claims(10, 110)
 
 
-def test_each_take_over_counts_anew() -> None:
+def test_each_take_over_restarts_the_wait_for_a_lease() -> None:
     """A second one within the lease begins it again."""
     server = KnownServer()
     server.observe(OLD, 0)

@@ -127,7 +127,7 @@ NO_EVENTS = (
         ],
     ],
 )
-def test_a_target_is_told_in_one_way(tmp_path: Path, table: dict[str, str], problems: list[str]) -> None:
+def test_a_target_is_notified_by_webhook_or_apprise(tmp_path: Path, table: dict[str, str], problems: list[str]) -> None:
     """By a webhook with its key or through apprise, and of events that there are."""
     assert [f"notify.ops.{problem}" for problem in problems] == refusal(tmp_path, "notify.ops", table)
 

@@ -92,18 +92,18 @@ def test_a_slot_in_time_is_always_used(rate: int, start: float, delays: list[flo
     assert all(budget.allows(start + n / rate, start + n / rate + delay) for n, delay in enumerate(delays))
 
 
-def test_the_tolerance_ends_where_it_says() -> None:
+def test_a_slot_within_the_tolerance_is_in_time() -> None:
     """A slot that is late by the tolerance itself is in time; beyond it, at a slow pace, it is lost."""
     assert [True, False] == [LateBudget(20).allows(0.0, late) for late in (TOLERANCE, TOLERANCE * 1.001)]
 
 
 @pytest.mark.parametrize("rate", [0.5, 1, 20, 50, 99])
-def test_a_slow_pace_leaves_no_room(rate: float) -> None:
+def test_a_slow_rate_has_no_room_for_late_requests(rate: float) -> None:
     """Below a hundred requests a second not one late request fits in, however long none was late."""
     assert not any(LateBudget(rate).allows(now - 1.0, now) for now in (0.0, 10.0, 1e6))
 
 
-def test_the_room_is_used_and_comes_back() -> None:
+def test_the_room_for_late_requests_returns_after_a_second() -> None:
     """As many late requests as a second has room for leave at once, the next one a second later."""
     budget = LateBudget(5000)
     assert [True] * 10 + [False] * 5 == [budget.allows(99.0, 100.0) for _ in range(15)]

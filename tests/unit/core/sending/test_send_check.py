@@ -48,7 +48,7 @@ def test_a_slow_vendor_gets_one_claim_for_each_free_place() -> None:
     assert 5 == quick.room(Kind.CANCEL, 100, Counter(), connections=50)
 
 
-def test_one_place_goes_to_both_kinds_by_turns() -> None:
+def test_one_place_goes_to_claims_of_both_kinds_by_turns() -> None:
     """With one place, and both kinds wanting it, neither is left out."""
     places, served = InFlightLimit(1, latency=8.0), []
     for _ in range(6):

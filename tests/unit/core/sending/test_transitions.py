@@ -76,7 +76,7 @@ def is_resent_next(case: Case) -> bool:
 
 
 @pytest.mark.parametrize("request_", Request, ids=str)
-def test_the_table_is_total(request_: Request) -> None:
+def test_each_event_has_a_transition_from_every_state(request_: Request) -> None:
     """Each event that can follow a request has a transition from every state."""
     probes = 3 if request_ is CANCEL else 2
     before = {CANCEL: 4, FIRST: 1, PROBE: 3}[request_]  # doubtful, refused, both or neither

@@ -51,7 +51,7 @@ DOUBTS = {
 
 
 @pytest.mark.parametrize("pooled", [False, True])
-def test_a_session_as_it_should_be(pooled: bool) -> None:
+def test_check_reports_good_session_settings_in_one_line(pooled: bool) -> None:
     """Where everything took, one line says so, and whether for sessions or for transactions."""
     (found,) = session_findings(SimpleNamespace(**GOOD), pooled=pooled)
     assert (True, False, pooled) == (found.ok, found.warning, "pooler" in found.message)
