@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 QUESTION = {"call": "GetRoundStatus"}
 
 ANSWERS: list[tuple[str, dict[str, Any], str, int, str | None]] = [
-    # the answer; the fault; the round's state; the exit code; what its detail says
+    # the answer; the fault; the round's state; the exit code; its detail
     ("in progress", {"replace": {"winAmount": "0.00"}}, "cancelled", 0, None),
     ("no winAmount", {"omit": ["winAmount"]}, "cancelled", 0, None),
     ("winnings", {"winnings": "12.5"}, "held", 4, "winnings 12.5 EUR"),
@@ -178,7 +178,7 @@ async def test_questions_have_a_rate_of_their_own(world: World) -> None:
         "SELECT extract(epoch FROM sent_at)::float8 AS at FROM retention.attempts"
         " WHERE kind = 'status' AND sent_at IS NOT NULL"  # a claim that could not leave in time is released
     )
-    # Seen from both ends of the wire: a stall of one end's process bunches what it sees, a burst is seen by both.
+    # Seen from both ends of the wire: a stall of one end's process bunches its own times, both ends see a burst.
     assert 21 >= min(worst_second(questions), worst_second(row.at for row in sent))
 
 

@@ -61,7 +61,7 @@ def faults_of(done: Done, code: int, *fragments: str, lines: int = 1) -> list[st
 
 
 WRONG_FILES: dict[str, tuple[str, int, list[str]]] = {
-    # what is wrong; the file; how many problems; what is said of them
+    # the fault; the file; the number of problems; their text
     "no TOML": ("[partners.acme\n", 1, ["retention.toml: is not TOML", "line 1"]),
     "several": (
         VALID.replace("rate = 20", 'rate = "20"')
@@ -115,11 +115,11 @@ ASKED_WRONGLY: list[tuple[tuple[str, ...], list[str]]] = [
     (("run", "--enforced"), ["--enforced", "--enforce"]),
     (("pause", "--reason", "x"), ["--by"]),
     (("report", "--format", "xml"), ["--format", "'xml'", "json"]),
-    # What excludes each other, or goes with something else.
+    # Options that exclude or require each other.
     (("run", "--dry-run", "--enforce"), ["--dry-run and --enforce exclude each other"]),
     (("run", "nightly", "--resume", NOBODY), ["--resume", "leave POLICY"]),
     (("run", "--override", "so what", "--by", "tess"), ["--override goes with --resume RUN_ID"]),
-    # What is not there.
+    # Missing objects.
     (("run", "nightlie"), ["there is no policy 'nightlie'; known: nightly"]),
     (("run", "--market", "GB"), ["--market GB: not in policy 'nightly', which allows MT, SE"]),
     (("run", "--resume", NOBODY), [f"there is no run {NOBODY}; `retention runs list`"]),
@@ -128,7 +128,7 @@ ASKED_WRONGLY: list[tuple[tuple[str, ...], list[str]]] = [
         ("review", "resolve", "7", "--as", "rejected", "--by", "tess", "--note", "x"),
         ["no cancellation 7", "review list"],
     ),
-    # What cannot be.
+    # Impossible values.
     (("run", "--older-than", "soon"), ["--older-than 'soon'", "72h"]),
     (("report", "--from", "yesterday"), ["--from 'yesterday': not a time; write 2026-01-31"]),
     (("report", "--from", "2026-02-01", "--to", "2026-01-31"), ["--from must be before --to"]),

@@ -81,7 +81,7 @@ HOLDS_NOTHING: list[tuple[tuple[str, ...], str]] = [
     (("--round", "mt-1", "--partner", "acme"), "did you mean mt1?"),
     (("--user", "nobody-yet"), ""),
     (("--round", "tomorrow", "--market", "MT"), ""),
-    # In the configuration, so it is known; but there is none now.
+    # The configuration knows it; the view has no such round now.
     (("--market", "gb"), "market gb has never been seen; known: GB, MT, SE; did you mean GB?"),
     (("--market", "DK"), "market DK has never been seen; known: GB, MT, SE"),
     (("--game", "roulette 7"), "known: Roulette-7, game; did you mean Roulette-7?"),

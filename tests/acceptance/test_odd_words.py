@@ -16,7 +16,7 @@ LONG = "x" * 2001
 HOLD = "hold add --by ann --reason x --user u"
 
 ODD: dict[str, str] = {
-    # a command, and what is said of it
+    # a command, and its error
     "report --from 0001-01-01T00:00+01:00": "--from '0001-01-01T00:00+01:00': outside of the years 1 to 9999 in UTC",
     "report --to 9999-12-31T23:59-01:00": "--to '9999-12-31T23:59-01:00': outside of the years 1 to 9999 in UTC",
     "report --to 9999-12-31T23:59": "write a time up to 9999-12-31, or leave it out",

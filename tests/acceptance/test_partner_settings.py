@@ -64,7 +64,7 @@ async def test_a_reload_refuses_two_names_for_one_account(world: World) -> None:
     world.extra = TWIN.format(login=SECURE_LOGIN, url=world.vendor.url)
     world.configure()
     replica.running.signal(signal.SIGHUP)
-    await asyncio.sleep(0.3)  # nothing else can be seen of what is refused, before its log at the end
+    await asyncio.sleep(0.3)  # a refused request shows nowhere else before the log at the end
     assert (200, "ok\n") == await replica.get("/healthz")
     done = await replica.stopped(signal.SIGTERM)
     (refused,) = [event["problem"] for event in done.events if event["event"] == "configuration.refused"]

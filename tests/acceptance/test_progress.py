@@ -36,7 +36,7 @@ class Terminal:
 
     def _read(self) -> None:
         data = b""
-        with contextlib.suppress(OSError):  # there is nobody on the other side any more
+        with contextlib.suppress(OSError):  # the other side is gone
             data = os.read(self._master, 65536)
         if not data:
             asyncio.get_running_loop().remove_reader(self._master)
@@ -134,7 +134,7 @@ async def test_the_progress_of_a_resumed_run_begins_with_the_rounds_done(world: 
 
 
 ANSWERS: dict[str, tuple[str | None, int]] = {
-    # what is typed, None: the terminal hangs up; exit code
+    # the typed text, None: the terminal hangs up; exit code
     "no": ("n\n", 0),
     "end of input": ("\x04", 0),
     "interrupt": ("\x03", 130),
@@ -167,7 +167,7 @@ async def test_any_answer_but_yes_closes_the_plan(world: World, answer: str) -> 
     assert ("cancelled", "not confirmed") == (run.status, run.halt_reason)
     assert run.finished_at is not None
     line = f"nothing was cancelled: run {run.run_id} is not confirmed, and the next run has its rounds\n"
-    # Where the terminal is gone, what could not be shown there is told here.
+    # Without the terminal, its output is reported here.
     assert out == line if keys is not None else out.startswith(line)
     assert "Traceback" not in terminal.screen
     assert [] == await world.sql("SELECT FROM retention.notifications")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from support.world import World
 
 ROWS: list[tuple[str, dict[str, Any], bool, str, int, str]] = [
-    # what came back; the fault; probes allowed; the round's state; exit code; the vendor's truth
+    # the reply; the fault; probes allowed; the round's state; exit code; the vendor's truth
     ("cut after it took effect", {"cut": "after", "first": 1}, True, "cancelled", 4, "Canceled"),
     ("cut before it took effect", {"cut": "before", "first": 1}, True, "cancelled", 0, "Canceled"),
     ("half a reply", {"cut": "middle", "first": 1}, True, "cancelled", 4, "Canceled"),
@@ -70,7 +70,7 @@ async def test_a_row_of_the_reply_table(
     assert (truth, vendors.cancelled_times <= 1) == (vendors.status.value, True)
     (operators,) = await world.sql("SELECT status FROM public.rounds")
     assert (2 if state in {"cancelled", "already_cancelled"} else 0) == operators.status
-    if not (state == "already_cancelled" and truth == "InProgress"):  # there the vendor says what is not so
+    if not (state == "already_cancelled" and truth == "InProgress"):  # there the vendor's reply is false
         assert [] == await violations(world)
 
 

@@ -64,7 +64,7 @@ STOPS = {
     "SIGTERM": (terminate, {143}),
     "runs close": (call_off, {4}),
     "hold": (hold, {0}),
-    "closing": (close, {0, 4}),  # what was on its way at that moment cannot be closed any more
+    "closing": (close, {0, 4}),  # a request on its way at that moment cannot be stopped
     "return": (come_back, {0}),
     "reopening": (reopen, {0}),
 }

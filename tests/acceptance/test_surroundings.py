@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 SHELL = ("bash", "-c")
 
 STREAMS: dict[str, tuple[dict[int, str], str, str]] = {
-    # what a descriptor is, what is said on stdout, and on stderr
+    # the descriptor, the text on stdout, and on stderr
     "no stdin": ({0: "closed"}, "", ""),
     "no stdout": ({1: "closed"}, "", "warning: stdout: not open for writing; "),
     "no stderr": ({2: "closed"}, "warning: stderr: not open for writing; ", ""),

@@ -240,7 +240,7 @@ FROM pg_stat_user_tables WHERE schemaname = 'retention'
 
 _ATTEMPTS = "SELECT count(*) FROM retention.attempts"
 
-# Which of the claims an attempt belongs to, and how far into the plan its first round stands.
+# The attempt's claim, and the place of its first round in the plan.
 _TAKEN = """
 SELECT width_bucket(extract(epoch FROM claimed_at)::float8, %s::float8[]) AS nth, count(*),
        min(cancellation_id) - (SELECT min(id) FROM retention.cancellations)

@@ -212,5 +212,5 @@ if __name__ == "__main__":
     parser.add_argument("seed", type=int)
     asked = parser.parse_args()
     with suppress(PermissionError):
-        os.nice(-15)  # a vendor has a machine of its own: what waits for a processor here has arrived already
+        os.nice(-15)  # a vendor has a machine of its own: a request that waits for a processor here has arrived already
     uvloop.run(_serve(_Book(asked.rounds, asked.seed)))

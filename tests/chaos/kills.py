@@ -201,7 +201,7 @@ def main() -> int:
     options = parser.parse_args()
     if reason := strace.missing():
         parser.error(reason)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # nothing is left running, whoever ends it
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # no process is left running, however the proof ends
     with running_server() as server, template_database(server) as template:
         proof, whole = Proof(Place(server, template)), False
         with suppress(KeyboardInterrupt):

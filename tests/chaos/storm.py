@@ -113,7 +113,7 @@ class Storm:
                 return
             await asyncio.sleep(began + strike.at - now())
             await self._strike(strike)
-            # What takes longer than planned puts off all that follows: the rests are part of the plan.
+            # A long fault delays all later ones: the rests are part of the plan.
             began = max(began, now() - strike.at - strike.seconds)
 
     async def _strike(self, strike: Strike) -> None:
@@ -197,7 +197,7 @@ async def storm(folder: Path, *, rate: int, seed: int = 0) -> AsyncIterator[Stor
 
     A run is due at once, and then each minute. `rate`: cancel requests per second.
     """
-    async with Proxy(None) as calm:  # for whoever is not struck: the operator, and those who look
+    async with Proxy(None) as calm:  # for clients outside the storm: the operator, and the checks
 
         def moved(database: str | None) -> None:
             calm.upstream = database
@@ -214,7 +214,7 @@ async def storm(folder: Path, *, rate: int, seed: int = 0) -> AsyncIterator[Stor
         ):
             posts = replicas.posts
             world.vendor.latency = 0.05
-            # What a clock that was hours ahead has put off is taken back where it lies beyond the longest pause.
+            # A time that a clock hours ahead has set is taken back where it lies beyond the longest pause.
             world.partner |= {"rate": rate, "timeout": "2s", "max_pause": "1m"}
             # A player who came back is away for longer than any storm lasts before his round is stale again.
             world.policy |= {"idle_longer_than": "24h", "max_failure_ratio": 1.0}

@@ -128,7 +128,7 @@ def test_a_clock_that_is_off() -> None:
     )
     *times, is_one, is_it, monotonic = done.stdout.split()
     hour = timedelta(hours=1)
-    second = timedelta(seconds=1)  # which one of the ways rounds down to
+    second = timedelta(seconds=1)  # one of the ways rounds down to this
     assert [True] * 5 == [
         before + hour - second <= datetime.fromisoformat(one) <= datetime.now(UTC) + hour for one in times
     ]

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(strace.missing() is not None, reason=str(strace.
 
 CHANCE = random.Random(20)
 
-# Every scenario makes more of these calls than that; what is read and written over files and pipes is not in it.
+# Every scenario makes more of these calls than that; calls on files and pipes do not count.
 SAMPLE = [
     pytest.param(
         scenario,
@@ -63,7 +63,7 @@ async def test_kill_points_reach_each_step_of_a_run(place: Place) -> None:
         calls = await profile(world, SCENARIOS["plain"])
     sent = next(call for call in calls if call.line.startswith("write(") and call.kind == "TCP")
     read = next(call for call in calls if call.line.startswith("read(") and call.kind == "TCP")
-    # The log's pipe, by whatever number.
+    # The log's pipe, under any number.
     told = next(call for call in calls[calls.index(read) :] if re.match(r"write\(\d+<pipe:", call.line))
 
     def unsettled(left: Left) -> bool:  # the first round is claimed, and may be sent, before the others are claimed

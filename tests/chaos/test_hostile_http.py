@@ -53,7 +53,7 @@ async def vendor(
             if stay:
                 await reader.read()
         if stay:
-            writer.transport.abort()  # what could not be sent yet is of no interest to anybody
+            writer.transport.abort()  # unsent bytes do not matter
         writer.close()
         with suppress(ConnectionError, asyncio.CancelledError):
             await writer.wait_closed()

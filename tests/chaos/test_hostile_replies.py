@@ -58,7 +58,7 @@ def test_no_reply_is_a_success_but_one_that_says_so() -> None:
     ids=repr,
 )
 def test_no_reply_takes_much_memory(piece: bytes, shape: bytes) -> None:
-    """Reading a reply of 64 KiB takes no more than a few MiB, whatever its bytes."""
+    """Reading a reply of 64 KiB takes no more than a few MiB, with any bytes."""
     room = LIMIT - len(shape) + 2
     said = Said(200, None, shape % (piece * (room // len(piece))))
     tracemalloc.start()

@@ -139,7 +139,7 @@ async def test_several_processes_share_a_run_within_the_rate(world: World, proce
     ends = await asyncio.gather(*(one.ended() for one in [first, *helpers]))
     assert [0] * processes == [done.code for done in ends], ends[-1].err[-2000:]
     assert [] == await violations(world)
-    # Seen from both ends of the wire: a stall of one end's process bunches what it sees, a burst is seen by both.
+    # Seen from both ends of the wire: a stall of one end's process bunches its own times, both ends see a burst.
     sent = await world.sql(
         "SELECT extract(epoch FROM sent_at)::float8 AS at FROM retention.attempts"
         " WHERE kind = 'cancel' AND sent_at IS NOT NULL"  # a claim whose COMMIT was cut may never be sent

@@ -56,7 +56,7 @@ def test_a_broken_ledger_is_found(db: ModelDatabase, mutant: Mutant | Idle) -> N
 
 
 def test_no_cancel_is_doubled_in_any_order_of_commits(db: ModelDatabase) -> None:
-    """Replicas whose transactions overlap, in whatever order they begin and commit, break no promise."""
+    """Replicas whose transactions overlap, in any order of beginnings and commits, break no promise."""
     evidence = interleave(db, SCHEDULES, seed=SEED)
     assert [] == evidence.violations, evidence.violations[0]
     assert evidence.tried >= SCHEDULES

@@ -126,7 +126,7 @@ def start_run(
     **partner: object,
 ) -> Watched:
     """Start `retention run` over all that is stale, as fast as it goes, or another command that knows `--json`."""
-    # Without questions, unless they are asked for: what this is measured beside asks none.
+    # Without questions, unless they are asked for: the rivals ask none.
     asked = {"secure_login": "login", "token": "token-9d41c7b2e6", "rate": UNLIMITED, "timeout": "30s"}
     terms = {**asked, "ask_first": False, **partner}
     config = folder / "retention.toml"

@@ -80,7 +80,7 @@ class Cluster:
             self.losses.append(Loss(since, datetime.now(UTC)))
         await new.promote()
         self.primary, self.standby = new, None
-        # Until it has a standby itself, nobody else has to have what it commits: it may not be lost until then.
+        # Until it has a standby itself, its commits are on it alone: it may not be lost until then.
         await new.sql("ALTER SYSTEM RESET synchronous_standby_names")
         await new.sql("SELECT pg_reload_conf()")
         self._moved(new.socket)

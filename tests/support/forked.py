@@ -138,7 +138,7 @@ async def start_command(
 ) -> asyncio.subprocess.Process | Forked:
     """Start `retention`, `under` another command that takes it as its last words; `environ` is the whole environment.
 
-    It is forked, unless its environment differs in what the interpreter or a library reads when it is imported.
+    It is forked, unless its environment differs in a variable that the interpreter or a library reads when it is imported.
     `instead`: as `Forker.start` has it, for a forked process.
     """
     if not under and all(name.startswith(_READ_LATE) for name, _ in environ.items() ^ os.environ.items()):
@@ -217,7 +217,7 @@ def _prepare(asked: dict[str, object], files: Sequence[int], others: Sequence[in
         connector = importlib.import_module("aiohttp.connector")
         # It is made when aiohttp is imported.
         setattr(connector, "_SSL_CONTEXT_VERIFIED", connector._make_ssl_context(verified=True))  # noqa: B010, SLF001
-    tempfile.tempdir = None  # what was found out while the environment was another
+    tempfile.tempdir = None  # caches of the former environment
     return words
 
 

@@ -307,7 +307,7 @@ def within_the_rate(history: History) -> Iterator[str]:
         return
     cancels = [one.sent_at.timestamp() for one in history.attempts if one.kind == "cancel" and one.sent_at is not None]
     arrived = [request.arrived_at for request in history.requests if request.call == "CancelRound"]
-    # A stall of one end's process bunches what it sees, a burst is seen by both.
+    # A stall of one end's process bunches its own times, both ends see a burst.
     worst = min(worst_second(cancels), worst_second(arrived))
     if worst > history.rate * BUNCHED:
         yield f"{worst} requests in one second, {history.rate:g} are allowed"

@@ -24,7 +24,7 @@ MISSING = "there is no pgbouncer here; install the package pgbouncer"
 CONSOLE = "pgbouncer"
 """The name of PgBouncer's own console: it answers SHOW POOLS and the like."""
 
-_PORT = 6432  # of a socket in a directory of its own, so that nobody else can have it
+_PORT = 6432  # of a socket in a directory of its own, so that no other process has it
 
 # The narrow pool makes clients share connections, and the round robin makes each client's transactions go from one
 # connection to the next: whatever was left in a session is soon missed by one client and found by another.

@@ -23,7 +23,7 @@ WAL_DISK = 64
 
 _SETTINGS = {
     "listen_addresses": "",
-    "fsync": "off",  # a crash here is that of the processes: what they have written, the kernel keeps
+    "fsync": "off",  # only processes crash here: the kernel keeps their writes
     "max_connections": "60",
     "superuser_reserved_connections": "5",
     "max_wal_size": "16MB",
@@ -125,7 +125,7 @@ class Node:
             with suppress(OSError):
                 while True:
                     ballast.write(bytes(65536))
-            while True:  # what is left is less than that
+            while True:  # the remaining room is less than that
                 try:
                     ballast.write(bytes(512))
                 except OSError as error:

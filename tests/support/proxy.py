@@ -210,7 +210,7 @@ class Proxy:
     @contextmanager
     def trouble(self, trouble: Trouble) -> Iterator[None]:
         """Have this trouble, besides the present ones, until the context ends."""
-        # What is slow comes last: it has pieces that nobody else sees.
+        # The slow trouble comes last: it makes pieces that the others must not see.
         self._troubles = sorted([*self._troubles, trouble], key=lambda one: isinstance(one, Slow))
         self._note()
         trouble.begin(self._links)

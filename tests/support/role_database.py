@@ -19,7 +19,7 @@ ROLES = ("retention_job", "retention_report")
 SEEDED = "4711"
 """Under this number the operator keeps a large object."""
 
-# The owner is a superuser: whatever could be made to run with its rights could do anything.
+# The owner is a superuser: code that runs with its rights could do anything.
 _OPERATORS = f"""
 REVOKE CREATE ON SCHEMA public FROM PUBLIC; -- PostgreSQL 14 lets each role create there
 CREATE TABLE casino.players (player text, iban text);

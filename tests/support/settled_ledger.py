@@ -61,7 +61,7 @@ async def _settle(world: World, planned: Planned, claims: Sequence[Claim], answe
         batch = items[at : at + 100]
         try:
             written, *_ = await planned.work.settlements.settle_replies(batch)
-        except (Error, TypeError, ValueError) as error:  # what PostgreSQL or the way to it does not take
+        except (Error, TypeError, ValueError) as error:  # a value that PostgreSQL or the way to it does not take
             found.append(f"refused: {error}")
             continue
         found += [f"{item.claim.round_id} was not written" for item in batch if item.claim.uuid not in written]

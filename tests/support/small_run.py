@@ -56,7 +56,7 @@ class SmallRun:
 
 
 async def small_run(world: World) -> SmallRun:
-    """Run the commands that write the ledger, then those that read it while one run still waits."""
+    """Run the commands that write the ledger, then the reading ones while one run still waits."""
     world.partner |= {"max_attempts": 1}
     world.policy |= {"markets": ["MT"], "schedule": "0 3 * * *", "timezone": "UTC", "max_amount": {"EUR": "1000"}}
     world.policy |= {"partners": ["acme"]}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-# A key and a certificate for localhost and 127.0.0.1, signed by itself: nobody trusts it, and it guards nothing.
+# A key and a certificate for localhost and 127.0.0.1, signed by itself: no client trusts it, and it guards no data.
 SELF_SIGNED = """
 -----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgosJT2X2a08ixXhh0
@@ -27,7 +27,7 @@ rQsvVwSIY4kCIFmZrkRUl5rnx26T1+t1eYf1mEM1zAWceuoqLgaQOwQ7
 -----END CERTIFICATE-----
 """
 
-# Others for the same key. The first three sign themselves, the last is signed by an authority that nobody has.
+# Others for the same key. The first three sign themselves, an unknown authority signs the last.
 CERTIFICATES = {
     "expired": """
 -----BEGIN CERTIFICATE-----

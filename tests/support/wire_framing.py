@@ -26,6 +26,6 @@ class Framing:
             self._header += part
             at += len(part)
             if len(self._header) == self._header_size:
-                self._left = int.from_bytes(self._header[-4:], "big") - 4  # which counts itself
+                self._left = int.from_bytes(self._header[-4:], "big") - 4  # the length counts itself
                 self._header, self._header_size = b"", 5
         return found

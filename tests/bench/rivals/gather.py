@@ -21,7 +21,7 @@ from bench.rivals.calls import (
 
 async def work(dsn: str, url: str, in_flight: int) -> None:
     """Cancel them."""
-    # Rounds whose result is being written are not in flight: the session counts those that are.
+    # Rounds whose result is being written are not in flight: the session counts the others.
     gate = asyncio.Semaphore(in_flight + CONNECTIONS)
     async with open_pool(dsn) as pool, open_session(in_flight) as session:
 

@@ -43,7 +43,7 @@ async def prepare(dsn: str) -> None:
 
 async def work(dsn: str, url: str, in_flight: int) -> None:
     """Cancel them."""
-    # Without a reset, which would be a statement more for each row: nobody here changes anything about a connection.
+    # Without a reset, which would be a statement more for each row: no code here changes a connection's settings.
     pool = asyncpg.create_pool(**_terms(dsn), min_size=CONNECTIONS, max_size=CONNECTIONS, reset=_as_it_is)
     connection = await asyncpg.connect(**_terms(dsn))
     async with pool, open_session(in_flight) as session:

@@ -76,7 +76,7 @@ async def transaction(database: Database) -> None:
 @pytest.mark.parametrize("change", [statement, transaction])
 async def test_standby_counts_as_unavailable(direct_dsn: str, change: Callable[[Database], Awaitable[None]]) -> None:
     """A write to a standby raises a retryable error, and the next write uses another connection."""
-    async with open_database(lambda: direct_dsn, size=1) as database:  # PgBouncer would keep what is set
+    async with open_database(lambda: direct_dsn, size=1) as database:  # PgBouncer would keep the setting
         async with database.connection() as connection:
             await connection.execute("SET default_transaction_read_only = on")
         with pytest.raises(UNAVAILABLE):

@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 PARTNER = "acme"
 SCOPE = Scope((PARTNER,), (3,), timedelta(hours=72), None, None, (), None, ())
-START = datetime(2100, 1, 1, tzinfo=UTC)  # after whatever time a column's default may take from the real clock
+START = datetime(2100, 1, 1, tzinfo=UTC)  # after any time that a column's default may take from the real clock
 
 _INSTALL = """
 CREATE SCHEMA model;
@@ -236,7 +236,7 @@ class ModelDatabase:
             await connection.execute(script.encode())
 
     async def open_attempts(self, uuids: Iterable[str]) -> dict[str, bool]:
-        """Which of these attempts are on record, and whether each still has no outcome."""
+        """The recorded ones of these attempts, and whether each still has no outcome."""
         rows = await self.sql(
             "SELECT uuid::text, outcome IS NULL AS open FROM retention.attempts WHERE uuid = ANY (%(uuids)s::uuid[])",
             uuids=[*uuids],

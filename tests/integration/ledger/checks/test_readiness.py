@@ -289,7 +289,7 @@ async def test_missing_index_on_a_large_table_is_a_warning(database_dsn: str) ->
         "ANALYZE public.rounds",
     )
     (said,) = [finding for finding in await look(database_dsn) if finding.name == "index use of policy nightly"]
-    assert not said.warning  # what `db sample` prints is there
+    assert not said.warning  # the output of `db sample` is there
     assert said.message.startswith("reads all of public.rounds (about 120,000 rows), as PostgreSQL finds that quicker")
 
 

@@ -76,7 +76,7 @@ async def advice(dsn: str, command: str) -> str:
 @pytest.mark.parametrize("command", STATEMENTS)
 async def test_named_grants_are_exactly_the_required_privileges(stripped: str, command: str) -> None:
     """The command runs with the GRANTs of its error, and fails without any one of them."""
-    for _ in range(2):  # what may not even be seen comes first
+    for _ in range(2):  # an invisible object comes first
         if message := await advice(stripped, command):
             assert "lacks privileges for" in message or "cannot be read" in message
             statements = re.findall(rf"GRANT .*? TO {REPORT_ROLE}", message)

@@ -382,7 +382,7 @@ def test_an_unstorable_character_leaves_a_mark() -> None:
             (None, odd)
             for odd in ("", " ", "-1", "1.5", "soon", "\u0665", "5 s", "Sun, 99 Mar 2026 12:02:00 GMT", ",", "(")
         ],
-        # What is no date of this world: beyond what a date, an hour, or the distance from Greenwich can hold.
+        # Impossible dates: beyond the range of a date, an hour, or the distance from Greenwich.
         (None, "Sun, 01 Mar 9999999999 12:02:00 GMT"),
         (None, "Sun, 01 Mar 2026 9999999999:02:00 GMT"),
         (None, "Sun, 01 Mar 2026 12:02:00 +99999999999999"),
