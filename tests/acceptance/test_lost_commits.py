@@ -20,7 +20,7 @@ WITH lost AS (
     DELETE FROM retention.attempts WHERE outcome IS NULL RETURNING cancellation_id
 ), forgotten AS (
     UPDATE retention.cancellations c
-    SET state = 'planned', attempt_uuid = NULL, lease_until = NULL, attempts = 0, attempts_this_run = 0, probes = 0
+    SET state = 'planned', attempt_uuid = NULL, lease_until = NULL, attempts = 0, attempts_this_run = 0, probes_this_run = 0
     FROM lost WHERE c.id = lost.cancellation_id
 )
 UPDATE taken_over.server SET started = now()
