@@ -1,7 +1,7 @@
 """As many histories of replicas, vendor, network and operator as asked for: `python tests/chaos/model.py --examples
 2000`.
 
-Prints a table of the histories, and the shortest history of the first broken promise.
+Prints a table of the histories, and the shortest history of the first broken invariant.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from support.results_table import table
 
 
 def main() -> int:
-    """Play, and print a table; 1 where a promise was broken."""
+    """Play, and print a table; 1 where an invariant was broken."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--examples", type=int, default=1000)
     parser.add_argument("--schedules", type=int, default=200, help="of replicas whose transactions overlap")

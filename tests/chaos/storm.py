@@ -65,7 +65,7 @@ class Storm:
     scene: Scene
     spans: dict[str, list[tuple[datetime, datetime]]] = field(default_factory=dict)
     found: list[str] = field(default_factory=list)
-    """Broken promises, of which there ought to be none."""
+    """The broken invariants; a good storm has no entry."""
     reviewed: set[str] = field(default_factory=set)
     """Rounds that the review list names in the end."""
 

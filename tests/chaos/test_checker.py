@@ -1,4 +1,4 @@
-"""The checker finds each broken promise: a history that breaks just one, and nothing else, is fed to it."""
+"""The checker finds each broken invariant, in a history that breaks one alone."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 from support.history import Attempt, Cancellation, History, Kept, Run
-from support.invariants import PROMISES, broken
+from support.invariants import INVARIANTS, broken
 from support.review_causes import causes
 
 from retention.simulator.rounds import Request, Round, RoundStatus
@@ -249,32 +249,32 @@ BREAKS: list[tuple[str, str, Callable[[History], History]]] = [
 
 
 def test_a_good_history_breaks_no_invariant() -> None:
-    """A history with a plain cancellation, a resend, a lost reply and a round left alone keeps every promise."""
+    """A history with a plain cancellation, a resend, a lost reply and a round left alone keeps every invariant."""
     assert [] == broken(GOOD)
     assert [] == broken(ASKED)
     assert {IDS[LOST]: "the reply with its refund was lost"} == causes(GOOD)
 
 
 @pytest.mark.parametrize(
-    ("promise", "change_it"),
+    ("invariant", "change_it"),
     [(name, change_it) for name, _, change_it in BREAKS],
     ids=[f"{n}: {w}" for n, w, _ in BREAKS],
 )
 def test_a_history_that_breaks_one_invariant_is_reported_by_its_name(
-    promise: str, change_it: Callable[[History], History]
+    invariant: str, change_it: Callable[[History], History]
 ) -> None:
-    """A history that breaks just this promise is found out, by this promise's name alone."""
-    assert {promise} == {found.split(":")[0] for found in broken(change_it(GOOD))}
+    """A history that breaks one invariant is reported by the name of that invariant alone."""
+    assert {invariant} == {found.split(":")[0] for found in broken(change_it(GOOD))}
 
 
 def test_each_invariant_is_broken_by_a_history() -> None:
-    """No promise is checked that no history here breaks."""
-    assert [check.__name__ for check in PROMISES] == [*dict.fromkeys(name for name, _, _ in BREAKS)]
+    """Each invariant of the checker is broken by at least one history."""
+    assert [check.__name__ for check in INVARIANTS] == [*dict.fromkeys(name for name, _, _ in BREAKS)]
 
 
 def test_the_page_lists_each_invariant() -> None:
-    """The page of results lists the promises, each in the words of its check."""
+    """The page of results lists each invariant in the words of its check."""
     page = Path(__file__).with_name("README.md").read_text("utf-8")
     told = [line for line in page.partition("[`test_checker.py`]")[0].splitlines() if line.startswith("| `")]
-    words = [" ".join((check.__doc__ or "").split("\n\n")[0].split()) for check in PROMISES]
-    assert [f"| `{check.__name__}` | {about} |" for check, about in zip(PROMISES, words, strict=True)] == told
+    words = [" ".join((check.__doc__ or "").split("\n\n")[0].split()) for check in INVARIANTS]
+    assert [f"| `{check.__name__}` | {about} |" for check, about in zip(INVARIANTS, words, strict=True)] == told

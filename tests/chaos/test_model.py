@@ -33,7 +33,7 @@ def db(direct_dsn: str) -> Iterator[ModelDatabase]:
 
 
 def test_no_cancel_is_lost_or_doubled_under_any_fault(db: ModelDatabase) -> None:
-    """Requests and replies that are dropped, delayed, doubled and reordered between replicas that crash break no promise."""
+    """Requests and replies that are dropped, delayed, doubled and reordered between replicas that crash break no invariant."""
     evidence, tally = play(db, EXAMPLES, seed=SEED)
     assert [] == evidence.violations, evidence.violations[0]
     assert evidence.tried >= EXAMPLES
@@ -49,14 +49,14 @@ def test_no_cancel_is_lost_or_doubled_under_any_fault(db: ModelDatabase) -> None
     ],
 )
 def test_a_broken_ledger_is_found(db: ModelDatabase, mutant: Mutant | Idle) -> None:
-    """A statement of which one promise is taken out, or a method that does nothing, breaks it before the model's eyes."""
+    """The model finds each mutant: a statement without one of its guards, or a method without effect."""
     with broken_by(mutant):
         evidence, _ = play(db, MUTANT_EXAMPLES, seed=SEED, shorten=False)
-    assert [True] == [mutant.promise in story for story in evidence.violations]
+    assert [True] == [mutant.invariant in story for story in evidence.violations]
 
 
 def test_no_cancel_is_doubled_in_any_order_of_commits(db: ModelDatabase) -> None:
-    """Replicas whose transactions overlap, in any order of beginnings and commits, break no promise."""
+    """Replicas whose transactions overlap, in any order of beginnings and commits, break no invariant."""
     evidence = interleave(db, SCHEDULES, seed=SEED)
     assert [] == evidence.violations, evidence.violations[0]
     assert evidence.tried >= SCHEDULES
@@ -67,4 +67,4 @@ def test_a_claim_without_locks_is_found(db: ModelDatabase) -> None:
     """Two replicas that claim in the midst of each other's statements are told apart by locks, and by nothing else."""
     with broken_by(AT_ONCE):
         evidence = interleave(db, 40 * SCHEDULES, seed=SEED, shorten=False)
-    assert [True] == [AT_ONCE.promise in story for story in evidence.violations]
+    assert [True] == [AT_ONCE.invariant in story for story in evidence.violations]

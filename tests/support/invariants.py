@@ -47,7 +47,7 @@ async def violations(
     lost: Lost | None = None,
     shifts: Sequence[timedelta] = (),
 ) -> list[str]:
-    """Name every promise that was not kept; the arguments are those of History, and of its reading."""
+    """Name every broken invariant; the arguments are those of History, and of its reading."""
     lost = lost or Lost()
     return broken(
         await read(world, shifts=shifts, left=left or {}, stopped=stopped, rate=rate, at_rest=at_rest, lost=lost)
@@ -56,7 +56,7 @@ async def violations(
 
 def broken(history: History) -> list[str]:
     """Name every broken invariant, each by its check's name and the violation."""
-    return [f"{check.__name__}: {what}" for check in PROMISES for what in check(history)]
+    return [f"{check.__name__}: {what}" for check in INVARIANTS for what in check(history)]
 
 
 def on_record(history: History) -> Iterator[str]:
@@ -313,7 +313,7 @@ def within_the_rate(history: History) -> Iterator[str]:
         yield f"{worst} requests in one second, {history.rate:g} are allowed"
 
 
-PROMISES: tuple[Callable[[History], Iterator[str]], ...] = (
+INVARIANTS: tuple[Callable[[History], Iterator[str]], ...] = (
     on_record,
     on_record_before,
     fresh_uuid,

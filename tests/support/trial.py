@@ -212,7 +212,7 @@ def _wrong_end(scenario: Scenario, injection: Injection | None, done: Done) -> l
 
 
 async def _judge(world: World, last: Done) -> tuple[list[str], int]:
-    """Every broken promise, and how many rounds the review lists."""
+    """Every broken invariant, and how many rounds the review lists."""
     found = await violations(world)
     listed: set[str] = set()
     if last.code:

@@ -185,7 +185,7 @@ class Interleaving:
 
 
 def interleave(db: ModelDatabase, examples: int, *, seed: int, shorten: bool = True) -> Evidence:
-    """Play so many schedules, the same ones for one seed; a broken promise is the evidence's violation."""
+    """Play so many schedules, the same ones for one seed; a broken invariant is the evidence's violation."""
     evidence = Evidence("replicas at once, any order of statements and commits")
 
     @settings(

@@ -29,7 +29,7 @@ DENIALS = {Outcome.THROTTLED, Outcome.UNAUTHORIZED, Outcome.REJECTED, Outcome.RE
 
 
 class BrokenError(AssertionError):
-    """A promise was broken. Its text is the story until then, and the promise."""
+    """An invariant was broken. Its text is the story until then, and the invariant."""
 
 
 @dataclass(slots=True)
@@ -122,9 +122,9 @@ class Invariants:
         """A request in the story."""
         return f"{claim.kind.value} {claim.round_id} {self.number(claim)}"
 
-    def broken(self, promise: str) -> BrokenError:
-        """The promise, and how it came to be broken."""
-        return BrokenError("\n".join([*self.story, f"BROKEN: {promise}"]))
+    def broken(self, invariant: str) -> BrokenError:
+        """The invariant, and how it came to be broken."""
+        return BrokenError("\n".join([*self.story, f"BROKEN: {invariant}"]))
 
     def claimed(self, claims: Iterable[Claim]) -> None:
         """A claim is only to be had for a round that may be cancelled at this moment."""

@@ -112,7 +112,7 @@ class Machine(RuleBasedStateMachine):
             raise
 
     @invariant()
-    def promises_are_kept(self) -> None:
+    def invariants_hold(self) -> None:
         """Look at everything after each step."""
         if self.fleet is not None:
             self.tally.steps += 1

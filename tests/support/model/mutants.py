@@ -25,12 +25,12 @@ IN_PROGRESS_LATELY = (
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """A change of one statement: every `old` becomes `new`, in each of the `statements`. `promise` is a part of the violation that the model has to report."""
+    """A change of one statement: every `old` becomes `new`, in each of the `statements`. `invariant` is a part of the violation that the model has to report."""
 
     name: str
     statements: str
     changes: tuple[tuple[LiteralString, LiteralString], ...]
-    promise: str
+    invariant: str
     quick: bool = False
     """Whether few histories are enough."""
 
@@ -138,13 +138,13 @@ MUTANTS = (
 
 @dataclass(frozen=True, slots=True)
 class Idle:
-    """A method of the engine's or the ledger's that does nothing: this stands in its place. `promise` as in a Mutant."""
+    """A method of the engine's or the ledger's that does nothing: this stands in its place. `invariant` as in a Mutant."""
 
     name: str
     owner: type
     method: str
     instead: Callable[..., object]
-    promise: str
+    invariant: str
     quick: bool = False
 
 
