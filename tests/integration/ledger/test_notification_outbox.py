@@ -266,7 +266,7 @@ async def test_late_failure_keeps_a_newer_result(book: Book, notices: Notificati
     await notices.undelivered(second, "no reply in time", 0.0)
     (row,) = await deliveries(book)
 
-    assert (2, None, None) == (row.attempts, row.due_at, row.last_error)
+    assert (2, None, None) == (row.tries, row.due_at, row.last_error)
     assert row.delivered_at is not None
     assert [] == await notices.claim("ops", 4)
 
