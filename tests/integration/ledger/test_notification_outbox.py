@@ -153,7 +153,9 @@ async def test_each_target_gets_its_events(book: Book, notices: NotificationOutb
     assert [("run.failed", "boss"), ("run.failed", "ops"), ("run.halted", "ops")] == [
         (row.event, row.target) for row in await deliveries(book)
     ]
-    assert [["run.failed"], []] == [[one.event for one in await notices.claim_deliveries(name, 9)] for name in ("boss", "art")]
+    assert [["run.failed"], []] == [
+        [one.event for one in await notices.claim_deliveries(name, 9)] for name in ("boss", "art")
+    ]
 
 
 async def test_notification_masks_secrets(book: Book, notices: NotificationOutbox) -> None:
