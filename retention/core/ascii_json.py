@@ -1,4 +1,4 @@
-"""JSON that no reader can mistake."""
+"""JSON in ASCII."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import orjson
 
 
 def ascii_json(document: object) -> bytes:
-    """Write JSON in ASCII alone, which no reader can mistake; the slower library does what orjson would not."""
+    """Write JSON in ASCII, which every reader decodes alike. The standard library writes values that orjson refuses."""
     try:
         written = orjson.dumps(document)
     except TypeError:  # a lone surrogate, for one

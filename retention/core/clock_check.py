@@ -19,16 +19,16 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 MAX_JUMP_S = 2.0
-"""Seconds by which the database's clock may leave the monotonic clock at once: a lease has five to spare."""
+"""The largest step of the database's clock that is no jump; a lease has five seconds to spare."""
 
 MAX_DRIFT = 0.0005
-"""Seconds per second by which a clock that is being slewed leaves the monotonic clock: NTP's fastest."""
+"""Seconds per second that NTP may slew a clock at its fastest."""
 
 
 class ClockReading(NamedTuple):
-    """The database's clock showed `at` at some moment between two readings of this process's clocks.
+    """The database's time `at`, taken between two readings of this process's clocks.
 
-    `asked` and `read` are monotonic; `wall_asked`, `wall_read` and `at` are counted from 1970.
+    `asked` and `read` are monotonic seconds; `wall_asked`, `wall_read` and `at` are seconds since 1970.
     """
 
     at: float
@@ -39,14 +39,14 @@ class ClockReading(NamedTuple):
 
     @property
     def difference(self) -> float:
-        """By how much the database's clock is ahead of this process's calendar clock, at the least."""
+        """The least possible lead of the database's clock over this process's calendar clock, in seconds."""
         least, most = self.at - self.wall_read, self.at - self.wall_asked
         return min(max(0.0, least), most)
 
 
 @dataclass(slots=True)
 class ClockCheck:
-    """What the readings so far say. `steady_s`: how long the clock has to be steady after a jump, a lease's length."""
+    """The verdict of the readings so far. After a jump the clock has to be steady for `steady_s`, a lease's length."""
 
     steady_s: float
     difference: float = 0.0
@@ -59,10 +59,10 @@ class ClockCheck:
     _trusted: float = 0.0
 
     def observe(self, reading: ClockReading) -> bool:
-        """Take a reading in; returns whether it shows that the database's clock has jumped.
+        """Record a reading; returns whether it shows a jump of the database's clock.
 
-        The clocks' distance lies in an interval as wide as the answer took, so a slow answer or a process that stood
-        still is no jump. A jump is an interval that lies apart from all that was known.
+        A reading bounds the clocks' distance by an interval as wide as the round trip. A slow answer or a frozen
+        process only widens it, so a jump is an interval that does not meet the earlier ones.
         """
         self.difference = reading.difference
         least, most = reading.at - reading.read, reading.at - reading.asked
@@ -86,19 +86,19 @@ class ClockCheck:
         return jumped
 
     def steady(self, now: float) -> bool:
-        """Whether the clock has not jumped for as long as a lease lasts."""
+        """Tell whether the last jump is at least a lease's length ago."""
         return now >= self._steady_since + self.steady_s
 
     def database_time(self, now: float) -> float | None:
-        """The database's time as the monotonic clock counts it on, past every jump that is younger than a lease."""
+        """The database's time by the monotonic clock. A jump counts only once it is older than a lease."""
         return None if self._least is None else now + self._trusted
 
     def agrees(self, limit: float, now: float) -> bool:
-        """Whether planning and claiming may rely on the database's clock."""
+        """Tell whether planning and claiming may rely on the database's clock; `limit` in seconds."""
         return abs(self.difference) <= limit and self.steady(now)
 
     def problem(self, limit: float, now: float) -> str | None:
-        """Say why the clock is not relied on; None where it is."""
+        """Say why planning and claiming may not rely on the clock; None where they may."""
         if abs(self.difference) > limit:
             return (
                 f"the database's clock is {offset_text(self.difference)} this process's (limit {limit:.0f} s);"
@@ -114,6 +114,6 @@ class ClockCheck:
 
 
 def offset_text(seconds: float) -> str:
-    """Say how far one clock is from another, such as `0.02 s ahead of`."""
+    """Write the offset of one clock from another, such as `0.02 s ahead of`."""
     amount = f"{abs(seconds):.0f} s" if abs(seconds) >= 10 else f"{abs(seconds):.2f} s"  # noqa: PLR2004 - seconds
     return f"{amount} {'behind' if seconds < 0 else 'ahead of'}"

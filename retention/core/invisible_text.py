@@ -1,20 +1,20 @@
-"""What people type to say who and why: whether there is anything in it that can be read."""
+"""Typed names and reasons: whether a text is visible, and its invisible ends."""
 
 from __future__ import annotations
 
 import unicodedata
 
 _UNSEEN_LETTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
-"""Letters and signs by their category, and yet nothing to be seen: fillers of Hangul, Braille without a dot."""
+"""Letters and signs by category that are invisible: fillers of Hangul, Braille without a dot."""
 
 
 def is_blank(text: str) -> bool:
-    """Tell whether a text shows nothing: blanks of any width, control and format characters, marks without a letter."""
+    """Tell whether a text is invisible: blanks of any width, control and format characters, marks without a letter."""
     return not any(unicodedata.category(sign)[0] in "LNPS" and sign not in _UNSEEN_LETTERS for sign in text)
 
 
 def strip_invisible(text: str) -> str:
-    """Take away what cannot be seen at either end. What stands between stays as it came."""
+    """Remove invisible characters at both ends. The text between stays as it is."""
     start, end = 0, len(text)
     while start < end and _is_unseen(text[start]):
         start += 1

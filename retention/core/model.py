@@ -1,4 +1,4 @@
-"""The values that the rest of the house hands around."""
+"""The values that travel between the packages."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 class Kind(enum.StrEnum):
-    """What an attempt asks of the vendor."""
+    """The kind of an attempt: a cancel request, or a status probe."""
 
     CANCEL = "cancel"
     STATUS = "status"
 
 
 class State(enum.StrEnum):
-    """Where a cancellation stands. The first four are live, the others final."""
+    """The state of a cancellation. The first four are live, the others final."""
 
     PLANNED = "planned"
     CLAIMED = "claimed"
@@ -38,14 +38,14 @@ class State(enum.StrEnum):
 LIVE_STATES = frozenset({State.PLANNED, State.CLAIMED, State.RETRYING, State.IN_DOUBT})
 
 CANCELLED_STATES = frozenset({State.CANCELLED, State.ALREADY_CANCELLED})
-"""What a round is called that the vendor has cancelled."""
+"""The states of a round that the vendor has cancelled."""
 
 RESOLUTIONS = tuple(state for state in State if state not in LIVE_STATES and state is not State.RESOLVED)
-"""What a person may say that became of a cancellation."""
+"""The states that a person may resolve a cancellation as."""
 
 
 class Treatment(enum.StrEnum):
-    """What the vendor's code of a 2xx reply means to us; configurable per partner."""
+    """The meaning of a code in a 2xx reply; configurable per partner."""
 
     CANCELLED = "cancelled"
     ALREADY_CANCELLED = "already_cancelled"
@@ -56,7 +56,7 @@ class Treatment(enum.StrEnum):
 
 
 class Outcome(enum.StrEnum):
-    """What became of one attempt."""
+    """The outcome of one attempt."""
 
     CANCELLED = "cancelled"
     ALREADY_CANCELLED = "already_cancelled"
@@ -72,7 +72,7 @@ class Outcome(enum.StrEnum):
 
 
 class Review(enum.StrEnum):
-    """Why a round that was not called needs a person; the others' reasons show in their states and amounts."""
+    """The reason why a round without a cancel request needs review. Other reasons show in state and amounts."""
 
     WINNINGS = "winnings"
     NOT_ASKED = "not_asked"
@@ -80,7 +80,7 @@ class Review(enum.StrEnum):
 
 
 class ReviewWhy(enum.StrEnum):
-    """What a person has to look at a round for; a round may have several."""
+    """A reason for review; a round may have several."""
 
     IN_DOUBT = "in_doubt"
     CONFLICT = "conflict"
@@ -94,7 +94,7 @@ class ReviewWhy(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What every call to a partner's API carries. Its repr shows none of it."""
+    """Credentials that every call to a partner's API carries. The repr hides them."""
 
     secure_login: str
     token: str
@@ -105,9 +105,9 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class OpenRound:
-    """A round as the operator's view has it. `broken` names what no run could plan it with, as core.plan.BROKEN does.
+    """A round of the operator's view. `broken` is a key of WHY_UNPLANNABLE, None where a run can plan the round.
 
-    A time that makes no sense is None, as one that is missing is.
+    A missing time, or one that makes no sense, is None.
     """
 
     partner: str
@@ -127,12 +127,12 @@ class OpenRound:
 
 
 class Claim(NamedTuple):
-    """One cancellation in this process's hands, with the attempt that is already committed for it.
+    """A claimed cancellation, with the attempt that is already committed for it.
 
-    `run_id` and `uuid` as PostgreSQL writes them. `slot`, `send_by` and `lease_until` are seconds on this process's
-    monotonic clock: when the request's turn comes, until when it may leave (by then the look at the operator's view
-    that allowed it is old), and until when nobody else acts on the round. `attempts` and `probes` count the cancel and
-    status requests of this round in this run, this one included.
+    `run_id` and `uuid` are PostgreSQL's text. `slot`, `send_by` and `lease_until` are seconds of this process's
+    monotonic clock. The request is sent at its slot. After `send_by` the look at the operator's view is too old to
+    send. Until `lease_until` no other process acts on the round. `attempts` and `probes` count the cancel requests and
+    probes of the round in this run, with this one.
     """
 
     cancellation_id: int
@@ -154,18 +154,17 @@ class Claim(NamedTuple):
 
     @property
     def is_first_probe(self) -> bool:
-        """Whether it asks about a round that no request of ours may have cancelled: before its first cancel."""
+        """Whether the claim probes a round before its first cancel request."""
         return self.kind is Kind.STATUS and not self.may_have_taken_effect and not self.refusal_pending_probe
 
 
 class Reply(NamedTuple):
-    """A reply as it was understood. `problem` says what could not be; `code` is None then.
+    """A decoded reply. `problem` says why a reply has no `code`.
 
-    Amounts are exact as sent, in currency units. A field that is missing or makes no sense is None.
-    `round_id` is empty where a round is named in a way that cannot be read. `retry_after` is in
-    seconds from the reply, and None where that was a success. `winnings` is None where none are told, or 0;
-    `winnings_unclear`: they are told, and make no sense. `over_idle`: it is a 408, and came over a connection on which
-    the vendor may have waited for long.
+    Amounts are exact as sent, in currency units. A field that is missing or makes no sense is None. `round_id` is
+    empty where the round's id cannot be read. `retry_after` is in seconds from the reply, None for a success.
+    `winnings` is None where the vendor tells none, or 0. `winnings_unclear`: the winnings make no sense. `over_idle`:
+    a 408 over a connection that may have been idle for long.
     """
 
     http_status: int
@@ -202,12 +201,12 @@ Answer = Reply | NotConnected | Unclear
 
 
 class Settlement(NamedTuple):
-    """What one attempt changes in the ledger.
+    """The changes of one attempt to the ledger.
 
-    `due_in` is in seconds from the moment it is written; None in a live state means: not before a later run.
-    `failed` is what the failure-ratio rail counts: None for what was no reply to a cancel request. `uncounted`: the
-    request was turned away at the door, and uses no attempt. `incomplete`: the vendor cancelled, and did not tell the
-    whole refund. `review` says why a person has to look at a round that is not cancelled.
+    `due_in` is in seconds from the write; None in a live state leaves the round to a later run. The failure-ratio rail
+    counts `failed`; None is no reply to a cancel request. `uncounted`: the vendor turned the request away, so it uses
+    no attempt. `incomplete`: the vendor cancelled, and did not tell the whole refund. `review` is the reason for the
+    review of a round that is not cancelled.
     """
 
     claim: Claim

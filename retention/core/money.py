@@ -1,4 +1,4 @@
-"""Amounts as people read them: with the minor units of their currency, and never rounded."""
+"""Amounts for people: with the minor units of their currency, and never rounded."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 UNKNOWN = "unknown"
-"""Stands for an amount, or a currency, that nobody knows."""
+"""The word for an unknown amount or currency."""
 
 _USUAL = 2
 
@@ -27,11 +27,11 @@ _DIGITS = {currency: digits for digits, currencies in _OTHERS.items() for curren
 
 
 _AMOUNT = re.compile(r"\b(amount|stake|betAmount|winAmount|winnings) (-?\d+(?:\.\d+)?) ([A-Z]{3})\b")
-"""As discrepancies and what is known of a reply have them."""
+"""An amount within a discrepancy or a detail."""
 
 
 def minor_digits(currency: str | None) -> int:
-    """Tell how many digits after the point a currency has; none where it is unknown, or no code of ISO 4217."""
+    """The digits after the point of a currency; 0 for an unknown one, or for no code of ISO 4217."""
     if currency is None or len(currency) != 3 or not (currency.isascii() and currency.isalpha() and currency.isupper()):  # noqa: PLR2004
         return 0
     return _DIGITS.get(currency, _USUAL)
@@ -47,17 +47,17 @@ def padded_decimal(amount: Decimal, currency: str | None) -> str:
 
 
 def display_money(amount: Decimal | None, currency: str | None) -> str:
-    """Write an amount with its currency for people; what of it is not known says so, and nothing stays nothing."""
+    """Write an amount with its currency. An unknown part is called unknown, and an empty text stands for neither."""
     if amount is None:
         return f"{UNKNOWN} {currency}" if currency else ""
     return f"{padded_decimal(amount, currency)} {currency or UNKNOWN}"
 
 
 def display_amounts_in(text: str | None) -> str | None:
-    """Give the amounts in a sentence of our own the digits of their currency; it was written for programs too."""
+    """Pad the amounts within one of our own sentences to the digits of their currency."""
     return text and _AMOUNT.sub(lambda found: f"{found[1]} {display_money(Decimal(found[2]), found[3])}", text)
 
 
 def display_sums(amounts: Mapping[str, Decimal]) -> list[str]:
-    """Write sums for people, by the currency's name."""
+    """Write sums for people, ordered by currency."""
     return [display_money(amount, currency) for currency, amount in sorted(amounts.items())]

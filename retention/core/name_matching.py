@@ -1,4 +1,4 @@
-"""Names that somebody gave: which of those that there are was meant, and how a refusal lists them."""
+"""Given names: the known name that was probably meant, and the list of known names for an error."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
 IGNORED_SIGNS = "{}()[]<>\"'-_:./ "
-"""What two spellings of one name may differ by, besides the case."""
+"""Signs that two spellings of one name may differ by, besides the case."""
 
 MAX_LISTED = 20
-"""Names in a list at the most."""
+"""Names in one list, at most."""
 
 
 class NameKind(enum.StrEnum):
-    """What a name is the name of."""
+    """The kind of thing that a name names."""
 
     MARKET = "market"
     GAME = "game"
@@ -34,12 +34,12 @@ _WITHOUT = str.maketrans(dict.fromkeys(IGNORED_SIGNS))
 
 
 def normalized(name: str) -> str:
-    """Reduce a name to what all its spellings have in common: no case, no width, no punctuation, no `urn:uuid:`."""
+    """Normalize a name, so that all its spellings agree: no case, no width, no punctuation, no `urn:uuid:`."""
     return unicodedata.normalize("NFKC", name).casefold().translate(_WITHOUT).strip().removeprefix("urnuuid")
 
 
 def other_spellings(given: str) -> set[str]:
-    """List the usual spellings of an id other than the given one, such as a UUID's in capitals and without dashes."""
+    """The other usual spellings of an id, such as a UUID in capitals and without dashes."""
     bare = given.strip(" {}()").removeprefix("urn:uuid:")
     forms = {bare, bare.replace("-", "")}
     with suppress(ValueError):
@@ -49,7 +49,7 @@ def other_spellings(given: str) -> set[str]:
 
 
 def closest_name(name: str, known: Iterable[str]) -> str | None:
-    """Find the known name that was meant: another spelling of it, else one that looks like it."""
+    """Find the known name that was probably meant: the same name in another spelling, else a similar name."""
     folded: dict[str, str] = {}
     for one in sorted(known):
         folded.setdefault(normalized(one), one)
@@ -58,18 +58,18 @@ def closest_name(name: str, known: Iterable[str]) -> str | None:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Ask whether a known name was meant; nothing where none looks like it. It continues a sentence."""
+    """Ask whether a similar known name was meant, as the end of a sentence; empty where no name is similar."""
     meant = closest_name(name, known)
     return f"; did you mean {printable(meant)}?" if meant is not None else ""
 
 
 def list_names(known: Collection[str]) -> str:
-    """List names, a set's by the alphabet, and count those that are too many to be listed."""
+    """List at most MAX_LISTED names, a set in alphabetical order, and count the others."""
     names = sorted(known) if isinstance(known, set | frozenset) else list(known)
     more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
     return ", ".join(map(printable, names[:MAX_LISTED])) + more if names else "none"
 
 
 def known_names_text(name: str, known: Collection[str]) -> str:
-    """Tell what is known, and which of it was probably meant."""
+    """List the known names, and name the one that was probably meant."""
     return f"known: {list_names(known)}{did_you_mean(name, known)}"

@@ -13,27 +13,27 @@ amounts, so they lose only secrets that chance does not write.
 from __future__ import annotations
 
 MIN_EQUAL = 8
-"""Characters from which on an identifier that is a secret, and nothing else, is an echo of it."""
+"""Characters of the shortest secret that has an echo in an identifier equal to it."""
 
 MIN_CONTAINED = 12
-"""Characters from which on an identifier that holds a secret anywhere is an echo of it."""
+"""Characters of the shortest secret that has an echo in an identifier that contains it."""
 
 
 def why_weak(secret: str) -> str | None:
-    """Why identifiers and amounts hold this secret by chance; None where they do not."""
+    """Say why identifiers and amounts contain this secret by chance; None for a strong secret."""
     if len(secret) < MIN_EQUAL:
         return f"is shorter than {MIN_EQUAL} characters"
     return None if any(map(str.isalpha, secret)) else "has no letter"
 
 
 def is_echo_if_equal(secret: str) -> bool:
-    """Whether an identifier that is this secret, and nothing else, is an echo."""
+    """Tell whether an identifier equal to this secret is an echo."""
     return why_weak(secret) is None
 
 
 def is_echo_if_contained(secret: str, *, login: bool) -> bool:
-    """Whether an identifier that holds this secret anywhere is an echo.
+    """Tell whether an identifier that contains this secret is an echo.
 
-    A login is a name: a vendor may well begin its identifiers with the account's.
+    A login is a name, and vendors begin identifiers with the account's name.
     """
     return why_weak(secret) is None and len(secret) >= MIN_CONTAINED and not login

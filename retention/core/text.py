@@ -1,4 +1,4 @@
-"""Amounts, times, and whatever comes from elsewhere, as people and programs read them."""
+"""Amounts, times and foreign texts, as people and programs read them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def format_duration(duration: timedelta) -> str:
 
 
 def printable(value: object) -> str:
-    """Write a value so that it cannot move the cursor, break the line or turn the text around."""
+    """Write a value that cannot move the cursor, break the line or reverse the text."""
     text = "" if value is None else str(value)
     if text.isprintable():
         return text
@@ -57,5 +57,5 @@ def printable(value: object) -> str:
 
 
 def printable_lines(text: str) -> str:
-    """Write a text of several lines so that each stays one, and none drives the terminal."""
+    """Write a text of several lines that cannot drive the terminal."""
     return "\n".join(map(printable, text.split("\n")))

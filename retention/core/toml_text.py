@@ -1,4 +1,4 @@
-"""Values of a TOML file as the file has them, for people who are told what is wrong with one."""
+"""Values in the form of a TOML file, for errors about them."""
 
 from __future__ import annotations
 

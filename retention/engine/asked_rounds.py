@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from retention.core.sending.pacing import TOLD_GOOD_S
+from retention.core.sending.pacing import PROBE_GOOD_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -83,5 +83,5 @@ class AskedRounds:
         return max(0, int(self._rate * AHEAD_S) + 2 - len(self._rounds) - asking)
 
     def _forget(self, now: float) -> None:
-        while self._rounds and now - self._rounds[0][1] >= TOLD_GOOD_S:
+        while self._rounds and now - self._rounds[0][1] >= PROBE_GOOD_S:
             self.lapsed.append(self._rounds.popleft()[0])

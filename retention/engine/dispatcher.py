@@ -160,7 +160,7 @@ class Dispatcher:
                 leave_tried=self._settler.skip_tried_reason is not None,
             ),
             until=self._lifecycle.draining,
-            on_away=self._settler.report_silence,
+            on_away=self._settler.report_database_silence,
         )
         senders.waiting[self.kind] -= batch
         if claimed is None:

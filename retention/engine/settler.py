@@ -253,7 +253,7 @@ class Settler:
 
     # Reports and counts for the other parts.
 
-    def report_silence(self, error: Exception) -> None:
+    def report_database_silence(self, error: Exception) -> None:
         """Report that the database has not answered a claim, which nothing else would show."""
         self.in_hand.doubted = True
         if isinstance(error, ReplyTimeoutError):

@@ -17,7 +17,7 @@ import orjson
 
 from retention.core.model import Claim, Kind, State
 from retention.core.sending.backoff import BASE_S
-from retention.core.sending.pacing import HORIZON_S, LOOK_GOOD_S, SPACING, TOLD_GOOD_S
+from retention.core.sending.pacing import HORIZON_S, LOOK_GOOD_S, PROBE_GOOD_S, SPACING
 from retention.ledger import details
 from retention.ledger.known_server import KnownServer
 from retention.ledger.results import ClaimBatch, SkippedRound
@@ -111,12 +111,12 @@ class Claims:
             spacing=SPACING,
             recovery=RATE_RECOVERY_PER_S,
             horizon=HORIZON_S,
-            head_start=self._clock.delay,
+            head_start=self._clock.delay_s,
             lease=terms.lease,
             max_attempts=terms.max_attempts,
             status_probe=terms.status_probe,
             ask_first=terms.ask_first,
-            told_within=TOLD_GOOD_S,
+            told_within=PROBE_GOOD_S,
             idle_longer_than=self._idle_longer_than,
             server_started=self._server.for_claims(terms.lease, self._monotonic()),
             skip_details=details.SKIPPED,
@@ -149,7 +149,7 @@ class Claims:
                 claimed.skipped.append(dropped)
                 continue
             if claimed.clock_offset_s is None:
-                claimed.clock_offset_s = self._clock.note(asked, at, read)
+                claimed.clock_offset_s = self._clock.observe(asked, at, read)
                 if self._clocks and began:  # a clock that has jumped is noticed here, and these claims are released
                     self._clocks.observe(began, at)
                 claimed.slot_interval_s = step
@@ -177,13 +177,13 @@ class Claims:
             spacing=SPACING,
             recovery=RATE_RECOVERY_PER_S,
             horizon=max(0.0, min(claim.send_by for claim in claims) - self._monotonic() - LOOK_GOOD_S + HORIZON_S),
-            head_start=self._clock.delay,
+            head_start=self._clock.delay_s,
             lease=terms.lease,
         )
         if not rows:
             return []
-        ahead = self._clock.note(asked, rows[0].at, self._monotonic())
-        slots = {row.id: row.slot - ahead for row in rows}
+        offset_s = self._clock.observe(asked, rows[0].at, self._monotonic())
+        slots = {row.id: row.slot - offset_s for row in rows}
         kept = [
             claim._replace(slot=slot, lease_until=slot + terms.lease)
             for claim in claims
@@ -245,7 +245,7 @@ class Claims:
             "claims/restore_attempts",
             run_id=self._run_id,
             replica=self._replica,
-            claims=orjson.dumps([_claim_row(claim, self._clock.ahead or 0.0) for claim in claims]).decode(),
+            claims=orjson.dumps([_claim_row(claim, self._clock.offset_s or 0.0) for claim in claims]).decode(),
             kept=LEASE_EXTENSION_S,
         )
         return dict(rows)

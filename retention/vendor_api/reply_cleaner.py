@@ -68,8 +68,10 @@ class ReplyCleaner:
         if cleaned.code is not None:
             item = item._replace(error_code=None)
             detail = detail and detail.replace(cleaned.code, MASK)
-        told = f"{' and '.join(cleaned.echoes)} repeated a secret, and {'are' if cleaned.echoes[1:] else 'is'} not kept"
-        return item._replace(detail="; ".join(filter(None, (detail, told))))
+        dropped = (
+            f"{' and '.join(cleaned.echoes)} repeated a secret, and {'are' if cleaned.echoes[1:] else 'is'} not kept"
+        )
+        return item._replace(detail="; ".join(filter(None, (detail, dropped))))
 
     def _is_clean(self, reply: Reply) -> bool:
         """Whether no text holds a secret, as nearly always: one search covers all texts together."""

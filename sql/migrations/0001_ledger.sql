@@ -1,5 +1,10 @@
 -- The ledger: all tables of `retention`. The program never deletes a row of them.
--- `retention db migrate` applies this file in one transaction; a DBA may apply it by hand (see CONTRIBUTING.md).
+-- `retention db migrate` applies this file in one transaction; a DBA may apply it by hand.
+-- HOT updates decide the columns. `state` is in no index and in no index predicate; indexes use `holds_round` and
+-- `needs_follow_up`, which keep their value from planned to cancelled. CHECK constraints tie them to the state. Pages
+-- have room for two versions of each row (`fillfactor`), because a claim writes all its rows before any is settled.
+-- `attempts` has no foreign key, because its check would lock every row: the statement that writes a row also updates
+-- its cancellation, and nothing is ever deleted.
 
 -- One row per run of a policy. A missed time of a schedule is a cancelled run.
 CREATE TABLE retention.runs (

@@ -20,7 +20,7 @@ WITH lost AS (
     DELETE FROM retention.attempts WHERE outcome IS NULL RETURNING cancellation_id
 ), forgotten AS (
     UPDATE retention.cancellations c
-    SET state = 'planned', attempt_uuid = NULL, lease_until = NULL, attempts = 0, tries = 0, probes = 0
+    SET state = 'planned', attempt_uuid = NULL, lease_until = NULL, attempts = 0, attempts_this_run = 0, probes_this_run = 0
     FROM lost WHERE c.id = lost.cancellation_id
 )
 UPDATE taken_over.server SET started = now()
@@ -49,7 +49,7 @@ WITH unreleased AS (
     WHERE a.cancellation_id = u.cancellation_id AND a.uuid <> u.uuid AND a.outcome IS NULL
 ), claimed AS (
     UPDATE retention.cancellations c
-    SET state = 'claimed', attempt_uuid = u.uuid, lease_until = now() + interval '1 s', attempts = 1, tries = 1
+    SET state = 'claimed', attempt_uuid = u.uuid, lease_until = now() + interval '1 s', attempts = 1, attempts_this_run = 1
     FROM unreleased u WHERE c.id = u.cancellation_id AND c.state IN ('planned', 'claimed')
     RETURNING c.id
 )

@@ -1,6 +1,6 @@
 """As many histories of replicas, vendor, network and operator as asked for: `python tests/chaos/model.py --examples 2000`.
 
-Prints what was played, and the history of the first promise that was broken, as short as it can be made.
+Prints a table of the histories, and the shortest history of the first broken promise.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from psycopg.conninfo import make_conninfo
 from support.evidence import table
-from support.model.house import House
-from support.model.play import play
-from support.model.turns import take_turns
+from support.model.database import ModelDatabase
+from support.model.interleaving import interleave
+from support.model.runner import play
 from support.postgres import new_database, running_server, template_database
 
 
@@ -34,10 +34,10 @@ def main() -> int:
         running_server() as server,
         template_database(server) as template,
         new_database(server, template) as name,
-        House(make_conninfo(server, dbname=name)) as house,
+        ModelDatabase(make_conninfo(server, dbname=name)) as db,
     ):
-        evidence, tally = play(house, asked.examples, seed=seed)
-        at_once = take_turns(house, asked.schedules, seed=seed)
+        evidence, tally = play(db, asked.examples, seed=seed)
+        at_once = interleave(db, asked.schedules, seed=seed)
     print(table([evidence, at_once]))
     print(f"seed {seed}, {tally.steps:,} steps in {time.monotonic() - started:.0f} s")
     print(f"rounds whose request was still under way when the vendor denied it: {tally.again:,}")

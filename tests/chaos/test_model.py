@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from support.model.house import House
+from support.model.database import ModelDatabase
+from support.model.interleaving import interleave
 from support.model.mutants import AT_ONCE, IDLE, MUTANTS, Idle, Mutant, broken_by
-from support.model.play import play
-from support.model.turns import take_turns
+from support.model.runner import play
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,15 +26,15 @@ SCHEDULES = 20
 
 
 @pytest.fixture
-def house(direct_dsn: str) -> Iterator[House]:
+def db(direct_dsn: str) -> Iterator[ModelDatabase]:
     """Yield a database for histories."""
-    with House(direct_dsn) as house:
-        yield house
+    with ModelDatabase(direct_dsn) as db:
+        yield db
 
 
-def test_whatever_happens_nothing_is_lost_or_doubled(house: House) -> None:
+def test_whatever_happens_nothing_is_lost_or_doubled(db: ModelDatabase) -> None:
     """Requests and replies that are dropped, delayed, doubled and reordered between replicas that crash break no promise."""
-    evidence, tally = play(house, EXAMPLES, seed=SEED)
+    evidence, tally = play(db, EXAMPLES, seed=SEED)
     assert [] == evidence.violations, evidence.violations[0]
     assert evidence.tried >= EXAMPLES
     assert "cancelled" in tally.states
@@ -48,23 +48,23 @@ def test_whatever_happens_nothing_is_lost_or_doubled(house: House) -> None:
         for mutant in (*MUTANTS, *IDLE)
     ],
 )
-def test_a_broken_ledger_is_found(house: House, mutant: Mutant | Idle) -> None:
+def test_a_broken_ledger_is_found(db: ModelDatabase, mutant: Mutant | Idle) -> None:
     """A statement of which one promise is taken out, or a method that does nothing, breaks it before the model's eyes."""
     with broken_by(mutant):
-        evidence, _ = play(house, MUTANT_EXAMPLES, seed=SEED, shorten=False)
+        evidence, _ = play(db, MUTANT_EXAMPLES, seed=SEED, shorten=False)
     assert [True] == [mutant.promise in story for story in evidence.violations]
 
 
-def test_in_any_order_of_statements_and_commits_nothing_is_doubled(house: House) -> None:
+def test_in_any_order_of_statements_and_commits_nothing_is_doubled(db: ModelDatabase) -> None:
     """Replicas whose transactions overlap, in whatever order they begin and commit, break no promise."""
-    evidence = take_turns(house, SCHEDULES, seed=SEED)
+    evidence = interleave(db, SCHEDULES, seed=SEED)
     assert [] == evidence.violations, evidence.violations[0]
     assert evidence.tried >= SCHEDULES
 
 
 @pytest.mark.long
-def test_a_claim_without_locks_is_found(house: House) -> None:
+def test_a_claim_without_locks_is_found(db: ModelDatabase) -> None:
     """Two replicas that claim in the midst of each other's statements are told apart by locks, and by nothing else."""
     with broken_by(AT_ONCE):
-        evidence = take_turns(house, 40 * SCHEDULES, seed=SEED, shorten=False)
+        evidence = interleave(db, 40 * SCHEDULES, seed=SEED, shorten=False)
     assert [True] == [AT_ONCE.promise in story for story in evidence.violations]

@@ -1,1 +1,1 @@
-"""What the ledger, the vendor and the operator say of one round, compared."""
+"""Comparison of ledger, vendor and operator for one round."""

@@ -1,1 +1,1 @@
-"""Which rounds a run is about, and the rails that stop it before its first call."""
+"""The rounds of a run, and the rails that halt it before its first call."""

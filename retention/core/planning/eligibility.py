@@ -1,4 +1,4 @@
-"""Why a policy selects a round, or why not: what sql/queries/shared/stale_rounds.sql decides for all, told for one."""
+"""The eligibility of one round, explained: the rules that shared/stale_rounds.sql applies to all rounds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CurrentRow:
-    """The cancellation that has the round to itself: live, or cancelled."""
+    """The cancellation that holds the round: live, or cancelled."""
 
     cancellation_id: int
     run_id: UUID
@@ -29,10 +29,10 @@ class CurrentRow:
 
 @dataclass(frozen=True, slots=True)
 class LedgerFacts:
-    """What may stand against planning a round, whatever the policy.
+    """Facts about a round that count for every policy.
 
-    `endings` counts the runs in which it was rejected or already completed, and nobody has resolved that since. `rows`
-    counts how often the operator's view has the round.
+    `ended_runs` counts the runs in which the round was rejected or already completed, since its last resolution.
+    `view_rows` counts the round's rows in the operator's view.
     """
 
     holds: Sequence[Hold] = ()
@@ -43,7 +43,7 @@ class LedgerFacts:
 
 @dataclass(frozen=True, slots=True)
 class Eligibility:
-    """Whether a policy would plan the round now; `why_not` is empty if so."""
+    """The decision of a policy about the round; `why_not` is empty where the policy selects it."""
 
     policy: str
     selected: bool
@@ -53,7 +53,7 @@ class Eligibility:
 def explain_eligibility(
     policy: str, scope: Scope, found: OpenRound | None, facts: LedgerFacts, as_of: datetime
 ) -> Eligibility:
-    """Tell whether a policy would plan the round at `as_of`, and everything that is against it."""
+    """Decide whether a policy would plan the round at `as_of`, and name every reason against it."""
     if found is None:
         reasons = ["it is not among the operator's open rounds"]
     else:

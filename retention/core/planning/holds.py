@@ -1,4 +1,4 @@
-"""Exemptions."""
+"""Holds: exemptions of rounds from cancellation."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 
 WITHOUT_FIELDS = "a hold on nothing; name a partner, market, game, user or round, or several of them"
-"""What is said of a hold without a field."""
+"""The error about a hold without a field."""
 
 
 def already_ended(until: datetime) -> str:
-    """Say what is wrong with a hold that ends before it begins."""
+    """The error about a hold that ends before it begins."""
     return f"the hold would have ended at {time_text(until)}, which is past"
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """An exemption of the rounds that match all fields which are not None."""
+    """A hold of the rounds that match all its fields that are not None."""
 
     hold_id: int
     partner: str | None
@@ -40,11 +40,11 @@ class Hold:
     released_by: str | None
 
     def is_active(self, now: datetime) -> bool:
-        """Tell whether it is neither released nor at its end."""
+        """Tell whether the hold is neither released nor at its end."""
         return self.released_at is None and (self.until is None or self.until > now)
 
     def matches(self, found: OpenRound) -> bool:
-        """Tell whether a round is among those that it exempts."""
+        """Tell whether the hold exempts a round."""
         wanted = (self.partner, self.market, self.game_id, self.user_id, self.round_id)
         has = (found.partner, found.market, found.game_id, found.user_id, found.round_id)
         return all(want is None or want == value for want, value in zip(wanted, has, strict=True))

@@ -15,23 +15,23 @@ if TYPE_CHECKING:
     from retention.core.planning.plan import Scope
 
 MAX_LISTED = 5
-"""Names of one kind; a warning that lists more is not read."""
+"""Names of one kind in a warning, at most; a longer list is not read."""
 
 
 @dataclass(frozen=True, slots=True)
 class NameSet:
-    """Some names, or every name but some. They are compared as SQL does: to the letter."""
+    """A set of names, or (None) every name, without the excluded ones. Names are compared exactly, as SQL does."""
 
     included: frozenset[str] | None
     excluded: frozenset[str] = frozenset()
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is no such name."""
+        """Whether the set has no name."""
         return self.included is not None and not self.included
 
     def __and__(self, other: NameSet) -> NameSet:
-        """The names that are among both."""
+        """The names of both sets."""
         excluded = self.excluded | other.excluded
         if self.included is None or other.included is None:
             included = other.included if self.included is None else self.included
@@ -42,23 +42,23 @@ class NameSet:
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """What two policies both speak of. None of the three is empty."""
+    """The partners, markets and games that two policies share. Each of the three has a name."""
 
     partners: NameSet
     markets: NameSet
     games: NameSet
 
     def __str__(self) -> str:
-        """Say it in words that follow on the two policies' names."""
+        """Write the overlap as a predicate after the names of the two policies."""
         return f"both select rounds of {_listed(self.partners)} in {_listed(self.markets, 'every market')}" + (
             "" if self.games == NameSet(None) else f", of {_listed(self.games, 'every game')}"
         )
 
 
 def overlap(one: Scope, other: Scope) -> Overlap | None:
-    """Find what two policies both speak of; None where no round can be selected by both.
+    """Find the overlap of two policies; None where no round can be selected by both.
 
-    A round whose game is not known is one more name that nobody lists: `games` leaves it out, `exclude_games` does not.
+    A round of an unknown game counts as one more name: `games` leaves it out, `exclude_games` does not.
     """
     found = Overlap(
         NameSet(frozenset(one.partners)) & NameSet(frozenset(other.partners)),
@@ -69,7 +69,7 @@ def overlap(one: Scope, other: Scope) -> Overlap | None:
 
 
 def _names(included: Iterable[str] | None, excluded: Iterable[str]) -> NameSet:
-    """What a policy's list and its list of exceptions leave."""
+    """The names of a policy's list without its exceptions."""
     return NameSet(None if included is None else frozenset(included)) & NameSet(None, frozenset(excluded))
 
 

@@ -1,4 +1,4 @@
-"""What a plan looks at, and what it found."""
+"""The scope of a plan, and the plan itself."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ VIEW = "retention.open_rounds"
 """The operator's view that every plan reads."""
 
 DUPLICATED = "doubled"
-"""Stands against a round that the operator's view has more than once."""
+"""The reason against a round that the operator's view has more than once."""
 
 WHY_UNPLANNABLE: Mapping[str, str] = {
     "no_partner": "no partner",
@@ -34,17 +34,17 @@ WHY_UNPLANNABLE: Mapping[str, str] = {
     "bad_last_activity_at": "a last_activity_at that makes no sense: infinite, before 2000 or after 9000",
     "bad_stake": "a stake that makes no sense: no number, or more than 20 digits before or 18 after the point",
 }
-"""Stands against rows of the operator's view that no run can plan, in words that follow on `with`."""
+"""The reasons against rows of the operator's view that no run can plan, worded to follow `with`."""
 
 EXACT_CONTEXT = Context(prec=76)
-"""For sums of money: the default of 28 digits is fewer than one amount may have."""
+"""The context for sums of money: one amount may have more digits than the default of 28."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Which open rounds are stale for a run. `max_runs` goes with `partners`, one for each. None: no such limit.
+    """The limits that make an open round stale for a run. None is no limit; `max_runs` has one entry per partner.
 
-    `other_partners` are configured too, and none of the run's: their rounds are not left out by mistake.
+    `other_partners` are configured, but not the run's. A round of neither has an unknown partner.
     """
 
     partners: tuple[str, ...]
@@ -61,10 +61,10 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Stale rounds that have all of this in common. `standing` is 'eligible', or what stands against planning them.
+    """Stale rounds that share these values. `standing` is 'eligible', or the reason why they are not planned.
 
-    Of eligible rounds alone there are games, currencies, ages and stakes. `stake` is their sum in units of `currency`,
-    None where no stake is known; `unjudged` counts those whose stake max_amount cannot judge.
+    Only eligible rounds have game, currency, age and stake. `stake` is their sum in units of `currency`, None where no
+    stake is known. `unjudged` counts the rounds with a stake that max_amount cannot judge.
     """
 
     standing: str
@@ -79,7 +79,7 @@ class Group:
 
 
 class DuplicatedRound(NamedTuple):
-    """A round that the operator's view has more than once; `stale_rows` counts the rows that are stale."""
+    """A round that the operator's view has more than once; `stale_rows` counts its stale rows."""
 
     partner: str
     round_id: str
@@ -87,9 +87,9 @@ class DuplicatedRound(NamedTuple):
 
 
 class ListedRound(NamedTuple):
-    """A round of a plan, or one that is left out of it; `standing` says which, as in Group.
+    """A round that a plan holds or leaves out, by its `standing`, as in Group.
 
-    `opened_at` is text: ISO 8601 in UTC, or what the database says where the time makes no sense.
+    `opened_at` is text: ISO 8601 in UTC, or the database's own text of a time that makes no sense.
     """
 
     partner: str | None
@@ -105,9 +105,9 @@ class ListedRound(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The stale rounds of a moment, in groups. `doubled` names the first of those that the view has more than once.
+    """The stale rounds at `as_of`, in groups. `doubled` names the first rounds that the view has more than once.
 
-    `elsewhere`: the other runs that have such rounds in hand, or have stalled.
+    `elsewhere`: the other runs that have such rounds, or have stalled.
     """
 
     as_of: datetime
@@ -117,21 +117,21 @@ class Plan:
 
     @property
     def eligible(self) -> tuple[Group, ...]:
-        """What would be, or is, planned."""
+        """The groups of planned rounds."""
         return tuple(group for group in self.groups if group.standing == "eligible")
 
     @property
     def rounds(self) -> int:
-        """How many rounds are planned."""
+        """The number of planned rounds."""
         return sum(group.rounds for group in self.eligible)
 
     @property
     def oldest(self) -> datetime | None:
-        """When the oldest planned round was opened."""
+        """The time when the oldest planned round was opened."""
         return min((group.oldest for group in self.eligible if group.oldest), default=None)
 
     def left_out(self) -> dict[str, int]:
-        """How many stale rounds are not planned, by what stands against them."""
+        """The number of stale rounds that are not planned, by reason."""
         counts: dict[str, int] = {}
         for group in self.groups:
             if group.standing != "eligible":
@@ -139,7 +139,7 @@ class Plan:
         return counts
 
     def by_partner(self) -> dict[str, int]:
-        """How many rounds are planned for each partner."""
+        """The number of planned rounds by partner."""
         counts: dict[str, int] = {}
         for group in self.eligible:
             if group.partner is not None:
@@ -147,18 +147,18 @@ class Plan:
         return counts
 
     def totals(self) -> PlanTotals:
-        """What the rails look at."""
+        """The totals that the rails check."""
         stakes = sum_stakes((group.currency, group.stake) for group in self.eligible)
         return PlanTotals(self.rounds, stakes, sum(group.unjudged for group in self.eligible))
 
     def currencies_without_limit(self, limited: Iterable[str]) -> list[str]:
-        """The currencies of planned stakes that max_amount, whose currencies are `limited`, has no limit for."""
+        """The currencies of planned stakes without a limit in max_amount, which limits the currencies of `limited`."""
         staked = {group.currency for group in self.eligible if group.currency and is_currency(group.currency)}
         return sorted(staked - {*limited}) if limited else []
 
 
 def sum_stakes(stakes: Iterable[tuple[str | None, Decimal | None]]) -> dict[str, Decimal]:
-    """Add up stakes by currency; one without a currency or an amount adds to none."""
+    """Sum stakes by currency. A stake without a currency or an amount is left out."""
     sums: dict[str, Decimal] = {}
     with localcontext(EXACT_CONTEXT):
         for currency, stake in stakes:
@@ -168,5 +168,5 @@ def sum_stakes(stakes: Iterable[tuple[str | None, Decimal | None]]) -> dict[str,
 
 
 def eta_s(rounds: dict[str, int], rates: dict[str, float]) -> float:
-    """Seconds that a plan takes at the partners' rates, which run side by side; `rates` in requests per second."""
+    """Estimate the seconds that a plan takes. Partners are called in parallel; `rates` are requests per second."""
     return max((count / rates[partner] for partner, count in rounds.items()), default=0.0)

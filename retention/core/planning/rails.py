@@ -1,4 +1,4 @@
-"""The limits that stop a run: pure decisions over figures."""
+"""The rails: limits that halt a run."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 _CURRENCY = re.compile("[A-Z]{3}")
 
 MIN_REPLIES = 50
-"""Replies before the failure ratio says anything."""
+"""The failure ratio of fewer replies says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlanTotals:
-    """What a plan holds: rounds, and sums of stakes in currency units, per currency.
+    """The totals of a plan: its rounds, and the sum of their stakes by currency, in currency units.
 
-    `unjudged` counts the rounds whose stake max_amount cannot judge: none or a negative one, no currency or none of
+    `unjudged` counts the rounds with a stake that max_amount cannot judge: missing or negative, without a currency of
     ISO 4217.
     """
 
@@ -34,7 +34,7 @@ class PlanTotals:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """A policy's rails for a plan."""
+    """The limits of a policy for a plan."""
 
     max_rounds: int
     max_amount: Mapping[str, Decimal] = field(default_factory=dict)
@@ -43,7 +43,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Tripped:
-    """A rail that stops the run, and the words for it."""
+    """A rail that halts the run; `detail` says by how much."""
 
     rail: str
     detail: str
@@ -53,7 +53,7 @@ class Tripped:
 
 
 def check_plan(totals: PlanTotals, limits: Limits, overridden: Sequence[str] = ()) -> list[Tripped]:
-    """The rails that a plan trips, but for those that a person has passed."""
+    """List the rails that a plan trips, without the overridden ones."""
     tripped = []
     if totals.rounds > limits.max_rounds:
         tripped.append(
@@ -74,7 +74,7 @@ def check_plan(totals: PlanTotals, limits: Limits, overridden: Sequence[str] = (
 
 
 def check_failure_ratio(replies: str, max_failure_ratio: float, overridden: Sequence[str] = ()) -> Tripped | None:
-    """The failure-ratio rail over the newest replies: "1" for each refused or unclear one, "0" for the others."""
+    """Check the failure ratio of the newest `replies`: "1" for a rejected or unclear reply, "0" for any other."""
     if len(replies) < MIN_REPLIES or "max_failure_ratio" in overridden:
         return None
     failed = replies.count("1")
@@ -87,7 +87,7 @@ def check_failure_ratio(replies: str, max_failure_ratio: float, overridden: Sequ
 
 
 def check_conflicts(refused: int, max_conflicts: int, overridden: Sequence[str] = ()) -> Tripped | None:
-    """The rail over closings that the operator's database refused in a run."""
+    """Check the number of closings that the operator's database has refused in a run."""
     if refused <= max_conflicts or "max_conflicts" in overridden:
         return None
     rounds = counted(refused, "round")
@@ -99,5 +99,5 @@ def check_conflicts(refused: int, max_conflicts: int, overridden: Sequence[str] 
 
 
 def is_currency(code: str) -> bool:
-    """Tell whether a code has the form that ISO 4217 gives to all of them."""
+    """Tell whether a code has the form of an ISO 4217 code."""
     return _CURRENCY.fullmatch(code) is not None

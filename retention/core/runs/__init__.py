@@ -1,1 +1,1 @@
-"""A run's figures, pauses, next steps and ids."""
+"""The summary, pauses, next steps and ids of a run."""

@@ -1,4 +1,4 @@
-"""What a person can do about a run, by how it has ended: the commands, and what each of them does."""
+"""The commands that lead on after a run, by the way it ended, and the effect of each."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 class NextStep(NamedTuple):
-    """A command, and what it does."""
+    """A command and its effect."""
 
     command: str
     does: str
 
 
 def next_steps(summary: Summary) -> list[NextStep]:
-    """Name the commands that lead on, in their order; none where nothing is left to do."""
+    """List the commands that lead on, in their order; empty where nothing is left to do."""
     cause = cause_of(summary.halt_reason)
     match summary.status:
         case "halted":
@@ -47,7 +47,7 @@ def next_steps(summary: Summary) -> list[NextStep]:
 
 
 def while_stalled(summary: Summary) -> list[NextStep]:
-    """Name what can be done about a run that goes on and makes no progress."""
+    """List the commands for a running run without progress."""
     return [
         NextStep(f"retention runs show {summary.run_id}", "tells what it has come to"),
         NextStep("retention check", "tells whether vendor and database are well"),
@@ -56,12 +56,12 @@ def while_stalled(summary: Summary) -> list[NextStep]:
 
 
 def resume_command(partner: str | None) -> str:
-    """The command that ends the pause of one partner, or (None) of all."""
+    """The command that ends the pause of one partner, or (None) of all partners."""
     return f"retention resume {f'--partner {shlex.quote(partner)} ' if partner is not None else ''}--by WHO"
 
 
 def pause_text(by: str, reason: str, partner: str | None) -> str:
-    """Who has paused what, why, and what ends it."""
+    """Write a pause: its author, reason and partner, and the command that ends it."""
     of = f" ({partner})" if partner is not None else ""
     return f"paused by {by}: {reason}{of}; `{resume_command(partner)}` ends it"
 
@@ -103,7 +103,7 @@ def _close(summary: Summary) -> NextStep:
 
 
 def _reviews(summary: Summary) -> list[NextStep]:
-    """What `review list` shows of it. What was only not sent is not there: nobody has to decide about it."""
+    """The review of the run's rounds. A round that was only not sent needs no decision, so it is not listed."""
     return [NextStep("retention review list", "shows what needs a person")] if summary.is_listed else []
 
 

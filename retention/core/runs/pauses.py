@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class ActivePause(NamedTuple):
-    """A pause that is on, for one partner or (None) for all."""
+    """An active pause of one partner, or (None) of all partners."""
 
     partner: str | None
     by: str
@@ -27,17 +27,17 @@ class ActivePause(NamedTuple):
 
 
 def paused_partners(pauses: Iterable[ActivePause], partners: Iterable[str]) -> dict[str, str]:
-    """Which of the partners are paused, and the words of the oldest pause that covers each; `pauses` oldest first."""
+    """Map each paused partner to the text of its oldest pause; `pauses` come oldest first."""
     listed = [*pauses]
     found = {name: [str(one) for one in listed if one.partner in {None, name}] for name in partners}
     return {name: words[0] for name, words in found.items() if words}
 
 
 def pause_of_all(paused: Mapping[str, str], partners: Collection[str]) -> str | None:
-    """Why a run cannot call anybody, in words; None while one of its partners may be called."""
+    """Say why a run has no partner to call; None while it has one."""
     return pauses_text(paused) if partners and len(paused) == len(partners) else None
 
 
 def pauses_text(paused: Mapping[str, str]) -> str:
-    """What is said of these pauses, each once."""
+    """Write these pauses, each once."""
     return "; ".join(dict.fromkeys(paused.values()))

@@ -1,4 +1,4 @@
-"""Ids of runs as people type them: their first digits are enough where no other run begins with the same ones."""
+"""Ids of runs as people type them: the first digits are enough where they name one run."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MIN_DIGITS, ALL_DIGITS = 8, 32
-"""Digits that a run id may be shortened to, and that it has."""
+"""The fewest digits of a shortened run id, and the digits of a whole one."""
 
 _DRESS = re.compile(r"urn:uuid:|[-{}\s]", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class GivenRunId:
-    """A run id, or the beginning of one, as it was `typed`. It means the ids from `lowest` to `highest`."""
+    """A run id, or the beginning of one, as it was `typed`: the ids from `lowest` to `highest`."""
 
     typed: str
     lowest: UUID
@@ -29,7 +29,7 @@ class GivenRunId:
 
 
 def parse_run_id(typed: str) -> GivenRunId:
-    """Read what somebody typed for a run id, with dashes or without. Raises ValueError, in words for people."""
+    """Parse a typed run id, with dashes or without. Raises ValueError with a message for people."""
     digits = _DRESS.sub("", typed)
     if not re.fullmatch(rf"[0-9A-Fa-f]{{{MIN_DIGITS},{ALL_DIGITS}}}", digits):
         raise ValueError(
@@ -39,7 +39,7 @@ def parse_run_id(typed: str) -> GivenRunId:
 
 
 def unique_digits(run_id: UUID, others: Iterable[UUID]) -> int:
-    """Tell how many of a run id's first digits tell it from these others; never fewer than FEWEST."""
+    """Count the first digits that tell a run id from the others, at least MIN_DIGITS."""
     return max([MIN_DIGITS, *(_common(run_id.hex, other.hex) + 1 for other in others)])
 
 

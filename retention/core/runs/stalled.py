@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 INTERRUPTED = HaltCause.INTERRUPTED.reason("no process has worked on it any more")
-"""The halt_reason of a run whose processes are gone, and that nobody went on with."""
+"""The halt_reason of a run without a process, which no process has resumed."""
 
 
 class Stalled(NamedTuple):
-    """A run that has made no progress for as long as its policy says; `interrupted`: no process works on it."""
+    """A run without progress for the `stalled_after` of its policy; `interrupted`: no process works on it."""
 
     run_id: UUID
     policy: str
@@ -31,9 +31,9 @@ class Stalled(NamedTuple):
 
 
 class OtherRun(NamedTuple):
-    """A run with so many `rounds` of another run's scope in hand.
+    """A run that holds so many `rounds` of another run's scope.
 
-    `at_work`: some process works on it. `stalled`: it has made no progress for as long as its policy says.
+    `at_work`: a process works on it. `stalled`: it has made no progress for the `stalled_after` of its policy.
     """
 
     run_id: UUID
@@ -46,7 +46,7 @@ class OtherRun(NamedTuple):
 
     @property
     def is_stuck(self) -> bool:
-        """Whether nobody can count on it to get done with its rounds."""
+        """Whether the run may never end its rounds."""
         return self.stalled or not self.at_work
 
     def __str__(self) -> str:
@@ -62,7 +62,7 @@ class OtherRun(NamedTuple):
 
 
 def status_text(status: str, *, at_work: bool, stalled: bool) -> str:
-    """A run's status in words for a list."""
+    """Write a run's status for a list."""
     if status not in {"planned", "running"}:
         return status
     if not at_work:

@@ -1,4 +1,4 @@
-"""Whether a policy has become stricter since a run of it was planned: such a run does not go on by itself."""
+"""Changes that make a policy stricter. A run that was planned under the milder policy does not resume by itself."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 PolicyRecord = Mapping[str, Any]
-"""A policy's keys and values, as the configuration has them."""
+"""The keys and values of a policy in the configuration."""
 
 
 def stricter_settings(before: PolicyRecord, now: PolicyRecord | None) -> list[str]:
-    """Say what is stricter in the policy as it is `now` (None: there is none any more) than it was `before`.
+    """List the settings that are stricter `now` (None: the policy is gone) than `before`.
 
-    `partners` of both are named: those that the policy selects.
+    `partners` of both are the names that the policy selects.
     """
     if now is None:
         return ["the policy is not configured any more"]

@@ -21,19 +21,18 @@ if TYPE_CHECKING:
 
 
 NOT_CONFIRMED = "not confirmed"
-"""Why a run is called off that nobody has said yes to."""
+"""The reason of a run that was closed because its plan was not confirmed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A run as the ledger has it. Counts are of rounds.
+    """A run in the ledger, with counts of rounds.
 
-    `states` are the run's own rounds, `taken_up` the doubts of earlier runs; the other counts are over both.
-    `to_review` counts rounds that were not called and need a person. `refunds` are sums in currency units, by currency,
-    as promised by the vendor. `ended_by`: the process that ended it. `unwritten` counts the rounds of a
-    plan that is not written, since the run may not carry it out. `unsent`: why rounds were not sent that nobody has to
-    look at, and how many. `paused`: halted by the kill switch; `pauses` are those that stand now, each a partner or
-    (None) all of them.
+    `states` counts the run's own rounds, `taken_up` the adopted doubts of earlier runs; the other counts cover both.
+    `to_review` counts rounds without a cancel request that need a person. `refunds` are the promised sums by currency,
+    in currency units. `ended_by` is the process that ended the run. `unwritten` counts the rounds of a plan that a
+    rail kept from being written. `unsent` counts, by reason, rounds that were not sent and need no review. `paused`:
+    the kill switch halted the run. `pauses` are the active ones, each of a partner or (None) of all partners.
     """
 
     run_id: UUID

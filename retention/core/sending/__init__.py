@@ -1,1 +1,1 @@
-"""Requests and replies: wire format, pacing, the last check before sending, what a reply leads to."""
+"""Requests and replies: wire format, pacing, the last check before sending, and the transitions after a reply."""

@@ -11,12 +11,12 @@ import enum
 
 
 class ErrorClass(enum.Enum):
-    """What a failed statement says about the next try."""
+    """The class of a failed statement, by its chances at the next try."""
 
     AWAY = "away"
     """The server is gone, restarts, or only reads: the same statement succeeds once it is back."""
     BUSY = "busy"
-    """Others are in the way: the same statement succeeds once they are done."""
+    """Another session is in the way: the same statement succeeds once that is done."""
     SHORT = "short"
     """The server lacks room, memory or connections, or cannot reach its disk: every statement fails until then."""
     REFUSED = "refused"
@@ -52,10 +52,9 @@ _BY_SQLSTATE = {
 
 
 def error_class_of(sqlstate: str | None, *, connected: bool, writable: bool = True) -> ErrorClass:
-    """Class an error by its SQLSTATE, None where the client raised it, and by what its connection answers afterwards.
+    """Classify an error by its SQLSTATE (None for a client's error) and by its connection's state afterwards.
 
-    `connected`: the connection still answers. `writable`: it may write; only asked for where the SQLSTATE says that it
-    may not.
+    `connected`: the connection still answers. `writable`: it may write, asked only where the SQLSTATE denies that.
     """
     if not connected:
         return ErrorClass.AWAY
@@ -67,5 +66,5 @@ def error_class_of(sqlstate: str | None, *, connected: bool, writable: bool = Tr
 
 
 def ask_whether_connected(sqlstate: str | None) -> bool:
-    """Whether the SQLSTATE alone does not tell, so that the connection has to be asked."""
+    """Tell whether the SQLSTATE alone does not decide the class, so that the connection has to be asked."""
     return sqlstate is None or error_class_of(sqlstate, connected=True, writable=False) is ErrorClass.AWAY

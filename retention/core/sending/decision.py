@@ -35,7 +35,7 @@ def decide(
     credentials_accepted: bool = False,
     wrong_status_address: bool = False,
 ) -> Settlement:
-    """Decide what an answer changes in the ledger. `jitter` is a random number from 0 to 1, for the back-off.
+    """Decide an answer's changes to the ledger. `jitter` is a random number from 0 to 1, for the back-off.
 
     `credentials_accepted`: a HealthCheck has just accepted them, so a refusal of the credentials is about this round
     alone. `wrong_status_address`: the answer shows that the status address is not the vendor's.

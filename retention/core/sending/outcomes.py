@@ -35,7 +35,7 @@ def is_known_status(round_status: str | None) -> bool:
 
 
 def classify(kind: Kind, answer: Answer, codes: Mapping[str, Treatment]) -> Outcome:
-    """Classify an answer. The HTTP status decides before the vendor's code, and `codes` says what a code means."""
+    """Classify an answer. The HTTP status decides before the vendor's code; `codes` maps codes to treatments."""
     match answer:
         case NotConnected():
             return Outcome.NOT_CONNECTED

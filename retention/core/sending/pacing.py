@@ -27,7 +27,7 @@ holds and the kill switch is young then. The contract promises a second; the res
 HORIZON_S = 0.6
 """Seconds within which a claim's slots begin, so that its requests can leave while the look is young."""
 
-TOLD_GOOD_S = 55.0
+PROBE_GOOD_S = 55.0
 """Seconds for which a probe's answer permits a cancel. The contract promises a minute."""
 
 
@@ -49,15 +49,15 @@ class DatabaseClock:
     later round trip disproves are discarded, because clocks drift and are set.
     """
 
-    ahead: float | None = None
-    delay: float = 0.02
+    offset_s: float | None = None
+    delay_s: float = 0.02
 
-    def note(self, asked: float, at: float, read: float) -> float:
+    def observe(self, asked: float, at: float, read: float) -> float:
         """Learn that the clock showed `at` at some moment between `asked` and `read`; returns the offset."""
         least, most = at - read, at - asked
-        self.ahead = least if self.ahead is None else min(max(self.ahead, least), most)
-        self.delay = min(max(read + self.ahead - at, self.delay / 2), LONGEST_ANSWER_S)
-        return self.ahead
+        self.offset_s = least if self.offset_s is None else min(max(self.offset_s, least), most)
+        self.delay_s = min(max(read + self.offset_s - at, self.delay_s / 2), LONGEST_ANSWER_S)
+        return self.offset_s
 
 
 @dataclass(slots=True)

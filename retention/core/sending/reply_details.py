@@ -14,7 +14,7 @@ OTHER_ROUND = "the reply is about another round"
 
 
 def answer_detail(claim: Claim, answer: Answer) -> str | None:
-    """Say what a person needs beside code and description; None where a reply needs no explanation."""
+    """Explain an answer beyond its code and description; None where it needs no explanation."""
     if not isinstance(answer, Reply):
         return answer.why
     if answer.problem or claim.kind is Kind.CANCEL:

@@ -92,8 +92,8 @@ class Step(NamedTuple):
 class Transition(NamedTuple):
     """A row's step for one key.
 
-    `uncounted`: the request uses no attempt. `failed` is what the failure-ratio rail counts, None for no reply to a
-    cancel request. `tells_refund`: the reply to a cancel request says that the round is cancelled.
+    `uncounted`: the request uses no attempt. The failure-ratio rail counts `failed`, None for no reply to a cancel
+    request. `tells_refund`: the reply to a cancel request says that the round is cancelled.
     """
 
     state: State

@@ -1,4 +1,4 @@
-"""The vendor's wire format, both ways, without I/O.
+"""The vendor's wire format in both directions.
 
 Source of every rule: the vendor's Cancel Round page; where it is silent, the neighbouring pages of its v4
 documentation. A reply can be relied on to hold `error` alone, so every other field may be missing.
@@ -31,7 +31,7 @@ SUCCESS = range(200, 300)
 """HTTP statuses whose body is read."""
 
 REQUEST_TIMEOUT = 408
-"""The HTTP status of a server that has waited for a request, and does not wait any longer."""
+"""The HTTP status of a server that gave up waiting for a request."""
 
 NOT_UTF8 = "the reply is not UTF-8"
 NOT_JSON = "the reply is not JSON"
@@ -49,14 +49,14 @@ _USUAL = re.compile(
     \s*"transactionId"\s*:\s*"([!#-\[\]-~]{1,256})"\s*}\s*""".replace(rb"\s", rb"[ \t\r\n]"),
     re.VERBOSE,
 )
-"""The reply that the vendor's page shows, as nearly every reply is: read to the same at a third of the cost."""
+"""The reply of the vendor's page, which nearly every reply is. One match decodes it at a third of the cost."""
 
 _TEXT_LIMIT = 256  # the vendor's own limit for a description
 _CODE_LIMIT = 64
 _TWO_DIGIT_YEAR = re.compile(r"-[0-9]{2} ")
 _CENTURY_S = 100 * 365.2425 * 86_400
 MAX_PAUSE_S = 3600.0
-"""Seconds for which a Retry-After is obeyed at the most, where the configuration does not say otherwise."""
+"""The longest pause that a Retry-After may ask for, where the configuration gives no other limit."""
 
 
 def encode_cancel(claim: Claim, credentials: Credentials, *, send_game_id: bool) -> bytes:
@@ -93,7 +93,7 @@ def encode_health(credentials: Credentials, uuid: str) -> bytes:
 def decode(
     status: int, headers: Mapping[str, str], body: bytes | None, now: datetime, max_pause: float = MAX_PAUSE_S
 ) -> Reply:
-    """Understand a reply as far as it can be understood; never raises.
+    """Decode a reply as far as possible; never raises.
 
     `headers` is looked up by `Retry-After` and `Date` alone; `max_pause` is the longest pause in seconds. `body` is
     None where it was longer than REPLY_LIMIT.
@@ -130,11 +130,11 @@ def decode(
 
 
 _NONSENSE = False
-"""Stands for what is neither null nor of any use; every field takes a boolean for that."""
+"""A value that is neither null nor of any use. Every field treats a boolean so."""
 
 
 class _AmbiguousError(ValueError):
-    """A JSON object names a key twice; whichever we took could be the wrong one."""
+    """A JSON object names a key twice, and either value could be the wrong one."""
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -147,7 +147,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _number(literal: str) -> Decimal | bool:
     try:
         return Decimal(literal)
-    except InvalidOperation:  # an exponent beyond what Decimal can hold: no amount, no identifier, and no code either
+    except InvalidOperation:  # an exponent beyond Decimal's range is no amount, no identifier and no code
         return _NONSENSE
 
 
@@ -174,12 +174,12 @@ def _object(body: bytes) -> tuple[dict[str, Any], str | None]:
 
 
 def _code(value: object) -> str | None:
-    """The code as text: 0, "0" and 0.0 are all "0". Booleans, null, arrays and objects are no code."""
+    """Read a code as text: 0, "0" and 0.0 are all "0". Booleans, null, arrays and objects are no code."""
     if isinstance(value, str):
         return _text(value.strip(), _CODE_LIMIT) or ""
     if isinstance(value, Decimal):
         if not value:
-            return "0"  # whatever its exponent
+            return "0"  # of any exponent
         if value == value.to_integral_value() and value.adjusted() < _CODE_LIMIT:
             return str(int(value))
         return str(value)[:_CODE_LIMIT]
@@ -187,7 +187,7 @@ def _code(value: object) -> str | None:
 
 
 def _text(value: object, limit: int) -> str | None:
-    """Text that PostgreSQL can store and a terminal can show: no control characters, no lone surrogate."""
+    """Read a text that PostgreSQL can store and a terminal can show: no control characters, no lone surrogate."""
     if not isinstance(value, str):
         return None
     if value.isascii() and value.isprintable():  # as nearly always
@@ -200,7 +200,7 @@ def _currency(value: object) -> str | None:
 
 
 def _identifier(value: object) -> str | None:
-    """An identifier as it is: one that had to be cut or altered would be another one."""
+    """Read an identifier unchanged. A cut or altered identifier would be another one, so it is None."""
     if isinstance(value, Decimal):
         value = format(value, "f") if abs(value.adjusted()) < _CODE_LIMIT else None
     text = _text(value, _TEXT_LIMIT)
@@ -208,14 +208,14 @@ def _identifier(value: object) -> str | None:
 
 
 def _round(value: object) -> str | None:
-    """The round that is named: None where none is, and empty where the name cannot be read, and so is not ours."""
+    """Read the round's id: None where it is missing, and empty where it cannot be read and so is not ours."""
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
     return _identifier(value) or ""
 
 
 def _amount(value: object) -> Decimal | None:
-    """Exact as sent, or None: no number, negative, or more digits than the vendor's string(32,18) could need."""
+    """Read an amount exactly as sent. A negative one, or one beyond the vendor's string(32,18), is None."""
     if isinstance(value, str):
         if not _DECIMAL.fullmatch(value.strip()):
             return None
@@ -232,10 +232,9 @@ def _amount(value: object) -> Decimal | None:
 
 
 def _retry_after(headers: Mapping[str, str], now: datetime, longest: float) -> float | None:
-    """Seconds from now, from either form of RFC 9110 section 10.2.3; None where there is none or it makes no sense.
+    """Read either form of RFC 9110 section 10.2.3, in seconds from now; None where it is missing or makes no sense.
 
-    A date is the vendor's clock's, so it is counted from the reply's own Date. Without a Date that can be read, `now`
-    has to do.
+    A date comes from the vendor's clock, so it counts from the reply's own Date, or from `now` without a Date.
     """
     value = (headers.get("Retry-After") or "").strip()
     if value.isascii() and value.isdigit():
@@ -247,7 +246,7 @@ def _retry_after(headers: Mapping[str, str], now: datetime, longest: float) -> f
 
 
 def _http_date(value: str, now: datetime) -> datetime | None:
-    """Read any of the three forms of RFC 9110 section 5.6.7; all of them are in GMT."""
+    """Read any of the three forms of RFC 9110 section 5.6.7. All are in GMT."""
     try:
         at = email.utils.parsedate_to_datetime(value.strip())
         at = at if at.tzinfo else at.replace(tzinfo=UTC)

@@ -1,6 +1,8 @@
 -- Purpose: Claims the next rounds to cancel, each with an attempt, a lease and a send slot. With `ask_first` these are
 --     the rounds of `ids`, which the vendor has just called in progress. Else the plan in its order and due retries
 --     take turns, so that neither keeps the other waiting.
+--     Rounds that an earlier run tried, and adopted doubts, come last and have a failure window of their own. When that
+--     window trips, the run skips them: a halt would otherwise come every night, before any new round.
 -- Locks: the claimed rows, those of others are skipped; the partner's slots, until the commit.
 -- Returns: a row per claim, per skipped round, per round without a slot; a row without an id where the gate is closed.
 WITH

@@ -1,6 +1,8 @@
 -- Fragment: the code of the defect of a row `o` of the operator's view; NULL for a row that can be cancelled.
 -- Wrong is a value that the contract forbids, the vendor cannot take, or the ledger cannot keep exactly. Only ASCII
 -- counts as control characters: in a database without an encoding, the other bytes are letters.
+-- SQL alone names the defect, because a second version in Python would need PostgreSQL's calendar and numbers. A stake
+-- with more than 18 decimals is a defect and is not rounded: every refund would differ from it.
 CASE
     WHEN o.market IS NULL OR btrim(o.market) = '' THEN 'no_market'
     WHEN o.user_id IS NULL OR btrim(o.user_id) = '' THEN 'no_user_id'

@@ -1,6 +1,7 @@
 -- Fragment: the uuid of the cancel request behind a cancellation `s`: the one that the vendor confirmed; else the
 -- newest that may have cancelled the round; else the newest that reached the vendor. NULL where no cancel request
 -- reached it.
+-- A report shows this uuid, because the vendor knows no cancel under the uuid of a probe.
 CASE
     -- Only the reply to a cancel request tells a refund, so the row has its uuid. Most rounds need no attempts.
     WHEN s.state = 'cancelled' AND num_nonnulls(s.amount, s.currency, s.transaction_id) > 0 THEN s.attempt_uuid

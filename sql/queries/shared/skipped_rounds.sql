@@ -1,5 +1,6 @@
 -- Fragment: settles the rounds of `rechecked` that must not be called any more. `skip_details` has a text for each
 -- `why`, with a place for one value.
+-- A player's return counts as no longer open: the view shows activity after the plan.
 UPDATE retention.cancellations c
 SET state = CASE
         WHEN c.may_have_taken_effect THEN 'in_doubt' WHEN l.why = 'held' THEN 'held'

@@ -1,5 +1,6 @@
 -- Fragment, as CTEs up to `reserved`: send slots for the first of `wanted.rounds` rounds, evenly spaced at the
 -- partner's current rate, behind the slots of other claims. Only slots that begin within `horizon` seconds are given.
+-- One text for all statements: a copy for probes once forgot that a halved rate recovers.
 
 -- Locks the partner's row first, so that slots taken during a wait for it count.
 locked AS (

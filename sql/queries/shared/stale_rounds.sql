@@ -2,6 +2,8 @@
 -- is 'eligible' where nothing stands against planning it. `broken` is the code of the defect of a row that no run
 -- could plan. Such a row may have no age, market or partner to be selected by, so every policy counts it that could
 -- mean it. The index of the other rows also finds NULL times and those beyond 9000.
+-- One text, so that a run plans exactly the rounds that `plan` shows. An SQL function would put the rule into the
+-- schema; the rule could then not be rolled out with the code.
 WITH
 
 -- include shared/standing_holds.sql

@@ -1,5 +1,7 @@
 -- Fragment, as CTEs: the holds that stand now, and the combinations of columns that they name. Each combination is one
 -- look-up in a hash of keys, since comparing every round with every hold takes time proportional to both numbers.
+-- The look-up stands in a SELECT list. In a WHERE clause PostgreSQL would join holds and combinations again for each
+-- round.
 
 -- Each hold with its key.
 standing_holds AS MATERIALIZED (

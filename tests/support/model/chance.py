@@ -1,4 +1,4 @@
-"""What is left to chance in a step of the model."""
+"""The random choices of one step of the model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Chance:
-    """What is left to chance in a step; each kind of step needs its own part of it.
+    """The random choices of a step; each kind of step uses some of them.
 
     `end` is how a request leaves: sent, cut behind it, or refused. `twice`: the network keeps a copy of it for later.
     """

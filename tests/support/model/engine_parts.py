@@ -16,7 +16,7 @@ from retention.ledger.terms import PartnerTerms
 from retention.vendor_api.client import Exchange, VendorClient
 from retention.vendor_api.credentials import Access
 from retention.vendor_api.gateway import VendorGateway
-from support.model.house import PARTNER
+from support.model.database import PARTNER
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,15 +12,15 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from support.model.chance import Chance
 from support.model.engine_parts import terms
 from support.model.fated import Fate
-from support.model.finale import bring_to_an_end
 from support.model.fleet import Fleet
+from support.model.quiesce import quiesce
 from support.model.vendor import MOODS
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from support.evidence import Evidence
-    from support.model.house import House
+    from support.model.database import ModelDatabase
 
 PICK = st.integers(0, 999)
 """Which of the possible steps is taken, by their weights."""
@@ -41,7 +41,7 @@ CHANCES = st.builds(
 
 @dataclass(slots=True)
 class Tally:
-    """What a row of evidence does not hold: how histories went.
+    """How histories went, beside the row of evidence.
 
     `again` counts rounds that were called, or cancelled, after the vendor had said that nothing was done yet, although a
     request was still under way that did it.
@@ -55,7 +55,7 @@ class Tally:
 class Machine(RuleBasedStateMachine):
     """One example: a few rounds, one run or several, two or three replicas, and whatever comes between."""
 
-    house: House
+    db: ModelDatabase
     evidence: Evidence
     tally: Tally
 
@@ -85,17 +85,17 @@ class Machine(RuleBasedStateMachine):
         early: list[tuple[int, Chance]],
     ) -> None:
         """A run is planned, and all replicas are at work on it."""
-        self.fleet = Fleet(self.house, terms(status_probe=status_probe, ask_first=ask_first), rounds, replicas, losses)
+        self.fleet = Fleet(self.db, terms(status_probe=status_probe, ask_first=ask_first), rounds, replicas, losses)
         self.troubles = troubles
-        self.house.run(self.fleet.begin())
+        self.db.run(self.fleet.begin())
         for pick, chance in early:  # between the plan and the first claim
             options = self.fleet.trouble()
-            self.house.run(options[pick % len(options)][1](chance))
+            self.db.run(options[pick % len(options)][1](chance))
 
     @precondition(lambda self: self.fleet)
     @rule(pick=PICK, chance=CHANCES)
     def step(self, pick: int, chance: Chance) -> None:
-        """Somebody takes a step that is possible now. One rule for all: Hypothesis leaves out rules, but none can be spared."""
+        """Take a step that is possible now. One rule serves for all steps, because Hypothesis leaves out rules at random."""
         assert self.fleet is not None
         options = [(EASE * weight, action) for weight, action in [*self.fleet.carry(), *self.fleet.work()]]
         trouble = self.fleet.trouble() if self.troubles else []
@@ -106,9 +106,9 @@ class Machine(RuleBasedStateMachine):
 
     def _do(self, step: Coroutine[Any, Any, None]) -> None:
         try:
-            self.house.run(step)
+            self.db.run(step)
         except BaseException:
-            self.fleet = None  # what has come to light is not to be hidden by what comes of it in the end
+            self.fleet = None  # the first failure must not be hidden by its consequences at the end
             raise
 
     @invariant()
@@ -116,18 +116,18 @@ class Machine(RuleBasedStateMachine):
         """Look at everything after each step."""
         if self.fleet is not None:
             self.tally.steps += 1
-            self._do(self.fleet.promises.look())
+            self._do(self.fleet.invariants.look())
 
     def teardown(self) -> None:
         """Let it all become quiet, and see whether everybody agrees."""
         if self.fleet is None:
             return
-        promises = self.fleet.promises
-        self.house.run(self.fleet.repair())
-        states = self.house.run(bring_to_an_end(promises, self.fleet.terms, self.fleet.runs))
+        invariants = self.fleet.invariants
+        self.db.run(self.fleet.repair())
+        states = self.db.run(quiesce(invariants, self.fleet.terms, self.fleet.runs))
         self.evidence.tried += 1
         self.evidence.rounds += len(self.fleet.names)
-        self.evidence.requests += promises.vendor.served
-        self.evidence.reviewed += promises.reviewed.total()
-        self.tally.again += len(promises.overtaken)
+        self.evidence.requests += invariants.vendor.served
+        self.evidence.reviewed += invariants.reviewed.total()
+        self.tally.again += len(invariants.overtaken)
         self.tally.states.update(states)

@@ -1,4 +1,4 @@
-"""The ledger's statements, each with one promise taken out: what the model has to find."""
+"""The ledger's statements, each without one of its guarantees: the model has to find every mutant."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ IN_PROGRESS_LATELY = (
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """A change of one statement: every `old` becomes `new`, in each of the `statements`. `promise` is a part of what the model has to say of it."""
+    """A change of one statement: every `old` becomes `new`, in each of the `statements`. `promise` is a part of the violation that the model has to report."""
 
     name: str
     statements: str
@@ -170,10 +170,10 @@ IDLE = (
         quick=True,
     ),
 )
-"""What the ledger's statements do not decide."""
+"""Guarantees of the engine, beside those of the statements."""
 
 AT_ONCE = Mutant("a claim locks nothing", "claims/claim_rounds", (("FOR UPDATE OF c SKIP LOCKED", ""),), "BROKEN")
-"""What takes two replicas in the midst of each other's statements."""
+"""A fault that shows only when two replicas' statements overlap."""
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """A replica, one step at a time: the engine of production, without its loops.
 
-Dispatchers, senders, settler, watcher and finisher are those that `retention run` starts, and so are the partner's
-state, the gateway and the ledger. The model decides which of their steps comes next, and what the network and the
-database do to it; it forgets a replica to let it crash. Nothing comes between the check of a claim and its request.
+Its dispatchers, senders, settler, watcher and finisher are the ones that `retention run` starts, with the same partner
+state, gateway and ledger. The model chooses the next step, and the faults of network and database. It forgets a replica
+to let it crash. Nothing comes between the check of a claim and its request.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
     from retention.ledger.database import Database
     from retention.ledger.results import SettledRow
     from retention.ledger.terms import PartnerTerms
-    from support.model.house import House
+    from support.model.database import ModelDatabase
     from support.model.vendor import Sent, Wire
 
 
 class Replica:
-    """One process at work on one run, by the house's connections or by those of a `database` of its own."""
+    """One process at work on one run, by the model's connections or by those of a `database` of its own."""
 
     def __init__(
-        self, number: int, house: House, terms: PartnerTerms, run_id: UUID, database: Database | None = None
+        self, number: int, db: ModelDatabase, terms: PartnerTerms, run_id: UUID, database: Database | None = None
     ) -> None:
         self.name = f"replica {number}"
         self.number = number
@@ -42,19 +42,19 @@ class Replica:
         self.released: list[str] = []
         """All attempts that it has released."""
         self._empty: set[Kind] = set()
-        self._house = house
+        self._db = db
         self._terms = terms
-        ledger = EngineLedger.of_run(database or house.database, run_id, self.name, None, lambda: house.now)
+        ledger = EngineLedger.of_run(database or db.database, run_id, self.name, None, lambda: db.now)
         self._settlements = FatedSettlements(ledger.settlements)
         self.ledger = dataclasses.replace(ledger, settlements=self._settlements)
         self._writing: asyncio.Task[bool] | None = None
         partner = partner_of(terms)
         self.state = partner.state
-        self._engine = engine_of(self.ledger, partner, run_id, lambda: house.now)
+        self._engine = engine_of(self.ledger, partner, run_id, lambda: db.now)
         self._senders, self._settler = self._engine.senders[0], self._engine.settler
         self._dispatchers = {dispatcher.kind: dispatcher for dispatcher in self._engine.dispatchers}
 
-    # What the model asks before it chooses a step.
+    # Read by the model before it chooses a step.
 
     @property
     def claims(self) -> list[Claim]:
@@ -100,7 +100,7 @@ class Replica:
 
     def may_claim(self, kind: Kind) -> bool:
         """Whether it may claim for that kind now, and has not found nothing since the last news."""
-        callable_now = not self.stopping and not self.closed and self.state.may_call(kind, self._house.now)
+        callable_now = not self.stopping and not self.closed and self.state.may_call(kind, self._db.now)
         return callable_now and kind not in self._empty
 
     def wake(self) -> None:
@@ -119,11 +119,11 @@ class Replica:
         self._engine.stop()
 
     async def claim(self, kind: Kind, batch: int, *, heard: bool = True) -> list[Claim]:
-        """Claim, and have in hand what the answer brings, if it is `heard`; returns what was claimed."""
+        """Claim, and take the claims in hand if the answer is `heard`; returns the new claims."""
         if not heard:
             return [*(await self.ledger.claims.claim(kind, self._terms, after=0, batch=batch)).claims]
         dispatcher, before = self._dispatchers[kind], {claim.uuid for claim in self._held}
-        permitted = dispatcher.permitted(self._house.now)
+        permitted = dispatcher.permitted(self._db.now)
         if permitted != 0:
             await dispatcher.claim(batch, permitted)
         if permitted == 0 or dispatcher.idle:
@@ -137,27 +137,27 @@ class Replica:
     async def next_to_send(self) -> tuple[Claim, bool]:
         """Wait for the first slot, take its claim, and check it; whether its request leaves."""
         slot = min(claim.slot for claim in self.claims)
-        if slot > self._house.now and not self.stopping:
-            await self._house.pass_time(slot - self._house.now)
+        if slot > self._db.now and not self.stopping:
+            await self._db.pass_time(slot - self._db.now)
         claim = self._senders.take_due()
         assert claim is not None
         return claim, self._senders.check(claim, connected=True)
 
     async def hear(self, claim: Claim, reply: Wire | None, why: str = "") -> Settlement | None:
-        """Take in a reply, or that there is none: `why` says how the request ended, empty where it did not leave."""
-        now, answer = self._house.now, cast("Answer", Unclear(why))
+        """Receive a reply, or none: `why` says how the request ended, empty where it did not leave."""
+        now, answer = self._db.now, cast("Answer", Unclear(why))
         if reply is not None:
-            answer = decode(reply.status, reply.headers, reply.body, self._house.at)
+            answer = decode(reply.status, reply.headers, reply.body, self._db.at)
         self.waiting.pop(claim.uuid, None)
         left = reply is not None or bool(why)
         exchange = Exchange(answer, now if left else None, None if reply is None else now)
         return await self._senders.receive(claim, exchange)
 
     async def write(self, fate: Fate = Fate.DONE) -> list[tuple[Settlement, SettledRow | None]]:
-        """Write the next replies; returns what became of each, as far as statements ran."""
+        """Write the next replies; returns each with its row, as far as statements ran."""
         self._settlements.decide(fate)
         if self._writing is None:
-            self._writing = self._house.start(self._settler.write_once())
+            self._writing = self._db.start(self._settler.write_once())
         waits = asyncio.create_task(self._settlements.waits.wait())
         await asyncio.wait({self._writing, waits}, return_when=asyncio.FIRST_COMPLETED)
         waits.cancel()
@@ -167,7 +167,7 @@ class Replica:
         return self._settlements.results
 
     async def hand_back(self) -> list[Claim]:
-        """Release what is not to be sent, and get new slots for what missed its own; returns what was released."""
+        """Release claims that may not leave, and reserve new slots for late ones; returns the released claims."""
         released: list[Claim] = []
         for kind, dispatcher in self._dispatchers.items():
             self._senders.withdraw(kind, expired_only=not self.stopping)
@@ -176,7 +176,7 @@ class Replica:
             released += claims
             await dispatcher.reserve_late()
         self.released += (uuids := [claim.uuid for claim in released])
-        still_ours = await self._house.released(uuids)
+        still_ours = await self._db.released(uuids)
         return [claim for claim in released if claim.uuid in still_ours]
 
     async def keep(self) -> None:
@@ -184,7 +184,7 @@ class Replica:
         await self.ledger.claims.extend_leases(self._settler.unwritten)
 
     async def look(self) -> None:
-        """Send the heartbeat, and obey what others have decided."""
+        """Send the heartbeat, and obey the decisions of others."""
         await self._engine.watcher.watch_once()
 
     async def recover(self) -> int:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Truth(enum.StrEnum):
-    """What a round is at the vendor's."""
+    """The state of a round at the vendor."""
 
     IN_PROGRESS = "InProgress"
     CANCELLED = "Canceled"
@@ -25,7 +25,7 @@ class Truth(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Mood:
-    """How the vendor deals with one request: whether it does what it is asked, and what it says then.
+    """How the vendor treats one request: whether it does it, and its reply.
 
     A `status` of 200 without a `body` is the truth; `denies`: it says that it has not done it.
     """
@@ -96,7 +96,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """A reply on its way: what `decode` takes, but for the time."""
+    """A reply on its way: the arguments of `decode`, but for the time."""
 
     sent: Sent
     status: int
@@ -115,12 +115,12 @@ class Round:
     denied: list[int] = field(default_factory=list)
     """When the vendor said that nothing was done yet."""
     amounts: list[str | None] = field(default_factory=list)
-    """What it promised to refund."""
+    """The refunds that the vendor promised."""
 
 
 @dataclass(slots=True)
 class Vendor:
-    """The vendor's rounds, and what is under way to it and back."""
+    """The vendor's rounds, and the requests and replies under way."""
 
     rounds: dict[str, Round]
     requests: list[Sent] = field(default_factory=list)
@@ -132,7 +132,7 @@ class Vendor:
         self.served += 1
         truth = self.rounds[sent.claim.round_id]
         if truth.cancelled_by == sent.claim.uuid and mood.denies:
-            mood = HONEST  # nobody denies to a copy what the first one has brought about
+            mood = HONEST  # a copy of a request gets no denial of the first one's effect
         if sent.claim.kind is Kind.CANCEL:
             body, denied = self._cancel(sent, truth, mood), mood.denies
         else:

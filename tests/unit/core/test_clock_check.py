@@ -1,4 +1,4 @@
-"""Whether the database's clock can be believed."""
+"""Trust in the database's clock."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_a_difference_is_named(ahead: float, wall: float, said: str | None) -> N
 
 
 def test_a_slow_answer_is_no_difference() -> None:
-    """A difference that the answer's own duration may explain is none, nor is it a jump."""
+    """A difference that the round trip may explain is neither a difference nor a jump."""
     check = ClockCheck(STEADY)
     check.observe(reading(10))
     assert not check.observe(reading(11, took=200))
@@ -64,7 +64,7 @@ def test_a_clock_that_is_slewed_or_stands_still_does_not_jump() -> None:
     assert not check.observe(reading(56_001, ahead=29.5))
 
 
-def test_a_difference_is_put_into_words() -> None:
-    """A small difference is told to the hundredth."""
+def test_a_small_difference_is_written_to_the_hundredth() -> None:
+    """A small difference is written to the hundredth of a second."""
     assert "0.02 s ahead of" == offset_text(0.02)
     assert "12 s behind" == offset_text(-12)

@@ -1,4 +1,4 @@
-"""Amounts for people: as many digits as their currency has, more where there are more, and never another value."""
+"""Amounts for people: at least the digits of their currency, and never another value."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from retention.core.money import display_amounts_in, display_money, display_sums
     ],
 )
 def test_an_amount_has_its_currencys_digits(amount: str | None, currency: str | None, shown: str) -> None:
-    """At least the minor units are shown; what is not known says so, in one word."""
+    """At least the minor units are shown, and an unknown part says so in one word."""
     assert shown == display_money(None if amount is None else Decimal(amount), currency)
 
 
@@ -46,14 +46,14 @@ def test_an_amount_has_its_currencys_digits(amount: str | None, currency: str | 
     st.decimals(allow_nan=False, allow_infinity=False, places=18), st.sampled_from(["EUR", "JPY", "KWD", "CLF", None])
 )
 def test_no_amount_is_ever_rounded(amount: Decimal, currency: str | None) -> None:
-    """What is shown is the very same number, with no fewer digits than the currency has."""
+    """The shown amount equals the given one, with at least the digits of its currency."""
     text = padded_decimal(amount, currency)
     assert amount == Decimal(text)
     assert minor_digits(currency) <= len(text.partition(".")[2])
 
 
 def test_sums_come_by_currency() -> None:
-    """Sums are told in the order of their currencies."""
+    """Sums are ordered by currency."""
     assert ["1.00 EUR", "2 JPY"] == display_sums({"JPY": Decimal(2), "EUR": Decimal(1)})
 
 
@@ -67,6 +67,6 @@ def test_sums_come_by_currency() -> None:
         ("", ""),
     ],
 )
-def test_amounts_in_our_sentences_have_them_too(text: str, shown: str) -> None:
-    """Only amounts are written anew; ids beside letters stay."""
+def test_amounts_within_a_sentence_are_padded(text: str, shown: str) -> None:
+    """Amounts of a sentence get the digits of their currency; ids beside letters stay."""
     assert shown == display_amounts_in(text)

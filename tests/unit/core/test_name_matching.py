@@ -1,4 +1,4 @@
-"""What can be read of a word, and which name was meant: decisions about text alone."""
+"""Invisible texts, and the known name that was probably meant."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ BLANK = ["", " ", "\t\n", "\u00a0", "\u2003", "\u3000", "\u200b", "\u200d\ufeff"
 
 
 @pytest.mark.parametrize("text", BLANK)
-def test_what_shows_nothing_is_blank(text: str) -> None:
-    """Blanks of any width, control and format characters, lone marks and fillers are nobody's name and no reason."""
+def test_an_invisible_text_is_blank(text: str) -> None:
+    """Blanks of any width, control and format characters, lone marks and fillers are no name and no reason."""
     assert is_blank(text)
     assert is_blank(f" {text}\n")
     assert not is_blank(f"{text}a{text}")
 
 
 @pytest.mark.parametrize("text", ["a", "-", "0", "é", "e\u0301", "张", "🙂", "\u200fعلي"])
-def test_what_shows_something_is_not_blank(text: str) -> None:
-    """A sign that can be seen is enough, in whatever script."""
+def test_a_visible_sign_is_not_blank(text: str) -> None:
+    """One visible sign of any script is enough."""
     assert not is_blank(text)
 
 
@@ -44,8 +44,8 @@ def test_what_shows_something_is_not_blank(text: str) -> None:
         (" Rene\u0301 ", "Rene\u0301"),
     ],
 )
-def test_a_name_loses_what_is_around_it_alone(text: str, left: str) -> None:
-    """What stands inside a name, and the marks of its last letter, stay as they came."""
+def test_a_name_loses_its_invisible_ends_alone(text: str, left: str) -> None:
+    """The text inside a name, and the marks of its last letter, stay as they are."""
     assert left == strip_invisible(text)
 
 
@@ -53,7 +53,7 @@ def test_a_name_loses_what_is_around_it_alone(text: str, left: str) -> None:
     "spelling",
     [USER.upper(), f"{{{USER}}}", USER.replace("-", ""), f"urn:uuid:{USER}", f" {USER}", f"({USER.upper()})"],
 )
-def test_spellings_of_one_id_fold_to_the_same(spelling: str) -> None:
+def test_spellings_of_one_id_are_normalized_alike(spelling: str) -> None:
     """Case, braces, dashes and blanks make no other id."""
     assert normalized(USER) == normalized(spelling)
     assert USER == closest_name(spelling, ["other", USER])
@@ -73,13 +73,13 @@ def test_spellings_of_one_id_fold_to_the_same(spelling: str) -> None:
         ("---", None),
     ],
 )
-def test_the_name_that_was_meant(given: str, meant: str | None) -> None:
-    """Another spelling is recognised, so is a typo, and nothing is made up for what looks like nothing."""
+def test_the_closest_known_name_is_found(given: str, meant: str | None) -> None:
+    """Another spelling and a typo are recognised, and a name without a similar one has none."""
     assert meant == closest_name(given, ["GB", "MT", "SE", "nightly"])
 
 
 def test_a_list_of_names_is_bounded() -> None:
-    """However many names are known, a refusal stays readable, and the one that was meant is still found."""
+    """An error about one of many names stays readable, and still names the closest one."""
     names = {f"game-{number:05}" for number in range(5000)} | {"Roulette-7"}
     assert 19 == list_names(names).count(",")
     assert list_names(names).endswith(f"game-{MAX_LISTED - 2:05} and {5001 - MAX_LISTED} more")

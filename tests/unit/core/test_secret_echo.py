@@ -1,4 +1,4 @@
-"""Identifiers are data, unless they repeat a secret that nobody writes by chance."""
+"""Secrets within identifiers: chance, or an echo."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _as_it_was() -> Iterator[None]:
 
 
 def redactor(*more: str) -> Redactor:
-    """Knows a token, a login, a short secret and one of digits alone."""
+    """Knows a token, a login, a short secret and a secret of digits alone."""
     return Redactor(lambda: [TOKEN, LOGIN, SHORT, DIGITS, *more], set, lambda: {LOGIN, SHORT})
 
 
@@ -50,14 +50,14 @@ def redactor(*more: str) -> Redactor:
         (TOKEN, False),
     ],
 )
-def test_chance_writes_what_is_short_or_has_no_letter(secret: str, weak: bool) -> None:
-    """What is shorter than eight characters, or has no letter, is never looked for in identifiers."""
+def test_a_weak_secret_is_no_echo(secret: str, weak: bool) -> None:
+    """A secret shorter than eight characters, or without a letter, is never searched in identifiers."""
     assert (weak, not weak) == (why_weak(secret) is not None, is_echo_if_equal(secret))
     assert not (weak and is_echo_if_contained(secret, login=False))
 
 
 def test_a_login_within_an_identifier_is_a_name() -> None:
-    """A vendor may begin its identifiers with the account's name; it does not with a token."""
+    """A vendor may begin its identifiers with the account's name, and not with a token."""
     assert (True, False) == (is_echo_if_contained(LOGIN, login=False), is_echo_if_contained(LOGIN, login=True))
     assert not is_echo_if_contained("acme-mt1-ab", login=False)
 
@@ -81,20 +81,20 @@ def test_a_login_within_an_identifier_is_a_name() -> None:
     ],
 )
 def test_an_echo_is_told_from_an_identifier(identifier: str, echo: bool) -> None:
-    """A long secret within, or any secret alone that chance does not write, makes an echo, however it is encoded."""
+    """An identifier is an echo where it contains a long secret or equals a strong one, in any encoding."""
     assert echo is redactor().is_echo(identifier)
 
 
 @given(st.text(max_size=40))
 def test_an_echo_never_looks_clean(text: str) -> None:
-    """Whatever is an echo is masked in text as well: one look at the text finds all that has to be looked at closely."""
+    """Every echo is masked in text as well, so one search of the text finds all candidates."""
     for identifier in (text, f"{text}{TOKEN}", LOGIN):
         if redactor().is_echo(identifier):
             assert identifier != redactor().text(identifier)
 
 
 def test_words_of_our_own_keep_their_numbers() -> None:
-    """A reason of ours loses tokens, and no amount; what others wrote loses everything that is secret."""
+    """Our own texts lose tokens and keep amounts; foreign texts lose every secret."""
     words = f"max_amount: 4711 EUR, {DIGITS} rounds, {TOKEN}, {LOGIN}"
     assert f"max_amount: 4711 EUR, {DIGITS} rounds, {MASK}, {MASK}" == redactor().own_text(words)
     assert f"max_amount: {MASK} EUR, {MASK} rounds, {MASK}, {MASK}" == redactor().text(words)
@@ -118,7 +118,7 @@ DATA: dict[str, Any] = {
 
 
 def test_a_line_shows_data_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
-    """Identifiers, amounts and times of a line hold whatever they hold; an echo is masked whole, other text in part."""
+    """Identifiers, amounts and times of a line stay; an echo is masked whole, other text in part."""
     log = configure("json", "info", redactor())
     log.info("round.settled", **DATA, why=Decimal("4711.5"), moment=datetime(4711, 1, 1, tzinfo=UTC), problem="at 4711")
     log.info("round.settled", round_id=f"r{TOKEN}", problem=f"at {TOKEN}", detail=f"said {LOGIN}")

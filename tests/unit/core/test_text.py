@@ -26,18 +26,18 @@ from retention.core.text import decimal_text, money_text, time_text
     ],
 )
 def test_an_amount_is_written_plainly(amount: str, text: str) -> None:
-    """No exponent, no zeros at the end of the fraction, no digit lost."""
+    """An amount has no exponent, no zeros at the end of its fraction, and loses no digit."""
     assert text == decimal_text(Decimal(amount))
 
 
 @given(st.decimals(min_value=0, max_value=Decimal(10) ** 20, places=18))
 def test_an_amount_loses_nothing(amount: Decimal) -> None:
-    """What was written reads back as the same amount, whatever it is."""
+    """Any amount reads back as the same amount."""
     assert amount == Decimal(decimal_text(amount))
 
 
 def test_a_time_is_written_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A moment in another zone is told in UTC, wherever the host is, with a Z, and with the microseconds that it has."""
+    """A time in any zone is written in UTC with a Z, and with its microseconds."""
     monkeypatch.setenv("TZ", "EST+5")
     time.tzset()
     zone = timezone(timedelta(hours=2))
@@ -49,7 +49,7 @@ def test_a_time_is_written_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_money_is_written_as_far_as_it_is_known() -> None:
-    """An amount without a currency, or the other way round, is still told."""
+    """An amount without a currency, or a currency alone, is written too."""
     amount = Decimal("12.50")
 
     assert ["12.5 EUR", "12.5", "EUR", ""] == [

@@ -1,4 +1,4 @@
-"""Why a policy selects a round, or why not."""
+"""The eligibility of a round: selected by a policy, or every reason against it."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ NO_LIMITS = Scope(("acme",), (3,), timedelta(0), None, None, (), None, ())
 
 
 def why_not(found: OpenRound | None = ROUND, scope: Scope = SCOPE, **standing: Any) -> tuple[str, ...]:
-    """Judge, and make sure that nothing is selected against which something stands."""
+    """The reasons against a round, which is selected only without one."""
     verdict = explain_eligibility("nightly", scope, found, LedgerFacts(**standing), NOW)
     assert verdict.selected is (not verdict.why_not)
     assert "nightly" == verdict.policy
@@ -71,7 +71,7 @@ def test_a_stale_round_is_selected() -> None:
 
 
 def test_a_round_that_is_not_open_is_not_selected() -> None:
-    """What the operator's view does not have cannot be planned."""
+    """A round that the operator's view does not have cannot be planned."""
     assert ("it is not among the operator's open rounds",) == why_not(None)
 
 
@@ -92,12 +92,12 @@ def test_a_round_that_is_not_open_is_not_selected() -> None:
         ),
     ],
 )
-def test_a_round_out_of_scope_is_told_why(change: dict[str, Any], words: str) -> None:
-    """Each of the policy's limits is named by which the round is left out, with the moment from which it is not."""
+def test_a_round_out_of_scope_names_the_limit(change: dict[str, Any], words: str) -> None:
+    """Each limit of the policy that leaves the round out is named, with the moment when it no longer does."""
     assert (words,) == why_not(replace(ROUND, **change))
 
 
-def test_exclusions_are_told() -> None:
+def test_exclusions_are_named() -> None:
     """An excluded market or game is named, and an unknown game is not excluded."""
     scope = replace(SCOPE, markets=None, games=None)
 
@@ -106,14 +106,14 @@ def test_exclusions_are_told() -> None:
     assert () == why_not(replace(ROUND, game_id=None), scope)
 
 
-def test_what_the_policy_does_not_limit_stands_against_nothing() -> None:
-    """Without limits any open round is selected, one whose last activity is unknown also with an idle limit."""
+def test_a_policy_without_limits_selects_any_open_round() -> None:
+    """Without limits any open round is selected, and an unknown last activity counts as idle."""
     assert () == why_not(replace(ROUND, market="ZZ", game_id=None, last_activity_at=NOW), NO_LIMITS)
     assert () == why_not(replace(ROUND, last_activity_at=None))
 
 
-def test_a_hold_is_told_with_who_and_why() -> None:
-    """A hold that matches and stands is named, with its end if it has one."""
+def test_an_active_hold_is_named_with_its_author_and_reason() -> None:
+    """An active hold that matches is named, with its end if it has one."""
     until = NOW + timedelta(hours=1)
 
     assert ("on hold by hold 7 of ann: complaint 3",) == why_not(holds=(HOLD,))
@@ -134,18 +134,18 @@ def test_a_hold_is_told_with_who_and_why() -> None:
         {"user_id": "U-2"},
     ],
 )
-def test_a_hold_that_does_not_apply_is_passed_over(change: dict[str, Any]) -> None:
-    """An ended or released hold, and one on something else, stand against nothing."""
+def test_an_ended_or_other_hold_does_not_count(change: dict[str, Any]) -> None:
+    """An ended or released hold, and a hold of another round, are no reasons."""
     assert () == why_not(holds=(replace(HOLD, **change),))
 
 
-def test_a_hold_on_a_game_spares_no_round_whose_game_is_unknown() -> None:
-    """What is not known matches no hold that asks for it."""
+def test_a_hold_on_a_game_does_not_match_an_unknown_game() -> None:
+    """A hold's field does not match an unknown value."""
     assert not replace(HOLD, game_id="g1").matches(replace(ROUND, game_id=None))
 
 
-def test_the_ledgers_own_rows_are_told() -> None:
-    """A row that has the round to itself is named with its run."""
+def test_the_current_row_of_the_ledger_is_named() -> None:
+    """The cancellation that holds the round is named with its run."""
     current_row = CurrentRow(12, UUID(int=5), "in_doubt")
 
     assert (f"in the ledger as in_doubt: cancellation 12 of run {UUID(int=5)}",) == why_not(current_row=current_row)
@@ -166,15 +166,15 @@ def test_a_round_is_given_up_after_its_partners_max_runs() -> None:
     assert () == why_not(replace(ROUND, partner="other"))
 
 
-def test_everything_that_stands_against_it_is_told_at_once() -> None:
-    """Nobody has to mend one thing to be told of the next."""
+def test_every_reason_is_named_at_once() -> None:
+    """All reasons are named together, so that one correction does not only uncover the next."""
     found = replace(ROUND, market="DK", opened_at=NOW, last_activity_at=NOW)
 
     assert 6 == len(why_not(found, holds=(HOLD,), current_row=CurrentRow(1, UUID(int=1), "planned"), ended_runs=9))
 
 
 @given(st.timedeltas(timedelta(0), timedelta(days=9)), st.timedeltas(timedelta(0), timedelta(days=9)))
-def test_a_round_is_stale_from_the_moment_that_is_told(age: timedelta, limit: timedelta) -> None:
+def test_a_round_is_stale_from_the_named_moment_on(age: timedelta, limit: timedelta) -> None:
     """The moment at which a young round is said to become stale is the first at which it is selected."""
     found, scope = replace(ROUND, opened_at=NOW - age), replace(NO_LIMITS, open_longer_than=limit)
     stale_at = NOW - age + limit

@@ -1,4 +1,4 @@
-"""Which policies could select the same round, and in what."""
+"""The overlap of two policies."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ALL = Scope(("acme", "beta"), (3, 3), timedelta(hours=72), None, None, (), None,
 
 
 def scope(**fields: Any) -> Scope:
-    """A policy of all rounds of both partners, but for what is given."""
+    """A policy of all rounds of both partners, with these changes."""
     given = {
         "partners": ALL.partners,
         "markets": None,
@@ -50,8 +50,8 @@ def scope(**fields: Any) -> Scope:
         ({"markets": tuple("ABCDEFG")}, {}, "acme and beta in A, B, C, D, E and 2 more"),
     ],
 )
-def test_what_two_policies_share_is_told(one: dict[str, Any], other: dict[str, Any], words: str | None) -> None:
-    """Lists meet in what both have and neither excludes, to the letter, whichever policy comes first."""
+def test_an_overlap_names_the_shared_rounds(one: dict[str, Any], other: dict[str, Any], words: str | None) -> None:
+    """The overlap has the names of both lists without the exclusions, compared exactly, in either order."""
     expected = f"both select rounds of {words}" if words else None
     for found in (overlap(scope(**one), scope(**other)), overlap(scope(**other), scope(**one))):
         assert expected == (str(found) if found else None)
@@ -69,7 +69,7 @@ SCOPES = st.builds(
 
 
 def selects(policy: Scope, partner: str, market: str, game: str | None) -> bool:
-    """What shared/stale_rounds.sql says, the ages apart."""
+    """The rule of shared/stale_rounds.sql, without ages."""
     return (
         partner in policy.partners
         and (policy.markets is None or market in policy.markets)
@@ -80,8 +80,8 @@ def selects(policy: Scope, partner: str, market: str, game: str | None) -> bool:
 
 
 @given(SCOPES, SCOPES)
-def test_policies_overlap_where_there_is_a_round_of_both(one: Scope, other: Scope) -> None:
-    """Tried with every kind of round, those of a market that nobody names and of no known game among them."""
+def test_policies_overlap_where_a_round_belongs_to_both(one: Scope, other: Scope) -> None:
+    """Policies overlap exactly where a round belongs to both, also of an unlisted market or an unknown game."""
     rounds = product("ab", "abc", ("a", "b", "c", None))
     shared = [found for found in rounds if selects(one, *found) and selects(other, *found)]
     assert bool(shared) is (overlap(one, other) is not None)

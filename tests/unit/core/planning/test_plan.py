@@ -1,4 +1,4 @@
-"""What a plan comes to."""
+"""The plan: its counts, totals and estimates."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 def group(rounds: int, **changes: Any) -> Group:
-    """Some stale rounds of one kind."""
+    """A group of stale rounds."""
     values: dict[str, Any] = {
         "standing": "eligible",
         "partner": "acme",
@@ -44,7 +44,7 @@ PLAN = Plan(
 )
 
 
-def test_a_plan_counts_what_nothing_stands_against() -> None:
+def test_a_plan_counts_eligible_rounds() -> None:
     """Only eligible rounds are planned, counted by partner, and the oldest of them is the plan's oldest."""
     assert 18 == PLAN.rounds
     assert {"acme": 14, "beta": 4} == PLAN.by_partner()
@@ -52,24 +52,24 @@ def test_a_plan_counts_what_nothing_stands_against() -> None:
     assert 4 == len(PLAN.eligible)
 
 
-def test_a_plan_tells_what_it_leaves_out() -> None:
-    """Each reason that stands against rounds is counted over all partners and markets."""
+def test_a_plan_counts_the_rounds_it_leaves_out() -> None:
+    """Rounds that are left out are counted by reason over all partners and markets."""
     assert {"held": 15, "given_up": 9} == PLAN.left_out()
 
 
-def test_the_rails_see_what_is_planned() -> None:
-    """Stakes are summed by currency over the planned rounds alone; what has no currency or no amount adds to none."""
+def test_the_totals_are_those_of_planned_rounds() -> None:
+    """Stakes are summed by currency over planned rounds alone; a stake without a currency or an amount is left out."""
     totals = PLAN.totals()
     assert (18, {"EUR": Decimal(3), "SEK": Decimal("0.10")}) == (totals.rounds, totals.stakes)
 
 
-def test_a_scope_has_no_limit_that_nobody_set() -> None:
-    """Of the stale rounds all are planned, and not so many, unless somebody says how many."""
+def test_a_scope_has_no_limit_by_default() -> None:
+    """Without a limit all stale rounds are planned."""
     assert Scope(("acme",), (3,), timedelta(hours=72), None, None, (), None, ()).limit is None
 
 
-def test_an_empty_plan_is_one() -> None:
-    """Nothing stale: no rounds, no oldest, no stakes, no time to take."""
+def test_a_plan_may_be_empty() -> None:
+    """A plan without stale rounds has no rounds, no oldest, no stakes and takes no time."""
     plan = Plan(NOW, ())
     assert (0, None, {}, {}) == (plan.rounds, plan.oldest, plan.left_out(), plan.totals().stakes)
     assert 0.0 == eta_s(plan.by_partner(), {})
@@ -88,6 +88,6 @@ def test_sums_of_stakes_are_exact(units: list[int]) -> None:
     ("seconds", "rounds"),
     [(5.0, {"acme": 100}), (10.0, {"acme": 100, "beta": 5}), (0.0, {})],
 )
-def test_partners_are_worked_on_side_by_side(seconds: float, rounds: dict[str, int]) -> None:
+def test_partners_are_called_in_parallel(seconds: float, rounds: dict[str, int]) -> None:
     """A plan takes as long as its slowest partner."""
     assert seconds == eta_s(rounds, {"acme": 20.0, "beta": 0.5})

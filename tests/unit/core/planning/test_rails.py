@@ -1,4 +1,4 @@
-"""Rails: what stops a run, and what a person has let pass."""
+"""The rails of a run, and their overrides."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LIMITS = Limits(100, {"EUR": Decimal("50.00"), "SEK": Decimal(500)})
 
 
 def tripped(figures: PlanTotals, limits: Limits = LIMITS, passed: tuple[str, ...] = ()) -> list[str]:
-    """What a plan trips, in words."""
+    """The rails that a plan trips, as texts."""
     return [str(rail) for rail in check_plan(figures, limits, passed)]
 
 
@@ -28,8 +28,8 @@ def tripped(figures: PlanTotals, limits: Limits = LIMITS, passed: tuple[str, ...
         PlanTotals(100, {"USD": Decimal(10**20)}),
     ],
 )
-def test_a_plan_within_its_limits_goes(figures: PlanTotals) -> None:
-    """A limit may be reached, and a currency without one has none."""
+def test_a_plan_within_its_limits_trips_no_rail(figures: PlanTotals) -> None:
+    """A limit may be reached, and a currency without a limit has none."""
     assert [] == tripped(figures)
 
 
@@ -48,8 +48,8 @@ def test_a_plan_within_its_limits_goes(figures: PlanTotals) -> None:
         ),
     ],
 )
-def test_a_plan_beyond_a_limit_is_stopped(words: list[str], figures: PlanTotals) -> None:
-    """One round or one unit of the smallest coin too many trips the rail, in words that name both figures."""
+def test_a_plan_beyond_a_limit_trips_the_rail(words: list[str], figures: PlanTotals) -> None:
+    """One round or one smallest unit too many trips the rail, and its text names both numbers."""
     assert words == tripped(figures)
 
 
@@ -58,20 +58,20 @@ def test_a_plan_beyond_a_limit_is_stopped(words: list[str], figures: PlanTotals)
     [(PlanTotals(1), Limits(1, {"EUR": Decimal("0.5")})), (PlanTotals(1, {"EUR": Decimal(10**20)}), Limits(1))],
     ids=["no stakes", "no limit"],
 )
-def test_what_is_not_there_trips_nothing(figures: PlanTotals, limits: Limits) -> None:
-    """A currency in which nothing is staked stays below any limit, and a policy without limits allows any stake."""
+def test_a_missing_stake_or_limit_trips_no_rail(figures: PlanTotals, limits: Limits) -> None:
+    """A currency without a stake stays below any limit, and a policy without limits allows any stake."""
     assert [] == tripped(figures, limits)
 
 
 def test_both_rails_of_a_plan_can_trip() -> None:
-    """Whoever is to pass a rail sees all that stand in the way."""
+    """All tripped rails are named, so that an override covers each of them."""
     assert ["max_rounds", "max_amount"] == [
         rail.rail for rail in check_plan(PlanTotals(101, {"EUR": Decimal(51)}), LIMITS)
     ]
 
 
 def test_a_person_passes_one_rail_and_no_other() -> None:
-    """What was passed does not trip again; the others still do."""
+    """An overridden rail does not trip again; the others still do."""
     figures = PlanTotals(101, {"EUR": Decimal(51)})
     assert ["max_amount"] == [rail.rail for rail in check_plan(figures, LIMITS, ["max_rounds"])]
     assert [] == check_plan(figures, LIMITS, ["max_amount", "max_rounds"])
@@ -93,23 +93,23 @@ def test_a_person_passes_one_rail_and_no_other() -> None:
         (False, "0" * 200, 0.001),
     ],
 )
-def test_too_many_failures_stop_a_run(trips: bool, window: str, ratio: float) -> None:
-    """More than the share that is allowed, of the newest replies, and not before there are fifty of them."""
+def test_the_failure_ratio_halts_a_run(trips: bool, window: str, ratio: float) -> None:
+    """The rail trips above the allowed share of the newest replies, and never below fifty replies."""
     assert trips == (check_failure_ratio(window, ratio) is not None)
 
 
 @given(st.integers(MIN_REPLIES, 200), st.data())
 @settings(deadline=None)
-def test_the_share_itself_is_allowed(replies: int, data: st.DataObject) -> None:
-    """Whatever share is written down, exactly that many failures pass, and one more does not."""
+def test_the_allowed_failure_ratio_itself_does_not_halt(replies: int, data: st.DataObject) -> None:
+    """Exactly the allowed share of failures does not trip the rail, and one more failure does."""
     failed = data.draw(st.integers(1, replies - 1))
     ratio = failed / replies
     assert check_failure_ratio("1" * failed + "0" * (replies - failed), ratio) is None
     assert check_failure_ratio("1" * (failed + 1) + "0" * (replies - failed - 1), ratio) is not None
 
 
-def test_the_share_is_named_as_it_was_written() -> None:
-    """The words hold both figures, a share below one per cent too; a person may pass this rail like any other."""
+def test_the_failure_ratio_is_named_and_can_be_overridden() -> None:
+    """The text holds both numbers, also of a share below one per cent, and the rail can be overridden."""
     window = "1" * 3 + "0" * 197
     expected = "max_failure_ratio: 3 of the last 200 replies were refused or in doubt, the policy allows 0.5%"
     assert expected == str(check_failure_ratio(window, 0.005))
@@ -126,8 +126,8 @@ def test_the_share_is_named_as_it_was_written() -> None:
         (["1 round ", "the policy allows 0"], 1, Limits(100, {"EUR": Decimal(50)})),
     ],
 )
-def test_stakes_that_nobody_can_judge_trip_a_rail(words: list[str], unjudged: int, limits: Limits) -> None:
-    """With max_amount, more stakes that it cannot judge than allowed stop the run; a person may pass that rail alone."""
+def test_unjudged_stakes_trip_a_rail_that_can_be_overridden(words: list[str], unjudged: int, limits: Limits) -> None:
+    """With max_amount, more unjudged stakes than allowed trip a rail, which can be overridden alone."""
     figures = PlanTotals(10, {"EUR": Decimal(1)}, unjudged)
     found = tripped(figures, limits)
     assert bool(words) == bool(found)
@@ -141,5 +141,5 @@ def test_stakes_that_nobody_can_judge_trip_a_rail(words: list[str], unjudged: in
     [(True, "EUR"), (False, "eur"), (False, "EURO"), (False, ""), (False, "EU"), (False, "EUR\n"), (False, "ÉUR")],
 )
 def test_a_currency_has_three_capital_letters(is_one: bool, code: str) -> None:
-    """Only codes in the form of ISO 4217 are any."""
+    """A currency has the form of an ISO 4217 code."""
     assert is_one is is_currency(code)

@@ -1,4 +1,4 @@
-"""What a person is told to do about a run: for each way in which it can end."""
+"""The next commands for each way in which a run can end."""
 
 from __future__ import annotations
 
@@ -63,43 +63,43 @@ ENDS: dict[str, tuple[dict[str, Any], list[str]]] = {
 
 
 def ended(**changes: Any) -> Summary:
-    """What a run has come to."""
+    """The summary of an ended run."""
     values: dict[str, Any] = {"mode": "enforce", "status": "finished", "halt_reason": None}
     return Summary(RUN, "nightly", **{**values, **changes})
 
 
 @pytest.mark.parametrize("end", ENDS)
 def test_each_end_has_its_next_commands(end: str) -> None:
-    """The commands are those that lead on from there, in their order, and no others."""
+    """Each end of a run has its commands, in their order, and no others."""
     changes, commands = ENDS[end]
     assert commands == [step.command for step in next_steps(ended(**changes))]
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_the_list_is_named_where_it_has_something(end: str) -> None:
-    """`review list` is named exactly where it has a round of the run: exit code 4 never leads to an empty list."""
+def test_review_list_is_named_where_it_has_a_round(end: str) -> None:
+    """`review list` is named exactly where it lists a round of the run: exit code 4 never leads to an empty list."""
     summary = ended(**ENDS[end][0])
     assert summary.is_listed == (REVIEW in ENDS[end][1])
     if summary.status == "finished":
         assert summary.needs_review == bool(ENDS[end][1])
 
 
-def test_what_was_not_sent_is_said_to_come_again() -> None:
-    """Nobody has to decide about rounds that were only not sent; of those for review, nobody is told so."""
+def test_rounds_that_were_not_sent_are_planned_again() -> None:
+    """The next run plans rounds again that were only not sent, and the text says so only of these."""
     (step,) = next_steps(ended(states={State.NOT_SENT: 3}))
     assert UNSENT == step.does
     assert "lists its rounds" == next_steps(ended(states={State.NOT_SENT: 3}, to_review=3))[-1].does
 
 
-def test_a_scheduled_run_goes_on_by_itself() -> None:
-    """After a pause `serve` goes on with a scheduled run, and whoever runs none does."""
+def test_a_scheduled_run_resumes_by_itself() -> None:
+    """After a pause `serve` resumes a scheduled run, and without `serve` a person does."""
     paused = {"status": "halted", "halt_reason": "paused", "paused": True}
     assert "serve" in next_steps(ended(trigger="schedule", **paused))[-1].does
     assert "serve" not in next_steps(ended(**paused))[-1].does
 
 
 def test_a_pause_names_the_command_that_ends_it() -> None:
-    """A partner's pause is ended with its name, as a shell takes it."""
+    """A pause's text names the command that ends it, with the partner quoted for a shell."""
     assert "paused by ann: why; `retention resume --by WHO` ends it" == pause_text("ann", "why", None)
     assert "paused by ann: why (a b); `retention resume --partner 'a b' --by WHO` ends it" == pause_text(
         "ann", "why", "a b"

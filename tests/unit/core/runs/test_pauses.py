@@ -1,4 +1,4 @@
-"""Which partners the kill switch stops, and when it stops a run."""
+"""The kill switch: paused partners, and the run that it halts."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ ACME_WORDS = "paused by bob: odd refunds (acme); `retention resume --partner acm
         ((ActivePause("elsewhere", "bob", "x"),), {}, None),
     ],
 )
-def test_a_pause_stops_its_partner_and_only_all_pauses_a_run(
+def test_a_pause_stops_its_partner_and_halts_a_run_without_others(
     pauses: tuple[ActivePause, ...], paused: dict[str, str], of_all: str | None
 ) -> None:
-    """A partner is paused by the oldest pause that covers it, and a run stops where no partner is left to call."""
+    """A partner has the oldest pause that covers it, and a run halts where no partner is left to call."""
     partners = ("acme", "other")
     found = paused_partners(pauses, partners)
     assert (paused, of_all) == (found, pause_of_all(found, partners))
 
 
 def test_a_run_without_partners_is_not_paused() -> None:
-    """Nobody to call is no pause."""
+    """A run without a partner is not paused."""
     assert (None, "") == (pause_of_all({}, ()), pauses_text({}))

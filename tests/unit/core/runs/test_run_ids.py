@@ -28,7 +28,7 @@ RUN = UUID("3f2a9c1e-5504-457d-bdf7-cf0c0811b446")
     ],
 )
 def test_a_run_id_may_be_shortened(typed: str) -> None:
-    """From eight digits on, with dashes or without, in any case, what is typed means the ids that begin with it."""
+    """Eight or more typed digits, with dashes or without, in any case, mean the ids that begin with them."""
     given = parse_run_id(typed)
     assert given.lowest <= RUN <= given.highest
     assert typed == str(given)
@@ -38,8 +38,8 @@ def test_a_run_id_may_be_shortened(typed: str) -> None:
 @pytest.mark.parametrize(
     "typed", ["", "3f2a9c1", "3f2a-9c1", "no-uuid", "3f2a9c1g", f"{RUN}0", "latest", "\uff13f2a9c1e", "\u0663" * 8]
 )
-def test_what_is_no_run_id_is_refused(typed: str) -> None:
-    """Fewer than eight digits, more than all, or no digits: refused with what to write."""
+def test_a_text_that_is_no_run_id_is_refused(typed: str) -> None:
+    """Fewer than eight digits, more than all, or no digits are refused with the right form."""
     with pytest.raises(ValueError, match="is no run id; write its first 8 digits or more, as `retention runs list`"):
         parse_run_id(typed)
 
@@ -53,6 +53,6 @@ def test_what_is_no_run_id_is_refused(typed: str) -> None:
         (["3f2a9c1e-5504-457d-bdf7-cf0c0811b447", "3f2a0000-5504-457d-bdf7-cf0c0811b447"], str(RUN)),
     ],
 )
-def test_as_many_digits_are_shown_as_tell_it_from_others(others: list[str], shown: str) -> None:
-    """Eight digits where they do, else one more than any other id has in common with it."""
+def test_a_shown_run_id_is_unambiguous(others: list[str], shown: str) -> None:
+    """Eight digits are shown where they name one run, else as many as do."""
     assert shown == shorten_run_id(RUN, unique_digits(RUN, map(UUID, others)))

@@ -1,4 +1,4 @@
-"""What is said of runs that stand still."""
+"""Texts about stalled runs."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ NAME = UUID(int=1)
         (False, True, 0, True, "`retention run --resume {run}` goes on with it"),
     ],
 )
-def test_another_run_is_named_and_what_can_be_expected_of_it(
+def test_another_run_is_named_with_its_progress(
     at_work: bool, stalled: bool, rounds: int, stuck: bool, words: str
 ) -> None:
-    """Whoever finds rounds in another run's hands is told which run, how many, and whether it gets done with them."""
+    """The text about rounds of another run names the run, their number, and whether it makes progress."""
     other = OtherRun(NAME, "nightly", "running", THREE, at_work, stalled, rounds)
     assert stuck == other.is_stuck
     assert words.format(run=NAME) in str(other)
@@ -55,6 +55,6 @@ def test_another_run_is_named_and_what_can_be_expected_of_it(
         ("finished", False, False, "finished"),
     ],
 )
-def test_a_list_shows_what_a_run_is_at(status: str, at_work: bool, stalled: bool, shown: str) -> None:
-    """A run whose processes are gone does not pass for one that is running."""
+def test_a_status_shows_an_interrupted_run(status: str, at_work: bool, stalled: bool, shown: str) -> None:
+    """A run without a process is not listed as running."""
     assert shown == status_text(status, at_work=at_work, stalled=stalled)

@@ -1,4 +1,4 @@
-"""What makes a policy stricter than it was when a run of it was planned."""
+"""Changes that make a policy stricter."""
 
 from __future__ import annotations
 
@@ -50,26 +50,26 @@ POLICY: dict[str, Any] = {
     ],
 )
 def test_each_key_can_become_stricter(change: dict[str, Any], words: str) -> None:
-    """A value that selects less or allows less is told with both values; going back is not stricter."""
+    """A value that selects less or allows less is named with both values; the way back is not stricter."""
     assert [words] == stricter_settings(POLICY, POLICY | change)
     assert [] == stricter_settings(POLICY | change, POLICY)
 
 
-def test_what_is_new_is_stricter_than_nothing() -> None:
-    """A limit that was not there before is stricter; one that is gone is not."""
+def test_a_new_limit_is_stricter() -> None:
+    """A limit that was not there before is stricter; a removed limit is not."""
     bare = POLICY | dict.fromkeys(("idle_longer_than", "deadline", "markets"))
     assert 3 == len(stricter_settings(bare, POLICY))
     assert [] == stricter_settings(POLICY, bare)
 
 
-def test_what_nobody_can_judge_is_no_matter_without_a_limit() -> None:
-    """Without max_amount, max_amount_unknown limits nothing; a limit that is new is told by itself."""
+def test_max_amount_unknown_counts_only_with_max_amount() -> None:
+    """Without max_amount, max_amount_unknown limits nothing; a new limit is named by itself."""
     free = POLICY | {"max_amount": {}, "max_amount_unknown": 5}
     assert [] == stricter_settings(free, free | {"max_amount_unknown": 0})
     assert "max_amount of EUR was not set, is 500" in stricter_settings(free, POLICY)
 
 
 def test_the_same_policy_is_not_stricter() -> None:
-    """Nothing changed, nothing to say; a policy that is gone is as strict as can be."""
+    """The same policy is not stricter, and a removed policy is."""
     assert [] == stricter_settings(POLICY, POLICY)
     assert ["the policy is not configured any more"] == stricter_settings(POLICY, None)

@@ -1,4 +1,4 @@
-"""What a run came to, and its exit code."""
+"""The summary of a run, and its exit code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from retention.exit_codes import ExitCode
 
 
 def summary(**changes: Any) -> Summary:
-    """An enforcing run that finished with one round cancelled, but for the changes."""
+    """An enforcing run that finished with one cancelled round, with these changes."""
     values: dict[str, Any] = {
         "run_id": UUID(int=1),
         "policy": "nightly",
@@ -30,20 +30,20 @@ QUIET = (State.CANCELLED, State.ALREADY_CANCELLED, State.ALREADY_COMPLETED, Stat
 
 @pytest.mark.parametrize("state", State)
 @pytest.mark.parametrize("field", ["states", "taken_up"])
-def test_what_needs_a_person(field: str, state: State) -> None:
-    """A round that is in doubt, was rejected or was not sent needs a person, whichever run it was planned by."""
+def test_doubts_and_refusals_need_review(field: str, state: State) -> None:
+    """A round that is in doubt, rejected or not sent needs a person, in any run that planned it."""
     needs = state in {State.IN_DOUBT, State.REJECTED, State.NOT_SENT}
     assert (ExitCode.REVIEW if needs else ExitCode.DONE) == exit_code(summary(**{field: {state: 1}}))
 
 
 @pytest.mark.parametrize("field", ["conflicts", "incomplete", "discrepancies"])
-def test_what_differs_needs_a_person(field: str) -> None:
-    """A conflict, a refund that is not known whole, and one that differs are for people to look at."""
+def test_discrepancies_need_review(field: str) -> None:
+    """A conflict, an incomplete refund and a discrepancy need a person."""
     assert ExitCode.REVIEW == exit_code(summary(**{field: 1}))
 
 
-def test_a_dry_run_needs_nobody() -> None:
-    """What a dry run did not send was not meant to be sent."""
+def test_a_dry_run_needs_no_review() -> None:
+    """A dry run sends nothing, so its rounds need no review."""
     assert ExitCode.DONE == exit_code(summary(mode="dry_run", states={State.NOT_SENT: 9}, discrepancies=1))
 
 
@@ -65,12 +65,12 @@ def test_a_dry_run_needs_nobody() -> None:
     ],
 )
 def test_the_exit_code_is_the_contracts(code: int, changes: dict[str, Any], how: dict[str, Any]) -> None:
-    """A signal comes first, then what halted the run, then what could not be reached, then what is left to people."""
+    """A signal comes first, then a halt, then an unreachable system, then a review."""
     assert code == int(exit_code(summary(**changes), **how))
 
 
-def test_a_run_of_nothing_is_one() -> None:
-    """What a run has none of is counted as none, and needs nobody."""
+def test_a_run_may_have_no_rounds() -> None:
+    """A run without rounds counts zero, and needs no review."""
     nothing = Summary(UUID(int=1), "nightly", "enforce", "running", None)
     assert (0, {}, {}) == (nothing.rounds, nothing.taken_up, nothing.refunds)
     assert (0, 0, 0, None) == (nothing.conflicts, nothing.incomplete, nothing.discrepancies, nothing.finished_at)
@@ -79,5 +79,5 @@ def test_a_run_of_nothing_is_one() -> None:
 
 
 def test_the_rounds_of_a_run_are_its_own() -> None:
-    """Doubts of earlier runs are taken up, and are none of the rounds that this run planned."""
+    """Adopted doubts of earlier runs are not among the rounds that the run planned."""
     assert 3 == summary(states={State.CANCELLED: 2, State.HELD: 1}, taken_up={State.IN_DOUBT: 9}).rounds

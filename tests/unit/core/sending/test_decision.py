@@ -1,4 +1,4 @@
-"""The decision after an answer: the figures and texts that go with a row of the table, and no course of events that lies."""
+"""The decision after an answer: its pauses and texts, and no sequence of events that ends in a lie."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def settled(
     accepted: bool = False,
     wrong: bool = False,
 ) -> Settlement:
-    """What the answer changes; with a jitter of 1 every back-off is as long as it can be."""
+    """The settlement after an answer; a jitter of 1 makes every back-off as long as possible."""
     rules = ReplyRules(CODES, MAX, status_probe, ask_first, cancel_winnings)
     return decide(
         claim,
@@ -144,8 +144,8 @@ def test_a_cancel_that_only_a_probe_tells_is_incomplete() -> None:
     assert settled(probe, Reply(200, "0", round_status="Canceled")).incomplete
 
 
-def test_a_reply_is_recorded_with_all_it_told() -> None:
-    """Status, code, words and refund of a success are handed on exactly, with the moments of the request."""
+def test_a_success_is_recorded_in_full() -> None:
+    """Status, code, description and refund of a success are kept exactly, with the times of the request."""
     expected = Settlement(
         make_claim(), Outcome.CANCELLED, State.CANCELLED, NOW, NOW, 200, "0", "Success", "EUR", Decimal("1.50"), "bet-7",
         failed=False,
@@ -155,14 +155,14 @@ def test_a_reply_is_recorded_with_all_it_told() -> None:
 
 @pytest.mark.parametrize("code", ["17", "998", "54", "70", "unheard of"])
 def test_a_refund_goes_with_a_cancelled_round_alone(code: str) -> None:
-    """Whatever else a reply names an amount for, no amount, currency or transaction is recorded with it."""
+    """Only a cancelled round has a refund, although other replies may name amounts."""
     item = settled(make_claim(), DONE._replace(code=code))
     assert (None, None, None) == (item.currency, item.amount, item.transaction_id)
     assert (code, "Success") == (item.error_code, item.description)
 
 
-def test_what_only_a_probe_could_tell_is_no_refund() -> None:
-    """A probe's betAmount is written down for people, and no amount of it is recorded."""
+def test_a_bet_amount_of_a_probe_is_no_refund() -> None:
+    """A probe's betAmount goes into the detail, and not into the amount."""
     answer = Reply(200, "0", currency="EUR", amount=Decimal(9), round_status="Canceled", bet_amount=Decimal("1.50"))
     item = settled(make_claim(kind=Kind.STATUS, may_have_taken_effect=True), answer)
     assert (None, None, None) == (item.currency, item.amount, item.transaction_id)
@@ -188,14 +188,14 @@ def test_what_only_a_probe_could_tell_is_no_refund() -> None:
         ("error 17, no such round", Kind.STATUS, Reply(200, "17", "no such round")),
     ],
 )
-def test_the_detail_says_what_happened(detail: str | None, kind: Kind, answer: Answer) -> None:
-    """What a person needs to understand a reply that was not plain is kept with it."""
+def test_the_detail_explains_the_answer(detail: str | None, kind: Kind, answer: Answer) -> None:
+    """The detail has the text that a person needs for an answer beyond code and description."""
     assert detail == settled(make_claim(kind=kind), answer).detail
 
 
 @pytest.mark.parametrize(("recorded", "status"), [(None, 0), (None, 99), (100, 100), (999, 999), (None, 1000)])
-def test_a_status_that_is_none_is_not_recorded(recorded: int | None, status: int) -> None:
-    """What HTTP does not know as a status stands in the detail alone: the ledger has no place for it."""
+def test_an_invalid_http_status_is_kept_in_the_detail_alone(recorded: int | None, status: int) -> None:
+    """A number that is no HTTP status stands in the detail, because its column does not take it."""
     item = settled(make_claim(), Reply(status, problem=f"HTTP {status}"))
     assert (recorded, f"HTTP {status}") == (item.http_status, item.detail)
 
@@ -210,20 +210,22 @@ def test_a_status_that_is_none_is_not_recorded(recorded: int | None, status: int
     ],
 )
 @pytest.mark.parametrize("status_probe", [True, False])
-def test_what_the_failure_ratio_counts(failed: bool | None, kind: Kind, name: str, *, status_probe: bool) -> None:
-    """Refusals and doubts are failures, whether they will be asked about or not; what was no reply is not counted."""
+def test_the_failure_ratio_counts_rejections_and_doubts(
+    failed: bool | None, kind: Kind, name: str, *, status_probe: bool
+) -> None:
+    """Rejections and doubts count as failures, with a later probe or without; no reply is not counted."""
     for answer in ANSWERS[kind][name]:
         assert failed == settled(make_claim(kind=kind), answer, status_probe=status_probe).failed, answer
 
 
-def test_the_last_of_the_retries_that_were_asked_for_counts_as_a_doubt() -> None:
-    """A code that asks for a retry once too often leaves a doubt, and the failure ratio counts doubts."""
+def test_a_retry_without_attempts_left_counts_as_a_failure() -> None:
+    """A code mapped `retry` leaves a doubt at the last attempt, and the failure ratio counts it."""
     assert settled(make_claim(attempts=MAX), Reply(200, "998")).failed is True
 
 
 @pytest.mark.parametrize("kind", Kind)
 def test_only_a_throttled_partner_is_paused(kind: Kind) -> None:
-    """A 429, or a 503 with Retry-After, pauses the partner for as long as it says; nothing else does."""
+    """A 429, or a 503 with Retry-After, pauses the partner for as long as it says; no other answer does."""
     for name, answers in ANSWERS[kind].items():
         for answer in answers:
             item = settled(make_claim(kind=kind), answer)
@@ -246,7 +248,7 @@ any_answers = st.sampled_from([one for kind in Kind for answers in ANSWERS[kind]
 @given(any_claims, any_answers, st.booleans(), st.floats(0, 1))
 @settings(deadline=None, max_examples=500)
 def test_a_settlement_is_always_sound(before: Claim, answer: Answer, status_probe: bool, jitter: float) -> None:
-    """No answer to any claim leads to what the ledger refuses, or says more than is known."""
+    """No answer to any claim leads to a settlement that the ledger refuses, or that says more than is known."""
     item = settled(before, answer, status_probe=status_probe, jitter=jitter)
     can_follow = {*LIVE_STATES - {State.CLAIMED}, State.CANCELLED, State.ALREADY_CANCELLED, State.ALREADY_COMPLETED}
     assert item.state in can_follow | {State.REJECTED, State.NOT_SENT}
@@ -274,7 +276,7 @@ Truth = Literal["open", "cancelled by us", "cancelled by others", "completed"]
 
 
 class Vendor:
-    """A vendor of whom nothing can be relied on but that it does not lie about what a round is."""
+    """A vendor that fails in every way, but tells the truth about a round."""
 
     def __init__(self, data: st.DataObject) -> None:
         self.truth: Truth = "open"
@@ -282,12 +284,12 @@ class Vendor:
         self._throttles = 3
 
     def turn(self) -> None:
-        """What others do meanwhile."""
+        """An event of others between two requests."""
         if self.truth == "open":
             self.truth = self._draw(st.sampled_from(["open"] * 4 + ["cancelled by others", "completed"]), "meanwhile")
 
     def cancel(self) -> Answer:
-        """One of all the things that can happen to a request; only some of them have an effect."""
+        """An answer to a cancel request, with an effect or without."""
         how = self._draw(st.sampled_from(["plain", "lost", "500", "998", "429", "400", "unconnected"]), "cancel")
         if how in {"plain", "lost", "500", "998"} and self.truth == "open":
             effect = how == "plain" or self._draw(st.booleans(), "takes effect")
@@ -298,7 +300,7 @@ class Vendor:
         return plain if how == "plain" else self._failure(how)
 
     def tell(self) -> Answer:
-        """One of all the things that can happen to a question."""
+        """An answer to a probe."""
         how = self._draw(st.sampled_from(["plain", "plain", "lost", "500", "998", "429", "400", "unconnected"]), "tell")
         words = {"open": "InProgress", "completed": "Completed"}
         return Reply(200, "0", round_status=words.get(self.truth, "Canceled")) if how == "plain" else self._failure(how)
@@ -320,8 +322,8 @@ class Vendor:
 
 @given(st.data(), st.booleans())
 @settings(deadline=None, max_examples=600)
-def test_no_course_of_events_ends_in_a_lie(data: st.DataObject, status_probe: bool) -> None:
-    """Whatever happens to the requests for a round, what the ledger ends up saying of it is true, and the run ends."""
+def test_no_sequence_of_events_ends_in_a_lie(data: st.DataObject, status_probe: bool) -> None:
+    """After any sequence of answers the ledger says the truth about the round, and the run ends."""
     vendor = Vendor(data)
     row = make_claim(attempts=0)
     item: Settlement | None = None
@@ -349,8 +351,8 @@ def test_no_course_of_events_ends_in_a_lie(data: st.DataObject, status_probe: bo
 
 
 @pytest.mark.parametrize("round_id", ["another", "", "123456 "])
-def test_a_status_reply_about_another_round_says_nothing(round_id: str) -> None:
-    """A reply to a question that names another round than the one asked about leaves the doubt as it was."""
+def test_a_probe_reply_about_another_round_leaves_the_doubt(round_id: str) -> None:
+    """A reply to a probe that names another round leaves the doubt as it was."""
     told = Reply(200, code="0", round_id=round_id, round_status="Canceled")
     item = settled(make_claim(kind=Kind.STATUS, probes=1, may_have_taken_effect=True), told)
     assert (Outcome.IN_DOUBT, State.IN_DOUBT, 200, "the reply is about another round") == (
@@ -362,8 +364,8 @@ def test_a_status_reply_about_another_round_says_nothing(round_id: str) -> None:
 
 
 @pytest.mark.parametrize(("wait", "tries"), [(0.5, 0), (0.5, 1), (1.0, 2)])
-def test_a_round_that_goes_on_is_called_again_after_its_requests_alone(wait: float, tries: int) -> None:
-    """How long a round in progress waits depends on the requests for it, and is never less than after the first one."""
+def test_a_resend_backs_off_by_the_cancel_requests(wait: float, tries: int) -> None:
+    """The wait of a round in progress depends on its cancel requests, and is at least the first one."""
     told = Reply(200, "0", round_status="InProgress")
     assert (
         wait == settled(make_claim(kind=Kind.STATUS, attempts=tries, probes=2, may_have_taken_effect=True), told).due_in

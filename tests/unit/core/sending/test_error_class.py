@@ -1,4 +1,4 @@
-"""Whose fault a database's error is."""
+"""Classes of database errors."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ EXPECTED = {
 
 @pytest.mark.parametrize(("trouble", "state"), [(kind, state) for kind, states in EXPECTED.items() for state in states])
 def test_the_sqlstate_decides(trouble: str, state: str) -> None:
-    """Where the connection says nothing against it, the SQLSTATE alone tells what the next try would do."""
+    """The SQLSTATE alone decides the class, unless the connection disproves it."""
     assert ErrorClass(trouble) is error_class_of(state, connected=True, writable=False)
 
 
 @pytest.mark.parametrize("state", EXPECTED["away"])
 def test_a_connection_that_answers_and_writes_is_not_away(state: str) -> None:
-    """A function that borrows the SQLSTATE of a lost server refuses, as the server is there."""
+    """A function that raises the SQLSTATE of a lost server is refused, since the server answers."""
     assert ask_whether_connected(state)
     assert error_class_of(state, connected=True, writable=True) is ErrorClass.REFUSED
 
 
 @pytest.mark.parametrize("state", [None, "55000", "40001", "53100", "P0001"])
-def test_a_lost_connection_is_away_whatever_was_said(state: str | None) -> None:
-    """Without a connection nothing else counts: the same statement may succeed over the next one."""
+def test_a_lost_connection_is_away(state: str | None) -> None:
+    """Without a connection any error is away: the same statement may succeed over the next connection."""
     assert error_class_of(state, connected=False) is ErrorClass.AWAY
 
 
-def test_what_the_client_could_not_ask_is_ours() -> None:
-    """An error without a SQLSTATE, over a connection that answers, is this program's own."""
+def test_an_error_without_a_sqlstate_is_ours() -> None:
+    """An error without a SQLSTATE over a working connection is an error of this program."""
     assert ask_whether_connected(None)
     assert error_class_of(None, connected=True) is ErrorClass.OURS
 
 
-def test_every_sqlstate_has_an_answer_that_no_class_of_the_driver_decides() -> None:
-    """Of all errors that the driver knows, the operational ones are spread over the table, and none is left out."""
+def test_every_sqlstate_of_the_driver_has_a_class() -> None:
+    """The operational errors of the driver spread over all classes, and each has one."""
     operational = [
         error
         for error in vars(psycopg.errors).values()

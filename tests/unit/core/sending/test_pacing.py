@@ -42,8 +42,8 @@ def test_the_quickest_answer_tells_the_clocks_apart(trips: list[tuple[float, flo
     """The database's clock is taken to be ahead by no more than it is, and by less only by the quickest answer's time."""
     clock, now = DatabaseClock(), 1000.0
     for there, back, rest in trips:
-        found = clock.note(now, now + there + ahead, now + there + back)
-        assert clock.delay <= LONGEST_ANSWER_S
+        found = clock.observe(now, now + there + ahead, now + there + back)
+        assert clock.delay_s <= LONGEST_ANSWER_S
         now += there + back + rest
     quickest = min(back for _, back, _ in trips)
     assert ahead - quickest - 1e-6 <= found <= ahead + 1e-6
@@ -53,7 +53,7 @@ def test_a_clock_that_was_set_is_followed() -> None:
     """A database whose clock jumps, forwards or backwards, is believed at the next answer, up to the time that it took."""
     clock = DatabaseClock()
     for ahead in (50.0, 80.0, 20.0):
-        assert pytest.approx(ahead, abs=0.031) == clock.note(10.0, 10.02 + ahead, 10.05)
+        assert pytest.approx(ahead, abs=0.031) == clock.observe(10.0, 10.02 + ahead, 10.05)
 
 
 def test_the_expected_delay_follows_the_answers_and_is_bounded() -> None:
@@ -61,8 +61,8 @@ def test_the_expected_delay_follows_the_answers_and_is_bounded() -> None:
     clock = DatabaseClock()
     delays = []
     for late in (0.01, 0.01, 0.11, 0.01, 0.01, 9.0):
-        clock.note(0.0, 0.0, late)
-        delays.append(clock.delay)
+        clock.observe(0.0, 0.0, late)
+        delays.append(clock.delay_s)
     assert pytest.approx([0.01, 0.005, 0.1, 0.05, 0.025, LONGEST_ANSWER_S]) == delays
 
 

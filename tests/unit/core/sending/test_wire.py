@@ -1,4 +1,4 @@
-"""The wire format: what is sent, and all that may come back, understood as far as it can be and no further."""
+"""The wire format: requests, and the decoding of any reply."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ NO_CODES = (
 
 
 def claim(**changes: Any) -> Claim:
-    """One cancellation in hand, on its first attempt."""
+    """A claim of one cancellation on its first attempt."""
     values: dict[str, Any] = {
         "cancellation_id": 7,
         "run_id": str(UUID(int=1)),
@@ -98,13 +98,13 @@ def test_a_cancel_request_is_the_vendors_own_example() -> None:
 
 @pytest.mark.parametrize(("game_id", "send_game_id"), [("g-1", False), (None, True), ("", True), (None, False)])
 def test_a_game_is_named_only_where_it_is_known_and_wanted(game_id: str | None, *, send_game_id: bool) -> None:
-    """The optional gameId is left out, not sent empty."""
+    """The optional gameId is left out, and never sent empty."""
     body = json.loads(encode_cancel(claim(game_id=game_id), CREDENTIALS, send_game_id=send_game_id))
     assert {"secureLogin", "userId", "roundId", "token", "uuid"} == set(body)
 
 
-def test_a_question_names_the_round_alone() -> None:
-    """GetRoundStatus carries the round, the attempt and the credentials; HealthCheck no round at all."""
+def test_a_probe_names_the_round_alone() -> None:
+    """GetRoundStatus carries round, attempt and credentials; HealthCheck carries no round."""
     status = {"secureLogin": 'acme "quoted"', "roundId": "123456", "uuid": str(UUID4), "token": "tök\\en"}
     assert status == json.loads(encode_status(claim(), CREDENTIALS))
     health = {"secureLogin": 'acme "quoted"', "token": "tök\\en", "uuid": "u"}
@@ -112,7 +112,7 @@ def test_a_question_names_the_round_alone() -> None:
 
 
 def test_credentials_show_nothing() -> None:
-    """Neither repr nor a format of credentials or of what holds them shows a secret."""
+    """Neither repr nor format of credentials, or of an object with credentials, shows a secret."""
     assert ["Credentials(...)"] * 2 == [repr(CREDENTIALS), f"{CREDENTIALS}"]
 
 
@@ -151,7 +151,7 @@ USUAL_AND_NEARLY = {
 )
 @settings(max_examples=500)
 def test_the_usual_reply_is_read_like_any_other(literals: dict[str, str], blanks: list[str]) -> None:
-    """What is read the short way is read to the same as the long way, on which a field of no meaning sends it."""
+    """The short way decodes the usual reply to the same values as the long way."""
     blank = iter(blanks)
     fields = [f'{next(blank)}"{name}"{next(blank)}:{next(blank)}{literals[name]}{next(blank)}' for name in literals]
     usual = f"{next(blank)}{{{','.join(fields)}"
@@ -159,7 +159,7 @@ def test_the_usual_reply_is_read_like_any_other(literals: dict[str, str], blanks
 
 
 def test_the_vendors_example_as_printed_is_not_believed() -> None:
-    """The page's example lacks a comma: what is no JSON says nothing, however plainly a person may read it."""
+    """The page's example lacks a comma, and a text that is not JSON says nothing."""
     body = '{"error": 0, "description": "Success", "currency": "USD" "amount": 100}'
     assert Reply(200, problem="the reply is not JSON") == read(body)
 
@@ -186,14 +186,14 @@ def test_a_status_reply_is_read() -> None:
         ("E" * 64, f'"{"E" * 65}"'),
     ],
 )
-def test_a_code_is_one_text_however_it_is_written(code: str, literal: str) -> None:
-    """Numbers and texts of the same code are the same; a text is taken as it is but for blanks around it."""
+def test_a_code_is_one_text_in_any_form(code: str, literal: str) -> None:
+    """Numbers and texts of one code are equal; a text keeps all but blanks around it."""
     assert code == read(cancelled(error=literal)).code
 
 
 @pytest.mark.parametrize("literal", NO_CODES)
-def test_what_is_no_code_is_not_taken_for_one(literal: str) -> None:
-    """Null, booleans, lists, objects, what JSON does not know and what no arithmetic can hold are no code."""
+def test_a_value_that_is_no_code_is_refused(literal: str) -> None:
+    """Null, booleans, lists, objects, invalid JSON and huge numbers are no code."""
     expected = Reply(200, problem="the reply has no `error` that is a number or a string")
     assert expected == read(cancelled(error=literal))
 
@@ -219,8 +219,8 @@ def test_what_is_no_code_is_not_taken_for_one(literal: str) -> None:
         ("the reply is longer than 65536 bytes", None),
     ],
 )
-def test_what_cannot_be_understood_says_why(problem: str, body: bytes | None) -> None:
-    """A body that is no JSON object with a code has no code, and words for a person."""
+def test_an_unreadable_reply_says_why(problem: str, body: bytes | None) -> None:
+    """A body that is no JSON object with a code has no code, and a problem in words."""
     assert Reply(200, problem=problem) == read(body)
 
 
@@ -300,7 +300,7 @@ def test_an_amount_is_exact_as_sent(amount: str, literal: str) -> None:
     ],
 )
 def test_an_amount_that_makes_no_sense_is_not_kept(literal: str) -> None:
-    """No number, negative, or beyond 20 digits before and 18 after the point: none is kept, and the code stands."""
+    """An amount that is no number, negative, or beyond 20 digits before and 18 after the point is None."""
     reply = read(cancelled(amount=literal))
     assert ("0", None) == (reply.code, reply.amount)
 
@@ -314,7 +314,7 @@ def test_an_amount_that_makes_no_sense_is_not_kept(literal: str) -> None:
     ],
 )
 def test_a_currency_is_three_letters(currency: str | None, literal: str) -> None:
-    """Anything else is no currency."""
+    """A currency has three letters, and any other text is None."""
     assert currency == read(cancelled(currency=literal)).currency
 
 
@@ -333,7 +333,7 @@ def test_a_currency_is_three_letters(currency: str | None, literal: str) -> None
     ],
 )
 def test_a_transaction_id_is_kept_whole_or_not_at_all(identifier: str | None, literal: str) -> None:
-    """An id that would have to be cut or altered to be kept would be another one: none is kept, and a person looks."""
+    """An id that would have to be cut or altered is None, because it would be another one."""
     assert identifier == read(cancelled(transactionId=literal)).transaction_id
 
 
@@ -347,7 +347,7 @@ def test_a_transaction_id_is_kept_whole_or_not_at_all(identifier: str | None, li
     ],
 )
 def test_a_round_whose_name_cannot_be_read_is_another_one(round_id: str | None, literal: str) -> None:
-    """A reply that names no round is told from one that names a round which cannot be ours."""
+    """A reply without a round id differs from a reply with an id that cannot be ours."""
     assert round_id == read(cancelled(roundId=literal)).round_id
 
 
@@ -358,8 +358,8 @@ def test_a_description_is_cut_to_the_vendors_own_limit() -> None:
     assert ("x" * 256, "x" * 64) == (reply.description, reply.round_status)
 
 
-def test_what_nobody_could_read_is_shown_as_such() -> None:
-    """A character that neither a terminal nor PostgreSQL takes leaves a mark in its place, and half a one another."""
+def test_an_unstorable_character_leaves_a_mark() -> None:
+    """A character that neither a terminal nor PostgreSQL takes leaves a mark, and half a one another."""
     assert "a\ufffdb?c" == read(cancelled(description=r'"a\u001bb\ud800c"')).description
 
 
@@ -421,7 +421,7 @@ def test_a_date_is_read_against_the_replys_own(seconds: float | None, value: str
 )
 @settings(deadline=None)
 def test_no_retry_after_raises(value: str) -> None:
-    """Whatever stands in the header, it is some seconds within reason or none."""
+    """Any Retry-After is some seconds within the limit, or None."""
     found = read(None, 503, {"Retry-After": value}).retry_after
     assert found is None or 0 <= found <= 3600
     assert isinstance(found, float | None)  # a whole number would be no pause to who matches on float
@@ -439,7 +439,7 @@ error_literals = st.sampled_from([*NUMBERS, *ODD_NUMBERS, *TEXTS, *NO_CODES, "0x
 
 @st.composite
 def bodies(draw: st.DrawFn) -> bytes:
-    """Anything from a good reply over a damaged one to noise."""
+    """A body: a good reply, a damaged one, or noise."""
     reply = cancelled(error=draw(error_literals), amount=draw(json_literals), description=draw(json_literals)).encode()
     at, to = sorted(draw(st.tuples(st.integers(0, len(reply)), st.integers(0, len(reply)))))
     damaged = reply[:at] + draw(st.binary(max_size=4)) + reply[to:]
@@ -465,8 +465,8 @@ def test_nothing_but_a_zero_is_a_success(body: bytes) -> None:
 @given(bodies(), st.integers(0, 999))
 @settings(deadline=None)
 @example(b'{"error": 0, "amount": 0e99999999999}', 200)
-def test_what_is_decoded_can_be_stored(body: bytes, status: int) -> None:
-    """Texts hold nothing that PostgreSQL refuses, and amounts fit numeric(38, 18), zeros with an exponent too."""
+def test_a_decoded_reply_can_be_stored(body: bytes, status: int) -> None:
+    """Texts hold nothing that PostgreSQL refuses, and amounts fit numeric(38, 18), also a zero with an exponent."""
     reply = read(body, status)
     for text in (reply.code, reply.description, reply.currency, reply.transaction_id, reply.round_status):
         assert text is None or ("\x00" not in text and len(text) <= 256 and text.encode().decode() == text)
@@ -507,7 +507,7 @@ def test_amounts_round_trip(amount: tuple[Decimal, str]) -> None:
 
 
 def hostile() -> list[Any]:
-    """Bodies of the greatest length that is read, each made to cost something."""
+    """Bodies of the greatest size, each made to cost time."""
     size = REPLY_LIMIT_BYTES - 100
     literals = {
         "digits": "1" * size,
@@ -540,7 +540,7 @@ def hostile() -> list[Any]:
 
 @pytest.mark.parametrize("body", hostile())
 def test_no_body_hangs_the_decoder(body: bytes) -> None:
-    """64 KiB of whatever costs most are decoded in well under a second of processor time, without an exception."""
+    """64 KiB of the most expensive body are decoded in well under a second of processor time, without an error."""
     started = time.thread_time()
     reply = read(body)
     assert 1.0 > time.thread_time() - started

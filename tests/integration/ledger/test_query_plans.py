@@ -53,7 +53,7 @@ FROM casino.spins WHERE state = 0;
 
 
 class Explaining(Database):
-    """Explains what it is asked to run, with the values that it was given, and keeps the plan."""
+    """Explains each statement with its values instead of running it, and keeps the plan."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -61,7 +61,7 @@ class Explaining(Database):
         self.values: dict[str, Mapping[str, Any]] = {}
 
     def bulk(self) -> Database:
-        """Whoever asks with patience is explained as well."""
+        """The same object, so that its statements are explained as well."""
         return self
 
     control = durable = bulk
@@ -153,13 +153,13 @@ async def assert_plans_go_by_the_indexes(dsn: str) -> None:
     assert {} == {name: found for name, plan in plans.items() if (found := scanned(plan))}
 
 
-async def test_plans_and_claims_go_by_the_sample_s_indexes(large: str) -> None:
-    """Of 300,000 rounds a plan reads those that are open, and a claim those that it claims."""
+async def test_plans_and_claims_use_indexes(large: str) -> None:
+    """Of 300,000 rounds a plan reads only open rounds, and a claim only its own rounds."""
     await assert_plans_go_by_the_indexes(large)
 
 
-async def test_holds_are_read_a_few_times_and_not_for_each_round(database: Database) -> None:
-    """Of 500 rounds with 400 holds of two kinds, a plan and a freeze read each hold a few times, as the server counts."""
+async def test_holds_are_read_a_few_times_per_plan(database: Database) -> None:
+    """With 500 rounds and 400 holds, a plan and a freeze read each hold at most a few times."""
     async with database.connection() as connection:
         await connection.execute(
             "INSERT INTO public.rounds (partner, market, user_id, round_id, opened_at)"
@@ -189,13 +189,13 @@ def rows_read(plan: Mapping[str, Any], cte: str) -> float:
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
-async def test_plans_and_claims_go_by_the_sample_s_indexes_among_millions(huge: str) -> None:
-    """Nothing about that changes with ten million rounds."""
+async def test_plans_and_claims_use_indexes_among_millions(huge: str) -> None:
+    """Plans and claims still use the sample's indexes with ten million rounds."""
     await assert_plans_go_by_the_indexes(huge)
 
 
-async def test_check_has_nothing_to_warn_about(large: str) -> None:
-    """With the sample's indexes on a large table, `check` is content."""
+async def test_check_accepts_the_sample_indexes(large: str) -> None:
+    """With the sample's indexes on a large table, `check` gives no warning."""
     async with open_database(lambda: large) as database:
         findings = await check_database(database, [("nightly", SCOPE)])
 
@@ -204,7 +204,7 @@ async def test_check_has_nothing_to_warn_about(large: str) -> None:
     ]
 
 
-def test_closing_rounds_goes_by_the_index(large: str) -> None:
+def test_close_rounds_uses_its_index(large: str) -> None:
     """The sample function finds a batch of rounds without reading the table, as the server itself has counted."""
     with psycopg.connect(large) as connection:
         closed = connection.execute(
@@ -220,8 +220,8 @@ def test_closing_rounds_goes_by_the_index(large: str) -> None:
     assert (0, True) == counted
 
 
-async def test_partitions_and_numbers_as_ids_have_indexes_too(partitioned: str) -> None:
-    """What the samples' comments say of partitioned tables and numeric ids holds: nothing is read from end to end."""
+async def test_partitions_and_numeric_ids_use_indexes(partitioned: str) -> None:
+    """The samples' advice for partitioned tables and numeric ids avoids sequential scans."""
     plans = await explained(partitioned)
 
     assert {} == {name: found for name, plan in plans.items() if (found := scanned(plan))}

@@ -1,23 +1,19 @@
-"""The ledger as an engine at work sees it, where something comes between."""
+"""Claims in a real ledger: leases, slots, throttled rates, expiry and restored attempts."""
 
 from __future__ import annotations
 
 import asyncio
 from itertools import pairwise
 from typing import TYPE_CHECKING, LiteralString
-from uuid import uuid4
 
 import psycopg
 import pytest
-from support.bare import SCOPE, TERMS, begin, cancelled
+from support.bare import TERMS, begin, cancelled
 
 from retention.core.model import Kind
 from retention.core.sending.pacing import HORIZON_S, SPACING
-from retention.ledger import plans as module
 from retention.ledger.claims import IdRange
 from retention.ledger.engine_ledger import EngineLedger
-from retention.ledger.plans import Plans, RunRequest
-from retention.ledger.runs import RunLedger, Start
 
 if TYPE_CHECKING:
     from support.world import World
@@ -25,32 +21,8 @@ if TYPE_CHECKING:
     from retention.ledger.database import Database
 
 
-async def test_what_halted_a_run_stands_until_a_person_says_otherwise(world: World, database: Database) -> None:
-    """A process that was about to join a run does not set it going again that was halted meanwhile, unless by a pause."""
-    await world.seed(1)
-    planned, runs = await begin(database), RunLedger(database)
-    assert await planned.work.control.halt_run("max_failure_ratio: too many")
-    assert await runs.start_run(planned.run_id, None) is None
-    assert await runs.start_run(planned.run_id, None, again=True) is Start.STARTED
-    assert await planned.work.control.halt_run("paused by tess", paused_for=["acme"])
-    assert await runs.start_run(planned.run_id, None) is Start.STARTED
-
-
-async def test_a_batch_whose_answer_was_lost_is_known_the_next_time(world: World, database: Database) -> None:
-    """Written a second time, a batch changes nothing, and tells of each round as the first time would have."""
-    await world.seed(3)
-    planned = await begin(database)
-    claims = (await planned.work.claims.claim(Kind.CANCEL, TERMS, after=0, batch=100)).claims
-    first, *_ = await planned.work.settlements.settle_replies(cancelled(claims))
-    settled = await world.sql("SELECT * FROM retention.cancellations ORDER BY id")
-    again, recent, *_ = await planned.work.settlements.settle_replies(cancelled(claims), again=True)
-    assert 3 == len(first)
-    assert (first, None) == (again, recent)
-    assert settled == await world.sql("SELECT * FROM retention.cancellations ORDER BY id")
-
-
-async def test_a_claim_is_kept_while_its_reply_cannot_be_written(world: World, database: Database) -> None:
-    """A lease that has run out is renewed, and only for whoever has it: then nobody finds a doubt in it."""
+async def test_lease_is_extended_while_its_reply_waits(world: World, database: Database) -> None:
+    """An expired lease is extended only for the process that owns it; other expired claims become doubts."""
     await world.seed(2)
     planned = await begin(database)
     claims = (await planned.work.claims.claim(Kind.CANCEL, TERMS, after=0, batch=100)).claims
@@ -69,8 +41,8 @@ SLOW = """
 
 
 @pytest.mark.parametrize("event", ["INSERT ON retention.attempts", "UPDATE ON retention.cancellations"])
-async def test_a_late_answer_moves_no_slot(world: World, database: Database, event: LiteralString) -> None:
-    """However late the database's answer is read, each request's slot is where the database has put it, behind the last."""
+async def test_late_answer_moves_no_slot(world: World, database: Database, event: LiteralString) -> None:
+    """A slot stays at the time that the database assigned, however late its answer arrives."""
     await world.seed(6)
     planned = await begin(database)
     first = (await planned.work.claims.claim(Kind.CANCEL, TERMS, after=0, batch=3)).claims
@@ -84,8 +56,8 @@ async def test_a_late_answer_moves_no_slot(world: World, database: Database, eve
     assert pytest.approx([1 / (SPACING * TERMS.rate)] * 5, abs=0.15) == gaps
 
 
-async def test_claims_are_looked_for_where_the_front_is(world: World, database: Database) -> None:
-    """Within a window only its own first claims are found, of retries all; the front is the first that is not settled."""
+async def test_expired_claims_are_found_within_the_window(world: World, database: Database) -> None:
+    """A window limits the search to its first claims, but not to its retries; the first unsettled id starts the window."""
     await world.seed(6)
     planned = await begin(database)
     claims = (await planned.work.claims.claim(Kind.CANCEL, TERMS, after=0, batch=5)).claims
@@ -105,27 +77,9 @@ async def test_claims_are_looked_for_where_the_front_is(world: World, database: 
     assert await planned.work.claims.find_first_unsettled("acme", ids[4] + 1) is None
 
 
-async def test_a_plan_that_took_long_is_not_taken_for_abandoned(
-    world: World, database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whoever has planned a run has time to begin it from the moment when the plan is there, however long that took."""
-    monkeypatch.setattr(module, "HEARTBEAT_S", 2.0)
-    await world.seed(1)
-    async with world.locked("public.rounds"):
-        request = RunRequest(uuid4(), "nightly", "enforce", "ann", None, {})
-        planning = asyncio.create_task(Plans(database).create_run(request, SCOPE, [TERMS]))
-        await world.until_waiting()
-        await asyncio.sleep(2.1)
-    await planning
-    counted = "SELECT heartbeat_until - as_of >= interval '4.1 seconds' AS from_its_end FROM retention.runs"
-    assert [(True,)] == await world.sql(counted)
-
-
 @pytest.mark.parametrize("kind", Kind)
-async def test_a_partner_that_refused_is_called_at_half_the_rate_and_in_time_at_the_whole(
-    world: World, database: Database, kind: Kind
-) -> None:
-    """After a 429 requests and questions alike come at half the rate, which then grows back to the configured one."""
+async def test_throttled_partner_gets_half_the_rate_after_a_429(world: World, database: Database, kind: Kind) -> None:
+    """After a 429, slots of cancels and probes come at half the rate, which grows back to the configured rate."""
     await world.seed(20)
     planned = await begin(database)
     if kind is Kind.STATUS:
@@ -147,10 +101,10 @@ async def test_a_partner_that_refused_is_called_at_half_the_rate_and_in_time_at_
 
 
 @pytest.mark.parametrize("kind", Kind)
-async def test_new_slots_come_at_the_rate_of_the_moment_and_no_more_than_are_used_soon(
+async def test_reserved_slots_follow_the_present_rate_within_the_horizon(
     world: World, database: Database, kind: Kind
 ) -> None:
-    """Claims that missed their slots get as many new ones as the next second holds, at a rate that has grown back."""
+    """Claims that missed their slots get new slots at the present rate, as many as the horizon holds."""
     await world.seed(20)
     planned = await begin(database)
     claims = (await planned.work.claims.claim(Kind.CANCEL, TERMS, after=0, batch=20)).claims
@@ -172,11 +126,11 @@ async def test_new_slots_come_at_the_rate_of_the_moment_and_no_more_than_are_use
 REPLAN: LiteralString = """
 UPDATE retention.cancellations SET state = 'planned', attempt_uuid = NULL, lease_until = NULL, attempts = 0, attempts_this_run = 0
 """
-"""The claim of the only round is lost, and its count with it."""
+"""Loses the claim of the only round, and its count."""
 
 
-async def test_a_claim_that_two_restore_at_once_is_counted_once(world: World, database: Database) -> None:
-    """An attempt that somebody else records just now is recorded, claimed and counted by whoever comes first alone."""
+async def test_attempt_that_two_processes_restore_is_counted_once(world: World, database: Database) -> None:
+    """If two processes restore one attempt at the same time, only the first records and counts it."""
     await world.seed(1)
     planned = await begin(database)
     (claim,) = (await planned.work.claims.claim(Kind.CANCEL, TERMS, after=0, batch=1)).claims
@@ -199,11 +153,11 @@ LOSE_NEWEST: LiteralString = """
 WITH lost AS (DELETE FROM retention.attempts WHERE uuid = %(uuid)s::uuid)
 UPDATE retention.cancellations SET attempt_uuid = %(before)s::uuid, attempts = 1, attempts_this_run = 1
 """
-"""The second claim of the only round is lost: the row is the first one's, as it was before."""
+"""Loses the second claim of the only round: its row belongs to the first claim again."""
 
 
-async def test_a_restored_claim_takes_the_row_of_an_older_one(world: World, database: Database) -> None:
-    """Where the release of a process's first claim is lost, its second one has the row, in no doubt, and is counted alone."""
+async def test_restored_claim_replaces_an_older_claim(world: World, database: Database) -> None:
+    """After the release of a first claim is lost, the restored second claim owns the row without a doubt, counted once."""
     await world.seed(1)
     planned = await begin(database)
     (first,) = (await planned.work.claims.claim(Kind.CANCEL, TERMS, after=0, batch=1)).claims
@@ -226,28 +180,26 @@ DOUBT: LiteralString = """
 UPDATE retention.cancellations
 SET state = 'in_doubt', may_have_taken_effect = true, needs_follow_up = true, due_at = now(), lease_until = NULL
 """
-"""The request of the only round has left, and its reply is lost."""
+"""Turns the only round into a doubt whose probe is due."""
 
 
-async def test_a_question_that_is_restored_brings_its_doubt_back(world: World, database: Database) -> None:
-    """Where a doubt's settlement and the question about it are lost, the restored question leaves the round in doubt."""
+async def test_restored_probe_restores_its_doubt(world: World, database: Database) -> None:
+    """After a doubt and its probe are lost, the restored probe leaves the round in doubt."""
     await world.seed(1)
     planned = await begin(database)
     (first,) = (await planned.work.claims.claim(Kind.CANCEL, TERMS, after=0, batch=1)).claims
     await world.sql(DOUBT)
-    (question,) = (await planned.work.claims.claim(Kind.STATUS, TERMS, after=0, batch=1)).claims
-    assert question.may_have_taken_effect
-    await world.sql(LOSE_NEWEST, uuid=question.uuid, before=first.uuid)
+    (probe,) = (await planned.work.claims.claim(Kind.STATUS, TERMS, after=0, batch=1)).claims
+    assert probe.may_have_taken_effect
+    await world.sql(LOSE_NEWEST, uuid=probe.uuid, before=first.uuid)
     await world.sql("UPDATE retention.cancellations SET may_have_taken_effect = false, needs_follow_up = false")
-    await planned.work.claims.restore_attempts([question])
-    await planned.work.claims.release_claims([question])
+    await planned.work.claims.restore_attempts([probe])
+    await planned.work.claims.release_claims([probe])
     assert [("in_doubt", True)] == await world.sql("SELECT state, may_have_taken_effect FROM retention.cancellations")
 
 
-async def test_a_claim_that_is_restored_to_a_settled_row_counts_until_its_release(
-    world: World, database: Database
-) -> None:
-    """Another process has settled the round meanwhile: the lost request counts there, and no more once it did not leave."""
+async def test_attempt_restored_to_a_settled_row_counts_until_its_release(world: World, database: Database) -> None:
+    """A lost attempt counts in a row that another process settled, until its release shows that it was never sent."""
     await world.seed(1)
     planned = await begin(database)
     other = EngineLedger.of_run(database, planned.run_id, "another", None, asyncio.get_running_loop().time)
@@ -263,8 +215,8 @@ async def test_a_claim_that_is_restored_to_a_settled_row_counts_until_its_releas
     assert [("cancelled", theirs.uuid, 1)] == await world.sql(counted)
 
 
-async def test_a_settled_row_keeps_its_last_count(world: World, database: Database) -> None:
-    """Where the count of the request that settled a row is lost, the release of another takes nothing from it."""
+async def test_release_leaves_the_count_of_a_settled_row(world: World, database: Database) -> None:
+    """If the count of the settling request is lost, the release of another claim does not lower it further."""
     await world.seed(1)
     planned = await begin(database)
     (lost,) = (await planned.work.claims.claim(Kind.CANCEL, TERMS, after=0, batch=1)).claims

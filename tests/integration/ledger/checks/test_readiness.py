@@ -1,4 +1,4 @@
-"""The database as `check` and each run look at it: what is wrong gives one finding, which says how to mend it."""
+"""Readiness: each problem of the database gives one finding, which names its repair."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ TAKEN_AWAY = {
 
 
 async def look(dsn: str) -> list[Finding]:
-    """Inspect a database with one policy, as its owner.
+    """Check a database with one policy, as its owner.
 
     How careful the tests' own server is with its disk is not its matter.
     """
@@ -131,15 +131,15 @@ async def look(dsn: str) -> list[Finding]:
 
 
 async def refusal(dsn: str) -> str:
-    """Tell why no run would begin."""
+    """The reason why no run would start."""
     async with open_database(lambda: dsn, size=1) as database:
         with pytest.raises(SchemaError) as refused:
             await require_ready(database)
     return str(refused.value)
 
 
-async def test_a_sound_database_passes_without_a_warning(database_dsn: str) -> None:
-    """Everything that is looked at is named, is well, and lets runs begin."""
+async def test_ready_database_has_no_warning(database_dsn: str) -> None:
+    """A ready database passes each check without a warning, and runs start."""
     findings = await look(database_dsn)
     async with open_database(lambda: database_dsn, size=1) as database:
         await require_ready(database)
@@ -160,10 +160,8 @@ async def test_a_sound_database_passes_without_a_warning(database_dsn: str) -> N
 
 
 @pytest.mark.parametrize(("breakage", "name", "message"), BROKEN.values(), ids=BROKEN.keys())
-async def test_each_thing_that_is_wrong_gives_one_finding(
-    database_dsn: str, breakage: str, name: str, message: str
-) -> None:
-    """One cause, one finding, with the mend in it; and no run begins before it is mended."""
+async def test_each_problem_gives_one_finding(database_dsn: str, breakage: str, name: str, message: str) -> None:
+    """Each problem gives one finding with its repair, and no run starts before the repair."""
     run(database_dsn, breakage)
 
     assert [Finding(name, ok=False, message=message)] == [one for one in await look(database_dsn) if not one.ok]
@@ -171,10 +169,8 @@ async def test_each_thing_that_is_wrong_gives_one_finding(
 
 
 @pytest.mark.parametrize(("privilege", "name"), TAKEN_AWAY.items())
-async def test_a_missing_privilege_is_named_with_the_grant_that_mends_it(
-    database_dsn: str, privilege: str, name: str
-) -> None:
-    """Each kind of privilege that is missing gives one finding, and the statement in it is all that is needed."""
+async def test_missing_privilege_names_its_grant(database_dsn: str, privilege: str, name: str) -> None:
+    """Each kind of missing privilege gives one finding, and its GRANT alone repairs it."""
     dsn = as_role(database_dsn, "retention_job")
     run(
         database_dsn,
@@ -210,10 +206,8 @@ async def test_a_missing_privilege_is_named_with_the_grant_that_mends_it(
         ),
     ],
 )
-async def test_the_optional_view_is_looked_at_where_there_is_one(
-    database_dsn: str, columns: str, problems: str
-) -> None:
-    """What the wallet's view lacks is found, and keeps no run from beginning."""
+async def test_wallet_view_is_optional(database_dsn: str, columns: str, problems: str) -> None:
+    """Problems of the optional wallet view are found, and stop no run."""
     run(
         database_dsn,
         sample("roles"),
@@ -228,8 +222,8 @@ async def test_the_optional_view_is_looked_at_where_there_is_one(
         await require_ready(database)
 
 
-async def test_a_view_whose_owner_may_not_read_the_table_is_told_apart(database_dsn: str) -> None:
-    """A view that exists, with the right columns, and still cannot be read, is found before a run begins."""
+async def test_view_owner_without_privilege_is_found(database_dsn: str) -> None:
+    """A view that has the right columns but cannot be read is found before a run starts."""
     run(
         database_dsn,
         sample("roles"),
@@ -254,10 +248,10 @@ async def test_a_view_whose_owner_may_not_read_the_table_is_told_apart(database_
         (f"ALTER FUNCTION retention.close_rounds({TAKES}) SECURITY DEFINER SET search_path = pg_catalog", None),
     ],
 )
-async def test_whose_rights_the_function_has_is_worth_a_warning(
+async def test_function_without_security_definer_is_a_warning(
     database_dsn: str, change: str, warning: str | None
 ) -> None:
-    """A function with the caller's rights, or with a path of the caller's, is warned about; no run stops for it."""
+    """A function with the caller's rights or search_path is a warning, and stops no run."""
     run(database_dsn, sample("roles"), change)
     dsn = as_role(database_dsn, "retention_job")
 
@@ -267,8 +261,8 @@ async def test_whose_rights_the_function_has_is_worth_a_warning(
         await require_ready(database)
 
 
-async def test_a_large_table_without_its_index_is_warned_about_until_it_has_one(database_dsn: str) -> None:
-    """The plan's index and the claims' index are each missed by name of the table, and the warning goes with them."""
+async def test_missing_index_on_a_large_table_is_a_warning(database_dsn: str) -> None:
+    """A missing index for plans or claims is a warning that names the table, and ends with the index."""
     run(
         database_dsn,
         "ALTER TABLE public.rounds DROP CONSTRAINT rounds_pkey; DROP INDEX public.rounds_open_by_age",
@@ -299,8 +293,8 @@ async def test_a_large_table_without_its_index_is_warned_about_until_it_has_one(
     assert said.message.startswith("reads all of public.rounds (about 120,000 rows), as PostgreSQL finds that quicker")
 
 
-async def test_partitions_count_together_even_before_they_are_analyzed(database_dsn: str) -> None:
-    """Many small partitions are a large table, and one that was never analyzed is judged by its size."""
+async def test_partitions_count_as_one_table(database_dsn: str) -> None:
+    """Many small partitions count as one large table, and a partition without statistics is judged by its size."""
     parts = "; ".join(
         f"CREATE TABLE public.part_{i} PARTITION OF public.plays FOR VALUES WITH (MODULUS 4, REMAINDER {i})"
         for i in range(4)

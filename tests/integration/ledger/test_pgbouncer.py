@@ -1,4 +1,4 @@
-"""The job through PgBouncer in transaction mode: nothing of it relies on a session."""
+"""The job through PgBouncer in transaction mode, where no statement may rely on its session."""
 
 from __future__ import annotations
 
@@ -32,10 +32,8 @@ def narrow(postgres: str, template: str) -> Iterator[str]:
         yield make_conninfo(dsn, dbname=name)
 
 
-async def test_two_processes_do_a_run_with_fewer_connections_than_they_think(
-    narrow: str, postgres: str, tmp_path: Path
-) -> None:
-    """Where no process has a connection to itself, two share a run, and vendor, ledger and operator agree in the end."""
+async def test_two_processes_share_a_run_through_pgbouncer(narrow: str, postgres: str, tmp_path: Path) -> None:
+    """Two processes without connections of their own share a run; vendor, ledger and operator agree at the end."""
     clients = backends = 0
     async with (
         make_world(narrow, tmp_path) as world,
@@ -90,7 +88,7 @@ async def test_one_that_ends_by_itself_is_started_again(narrow: str) -> None:
 
 
 async def answers(dsn: str) -> bool:
-    """Whether a statement gets its answer."""
+    """Whether a statement gets an answer."""
     try:
         async with await psycopg.AsyncConnection.connect(dsn, autocommit=True, prepare_threshold=None) as connection:
             await connection.execute("SELECT")

@@ -1,4 +1,4 @@
-"""A run is found by the first digits of its id, and told from its neighbours, by the index of the ledger."""
+"""Runs are found by the first digits of their ids, with the ledger's index."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ FIRST = UUID("c4ca4238-a0b9-2382-0dcc-509a6f75849b")
 """The md5 of 1."""
 
 
-async def test_a_run_is_found_by_the_index(database: Database, book: Book) -> None:
-    """Among thousands of runs, neither statement reads the table from end to end, and both find what is there."""
+async def test_run_prefix_is_found_by_index(database: Database, book: Book) -> None:
+    """Among thousands of runs, both statements find their runs without a sequential scan."""
     await book.all(MANY)
     await book.all("ANALYZE retention.runs")
     ledger = RunLedger(database)

@@ -1,4 +1,4 @@
-"""Connections and transactions."""
+"""The pool of connections: timeouts, standbys, garbled replies and frozen transactions."""
 
 from __future__ import annotations
 
@@ -33,19 +33,17 @@ async def stand_still(world: World, database: Database) -> None:
         await transaction.row("clocks/get_time")
 
 
-async def test_a_transaction_whose_process_froze_is_ended(
+async def test_server_ends_the_transaction_of_a_frozen_process(
     world: World, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A transaction that changes something and stands still is ended by the server: others may be waiting for it."""
+    """The server ends an idle transaction that has changed rows, because other sessions may wait for it."""
     monkeypatch.setattr(module, "IDLE_TRANSACTION_TIMEOUT_MS", 100)
     with pytest.raises(UNAVAILABLE):
         await stand_still(world, database)
 
 
-async def test_an_answer_that_does_not_come_is_waited_for_twice_as_long_the_next_time(
-    world: World, database: Database
-) -> None:
-    """A statement without an answer is given up as if the server were away; one that is merely slow succeeds in the end."""
+async def test_reply_timeout_doubles_with_each_try(world: World, database: Database) -> None:
+    """A statement without a reply raises ReplyTimeoutError; a slow statement succeeds after some tries."""
     patient = Database(database._pool, asyncio.Semaphore(), AdaptiveTimeout(0.2))  # noqa: SLF001 - the same connections
     async with world.locked("retention.runs"):
         with pytest.raises(ReplyTimeoutError, match="no answer for 0 s") as given_up:
@@ -76,8 +74,8 @@ async def transaction(database: Database) -> None:
 
 
 @pytest.mark.parametrize("change", [statement, transaction])
-async def test_a_standby_is_as_good_as_away(direct_dsn: str, change: Callable[[Database], Awaitable[None]]) -> None:
-    """A server that only reads is one that may be back soon, and the next change gets another connection to it."""
+async def test_standby_counts_as_unavailable(direct_dsn: str, change: Callable[[Database], Awaitable[None]]) -> None:
+    """A write to a standby raises a retryable error, and the next write uses another connection."""
     async with open_database(lambda: direct_dsn, size=1) as database:  # PgBouncer would keep what is set
         async with database.connection() as connection:
             await connection.execute("SET default_transaction_read_only = on")
@@ -102,10 +100,8 @@ class Garbled(Trouble):
 
 @pytest.mark.parametrize("byte", [0, 1])
 @pytest.mark.parametrize("type_", [b"T", b"D", b"C"])
-async def test_an_answer_that_cannot_be_read_is_a_database_that_is_away(
-    direct_dsn: str, type_: bytes, byte: int
-) -> None:
-    """A connection that talks gibberish counts as broken, not as a server that refuses, and is used no more."""
+async def test_garbled_reply_counts_as_unavailable(direct_dsn: str, type_: bytes, byte: int) -> None:
+    """A garbled reply raises a retryable error instead of a refusal, and its connection is closed."""
     server, name = address(direct_dsn)
     async with (
         Proxy(server, postgres=True) as proxy,
@@ -118,6 +114,6 @@ async def test_an_answer_that_cannot_be_read_is_a_database_that_is_away(
 
 
 async def backend(database: Database) -> int:
-    """Which of the server's processes answers."""
+    """The process number of the server's backend."""
     async with database.connection() as connection:
         return connection.info.backend_pid

@@ -19,8 +19,8 @@ from retention.core.model import Kind, Outcome
 from retention.ledger.database import Database
 from support.evidence import Evidence
 from support.model.engine_parts import terms
-from support.model.finale import bring_to_an_end
-from support.model.promises import BrokenError, Promises
+from support.model.invariants import BrokenError, Invariants
+from support.model.quiesce import quiesce
 from support.model.replica import Replica
 from support.model.vendor import MOODS
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from retention.ledger.claims import PartnerTerms
     from retention.ledger.session import Session
-    from support.model.house import House
+    from support.model.database import ModelDatabase
     from support.model.vendor import Mood
 
 LEASE = 16.0
@@ -40,7 +40,7 @@ LEASE = 16.0
 class Held(Database):
     """A replica's connections: a statement begins when the replica's turn comes, and is committed in another turn."""
 
-    def __init__(self, database: Database, turns: Turns, number: int) -> None:
+    def __init__(self, database: Database, turns: Interleaving, number: int) -> None:
         super().__init__(database._pool, asyncio.Semaphore(8))  # noqa: SLF001 - the same connections, one at a time
         self._turns = turns
         self._number = number
@@ -63,15 +63,15 @@ class Held(Database):
             await self._turns.turn(self._number)
 
 
-class Turns:
+class Interleaving:
     """One example: a few rounds, two or three replicas, and whose turn it is."""
 
-    def __init__(self, house: House, how: PartnerTerms, rounds: int, replicas: int) -> None:
+    def __init__(self, db: ModelDatabase, how: PartnerTerms, rounds: int, replicas: int) -> None:
         names = [f"r{number}" for number in range(rounds)]
-        self.house = house
+        self.db = db
         self.terms = how
         self.names = names
-        self.promises = Promises(house, names, status_probe=how.status_probe, ask_first=how.ask_first)
+        self.invariants = Invariants(db, names, status_probe=how.status_probe, ask_first=how.ask_first)
         self.backends: dict[int, int] = {}
         self._waiting: dict[int, asyncio.Event] = {}
         self._replicas = replicas
@@ -84,11 +84,11 @@ class Turns:
 
     async def play(self, schedule: Sequence[int], moods: Sequence[Mood]) -> None:
         """Take turns as the schedule says; then let all become quiet."""
-        await self.house.begin_anew(self.names)
-        self.promises.tell(f"{len(self.names)} rounds, {self._replicas} replicas")
-        run_id = await self.house.plan(self.terms)
-        self.promises.as_of[str(run_id)] = self.house.now
-        await self.house.runs.start_run(run_id, None)
+        await self.db.begin_anew(self.names)
+        self.invariants.log(f"{len(self.names)} rounds, {self._replicas} replicas")
+        run_id = await self.db.plan(self.terms)
+        self.invariants.as_of[str(run_id)] = self.db.now
+        await self.db.runs.start_run(run_id, None)
         for number in range(self._replicas):
             self._tasks[number] = asyncio.create_task(self._work(number, run_id))
         try:
@@ -98,35 +98,35 @@ class Turns:
                 await self._until_still()
                 if any(task.done() for task in self._tasks.values()):
                     break  # it has failed
-                await self.promises.look()
+                await self.invariants.look()
         finally:
             for task in self._tasks.values():
                 task.cancel()
             ends = await asyncio.gather(*self._tasks.values(), return_exceptions=True)
-            await self.house.end_background()
+            await self.db.end_background()
         for end in ends:
             if isinstance(end, psycopg.IntegrityError):
-                raise self.promises.broken(f"the ledger's own constraints had to prevent it: {end}") from end
+                raise self.invariants.broken(f"the ledger's own constraints had to prevent it: {end}") from end
             if isinstance(end, Exception):
                 raise end
-        await bring_to_an_end(self.promises, self.terms, [run_id])
+        await quiesce(self.invariants, self.terms, [run_id])
 
     async def _step(self, pick: int, mood: Mood) -> None:
-        vendor = self.promises.vendor
+        vendor = self.invariants.vendor
         waiting = sorted(self._waiting)
         steps = [*waiting * 4, *vendor.requests * 2, None]
         step = steps[pick % len(steps)]
         if step is None:
-            self.promises.tell(f"{LEASE:g} s pass")
-            await self.house.pass_time(LEASE)
+            self.invariants.log(f"{LEASE:g} s pass")
+            await self.db.pass_time(LEASE)
         elif isinstance(step, int):
             self._waiting.pop(step).set()
         else:
-            self.promises.tell(
-                f"the vendor gets {step.claim.kind.value} {step.claim.round_id} {self.promises.number(step.claim)}: {mood.name}"
+            self.invariants.log(
+                f"the vendor gets {step.claim.kind.value} {step.claim.round_id} {self.invariants.number(step.claim)}: {mood.name}"
             )
-            self.promises.arrived(step)
-            vendor.arrive(step, mood, self.promises.moment)
+            self.invariants.arrived(step)
+            vendor.arrive(step, mood, self.invariants.moment)
             vendor.requests.remove(step)
 
     async def _until_still(self) -> None:
@@ -134,7 +134,7 @@ class Turns:
         while going := [
             number for number, task in self._tasks.items() if not task.done() and number not in self._waiting
         ]:
-            rows = await self.house.sql(
+            rows = await self.db.sql(
                 "SELECT pid FROM unnest(%(pids)s::int[]) AS pid WHERE cardinality(pg_blocking_pids(pid)) > 0",
                 pids=[self.backends.get(number, 0) for number in going],
             )
@@ -143,48 +143,48 @@ class Turns:
             await asyncio.sleep(0)
 
     async def _work(self, number: int, run_id: UUID) -> None:
-        """What a replica does in its turns, again and again: recover, claim, send, hear, write."""
-        replica = Replica(number, self.house, self.terms, run_id, Held(self.house.database, self, number))
-        promises = self.promises
+        """Let a replica work in its turns, again and again: recover, claim, send, hear, write."""
+        replica = Replica(number, self.db, self.terms, run_id, Held(self.db.database, self, number))
+        invariants = self.invariants
         while True:
             found = await replica.recover()
-            promises.tell(f"{replica.name} has found {found} claims whose leases have run out")
+            invariants.log(f"{replica.name} has found {found} claims whose leases have run out")
             for kind in [*Kind] if self.terms.status_probe else [Kind.CANCEL]:
                 claims = await replica.claim(kind, 2)
-                promises.tell(
-                    f"{replica.name} has claimed {[f'{c.kind} {c.round_id} {promises.number(c)}' for c in claims]}"
+                invariants.log(
+                    f"{replica.name} has claimed {[f'{c.kind} {c.round_id} {invariants.number(c)}' for c in claims]}"
                 )
-                promises.claimed(claims)
+                invariants.claimed(claims)
             while replica.claims:
                 await self.turn(number)
                 await self._send(replica)
             while replica.unwritten:
                 results = await replica.write()
                 told = [
-                    f"{promises.number(i.claim)} {i.state.value}{'' if done else ' (ignored)'}" for i, done in results
+                    f"{invariants.number(i.claim)} {i.state.value}{'' if done else ' (ignored)'}" for i, done in results
                 ]
-                promises.tell(f"{replica.name} has written {told}")
-                promises.written(results)
+                invariants.log(f"{replica.name} has written {told}")
+                invariants.written(results)
             for claim in await replica.hand_back():
-                promises.past[claim.round_id].known[claim.uuid] = Outcome.RELEASED
+                invariants.past[claim.round_id].known[claim.uuid] = Outcome.RELEASED
 
     async def _send(self, replica: Replica) -> None:
         """Send one request, and wait for the reply; a turn that comes before it is the timeout."""
-        vendor = self.promises.vendor
+        vendor = self.invariants.vendor
         claim, leaves = await replica.next_to_send()
-        self.promises.tell(f"{replica.name}: {self.promises.request(claim)}: {'sent' if leaves else 'returned'}")
+        self.invariants.log(f"{replica.name}: {self.invariants.request(claim)}: {'sent' if leaves else 'returned'}")
         if not leaves:
             return
-        vendor.requests.append(await self.promises.sending(replica.number, claim))
+        vendor.requests.append(await self.invariants.sending(replica.number, claim))
         await self.turn(replica.number)
         reply = next((reply for reply in vendor.replies if reply.sent.claim.uuid == claim.uuid), None)
         item = await replica.hear(claim, reply, "timeout")
-        self.promises.tell(
-            f"{replica.name}: {self.promises.number(claim)} {item.outcome.value if item else 'not sent'}"
+        self.invariants.log(
+            f"{replica.name}: {self.invariants.number(claim)} {item.outcome.value if item else 'not sent'}"
         )
 
 
-def take_turns(house: House, examples: int, *, seed: int, shorten: bool = True) -> Evidence:
+def interleave(db: ModelDatabase, examples: int, *, seed: int, shorten: bool = True) -> Evidence:
     """Play so many schedules, the same ones for one seed; a broken promise is the evidence's violation."""
     evidence = Evidence("replicas at once, any order of statements and commits")
 
@@ -207,12 +207,12 @@ def take_turns(house: House, examples: int, *, seed: int, shorten: bool = True) 
     def any_schedule(
         rounds: int, replicas: int, *, status_probe: bool, ask_first: bool, schedule: list[int], moods: list[Mood]
     ) -> None:
-        turns = Turns(house, terms(status_probe=status_probe, ask_first=ask_first), rounds, replicas)
-        house.run(turns.play(schedule, moods))
+        turns = Interleaving(db, terms(status_probe=status_probe, ask_first=ask_first), rounds, replicas)
+        db.run(turns.play(schedule, moods))
         evidence.tried += 1
         evidence.rounds += rounds
-        evidence.requests += turns.promises.vendor.served
-        evidence.reviewed += turns.promises.reviewed.total()
+        evidence.requests += turns.invariants.vendor.served
+        evidence.reviewed += turns.invariants.reviewed.total()
 
     try:
         hypothesis.seed(seed)(any_schedule)()

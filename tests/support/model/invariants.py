@@ -1,4 +1,4 @@
-"""What is promised, looked at after every step, with the vendor's truth and the whole past at hand."""
+"""The guarantees, checked after every step against the vendor's truth and the whole past."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from retention.core.model import Kind, Outcome
-from support.model.house import PARTNER
+from support.model.database import PARTNER
 from support.model.vendor import Round, Sent, Truth, Vendor
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from retention.core.model import Claim, Settlement
     from retention.ledger.results import SettledRow
-    from support.model.house import House
+    from support.model.database import ModelDatabase
 
 DONE = {"cancelled", "already_cancelled"}
 LIVE = {"planned", "claimed", "retrying", "in_doubt"}
@@ -29,12 +29,12 @@ DENIALS = {Outcome.THROTTLED, Outcome.UNAUTHORIZED, Outcome.REJECTED, Outcome.RE
 
 
 class BrokenError(AssertionError):
-    """A promise was broken. Its text is what happened until then, and which promise it was."""
+    """A promise was broken. Its text is the story until then, and the promise."""
 
 
 @dataclass(slots=True)
 class Operator:
-    """What the operator knows of one round, beside its table."""
+    """The operator's knowledge of one round, beside its table."""
 
     open: bool = True
     left_at: float = math.inf
@@ -52,7 +52,7 @@ class Operator:
 
 @dataclass(slots=True)
 class Past:
-    """What was asked about one round, and what of it the ledger has taken in."""
+    """The requests for one round, and the outcomes that the ledger has."""
 
     sent: dict[str, Sent] = field(default_factory=dict)
     known: dict[str, Outcome] = field(default_factory=dict)
@@ -75,7 +75,7 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
-    """What the database knew at a moment: what was written of each round's requests, and what people had decided."""
+    """The database's knowledge at a moment: outcomes of each round's requests, and decisions of people."""
 
     operator: dict[str, Operator]
     past: dict[str, Past]
@@ -83,11 +83,11 @@ class Knowledge:
     final: dict[int, str]
 
 
-class Promises:
-    """The past of one example, and what it has to keep to."""
+class Invariants:
+    """The past of one example, and its checks."""
 
-    def __init__(self, house: House, names: Iterable[str], *, status_probe: bool, ask_first: bool = False) -> None:
-        self.house = house
+    def __init__(self, db: ModelDatabase, names: Iterable[str], *, status_probe: bool, ask_first: bool = False) -> None:
+        self.db = db
         self.ask_first = ask_first
         self.paused_at: float | None = None
         self.status_probe = status_probe
@@ -107,12 +107,12 @@ class Promises:
         self._copy: Knowledge | None = None
         self._made: set[str] = set()
         self.lost: set[str] = set()
-        """Attempts that a fail-over has taken, and that nobody has recorded again yet."""
+        """Attempts that a fail-over has taken, and that no replica has recorded again yet."""
 
-    def tell(self, what: str) -> None:
-        """Note down what happens next."""
+    def log(self, what: str) -> None:
+        """Add the next event to the story."""
         self.moment += 1
-        self.story.append(f"{self.moment:4} {self.house.now:8.3f} s  {what}")
+        self.story.append(f"{self.moment:4} {self.db.now:8.3f} s  {what}")
 
     def number(self, claim: Claim) -> str:
         """A request's number in the story, the same each time that it is played."""
@@ -142,14 +142,14 @@ class Promises:
                 raise self.broken(f"{claim.round_id} was claimed, and its player had come back")
 
     def copied(self) -> None:
-        """Remember what the database knows: a standby will know no more."""
+        """Keep the database's knowledge: a standby will know no more."""
         past = {name: replace(one, sent={}, known={**one.known}, claimed=set()) for name, one in self.past.items()}
         self._copy = Knowledge(deepcopy(self.operator), past, self.paused_at, {**self._final})
 
     async def failed_over(self) -> int:
-        """The database knows what it knew when it was copied. Returns how many requests it has lost.
+        """The database is as it was when it was copied. Returns how many requests it has lost.
 
-        What was released stays so, and what the vendor has told: whoever did or heard it says it again.
+        Releases stay, and so do the vendor's answers: the replicas that have them record them again.
         """
         assert self._copy is not None
         for name, known in self._copy.operator.items():
@@ -160,22 +160,22 @@ class Promises:
             released = {uuid: what for uuid, what in now_past.known.items() if what is Outcome.RELEASED}
             now_past.known = {**past.known, **released}
         self.paused_at, self._final = self._copy.paused_at, {**self._copy.final}
-        self.lost = self._made - (await self.house.open_attempts(self._made)).keys()
+        self.lost = self._made - (await self.db.open_attempts(self._made)).keys()
         return len(self.lost)
 
     async def repaired(self, name: str, left: Iterable[str], released: Iterable[str]) -> None:
-        """A process that lives has looked at the server that took over: what it knows is on record again."""
-        found = await self.house.open_attempts(left)
+        """A living replica has looked at the server that took over: its requests and releases are on record again."""
+        found = await self.db.open_attempts(left)
         if any(uuid not in found for uuid in left):
             raise self.broken(f"{name} lives, and its request is not on record after a fail-over")
         self.lost -= found.keys()
-        if any((await self.house.open_attempts(released)).values()):
+        if any((await self.db.open_attempts(released)).values()):
             raise self.broken(f"{name} lives, and what it had released stands as a request after a fail-over")
 
     async def sending(self, replica: int, claim: Claim) -> Sent:
-        """A request is on record before it leaves, and in order: nobody knows of one that may have done it already."""
+        """A request is on record before it leaves, and no known earlier request may have cancelled its round."""
         past = self.past[claim.round_id]
-        rows = await self.house.sql(
+        rows = await self.db.sql(
             "SELECT a.kind, c.round_id, EXISTS (SELECT FROM retention.cancellations d WHERE d.partner = c.partner"
             " AND d.round_id = c.round_id AND d.state IN ('cancelled', 'already_cancelled')) AS done"
             " FROM retention.attempts a JOIN retention.cancellations c ON c.id = a.cancellation_id WHERE a.uuid = %(uuid)s",
@@ -196,13 +196,13 @@ class Promises:
                     raise self.broken(f"{claim.round_id} was called, and the ledger has it as cancelled")
                 self.overtaken.add(claim.round_id)
             past.told_s = -math.inf
-        sent = Sent(replica, claim, self.moment, self.house.now)
+        sent = Sent(replica, claim, self.moment, self.db.now)
         past.sent[claim.uuid] = sent
         return sent
 
     def _still_to_be_called(self, claim: Claim) -> None:
-        """What was committed more than a second before a request leaves is known to its sender."""
-        known, past, since = self.operator[claim.round_id], self.past[claim.round_id], self.house.now - 1.0
+        """A decision committed more than a second before a request leaves is known to its sender."""
+        known, past, since = self.operator[claim.round_id], self.past[claim.round_id], self.db.now - 1.0
         if known.left_at < since:
             raise self.broken(f"{claim.round_id} was called, and was not open")
         if known.hold is not None and known.held_at < since:
@@ -211,7 +211,7 @@ class Promises:
             raise self.broken(f"{claim.round_id} was called, and its player had come back")
         if self.paused_at is not None and self.paused_at < since:
             raise self.broken(f"{claim.round_id} was called, and everything was paused")
-        if self.ask_first and self.house.now - past.told_s > 60:
+        if self.ask_first and self.db.now - past.told_s > 60:
             raise self.broken(f"{claim.round_id} was called, and the vendor had not said that it is in progress")
 
     def arrived(self, sent: Sent) -> None:
@@ -228,7 +228,7 @@ class Promises:
         self.overtaken.add(sent.claim.round_id)
 
     def written(self, results: Iterable[tuple[Settlement, SettledRow | None]]) -> None:
-        """Take in what the ledger knows now. A conflict has its reason with the operator."""
+        """Learn the ledger's new outcomes. A conflict has its reason at the operator."""
         for item, done in results:
             claim = item.claim
             known = self.operator[claim.round_id]
@@ -247,7 +247,7 @@ class Promises:
 
     async def look(self) -> None:
         """Vendor, ledger and operator, as they stand just now."""
-        rows = await self.house.sql(
+        rows = await self.db.sql(
             "SELECT c.id, c.round_id, c.state, c.conflict, c.amount, r.status"
             " FROM public.rounds r LEFT JOIN retention.cancellations c ON c.partner = r.partner AND c.round_id = r.round_id"
             " ORDER BY c.id"
@@ -284,19 +284,18 @@ class Promises:
             raise self.broken(f"{name} is {row.state} in the ledger, and a request of ours may have cancelled it")
 
     async def agree(self) -> list[str]:
-        """Once all is quiet: what the vendor did is in the ledger or before a person, and nothing is left undone.
+        """Once all is quiet: each cancellation is in the ledger or listed for review, and no round is left undone.
 
         Returns the state of each row of the ledger.
         """
         await self.look()
         listed = {
-            row.id: row
-            for row in await self.house.database.rows("review/list_review", partners=[PARTNER], max_runs=[3])
+            row.id: row for row in await self.db.database.rows("review/list_review", partners=[PARTNER], max_runs=[3])
         }
         sent = {uuid for past in self.past.values() for uuid in past.sent}
-        if missing := sent - (await self.house.open_attempts(sent)).keys():
+        if missing := sent - (await self.db.open_attempts(sent)).keys():
             raise self.broken(f"{len(missing)} requests that left are not on record in the end")
-        rows = await self.house.sql("SELECT * FROM retention.cancellations ORDER BY id")
+        rows = await self.db.sql("SELECT * FROM retention.cancellations ORDER BY id")
         newest = {row.round_id: row for row in rows}
         for name, row in newest.items():
             truth = self.vendor.rounds[name]
@@ -314,7 +313,7 @@ class Promises:
         return [row.state for row in rows]
 
     def _justify(self, row: Any) -> None:
-        """A person is only asked about what happened."""
+        """Each row listed for review has a reason in the past."""
         past, truth = self.past[row.round_id], self.vendor.rounds[row.round_id]
         match row.state:
             case "in_doubt":

@@ -1,4 +1,4 @@
-"""What is waited for is said, once, and that it goes on."""
+"""Reports of long waits: each wait once, with its lock and holder, and its end."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Lines:
-    """A log that is kept, and can be waited for."""
+    """A log that tests can wait for."""
 
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []
@@ -38,37 +38,37 @@ class Lines:
         raise structlog.DropEvent
 
     def named(self, name: str) -> list[dict[str, Any]]:
-        """Those of this name."""
+        """The lines with this event name."""
         return [event for event in self.events if event["event"] == name]
 
     async def until_told(self, words: str) -> None:
-        """Wait until a line says these words."""
+        """Wait until a line contains these words."""
         while not any(words in line["detail"] for line in self.named("database.waiting")):
             await asyncio.sleep(0.01)
 
     async def until(self, name: str, count: int = 1) -> None:
-        """Wait until there are so many of this name."""
+        """Wait until `count` lines have this event name."""
         while len(self.named(name)) < count:
             await asyncio.sleep(0.01)
 
 
 @pytest.fixture
 def lines(monkeypatch: pytest.MonkeyPatch) -> Lines:
-    """Yield a log to which waits are told soon."""
+    """Yield a log that gets reports of waits soon."""
     monkeypatch.setattr(waits, "REPORT_AFTER_S", 0.2)
     return Lines()
 
 
 @asynccontextmanager
 async def locked(world: World, table: str = "public.rounds") -> AsyncIterator[int]:
-    """Lock a table as somebody who gives a name; yields the process."""
+    """Lock a table as a session with an application name; yields its process number."""
     async with await psycopg.AsyncConnection.connect(world.direct, application_name="psql") as connection:
         await connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE".encode())
         yield connection.info.backend_pid
 
 
-async def test_a_lock_is_told_with_its_holder_and_once(world: World, lines: Lines) -> None:
-    """Of many statements that wait for one table one line tells, with who holds it; and one when it goes on."""
+async def test_lock_wait_is_reported_once_with_its_holder(world: World, lines: Lines) -> None:
+    """Many statements that wait for one table make one line with the lock's holder, and one line at the end."""
     async with open_database(lambda: world.direct, 4, lines.log) as database:
         async with locked(world) as pid:
             looks = [
@@ -92,8 +92,8 @@ async def test_a_lock_is_told_with_its_holder_and_once(world: World, lines: Line
     assert len(lines.named("database.waiting")) == len(lines.named("database.goes_on"))
 
 
-async def test_one_that_gives_up_and_tries_again_is_told_once(world: World, lines: Lines) -> None:
-    """A statement that is tried again and again, and waits for the same each time, is told the first time."""
+async def test_retried_wait_is_reported_once(world: World, lines: Lines) -> None:
+    """A statement that is retried and waits for the same lock each time is reported once."""
     async with open_database(lambda: world.direct, 2, lines.log) as database:
         async with locked(world, "retention.runs"):
             for _ in range(3):
@@ -104,8 +104,8 @@ async def test_one_that_gives_up_and_tries_again_is_told_once(world: World, line
     assert ["database.waiting", "database.goes_on"] == [event["event"] for event in lines.events]
 
 
-async def test_a_row_that_somebody_has_locked_is_told(world: World, lines: Lines) -> None:
-    """What waits for a row says of which table."""
+async def test_row_lock_wait_names_its_table(world: World, lines: Lines) -> None:
+    """A wait for a row's lock names the table."""
     await world.sql("INSERT INTO public.rounds VALUES ('a', 'MT', 'g', 'u', 'r', now())")
     async with (
         open_database(lambda: world.direct, 4, lines.log) as database,
@@ -119,8 +119,8 @@ async def test_a_row_that_somebody_has_locked_is_told(world: World, lines: Lines
         await task
 
 
-async def test_a_migration_that_waits_for_another_is_told(world: World, lines: Lines) -> None:
-    """`db migrate` says that somebody else is at it."""
+async def test_waiting_migration_is_reported(world: World, lines: Lines) -> None:
+    """`db migrate` reports that it waits for another migration."""
     async with (
         open_database(lambda: world.direct, 4, lines.log) as database,
         await psycopg.AsyncConnection.connect(world.direct) as other,
@@ -133,8 +133,8 @@ async def test_a_migration_that_waits_for_another_is_told(world: World, lines: L
 
 
 @pytest.mark.skipif(program() is None, reason=MISSING)
-async def test_a_lock_is_told_through_a_pooler(world: World, postgres: str, lines: Lines) -> None:
-    """Through PgBouncer, where a connection does not know which process answers it, the lock is told all the same."""
+async def test_lock_wait_is_reported_through_a_pooler(world: World, postgres: str, lines: Lines) -> None:
+    """Through PgBouncer, where a connection does not know its backend, the lock is still reported."""
     with running_pgbouncer(postgres) as front:
         dsn = make_conninfo(front, dbname=conninfo_to_dict(world.direct)["dbname"])
         async with open_database(lambda: dsn, 2, lines.log) as database:
@@ -145,8 +145,8 @@ async def test_a_lock_is_told_through_a_pooler(world: World, postgres: str, line
     assert f"a lock on public.rounds, held by process {pid} (application psql" in lines.events[0]["detail"]
 
 
-async def test_what_is_no_lock_is_told_by_its_name(world: World, lines: Lines) -> None:
-    """A statement that is only slow is told by its name, and so is a pool whose connections are all in use."""
+async def test_slow_statement_and_exhausted_pool_are_reported(world: World, lines: Lines) -> None:
+    """A slow statement is reported by its name, and so is a pool without a free connection."""
     await world.sql("CREATE OR REPLACE VIEW retention.open_rounds AS SELECT r.* FROM (SELECT pg_sleep(2)) AS s,"
                     " LATERAL (SELECT partner, market, game AS game_id, user_id, round_id, opened_at, last_activity_at,"
                     " currency, stake, bet_tx AS bet_transaction_id FROM public.rounds WHERE s IS NOT NULL) AS r")  # fmt: skip
@@ -161,8 +161,8 @@ async def test_what_is_no_lock_is_told_by_its_name(world: World, lines: Lines) -
     } == {event["detail"] for event in lines.named("database.waiting")}
 
 
-async def test_a_host_that_does_not_answer_is_told(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where connecting itself takes long, that is told before it is given up."""
+async def test_slow_connect_is_reported(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A slow connect is reported before it fails."""
     monkeypatch.setitem(session_module.CONNECTION_OPTIONS, "connect_timeout", 2)
     with socket.socket() as silent:  # it accepts, and says nothing
         silent.bind(("127.0.0.1", 0))
@@ -174,8 +174,8 @@ async def test_a_host_that_does_not_answer_is_told(lines: Lines, monkeypatch: py
     assert ["waits for the database to let it in"] == [event["detail"] for event in lines.named("database.waiting")]
 
 
-async def test_commands_say_what_they_wait_for(world: World) -> None:
-    """`plan`, `check` and `run` say in one line each that the operator's table is locked, and by whom."""
+async def test_commands_report_their_lock_waits(world: World) -> None:
+    """`plan`, `check` and `run` report in one line each that the operator's table is locked, and its holder."""
     await world.seed(2)
     words = (["plan", "nightly"], ["check"], ["run", "nightly", "--yes"])
     logs = [world.folder / f"{command[0]}.log" for command in words]

@@ -1,4 +1,4 @@
-"""`check` warns of markets and games in the configuration that nobody has ever seen."""
+"""`check` warns of configured markets and games that neither view nor ledger has."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def scope(
     games: tuple[str, ...] | None = None,
     exclude_games: tuple[str, ...] = (),
 ) -> Scope:
-    """What a policy selects."""
+    """A policy's scope."""
     return Scope(("acme",), (3,), timedelta(hours=72), None, markets, exclude_markets, games, exclude_games)
 
 
@@ -31,8 +31,8 @@ def warning(policy: str, message: str) -> Finding:
     return Finding(f"names in policy {policy}", ok=True, message=message, warning=True)
 
 
-async def test_names_that_nobody_has_ever_seen_are_warned_of(database: Database, book: Book) -> None:
-    """Each with its key and the spelling that there is; what the view or the ledger alone has shown is well."""
+async def test_unknown_names_are_a_warning(database: Database, book: Book) -> None:
+    """Each unknown name is listed with its key and the known spelling; a name of view or ledger alone passes."""
     await book.open_round("R-1", market="GB", game="Roulette-7")
     await book.open_round("R-2", market="MT", game="g\x1b[2J1")
     await book.row(await book.run(), "R-3", market="SE", game_id="poker-1")
@@ -57,8 +57,8 @@ async def test_names_that_nobody_has_ever_seen_are_warned_of(database: Database,
     )
 
 
-async def test_a_view_that_does_not_tell_soon_is_said(database: Database, book: Book, direct_dsn: str) -> None:
-    """The look is bounded in time: what could not be found out is told as such, and what the ledger has is well."""
+async def test_name_check_times_out(database: Database, book: Book, direct_dsn: str) -> None:
+    """The check has a time limit: it reports names that it could not look up, and names of the ledger pass."""
     await book.row(await book.run(), "R-3", market="SE")
     with psycopg.connect(direct_dsn) as connection:
         connection.execute("LOCK TABLE public.rounds IN ACCESS EXCLUSIVE MODE")

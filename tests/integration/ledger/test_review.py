@@ -1,4 +1,4 @@
-"""What needs a person, and a person's word on it, in a real ledger."""
+"""Review in a real ledger: the cancellations that need a person, and their resolution."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def review(database: Database) -> Review:
 
 
 async def why(review: Review) -> dict[str, tuple[str, ...]]:
-    """Tell why each listed round needs a person."""
+    """List the reasons for review of each round."""
     return {item.round_id: item.why for item in await review.list_review(MAX_RUNS)}
 
 
-async def test_what_went_well_needs_nobody(review: Review, book: Book) -> None:
-    """Whole and matching cancellations, and rounds that were never called, are not listed."""
+async def test_review_leaves_out_successful_rounds(review: Review, book: Book) -> None:
+    """Complete and matching cancellations, and rounds that were never sent, are not listed."""
     run = await book.run()
     for state in ("cancelled", "already_cancelled", "already_completed", "no_longer_open", "held", "not_sent"):
         await book.row(run, state, state)
@@ -48,8 +48,8 @@ async def test_what_went_well_needs_nobody(review: Review, book: Book) -> None:
     assert [] == await review.list_review(MAX_RUNS)
 
 
-async def test_a_doubt_needs_a_person_once_nothing_more_is_tried(review: Review, book: Book) -> None:
-    """A doubt that a running process will still ask about is left to it; a parked or an abandoned one is listed."""
+async def test_review_lists_a_doubt_once_no_probe_follows(review: Review, book: Book) -> None:
+    """A doubt is listed once no running process will probe it: parked, or left by an inactive run."""
     active, left = await book.run(**ACTIVE), await book.run(status="halted", halt_reason="max_rounds")
     await book.row(active, "asked", "in_doubt", due_at=SETTLED)
     await book.row(active, "parked", "in_doubt")
@@ -60,8 +60,8 @@ async def test_a_doubt_needs_a_person_once_nothing_more_is_tried(review: Review,
     assert {"parked": (DOUBT,), "abandoned": (DOUBT,), "left again": (DOUBT,)} == await why(review)
 
 
-async def test_conflicts_and_discrepancies_are_listed(review: Review, book: Book) -> None:
-    """Whatever the reply, the stake and the operator's table tell differently is listed, all of it at once."""
+async def test_review_lists_conflicts_and_discrepancies(review: Review, book: Book) -> None:
+    """Each difference between reply, stake and the operator's table is listed, all of them at once."""
     run = await book.run()
     await book.row(run, "amount", amount=Decimal("90.5"))
     await book.row(run, "all", amount=90, currency="USD", transaction_id="T9", conflict=True)
@@ -82,8 +82,8 @@ async def test_conflicts_and_discrepancies_are_listed(review: Review, book: Book
     } == await why(review)
 
 
-async def test_a_rejection_is_listed_while_it_is_the_last_word(review: Review, book: Book) -> None:
-    """A newer row of the round takes a rejection's place, but for a dry run's, which is no news."""
+async def test_review_lists_only_the_newest_rejection(review: Review, book: Book) -> None:
+    """A newer row of the round replaces a rejection in the list, except a dry run's row."""
     first, second, dry = await book.run(), await book.run(), await book.run(mode="dry_run")
     for name in ("last", "dry", "planned", "gone"):
         await book.row(first, name, "rejected", error_code="99")
@@ -94,8 +94,8 @@ async def test_a_rejection_is_listed_while_it_is_the_last_word(review: Review, b
     assert {"last": (REJECTED,), "dry": (REJECTED,)} == await why(review)
 
 
-async def test_a_round_that_is_given_up_is_listed_once(review: Review, book: Book) -> None:
-    """What ended rejected or already completed in max_runs runs is listed with its newest row alone."""
+async def test_review_lists_a_round_at_max_runs_once(review: Review, book: Book) -> None:
+    """A round that ended rejected or already completed in max_runs runs is listed once, with its newest row."""
     first, second = await book.run(), await book.run()
     await book.row(first, "mixed", "rejected")
     await book.row(second, "mixed", "already_completed")
@@ -111,8 +111,8 @@ async def test_a_round_that_is_given_up_is_listed_once(review: Review, book: Boo
     } == await why(review)
 
 
-async def test_the_counts_are_those_of_the_list(database: Database, review: Review, book: Book) -> None:
-    """What waits for a person is counted by the policy that planned it and by each of its whys, and nothing else is."""
+async def test_review_counts_match_the_list(database: Database, review: Review, book: Book) -> None:
+    """The counts by policy and reason are exactly those of the listed rounds."""
     run, other = await book.run(), await book.run(policy="weekly")
     await book.row(run, "doubt", "in_doubt", adopted_by_run=other)
     await book.row(run, "all", amount=90, conflict=True)
@@ -141,7 +141,7 @@ async def test_the_counts_are_those_of_the_list(database: Database, review: Revi
     assert 9 == len(await review.list_review(MAX_RUNS))  # one of them has two whys
 
 
-async def test_the_last_runs_are_told_by_policy(database: Database, book: Book) -> None:
+async def test_last_runs_are_listed_by_policy(database: Database, book: Book) -> None:
     """A run that failed has ended and not succeeded, one that is halted has not ended and is the newest, a missed time never
     ran, a dry run is a success where that is asked for, and behind a run that stands still nothing succeeds.
     """
@@ -168,8 +168,8 @@ async def test_the_last_runs_are_told_by_policy(database: Database, book: Book) 
     assert hour(1) == (await facts.list_last_runs(["weekly"], ["weekly"]))["weekly"].succeeded_at
 
 
-async def test_an_item_says_what_a_person_wants_to_know(review: Review, book: Book) -> None:
-    """A listed row carries the vendor's words, both sides' money and when it was settled."""
+async def test_review_item_has_reply_and_money(review: Review, book: Book) -> None:
+    """A listed row has the vendor's reply, refund and stake, and the time of its settlement."""
     run = await book.run()
     row = await book.row(run, state="rejected", error_code="99", description="Round not found", detail="asked twice")
     (item,) = await review.list_review(MAX_RUNS)
@@ -199,8 +199,8 @@ async def test_an_item_says_what_a_person_wants_to_know(review: Review, book: Bo
 
 
 @pytest.mark.parametrize("as_state", RESOLUTIONS)
-async def test_a_doubt_is_resolved_as_a_person_says(review: Review, book: Book, as_state: str) -> None:
-    """Every final state can be a person's word; the doubt is settled with it and listed no more."""
+async def test_resolve_accepts_each_final_state(review: Review, book: Book, as_state: str) -> None:
+    """A person may resolve a doubt as each final state; it then leaves the list."""
     row = await book.row(await book.run(), state="in_doubt", error_code="998", may_have_taken_effect=True)
     before = datetime.now(UTC)
     await review.resolve_cancellation(row, as_state, "bob", "the vendor says so")
@@ -218,8 +218,8 @@ async def test_a_doubt_is_resolved_as_a_person_says(review: Review, book: Book, 
     assert [] == await review.list_review(MAX_RUNS)
 
 
-async def test_what_the_vendor_said_stays(review: Review, book: Book) -> None:
-    """Resolving a cancellation with a discrepancy keeps its refund, and when and as what it was settled."""
+async def test_resolve_keeps_the_vendors_reply(review: Review, book: Book) -> None:
+    """Resolving a cancellation with a discrepancy keeps its refund, its settlement time and its earlier state."""
     row = await book.row(await book.run(), amount=90, conflict=True)
     await review.resolve_cancellation(row, "cancelled", "bob", "the wallet got 100")
     found = await book.one("SELECT * FROM retention.cancellations")
@@ -245,8 +245,8 @@ async def test_what_the_vendor_said_stays(review: Review, book: Book) -> None:
         ("resolved", "is resolved already, as rejected by bob"),
     ],
 )
-async def test_what_is_not_a_persons_to_resolve_is_refused(review: Review, book: Book, state: str, words: str) -> None:
-    """Rows that a run still works on, and those that were resolved, stay as they are."""
+async def test_resolve_refuses_active_and_resolved_rows(review: Review, book: Book, state: str, words: str) -> None:
+    """Rows that a run still works on, and resolved rows, stay unchanged."""
     resolved: dict[str, Any] = {"resolved_as": "rejected"} if state == "resolved" else {}
     row = await book.row(await book.run(**ACTIVE), state=state, **resolved)
     before = await book.one("SELECT * FROM retention.cancellations")
@@ -256,16 +256,16 @@ async def test_what_is_not_a_persons_to_resolve_is_refused(review: Review, book:
     assert before == await book.one("SELECT * FROM retention.cancellations")
 
 
-async def test_a_dry_runs_row_is_refused(review: Review, book: Book) -> None:
-    """What a dry run noted down never happened, so nobody can say how it went."""
+async def test_resolve_refuses_a_dry_run(review: Review, book: Book) -> None:
+    """A dry run sent nothing, so its rows cannot be resolved."""
     row = await book.row(await book.run(mode="dry_run"), state="not_sent")
 
     with pytest.raises(UsageError, match="belongs to a dry run"):
         await review.resolve_cancellation(row, "cancelled", "ann", "sure")
 
 
-async def test_a_round_is_not_cancelled_twice_by_word_of_mouth(review: Review, book: Book) -> None:
-    """An older row cannot be called cancelled while a newer one of its round is live."""
+async def test_resolve_refuses_a_second_cancelled_row(review: Review, book: Book) -> None:
+    """An older row cannot be resolved as cancelled while a newer row of its round is live."""
     old = await book.row(await book.run(), state="rejected")
     await book.row(await book.run(), state="planned")
 
@@ -274,8 +274,8 @@ async def test_a_round_is_not_cancelled_twice_by_word_of_mouth(review: Review, b
     await review.resolve_cancellation(old, "rejected", "ann", "it was")
 
 
-async def test_a_resolution_wants_its_words(review: Review, book: Book) -> None:
-    """An unknown row or state, and a missing name or note, are refused in words that help."""
+async def test_resolve_needs_a_name_and_a_note(review: Review, book: Book) -> None:
+    """An unknown row or state, and a blank name or note, are refused with a message that helps."""
     row = await book.row(await book.run(), state="in_doubt")
 
     with pytest.raises(UsageError, match="there is no cancellation 4711"):
@@ -290,8 +290,8 @@ async def test_a_resolution_wants_its_words(review: Review, book: Book) -> None:
         await review.resolve_cancellation(row, "cancelled", "", "sure")
 
 
-async def test_two_people_cannot_both_resolve(review: Review, book: Book) -> None:
-    """The second one is told who was first, and as what."""
+async def test_resolve_twice_is_refused(review: Review, book: Book) -> None:
+    """The second person learns who resolved the cancellation first, and as which state."""
     row = await book.row(await book.run(), state="in_doubt")
     await review.resolve_cancellation(row, "cancelled", "ann", "sure")
 
@@ -299,8 +299,8 @@ async def test_two_people_cannot_both_resolve(review: Review, book: Book) -> Non
         await review.resolve_cancellation(row, "rejected", "bob", "no")
 
 
-async def test_a_run_that_is_quicker_wins(review: Review, book: Book, database: Database) -> None:
-    """A doubt that a run claims while a person resolves it stays the run's."""
+async def test_resolve_yields_to_a_claim(review: Review, book: Book, database: Database) -> None:
+    """A doubt that a run claims while a person resolves it stays claimed."""
     row = await book.row(await book.run(**ACTIVE), state="in_doubt", due_at=SETTLED)
     async with database.connection() as connection, connection.transaction():
         await connection.execute(

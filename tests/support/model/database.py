@@ -48,6 +48,15 @@ CREATE TABLE model.server (started timestamptz NOT NULL);
 INSERT INTO model.server VALUES ('epoch');
 CREATE FUNCTION model.pg_postmaster_start_time() RETURNS timestamptz LANGUAGE sql STABLE AS
     'SELECT started FROM model.server';
+CREATE FUNCTION model.put_back(kept regclass, copy regclass) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    columns text := (
+        SELECT string_agg(quote_ident(attname), ', ') FROM pg_attribute
+        WHERE attrelid = kept AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
+    );
+BEGIN
+    EXECUTE format('INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM %s', kept, columns, columns, copy);
+END $$;
 -- Rounds for which the operator's function raises.
 CREATE TABLE model.refusing (round_id text PRIMARY KEY);
 ALTER FUNCTION retention.close_rounds RENAME TO close_rounds_well;
@@ -67,7 +76,7 @@ _KEPT = (
     "public.rounds",
     *(f"retention.{name}" for name in ("runs", "cancellations", "attempts", "holds", "pauses", "partner_state")),
 )
-"""What a standby has, each after what it refers to."""
+"""The tables of a standby, each after the tables that it refers to."""
 
 
 def _standby(table: str) -> str:
@@ -82,7 +91,7 @@ _COPY = "".join(
 
 _PUT_BACK = (
     "".join(f"DELETE FROM {one};" for one in reversed(_KEPT))
-    + "".join(f"INSERT INTO {one} OVERRIDING SYSTEM VALUE SELECT * FROM standby.{_standby(one)};" for one in _KEPT)
+    + "".join(f"SELECT model.put_back('{one}', 'standby.{_standby(one)}');" for one in _KEPT)
     + "UPDATE model.server SET started = started + interval '1 s';"
 )
 
@@ -92,7 +101,7 @@ TRUNCATE retention.runs, retention.cancellations, retention.attempts, retention.
 """
 
 
-class House:
+class ModelDatabase:
     """One database, one event loop, and the time, in seconds since `START`."""
 
     def __init__(self, dsn: str) -> None:
@@ -140,7 +149,7 @@ class House:
         return task
 
     async def end_background(self) -> None:
-        """Cancel whatever has outlived its step."""
+        """Cancel the tasks that have outlived their steps."""
         tasks, self._background = self._background, []
         for task in tasks:
             task.cancel()
@@ -227,7 +236,7 @@ class House:
             await connection.execute(script.encode())
 
     async def open_attempts(self, uuids: Iterable[str]) -> dict[str, bool]:
-        """Which of these attempts are on record, and whether the ledger waits for what becomes of them."""
+        """Which of these attempts are on record, and whether each still has no outcome."""
         rows = await self.sql(
             "SELECT uuid::text, outcome IS NULL AS open FROM retention.attempts WHERE uuid = ANY (%(uuids)s::uuid[])",
             uuids=[*uuids],

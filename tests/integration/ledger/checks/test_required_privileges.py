@@ -1,4 +1,4 @@
-"""What each command may need of the database: the advice of an error is enough for it, and no more than that."""
+"""The privileges of each command: its error names exactly the GRANTs that it requires."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def owned(postgres: str) -> Iterator[str]:
 
 @pytest.fixture
 def stripped(owned: str) -> Iterator[str]:
-    """The database, in which the second role has nothing at all for the length of a test."""
+    """The database, in which the reporting role has no privilege during a test."""
     run(owned, f"REVOKE ALL ON ALL TABLES IN SCHEMA retention FROM {REPORT_ROLE}")
     run(owned, f"REVOKE ALL ON SCHEMA retention FROM {REPORT_ROLE}")
     yield owned
@@ -64,7 +64,7 @@ def written(grant: Grant) -> str:
 
 
 async def advice(dsn: str, command: str) -> str:
-    """What a command says to the second role, empty where it is content."""
+    """A command's error for the reporting role; empty if it has none."""
     async with open_database(lambda: as_role(dsn, REPORT_ROLE), size=1) as database:
         try:
             await require_ready(database, command)
@@ -74,8 +74,8 @@ async def advice(dsn: str, command: str) -> str:
 
 
 @pytest.mark.parametrize("command", STATEMENTS)
-async def test_the_advice_is_what_the_command_needs_and_no_more(stripped: str, command: str) -> None:
-    """The GRANTs of the message, once followed, let the command run; without any single one of them it would not."""
+async def test_named_grants_are_exactly_the_required_privileges(stripped: str, command: str) -> None:
+    """The command runs with the GRANTs of its error, and fails without any one of them."""
     for _ in range(2):  # what may not even be seen comes first
         if message := await advice(stripped, command):
             assert "lacks privileges for" in message or "cannot be read" in message
@@ -96,8 +96,8 @@ async def test_the_advice_is_what_the_command_needs_and_no_more(stripped: str, c
 
 
 @pytest.mark.parametrize("command", STATEMENTS)
-async def test_those_who_report_read_and_are_told_what_else_it_takes(owned: str, command: str) -> None:
-    """With roles.sql the second role has all that reading takes; what writes names the job's role and one way around."""
+async def test_reporting_role_may_read_only(owned: str, command: str) -> None:
+    """With roles.sql the reporting role may run each command that reads; a writing command names the job's role."""
     message = await advice(owned, command)
     if command in READING:
         assert "" == message
@@ -108,8 +108,8 @@ async def test_those_who_report_read_and_are_told_what_else_it_takes(owned: str,
     assert (command in CLOSING) == ("EXECUTE" in message)
 
 
-async def test_a_grant_that_roles_gives_is_advised_with_it(stripped: str) -> None:
-    """Where roles.sql gives a role what it lacks, that is said first."""
+async def test_missing_grant_of_roles_sql_names_the_script(stripped: str) -> None:
+    """If roles.sql gives a missing privilege, the error names the script first."""
     run(stripped, sample("roles"), f"REVOKE SELECT ON retention.holds FROM {REPORT_ROLE}")
     assert await advice(stripped, "hold list") == (
         f"{REPORT_ROLE} lacks privileges for `retention hold list`; run sql/operator/roles.sql again,"
@@ -117,8 +117,8 @@ async def test_a_grant_that_roles_gives_is_advised_with_it(stripped: str) -> Non
     )
 
 
-async def test_the_reporting_role_is_not_made_the_job(owned: str) -> None:
-    """Nobody is advised to give those who report what runs need."""
+async def test_reporting_role_gets_no_run_privileges(owned: str) -> None:
+    """No error advises a GRANT of a run's privileges to the reporting role."""
     async with open_database(lambda: as_role(owned, REPORT_ROLE), size=1) as database:
         with pytest.raises(SchemaError) as refusal:
             await require_ready(database)
@@ -126,8 +126,8 @@ async def test_the_reporting_role_is_not_made_the_job(owned: str) -> None:
 
 
 @pytest.mark.parametrize("role", [None, ROLE])
-async def test_check_says_who_could_delete_evidence(owned: str, role: str | None) -> None:
-    """The ledger's owner is warned of, with the role to use instead; that role itself is well."""
+async def test_role_that_may_delete_evidence_is_a_warning(owned: str, role: str | None) -> None:
+    """The ledger's owner gets a warning that names the role to use; that role gets none."""
     dsn = as_role(owned, role) if role else owned
     async with open_database(lambda: dsn, size=1) as database:
         (found,) = [one for one in await check_database(database, []) if one.name == "role"]
@@ -136,7 +136,7 @@ async def test_check_says_who_could_delete_evidence(owned: str, role: str | None
         assert found.message.endswith(f", a superuser, who may delete evidence: use {ROLE} in database.dsn")
 
 
-def test_each_role_is_told_apart() -> None:
-    """What is granted to the one is not taken for the other's."""
+def test_grants_are_read_by_role() -> None:
+    """A grant to one role does not count for the other."""
     assert {grant.privilege for grant in grants(REPORT_ROLE)} == {"SELECT"}
     assert {grant.privilege for grant in grants(ROLE)} == {"SELECT", "INSERT", "UPDATE"}

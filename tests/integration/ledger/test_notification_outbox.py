@@ -1,4 +1,4 @@
-"""Notifications in a real ledger: made once of what runs came to, and each delivery in one process's hands."""
+"""The outbox in a real ledger: each notification is made once, and each delivery is leased to one process."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ def notices(database: Database) -> NotificationOutbox:
 
 
 class Interrupted(Database):
-    """Lets something happen between the look for untold runs and what follows from it."""
+    """Runs a step between the statement that lists runs to notify and the next statement."""
 
     def __init__(self, database: Database, meanwhile: Callable[[], Awaitable[object]]) -> None:
         self._database = database
         self._meanwhile = meanwhile
 
     def control(self) -> Database:
-        """Whoever asks with patience is interrupted as well."""
+        """The same object, so that its statements are interrupted as well."""
         return self
 
     def durable(self) -> Database:
-        """Whoever wants to be sure is, too."""
+        """The same object."""
         return self
 
     async def rows(self, name: str, **values: Any) -> list[Any]:
@@ -68,7 +68,7 @@ class Interrupted(Database):
 
 
 async def missed(book: Book, policy: str, days: int) -> None:
-    """Add times that passed without a run, one for each day."""
+    """Add missed times, one per day."""
     for day in range(days):
         await book.run(
             policy=policy,
@@ -94,8 +94,8 @@ async def deliveries(book: Book) -> list[Any]:
     )
 
 
-async def test_what_needs_a_person_is_made_a_notification_once(book: Book, notices: NotificationOutbox) -> None:
-    """Every kind of event is found in the ledger, missed times of a policy are one, and quiet ends are marked only."""
+async def test_each_event_makes_one_notification(book: Book, notices: NotificationOutbox) -> None:
+    """Each kind of event makes one notification, a policy's missed times make one together, and quiet ends are only marked."""
     await book.run(policy="halted", status="halted", halt_reason="max_rounds: 7", paused=False)
     await book.run(policy="failed", status="failed", halt_reason="unreachable: acme")
     doubtful = await book.run(policy="doubtful")
@@ -131,8 +131,8 @@ async def test_what_needs_a_person_is_made_a_notification_once(book: Book, notic
     assert 5 == len(await deliveries(book))
 
 
-async def test_where_nobody_is_to_be_told_nothing_is_kept_for_later(book: Book, notices: NotificationOutbox) -> None:
-    """Without targets, or with none that wants the event, runs are marked; a target that comes later is not flooded."""
+async def test_events_without_a_target_are_marked_notified(book: Book, notices: NotificationOutbox) -> None:
+    """Events that no target wants are marked as notified, so a target that is added later is not flooded."""
     await book.run(status="halted", halt_reason="max_rounds: 7")
     nobody = await notices.collect({})
     await book.run(status="failed", halt_reason="unreachable: acme")
@@ -144,8 +144,8 @@ async def test_where_nobody_is_to_be_told_nothing_is_kept_for_later(book: Book, 
     assert ([], []) == (await told(book), await deliveries(book))
 
 
-async def test_each_target_gets_the_events_that_it_wants(book: Book, notices: NotificationOutbox) -> None:
-    """One notification for all targets, a delivery for each that wants it."""
+async def test_each_target_gets_its_events(book: Book, notices: NotificationOutbox) -> None:
+    """A notification has one delivery for each target that wants its event."""
     await book.run(status="halted", halt_reason="max_rounds: 7")
     await book.run(status="failed", halt_reason="unreachable: acme")
     await notices.collect({"ops": EVENTS, "boss": FAILED, "art": MISSED})
@@ -153,11 +153,13 @@ async def test_each_target_gets_the_events_that_it_wants(book: Book, notices: No
     assert [("run.failed", "boss"), ("run.failed", "ops"), ("run.halted", "ops")] == [
         (row.event, row.target) for row in await deliveries(book)
     ]
-    assert [["run.failed"], []] == [[one.event for one in await notices.claim(name, 9)] for name in ("boss", "art")]
+    assert [["run.failed"], []] == [
+        [one.event for one in await notices.claim_deliveries(name, 9)] for name in ("boss", "art")
+    ]
 
 
-async def test_a_secret_in_a_reason_is_masked(book: Book, notices: NotificationOutbox) -> None:
-    """Whatever made its way into the ledger goes no further."""
+async def test_notification_masks_secrets(book: Book, notices: NotificationOutbox) -> None:
+    """A secret in a halt reason is masked in the notification."""
     await book.run(status="failed", halt_reason=f"what {SECRET} said", requested_by=f"{SECRET}-ann")
     await notices.collect(ALL)
     (body,) = await told(book)
@@ -166,8 +168,8 @@ async def test_a_secret_in_a_reason_is_masked(book: Book, notices: NotificationO
     assert SECRET not in json.dumps(body)
 
 
-async def test_two_processes_that_find_the_same_tell_it_once(database_dsn: str, database: Database, book: Book) -> None:
-    """Both have read the same untold runs before either tells of them: what one makes, the other leaves alone."""
+async def test_two_processes_make_one_notification(database_dsn: str, database: Database, book: Book) -> None:
+    """Two processes that read the same runs make one notification for each."""
     for number in range(5):
         await book.run(policy=f"p{number}", status="halted", halt_reason="max_rounds: 7")
     await book.run(policy="quiet")
@@ -183,8 +185,8 @@ async def test_two_processes_that_find_the_same_tell_it_once(database_dsn: str, 
     assert [] == await book.all("SELECT policy FROM retention.runs WHERE NOT notified")
 
 
-async def test_a_run_that_goes_on_meanwhile_is_not_told_of(database: Database, book: Book) -> None:
-    """What a run was when it was read is told only while that still holds; what it comes to next is told in its turn."""
+async def test_resumed_run_makes_no_notification(database: Database, book: Book) -> None:
+    """A run that changed after it was read makes no notification; its later end makes its own."""
     run_id = await book.run(status="halted", halt_reason="max_rounds: 7")
     runs = RunLedger(database)
     notices = notices_of(database)
@@ -209,10 +211,10 @@ async def test_a_run_that_goes_on_meanwhile_is_not_told_of(database: Database, b
     assert [(False,)] == await book.all("SELECT notified FROM retention.runs")
 
 
-async def test_who_has_a_run_under_lock_is_not_waited_for(
+async def test_locked_run_is_left_for_the_next_collect(
     database_dsn: str, notices: NotificationOutbox, book: Book
 ) -> None:
-    """A run that somebody is changing is left for the next look, and holds up neither us nor the others."""
+    """A run that another session has locked is skipped until the next call, and delays no other run."""
     await book.run(policy="locked", status="halted", halt_reason="max_rounds: 7")
     await book.run(policy="locked", mode="dry_run")  # nothing to tell, only to mark
     await book.run(policy="free", status="halted", halt_reason="max_rounds: 7")
@@ -230,60 +232,56 @@ async def one_delivery(book: Book, notices: NotificationOutbox) -> None:
     assert 1 == len(await notices.collect(ALL))
 
 
-async def test_a_claim_is_a_lease_that_ends_by_itself(book: Book, notices: NotificationOutbox) -> None:
-    """While it holds nobody else gets the delivery; what its process never settled is then tried again, as it was."""
+async def test_delivery_lease_expires(book: Book, notices: NotificationOutbox) -> None:
+    """No other process gets a leased delivery; after the lease it is claimed again with the same body."""
     await one_delivery(book, notices)
-    (first,) = await notices.claim("ops", 4)
-    assert [] == await notices.claim("ops", 4)
+    (first,) = await notices.claim_deliveries("ops", 4)
+    assert [] == await notices.claim_deliveries("ops", 4)
     (row,) = await deliveries(book)
     assert DELIVERY_LEASE_S - 30 < row.due_in <= DELIVERY_LEASE_S
     await book.all("UPDATE retention.deliveries SET due_at = now()")
-    (second,) = await notices.claim("ops", 4)
+    (second,) = await notices.claim_deliveries("ops", 4)
 
     assert (1, 2) == (first.tries, second.tries)
     assert (first.notification_id, first.body) == (second.notification_id, second.body)
 
 
-async def test_a_claim_that_kills_its_process_each_time_is_made_less_and_less_often(
-    book: Book, notices: NotificationOutbox
-) -> None:
-    """The lease grows with the tries, up to an hour: nobody dies of the same message every minute."""
+async def test_delivery_lease_grows_with_its_tries(book: Book, notices: NotificationOutbox) -> None:
+    """The lease grows with each try, up to an hour, so a delivery that crashes its process is retried rarely."""
     await one_delivery(book, notices)
     await book.all("UPDATE retention.deliveries SET tries = 5000")
-    await notices.claim("ops", 4)
+    await notices.claim_deliveries("ops", 4)
     (row,) = await deliveries(book)
 
     assert 3570 < row.due_in <= 3600
 
 
-async def test_a_late_word_of_failure_changes_nothing(book: Book, notices: NotificationOutbox) -> None:
-    """A try that was overtaken by another says no more; a success stands, whoever had it."""
+async def test_late_failure_keeps_a_newer_result(book: Book, notices: NotificationOutbox) -> None:
+    """The failure of an overtaken try changes nothing, and a success of any try stays."""
     await one_delivery(book, notices)
-    (first,) = await notices.claim("ops", 4)
+    (first,) = await notices.claim_deliveries("ops", 4)
     await book.all("UPDATE retention.deliveries SET due_at = now()")
-    (second,) = await notices.claim("ops", 4)
-    await notices.undelivered(first, "too late", 0.0)
+    (second,) = await notices.claim_deliveries("ops", 4)
+    await notices.mark_failed(first, "too late", 0.0)
     assert [None] == [row.last_error for row in await deliveries(book)]
-    await notices.delivered(first)
-    await notices.undelivered(second, "no reply in time", 0.0)
+    await notices.mark_delivered(first)
+    await notices.mark_failed(second, "no reply in time", 0.0)
     (row,) = await deliveries(book)
 
     assert (2, None, None) == (row.tries, row.due_at, row.last_error)
     assert row.delivered_at is not None
-    assert [] == await notices.claim("ops", 4)
+    assert [] == await notices.claim_deliveries("ops", 4)
 
 
-async def test_what_waits_for_a_target_that_is_gone_is_given_up_in_the_end(
-    book: Book, notices: NotificationOutbox
-) -> None:
-    """A target may come back with the next configuration, for three days; a known one is tried once, however late."""
+async def test_delivery_to_an_unknown_target_is_abandoned(book: Book, notices: NotificationOutbox) -> None:
+    """A delivery to an unknown target is abandoned after three days; a known target gets at least one try."""
     await one_delivery(book, notices)
-    assert [] == await notices.abandon([])
+    assert [] == await notices.abandon_deliveries([])
     await book.all("UPDATE retention.notifications SET created_at = now() - make_interval(days => 3, secs => 1)")
-    assert [] == await notices.abandon(["ops"])
-    (given_up,) = await notices.abandon(["boss"])
+    assert [] == await notices.abandon_deliveries(["ops"])
+    (given_up,) = await notices.abandon_deliveries(["boss"])
     (row,) = await deliveries(book)
 
     assert ("ops", 0, "no such target is configured") == (given_up.target, given_up.tries, given_up.problem)
     assert (None, None, given_up.problem) == (row.due_at, row.delivered_at, row.last_error)
-    assert [] == await notices.abandon(["boss"])
+    assert [] == await notices.abandon_deliveries(["boss"])

@@ -1,4 +1,4 @@
-"""Play as many histories as asked for, and say what was played."""
+"""Plays as many histories as asked for, and counts them."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from support.evidence import Evidence
+from support.model.invariants import BrokenError
 from support.model.machine import Machine, Tally
-from support.model.promises import BrokenError
 
 if TYPE_CHECKING:
-    from support.model.house import House
+    from support.model.database import ModelDatabase
 
 STEPS = 50
 """Steps of one history, before its end."""
 
 
-def play(house: House, examples: int, *, seed: int, shorten: bool = True) -> tuple[Evidence, Tally]:
+def play(db: ModelDatabase, examples: int, *, seed: int, shorten: bool = True) -> tuple[Evidence, Tally]:
     """Play the histories that come of a seed, the same ones each time.
 
     A promise that is broken is the evidence's violation: the history of it, as short as Hypothesis can make it, unless
-    `shorten` is off. What else is raised is a fault of the model or of the code under it, and is passed on.
+    `shorten` is off. Any other error is a fault of the model or of the code under it, and is passed on.
     """
     kept, all_tried = Evidence("replicas, vendor and network, modelled"), Tally()
 
     class Played(Machine):
         evidence, tally = kept, all_tried
 
-    Played.house = house
+    Played.db = db
     how = settings(
         max_examples=examples,
         stateful_step_count=STEPS,

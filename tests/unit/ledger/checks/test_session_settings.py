@@ -1,4 +1,4 @@
-"""What `check` says of a session whose settings this job cannot change."""
+"""The findings of `check` for a session whose settings this job cannot change."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_session_as_it_should_be(pooled: bool) -> None:
 
 @pytest.mark.parametrize(("changed", "mend"), MENDS.values(), ids=MENDS)
 def test_what_cannot_be_set_fails_with_its_mend(changed: dict[str, Any], mend: str) -> None:
-    """A setting that would change what statements do fails the check, and the operator's statement is named."""
+    """A setting that would change the behaviour of statements fails the check, and the operator's statement is named."""
     (found,) = session_findings(SimpleNamespace(**GOOD | changed), pooled=False)
     assert not found.ok
     assert mend in found.message
