@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,6 +19,8 @@ from retention.process.lifecycle import work_comes_first
 from retention.process.streams import NO_SPACE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from structlog.typing import FilteringBoundLogger
 
     from retention.settings.model import Settings
@@ -35,6 +38,7 @@ def register(app: typer.Typer) -> None:
     db.command("migrate")(migrate)
     db.command("status")(status)
     db.command("sample")(sample)
+    db.command("sql")(statement)
     app.add_typer(db, name="db")
 
 
@@ -95,6 +99,32 @@ def sample() -> None:
     for name in ("open_rounds", "close_rounds", "indexes", "roles"):
         print(f"-- {name}.sql {'-' * (73 - len(name))}")
         print((sql_root() / "operator" / f"{name}.sql").read_text("utf-8"))
+
+
+def statement(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Such as claims/claim_rounds, or claim_rounds.")
+    ] = None,
+) -> None:
+    """Print a statement with all that it includes, for EXPLAIN; without NAME, list the statements."""
+    from retention.ledger.queries import expanded, purpose, statements
+
+    known = statements()
+    if name is None:
+        width = max(map(len, known))
+        for one in known:
+            print(f"{one:{width}}  {purpose(one)}")
+        return
+    found = [one for one in known if name in {one, one.partition("/")[2]}]
+    if not found:
+        raise UsageError(f"there is no such statement; {_nearest(name, known)}")  # NAME may be a secret by mistake
+    print(expanded(found[0]), end="")
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    acts = {one.partition("/")[2]: one for one in known}
+    near = get_close_matches(name.rpartition("/")[2], acts, n=3, cutoff=0.5)
+    return f"near it: {', '.join(acts[one] for one in near)}" if near else "`retention db sql` lists them"
 
 
 @command(prints=True)

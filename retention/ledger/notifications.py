@@ -105,20 +105,20 @@ class NotificationOutbox:
             )
         return [notice for notice in made if notice]
 
-    async def claim(self, target: str, limit: int) -> list[Delivery]:
+    async def claim_deliveries(self, target: str, limit: int) -> list[Delivery]:
         """Claim the next deliveries to a target; the caller tries each before its lease ends."""
         rows = await self._database.rows(
             "notifications/claim_deliveries", target=target, limit=limit, leases=_DELIVERY_LEASES_S
         )
         return [Delivery(*row) for row in rows]
 
-    async def delivered(self, delivery: Delivery) -> None:
+    async def mark_delivered(self, delivery: Delivery) -> None:
         """Record that the target accepted the delivery."""
         await self._database.count(
             "notifications/mark_delivered", notification_id=delivery.notification_id, target=delivery.target
         )
 
-    async def undelivered(self, delivery: Delivery, problem: str, pause: float) -> None:
+    async def mark_failed(self, delivery: Delivery, problem: str, pause: float) -> None:
         """Record why a try failed; the next try follows in `pause` seconds."""
         await self._database.count(
             "notifications/mark_failed",
@@ -129,7 +129,7 @@ class NotificationOutbox:
             pause=pause,
         )
 
-    async def abandon(self, targets: Collection[str]) -> list[Delivery]:
+    async def abandon_deliveries(self, targets: Collection[str]) -> list[Delivery]:
         """Abandon deliveries that were tried, or have waited for an unknown target, for too long; returns them."""
         errors = {"no_target": details.NO_TARGET, "cut_short": details.CUT_SHORT}
         rows = await self._database.rows(

@@ -45,6 +45,17 @@ def statements() -> tuple[str, ...]:
     )
 
 
+def purpose(name: str) -> str:
+    """The purpose of a statement, as its header states it, in one line."""
+    text = (sql_root() / "queries" / f"{name}.sql").read_text("utf-8")
+    return " ".join(text.removeprefix("-- Purpose: ").partition("\n-- Locks: ")[0].replace("\n--", "").split())
+
+
+def expanded(name: str) -> str:
+    """A statement as the server gets it, with each fragment in its place; values stand as `%(name)s`."""
+    return query(name).replace("%%", "%")
+
+
 def load_queries() -> None:
     """Read every statement now, because a new version may replace the files before this process settles its replies."""
     for name in statements():

@@ -74,7 +74,7 @@ class Notifier:
                 policy=notification.policy,
                 targets=list(notification.targets),
             )
-        abandoned = await self._outbox.abandon(targets)
+        abandoned = await self._outbox.abandon_deliveries(targets)
         for delivery in abandoned:
             self._log.error("notification.given_up", problem=delivery.problem, **_log_fields(delivery))
         # Targets are served concurrently, so that one that hangs does not delay the others.
@@ -85,7 +85,7 @@ class Notifier:
     async def _deliver_due(self, target: Target) -> list[bool]:
         """Try the target's due deliveries; stop early when a whole batch fails, because the next would fail too."""
         tried: list[bool] = []
-        while deliveries := await self._outbox.claim(target.name, DELIVERIES_PER_CLAIM):
+        while deliveries := await self._outbox.claim_deliveries(target.name, DELIVERIES_PER_CLAIM):
             batch = await _gather(self._deliver(target, delivery) for delivery in deliveries)
             tried += batch
             if not any(batch):
@@ -95,11 +95,11 @@ class Notifier:
     async def _deliver(self, target: Target, delivery: Delivery) -> bool:
         problem = await self._send(target, delivery)
         if problem is None:
-            await self._outbox.delivered(delivery)
+            await self._outbox.mark_delivered(delivery)
             self._log.info("notification.delivered", **_log_fields(delivery))
             return True
         spread = random.random()  # noqa: S311 - spreads retries, protects nothing
-        await self._outbox.undelivered(delivery, problem, retry_pause(delivery.tries, spread))
+        await self._outbox.mark_failed(delivery, problem, retry_pause(delivery.tries, spread))
         self._log.warning("notification.failed", problem=problem, **_log_fields(delivery))
         return False
 

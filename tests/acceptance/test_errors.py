@@ -15,7 +15,7 @@ from support.forked import start_command
 from support.replica import free_port
 from support.world import Running
 
-from retention.ledger.queries import sql_root
+from retention.ledger.queries import query, sql_root, statements
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -305,6 +305,33 @@ async def test_db_sample_prints_each_sample(tmp_path: Path) -> None:
         "CREATE ROLE retention_job",
     ):
         assert words in done.out
+
+
+async def test_a_statement_is_printed_whole(tmp_path: Path) -> None:
+    """`db sql` lists the statements and prints one without includes, from no configuration and no database."""
+    listed, printed, short = await asyncio.gather(
+        retention(tmp_path, "db", "sql"),
+        retention(tmp_path, "db", "sql", "claims/claim_rounds"),
+        retention(tmp_path, "db", "sql", "describe_session"),
+    )
+    assert (0, "", list(statements())) == (
+        listed.code,
+        listed.err,
+        [line.split()[0] for line in listed.out.splitlines()],
+    )
+    assert (0, "", query("claims/claim_rounds")) == (printed.code, printed.err, printed.out)
+    assert "FOR UPDATE OF c SKIP LOCKED" in printed.out
+    assert "-- include" not in printed.out
+    assert (0, True) == (short.code, "NOT LIKE 'ISO%'\n" in short.out)
+
+
+async def test_an_unknown_statement_is_answered_with_near_names(tmp_path: Path) -> None:
+    """`db sql` with a name that no statement has exits with 2, and names statements that are near it."""
+    near, far = await asyncio.gather(
+        retention(tmp_path, "db", "sql", "claim_round"), retention(tmp_path, "db", "sql", "zzzzzz")
+    )
+    assert [] == faults_of(near, 2, "there is no such statement; near it: claims/claim_rounds")
+    assert [] == faults_of(far, 2, "there is no such statement; `retention db sql` lists them")
 
 
 async def test_the_configuration_of_init_loads(world: World) -> None:

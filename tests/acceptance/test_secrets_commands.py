@@ -60,6 +60,7 @@ COMMANDS: dict[str, list[tuple[str, ...]]] = {
     "db migrate": [()],
     "db status": [(), ("--json",)],
     "db sample": [()],
+    "db sql": [(), ("claim_rounds",), (TOKEN,)],
     "runs list": [(), ("--json",)],
     "runs close": [(RUN, "--by", "tess", "--note", "x"), (RUN, "--by", "tess", "--note", " ")],
     "runs show": [(RUN,), (RUN, "--json"), (str(uuid.UUID(int=7)),)],

@@ -68,6 +68,7 @@ PRINTING = {
     "check": ("check",),
     "db status": ("db", "status"),
     "db sample": ("db", "sample"),
+    "db sql": ("db", "sql"),
     "help": ("--help",),
     "help of a command": ("run", "--help"),
     "version": ("--version",),

@@ -34,8 +34,8 @@ CORE = TESTS.parent / "retention" / "core"
 EXPLAINED = Path(__file__).with_name("MUTANTS.md")
 
 FILES = (
-    *("transitions", "outcomes", "decision", "wire", "pacing", "backoff", "reply_rules"),
-    *("rails", "holds", "plan", "eligibility", "overlap", "summary", "discrepancies"),
+    *("transitions", "outcomes", "decision", "wire", "pacing", "backoff", "reply_rules", "reply_details"),
+    *("rails", "holds", "plan", "eligibility", "overlap", "summary", "discrepancies", "closing"),
     *("cron", "due", "missed", "events", "message", "signature", "text", "model"),
 )
 KNOWN_BY = {
@@ -46,6 +46,7 @@ KNOWN_BY = {
     "missed": ["test_missed_reason.py"],
     "model": ["test_transitions.py", "test_wire.py", "test_eligibility.py"],
     "plan": ["test_plan.py", "test_eligibility.py"],
+    "reply_details": ["test_decision.py"],
     "reply_rules": ["test_outcomes.py", "test_transitions.py"],
     "signature": ["test_webhook_signature.py"],
     "text": ["test_text.py", "test_notification_message.py"],

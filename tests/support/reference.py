@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import textwrap
 from datetime import timedelta
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from retention.cli.app import app
 from retention.core.model import Treatment
 from retention.core.sending.reply_rules import DEFAULT_CODES
 from retention.exit_codes import ExitCode
+from retention.ledger.queries import purpose, statements
 from retention.metrics import METRICS
 from retention.settings.durations import parse_duration
 from retention.settings.fields import Says
@@ -35,6 +37,8 @@ ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "deploy/REFERENCE.md"
 
 OPERATIONS = ROOT / "deploy/OPERATIONS.md"
+
+LEDGER = ROOT / "sql/README.md"
 
 TEMPLATE = ROOT / "retention/settings/template.toml"
 
@@ -91,15 +95,29 @@ def metrics() -> str:
     return _table(("metric", "what it says"), rows)
 
 
+def ledger_statements() -> str:
+    """Each statement with its purpose, by folder."""
+    parts = []
+    for folder, names in groupby(statements(), lambda name: name.partition("/")[0]):
+        rows = ((f"[`{name.partition('/')[2]}`](queries/{name}.sql)", _cell(purpose(name))) for name in names)
+        parts.append(f"### {folder}\n\n{_table(('statement', 'purpose'), rows)}")
+    return "\n".join(parts)
+
+
 MADE = {
     "exit codes": exit_codes,
     "commands": commands,
     "configuration": configuration,
     "codes": codes,
     "metrics": metrics,
+    "statements": ledger_statements,
 }
 
-PAGES = {REFERENCE: ("exit codes", "commands", "configuration", "codes"), OPERATIONS: ("metrics",)}
+PAGES = {
+    REFERENCE: ("exit codes", "commands", "configuration", "codes"),
+    OPERATIONS: ("metrics",),
+    LEDGER: ("statements",),
+}
 """The tables of each page."""
 
 
@@ -210,6 +228,10 @@ def _options(command: Any) -> str:
 def _value(option: Any) -> str:
     assert option.metavar, f"{option.name} needs a metavar"
     return str(option.metavar).replace("|", "\\|")
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -153,7 +153,9 @@ async def test_each_target_gets_its_events(book: Book, notices: NotificationOutb
     assert [("run.failed", "boss"), ("run.failed", "ops"), ("run.halted", "ops")] == [
         (row.event, row.target) for row in await deliveries(book)
     ]
-    assert [["run.failed"], []] == [[one.event for one in await notices.claim(name, 9)] for name in ("boss", "art")]
+    assert [["run.failed"], []] == [
+        [one.event for one in await notices.claim_deliveries(name, 9)] for name in ("boss", "art")
+    ]
 
 
 async def test_notification_masks_secrets(book: Book, notices: NotificationOutbox) -> None:
@@ -233,12 +235,12 @@ async def one_delivery(book: Book, notices: NotificationOutbox) -> None:
 async def test_delivery_lease_expires(book: Book, notices: NotificationOutbox) -> None:
     """No other process gets a leased delivery; after the lease it is claimed again with the same body."""
     await one_delivery(book, notices)
-    (first,) = await notices.claim("ops", 4)
-    assert [] == await notices.claim("ops", 4)
+    (first,) = await notices.claim_deliveries("ops", 4)
+    assert [] == await notices.claim_deliveries("ops", 4)
     (row,) = await deliveries(book)
     assert DELIVERY_LEASE_S - 30 < row.due_in <= DELIVERY_LEASE_S
     await book.all("UPDATE retention.deliveries SET due_at = now()")
-    (second,) = await notices.claim("ops", 4)
+    (second,) = await notices.claim_deliveries("ops", 4)
 
     assert (1, 2) == (first.tries, second.tries)
     assert (first.notification_id, first.body) == (second.notification_id, second.body)
@@ -248,7 +250,7 @@ async def test_delivery_lease_grows_with_its_tries(book: Book, notices: Notifica
     """The lease grows with each try, up to an hour, so a delivery that crashes its process is retried rarely."""
     await one_delivery(book, notices)
     await book.all("UPDATE retention.deliveries SET tries = 5000")
-    await notices.claim("ops", 4)
+    await notices.claim_deliveries("ops", 4)
     (row,) = await deliveries(book)
 
     assert 3570 < row.due_in <= 3600
@@ -257,29 +259,29 @@ async def test_delivery_lease_grows_with_its_tries(book: Book, notices: Notifica
 async def test_late_failure_keeps_a_newer_result(book: Book, notices: NotificationOutbox) -> None:
     """The failure of an overtaken try changes nothing, and a success of any try stays."""
     await one_delivery(book, notices)
-    (first,) = await notices.claim("ops", 4)
+    (first,) = await notices.claim_deliveries("ops", 4)
     await book.all("UPDATE retention.deliveries SET due_at = now()")
-    (second,) = await notices.claim("ops", 4)
-    await notices.undelivered(first, "too late", 0.0)
+    (second,) = await notices.claim_deliveries("ops", 4)
+    await notices.mark_failed(first, "too late", 0.0)
     assert [None] == [row.last_error for row in await deliveries(book)]
-    await notices.delivered(first)
-    await notices.undelivered(second, "no reply in time", 0.0)
+    await notices.mark_delivered(first)
+    await notices.mark_failed(second, "no reply in time", 0.0)
     (row,) = await deliveries(book)
 
     assert (2, None, None) == (row.tries, row.due_at, row.last_error)
     assert row.delivered_at is not None
-    assert [] == await notices.claim("ops", 4)
+    assert [] == await notices.claim_deliveries("ops", 4)
 
 
 async def test_delivery_to_an_unknown_target_is_abandoned(book: Book, notices: NotificationOutbox) -> None:
     """A delivery to an unknown target is abandoned after three days; a known target gets at least one try."""
     await one_delivery(book, notices)
-    assert [] == await notices.abandon([])
+    assert [] == await notices.abandon_deliveries([])
     await book.all("UPDATE retention.notifications SET created_at = now() - make_interval(days => 3, secs => 1)")
-    assert [] == await notices.abandon(["ops"])
-    (given_up,) = await notices.abandon(["boss"])
+    assert [] == await notices.abandon_deliveries(["ops"])
+    (given_up,) = await notices.abandon_deliveries(["boss"])
     (row,) = await deliveries(book)
 
     assert ("ops", 0, "no such target is configured") == (given_up.target, given_up.tries, given_up.problem)
     assert (None, None, given_up.problem) == (row.due_at, row.delivered_at, row.last_error)
-    assert [] == await notices.abandon(["boss"])
+    assert [] == await notices.abandon_deliveries(["boss"])

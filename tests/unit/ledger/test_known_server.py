@@ -1,4 +1,4 @@
-"""The servers on which claims may be made."""
+"""The server on which a process may claim."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_the_first_server_is_claimed_on_at_once() -> None:
 
 
 def test_one_that_took_over_is_claimed_on_after_the_lease() -> None:
-    """Claims wait for the length of their own lease, not of other partners' leases."""
+    """Claims wait for the length of their own lease, independently of other partners' leases."""
     server = KnownServer()
     server.observe(OLD, 0)
     server.observe(NEW, 100)
