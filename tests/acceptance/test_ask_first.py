@@ -37,7 +37,9 @@ ANSWERS: list[tuple[str, dict[str, Any], str, int, str | None]] = [
 
 
 async def test_a_first_probes_answer_decides_the_rounds_state(world: World) -> None:
-    """Each answer leads to the state that the contract says; the round is called only where it is plainly in progress."""
+    """Each answer leads to the state that the contract says; the round is called only where it is plainly in
+    progress.
+    """
     names = await world.seed(len(ANSWERS))
     world.partner |= {"max_attempts": 2, "timeout": "1s"}
     world.vendor.faults = Faults.of(
@@ -193,7 +195,7 @@ async def test_without_ask_first_the_cancel_is_sent_without_a_probe(world: World
 
 @pytest.mark.parametrize(("told", "code"), [(True, 4), (False, 0)])
 async def test_a_success_that_names_no_refund(world: World, told: bool, code: int) -> None:
-    """Where this vendor's success names no refund, its absence is nothing for review; elsewhere it is."""
+    """A missing refund goes to review, except at a vendor whose success never names one."""
     await world.seed(2)
     world.partner["refund_in_reply"] = told
     world.vendor.faults = Faults.of({"omit": ["currency", "amount", "transactionId"]})
@@ -204,7 +206,9 @@ async def test_a_success_that_names_no_refund(world: World, told: bool, code: in
 
 @pytest.mark.parametrize("key", ["cancel_url", "status_url"])
 async def test_one_unreachable_address_ends_the_run(world: World, key: str) -> None:
-    """Where questions can be asked and cancels not sent, or the other way round, nothing is sent and the run ends with 5."""
+    """If only one of the addresses of questions and cancels can be reached, no cancel is sent and the run ends with
+    5.
+    """
     await world.seed(4)
     world.partner |= {"max_attempts": 1, key: "http://127.0.0.1:1/nobody"}
     done = await world.command("run", "--json")

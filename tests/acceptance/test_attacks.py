@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 async def test_an_error_that_quotes_a_player_drives_no_terminal(world: World) -> None:
-    """An id that the database's own words repeat is told with its control characters written out."""
+    """An id inside a database error is printed with its control characters escaped."""
     await world.sql(
         "INSERT INTO public.rounds (partner, market, user_id, round_id, opened_at)"
         " VALUES ('acme', 'MT', E'\\x1b[2J\\x07', 'r1', now() - interval '9 days');"

@@ -25,7 +25,7 @@ BY_CLOCK = ("on_record_before", "never_again")
 
 
 async def test_a_database_clock_days_ahead_stops_planning(world: World) -> None:
-    """While the database's clock is five days ahead nothing is planned by `serve`, which says so; then it goes on."""
+    """While the database's clock is five days ahead `serve` plans no run and says so; then it goes on."""
     await world.seed(50, age=timedelta(minutes=1))
     await schedule(world)
     async with database_clock(world.direct) as clock:
@@ -156,7 +156,9 @@ async def test_times_far_ahead_are_taken_back_and_told(world: World) -> None:
 
 @pytest.mark.long
 async def test_a_run_with_leases_a_year_ahead_goes_on(world: World) -> None:
-    """A killed run whose leases lie a year ahead ends once it is resumed: no claim of the dead process stays for ever."""
+    """A killed run whose leases lie a year ahead ends once it is resumed: no claim of the dead process stays for
+    ever.
+    """
     world.partner |= {"timeout": "1s", "rate": 5}
     await world.seed(30)
     first = await world.start("run")
@@ -175,7 +177,9 @@ async def test_a_run_with_leases_a_year_ahead_goes_on(world: World) -> None:
 
 
 async def test_a_vendors_pause_is_shown_and_ended(world: World) -> None:
-    """A pause that the vendor asked for is capped, named by `plan`, `check`, `runs show` and the run, ended by `resume`."""
+    """A pause that the vendor asked for is capped, named by `plan`, `check`, `runs show` and the run, ended by
+    `resume`.
+    """
     world.partner |= {"max_pause": "10m"}
     await world.seed(5)
     world.vendor.faults = type(world.vendor.faults).of(

@@ -99,7 +99,7 @@ async def test_a_round_under_a_permanent_lock_delays_no_other_closing(world: Wor
 
 
 async def test_a_lock_that_passes_leaves_no_conflict(world: World) -> None:
-    """While CREATE INDEX has the table locked replies wait, are told of, and all of them are closed afterwards."""
+    """While CREATE INDEX locks the table replies wait, the wait is reported, and all rounds are closed afterwards."""
     await world.seed(120)
     world.partner |= {"rate": 40, "timeout": "60s"}
     async with await psycopg.AsyncConnection.connect(world.dsn) as connection:
@@ -129,7 +129,7 @@ async def test_a_lock_that_is_there_before_the_run_is_waited_for(world: World) -
 
 
 ASSERTED = "RETURN QUERY SELECT * FROM unnest(p_partner, p_round_id); RETURN;"
-"""A function that returns all that it is asked to close, and closes nothing."""
+"""A function that returns all requested rounds, and closes no round."""
 
 LEFT_OPEN = "it returned the round, which the operator's view still has open"
 
@@ -274,7 +274,9 @@ BROKEN = {
     "kind", [pytest.param(kind, marks=pytest.mark.long) if kind == "it sleeps" else kind for kind in BROKEN]
 )
 async def test_a_broken_function_halts_before_the_first_call(world: World, kind: str) -> None:
-    """The function is tried without a round: `check` fails, and a run halts before anything is sent, and can be resumed."""
+    """The function is tried without a round: `check` fails, and a run halts before anything is sent, and can be
+    resumed.
+    """
     await world.seed(5)
     body, message = BROKEN[kind]
     await replace(world, body)
@@ -291,7 +293,7 @@ async def test_a_broken_function_halts_before_the_first_call(world: World, kind:
 
 
 async def test_swapped_columns_are_noticed_on_the_first_batch(world: World) -> None:
-    """A function whose result has round and partner swapped closes nothing: the batch is undone and the run halts."""
+    """A function whose result swaps round and partner closes no round: the batch is undone and the run halts."""
     await world.seed(200)
     world.partner["rate"] = 20
     body = FUNCTION.replace("{begin}", "").replace("{condition}", "true").replace("{end}", "")

@@ -211,7 +211,7 @@ async def test_without_our_schema_each_command_says_how_to_get_it(world: World) 
 
 
 async def test_a_role_without_privileges(world: World) -> None:
-    """A role that may read and not write is told which GRANT it lacks, before anything is planned."""
+    """The error for a role that may only read names the missing GRANT, before any plan is made."""
     await world.seed(2)
     role = f"clerk_{os.getpid()}"
     name = sql.Identifier(role).as_string()

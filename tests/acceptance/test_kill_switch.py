@@ -34,7 +34,9 @@ async def pause(world: World, *words: str) -> Done:
 
 
 async def test_a_pause_stops_every_process_within_a_second(world: World) -> None:
-    """A second after the switch is thrown no request arrives any more; one process halts the run, each says who and why."""
+    """A second after the switch is thrown no request arrives any more; one process halts the run, each says who and
+    why.
+    """
     await world.seed(900)
     world.partner |= {"rate": 100, "concurrency": 30}
     world.vendor.latency = 0.2
@@ -71,7 +73,7 @@ async def test_a_pause_stops_every_process_within_a_second(world: World) -> None
 
 
 async def test_no_run_and_no_override_passes_a_pause(world: World) -> None:
-    """While paused no run calls anybody, not with --override either; after `resume` the halted run is finished."""
+    """While paused no run calls the vendor, even with --override; after `resume` the halted run is finished."""
     await world.seed(5)
     assert 0 == (await pause(world)).code
     twice, halted = await asyncio.gather(pause(world), world.command("run", "--json"))

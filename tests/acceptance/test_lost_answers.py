@@ -52,7 +52,7 @@ def told(done: Done) -> Counter[str]:
     ],
 )
 async def test_a_run_in_the_middle(world: World, tap: Wiretap, statement: str) -> None:
-    """Whichever answer is lost, the run goes on, cancels each round once, and its end is told once."""
+    """After any lost answer the run goes on, cancels each round once, and reports its end once."""
     await world.seed(40)
     world.partner |= {"timeout": "1s"}
     world.vendor.faults = Faults.of({"cut": "after", "first": 2})
@@ -91,7 +91,9 @@ async def test_a_halt(world: World, tap: Wiretap) -> None:
 
 
 async def test_missed_times(world: World, tap: Wiretap) -> None:
-    """A daemon tells once of a missed time whose answer was lost, and begins the newest one's run without waiting for it."""
+    """A daemon tells once of a missed time whose answer was lost, and begins the newest one's run without waiting for
+    it.
+    """
     await world.seed(3)
     await schedule(world)
     tap.lose["missed"] = 1

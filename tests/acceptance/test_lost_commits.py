@@ -87,7 +87,9 @@ async def test_a_release_that_is_lost_is_repeated(world: World, pause: str) -> N
 @pytest.mark.parametrize("ask_first", [True, False], ids=["asked first", "not asked"])
 @pytest.mark.parametrize("processes", [pytest.param(1, marks=pytest.mark.long), 2])
 async def test_claims_that_are_lost_are_recorded_again(world: World, ask_first: bool, processes: int) -> None:
-    """Requests whose claims the database lost while they were in flight are settled by their replies, and not repeated."""
+    """Requests whose claims the database lost while they were in flight are settled by their replies, and not
+    repeated.
+    """
     async with await psycopg.AsyncConnection.connect(world.direct, autocommit=True) as connection:
         await connection.execute(SERVER)
     await world.seed(60)
@@ -124,7 +126,7 @@ async def test_a_row_that_cannot_be_written_fails_alone(world: World) -> None:
 
 
 async def test_a_lost_run_ends_its_process(world: World) -> None:
-    """A run that the ledger does not have any more is told by name; each reply that came is in the log, and each request on record."""
+    """A run that the ledger has lost is reported by name; the log has each reply, and the ledger each request."""
     await world.seed(60)
     world.vendor.latency = 1.0
     world.partner |= {"ask_first": False, "rate": 40}

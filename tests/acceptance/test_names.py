@@ -92,7 +92,7 @@ HOLDS_NOTHING: list[tuple[tuple[str, ...], str]] = [
 
 
 async def test_a_hold_without_a_match_stands_and_warns(world: World) -> None:
-    """A hold may be set ahead of time, so it stands; that it matches nothing is said, with the spelling that there is."""
+    """A hold may be set ahead of time, so it stands; the warning names the lack of a match and the known spelling."""
     await seed(world)
     world.policy["exclude_markets"] = ["gb", "DK"]
     world.policies["other"] = {"games": ["roulette 7"]}

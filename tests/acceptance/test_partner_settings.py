@@ -30,7 +30,7 @@ REFUSED = (
 
 
 async def test_each_vendor_call_goes_to_its_own_address(world: World) -> None:
-    """With nothing at api_url, rounds are asked about, cancelled and settled at the calls' own addresses."""
+    """Without a server at api_url, rounds are asked about, cancelled and settled at the calls' own addresses."""
     url = world.vendor.url
     world.partner |= {
         "api_url": f"http://127.0.0.1:{free_port()}",

@@ -71,7 +71,9 @@ async def test_all_are_closed_once_the_function_is_mended(world: World) -> None:
 
 
 async def test_reclose_keeps_a_failed_closing_listed_with_its_reason(world: World) -> None:
-    """One that raises, one that is left out, one that is closed already, one whose id is another round's: each says why."""
+    """One that raises, one that is left out, one that is closed already, one whose id is another round's: each says
+    why.
+    """
     ids = await conflicts(world, 8)
     await world.sql("UPDATE public.rounds SET status = 1 WHERE round_id = 'r3'")
     await world.sql("UPDATE public.rounds SET opened_at = now() WHERE round_id = 'r4'")
@@ -113,7 +115,9 @@ async def test_a_round_that_ends_its_own_session_stays_listed_alone(world: World
 
 @pytest.mark.long
 async def test_reclose_is_undone_if_close_rounds_returns_other_rounds(world: World) -> None:
-    """Rounds returned without having been asked for, or twice, undo the transaction: in both tables all stays as it was."""
+    """Rounds returned without having been asked for, or twice, undo the transaction: in both tables all stays as it
+    was.
+    """
     ids = await conflicts(world, 2)
     await world.seed(1, prefix="other")
     await replace(
@@ -143,7 +147,7 @@ async def test_reclose_retries_a_transient_error(world: World, state: str) -> No
 
 @pytest.mark.long
 async def test_an_error_of_the_class_of_a_lost_connection_is_a_refusal(world: World) -> None:
-    """55000, which the driver calls operational, is told of its round alone, and nothing hangs."""
+    """55000, an operational error to the driver, is reported for its round alone, and no statement hangs."""
     await conflicts(world, 5)
     await replace(
         world,
@@ -300,7 +304,9 @@ async def test_a_confirmed_cancellation_is_resolved_only_as_cancelled(world: Wor
 
 @pytest.mark.long
 async def test_a_word_that_was_wrong_can_be_taken_back(world: World) -> None:
-    """Resolved as cancelled and still open, it may be resolved as another thing, and is planned again; both are on record."""
+    """Resolved as cancelled and still open, it may be resolved as another thing, and is planned again; both are on
+    record.
+    """
     ids = await in_doubt(world, 1)
     await replace(world, RAISE)
     resolve = ("review", "resolve", str(ids["r0"]), "--note", "x", *BY, "--as")

@@ -1,4 +1,6 @@
-"""A secret stands in an identifier by chance, or because the vendor repeats it: data stay as they are, echoes are dropped."""
+"""A secret stands in an identifier by chance, or because the vendor repeats it: data stay as they are, echoes are
+dropped.
+"""
 
 from __future__ import annotations
 
@@ -121,7 +123,9 @@ ECHOES: dict[str, Any] = {
     "echo", [pytest.param(one, marks=pytest.mark.long if number else ()) for number, one in enumerate(ECHOES)]
 )
 async def test_a_transaction_that_echoes_a_secret_is_null(world: World, echo: str) -> None:
-    """A transaction that repeats a secret is NULL as a whole, is told, and is listed for review; nothing shows it."""
+    """A transaction that repeats a secret is NULL as a whole, is reported, and is listed for review; no output shows
+    it.
+    """
     said = ECHOES[echo]
     await world.seed(2)
     reply = {"error": 0, "description": "ok", "currency": "EUR", "amount": "1.50", "transactionId": said}

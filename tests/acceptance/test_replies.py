@@ -60,7 +60,7 @@ ROWS: list[tuple[str, dict[str, Any], bool, str, int, str]] = [
 async def test_a_row_of_the_reply_table(
     world: World, fault: dict[str, Any], probe: bool, state: str, code: int, truth: str
 ) -> None:
-    """Each reply leads to the state that the contract's table says, and to nothing that the vendor does not know."""
+    """Each reply leads to the state of the contract's table, in agreement with the vendor's truth."""
     await world.seed(1)
     world.partner |= {"status_probe": probe, "timeout": "1s", "max_attempts": 3}
     world.vendor.faults = Faults.of(fault)

@@ -160,7 +160,9 @@ async def test_runs_and_explain_show_a_finished_run(world: World) -> None:
 
 
 async def test_a_resolved_rejection_is_planned_again(world: World) -> None:
-    """A round rejected too often waits for a person; once resolved it is planned again, and the vendor's reply stays."""
+    """A round rejected too often waits for a person; once resolved it is planned again, and the vendor's reply
+    stays.
+    """
     await world.seed(1)
     world.partner |= {"max_runs": 1, "status_probe": False}
     world.vendor.faults = Faults.of({"code": "99", "description": "bet not found"})

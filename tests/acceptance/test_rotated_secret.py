@@ -90,7 +90,7 @@ async def test_a_vendor_that_is_slower_than_the_file(world: World, tmp_path: Pat
 
 
 async def test_a_wrong_token_still_halts(world: World, tmp_path: Path) -> None:
-    """A new token that the vendor never knows halts the run after a while, and nothing but HealthChecks is sent."""
+    """A new token that the vendor never knows halts the run after a while, and only HealthChecks are sent."""
     path = tmp_path / "token"
     path.write_text(TOKEN)
     world.partner = {"token_file": str(path), "rate": 40}

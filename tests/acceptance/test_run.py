@@ -23,7 +23,9 @@ async def test_stale_rounds_are_cancelled_and_written_back(world: World) -> None
 
 
 async def test_a_round_outside_the_policy_is_never_called(world: World) -> None:
-    """Younger rounds, another market's and another partner's are not planned, and the vendor hears nothing of them."""
+    """Younger rounds, another market's and another partner's are not planned, and the vendor gets no request for
+    them.
+    """
     await world.seed(3)
     await world.seed(3, prefix="young", age=timedelta(hours=71))
     await world.seed(3, prefix="gb", market="GB")
@@ -75,7 +77,9 @@ async def test_max_rounds_halts_before_the_first_call(world: World) -> None:
 
 
 async def test_a_plan_of_too_many_rounds_is_not_written(world: World) -> None:
-    """A run that max_rounds halts keeps figures alone; lists tell them, and a doubt of an earlier run stays where it was."""
+    """A run that max_rounds halts keeps figures alone; lists tell them, and a doubt of an earlier run stays where it
+    was.
+    """
     await world.seed(6)
     await world.sql(
         "INSERT INTO retention.runs (run_id, policy, trigger, mode, as_of, requested_by, settings, status, finished_at)"
@@ -118,7 +122,9 @@ async def test_an_override_passes_as_many_rounds_as_there_are(world: World) -> N
     "value", ["stake = NULL", "stake = -1000", "currency = NULL", "currency = 'eur'", "currency = ''"]
 )
 async def test_a_stake_that_max_amount_cannot_judge_halts_the_run(world: World, value: LiteralString) -> None:
-    """Stakes without a sensible amount or currency halt the run by name, as many as are not allowed, and lower no sum."""
+    """Stakes without a sensible amount or currency halt the run by name, as many as are not allowed, and lower no
+    sum.
+    """
     await world.seed(3, stake="40")
     await world.sql("UPDATE public.rounds SET " + value + " WHERE round_id = 'r1'")
     world.policy["max_amount"] = {"EUR": "100"}
@@ -136,7 +142,9 @@ async def test_a_stake_that_max_amount_cannot_judge_halts_the_run(world: World, 
 
 
 async def test_unjudged_stakes_may_be_allowed(world: World) -> None:
-    """max_amount_unknown lets so many pass; without max_amount none of it matters; currencies without a limit are named."""
+    """max_amount_unknown lets so many pass; without max_amount none of it matters; currencies without a limit are
+    named.
+    """
     await world.seed(3, stake="40")
     await world.seed(1, prefix="s", currency="SEK")
     await world.sql("UPDATE public.rounds SET stake = -1000 WHERE round_id IN ('r1', 'r2')")

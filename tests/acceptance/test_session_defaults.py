@@ -159,7 +159,7 @@ async def watched_world(world: World, rounds: int) -> Sequence[str]:
 @pytest.mark.parametrize("front", WAYS, indirect=True)
 @pytest.mark.parametrize("group", TOGETHER)
 async def test_no_session_default_changes_a_run(postgres: str, database_dsn: str, tmp_path: Path, group: str) -> None:
-    """Under each kind of odd default `check` finds nothing wrong, and a run cancels, closes and reports its rounds."""
+    """Under each kind of odd default `check` passes, and a run cancels, closes and reports its rounds."""
     direct = make_conninfo(postgres, dbname=conninfo_to_dict(database_dsn)["dbname"])
     async with make_world(database_dsn, tmp_path, direct) as world:
         ids = await watched_world(world, 3)

@@ -1,4 +1,6 @@
-"""Stop means stop: at most a second after a pause, a hold, a closing or a signal no cancel leaves, however slow all is."""
+"""Stop means stop: at most a second after a pause, a hold, a closing or a signal no cancel leaves, however slow all
+is.
+"""
 
 from __future__ import annotations
 
@@ -128,7 +130,9 @@ async def test_no_request_leaves_after_a_slow_handshake(world: World, tmp_path: 
 
 
 async def test_doubts_cost_the_fresh_rounds_no_reply(world: World) -> None:
-    """Questions about old doubts and new cancels share the places, and no wait of ours counts as the vendor's silence."""
+    """Questions about old doubts and new cancels share the places, and no wait of ours counts as the vendor's
+    silence.
+    """
     await world.seed(8)
     world.partner |= {"rate": 50, "concurrency": 3, "timeout": "60s", "max_attempts": 1, "ask_first": False}
     world.vendor.faults = Faults.of({"cut": "before"}, {"call": "GetRoundStatus", "status": 500})

@@ -169,7 +169,9 @@ async def test_a_deleted_current_folder_leaves_the_configuration_readable(world:
 
 
 async def test_a_file_on_a_full_disk_is_not_half_written(world: World) -> None:
-    """`report -o` and `--metrics-file` where no space is left: told with the file's name, and nothing half written."""
+    """`report -o` and `--metrics-file` where no space is left: reported with the file's name, and no half-written file
+    stays.
+    """
     await world.seed(300)
     limited = (*SHELL, 'ulimit -f 1; exec "$0" "$@"')
     none = (*SHELL, 'ulimit -f 0; exec "$0" "$@"')

@@ -41,7 +41,9 @@ def _row(name: str, digits: int = 0, *, compared: bool = True) -> Any:
 
 @dataclass(slots=True)
 class Figures:
-    """One plan, measured; each with the name and the unit that the table gives it. None: there was nothing to measure."""
+    """One plan, measured; each with the name and the unit that the table gives it. None: there was nothing to
+    measure.
+    """
 
     plan: float | None = _row("`retention plan`, s", 2)
     plan_rss: float | None = _row("peak RSS of `plan`, MB", 1)

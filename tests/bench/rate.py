@@ -171,7 +171,9 @@ class Case:
 
 
 def share_used(cancels: Heard, rate: int) -> float:
-    """The share of the rate that arrived from the first request to the last for a round not asked for before, half-open."""
+    """The share of the rate that arrived from the first request to the last for a round not asked for before,
+    half-open.
+    """
     first: dict[int, int] = {}
     for nth, number in enumerate(cancels.rounds):
         first.setdefault(number, nth)

@@ -1,4 +1,6 @@
-"""An operator's table in which few rounds are stale and all others completed, a plan's end without its middle, and a check."""
+"""An operator's table in which few rounds are stale and all others completed, a plan's end without its middle, and a
+check.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ WHERE state = 'planned' AND id BETWEEN %s AND %s
 
 
 def load(dsn: str, stale: int, factor: int) -> None:
-    """Write `factor` times as many rows as are stale: r0, r1, r2 and so on. The indexes are those of the operator's sample."""
+    """Write `factor` times as many rows as are stale: r0, r1, r2 and so on. The indexes are those of the operator's
+    sample.
+    """
     rows = stale * factor
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("SET synchronous_commit = off")

@@ -63,7 +63,9 @@ _FAULTS = (
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """The requests of a kind in their order: when they arrived, in seconds on the monotonic clock, and for which round."""
+    """The requests of a kind in their order: when they arrived, in seconds on the monotonic clock, and for which
+    round.
+    """
 
     times: array[float]
     rounds: array[int]

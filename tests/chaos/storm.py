@@ -87,7 +87,9 @@ class Storm:
         return Lost(losses, frozenset(lone), self.scene.traffic.lapses)
 
     async def rage(self, strikes: Sequence[Strike], seconds: float, *, first: int, rounds: int = 80) -> None:
-        """Let all of them strike within so many `seconds`, while players open `rounds` each two of them, `first` beforehand."""
+        """Let all of them strike within so many `seconds`, while players open `rounds` each two of them, `first`
+        beforehand.
+        """
         await self.scene.traffic.open_rounds(first)
         self.scene.fleet.start()
         await asyncio.gather(*(post.until_ready() for post in self.scene.fleet.posts))

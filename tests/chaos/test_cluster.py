@@ -75,7 +75,9 @@ async def test_a_crash_keeps_commits(servers: Cluster) -> None:
 
 
 async def test_a_full_disk_refuses_commits(servers: Cluster) -> None:
-    """Without room for WAL nothing more is committed; with room again, everything that was is there, and it goes on."""
+    """Without room for WAL no commit succeeds; with room again, every earlier commit is there, and the server goes
+    on.
+    """
     if not servers.primary.small:
         pytest.skip("no tmpfs can be mounted here: that takes root, and a kernel that allows it")
     refused = 0
@@ -110,7 +112,9 @@ async def test_taken_connections_are_refused(servers: Cluster, by_role: bool) ->
 
 
 def test_a_clock_that_is_off() -> None:
-    """The process that it is set for has another time of day by each of Python's ways to ask, and the same monotonic time."""
+    """The process that it is set for has another time of day by each of Python's ways to ask, and the same monotonic
+    time.
+    """
     asks = (
         "import time, datetime as d; now = d.datetime.now(d.UTC);"
         "print(now.isoformat(), d.datetime.fromtimestamp(time.time(), d.UTC).isoformat(),"

@@ -58,7 +58,9 @@ async def killed(place: Place, near: strace.Point, left: Callable[[Left], bool])
 
 
 async def test_kill_points_reach_each_step_of_a_run(place: Place) -> None:
-    """The points reach all moments: before the plan, before a request, before its reply is read, after its settlement."""
+    """The points reach all moments: before the plan, before a request, before its reply is read, after its
+    settlement.
+    """
     async with place.world() as world:
         calls = await profile(world, SCENARIOS["plain"])
     sent = next(call for call in calls if call.line.startswith("write(") and call.kind == "TCP")
@@ -93,7 +95,7 @@ async def test_a_run_killed_at_a_call_cancels_each_round_once(
 async def test_a_run_cut_off_or_frozen_at_a_call_ends_by_itself(
     place: Place, scenario: str, injection: str, call: str, number: int
 ) -> None:
-    """Where a call fails or lasts, the process ends by itself with a code of the contract, and nothing is lost."""
+    """Where a call fails or lasts, the process ends by itself with a code of the contract, and no round is lost."""
     async with place.world() as world:
         trial = await try_out(world, SCENARIOS[scenario], INJECTIONS[injection], strace.Point(call, number))
     assert [] == trial.violations

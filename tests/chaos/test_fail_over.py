@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("ask_first", [True, False], ids=["asked first", "not asked"])
 async def test_commits_of_a_lost_primary_are_recorded_again(tmp_path: Path, ask_first: bool) -> None:
-    """Claims and settlements of the last second are lost: two processes that live record them again, and repeat nothing."""
+    """Claims and settlements of the last second are lost: two processes that live record them again, and repeat
+    nothing.
+    """
     async with (
         Proxy(None) as way,
         cluster(lambda socket: setattr(way, "upstream", socket)) as servers,

@@ -125,7 +125,9 @@ CASES: dict[str, tuple[bytes, bytes, str | None]] = {
 def test_http_that_breaks_its_rules_is_answered_in_time(
     name: str, new_loop: Callable[[], asyncio.AbstractEventLoop]
 ) -> None:
-    """Each way to break HTTP leaves an answer within the timeout and a few MiB, and no success that was not sent whole."""
+    """Each way to break HTTP leaves an answer within the timeout and a few MiB, and no success that was not sent
+    whole.
+    """
     begin, rest, code = CASES[name]
 
     async def asked() -> Answer:

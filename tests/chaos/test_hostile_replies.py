@@ -40,7 +40,7 @@ def test_every_reply_that_was_ever_of_interest_is_understood(path: Any) -> None:
 
 
 def test_no_reply_is_a_success_but_one_that_says_so() -> None:
-    """Thousands of damaged replies raise nothing, cost little, and cancel nothing without a zero from the vendor."""
+    """Thousands of damaged replies raise no error, cost little, and cancel no round without a zero from the vendor."""
     tried = Tried()
     for said in itertools.islice(mutated([*read_corpus().values()], seed=1), REPLIES):
         tried.add(said)

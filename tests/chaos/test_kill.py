@@ -34,7 +34,9 @@ async def resume(world: World) -> Done:
 
 @pytest.mark.parametrize("share", [0.0, *[pytest.param(share, marks=pytest.mark.long) for share in (0.02, 0.4, 0.9)]])
 async def test_kill_9_and_resume(world: World, share: float) -> None:
-    """Killed outright at any moment of a run, and resumed: vendor, ledger and operator agree, each round cancelled once."""
+    """Killed outright at any moment of a run, and resumed: vendor, ledger and operator agree, each round cancelled
+    once.
+    """
     await world.seed(ROUNDS)
     world.partner |= {"timeout": "1s", "rate": 1500}
     world.vendor.latency = 0.01
@@ -97,7 +99,7 @@ async def test_sigint_while_planning_leaves_no_run(world: World) -> None:
 
 
 async def test_the_vendor_down_for_five_seconds(world: World) -> None:
-    """An outage at the vendor's delays a run; it loses nothing, and doubles nothing."""
+    """An outage at the vendor's delays a run; it neither loses nor doubles a cancel."""
     await world.seed(ROUNDS)
     world.partner |= {"timeout": "1s", "rate": 400}
     process = await world.start("run", "nightly", "--json")

@@ -33,7 +33,9 @@ def db(direct_dsn: str) -> Iterator[ModelDatabase]:
 
 
 def test_no_cancel_is_lost_or_doubled_under_any_fault(db: ModelDatabase) -> None:
-    """Requests and replies that are dropped, delayed, doubled and reordered between replicas that crash break no invariant."""
+    """Requests and replies that are dropped, delayed, doubled and reordered between replicas that crash break no
+    invariant.
+    """
     evidence, tally = play(db, EXAMPLES, seed=SEED)
     assert [] == evidence.violations, evidence.violations[0]
     assert evidence.tried >= EXAMPLES
@@ -64,7 +66,7 @@ def test_no_cancel_is_doubled_in_any_order_of_commits(db: ModelDatabase) -> None
 
 @pytest.mark.long
 def test_a_claim_without_locks_is_found(db: ModelDatabase) -> None:
-    """Two replicas that claim in the midst of each other's statements are told apart by locks, and by nothing else."""
+    """Only locks keep apart two replicas that claim in the midst of each other's statements."""
     with broken_by(AT_ONCE):
         evidence = interleave(db, 40 * SCHEDULES, seed=SEED, shorten=False)
     assert [True] == [AT_ONCE.invariant in story for story in evidence.violations]

@@ -31,8 +31,8 @@ async def replicas_of(world: World) -> int:
 
 
 async def test_a_run_outlives_two_of_three_replicas_and_a_crash_of_the_database(tmp_path: Path) -> None:
-    """In the middle of one run a replica is killed, the database crashes, and another replica gets SIGTERM: the third one
-    ends the run, each round cancelled once.
+    """In the middle of one run a replica is killed, the database crashes, and another replica gets SIGTERM: the third
+    one ends the run, each round cancelled once.
     """
     async with crashing_server(tmp_path / "pgdata") as server, make_world(server.dsn, tmp_path) as world:
         await world.seed(700)

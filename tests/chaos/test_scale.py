@@ -119,7 +119,9 @@ def test_a_million_rounds(place: Callable[[int], Place]) -> None:
 
 
 async def test_claims_and_settlements_go_by_indexes(database_dsn: str) -> None:
-    """However large the plan, and known to be so, a batch reads its own rows alone, as the server itself has counted."""
+    """However large the plan, and known to be so, a batch reads its own rows alone, as the server itself has
+    counted.
+    """
     seed(database_dsn, 60_000)
     async with open_database(lambda: database_dsn, size=1) as database:
         planned = await begin(database)

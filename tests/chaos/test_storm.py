@@ -23,8 +23,8 @@ SHORT = [
 
 @pytest.mark.timeout(300)  # some twenty processes, and the leases of the killed one
 async def test_a_short_storm_breaks_no_invariant(tmp_path: Path) -> None:
-    """A replica is killed, the database fails over, and replies of both ends are lost while three replicas are at work: no
-    invariant is broken.
+    """A replica is killed, the database fails over, and replies of both ends are lost while three replicas are at work:
+    no invariant is broken.
     """
     async with storm(tmp_path, rate=100) as raging:
         raging.world.partner["timeout"] = "1s"  # a lease is as much shorter
@@ -36,7 +36,9 @@ async def test_a_short_storm_breaks_no_invariant(tmp_path: Path) -> None:
 
 
 def test_a_plan_is_its_seeds() -> None:
-    """The same seed plans the same storm, another one another; each kind strikes, and those of one lane never overlap."""
+    """The same seed plans the same storm, another one another; each kind strikes, and those of one lane never
+    overlap.
+    """
     strikes = plan(1, 3600, [*KINDS])
     assert strikes == plan(1, 3600, [*KINDS])
     assert strikes != plan(2, 3600, [*KINDS])

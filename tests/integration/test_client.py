@@ -251,7 +251,7 @@ async def test_a_refused_connection_is_no_connection() -> None:
 
 
 async def test_an_unresolved_name_is_no_connection() -> None:
-    """A name that cannot be resolved: nothing happened. A resolver that does not answer is the same, in other words."""
+    """A name that cannot be resolved sent no request; a resolver that does not answer is the same, in other words."""
     found = (await ask("https://vendor.invalid/secret-path")).answer
     whys = {"no connection: the name could not be resolved", "no connection: timed out"}
     assert isinstance(found, NotConnected)
@@ -270,7 +270,7 @@ async def test_an_invalid_address_is_no_connection(url: str) -> None:
 
 
 async def test_a_connect_timeout_is_no_connection() -> None:
-    """A timeout before the connection is made: nothing happened."""
+    """A timeout before the connection is made sent no request."""
     with socket.socket() as full, socket.socket() as first, socket.socket() as second:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
@@ -389,7 +389,7 @@ async def test_a_reset_is_unclear(sent: bytes) -> None:
 
 
 async def test_a_reply_without_a_length_is_as_long_as_the_connection() -> None:
-    """A reply may end with its connection; one that ends too early is no JSON, which is told like any other."""
+    """A reply may end with its connection; one that ends too early is reported as invalid JSON."""
     for answer, body in ((Reply(200, "0"), DONE), (Reply(200, problem="the reply is not JSON"), DONE[:-1])):
         async with served(says(b"HTTP/1.1 200 OK\r\n\r\n" + body, close=True)) as door:
             assert answer == (await ask(door.url)).answer
@@ -471,7 +471,7 @@ async def test_a_redirect_is_not_followed() -> None:
 
 @pytest.mark.parametrize("status", [101, 201, 299, 300, 304, 399, 400, 404, 408, 418, 499, 501, 502, 599, 600, 999])
 async def test_every_http_status_comes_through(status: int) -> None:
-    """A status is told as it is; its body counts with 2xx alone."""
+    """Every HTTP status is reported unchanged; the body counts with 2xx alone."""
     body = b"" if status in {101, 304} else DONE
     async with served(says(http(body, f"{status} Words"), close=True)) as door:
         expected = Reply(status, "0") if status in {201, 299} else Reply(status, problem=f"HTTP {status}")

@@ -93,7 +93,9 @@ def listener() -> Iterator[Listener]:
 @pytest.mark.parametrize("steps", range(1, 14))
 @pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
 def test_a_request_leaves_in_its_time_or_not_at_all(listener: Listener, loop: object, steps: int) -> None:
-    """Frozen after any step of the way to its request for longer than the timeout, a process does not send it any more."""
+    """Frozen after any step of the way to its request for longer than the timeout, a process does not send it any
+    more.
+    """
 
     async def freeze() -> tuple[int, Exchange]:
         async with VendorClient(timeout=TIMEOUT) as client:

@@ -57,7 +57,7 @@ ENDS = pytest.mark.parametrize(
 
 
 class Ending:
-    """Ends the first connection after its second reply, when it is told to."""
+    """Ends the first connection after its second reply, on demand."""
 
     def __init__(self, end: Callable[[Line], None]) -> None:
         self._end = end

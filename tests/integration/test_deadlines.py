@@ -40,7 +40,7 @@ async def test_each_ends_at_its_own_time() -> None:
 
 
 async def test_an_idle_timer_is_set_again() -> None:
-    """A timer that has found nothing more to wait for is set again by the next that begins."""
+    """An idle timer is set again by the next task that begins."""
     deadlines = Deadlines(SHORT)
     for _ in range(2):
         assert (True, True) == (await timed(deadlines, 9.0))[:2]

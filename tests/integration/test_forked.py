@@ -25,7 +25,9 @@ ASKED = {
 async def test_a_forked_command_answers_as_a_started_one(
     tmp_path: Path, asked: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whether it is forked or started, a command's words, folder and environment lead to the same output and exit code."""
+    """Whether it is forked or started, a command's words, folder and environment lead to the same output and exit
+    code.
+    """
     (tmp_path / "here.toml").write_text("[database]\ndsn = 1\n")
     monkeypatch.setenv("COLUMNS", "70")
     environ = {**os.environ, "RETENTION_LOG_LEVEL": "error"}

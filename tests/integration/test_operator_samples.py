@@ -103,7 +103,7 @@ async def test_a_round_that_was_closed_meanwhile_is_returned_as_a_conflict(bare:
 
 
 async def test_a_database_of_another_shape_works_through_view_and_function_alone(bare: str) -> None:
-    """Numbers as ids and states, cents, local times and partitions: nothing but the two objects has to know."""
+    """Numbers as ids and states, cents, local times and partitions: only the view and the function have to know."""
     run(bare, OTHER_SHAPE, sample("roles"))
     async with open_database(lambda: as_role(bare, "retention_job")) as database:
         findings = await check_database(database, [])

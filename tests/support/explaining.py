@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 
 class Explaining(psycopg.AsyncCursor[Any]):
-    """Runs each statement of sql/queries/ twice: first explained and undone. `work`: rows that it went through, by its comment."""
+    """Runs each statement of sql/queries/ twice: first explained and undone. `work`: rows that it went through, by its
+    comment.
+    """
 
     work: ClassVar[Counter[str]] = Counter()
 

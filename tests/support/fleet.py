@@ -67,7 +67,7 @@ class Post:
     _closing: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def keep_up(self) -> None:
-        """Start it, and again whenever it ends, until it is told to `close`."""
+        """Start it, and again whenever it ends, until `close`."""
         while not self._closing.is_set():
             port = free_port()
             self._asked = set()

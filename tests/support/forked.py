@@ -138,8 +138,8 @@ async def start_command(
 ) -> asyncio.subprocess.Process | Forked:
     """Start `retention`, `under` another command that takes it as its last words; `environ` is the whole environment.
 
-    It is forked, unless its environment differs in a variable that the interpreter or a library reads when it is imported.
-    `instead`: as `Forker.start` has it, for a forked process.
+    It is forked, unless its environment differs in a variable that the interpreter or a library reads when it is
+    imported. `instead`: as `Forker.start` has it, for a forked process.
     """
     if not under and all(name.startswith(_READ_LATE) for name, _ in environ.items() ^ os.environ.items()):
         return forker().start(words, folder, environ, instead)

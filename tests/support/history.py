@@ -122,8 +122,8 @@ class History:
     def departures(self) -> Iterator[tuple[str, str, datetime]]:
         """Each cancel request that left: its round, its uuid, and when.
 
-        The moment is the sender's own, where it lived to write it down, else when the vendor got the request. The vendor's
-        is taken where it is the earlier one: nothing arrives before it leaves.
+        The moment is the sender's own, where it lived to write it down, else when the vendor got the request. The
+        vendor's is taken where it is the earlier one: nothing arrives before it leaves.
         """
         rounds = self.rounds_of_attempts()
         arrived = {uuid: request.at for uuid, request in self.requests_by_uuid().items()}

@@ -275,7 +275,9 @@ def counted(history: History) -> Iterator[str]:
 
 
 def nothing_lost(history: History) -> Iterator[str]:
-    """A finished run leaves no round half done; at rest, each round that is open was dealt with or waits for a person."""
+    """A finished run leaves no round half done; at rest, each round that is open was dealt with or waits for a
+    person.
+    """
     status = {run.run_id: run.status for run in history.runs}
     newest: dict[str, Cancellation] = {}
     for row in sorted(history.cancellations, key=lambda one: one.id):

@@ -125,8 +125,9 @@ class Slow(Trouble):
 class CorruptReplies(Trouble):
     """A share of an HTTP server's replies come with a byte flipped.
 
-    Only where that breaks the syntax: in the word HTTP, in the brace that opens the object or in the one that closes it.
-    A byte flipped inside an amount would be believed by anybody without TLS, so that nothing could be proved with it.
+    Only where that breaks the syntax: in the word HTTP, in the brace that opens the object or in the one that closes
+    it. A byte flipped inside an amount would be believed by anybody without TLS, so that nothing could be proved with
+    it.
     """
 
     def __init__(self, chance: Random, share: float) -> None:

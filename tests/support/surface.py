@@ -1,4 +1,6 @@
-"""The public surface as text, kept under `tests/acceptance/surface`. `python tests/support/surface.py` writes it anew."""
+"""The public surface as text, kept under `tests/acceptance/surface`. `python tests/support/surface.py` writes it
+anew.
+"""
 
 from __future__ import annotations
 

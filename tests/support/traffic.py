@@ -65,8 +65,8 @@ COMPLETED = Kind(
 
 
 class Traffic:
-    """Players, and those who look after them. `left`: when a round was completed; `returned`: when its player came back, it
-    was put on hold, or its id became another round's, for good.
+    """Players, and those who look after them. `left`: when a round was completed; `returned`: when its player came
+    back, it was put on hold, or its id became another round's, for good.
 
     Both are moments after COMMIT, in UTC, by round id. `lapses`: when the database had lost that again.
     """

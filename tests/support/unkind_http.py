@@ -138,7 +138,9 @@ class UnkindVendor:
 
     @contextmanager
     def serve(self) -> Iterator[UnkindVendor]:
-        """Listen until the end of the block, which ends all connections: a thread that is left would slow later tests."""
+        """Listen until the end of the block, which ends all connections: a thread that is left would slow later
+        tests.
+        """
         with socket.create_server(("127.0.0.1", 0), backlog=1024) as listening:
             self.url = f"{'https' if self.tls else 'http'}://localhost:{listening.getsockname()[1]}"
             accepting = threading.Thread(target=self._accept, args=(listening,), daemon=True)

@@ -101,7 +101,9 @@ def test_only_assertions_and_the_demos_make_believe_are_excepted() -> None:
     ],
 )  # fmt: skip
 def test_an_audit_of_no_package_fails(said: str, code: int, report: list[dict[str, Any]]) -> None:
-    """A known vulnerability fails, and a service that knew none of the packages is told apart from one that found none."""
+    """A known vulnerability fails, and a service that knew none of the packages is told apart from one that found
+    none.
+    """
     words, found = VERDICT({"dependencies": report})
     assert (code, said) == (found, words.partition(": it answers")[0])
 

@@ -287,7 +287,9 @@ def test_a_person_gets_words(
 
 
 def test_control_characters_in_log_text_are_escaped(capsys: pytest.CaptureFixture[str]) -> None:
-    """Neither an id from elsewhere nor an error's words can drive a terminal or break a line, and tracebacks keep theirs."""
+    """Neither an id from elsewhere nor an error's words can drive a terminal or break a line, and tracebacks keep
+    theirs.
+    """
     log = configure("console", "info", redactor())
     try:
         int("\x1b[2J")

@@ -106,7 +106,9 @@ async def begun(world: World, *words: str, rounds: int = 300) -> Replica:
 
 
 async def test_sigterm_drains_and_the_next_start_goes_on(world: World) -> None:
-    """After SIGTERM no request is sent, requests in flight are settled, the exit code is 143; the next start resumes."""
+    """After SIGTERM no request is sent, requests in flight are settled, the exit code is 143; the next start
+    resumes.
+    """
     world.partner["rate"] = 100
     world.vendor.latency = 0.3
     replica = await begun(world)

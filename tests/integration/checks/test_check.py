@@ -102,7 +102,7 @@ async def test_a_vendor_that_is_not_well_is_exit_code_2(
     ],
 )
 async def test_no_half_of_a_secret_is_told(database_dsn: str, said: dict[str, object], message: str) -> None:
-    """Where a reply's text had to be cut, a secret may end in the middle, and nothing of the text is shown."""
+    """A reply's text that had to be cut is not shown, because a secret may end in its middle."""
     async with Simulator(faults=Faults.of({"call": "HealthCheck", **said})) as vendor:
         findings = await run_all_checks(vendor, database_dsn)
 
@@ -110,7 +110,7 @@ async def test_no_half_of_a_secret_is_told(database_dsn: str, said: dict[str, ob
 
 
 async def test_a_vendor_that_does_not_know_our_token_refuses_us(database_dsn: str) -> None:
-    """Wrong credentials are told from a vendor that is down."""
+    """Wrong credentials are distinguished from a vendor that is down."""
     async with Simulator(secure_login=LOGIN, token="another") as vendor:
         findings = await run_all_checks(vendor, database_dsn)
 

@@ -68,7 +68,7 @@ async def test_a_partner_that_is_not_asked_first_is_warned_about(
 
 @pytest.mark.parametrize("keys", [{}, {"ask_first": True}])
 async def test_a_partner_that_is_asked_first_is_not_warned_about(database_dsn: str, keys: dict[str, bool]) -> None:
-    """With questions before cancels, by default or by word, there is nothing to warn of."""
+    """With questions before cancels, by default or by setting, `check` gives no warning."""
     async with Simulator(secure_login=LOGIN, token=TOKEN) as vendor:
         findings = await look(database_dsn, api_url=f"{vendor.url}/hidden", **keys)
     assert [] == [finding.name for finding in findings if finding.warning]

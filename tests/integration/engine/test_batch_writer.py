@@ -50,7 +50,7 @@ async def busy(world: World, database: Database, body: str) -> list[dict[str, An
 async def test_a_slow_function_is_not_a_database_that_went_away(
     world: World, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the server answers others, a call that takes too long is told as busy, by the function's name."""
+    """Where the server answers others, a call that takes too long is reported as busy, by the function's name."""
     monkeypatch.setattr(module, "BULK_TIMEOUT_S", 0.5)
     events = await busy(world, database, "PERFORM pg_sleep(60);")
     assert ["database.busy"] == [event["event"] for event in events]

@@ -58,7 +58,9 @@ async def test_a_throttled_partner_gets_no_claim(world: World, database: Databas
 
 
 async def test_a_cancel_is_claimed_once_a_probe_permits_it(world: World, database: Database) -> None:
-    """With ask_first, a cancel is claimed only for the round whose probe was answered `InProgress`, once that is written."""
+    """With ask_first, a cancel is claimed only for the round whose probe was answered `InProgress`, once that is
+    written.
+    """
     one = await engine(world, database, 2, ASK_FIRST)
     (probes, cancels), senders = one.dispatchers, one.senders[0]
     now = time.monotonic()

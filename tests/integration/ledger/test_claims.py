@@ -57,7 +57,9 @@ async def test_late_answer_moves_no_slot(world: World, database: Database, event
 
 
 async def test_expired_claims_are_found_within_the_window(world: World, database: Database) -> None:
-    """A window limits the search to its first claims, but not to its retries; the first unsettled id starts the window."""
+    """A window limits the search to its first claims, but not to its retries; the first unsettled id starts the
+    window.
+    """
     await world.seed(6)
     planned = await begin(database)
     claims = (await planned.work.claims.claim(Kind.CANCEL, TERMS, after=0, batch=5)).claims
@@ -157,7 +159,9 @@ UPDATE retention.cancellations SET attempt_uuid = %(before)s::uuid, attempts = 1
 
 
 async def test_restored_claim_replaces_an_older_claim(world: World, database: Database) -> None:
-    """After the release of a first claim is lost, the restored second claim owns the row without a doubt, counted once."""
+    """After the release of a first claim is lost, the restored second claim owns the row without a doubt, counted
+    once.
+    """
     await world.seed(1)
     planned = await begin(database)
     (first,) = (await planned.work.claims.claim(Kind.CANCEL, TERMS, after=0, batch=1)).claims

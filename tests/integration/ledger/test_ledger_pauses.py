@@ -21,7 +21,9 @@ def pauses(database: Database) -> Pauses:
 
 
 async def test_pause_covers_only_its_partner(pauses: Pauses) -> None:
-    """A partner's pause covers that partner alone; its text names the person, the reason and the command that ends it."""
+    """A partner's pause covers that partner alone; its text names the person, the reason and the command that ends
+    it.
+    """
     await pauses.begin_pause("acme", "ann", "the vendor is down")
 
     assert await pauses.find_pauses(["other"]) == {}

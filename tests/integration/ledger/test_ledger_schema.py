@@ -1,4 +1,6 @@
-"""The ledger's schema: updates that leave the indexes alone, one live row for each round, and ledgers from before 0.1.0."""
+"""The ledger's schema: updates that leave the indexes alone, one live row for each round, and ledgers from before
+0.1.0.
+"""
 
 from __future__ import annotations
 

@@ -95,7 +95,9 @@ async def deliveries(book: Book) -> list[Any]:
 
 
 async def test_each_event_makes_one_notification(book: Book, notices: NotificationOutbox) -> None:
-    """Each kind of event makes one notification, a policy's missed times make one together, and quiet ends are only marked."""
+    """Each kind of event makes one notification, a policy's missed times make one together, and quiet ends are only
+    marked.
+    """
     await book.run(policy="halted", status="halted", halt_reason="max_rounds: 7", paused=False)
     await book.run(policy="failed", status="failed", halt_reason="unreachable: acme")
     doubtful = await book.run(policy="doubtful")

@@ -148,7 +148,9 @@ async def test_two_notifiers_deliver_each_message_once(book: Book, database: Dat
 async def test_a_delivery_of_a_killed_process_is_tried_by_another(
     book: Book, database: Database, database_dsn: str
 ) -> None:
-    """A process that is killed during its request leaves a leased delivery; another process tries it after the lease."""
+    """A process that is killed during its request leaves a leased delivery; another process tries it after the
+    lease.
+    """
     await halted(book)
     async with Receiver(hanging=True) as receiver:
         target = webhook(receiver)

@@ -95,7 +95,9 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.fleet)
     @rule(pick=PICK, chance=CHANCES)
     def step(self, pick: int, chance: Chance) -> None:
-        """Take a step that is possible now. One rule serves for all steps, because Hypothesis leaves out rules at random."""
+        """Take a step that is possible now. One rule serves for all steps, because Hypothesis leaves out rules at
+        random.
+        """
         assert self.fleet is not None
         options = [(EASE * weight, action) for weight, action in [*self.fleet.carry(), *self.fleet.work()]]
         trouble = self.fleet.trouble() if self.troubles else []

@@ -25,7 +25,9 @@ IN_PROGRESS_LATELY = (
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """A change of one statement: every `old` becomes `new`, in each of the `statements`. `invariant` is a part of the violation that the model has to report."""
+    """A change of one statement: every `old` becomes `new`, in each of the `statements`. `invariant` is a part of the
+    violation that the model has to report.
+    """
 
     name: str
     statements: str
@@ -138,7 +140,9 @@ MUTANTS = (
 
 @dataclass(frozen=True, slots=True)
 class Idle:
-    """A method of the engine's or the ledger's that does nothing: this stands in its place. `invariant` as in a Mutant."""
+    """A method of the engine's or the ledger's that does nothing: this stands in its place. `invariant` as in a
+    Mutant.
+    """
 
     name: str
     owner: type

@@ -75,7 +75,9 @@ class Replica:
 
     @property
     def repairing(self) -> bool:
-        """Whether a batch waits for its next try, or replies that a server which is gone had are to be written again."""
+        """Whether a batch waits for its next try, or replies that a server which is gone had are to be written
+        again.
+        """
         return self._settler.writes_again or self._writing is not None
 
     @property

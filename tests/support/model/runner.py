@@ -22,8 +22,8 @@ STEPS = 50
 def play(db: ModelDatabase, examples: int, *, seed: int, shorten: bool = True) -> tuple[Evidence, Tally]:
     """Play the histories that come of a seed, the same ones each time.
 
-    An invariant that is broken is the evidence's violation: the history of it, as short as Hypothesis can make it, unless
-    `shorten` is off. Any other error is a fault of the model or of the code under it, and is passed on.
+    An invariant that is broken is the evidence's violation: the history of it, as short as Hypothesis can make it,
+    unless `shorten` is off. Any other error is a fault of the model or of the code under it, and is passed on.
     """
     kept, all_tried = Evidence("replicas, vendor and network, modelled"), Tally()
 

@@ -1,4 +1,6 @@
-"""A vendor that knows the truth of each round, and a network that keeps its requests and replies for as long as it likes."""
+"""A vendor that knows the truth of each round, and a network that keeps its requests and replies for as long as it
+likes.
+"""
 
 from __future__ import annotations
 

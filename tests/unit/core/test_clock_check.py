@@ -42,7 +42,9 @@ def test_a_slow_answer_is_no_difference() -> None:
 
 @pytest.mark.parametrize("step", [30.0, -30.0, 2.5, -2.5])
 def test_a_jump_is_named_until_a_lease_has_passed(step: float) -> None:
-    """A step of the database's clock is a problem for as long as a lease lasts; its old time is counted on meanwhile."""
+    """A step of the database's clock is a problem for as long as a lease lasts; its old time is counted on
+    meanwhile.
+    """
     check = ClockCheck(STEADY)
     check.observe(reading(10))
     assert check.observe(reading(10.4, ahead=step))

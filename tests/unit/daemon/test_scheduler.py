@@ -111,7 +111,7 @@ def test_a_deferred_schedule_is_due_again_after_its_pause() -> None:
 
 
 def test_a_blocked_scheduler_keeps_the_problem_as_the_reason_of_a_missed_time() -> None:
-    """While clocks differ nothing is run; a time that is missed by then names that problem, the next one does not."""
+    """While clocks differ no run is due; a time that is missed by then names that problem, the next one does not."""
     scheduler, state = followed(nightly(), processed_until=THREE - DAY, now=THREE - timedelta(hours=1))
     scheduler.block("clocks differ")
     scheduler.reread()

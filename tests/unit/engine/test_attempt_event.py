@@ -43,7 +43,7 @@ CASES: dict[str, tuple[dict[str, Any], tuple[str, str]]] = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_only_a_doubt_is_told_as_one(case: str) -> None:
-    """A plain refusal is no doubt while it is asked about, and is told as rejected once it is settled."""
+    """A plain refusal is no doubt while it is asked about, and is logged as rejected once it is settled."""
     changes, expected = CASES[case]
     claim = Claim(
         cancellation_id=1,

@@ -10,7 +10,7 @@ OLD, NEW, NEWER = (datetime(2026, 3, 1, tzinfo=UTC) + timedelta(hours=hours) for
 
 
 def test_the_first_server_is_claimed_on_at_once() -> None:
-    """Before any look nothing is known, and of the first server nothing is known to be lost."""
+    """Before the first check no server is known, and the first server has no known loss."""
     server = KnownServer()
     assert server.for_claims(10, 0) is None
     server.observe(OLD, 100)

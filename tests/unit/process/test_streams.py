@@ -60,7 +60,9 @@ def ends(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 
 def test_a_reader_that_does_not_read_blocks_no_write(ends: tuple[int, int]) -> None:
-    """Lines beyond the room of a pipe, socket or terminal wait and arrive in order; the shared descriptor stays blocking."""
+    """Lines beyond the room of a pipe, socket or terminal wait and arrive in order; the shared descriptor stays
+    blocking.
+    """
     read, write = ends
     stream = log_to(write)
     stream.writelines(LINES)  # would not come back
@@ -120,7 +122,9 @@ def test_a_notice_does_not_join_a_half_written_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("gone", [True, False])
 def test_a_gone_reader_raises_only_on_a_blocking_stream(gone: bool) -> None:
-    """Lines for a gone reader are counted and raise nothing; on a blocking stream the first one raises UnprintedError."""
+    """Lines for a gone reader are counted and raise nothing; on a blocking stream the first one raises
+    UnprintedError.
+    """
     read, write = os.pipe()
     os.close(read)
     stream = Stream(write, "stdout", closed=not gone, limit=None, by_line=False)

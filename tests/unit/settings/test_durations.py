@@ -62,7 +62,7 @@ def test_an_invalid_duration_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["0s", "0d0h0m0s"])
 def test_refuses_no_time_at_all(text: str) -> None:
-    """A duration of nothing would make every round stale, so it is refused."""
+    """A duration of zero would make every round stale, so it is refused."""
     with pytest.raises(ValueError, match="is no time at all; write a duration above zero"):
         parse_duration(text)
 

@@ -146,6 +146,6 @@ def test_a_partner_of_the_environment_alone_is_compared(tmp_path: Path) -> None:
 
 
 def test_every_pair_is_named(tmp_path: Path) -> None:
-    """Of three names for one account each two are told, so that one look is enough."""
+    """With three names for one account the error names each pair at once."""
     lines = refusal(tmp_path, {"api_url": HERE}, {"api_url": THERE}, {"api_url": HERE}, {"api_url": HERE})
     assert [same(one, other, BY_ADDRESS) for one, other in (("p1", "p3"), ("p1", "p4"), ("p3", "p4"))] == lines

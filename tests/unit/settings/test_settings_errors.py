@@ -271,7 +271,9 @@ def test_a_secret_is_given_once_per_source(tmp_path: Path) -> None:
     ],
 )
 def test_a_variables_problem_names_the_variable(tmp_path: Path, name: str, value: str, problem: str) -> None:
-    """A typo in a variable's name never passes, and a bad value is told from the file's, without unknown values."""
+    """A typo in a variable's name is refused, and the error of a bad value names the variable, without unknown
+    values.
+    """
     expected = [f"RETENTION_{name}: {problem}"]
     assert expected == refusal(tmp_path, configuration({}, {}), {f"RETENTION_{name}": value})
 
@@ -343,6 +345,6 @@ def test_no_problem_is_told_in_a_librarys_words(tmp_path: Path, table: tuple[str
 
 
 def test_a_bad_code_treatment_is_refused_at_its_own_key(tmp_path: Path) -> None:
-    """A bad treatment of one code is told by its own key, and not as if the whole table were wrong."""
+    """A bad treatment of one code is reported at its own key, not at the whole table."""
     expected = f'retention.toml: partners.acme.codes.61: must be one of {TREATMENTS}; write 61 = "rejected"'
     assert [expected] == refusal(tmp_path, configuration({"codes": "{ 61 = 5 }"}, {}))

@@ -106,7 +106,7 @@ def test_a_row_has_the_discrepancies_of_its_columns() -> None:
 
 
 def test_a_judged_refund_leaves_the_conflict_alone() -> None:
-    """A person who has judged the refund leaves nothing to look at but a round that may still be open."""
+    """After a person has judged the refund, only a round that may still be open needs review."""
     conflict = ("conflict: close_rounds: no such player",)
     judged = row(amount=Decimal(90), conflict=True, detail="close_rounds: no such player", state="resolved")
     assert conflict == discrepancies_of(judged, refund_judged=True)

@@ -113,7 +113,9 @@ def test_a_wrong_status_address_leaves_the_round_planned() -> None:
 
 @pytest.mark.parametrize(("held", "cancel_winnings"), [(True, False), (False, True)])
 def test_winnings_hold_a_round_unless_the_policy_cancels_them(held: bool, cancel_winnings: bool) -> None:
-    """A round in progress with winnings is held with the amount in its detail, or cancelled where the policy says so."""
+    """A round in progress with winnings is held with the amount in its detail, or cancelled where the policy says
+    so.
+    """
     won = IN_PROGRESS._replace(winnings=Decimal("12.5"), currency="EUR")
     item = settled(make_claim(kind=Kind.STATUS, attempts=0, probes=1), won, cancel_winnings=cancel_winnings)
     assert (State.HELD if held else State.PLANNED) == item.state

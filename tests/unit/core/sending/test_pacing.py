@@ -39,7 +39,9 @@ def most_in_a_second(times: list[float]) -> int:
     st.floats(-1e9, 1e9),
 )
 def test_the_quickest_answer_tells_the_clocks_apart(trips: list[tuple[float, float, float]], ahead: float) -> None:
-    """The database's clock is taken to be ahead by no more than it is, and by less only by the quickest answer's time."""
+    """The database's clock is taken to be ahead by no more than it is, and by less only by the quickest answer's
+    time.
+    """
     clock, now = DatabaseClock(), 1000.0
     for there, back, rest in trips:
         found = clock.observe(now, now + there + ahead, now + there + back)
@@ -50,7 +52,9 @@ def test_the_quickest_answer_tells_the_clocks_apart(trips: list[tuple[float, flo
 
 
 def test_a_clock_that_was_set_is_followed() -> None:
-    """A database whose clock jumps, forwards or backwards, is believed at the next answer, up to the time that it took."""
+    """A database whose clock jumps, forwards or backwards, is believed at the next answer, up to the time that it
+    took.
+    """
     clock = DatabaseClock()
     for ahead in (50.0, 80.0, 20.0):
         assert pytest.approx(ahead, abs=0.031) == clock.observe(10.0, 10.02 + ahead, 10.05)
@@ -80,7 +84,9 @@ def test_the_expected_delay_follows_the_answers_and_is_bounded() -> None:
     ],
 )
 def test_a_batch_is_the_slots_that_a_look_allows(rounds: int, rate: float, most: int) -> None:
-    """No more is claimed at once than is sent while the look is young, but at least one, and never more than allowed."""
+    """No more is claimed at once than is sent while the look is young, but at least one, and never more than
+    allowed.
+    """
     assert rounds == batch_size(rate, most)
 
 

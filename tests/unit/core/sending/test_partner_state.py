@@ -77,7 +77,9 @@ def test_a_throttle_outlasts_a_ledger_that_does_not_know_it_yet() -> None:
 
 
 def test_the_circuit_breaker_opens_for_one_kind_and_half_opens_after_its_pause() -> None:
-    """Three failed connections in a row forbid that kind of call for a pause; then one connection is tried at a time."""
+    """Three failed connections in a row forbid that kind of call for a pause; then one connection is tried at a
+    time.
+    """
     state = partner()
     fail(state, Kind.STATUS, 0.0, times=2)
     assert state.may_call(Kind.STATUS, 0.0)

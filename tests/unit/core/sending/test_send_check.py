@@ -37,7 +37,7 @@ def test_a_request_leaves_only_while_everything_is_right(
 
 
 def test_a_slow_vendor_gets_one_claim_for_each_free_place() -> None:
-    """Where replies are slow nothing is claimed ahead; where they are quick a place serves several requests."""
+    """With slow replies no claim is made ahead; with quick ones a place serves several requests."""
     slow, quick = InFlightLimit(5, latency=8.0), InFlightLimit(5, latency=0.01)
     assert 5 == slow.room(Kind.CANCEL, 100, Counter(), connections=50)
     assert 100 == quick.room(Kind.CANCEL, 100, Counter(), connections=50)
@@ -80,7 +80,9 @@ def test_no_more_is_claimed_than_can_leave(capacity: int, latency: float, steps:
 
 
 def test_told_rounds_are_called_in_time_or_asked_about_again() -> None:
-    """The first cancels wait until some rounds are in hand; an answer that is not good any more has to be asked for anew."""
+    """The first cancels wait until some rounds are in hand; an answer that is not good any more has to be asked for
+    anew.
+    """
     told = AskedRounds(rate=2.0)
     told.add(1, 100.0)
     assert 0 == told.ready(100.1, all_asked=False)
@@ -96,7 +98,7 @@ def test_told_rounds_are_called_in_time_or_asked_about_again() -> None:
 
 
 def test_questions_do_not_run_away_from_the_cancels() -> None:
-    """No more is asked ahead than a few seconds' worth, and nothing while told rounds wait for long."""
+    """Probes run ahead by a few seconds at most, and stop while answered rounds wait for long."""
     told = AskedRounds(rate=10.0)
     assert 32 == told.room(100.0, asking=0)
     told.add(1, 100.0)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def batch(rounds: int, **values: object) -> SettleBatch:
-    """A batch of so many rounds, of which nothing but their number counts."""
+    """A batch of so many rounds; only their number counts."""
     return SettleBatch(cast("Sequence[Settlement]", [*range(rounds)]), **values)  # type: ignore[arg-type]
 
 
@@ -64,7 +64,7 @@ def test_a_blocked_settle_batch_is_retried_then_halved() -> None:
 
 
 def test_a_ledger_that_others_have_locked_is_waited_for() -> None:
-    """Without the function there is nothing left to leave out: the reply waits for as long as it takes."""
+    """Without the function a batch has no part to leave out: the reply waits until the function is back."""
     alone = batch(1, close_error="no", busy_since=0.0)
     assert after_failure(alone, ErrorClass.BUSY, now=9999.0, patience_s=10.0) is NextWrite.WAIT
 

@@ -129,7 +129,9 @@ def test_fewer_attempts_allow_no_further_request() -> None:
 
 
 def test_a_doubt_is_never_resent_without_a_probe() -> None:
-    """Where probes are allowed, a doubt is sent again only after a probe found it in progress, or as the vendor asks."""
+    """Where probes are allowed, a doubt is sent again only after a probe found it in progress, or as the vendor
+    asks.
+    """
     for case in CASES:
         if case.to.may_have_taken_effect and is_resent_next(case) and case.probes is not Probes.FORBIDDEN:
             probed = case.event is Outcome.IN_PROGRESS if case.request is PROBE else case.probes is Probes.USED_UP
@@ -231,7 +233,9 @@ def test_a_retry_is_obeyed_until_attempts_are_used_up() -> None:
 
 @pytest.mark.parametrize("request_", Request, ids=str)
 def test_a_429_pauses_and_then_retries(request_: Request) -> None:
-    """A throttled request follows again after the vendor's pause, as the same kind of request or as a probe of a doubt."""
+    """A throttled request follows again after the vendor's pause, as the same kind of request or as a probe of a
+    doubt.
+    """
     for case in cases(request_, Outcome.THROTTLED):
         assert case.to.due is Due.PAUSE, case
         probed_doubt = request_ is CANCEL and case.may_have_taken_effect and case.probes is not Probes.USED_UP
@@ -261,7 +265,9 @@ def test_a_rejected_round_is_probed_once_where_probes_are_allowed() -> None:
 
 
 def test_a_probe_without_an_answer_lets_a_refusal_stand() -> None:
-    """A refused round without a doubt ends rejected after its one probe; only a missing connection repeats the probe."""
+    """A refused round without a doubt ends rejected after its one probe; only a missing connection repeats the
+    probe.
+    """
     for case in cases(PROBE, Outcome.IN_DOUBT, Outcome.REJECTED, Outcome.NOT_CONNECTED, may_have_taken_effect=False):
         if case.event is Outcome.NOT_CONNECTED and case.probes is Probes.LEFT:
             assert (State.IN_DOUBT, Due.BACKOFF) == case.to[:2], case

@@ -411,7 +411,9 @@ DATED = "Sun, 01 Mar 2026 13:00:00 GMT"
     ],
 )
 def test_a_date_is_read_against_the_replys_own(seconds: float | None, value: str, date: str) -> None:
-    """A pause until a date is counted from the reply's Date, from our clock without a Date, and never beyond the limit."""
+    """A pause until a date is counted from the reply's Date, from our clock without a Date, and never beyond the
+    limit.
+    """
     headers = {"Retry-After": value, "Date": date}
     assert seconds == decode(429, headers, b"", NOW, 1800).retry_after
 

@@ -59,7 +59,9 @@ def test_check_reports_good_session_settings_in_one_line(pooled: bool) -> None:
 
 @pytest.mark.parametrize(("changed", "mend"), MENDS.values(), ids=MENDS)
 def test_a_harmful_session_setting_fails_check_with_its_mend(changed: dict[str, Any], mend: str) -> None:
-    """A setting that would change the behaviour of statements fails the check, and the operator's statement is named."""
+    """A setting that would change the behaviour of statements fails the check, and the operator's statement is
+    named.
+    """
     (found,) = session_findings(SimpleNamespace(**GOOD | changed), pooled=False)
     assert not found.ok
     assert mend in found.message
