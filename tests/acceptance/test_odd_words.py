@@ -75,8 +75,8 @@ async def test_odd_words_are_refused_before_anything_is_connected_to(world: Worl
 
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "America/Los_Angeles"])
 async def test_accepted_extreme_values_can_be_read_back(world: World, zone: str) -> None:
-    """The earliest and the latest time, the longest text and the highest number are taken and shown again, in any time
-    zone of the operator's database.
+    """The extreme times, the longest text and the highest number are accepted and shown again, in any time zone of the
+    database.
     """
     async with await psycopg.AsyncConnection.connect(world.direct, autocommit=True) as connection:
         name = sql.Identifier(connection.info.dbname)

@@ -27,8 +27,8 @@ def copy(folder: Path) -> Path:
 
 @pytest.mark.parametrize("stop", [False, pytest.param(True, marks=pytest.mark.long)], ids=["to its end", "stopped"])
 async def test_a_run_whose_package_is_gone_settles(world: World, tmp_path: Path, stop: bool) -> None:
-    """Everything that a run needs to its end is loaded before its first request: no file is missed, no reply is lost,
-    and the metrics are written.
+    """A run loads all of its modules before its first request: no file is missed, no reply is lost, and metrics are
+    written.
     """
     await world.seed(60)
     world.partner["rate"] = 40

@@ -30,8 +30,8 @@ STREAMS: dict[str, tuple[dict[int, str], str, str]] = {
 
 
 async def test_the_outcome_of_a_run_is_its_works(world: World) -> None:
-    """With descriptors closed, full or not read, all rounds are cancelled, the code is the run's own, the metrics are
-    there, and text that could not be printed is reported once where possible.
+    """With descriptors closed, full or not read, a run cancels all rounds, exits with its own code and writes its
+    metrics. Text that could not be printed is reported once where possible.
     """
     for number, _ in enumerate(STREAMS):
         await world.seed(3, prefix=f"{number}-", market=f"M{number}")
@@ -121,8 +121,8 @@ async def test_json_output_stays_json_where_stderr_is_lost(world: World) -> None
 
 
 async def test_real_processes_with_closed_descriptors(world: World) -> None:
-    """As the shell starts them: `<&-`, `>&-`, `2>&-`, all three, a pipe whose reader is gone; also where nothing but
-    an environment of nothing is inherited, signals are ignored, and few files may be opened.
+    """As the shell starts them: `<&-`, `>&-`, `2>&-`, all three, and a pipe whose reader is gone. Also with an empty
+    environment, ignored signals, and a low limit of open files.
     """
     await world.seed(2)
     pipeline = (*SHELL, '"$0" "$@" | true; exit ${PIPESTATUS[0]}')

@@ -1,4 +1,4 @@
-"""The same work, as one would otherwise write it: a gather script, pgqueuer, procrastinate, one call after another.
+"""The same work by other means: a gather script, pgqueuer, procrastinate, one call after another.
 
 All send the same requests to one cheap vendor, and close the rounds in the operator's table on a PostgreSQL that syncs
 its commits. They are whole processes in turn. A job queue's preparation, its tables and a job for each round, is not in

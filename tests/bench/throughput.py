@@ -1,7 +1,7 @@
 """End to end at an unlimited rate, beside a bare loop that only calls.
 
 Whole processes in turn, A B A B, on a PostgreSQL that syncs its commits, with one cheap vendor. The time of a process
-is from its start to its end, less nothing; at the vendor's door it is from the first request to the last.
+is from its start to its end; at the vendor's door it is from the first request to the last.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Struck at every call: `python tests/chaos/kills.py`.
+"""A fault at every call: `python tests/chaos/kills.py`.
 
-A small run is killed at its 1st, 2nd, 3rd ... connect, send and receive, its connections are cut there, the call fails,
-or the process is frozen: each time in a new world, which is then gone on with and judged. Each broken invariant is
-printed when it is found, with the command that reproduces it; a table follows. The exit code is 1 if any invariant was
-broken.
+A small run is struck at its 1st, 2nd, 3rd ... connect, send and receive. There it is killed, its connections are cut,
+the call fails, or the process is frozen. Each trial has a new world, which is then continued and judged. Each broken
+invariant is printed when it is found, with the command that reproduces it; a table follows. The exit code is 1 if any
+invariant was broken.
 """
 
 from __future__ import annotations

@@ -31,8 +31,8 @@ async def replicas_of(world: World) -> int:
 
 
 async def test_a_run_outlives_two_of_three_replicas_and_a_crash_of_the_database(tmp_path: Path) -> None:
-    """In the middle of one run a replica is killed, the database crashes, and another replica gets SIGTERM: the third
-    one ends the run, each round cancelled once.
+    """A replica is killed, the database crashes and another replica gets SIGTERM: the third one ends the run, each
+    round cancelled once.
     """
     async with crashing_server(tmp_path / "pgdata") as server, make_world(server.dsn, tmp_path) as world:
         await world.seed(700)
@@ -60,8 +60,8 @@ async def all_three(world: World) -> bool:
 @pytest.mark.long
 @pytest.mark.timeout(600)
 async def test_three_replicas_share_five_scheduled_runs_despite_crashes(tmp_path: Path) -> None:
-    """Three replicas, a schedule of every minute, five minutes: five runs, each once and shared by all, though in the
-    second one a replica is killed, in the third the database crashes, and in the fourth a replica gets SIGTERM.
+    """Three replicas share five scheduled runs, each made once. A replica is killed in the second run, the database
+    crashes in the third, and a replica gets SIGTERM in the fourth.
     """
     async with crashing_server(tmp_path / "pgdata") as server, make_world(server.dsn, tmp_path) as world:
         world.partner |= {"rate": 20, "timeout": "2s"}

@@ -1,8 +1,8 @@
 """The true times of rows that a wrong clock wrote: as the server's own clock shows them.
 
 Triggers note down when an attempt was inserted, and when a cancellation was settled. The times that a process writes,
-such as when its request left, come from the database's clock of some moments before: they are off by one of the offsets
-that this clock had, and only one of them puts it near the moment of its claim.
+such as when its request left, come from the database's clock of some moments before. They are off by one of the offsets
+that this clock had, and only one of these puts them near the moment of the claim.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A vendor that carries out its requests, and is unkind to connections: a real server of plain sockets, over TLS or
 not.
 
-Each connection has a thread of its own, so that a connection ends when the server ends it, and not when a loop comes
-round to it. TLS is spoken over memory, so that a close_notify can be sent without an end of the stream.
+Each connection has a thread of its own, so that it ends at once when the server ends it. TLS is spoken over memory, so
+that a close_notify can be sent without an end of the stream.
 """
 
 from __future__ import annotations

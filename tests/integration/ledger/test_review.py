@@ -142,8 +142,8 @@ async def test_review_counts_match_the_list(database: Database, review: Review, 
 
 
 async def test_last_runs_are_listed_by_policy(database: Database, book: Book) -> None:
-    """A run that failed has ended and not succeeded, one that is halted has not ended and is the newest, a missed time
-    never ran, a dry run is a success where that is asked for, and behind a run that stands still nothing succeeds.
+    """A failed run has ended without success, a halted one is open and the newest, and a missed time never ran. A dry
+    run is a success on request, and no run succeeds behind a run that stands still.
     """
 
     def hour(hours: int) -> datetime:

@@ -1,8 +1,8 @@
 """The database of a model: the real ledger, an operator's rounds, and a clock that the model moves.
 
 The statements ask `statement_timestamp()` and `clock_timestamp()`. A schema that comes before pg_catalog on the search
-path answers them from a table: time passes for leases, due times and slots alike, the statements are the real ones, and
-a history is the same each time that it is played.
+path answers them from a table. Time passes for leases, due times and slots alike, the statements are the real ones, and
+a seed always plays the same history.
 """
 
 from __future__ import annotations

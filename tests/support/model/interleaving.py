@@ -1,8 +1,7 @@
 """Replicas at once: each goes its own way, and a schedule says whose turn it is.
 
-Each of a replica's statements is a transaction with two turns: it begins in the first and is committed in the second,
-so that others' statements come before it, after it, and in the midst of it, where they wait for its locks or pass them
-by.
+Each of a replica's statements is a transaction with two turns: it begins in the first and is committed in the second.
+Others' statements come before, after or between the two, where they wait for its locks or pass them by.
 """
 
 from __future__ import annotations
