@@ -120,7 +120,7 @@ async def test_a_wrong_status_address_halts_before_the_first_cancel(world: World
 
 @pytest.mark.parametrize("asks_first", [True, False], ids=["asks first", "does not ask"])
 async def test_a_restored_ledger_cancels_no_round_twice(world: World, asks_first: bool) -> None:
-    """A round that the ledger has forgotten is known to the vendor; `check` warns where it is not asked."""
+    """After a restore the vendor knows the cancelled rounds that the ledger lacks; `check` warns without ask_first."""
     await world.seed(20)
     world.partner["ask_first"] = asks_first
     world.vendor.idempotent = False
