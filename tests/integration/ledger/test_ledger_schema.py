@@ -39,7 +39,7 @@ RETURNING holds_round
 async def test_claim_and_settle_updates_stay_hot(world: World) -> None:
     """A run's claims and settlements add no index entry: the server counts each of their updates as HOT."""
     await world.seed(ROUNDS)
-    async with open_database(lambda: world.dsn) as database:
+    async with open_database(lambda: world.direct) as database:
         planned = await begin(database)
         after = 0
         while claims := (await planned.work.claims.claim(Kind.CANCEL, TERMS, after=after, batch=100)).claims:
