@@ -134,11 +134,11 @@ class RunWatcher:
             self._notifying = asyncio.ensure_future(self._stalled())
         return found
 
-    def _obey_throttles(self, throttled: Collection[str], asked_s: float) -> None:
+    def _obey_throttles(self, throttled: Collection[str], queried_s: float) -> None:
         """Obey the pauses that vendors asked any replica for; each counts until the next look is over."""
         for partner in self._partners:
             partner.state.obey_ledger_throttle(
-                throttled=partner.name in throttled, asked_s=asked_s, until_s=asked_s + 2 * WATCH_INTERVAL_S
+                throttled=partner.name in throttled, queried_s=queried_s, until_s=queried_s + 2 * WATCH_INTERVAL_S
             )
 
     def _obey_pauses(self, pauses: Sequence[ActivePause]) -> str | None:
