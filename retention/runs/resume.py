@@ -114,7 +114,7 @@ class RunResumer:
 
     async def _override(self, run: _StoredRun, tripped: list[Tripped], reason: str, by: str) -> None:
         """Record a person's override of each rail that halts the run. Raises UsageError where no rail does."""
-        rails = [rail.rail for rail in tripped]
+        rails = [rail.rail.value for rail in tripped]
         # A second check cannot find these rails again: replies and closings are past, and the plan may be smaller now.
         cause = cause_of(run.record.halt_reason)
         if cause is not None and cause in {HaltCause.MAX_ROUNDS, *REPLY_RAILS} and cause.value not in rails:
