@@ -1,6 +1,6 @@
 """Sends the requests of one partner, each in its slot, over a connection that is already there.
 
-Nothing is awaited between the last check of a claim (`check_send`) and the write of its request. A pause, a halt or a
+Nothing is awaited between the check of a claim (`check_send`) and the write of its request. A pause, a halt or a
 hold that is known then stops the request.
 """
 
@@ -143,7 +143,7 @@ class Senders:
         Waits while too many replies are unwritten, so that the sender is parked with its reply.
         """
         sent_at = exchange.sent_at
-        if sent_at is None:  # this process stood still between its last check and the write
+        if sent_at is None:  # this process stood still between its check and the write
             self.unsent[claim.kind].append(claim)
             return None
         now, partner = self._now(), self.partner
