@@ -110,7 +110,7 @@ class PartnerState:
     # Throttle: by the vendor, until a moment.
 
     def throttle(self, until_s: float) -> None:
-        """Obey a 429: send nothing before a moment. The caller then records it in the ledger."""
+        """Obey a 429, or a 503 with Retry-After: send nothing before a moment. The caller then records the pause."""
         self._throttled_until_s = max(self._throttled_until_s, until_s)
         self._unrecorded_throttles += 1
 
