@@ -152,7 +152,7 @@ class RunWatcher:
         return pause_of_all(self._finisher.paused, names)
 
     async def _obey_state(self, partner: RunPartner, *, halted: bool) -> None:
-        """Halt a partner that another process has halted, or that this one cannot reach."""
+        """Halt a partner whose refusal of our credentials is on record, or that this process cannot reach."""
         state = partner.state
         if halted:
             state.halt(PartnerHalt.UNAUTHORIZED)
