@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 from retention.core.planning.holds import WITHOUT_FIELDS, Hold, already_ended
 from retention.errors import UsageError
 from retention.ledger.given_text import require_text
+from retention.ledger.records import records
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -49,7 +50,7 @@ class Holds:
 
     async def list_holds(self, all: bool = False) -> list[Hold]:  # noqa: A002 - the contract's word
         """List the holds in force, oldest first; with `all` ended holds as well."""
-        return [Hold(*row) for row in await self._database.rows("holds/list_holds", ended=all)]
+        return records(Hold, await self._database.rows("holds/list_holds", ended=all))
 
     async def release_hold(self, hold_id: int, by: str) -> None:
         """End a hold. Raises UsageError if it is unknown or already released."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from retention.core.notifications.events import GIVE_UP_AFTER_S, RunToNotify, event_of, event_to_send, retry_pause
 from retention.core.notifications.message import missed_message, run_message, serialize
 from retention.ledger import details
+from retention.ledger.records import record, records
 from retention.ledger.runs import RunLedger
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Delivery:
     run_id: UUID
     policy: str
     body: str
-    problem: str | None
+    last_error: str | None
 
 
 class NotificationOutbox:
@@ -80,7 +81,7 @@ class NotificationOutbox:
         silent: list[RunToNotify] = []
         missed: dict[str, list[RunToNotify]] = defaultdict(list)
         for row in rows:
-            run = RunToNotify(*row[1:])
+            run = record(RunToNotify, row)
             event = event_of(run)
             targets = _wanting(wants, event)
             if event is None or not targets:
@@ -110,7 +111,7 @@ class NotificationOutbox:
         rows = await self._database.rows(
             "notifications/claim_deliveries", target=target, limit=limit, leases=_DELIVERY_LEASES_S
         )
-        return [Delivery(*row) for row in rows]
+        return records(Delivery, rows)
 
     async def mark_delivered(self, delivery: Delivery) -> None:
         """Record that the target accepted the delivery."""
@@ -135,7 +136,7 @@ class NotificationOutbox:
         rows = await self._database.rows(
             "notifications/abandon_deliveries", targets=list(targets), patience=GIVE_UP_AFTER_S, **errors
         )
-        return [Delivery(*row) for row in rows]
+        return records(Delivery, rows)
 
     async def _enqueue(
         self,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from retention.core.runs.pauses import ActivePause, paused_partners
 from retention.errors import UsageError
 from retention.ledger.given_text import require_text
+from retention.ledger.records import records
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -38,11 +39,11 @@ class Pauses:
     async def find_pauses(self, partners: Sequence[str]) -> dict[str, str]:
         """Find which of the partners are paused; returns the text of the pause that covers each."""
         rows = await self._database.rows("pauses/find_pauses", partners=list(partners))
-        return paused_partners([ActivePause(*row) for row in rows], partners)
+        return paused_partners(records(ActivePause, rows), partners)
 
     async def list_pauses(self, partners: Collection[str] | None = None) -> list[Pause]:
         """List the pauses in force, oldest first; with `partners` only the pauses that cover one of them."""
-        pauses = [Pause(*row) for row in await self._database.rows("pauses/list_pauses")]
+        pauses = records(Pause, await self._database.rows("pauses/list_pauses"))
         return [one for one in pauses if partners is None or one.partner is None or one.partner in partners]
 
     async def list_vendor_pauses(self, partners: Sequence[str] | None) -> dict[str, datetime]:

@@ -19,6 +19,7 @@ from retention.core.text import decimal_text
 from retention.ledger import details
 from retention.ledger.clocks import HEARTBEAT_S, LedgerClock, correct_leases
 from retention.ledger.operator_view import reading_view
+from retention.ledger.records import record, records
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
@@ -69,13 +70,13 @@ class Plans:
         async with self._database.transaction() as transaction:  # without JIT, as in `create_run`
             with reading_view():
                 rows = await transaction.rows("plans/preview_plan", limit=scope.limit, **scope_parameters(scope, as_of))
-                plan = Plan(as_of, tuple(Group(*row) for row in rows))
+                plan = Plan(as_of, tuple(records(Group, rows)))
                 if DUPLICATED not in plan.left_out():
                     return plan
                 doubled = await transaction.rows(
                     "plans/list_doubled_rounds", limit=DOUBLED_ROUNDS_SHOWN, **scope_parameters(scope, as_of)
                 )
-        return replace(plan, doubled=tuple(DuplicatedRound(*row) for row in doubled))
+        return replace(plan, doubled=tuple(records(DuplicatedRound, doubled)))
 
     @asynccontextmanager
     async def preview_rounds(self, scope: Scope, as_of: datetime) -> AsyncIterator[AsyncIterator[ListedRound]]:
@@ -217,12 +218,12 @@ async def _freeze_rounds(
             max_rounds=max_rounds,
             **scope_parameters(scope, as_of),
         )
-    return Plan(as_of, tuple(Group(*row) for row in rows))
+    return Plan(as_of, tuple(records(Group, rows)))
 
 
 async def _listed(rows: AsyncIterator[Any]) -> AsyncGenerator[ListedRound, None]:
     async for row in rows:
-        yield ListedRound(*row)
+        yield record(ListedRound, row)
 
 
 def _totals_record(totals: PlanTotals) -> dict[str, Any]:

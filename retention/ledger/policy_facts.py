@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from retention.core.model import ReviewWhy
+from retention.ledger.records import record
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -42,7 +43,7 @@ class PolicyFacts:
         rows = await self._database.rows(
             "runs/list_last_runs", policies=list(policies), dry_run_policies=list(dry_run_policies)
         )
-        return {row.policy: LastRuns(*row[1:]) for row in rows}
+        return {row.policy: record(LastRuns, row) for row in rows}
 
     async def count_review(self, max_runs: Mapping[str, int]) -> dict[tuple[str, ReviewWhy], int]:
         """Count the rounds that need review, by policy and reason; a missing key means 0.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from retention.core.runs.stalled import INTERRUPTED, OtherRun, Stalled
 from retention.ledger.plans import scope_parameters
+from retention.ledger.records import records
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -31,12 +32,12 @@ class StalledRuns:
         rows = await self._database.rows(
             "runs/mark_stalled_runs", run_id=run_id, scheduled=scheduled, reason=INTERRUPTED, replica=self._replica
         )
-        return [Stalled(*row) for row in rows]
+        return records(Stalled, rows)
 
     async def end_interrupted_runs(self) -> list[Stalled]:
         """End the runs that have no process and whose rounds other runs took over; returns them."""
         rows = await self._database.rows("runs/end_interrupted_runs", reason=INTERRUPTED, replica=self._replica)
-        return [Stalled(*row) for row in rows]
+        return records(Stalled, rows)
 
     async def list_overlapping_runs(
         self, policy: str, scope: Scope, as_of: datetime, run_id: UUID | None = None
@@ -47,4 +48,4 @@ class StalledRuns:
         rows = await self._database_patient.rows(
             "runs/list_overlapping_runs", policy=policy, run_id=run_id, as_of=as_of, **limits
         )
-        return tuple(OtherRun(*row) for row in rows)
+        return tuple(records(OtherRun, rows))

@@ -76,7 +76,7 @@ class Notifier:
             )
         abandoned = await self._outbox.abandon_deliveries(targets)
         for delivery in abandoned:
-            self._log.error("notification.given_up", problem=delivery.problem, **_log_fields(delivery))
+            self._log.error("notification.given_up", problem=delivery.last_error, **_log_fields(delivery))
         # Targets are served concurrently, so that one that hangs does not delay the others.
         served = await _gather(map(self._deliver_due, targets.values()))
         tried = [delivered for of_target in served for delivered in of_target]

@@ -13,6 +13,7 @@ from retention.ledger.checks.finding import Finding
 from retention.ledger.database_errors import BusyError
 from retention.ledger.operator_view import describe_view_error, is_transient
 from retention.ledger.plans import DOUBLED_ROUNDS_SHOWN
+from retention.ledger.records import records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -101,10 +102,10 @@ def _describe_broken(rows: Sequence[Any]) -> str:
 
 def _describe_halts(limits: Limits, as_of: datetime, rows: Sequence[Any]) -> str:
     """Name the rails that a run of these rounds would trip."""
-    tripped = check_plan(Plan(as_of, tuple(Group(*row) for row in rows)).totals(), limits)
+    tripped = check_plan(Plan(as_of, tuple(records(Group, rows))).totals(), limits)
     return f"a run would halt now: {'; '.join(map(str, tripped))}" if tripped else ""
 
 
 def _describe_unlimited(limits: Limits, as_of: datetime, rows: Sequence[Any]) -> str:
-    codes = Plan(as_of, tuple(Group(*row) for row in rows)).currencies_without_limit(limits.max_amount)
+    codes = Plan(as_of, tuple(records(Group, rows))).currencies_without_limit(limits.max_amount)
     return f"has no limit for stakes in {', '.join(codes)}, which are open now; add one for each" if codes else ""

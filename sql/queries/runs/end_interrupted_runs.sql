@@ -15,4 +15,4 @@ WHERE r.status IN ('planned', 'running')
 RETURNING
     r.run_id, r.policy,
     -- include shared/last_progress.sql
-    AS since, true AS interrupted
+    AS progressed_at, true AS interrupted

@@ -10,7 +10,7 @@ still AS (
     SELECT
         r.run_id,
         -- include shared/last_progress.sql
-        AS since,
+        AS progressed_at,
         r.heartbeat_until < statement_timestamp() AND (r.trigger <> 'schedule' OR %(scheduled)s) AS interrupted
     FROM retention.runs r
     WHERE r.status IN ('planned', 'running') AND (%(run_id)s::uuid IS NULL OR r.run_id = %(run_id)s)
@@ -27,4 +27,4 @@ SET stalled_at = coalesce(r.stalled_at, statement_timestamp()), notified = false
     ended_by = CASE WHEN s.interrupted THEN %(replica)s ELSE r.ended_by END
 FROM still s
 WHERE r.run_id = s.run_id AND (s.interrupted OR r.stalled_at IS NULL)
-RETURNING r.run_id, r.policy, s.since, s.interrupted
+RETURNING r.run_id, r.policy, s.progressed_at, s.interrupted

@@ -284,6 +284,6 @@ async def test_delivery_to_an_unknown_target_is_abandoned(book: Book, notices: N
     (given_up,) = await notices.abandon_deliveries(["boss"])
     (row,) = await deliveries(book)
 
-    assert ("ops", 0, "no such target is configured") == (given_up.target, given_up.tries, given_up.problem)
-    assert (None, None, given_up.problem) == (row.due_at, row.delivered_at, row.last_error)
+    assert ("ops", 0, "no such target is configured") == (given_up.target, given_up.tries, given_up.last_error)
+    assert (None, None, given_up.last_error) == (row.due_at, row.delivered_at, row.last_error)
     assert [] == await notices.abandon_deliveries(["boss"])
