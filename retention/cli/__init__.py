@@ -6,22 +6,22 @@ import sys
 
 from retention.errors import RetentionError, UnprintedError
 from retention.exit_codes import ExitCode
-from retention.process import lifecycle
+from retention.process import this_process
 
 
 def main() -> None:
     """Entry point of the `retention` command."""
-    lifecycle.set_up()  # before anything is opened
+    this_process.set_up()  # before anything is opened
     try:
         code = _outcome()
     except Exception:  # noqa: BLE001 - a bug
         import traceback
 
-        lifecycle.report(traceback.format_exc().rstrip())
+        this_process.report(traceback.format_exc().rstrip())
         code = ExitCode.BUG
     except KeyboardInterrupt:
         code = ExitCode.SIGINT
-    sys.exit(lifecycle.finish(code))
+    sys.exit(this_process.finish(code))
 
 
 def _outcome() -> int:
@@ -35,11 +35,11 @@ def _outcome() -> int:
     except UnprintedError:  # reported at the end
         return 0
     except RetentionError as error:
-        lifecycle.report(f"error: {printable_lines(str(error))}")
+        this_process.report(f"error: {printable_lines(str(error))}")
         return error.exit_code
     except Exception as error:
         # Typer's errors about a command line have no base class with a public name.
         if not hasattr(error, "format_message"):
             raise
-        lifecycle.report(printable_lines(complaint(error)))
+        this_process.report(printable_lines(complaint(error)))
         return ExitCode.USAGE

@@ -29,7 +29,7 @@ import typer
 
 from retention.cli.parsing import refuse_unreadable_texts
 from retention.errors import RetentionError
-from retention.process import lifecycle
+from retention.process import this_process
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -181,7 +181,7 @@ class _Command:
         from retention.wiring.secrets import redactor_of
 
         if "services" in self.needs:
-            lifecycle.require_files()
+            this_process.require_files()
         values["settings"] = values["global_options"].settings()
         return redactor_of(values["settings"])
 

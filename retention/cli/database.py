@@ -15,8 +15,8 @@ from retention.cli.options import AsJson
 from retention.cli.output import print_json
 from retention.errors import UsageError
 from retention.exit_codes import ExitCode
-from retention.process.lifecycle import work_comes_first
 from retention.process.streams import NO_SPACE
+from retention.process.this_process import work_comes_first
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from retention.core.name_matching import NameKind, did_you_mean, known_names_text, list_names
 from retention.core.text import time_text
 from retention.errors import UsageError
-from retention.process.lifecycle import report
+from retention.process.this_process import report
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

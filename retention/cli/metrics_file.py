@@ -11,7 +11,7 @@ import typer
 
 from retention.errors import RetentionError, UsageError
 from retention.exit_codes import ExitCode
-from retention.process.lifecycle import report
+from retention.process.this_process import report
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

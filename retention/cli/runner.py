@@ -15,7 +15,7 @@ from retention.core.text import printable_lines
 from retention.errors import RetentionError, UnprintedError
 from retention.exit_codes import ExitCode
 from retention.ledger.database_errors import UNAVAILABLE, describe_unavailable
-from retention.process import lifecycle
+from retention.process import this_process
 from retention.process.shutdown import ShutdownSignals
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def run(
     gc.set_threshold(*GC_THRESHOLDS)
     signals = ShutdownSignals()
     if not prints:
-        lifecycle.work_comes_first(machine=machine)
+        this_process.work_comes_first(machine=machine)
 
     async def until_signalled() -> int:
         with signals:
@@ -70,7 +70,7 @@ def run(
 
 def fail(message: str, code: ExitCode) -> ExitCode:
     """Report an error on stderr; returns its exit code."""
-    lifecycle.report(f"error: {printable_lines(message)}")
+    this_process.report(f"error: {printable_lines(message)}")
     return code
 
 

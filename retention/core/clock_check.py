@@ -28,19 +28,19 @@ MAX_DRIFT = 0.0005
 class ClockReading(NamedTuple):
     """The database's time `at`, taken between two readings of this process's clocks.
 
-    `asked` and `read` are monotonic seconds; `wall_asked`, `wall_read` and `at` are seconds since 1970.
+    `queried` and `read` are monotonic seconds; `wall_queried`, `wall_read` and `at` are seconds since 1970.
     """
 
     at: float
-    asked: float
+    queried: float
     read: float
-    wall_asked: float
+    wall_queried: float
     wall_read: float
 
     @property
     def difference(self) -> float:
         """The least possible lead of the database's clock over this process's calendar clock, in seconds."""
-        least, most = self.at - self.wall_read, self.at - self.wall_asked
+        least, most = self.at - self.wall_read, self.at - self.wall_queried
         return min(max(0.0, least), most)
 
 
@@ -65,7 +65,7 @@ class ClockCheck:
         process only widens it, so a jump is an interval that does not meet the earlier ones.
         """
         self.difference = reading.difference
-        least, most = reading.at - reading.read, reading.at - reading.asked
+        least, most = reading.at - reading.read, reading.at - reading.queried
         if self._least is None:
             self._least, self._most, self._read, self._trusted = least, most, reading.read, least
             return False

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from datetime import datetime
     from decimal import Decimal
 
+VIEW = "retention.open_rounds"
+"""The operator's view that every plan reads."""
+
 
 class Kind(enum.StrEnum):
     """The kind of an attempt: a cancel request, or a status probe."""

@@ -1,4 +1,4 @@
-"""Watches the database's clock for one run, and reports why a run waits.
+"""Watches the database's clock for one run.
 
 The database's clock decides, but is not trusted unchecked. While it cannot be relied on, nothing is sent, no deadline
 counts and no lease expires.
@@ -13,15 +13,13 @@ from retention.ledger.clocks import CORRECTION_INTERVAL_S
 from retention.ledger.database_errors import UNAVAILABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from structlog.typing import FilteringBoundLogger
 
     from retention.engine.run_partner import RunPartner
-    from retention.engine.senders import Senders
     from retention.ledger.clocks import Clocks
     from retention.ledger.engine_ledger import EngineLedger
-    from retention.ledger.results import ClaimWait, RunSnapshot
 
 
 class ClockWatch:
@@ -80,33 +78,3 @@ class ClockWatch:
             return
         for correction in found:
             self._log.warning("clock.corrected", **correction.values())
-
-
-class WaitLog:
-    """Obeys the vendors' pauses, and reports each reason for a wait once per partner."""
-
-    def __init__(self, log: FilteringBoundLogger) -> None:
-        self._log = log
-        self._reported: set[tuple[str, bool]] = set()
-
-    def look(self, every: Iterable[Senders], sight: RunSnapshot, asked: float, until: float) -> None:
-        """Obey the vendors' pauses in the ledger, as asked then; each counts `until` the next look is over."""
-        for senders in every:
-            partner = senders.partner
-            throttled = partner.name in sight.throttled
-            partner.state.obey_ledger_throttle(throttled=throttled, asked_s=asked, until_s=until)
-            self._report(partner.name, sight.waits, idle=not senders.places.in_flight.total())
-
-    def _report(self, partner: str, waits: Iterable[ClaimWait], *, idle: bool) -> None:
-        found = {wait.by_vendor: wait.until for wait in waits if wait.partner == partner}
-        if True not in found:
-            self._reported.discard((partner, True))  # the next pause is reported again
-        for by_vendor, until in found.items() if idle else ():
-            if (partner, by_vendor) not in self._reported:
-                self._reported.add((partner, by_vendor))
-                why = (
-                    "its vendor asked to be left alone; `retention resume` ends that earlier"
-                    if by_vendor
-                    else "its next send slot is then"
-                )
-                self._log.warning("run.waiting", partner=partner, until=until, detail=why)

@@ -92,6 +92,7 @@ class RunFinisher:
         if self._settler.skip_tried_reason is not None:
             await self.close_unsent(None, self._settler.skip_tried_reason, tried_only=True)
         lost = {one.name for one in self._partners if one.state.is_halted_for(PartnerHalt.UNREACHABLE)}
+        # A partner halted for its status address has halted the run already; the ledger then ends nothing here.
         if halted := sorted(one.name for one in self._partners if one.state.halted and one.name not in lost):
             return await self._halt(HaltCause.UNAUTHORIZED.reason(f"{', '.join(halted)} refused our credentials"))
         self.unreachable = await self._find_unreachable(lost)

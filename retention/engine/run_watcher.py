@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from retention.core.runs.pauses import pause_of_all, paused_partners
 from retention.core.sending.partner_state import PartnerHalt
-from retention.engine.clock_watch import WaitLog
 from retention.engine.lifecycle import DrainReason
+from retention.engine.wait_log import WaitLog
 from retention.errors import LostRunError
 from retention.ledger.database_errors import UNAVAILABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Sequence
 
     from structlog.typing import FilteringBoundLogger
 
@@ -102,7 +102,9 @@ class RunWatcher:
         overdue = found.overdue and self._clock_agrees()
         if await self._keeper.keep(found.server_started, now):
             self._settler.rewrite_recent()
-        self._waits.look(self._senders, found, now, now + 2 * WATCH_INTERVAL_S)
+        self._obey_throttles(found.throttled, now)
+        for one in self._senders:
+            self._waits.report(one.partner.name, found.waits, idle=not one.places.in_flight.total())
         paused = self._obey_pauses(found.pauses)
         for partner in self._partners:
             await self._obey_state(partner, halted=partner.name in found.halted_partners)
@@ -132,6 +134,13 @@ class RunWatcher:
             self._notifying = asyncio.ensure_future(self._stalled())
         return found
 
+    def _obey_throttles(self, throttled: Collection[str], queried_s: float) -> None:
+        """Obey the pauses that vendors asked any replica for; each counts until the next look is over."""
+        for partner in self._partners:
+            partner.state.obey_ledger_throttle(
+                throttled=partner.name in throttled, queried_s=queried_s, until_s=queried_s + 2 * WATCH_INTERVAL_S
+            )
+
     def _obey_pauses(self, pauses: Sequence[ActivePause]) -> str | None:
         """Pause the partners that a person has paused; returns the message where these are all partners."""
         names = [partner.name for partner in self._partners]
@@ -143,7 +152,7 @@ class RunWatcher:
         return pause_of_all(self._finisher.paused, names)
 
     async def _obey_state(self, partner: RunPartner, *, halted: bool) -> None:
-        """Halt a partner that another process has halted, or that this one cannot reach."""
+        """Halt a partner whose refusal of our credentials is on record, or that this process cannot reach."""
         state = partner.state
         if halted:
             state.halt(PartnerHalt.UNAUTHORIZED)

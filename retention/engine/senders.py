@@ -1,6 +1,6 @@
 """Sends the requests of one partner, each in its slot, over a connection that is already there.
 
-Nothing is awaited between the last check of a claim (`check_send`) and the write of its request. A pause, a halt or a
+Nothing is awaited between the check of a claim (`check_send`) and the write of its request. A pause, a halt or a
 hold that is known then stops the request.
 """
 
@@ -143,7 +143,7 @@ class Senders:
         Waits while too many replies are unwritten, so that the sender is parked with its reply.
         """
         sent_at = exchange.sent_at
-        if sent_at is None:  # this process stood still between its last check and the write
+        if sent_at is None:  # this process stood still between its check and the write
             self.unsent[claim.kind].append(claim)
             return None
         now, partner = self._now(), self.partner
@@ -252,11 +252,11 @@ class Senders:
 
     async def _interpret(self, claim: Claim, exchange: Exchange) -> Settlement:
         """Decide how an answer changes the round, once it is known whether the vendor refuses us or this round."""
-        known, gateway = False, self.partner.gateway
+        credentials_accepted, gateway = False, self.partner.gateway
         if exchange.sent_at is not None and gateway.refuses_us(claim, exchange.answer):
             if gateway.secret_changes:
                 self._settler.log.warning("partner.secret_changes", partner=self.partner.name)
-            known = await gateway.judge_refusal(
+            credentials_accepted = await gateway.judge_refusal(
                 exchange.answer, exchange.sent_at, stopped=lambda: not self._lifecycle.running
             )
         sign = gateway.wrong_status_address(claim, exchange.answer)
@@ -265,7 +265,7 @@ class Senders:
             exchange.answer,
             sent_at=self._at(exchange.sent_at),
             replied_at=self._at(exchange.replied_at),
-            known=known,
+            credentials_accepted=credentials_accepted,
             wrong_address=sign is not None,
         )
         if sign is not None:

@@ -220,11 +220,11 @@ class Settler:
 
     async def _check_rails(self, settled: SettledBatch) -> None:
         tripped = None
-        if settled.recent_again is not None and self.skip_tried_reason is None:
-            again = check_failure_ratio(settled.recent_again, self._max_failure_ratio, self._overrides)
-            if again is not None:
-                self.skip_tried_reason = f"tried before, and left to a later run: {again.detail}"
-                self.log.warning("run.tried_rounds_left", detail=again.detail)
+        if settled.recent_tried_before is not None and self.skip_tried_reason is None:
+            skipping = check_failure_ratio(settled.recent_tried_before, self._max_failure_ratio, self._overrides)
+            if skipping is not None:
+                self.skip_tried_reason = f"tried before, and left to a later run: {skipping.detail}"
+                self.log.warning("run.tried_rounds_left", detail=skipping.detail)
         if settled.recent is not None:
             tripped = check_failure_ratio(settled.recent, self._max_failure_ratio, self._overrides)
         if settled.refused_closings is not None:

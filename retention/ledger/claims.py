@@ -94,7 +94,7 @@ class Claims:
         an earlier run has tried. `new` limits, for probes, the claims of rounds that are not in doubt.
         `ids` names the cancellations to cancel: the vendor has just said that they are in progress.
         """
-        asked, began = self._monotonic(), self._clocks.moment() if self._clocks else None
+        queried, began = self._monotonic(), self._clocks.moment() if self._clocks else None
         rows = await self._database.tuples(
             "claims/claim_rounds" if kind is Kind.CANCEL else "claims/claim_probes",
             run_id=self._run_id,
@@ -121,14 +121,14 @@ class Claims:
             server_started=self._server.for_claims(terms.lease, self._monotonic()),
             skip_details=details.SKIPPED,
         )
-        claimed = self._batch_of(rows, kind, terms, asked, began)
+        claimed = self._batch_of(rows, kind, terms, queried, began)
         # Due retries lie below the cursor and are found without it; only new rounds hold it back.
         if new_unslotted := [number for number in claimed.unslotted if number > after]:
             claimed.last_id = min(claimed.last_id, min(new_unslotted) - 1)
         return claimed
 
     def _batch_of(
-        self, rows: Sequence[tuple[Any, ...]], kind: Kind, terms: PartnerTerms, asked: float, began: Moment | None
+        self, rows: Sequence[tuple[Any, ...]], kind: Kind, terms: PartnerTerms, queried: float, began: Moment | None
     ) -> ClaimBatch:
         read = self._monotonic()
         lease = terms.lease
@@ -149,14 +149,14 @@ class Claims:
                 claimed.skipped.append(dropped)
                 continue
             if claimed.clock_offset_s is None:
-                claimed.clock_offset_s = self._clock.observe(asked, at, read)
+                claimed.clock_offset_s = self._clock.observe(queried, at, read)
                 if self._clocks and began:  # a clock that has jumped is noticed here, and these claims are released
                     self._clocks.observe(began, at)
                 claimed.slot_interval_s = step
             slot = slot_at - claimed.clock_offset_s
             claim = Claim(
                 number, run_id, uuid, kind, terms.partner, market, game_id, user_id, round_id, tries, probes, doubtful,
-                refused, slot, asked + LOOK_GOOD_S, slot + lease,
+                refused, slot, queried + LOOK_GOOD_S, slot + lease,
             )  # fmt: skip
             claimed.claims.append(claim)
         return claimed
@@ -166,7 +166,7 @@ class Claims:
 
         Returns those claims, by slot. Another process may own the claims that are missing.
         """
-        asked = self._monotonic()
+        queried = self._monotonic()
         rows = await self._database.rows(
             "claims/reserve_slots",
             partner=terms.partner,
@@ -182,7 +182,7 @@ class Claims:
         )
         if not rows:
             return []
-        offset_s = self._clock.observe(asked, rows[0].at, self._monotonic())
+        offset_s = self._clock.observe(queried, rows[0].at, self._monotonic())
         slots = {row.id: row.slot - offset_s for row in rows}
         kept = [
             claim._replace(slot=slot, lease_until=slot + terms.lease)

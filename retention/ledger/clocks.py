@@ -88,17 +88,17 @@ class Clocks:
         """Read this process's clocks."""
         return Moment(self._monotonic(), self._wall())
 
-    def observe(self, asked: Moment, at: datetime | float) -> bool:
-        """Record the database's time `at`, read since the moment `asked`; returns whether its clock has jumped."""
+    def observe(self, queried: Moment, at: datetime | float) -> bool:
+        """Record the database's time `at`, read since the moment `queried`; returns whether its clock has jumped."""
         read = self.moment()
         seconds = at.timestamp() if isinstance(at, datetime) else at
-        return self._check.observe(ClockReading(seconds, asked.monotonic, read.monotonic, asked.wall, read.wall))
+        return self._check.observe(ClockReading(seconds, queried.monotonic, read.monotonic, queried.wall, read.wall))
 
     async def read(self, database: Database | Transaction) -> datetime:
         """Read and record the database's time."""
-        asked = self.moment()
+        queried = self.moment()
         now: datetime = (await database.row("clocks/get_time")).now
-        self.observe(asked, now)
+        self.observe(queried, now)
         return now
 
     async def require(self, database: Database | Transaction, limit: float) -> datetime:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from retention.core.planning.plan import VIEW
+from retention.core.model import VIEW
 from retention.core.sending.database_errors import READ_ONLY, ErrorClass, error_class_of
 from retention.errors import ViewError
 from retention.ledger.database_errors import UNAVAILABLE, first_line

@@ -53,14 +53,14 @@ class SettledBatch(NamedTuple):
     """The result of writing a batch of settlements.
 
     `written`: rows by attempt. `recent`: the run's newest replies, for the failure-ratio rail; None if unchanged.
-    `recent_again`: the same for rounds that an earlier run has tried. `refused_closings`: the closings that the
+    `recent_tried_before`: the same for rounds that an earlier run has tried. `refused_closings`: the closings that the
     operator's database refused in this run; None if unchanged. `missing`: attempts that the ledger has lost, and whose
     settlements changed nothing.
     """
 
     written: dict[str, SettledRow]
     recent: str | None = None
-    recent_again: str | None = None
+    recent_tried_before: str | None = None
     refused_closings: int | None = None
     missing: tuple[str, ...] = ()
 

@@ -48,12 +48,15 @@ class RunLedger:
         self._durable = database.control().durable()
         self.clock = LedgerClock(database, clocks)
 
-    async def start_run(self, run_id: UUID, deadline: float | None, *, again: bool = False) -> Start | None:
+    async def start_run(self, run_id: UUID, deadline: float | None, *, resumed: bool = False) -> Start | None:
         """Start a run or join it; None if it has ended. `deadline` in seconds from now.
 
-        `again` also starts a run that has failed, or was halted for another reason than a pause.
+        `resumed`: a person resumes the run, so one that failed, or was halted for another reason than a pause, starts
+        too.
         """
-        row = await self._durable.row("runs/start_run", run_id=run_id, deadline=deadline, again=again, beat=HEARTBEAT_S)
+        row = await self._durable.row(
+            "runs/start_run", run_id=run_id, deadline=deadline, resumed=resumed, beat=HEARTBEAT_S
+        )
         return None if row is None else Start.JOINED if row.going else Start.STARTED
 
     async def halt_run(self, run_id: UUID, replica: str, reason: str, *, paused_for: Sequence[str] = ()) -> None:

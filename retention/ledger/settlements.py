@@ -62,7 +62,7 @@ class Settlements:
 def _settled(rows: Sequence[tuple[Any, ...]], by_uuid: Mapping[str, Settlement]) -> SettledBatch:
     written: dict[str, SettledRow] = {}
     missing: list[str] = []
-    recent, recent_again, refused_closings = None, None, None
+    recent, recent_tried_before, refused_closings = None, None, None
     for number, uuid, conflict, stake, currency, bet_transaction_id, *counts in rows:
         if number is not None:
             staked = Payment(stake, currency, bet_transaction_id)
@@ -70,8 +70,8 @@ def _settled(rows: Sequence[tuple[Any, ...]], by_uuid: Mapping[str, Settlement])
         elif uuid is not None:
             missing.append(uuid)
         else:
-            recent, recent_again, refused_closings = counts
-    return SettledBatch(written, recent, recent_again, refused_closings, tuple(missing))
+            recent, recent_tried_before, refused_closings = counts
+    return SettledBatch(written, recent, recent_tried_before, refused_closings, tuple(missing))
 
 
 def _closed(settled: SettledBatch, batch: Sequence[Settlement]) -> list[int]:

@@ -28,10 +28,10 @@ def open_writer(descriptor: int) -> tuple[Callable[[bytes], int], Callable[[], N
         return partial(os.write, descriptor), close_nothing
     try:
         # O_NONBLOCK belongs to the open file, not to the descriptor: all processes that share it would get it.
-        again = os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        reopened = os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except OSError:  # no /proc, the pipe of another user, or no reader
         return partial(_write_if_ready, descriptor), close_nothing
-    return partial(os.write, again), partial(os.close, again)
+    return partial(os.write, reopened), partial(os.close, reopened)
 
 
 def _write_if_ready(descriptor: int, data: bytes) -> int:

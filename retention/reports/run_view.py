@@ -71,7 +71,7 @@ def plan_document(
             for pause in pauses
         ],
         "vendor_pauses": _vendor_pauses(vendor_pauses or {}),
-        "rails": [{"rail": rail.rail, "words": rail.detail} for rail in check_plan(totals, policy.limits)],
+        "rails": [{"rail": rail.rail.value, "words": rail.detail} for rail in check_plan(totals, policy.limits)],
         "unlimited": plan.currencies_without_limit(policy.max_amount),
     }
 

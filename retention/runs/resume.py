@@ -62,7 +62,7 @@ class RunResumer:
         self._parts.check_configured(run.policy)
         if await self._halt_if_stricter(run):
             return await self._starter.result(run_id)
-        return await self._start_again(run, await self._tripped(run))
+        return await self._start_or_halt(run, await self._tripped(run))
 
     async def hold_to_policy(self, run_id: UUID) -> None:
         """Halt a run whose policy has become stricter since its plan: only a person may resume it."""
@@ -97,24 +97,24 @@ class RunResumer:
         if override:
             await self._override(run, tripped, override, by)
             run, tripped = replace(run, record=await self._ledger.require_run(run_id)), []
-        return await self._start_again(run, tripped, plan, again=True)
+        return await self._start_or_halt(run, tripped, plan, resumed=True)
 
     async def _load(self, run_id: UUID) -> _StoredRun:
         record = await self._ledger.require_run(run_id)
         policy = stored_policy(run_id, record.settings)
         return _StoredRun(record, policy, self._parts.log.bind(run_id=str(run_id), policy=policy.name))
 
-    async def _start_again(
-        self, run: _StoredRun, tripped: list[Tripped], plan: Plan | None = None, *, again: bool = False
+    async def _start_or_halt(
+        self, run: _StoredRun, tripped: list[Tripped], plan: Plan | None = None, *, resumed: bool = False
     ) -> RunResult:
         to_start = RunToStart(run.run_id, run.policy, run.log, plan, run.record.overridden_rails)
         if halt := await self._starter.halt_before_start(run.policy, tripped):
             return await self._starter.halt(to_start, halt)
-        return await self._starter.start(to_start, again=again)
+        return await self._starter.start(to_start, resumed=resumed)
 
     async def _override(self, run: _StoredRun, tripped: list[Tripped], reason: str, by: str) -> None:
         """Record a person's override of each rail that halts the run. Raises UsageError where no rail does."""
-        rails = [rail.rail for rail in tripped]
+        rails = [rail.rail.value for rail in tripped]
         # A second check cannot find these rails again: replies and closings are past, and the plan may be smaller now.
         cause = cause_of(run.record.halt_reason)
         if cause is not None and cause in {HaltCause.MAX_ROUNDS, *REPLY_RAILS} and cause.value not in rails:

@@ -47,15 +47,15 @@ class RunStarter:
         pause = pause_of_all(await self._parts.pauses.find_pauses(partners), partners)
         return Halt(pause, paused_for=partners) if pause else None
 
-    async def start(self, run: RunToStart, *, again: bool = False) -> RunResult:
+    async def start(self, run: RunToStart, *, resumed: bool = False) -> RunResult:
         """Start a run or join it, work on it until it ends for this process, and return its result.
 
-        A run that is over is not started. `again`: start even a run that failed, or that another cause than a pause
-        halted. Raises ClockError.
+        A run that is over is not started. `resumed`: a person resumes the run, so one that failed, or that another
+        cause than a pause halted, is started too. Raises ClockError.
         """
         deadline_s = run.policy.deadline.total_seconds() if run.policy.deadline else None
         await self._ledger.clock.require_time(self._parts.clock_limit(run.policy.name))
-        start = await self._ledger.start_run(run.run_id, deadline_s, again=again)
+        start = await self._ledger.start_run(run.run_id, deadline_s, resumed=resumed)
         if start is None:
             return await self.result(run.run_id, plan=run.plan)
         run.log.info(start.value, mode=run.policy.mode)

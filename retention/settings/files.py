@@ -19,10 +19,10 @@ SYSTEM = Path("/etc/retention/retention.toml")
 
 def find_config(explicit: Path | None, environ: Mapping[str, str], cwd: Path) -> Path | None:
     """Return the file that was asked for, else the first usual file that exists, else None."""
-    asked = explicit or (Path(environ[VARIABLE]) if environ.get(VARIABLE) else None)
-    if asked is None:
+    named = explicit or (Path(environ[VARIABLE]) if environ.get(VARIABLE) else None)
+    if named is None:
         return next((path for path in (cwd / LOCAL, SYSTEM) if _exists(path)), None)
-    path = cwd / asked
+    path = cwd / named
     if not _exists(path):
         by = "--config" if explicit else f"${VARIABLE}"
         raise ConfigurationError(

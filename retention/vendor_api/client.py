@@ -1,8 +1,9 @@
 """The HTTP edge: sends a request's bytes, reads a reply's bytes, and says how far the request came.
 
-The last step before a request's bytes leave is a look at the clock. A process that was frozen on the way therefore
-sends no old claim. A process whose clock was frozen with it, as in a paused virtual machine, cannot know; the
-vendor's own answer to a second cancel has to suffice there.
+The send check (`core/sending/send_check.py`) has decided that a request may leave; the client looks once more at the
+clock and the connection, directly before it writes. A process that was frozen on the way therefore sends no old claim.
+A process whose clock was frozen with it, as in a paused virtual machine, cannot know; the vendor's own answer to a
+second cancel has to suffice there.
 """
 
 from __future__ import annotations

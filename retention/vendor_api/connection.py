@@ -86,7 +86,7 @@ class Connection:
         return self.uses > 0 or sent_at - self.since >= IDLE_S
 
     def send(self, url: str, body: bytes) -> None:
-        """Write a whole request at once: nothing is awaited between the last check and the write."""
+        """Write a whole request at once: nothing is awaited between the check and the write."""
         protocol = self._protocol
         protocol.set_response_params(read_until_eof=True, auto_decompress=False)
         assert protocol.transport is not None

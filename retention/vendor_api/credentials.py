@@ -63,10 +63,10 @@ class CredentialWatch:
         """Whether the file of a secret has just changed, and no refusal is being judged yet."""
         return not self._state.judges_refusal and time.monotonic() - self._changed_at() < CHANGING_S
 
-    async def stand(
+    async def is_refusal_real(
         self, sent_at: float, stopped: Callable[[], bool], is_accepted: Callable[[], Awaitable[bool]]
     ) -> bool:
-        """Whether the vendor refused the configured credentials, in a request that left at `sent_at`.
+        """Judge a refusal of a request that left at `sent_at`: whether the vendor refused the configured credentials.
 
         Waits while the file may be about to change. After a change, `is_accepted` asks the vendor, which may learn of
         new credentials later than the file shows them. Nothing else is sent meanwhile. False also where `stopped` ends

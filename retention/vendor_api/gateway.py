@@ -129,12 +129,13 @@ class VendorGateway:
         *,
         sent_at: datetime | None,
         replied_at: datetime | None,
-        known: bool = False,
+        credentials_accepted: bool = False,
         wrong_address: bool = False,
     ) -> Settlement:
         """Turn an answer into a settlement. Secrets that the vendor repeats are masked.
 
-        `known`: a HealthCheck has just accepted our credentials. `wrong_address`: see `wrong_status_address`.
+        `credentials_accepted`: a HealthCheck has just accepted our credentials. `wrong_address`: see
+        `wrong_status_address`.
         """
         cleaned = self._cleaner.before(answer)
         item = decide(
@@ -144,7 +145,7 @@ class VendorGateway:
             sent_at=sent_at,
             replied_at=replied_at,
             jitter=self._jitter(),
-            credentials_accepted=known,
+            credentials_accepted=credentials_accepted,
             wrong_status_address=wrong_address,
         )
         return self._cleaner.after(item, cleaned)
@@ -168,19 +169,20 @@ class VendorGateway:
         return self._credentials.changing
 
     async def judge_refusal(self, answer: Answer, sent_at: float, *, stopped: Callable[[], bool]) -> bool:
-        """Judge a refusal of a request that left at `sent_at`; whether it concerns this round alone.
+        """Judge a refusal of a request that left at `sent_at`; returns the `credentials_accepted` of `interpret`.
 
-        Halts the partner where the vendor refuses us altogether. Neither holds for credentials that were not, or may
-        soon not be, the configured ones: the round is sent again.
+        True means that the refusal concerns this round alone. The partner is halted where the vendor refuses us
+        altogether. Neither happens for credentials that were not, or may soon not be, the configured ones: the round
+        is sent again.
         """
-        if self._state.halted or not await self._credentials.stand(sent_at, stopped, self._check_health):
+        if self._state.halted or not await self._credentials.is_refusal_real(sent_at, stopped, self._check_health):
             return False
         if isinstance(answer, Reply) and answer.http_status not in SUCCESS:
             self._state.halt(PartnerHalt.UNAUTHORIZED)
             return False
-        return await self._is_accepted(may_ask=not stopped())
+        return await self._are_credentials_accepted(may_ask=not stopped())
 
-    async def _is_accepted(self, *, may_ask: bool) -> bool:
+    async def _are_credentials_accepted(self, *, may_ask: bool) -> bool:
         """Whether a HealthCheck of the last minute accepts our credentials; a refusal halts the partner.
 
         Nothing is sent while one is on its way. Without `may_ask` and a recent answer, nothing changes.

@@ -41,7 +41,7 @@ def main() -> int:
         at_once = interleave(db, asked.schedules, seed=seed)
     print(table([evidence, at_once]))
     print(f"seed {seed}, {tally.steps:,} steps in {time.monotonic() - started:.0f} s")
-    print(f"rounds whose request was still under way when the vendor denied it: {tally.again:,}")
+    print(f"rounds whose request was still under way when the vendor denied it: {tally.overtaken:,}")
     print(", ".join(f"{state} {count:,}" for state, count in tally.states.most_common()))
     violations = [*evidence.violations, *at_once.violations]
     print(*violations, sep="\n")

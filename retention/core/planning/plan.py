@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 
     from retention.core.runs.stalled import OtherRun
 
-VIEW = "retention.open_rounds"
-"""The operator's view that every plan reads."""
-
 DUPLICATED = "doubled"
 """The reason against a round that the operator's view has more than once."""
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from retention.core.money import display_money, padded_decimal
+from retention.core.runs.halt_cause import HaltCause
 from retention.core.text import counted
 
 if TYPE_CHECKING:
@@ -45,37 +46,36 @@ class Limits:
 class Tripped:
     """A rail that halts the run; `detail` says by how much."""
 
-    rail: str
+    rail: HaltCause
     detail: str
 
     def __str__(self) -> str:
-        return f"{self.rail}: {self.detail}"
+        return self.rail.reason(self.detail)
 
 
 def check_plan(totals: PlanTotals, limits: Limits, overridden: Sequence[str] = ()) -> list[Tripped]:
     """List the rails that a plan trips, without the overridden ones."""
     tripped = []
     if totals.rounds > limits.max_rounds:
-        tripped.append(
-            Tripped("max_rounds", f"{counted(totals.rounds, 'stale round')}, the policy allows {limits.max_rounds}"),
-        )
+        detail = f"{counted(totals.rounds, 'stale round')}, the policy allows {limits.max_rounds}"
+        tripped.append(Tripped(HaltCause.MAX_ROUNDS, detail))
     over = [
         f"{display_money(totals.stakes[currency], currency)}, the policy allows {padded_decimal(limit, currency)}"
         for currency, limit in sorted(limits.max_amount.items())
         if totals.stakes.get(currency, 0) > limit
     ]
     if over:
-        tripped.append(Tripped("max_amount", "stakes of " + "; ".join(over)))
+        tripped.append(Tripped(HaltCause.MAX_AMOUNT, "stakes of " + "; ".join(over)))
     if limits.max_amount and totals.unjudged > limits.max_amount_unknown:
         what = "with a stake that max_amount cannot judge (none or a negative one, or no currency of ISO 4217)"
         detail = f"{counted(totals.unjudged, 'round')} {what}, the policy allows {limits.max_amount_unknown}"
-        tripped.append(Tripped("max_amount_unknown", detail))
+        tripped.append(Tripped(HaltCause.MAX_AMOUNT_UNKNOWN, detail))
     return [rail for rail in tripped if rail.rail not in overridden]
 
 
 def check_failure_ratio(replies: str, max_failure_ratio: float, overridden: Sequence[str] = ()) -> Tripped | None:
     """Check the failure ratio of the newest `replies`: "1" for a rejected or unclear reply, "0" for any other."""
-    if len(replies) < MIN_REPLIES or "max_failure_ratio" in overridden:
+    if len(replies) < MIN_REPLIES or HaltCause.MAX_FAILURE_RATIO in overridden:
         return None
     failed = replies.count("1")
     if failed / len(replies) <= max_failure_ratio:  # not multiplied: 0.29 * 200 is less than 58
@@ -83,19 +83,19 @@ def check_failure_ratio(replies: str, max_failure_ratio: float, overridden: Sequ
     allowed = f"the policy allows {max_failure_ratio * 100:g}%"
     were = "was" if failed == 1 else "were"
     detail = f"{failed} of the last {len(replies)} replies {were} refused or in doubt, {allowed}"
-    return Tripped("max_failure_ratio", detail)
+    return Tripped(HaltCause.MAX_FAILURE_RATIO, detail)
 
 
 def check_conflicts(refused: int, max_conflicts: int, overridden: Sequence[str] = ()) -> Tripped | None:
     """Check the number of closings that the operator's database has refused in a run."""
-    if refused <= max_conflicts or "max_conflicts" in overridden:
+    if refused <= max_conflicts or HaltCause.MAX_CONFLICTS in overridden:
         return None
     rounds = counted(refused, "round")
     detail = (
         f"the operator's database refused to close {rounds} that the vendor had cancelled, the policy allows"
         f" {max_conflicts}; `retention review list` says why, `retention review reclose` closes them once it is mended"
     )
-    return Tripped("max_conflicts", detail)
+    return Tripped(HaltCause.MAX_CONFLICTS, detail)
 
 
 def is_currency(code: str) -> bool:

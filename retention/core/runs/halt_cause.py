@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 
-from retention.core.planning.plan import VIEW
+from retention.core.model import VIEW
 
 
 class HaltCause(enum.StrEnum):

@@ -39,8 +39,8 @@ def next_steps(summary: Summary) -> list[NextStep]:
                 *_reviews(summary),
             ]
         case "failed":
-            again = "once the vendor answers: what was not sent is planned again"
-            return [NextStep(f"retention run {summary.policy}", again), *_reviews(summary)]
+            effect = "once the vendor answers: what was not sent is planned again"
+            return [NextStep(f"retention run {summary.policy}", effect), *_reviews(summary)]
         case "planned" | "running":
             return [_resume(summary, "goes on with it"), *_reviews(summary)]
     return [*_reviews(summary), *_report(summary)]
@@ -111,5 +111,5 @@ def _report(summary: Summary) -> list[NextStep]:
     if not summary.needs_review:
         return []
     unsent = sum(counts.get(State.NOT_SENT, 0) for counts in (summary.states, summary.taken_up))
-    again = "; what was not sent is planned again by the next run" if unsent > summary.to_review else ""
-    return [NextStep(f"retention report --all --run {summary.run_id}", f"lists its rounds{again}")]
+    unsent_rounds = "; what was not sent is planned again by the next run" if unsent > summary.to_review else ""
+    return [NextStep(f"retention report --all --run {summary.run_id}", f"lists its rounds{unsent_rounds}")]

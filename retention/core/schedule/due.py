@@ -2,9 +2,6 @@
 
 A schedule has its own row (`schedules.processed_until`). Without it, a time missed before the first run could not be
 told from a time before the schedule existed.
-
-A missed time is a row of `runs` with status `cancelled` and a `halt_reason` that begins with "missed:", because the
-list of statuses is public interface.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Why a scheduled time passed without a run.
 
-A missed time is a row of `runs` with status `cancelled` and a `halt_reason` of the cause `missed`, because the list of
-statuses is public interface.
+A missed time is a row of `runs` with status `cancelled` and a `halt_reason` that begins with "missed:", because the
+list of statuses is public interface.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Requests and replies: wire format, pacing, the last check before sending, and the transitions after a reply."""
+"""Requests and replies: wire format, pacing, the check before sending, and the transitions after a reply."""

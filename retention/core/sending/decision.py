@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from retention.core.sending.transitions import Event
 
 THROTTLE_PAUSE_S = 1.0
-"""The pause after a 429 without a Retry-After."""
+"""The pause after a 429 without a Retry-After, in seconds. A 503 throttles only with one."""
 
 _HTTP_STATUSES = range(100, 1000)  # the ledger has a place for these
 _NO_REPLY = Reply(0)

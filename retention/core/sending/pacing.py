@@ -52,9 +52,9 @@ class DatabaseClock:
     offset_s: float | None = None
     delay_s: float = 0.02
 
-    def observe(self, asked: float, at: float, read: float) -> float:
-        """Learn that the clock showed `at` at some moment between `asked` and `read`; returns the offset."""
-        least, most = at - read, at - asked
+    def observe(self, queried: float, at: float, read: float) -> float:
+        """Learn that the clock showed `at` at some moment between `queried` and `read`; returns the offset."""
+        least, most = at - read, at - queried
         self.offset_s = least if self.offset_s is None else min(max(self.offset_s, least), most)
         self.delay_s = min(max(read + self.offset_s - at, self.delay_s / 2), LONGEST_ANSWER_S)
         return self.offset_s

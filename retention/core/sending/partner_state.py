@@ -110,7 +110,7 @@ class PartnerState:
     # Throttle: by the vendor, until a moment.
 
     def throttle(self, until_s: float) -> None:
-        """Obey a 429: send nothing before a moment. The caller then records it in the ledger."""
+        """Obey a 429, or a 503 with Retry-After: send nothing before a moment. The caller then records the pause."""
         self._throttled_until_s = max(self._throttled_until_s, until_s)
         self._unrecorded_throttles += 1
 
@@ -119,14 +119,15 @@ class PartnerState:
         self._unrecorded_throttles -= 1
         self._throttle_recorded_s = now_s
 
-    def obey_ledger_throttle(self, *, throttled: bool, asked_s: float, until_s: float) -> None:
-        """Obey the pause that the ledger, asked at `asked_s`, has or has not; it counts until the next look, `until_s`.
+    def obey_ledger_throttle(self, *, throttled: bool, queried_s: float, until_s: float) -> None:
+        """Obey the pause that the ledger, queried at `queried_s`, has or has not. It counts until the next look,
+        `until_s`.
 
         A ledger without a pause ends ours: time has passed, or a person has resumed the partner.
         """
         if throttled:
             self._throttled_until_s = max(self._throttled_until_s, until_s)
-        elif not self._unrecorded_throttles and self._throttle_recorded_s < asked_s:
+        elif not self._unrecorded_throttles and self._throttle_recorded_s < queried_s:
             self._throttled_until_s = 0.0
 
     # Doubt about our credentials: while a refusal is judged, or a HealthCheck is on its way.

@@ -1,9 +1,9 @@
-"""The last check before a request's bytes leave. Pure; times in seconds on a monotonic clock.
+"""Decides at the head of the queue whether a claim's request may leave. Pure; times in seconds on a monotonic clock.
 
-It stands behind every queue: a connection is in hand, and nothing is awaited between the check and the write. The
-look at the operator's view is at most 0.85 s old then, at any rate, latency and concurrency. Claims are made only for
-connections in hand and for places that are free soon. Slots are granted within 0.6 s, and a claim that cannot leave
-is released.
+The decision stands behind every queue: a connection is in hand, and nothing is awaited between it and the write. At
+the write, `vendor_api/client.py` looks once more at the time and the connection, and at nothing else. The look at the
+operator's view is at most 0.85 s old then, at any rate, latency and concurrency. Claims are made only for connections
+in hand and for places that are free soon. Slots are granted within 0.6 s, and a claim that cannot leave is released.
 """
 
 from __future__ import annotations

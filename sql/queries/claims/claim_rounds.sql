@@ -92,9 +92,9 @@ rechecked AS MATERIALIZED (
 
 -- The rounds that may be called, numbered by turns: planned, due, planned, due.
 to_send AS (
-    SELECT id, row_number() OVER (ORDER BY turn, again <> %(due_first)s::boolean, id) AS nth
+    SELECT id, row_number() OVER (ORDER BY turn, is_due <> %(due_first)s::boolean, id) AS nth
     FROM (
-        SELECT l.id, d.id IS NOT NULL AS again, row_number() OVER (PARTITION BY d.id IS NOT NULL ORDER BY l.id) AS turn
+        SELECT l.id, d.id IS NOT NULL AS is_due, row_number() OVER (PARTITION BY d.id IS NOT NULL ORDER BY l.id) AS turn
         FROM rechecked l LEFT JOIN due_retries d ON d.id = l.id
         WHERE l.why IS NULL
     ) r

@@ -1,4 +1,5 @@
--- Purpose: Obeys a vendor's 429 in all replicas: pauses the partner, and halves its rate. One burst of 429 halves once.
+-- Purpose: Obeys a vendor's 429, or 503 with Retry-After, in all replicas: pauses the partner, and halves its rate. One
+--     burst of such replies halves once.
 -- Locks: the partner's slots, until the commit.
 -- Returns: nothing.
 UPDATE retention.partner_state s

@@ -20,7 +20,7 @@ settled AS (
         needs_follow_up = r.state IN ('retrying', 'in_doubt'),
         -- The row's count may have been lost where the attempt was not.
         attempts = greatest(c.attempts, (r.kind = 'cancel')::integer),
-        -- A request that the vendor turned away with a 429 uses no attempt.
+        -- A request that the vendor turned away, such as by a throttle, uses no attempt.
         attempts_this_run = c.attempts_this_run
             - (coalesce(r.uncounted, false) AND c.attempt_uuid = r.uuid AND r.kind = 'cancel')::integer,
         probes_this_run = c.probes_this_run

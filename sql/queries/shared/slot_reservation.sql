@@ -10,7 +10,7 @@ locked AS (
     FOR UPDATE
 ),
 
--- After a 429 the rate is below the configured one, and grows back with time.
+-- After a throttle the rate is below the configured one, and grows back with time.
 paced AS MATERIALIZED (
     SELECT
         partner, kind, clock_timestamp() AS at, next_slot,

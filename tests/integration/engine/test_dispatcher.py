@@ -1,4 +1,4 @@
-"""The dispatcher on a real ledger, one step at a time: claims, releases, and permissions of the vendor."""
+"""The dispatcher on a real ledger, one step at a time: claims, releases, throttles, and permissions of the vendor."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from support.model.engine_parts import engine_of, partner_of
 from retention.core.model import Kind, Reply
 from retention.core.sending.partner_state import PartnerHalt
 from retention.engine.dispatcher import POLL_S
+from retention.ledger.engine_ledger import EngineLedger
 from retention.vendor_api.client import Exchange
 
 if TYPE_CHECKING:
@@ -55,6 +56,31 @@ async def test_a_throttled_partner_gets_no_claim(world: World, database: Databas
     one.senders[0].partner.state.throttle(time.monotonic() + 60)
     assert [POLL_S, POLL_S] == [await dispatcher.claim_once() for dispatcher in one.dispatchers]
     assert {"planned": 1} == Counter((await world.states()).values())
+
+
+async def test_a_second_replica_obeys_the_throttle_that_the_first_recorded(world: World, database: Database) -> None:
+    """After the first replica's 429, the second calls nothing from its next look on, until the ledger's pause ends."""
+    await world.seed(2)
+    planned = await begin(database)
+    first = engine_of(planned.work, partner_of(TERMS), planned.run_id, time.monotonic)
+    work = EngineLedger.of_run(database, planned.run_id, "second", None, time.monotonic)
+    second = engine_of(work, partner_of(TERMS), planned.run_id, time.monotonic)
+
+    def may_call() -> bool:
+        return second.senders[0].partner.state.may_call(Kind.CANCEL, time.monotonic())
+
+    await second.watcher.watch_once()
+    assert may_call()
+    await first.dispatchers[-1].claim(1, None)
+    (claim,), now = first.senders[0].queued(), time.monotonic()
+    await first.senders[0].receive(claim, Exchange(Reply(429, retry_after=60.0), now, now))
+    await second.watcher.watch_once()
+    assert not may_call()
+    assert [POLL_S, POLL_S] == [await dispatcher.claim_once() for dispatcher in second.dispatchers]
+    assert {"claimed": 1, "planned": 1} == Counter((await world.states()).values())
+    await world.sql("UPDATE retention.partner_state SET paused_until = now()")
+    await second.watcher.watch_once()
+    assert may_call()
 
 
 async def test_a_cancel_is_claimed_once_a_probe_permits_it(world: World, database: Database) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, LiteralString
 
@@ -77,6 +78,21 @@ async def test_expired_claims_are_found_within_the_window(world: World, database
     assert {ids[1], ids[3]} == {row.id for row in await planned.work.claims.expire_claims(TERMS, [planned.run_id])}
     assert ids[4] + 1 == await planned.work.claims.find_first_unsettled("acme", 0)
     assert await planned.work.claims.find_first_unsettled("acme", ids[4] + 1) is None
+
+
+@pytest.mark.parametrize(("kind", "state"), [(Kind.CANCEL, "in_doubt"), (Kind.STATUS, "planned")])
+async def test_an_expired_cancel_becomes_a_doubt_an_expired_probe_returns(
+    world: World, database: Database, kind: Kind, state: str
+) -> None:
+    """A cancel whose lease expires leaves its round in doubt; a first probe returns its round to the plan."""
+    await world.seed(1)
+    terms = replace(TERMS, ask_first=kind is Kind.STATUS)
+    planned = await begin(database)
+    (claim,) = (await planned.work.claims.claim(kind, terms, after=0, batch=1)).claims
+    await world.sql("UPDATE retention.cancellations SET lease_until = now() - interval '1 second'")
+    (expired,) = await planned.work.claims.expire_claims(terms, [planned.run_id])
+    assert (claim.round_id, state) == (expired.round_id, expired.state)
+    assert {claim.round_id: state} == await world.states()
 
 
 @pytest.mark.parametrize("kind", Kind)

@@ -194,7 +194,7 @@ async def test_resumed_run_makes_no_notification(database: Database, book: Book)
     notices = notices_of(database)
 
     async def goes_on() -> None:
-        assert await runs.start_run(run_id, None, again=True)
+        assert await runs.start_run(run_id, None, resumed=True)
 
     async def is_halted_again() -> None:
         await goes_on()

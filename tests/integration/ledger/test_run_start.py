@@ -20,6 +20,6 @@ async def test_halted_run_starts_again_only_by_resume_or_after_a_pause(world: Wo
     planned, runs = await begin(database), RunLedger(database)
     assert await planned.work.control.halt_run("max_failure_ratio: too many")
     assert await runs.start_run(planned.run_id, None) is None
-    assert await runs.start_run(planned.run_id, None, again=True) is Start.STARTED
+    assert await runs.start_run(planned.run_id, None, resumed=True) is Start.STARTED
     assert await planned.work.control.halt_run("paused by tess", paused_for=["acme"])
     assert await runs.start_run(planned.run_id, None) is Start.STARTED

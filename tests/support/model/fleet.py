@@ -296,16 +296,16 @@ class Fleet:
         replica.stop()
 
     async def _come(self, number: int, run: int, chance: Chance) -> None:
-        again, deadline = chance.twice, 20.0 if chance.end == "cut" else None
-        self.log(f"replica {number} comes to run {run}{', which a person resumes' if again else ''}")
-        await self._join(number, run, deadline, again=again)
+        resumed, deadline = chance.twice, 20.0 if chance.end == "cut" else None
+        self.log(f"replica {number} comes to run {run}{', which a person resumes' if resumed else ''}")
+        await self._join(number, run, deadline, resumed=resumed)
 
-    async def _join(self, number: int, run: int, deadline: float | None, *, again: bool = False) -> None:
+    async def _join(self, number: int, run: int, deadline: float | None, *, resumed: bool = False) -> None:
         self._catches_up()
-        if await self.db.runs.start_run(self.runs[run], deadline, again=again) is not None:
+        if await self.db.runs.start_run(self.runs[run], deadline, resumed=resumed) is not None:
             self.replicas[number] = one = Replica(number, self.db, self.terms, self.runs[run])
             await one.look()
-        elif again:
+        elif resumed:
             self._over.add(run)
 
     async def _plan(self, _: Chance | None = None) -> None:

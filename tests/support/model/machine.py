@@ -43,12 +43,12 @@ CHANCES = st.builds(
 class Tally:
     """How histories went, beside the row of evidence.
 
-    `again` counts rounds that were called, or cancelled, after the vendor had said that it had done nothing yet,
+    `overtaken` counts rounds that were called, or cancelled, after the vendor had said that it had done nothing yet,
     although a request was still under way that did it.
     """
 
     steps: int = 0
-    again: int = 0
+    overtaken: int = 0
     states: Counter[str] = field(default_factory=Counter)
 
 
@@ -131,5 +131,5 @@ class Machine(RuleBasedStateMachine):
         self.evidence.rounds += len(self.fleet.names)
         self.evidence.requests += invariants.vendor.served
         self.evidence.reviewed += invariants.reviewed.total()
-        self.tally.again += len(invariants.overtaken)
+        self.tally.overtaken += len(invariants.overtaken)
         self.tally.states.update(states)

@@ -43,7 +43,7 @@ async def quiesce(invariants: Invariants, terms: PartnerTerms, runs: list[UUID])
     last = await db.plan(terms)
     invariants.as_of[str(last)] = db.now
     for run_id in (last, *runs):
-        if await db.runs.start_run(run_id, None, again=True) is not None:
+        if await db.runs.start_run(run_id, None, resumed=True) is not None:
             await _finish(invariants, Replica(LAST, db, terms, run_id), terms)
     return await invariants.agree()
 

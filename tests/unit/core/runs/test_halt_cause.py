@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from retention.core.planning.plan import VIEW
+from retention.core.model import VIEW
 from retention.core.planning.rails import Limits, PlanTotals, check_plan
 from retention.core.runs.halt_cause import HaltCause, cause_of
 from retention.core.runs.stalled import INTERRUPTED

@@ -35,8 +35,8 @@ def fail(state: PartnerState, kind: Kind, now_s: float, times: int = FAILURES_TO
         (PartnerState.begin_refusal, PartnerState.end_refusal),
         (PartnerState.begin_health_check, PartnerState.end_health_check),
         (
-            lambda state: state.obey_ledger_throttle(throttled=True, asked_s=1.0, until_s=99.0),
-            lambda state: state.obey_ledger_throttle(throttled=False, asked_s=2.0, until_s=99.0),
+            lambda state: state.obey_ledger_throttle(throttled=True, queried_s=1.0, until_s=99.0),
+            lambda state: state.obey_ledger_throttle(throttled=False, queried_s=2.0, until_s=99.0),
         ),
     ],
     ids=["halt", "pause", "refusal", "health check", "throttle"],
@@ -67,12 +67,12 @@ def test_a_throttle_outlasts_a_ledger_that_does_not_know_it_yet() -> None:
     """A ledger that was asked before a 429 was recorded does not end its pause; one that was asked later does."""
     state = partner()
     state.throttle(60.0)
-    state.obey_ledger_throttle(throttled=False, asked_s=10.0, until_s=10.8)
+    state.obey_ledger_throttle(throttled=False, queried_s=10.0, until_s=10.8)
     assert not state.may_call(Kind.CANCEL, 11.0)
     state.throttle_recorded(12.0)
-    state.obey_ledger_throttle(throttled=False, asked_s=11.9, until_s=12.7)
+    state.obey_ledger_throttle(throttled=False, queried_s=11.9, until_s=12.7)
     assert not state.may_call(Kind.CANCEL, 13.0)
-    state.obey_ledger_throttle(throttled=False, asked_s=13.0, until_s=13.8)
+    state.obey_ledger_throttle(throttled=False, queried_s=13.0, until_s=13.8)
     assert state.may_call(Kind.CANCEL, 13.1)
 
 

@@ -1,4 +1,4 @@
-"""The last check before a request leaves, its waits, and the limit of each kind's claims."""
+"""The check before a request leaves, its waits, and the limit of each kind's claims."""
 
 from __future__ import annotations
 
