@@ -106,14 +106,14 @@ def statement(
         str | None, typer.Argument(metavar="NAME", help="Such as claims/claim_rounds, or claim_rounds.")
     ] = None,
 ) -> None:
-    """Print a statement with all that it includes, for EXPLAIN; without NAME, list the statements."""
+    """Print a statement with the fragments that it includes; without NAME, list the statements."""
     from retention.ledger.queries import expanded, purpose, statements
+    from retention.render.terminal_table import print_lines
 
     known = statements()
     if name is None:
         width = max(map(len, known))
-        for one in known:
-            print(f"{one:{width}}  {purpose(one)}")
+        print_lines((f"{one:{width}}  {purpose(one).partition('. ')[0].rstrip('.')}" for one in known), hang=width + 2)
         return
     found = [one for one in known if name in {one, one.partition("/")[2]}]
     if not found:

@@ -6,6 +6,7 @@ import functools
 import re
 from importlib import resources
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING, LiteralString
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 SHARED = "shared"
 """The folder of the fragments that statements include."""
 
-_INCLUDE = re.compile(r"^ *-- include (\S+)$", re.MULTILINE)
+_INCLUDE = re.compile(r"^( *)-- include (\S+)$", re.MULTILINE)
 
 
 @functools.cache
@@ -52,8 +53,9 @@ def purpose(name: str) -> str:
 
 
 def expanded(name: str) -> str:
-    """A statement as the server gets it, with each fragment in its place; values stand as `%(name)s`."""
-    return query(name).replace("%%", "%")
+    """A statement as the server gets it, each fragment in its place and named; values stand as `%(name)s`."""
+    text = _text(sql_root() / "queries", f"{name}.sql", named=True)
+    return f"-- Values stand as %(name)s. Write literals in their place to EXPLAIN it.\n{text}".replace("%%", "%")
 
 
 def load_queries() -> None:
@@ -62,5 +64,9 @@ def load_queries() -> None:
         query(name)
 
 
-def _text(queries: Traversable, file: str) -> LiteralString:
-    return _INCLUDE.sub(lambda line: _text(queries, line[1]), (queries / file).read_text("utf-8"))
+def _text(queries: Traversable, file: str, *, named: bool = False) -> LiteralString:
+    def include(line: re.Match[str]) -> str:
+        fragment = _text(queries, line[2], named=named)
+        return indent(f"-- {line[2]}\n{fragment.rstrip()}", line[1]) if named else fragment
+
+    return _INCLUDE.sub(include, (queries / file).read_text("utf-8"))
