@@ -56,9 +56,3 @@ class LostRunError(RetentionError):
     """The ledger does not have the run any more."""
 
     exit_code = ExitCode.UNREACHABLE
-
-
-class VendorUnreachableError(RetentionError):
-    """The vendor cannot be reached."""
-
-    exit_code = ExitCode.UNREACHABLE
