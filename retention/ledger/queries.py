@@ -17,6 +17,8 @@ SHARED = "shared"
 
 _INCLUDE = re.compile(r"^( *)-- include (\S+)$", re.MULTILINE)
 
+_COMMENT_LINES = re.compile(r"^ *(?:--.*)?\n", re.MULTILINE)
+
 
 @functools.cache
 def sql_root() -> Traversable:
@@ -30,8 +32,10 @@ def query(name: str) -> LiteralString:
     """The text of sql/queries/<name>.sql, such as `claims/claim_rounds`.
 
     A line `-- include FILE` is replaced by that file's text, which may include others, so each rule is written once.
+    Of the lines that are comments only the name is sent: pg_stat_activity shows the first 1,024 bytes.
     """
-    return _text(sql_root() / "queries", f"{name}.sql")
+    text = _text(sql_root() / "queries", f"{name}.sql")
+    return f"-- {name}\n{_COMMENT_LINES.sub('', text)}"
 
 
 @functools.cache

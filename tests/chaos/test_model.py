@@ -19,8 +19,11 @@ SEED = 3
 EXAMPLES = 30
 """Histories of the short profile."""
 
-MUTANT_EXAMPLES = 300
-"""Histories within which each mutant is found; most are found within a few."""
+MUTANT_SEEDS = (SEED, 1, 6, 7, 8, 9)
+"""Seeds that are played in turn until a mutant is found; the first one finds the quick mutants within a few histories."""
+
+MUTANT_EXAMPLES = 100
+"""Histories of each of these seeds."""
 
 SCHEDULES = 20
 
@@ -53,8 +56,9 @@ def test_no_cancel_is_lost_or_doubled_under_any_fault(db: ModelDatabase) -> None
 def test_a_broken_ledger_is_found(db: ModelDatabase, mutant: Mutant | Idle) -> None:
     """The model finds each mutant: a statement without one of its guards, or a method without effect."""
     with broken_by(mutant):
-        evidence, _ = play(db, MUTANT_EXAMPLES, seed=SEED, shorten=False)
-    assert [True] == [mutant.invariant in story for story in evidence.violations]
+        played = (play(db, MUTANT_EXAMPLES, seed=seed, shorten=False)[0].violations for seed in MUTANT_SEEDS)
+        found = next(filter(None, played), [])
+    assert [True] == [mutant.invariant in story for story in found]
 
 
 def test_no_cancel_is_doubled_in_any_order_of_commits(db: ModelDatabase) -> None:

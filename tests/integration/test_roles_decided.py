@@ -73,6 +73,7 @@ HARMLESS: dict[str, Any] = {
     **dict.fromkeys(
         (
             "again",
+            "resumed",
             "dry_run",
             "status_probe",
             "ask_first",

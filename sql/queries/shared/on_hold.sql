@@ -1,6 +1,6 @@
 -- Fragment: whether one of the `standing_holds` matches the row `f`; NULL without holds. Where the row has no value for
--- a column, its key matches only holds that do not name the column. A view may have collations of its own. The IN stands
--- in the SELECT list below, where it is one hash for all rows: in its WHERE, PostgreSQL reads all holds for each row.
+-- a column, its key matches only holds that do not name the column. A view may have collations of its own. The IN
+-- stands in the SELECT list below, where it is one hash for all rows: in its WHERE, PostgreSQL reads them for each row.
 (
     SELECT bool_or(
         ARRAY[
