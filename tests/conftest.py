@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from support import pgbouncer
@@ -36,6 +37,13 @@ def pytest_configure() -> None:
 def pytest_xdist_auto_num_workers() -> int:
     """Three workers for each core: most tests wait for the processes that they start."""
     return 3 * (os.cpu_count() or 1)
+
+
+@pytest.fixture(autouse=True)
+def no_log_level_of_another_test() -> Iterator[None]:
+    """Take back what a test configures of structlog: the level of one would hide the lines of the next."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture

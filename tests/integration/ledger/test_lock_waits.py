@@ -31,7 +31,7 @@ class Lines:
 
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []
-        self.log = structlog.wrap_logger(None, processors=[self._keep])
+        self.log = structlog.wrap_logger(None, processors=[self._keep], wrapper_class=structlog.BoundLogger)
 
     def _keep(self, _logger: Any, level: str, event: Any) -> Any:
         self.events.append({**event, "level": level})
