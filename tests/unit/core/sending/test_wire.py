@@ -12,8 +12,9 @@ from uuid import UUID
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from support.answers import make_claim
 
-from retention.core.model import Claim, Credentials, Kind, Reply
+from retention.core.model import Claim, Credentials, Reply
 from retention.core.sending.wire import REPLY_LIMIT_BYTES, decode, encode_cancel, encode_health, encode_status
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
@@ -52,25 +53,8 @@ NO_CODES = (
 
 def claim(**changes: Any) -> Claim:
     """A claim of one cancellation on its first attempt."""
-    values: dict[str, Any] = {
-        "cancellation_id": 7,
-        "run_id": str(UUID(int=1)),
-        "uuid": str(UUID4),
-        "kind": Kind.CANCEL,
-        "partner": "acme",
-        "market": "MT",
-        "game_id": "lm_1_pumpkinfarm",
-        "user_id": "tester",
-        "round_id": "123456",
-        "attempts": 1,
-        "probes": 0,
-        "may_have_taken_effect": False,
-        "refusal_pending_probe": False,
-        "slot": 0.0,
-        "send_by": 1.0,
-        "lease_until": 15.0,
-    }
-    return Claim(**{**values, **changes})
+    own = {"uuid": str(UUID4), "game_id": "lm_1_pumpkinfarm", "round_id": "123456"}
+    return make_claim(**{**own, **changes})
 
 
 def read(body: bytes | str | None, status: int = 200, headers: dict[str, str] | None = None) -> Reply:
