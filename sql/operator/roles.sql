@@ -79,6 +79,17 @@ GRANT UPDATE (schedule, timezone, processed_until) ON retention.schedules TO ret
 
 GRANT SELECT, INSERT ON retention.notifications TO retention_job;
 
+GRANT SELECT ON retention.ledger_key TO retention_job;
+GRANT SELECT ON retention.evidence TO retention_job;
+GRANT INSERT (run_id, replica, kind, body) ON retention.evidence TO retention_job;
+GRANT SELECT, INSERT ON retention.evidence_leaves TO retention_job;
+GRANT SELECT ON retention.checkpoints TO retention_job;
+GRANT INSERT (size, root, signature, frontier) ON retention.checkpoints TO retention_job;
+
+GRANT SELECT ON retention.findings TO retention_job;
+GRANT INSERT (cancellation_id, kind, ledger, vendor, operator, wallet) ON retention.findings TO retention_job;
+GRANT UPDATE (resolved_at) ON retention.findings TO retention_job;
+
 GRANT SELECT ON retention.deliveries TO retention_job;
 GRANT INSERT (notification_id, target, due_at) ON retention.deliveries TO retention_job;
 GRANT UPDATE (tries, due_at, delivered_at, last_error) ON retention.deliveries TO retention_job;
@@ -86,7 +97,8 @@ GRANT UPDATE (tries, due_at, delivered_at, last_error) ON retention.deliveries T
 -- Those who report.
 GRANT USAGE ON SCHEMA retention TO retention_report;
 GRANT SELECT ON retention.schema_migrations, retention.runs, retention.cancellations, retention.attempts,
-    retention.holds, retention.pauses, retention.partner_state TO retention_report;
+    retention.holds, retention.pauses, retention.partner_state, retention.ledger_key, retention.evidence,
+    retention.evidence_leaves, retention.checkpoints, retention.findings TO retention_report;
 -- The open rounds: `plan` and `explain` tell of them. Leave it out where those who report are not to see that.
 GRANT SELECT ON retention.open_rounds TO retention_report;
 
