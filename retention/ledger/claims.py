@@ -193,7 +193,9 @@ class Claims:
 
     async def release_claims(self, claims: Sequence[Claim]) -> int:
         """Release claims whose requests have not left; returns how many of them this process still owned."""
-        return await self._database.count("claims/release_claims", uuids=[claim.uuid for claim in claims])
+        return await self._database.count(
+            "claims/release_claims", replica=self._replica, uuids=[claim.uuid for claim in claims]
+        )
 
     async def extend_leases(self, claims: Sequence[Claim]) -> None:
         """Extend the leases of claims whose requests are in flight or whose replies are not written."""
@@ -228,6 +230,7 @@ class Claims:
             max_attempts=terms.max_attempts,
             back_off=BASE_S,
             detail=details.REPLY_LOST,
+            replica=self._replica,
             but=list(but),
         )
 

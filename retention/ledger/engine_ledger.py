@@ -45,6 +45,6 @@ class EngineLedger:
         server = server or KnownServer()
         return cls(
             Claims(database, run_id, replica, idle_longer_than, monotonic, DatabaseClock(), clocks, server),
-            Settlements(database, run_id),
+            Settlements(database, run_id, replica),
             RunControl(database, run_id, replica, monotonic, clocks, server),
         )

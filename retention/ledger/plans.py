@@ -54,10 +54,14 @@ class RunRequest:
 
 
 class Plans:
-    """Previews plans and freezes them as runs. Without `clocks` the database's clock is trusted unchecked."""
+    """Previews plans and freezes them as runs. Without `clocks` the database's clock is trusted unchecked.
 
-    def __init__(self, database: Database, clocks: Clocks | None = None) -> None:
+    `replica`: this process's name, for the evidence.
+    """
+
+    def __init__(self, database: Database, clocks: Clocks | None = None, replica: str | None = None) -> None:
         self._database = database
+        self._replica = replica
         self._control = database.control()
         self.clock = LedgerClock(database, clocks)
 
@@ -105,13 +109,18 @@ class Plans:
         async with self._database.transaction() as transaction:
             as_of = await clock.now(transaction)
             status = "finished" if dry_run else "planned"
-            made = await transaction.row("runs/insert_run", **_run_values(request, as_of, status))
+            values = _run_values(request, as_of, status)
+            made = await transaction.row("runs/insert_run", replica=self._replica, **values)
             if made is None:
                 return None
             if dry_run:
-                plan = await _freeze_rounds(transaction, request.run_id, scope, as_of, None, dry_run=True)
+                plan = await _freeze_rounds(
+                    transaction, request.run_id, self._replica, scope, as_of, None, dry_run=True
+                )
             else:
-                plan = await freeze_plan(transaction, request.run_id, scope, terms, as_of, request.max_rounds, clock)
+                plan = await freeze_plan(
+                    transaction, request.run_id, self._replica, scope, terms, as_of, request.max_rounds, clock
+                )
             await transaction.rows("plans/mark_planned", run_id=request.run_id, beat=HEARTBEAT_S)
             await clock.now(transaction)
         return plan
@@ -135,12 +144,12 @@ class Plans:
             begun = await transaction.row("plans/begin_writing_plan", run_id=run_id)
             if begun is None:
                 return None
-            return await freeze_plan(transaction, run_id, scope, terms, begun.as_of, max_rounds, clock)
+            return await freeze_plan(transaction, run_id, self._replica, scope, terms, begun.as_of, max_rounds, clock)
 
     async def record_failed_run(self, request: RunRequest, reason: str) -> bool:
         """Record a run that could not be planned; returns whether this call recorded it."""
         values = _run_values(request, await self.clock.get_time(), "failed", reason, PlanTotals(0))
-        return await self._database.row("runs/insert_run", **values) is not None
+        return await self._database.row("runs/insert_run", replica=self._replica, **values) is not None
 
     async def get_plan_totals(self, run_id: UUID) -> PlanTotals:
         """Get the totals of a run's plan, written or not, for the rails."""
@@ -155,6 +164,7 @@ class Plans:
 async def freeze_plan(
     transaction: Transaction,
     run_id: UUID,
+    replica: str | None,
     scope: Scope,
     terms: Sequence[PartnerTerms],
     as_of: datetime,
@@ -179,13 +189,14 @@ async def freeze_plan(
             max_attempts=partner.max_attempts,
             back_off=BASE_S,
             detail=details.REPLY_LOST,
+            replica=replica,
             but=[],
         )
     if inactive:
         with reading_view():
             values = {"detail": details.PLANNED_AGAIN.format(run_id), "max_rounds": max_rounds, **limits}
-            await transaction.rows("plans/supersede_rounds", limit=scope.limit, **values)
-    plan = await _freeze_rounds(transaction, run_id, scope, as_of, max_rounds, dry_run=False)
+            await transaction.rows("plans/supersede_rounds", replica=replica, limit=scope.limit, **values)
+    plan = await _freeze_rounds(transaction, run_id, replica, scope, as_of, max_rounds, dry_run=False)
     if max_rounds is not None and plan.rounds > max_rounds:
         await transaction.rows(
             "plans/record_unwritten_plan", run_id=run_id, unwritten_plan=Jsonb(_totals_record(plan.totals()))
@@ -205,13 +216,21 @@ async def freeze_plan(
 
 
 async def _freeze_rounds(
-    transaction: Transaction, run_id: UUID, scope: Scope, as_of: datetime, max_rounds: int | None, *, dry_run: bool
+    transaction: Transaction,
+    run_id: UUID,
+    replica: str | None,
+    scope: Scope,
+    as_of: datetime,
+    max_rounds: int | None,
+    *,
+    dry_run: bool,
 ) -> Plan:
     """Write the rounds of a plan, unless they are more than `max_rounds`; returns the plan."""
     with reading_view():
         rows = await transaction.rows(
             "plans/freeze_plan",
             run_id=run_id,
+            replica=replica,
             dry_run=dry_run,
             dry_run_detail=details.DRY_RUN,
             limit=scope.limit,

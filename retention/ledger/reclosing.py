@@ -92,7 +92,7 @@ class Recloser:
                     raise
                 tries -= 1
                 if trouble is not ErrorClass.BUSY or tries == 0:
-                    return await record_refusal(connection, id, short_message(error))
+                    return await record_refusal(connection, id, short_message(error), by)
             await asyncio.sleep(RETRY_PAUSE_S)
 
     async def _batch(self, ids: Sequence[int], by: str, *, halved: bool = False) -> list[Reclosed]:
@@ -116,7 +116,7 @@ class Recloser:
             await asyncio.sleep(RETRY_PAUSE_S)
         if len(ids) == 1:
             async with self._database.connection() as connection, connection.transaction():
-                one = await record_refusal(connection, ids[0], short_message(refusal))
+                one = await record_refusal(connection, ids[0], short_message(refusal), by)
             return [one] if one else []
         half = len(ids) // 2
         first = await self._batch(ids[:half], by, halved=True)
@@ -139,18 +139,19 @@ async def _close(connection: Session, ids: Sequence[int], by: str) -> list[Reclo
         ids=[row.id for row, _ in found],
         conflicts=[noted.why is not None for _, noted in found],
         details=[noted.detail for _, noted in found],
+        by=by,
     )
     return [
         Reclosed(row.id, row.partner, row.round_id, row.closed and noted.why is None, noted.why) for row, noted in found
     ]
 
 
-async def record_refusal(connection: Session, id: int, words: str) -> Reclosed | None:  # noqa: A002
+async def record_refusal(connection: Session, id: int, words: str, by: str) -> Reclosed | None:  # noqa: A002
     """Record that the function refused a round, with the database's message; None if the round is closed by now."""
     transaction = Transaction(connection)
     row = await transaction.row("review/list_reclose_candidates", ids=[id])
     if not row.conflict:
         return None
     noted = refusal_note(row.detail, words)
-    await transaction.rows("review/record_reclosing", ids=[id], conflicts=[True], details=[noted.detail])
+    await transaction.rows("review/record_reclosing", ids=[id], conflicts=[True], details=[noted.detail], by=by)
     return Reclosed(id, row.partner, row.round_id, closed=False, why=words)

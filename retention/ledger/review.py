@@ -106,7 +106,7 @@ class Review:
             if row is None or not row.done or as_state not in CANCELLED_STATES:
                 return row, None
             if refusal is not None:
-                return row, await record_refusal(connection, id, refusal)
+                return row, await record_refusal(connection, id, refusal, by)
             return row, await Recloser(self._database).reclose_within(connection, id, by)
 
     async def reclose_rounds(self, ids: Sequence[int] | None, by: str) -> Sequence[Reclosed]:

@@ -115,6 +115,7 @@ class RunControl:
         rows = await self._database.rows(
             "run_control/close_unsent",
             run_id=self._run_id,
+            replica=self._replica,
             partner=partner,
             why=why,
             doubts_only=doubts_only,

@@ -48,14 +48,16 @@ class RunLedger:
         self._durable = database.control().durable()
         self.clock = LedgerClock(database, clocks)
 
-    async def start_run(self, run_id: UUID, deadline: float | None, *, resumed: bool = False) -> Start | None:
-        """Start a run or join it; None if it has ended. `deadline` in seconds from now.
+    async def start_run(
+        self, run_id: UUID, deadline: float | None, *, resumed: bool = False, replica: str | None = None
+    ) -> Start | None:
+        """Start a run or join it, as the process `replica`; None if it has ended. `deadline` in seconds from now.
 
         `resumed`: a person resumes the run, so one that failed, or was halted for another reason than a pause, starts
         too.
         """
         row = await self._durable.row(
-            "runs/start_run", run_id=run_id, deadline=deadline, resumed=resumed, beat=HEARTBEAT_S
+            "runs/start_run", run_id=run_id, deadline=deadline, resumed=resumed, beat=HEARTBEAT_S, replica=replica
         )
         return None if row is None else Start.JOINED if row.going else Start.STARTED
 
@@ -81,9 +83,15 @@ class RunLedger:
         """
         return await try_close_rounds(self._control)
 
-    async def close_run(self, run_id: UUID, replica: str, reason: str) -> ClosedRun | None:
-        """Cancel a run for good: its unsent rounds stay unsent. Returns None if the ledger has no such run."""
-        row = await self._database.durable().row("runs/close_run", run_id=run_id, replica=replica, reason=reason)
+    async def close_run(
+        self, run_id: UUID, replica: str, reason: str, by: str | None = None, note: str | None = None
+    ) -> ClosedRun | None:
+        """Cancel a run for good: its unsent rounds stay unsent. Returns None if the ledger has no such run.
+
+        `by` and `note` are those of a person who calls it off.
+        """
+        values = {"replica": replica, "reason": reason, "by": by, "note": note}
+        row = await self._database.durable().row("runs/close_run", run_id=run_id, **values)
         return None if row is None else ClosedRun(**row._asdict())
 
     async def add_override(self, run_id: UUID, rail: str, text: str, by: str) -> None:

@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 class Settlements:
     """Writes the settlements of one process in one run."""
 
-    def __init__(self, database: Database, run_id: UUID) -> None:
+    def __init__(self, database: Database, run_id: UUID, replica: str) -> None:
         self._database = database.bulk()
         self._control = database.control()
         self._run_id = run_id
+        self._replica = replica
 
     async def settle_replies(
         self, batch: Sequence[Settlement], close_error: str | None = None, *, again: bool = False
@@ -38,6 +39,7 @@ class Settlements:
             # PostgreSQL refuses a statement that names a missing or forbidden function even if it does not call it.
             "settlements/settle_replies" if close_error is None else "settlements/settle_without_closing",
             run_id=self._run_id,
+            replica=self._replica,
             close_error=close_error,
             again=again,
             unasked=details.UNASKED,
@@ -50,7 +52,11 @@ class Settlements:
                 return settled
             # Only a second statement sees the changes that the function made.
             left_open = await transaction.rows(
-                "settlements/mark_left_open", run_id=self._run_id, ids=closed, detail=details.LEFT_OPEN
+                "settlements/mark_left_open",
+                run_id=self._run_id,
+                replica=self._replica,
+                ids=closed,
+                detail=details.LEFT_OPEN,
             )
         return settled if not left_open else _with_left_open(settled, left_open)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 async def close_run(parts: RunParts, run_id: UUID, by: str, note: str) -> ClosedRun:
     """Close a run for the person `by`. Raises UsageError where there is no such run, or it has ended."""
-    closed = await parts.ledger.close_run(run_id, parts.replica, f"closed by {by}: {note}")
+    closed = await parts.ledger.close_run(run_id, parts.replica, f"closed by {by}: {note}", by, note)
     if closed is None:
         raise no_such_run(run_id)
     if not closed.done:

@@ -55,7 +55,7 @@ class RunStarter:
         """
         deadline_s = run.policy.deadline.total_seconds() if run.policy.deadline else None
         await self._ledger.clock.require_time(self._parts.clock_limit(run.policy.name))
-        start = await self._ledger.start_run(run.run_id, deadline_s, resumed=resumed)
+        start = await self._ledger.start_run(run.run_id, deadline_s, resumed=resumed, replica=self._parts.replica)
         if start is None:
             return await self.result(run.run_id, plan=run.plan)
         run.log.info(start.value, mode=run.policy.mode)

@@ -78,7 +78,7 @@ class Services:
     @property
     def plans(self) -> Plans:
         """The ledger of plans."""
-        return Plans(self.database, self.clocks)
+        return Plans(self.database, self.clocks, self.replica)
 
     @property
     def holds(self) -> Holds:

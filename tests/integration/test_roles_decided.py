@@ -30,6 +30,9 @@ INSERTED_ONCE = {
     "schedules": "policy schedule timezone processed_until",
     "notifications": "notification_id event run_id created_at body",
     "deliveries": "notification_id target due_at",
+    "evidence": "run_id replica kind body",
+    "evidence_leaves": "leaf entry_id hash",
+    "checkpoints": "size root signature frontier",
 }
 """Columns that the job may set when it inserts a row."""
 
@@ -55,10 +58,25 @@ NEVER = {
     "holds": "hold_id",
     "pauses": "pause_id",
     "schema_migrations": "number name checksum applied_at",
+    "ledger_key": "only_row origin inner_pad outer_pad kept_since",
+    "evidence": "entry_id",
+    "checkpoints": "checkpoint_id at",
 }
 """Columns that the job neither sets nor changes, beside those outside UPDATED."""
 
-REPORTED = {"schema_migrations", "runs", "cancellations", "attempts", "holds", "pauses", "partner_state"}
+REPORTED = {
+    "schema_migrations",
+    "runs",
+    "cancellations",
+    "attempts",
+    "holds",
+    "pauses",
+    "partner_state",
+    "ledger_key",
+    "evidence",
+    "evidence_leaves",
+    "checkpoints",
+}
 """The tables that the second role reads; it does nothing else."""
 
 TABLES = sorted({*INSERTED_ONCE, *UPDATED, *NEVER})

@@ -41,7 +41,24 @@ attempts_lost AS (
     UPDATE retention.attempts a
     SET outcome = 'in_doubt', detail = %(detail)s
     FROM expired e WHERE a.uuid = e.attempt_uuid AND a.outcome IS NULL
-)
+    RETURNING a.*
+),
+
+-- Their new hashes. No expired row is settled.
+leaves_by_run AS (
+    SELECT
+        a.run_id, 'attempt' AS subject, a.uuid::text AS id,
+        -- include shared/attempt_leaf.sql
+        AS hash
+    FROM attempts_lost a
+),
+
+-- For the evidence.
+about AS (
+    SELECT %(replica)s::text AS replica, 'expired' AS kind, NULL::json AS facts
+),
+
+-- include shared/evidence_by_run.sql
 
 UPDATE retention.cancellations c
 SET state = CASE WHEN e.is_doubt THEN 'in_doubt' WHEN c.needs_follow_up THEN 'retrying' ELSE 'planned' END,

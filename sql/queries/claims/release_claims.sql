@@ -1,6 +1,6 @@
 -- Purpose: Releases claims whose requests have not left. Their attempts stay on record as released, and do not count.
 -- Locks: the claimed rows and their attempts.
--- Returns: nothing; the count of changed attempts tells how many claims were still held.
+-- Returns: the attempts of the claims that were still held.
 WITH
 
 -- Claims that still hold their rows: each row returns to the state before its claim.
@@ -30,7 +30,7 @@ stray AS (
     WHERE a.uuid = ANY (%(uuids)s::uuid[]) AND a.outcome IS NULL AND NOT EXISTS (
         SELECT FROM retention.cancellations c
         WHERE c.id = a.cancellation_id AND c.attempt_uuid = a.uuid AND c.state = 'claimed')
-    RETURNING a.cancellation_id, a.kind
+    RETURNING a.*
 ),
 
 -- Their rows count them no longer. A settled row keeps one count: some request or probe has settled it, though its own
@@ -51,6 +51,34 @@ uncounted AS (
     -- One statement changes a row once.
     WHERE c.id = s.cancellation_id AND NOT EXISTS (
         SELECT FROM retention.attempts a WHERE a.uuid = ANY (%(uuids)s::uuid[]) AND a.uuid = c.attempt_uuid)
-)
+    RETURNING c.*
+),
 
-UPDATE retention.attempts a SET outcome = 'released' FROM released r WHERE a.uuid = r.uuid
+-- The attempts of the claims that still held their rows.
+freed AS (
+    UPDATE retention.attempts a SET outcome = 'released' FROM released r WHERE a.uuid = r.uuid
+    RETURNING a.*
+),
+
+-- The new hashes of the attempts, and of the settled rows.
+leaves_by_run AS (
+    SELECT
+        a.run_id, 'attempt' AS subject, a.uuid::text AS id,
+        -- include shared/attempt_leaf.sql
+        AS hash
+    FROM (SELECT * FROM freed UNION ALL SELECT * FROM stray) a
+    UNION ALL
+    SELECT
+        c.run_id, 'cancellation', c.id::text,
+        -- include shared/cancellation_leaf.sql
+    FROM uncounted c, retention.ledger_key k WHERE c.settled_at IS NOT NULL
+),
+
+-- For the evidence.
+about AS (
+    SELECT %(replica)s::text AS replica, 'released' AS kind, NULL::json AS facts
+),
+
+-- include shared/evidence_by_run.sql
+
+SELECT uuid FROM freed

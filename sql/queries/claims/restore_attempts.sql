@@ -77,6 +77,23 @@ counted AS (
     UPDATE retention.cancellations c SET attempts = c.attempts + 1
     FROM ours t
     WHERE c.id = t.id AND t.kind = 'cancel' AND c.state NOT IN ('planned', 'claimed', 'retrying', 'in_doubt')
-)
+    RETURNING c.*
+),
+
+-- Their new hashes.
+leaves_by_run AS (
+    SELECT
+        c.run_id, 'cancellation' AS subject, c.id::text AS id,
+        -- include shared/cancellation_leaf.sql
+        AS hash
+    FROM counted c, retention.ledger_key k WHERE c.settled_at IS NOT NULL
+),
+
+-- For the evidence.
+about AS (
+    SELECT %(replica)s::text AS replica, 'restored' AS kind, NULL::json AS facts
+),
+
+-- include shared/evidence_by_run.sql
 
 SELECT uuid::text, id FROM target

@@ -9,8 +9,27 @@ person AS (
     UPDATE retention.pauses
     SET resumed_by = %(by)s, resumed_at = statement_timestamp()
     WHERE partner IS NOT DISTINCT FROM %(partner)s AND resumed_at IS NULL
-    RETURNING pause_id
+    RETURNING *
 ),
+
+-- Its new hash.
+leaves AS (
+    SELECT
+        'pause' AS subject, p.pause_id::text AS id,
+        -- include shared/pause_leaf.sql
+        AS hash
+    FROM person p
+),
+
+-- For the evidence.
+about AS (
+    SELECT
+        NULL::uuid AS run_id, NULL::text AS replica, 'resumed' AS kind,
+        json_build_object('by', %(by)s::text) AS facts
+),
+
+-- include shared/evidence_entry.sql
+,
 
 -- The vendor's pauses.
 by_vendor AS (

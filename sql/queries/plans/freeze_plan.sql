@@ -26,8 +26,23 @@ frozen AS (
     ORDER BY tried_before, opened_at, partner, round_id
     -- Another run that is planned at this very moment keeps its rounds.
     ON CONFLICT (partner, round_id) WHERE holds_round DO NOTHING
-    RETURNING c.partner, c.market, c.game_id, c.stake_currency AS currency, c.stake, c.opened_at
-)
+    RETURNING c.id, c.partner, c.market, c.game_id, c.stake_currency AS currency, c.stake, c.opened_at, (
+        SELECT
+            -- include shared/cancellation_leaf.sql
+        FROM retention.ledger_key k WHERE c.settled_at IS NOT NULL) AS hash
+),
+
+-- The hashes of a dry run's rows, which are settled at once.
+leaves AS (
+    SELECT 'cancellation' AS subject, id::text, hash FROM frozen WHERE %(dry_run)s
+),
+
+-- For the evidence.
+about AS (
+    SELECT %(run_id)s::uuid AS run_id, %(replica)s::text AS replica, 'planned' AS kind, NULL::json AS facts
+),
+
+-- include shared/evidence_entry.sql
 
 SELECT
     'eligible' AS standing, partner, market, game_id, currency, min(opened_at) AS oldest,

@@ -22,8 +22,26 @@ resolved AS (
       AND CASE WHEN %(as_state)s IN ('cancelled', 'already_cancelled') THEN c.state <> 'resolved'
                ELSE (c.state <> 'resolved' OR c.conflict)
                     AND coalesce(c.resolved_from, c.state) NOT IN ('cancelled', 'already_cancelled') END
-    RETURNING c.id
-)
+    RETURNING c.*
+),
+
+-- Its new hash.
+leaves_by_run AS (
+    SELECT
+        c.run_id, 'cancellation' AS subject, c.id::text AS id,
+        -- include shared/cancellation_leaf.sql
+        AS hash
+    FROM resolved c, retention.ledger_key k WHERE c.settled_at IS NOT NULL
+),
+
+-- For the evidence.
+about AS (
+    SELECT
+        NULL::text AS replica, 'resolved' AS kind,
+        json_build_object('by', %(by)s::text, 'as', %(as_state)s::text, 'note', %(note)s::text) AS facts
+),
+
+-- include shared/evidence_by_run.sql
 
 SELECT c.state, c.resolved_as, c.resolved_by, c.resolved_from, c.conflict, r.mode, EXISTS (SELECT FROM resolved) AS done
 FROM retention.cancellations c JOIN retention.runs r ON r.run_id = c.run_id

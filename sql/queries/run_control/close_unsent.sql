@@ -16,7 +16,23 @@ ended AS (
       AND (NOT %(tried_only)s OR c.tried_before OR c.run_id <> %(run_id)s)
       AND ((c.state IN ('planned', 'retrying') AND NOT %(doubts_only)s)
            OR (c.state = 'in_doubt' AND c.due_at IS NOT NULL))
-    RETURNING c.partner, c.market, c.state
-)
+    RETURNING c.*
+),
+
+-- The new hashes of the rows that are settled.
+leaves_by_run AS (
+    SELECT
+        c.run_id, 'cancellation' AS subject, c.id::text AS id,
+        -- include shared/cancellation_leaf.sql
+        AS hash
+    FROM ended c, retention.ledger_key k WHERE c.settled_at IS NOT NULL
+),
+
+-- For the evidence.
+about AS (
+    SELECT %(replica)s::text AS replica, 'unsent' AS kind, NULL::json AS facts
+),
+
+-- include shared/evidence_by_run.sql
 
 SELECT partner, market, state, count(*) AS rounds FROM ended GROUP BY partner, market, state

@@ -1,8 +1,31 @@
 -- Purpose: Halts a run for all replicas. With `paused_partners` it goes on by itself once their pauses end.
 -- Locks: the run, until the commit.
 -- Returns: the run's id; no row where it was halted before, since only the first reason counts.
-UPDATE retention.runs
-SET status = 'halted', halt_reason = %(reason)s, paused = %(paused_partners)s::text[] <> '{}',
-    paused_partners = %(paused_partners)s, notified = false, ended_by = %(replica)s
-WHERE run_id = %(run_id)s AND status IN ('planned', 'running')
-RETURNING run_id
+WITH
+
+-- The run.
+halted AS (
+    UPDATE retention.runs
+    SET status = 'halted', halt_reason = %(reason)s, paused = %(paused_partners)s::text[] <> '{}',
+        paused_partners = %(paused_partners)s, notified = false, ended_by = %(replica)s
+    WHERE run_id = %(run_id)s AND status IN ('planned', 'running')
+    RETURNING *
+),
+
+-- Its new hash.
+leaves AS (
+    SELECT
+        'run' AS subject, r.run_id::text AS id,
+        -- include shared/run_leaf.sql
+        AS hash
+    FROM halted r
+),
+
+-- For the evidence.
+about AS (
+    SELECT %(run_id)s::uuid AS run_id, %(replica)s::text AS replica, 'halted' AS kind, NULL::json AS facts
+),
+
+-- include shared/evidence_entry.sql
+
+SELECT run_id FROM halted

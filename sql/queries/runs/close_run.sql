@@ -16,7 +16,7 @@ closed AS (
         paused = false, paused_partners = '{}', notified = false
     FROM before b
     WHERE r.run_id = b.run_id AND b.status NOT IN ('finished', 'cancelled')
-    RETURNING r.run_id, r.halt_reason
+    RETURNING r.*
 ),
 
 -- Its unsent rows end with it.
@@ -28,8 +28,31 @@ ended AS (
     FROM closed k
     WHERE ((c.run_id = k.run_id AND c.adopted_by_run IS NULL) OR c.adopted_by_run = k.run_id)
       AND (c.state IN ('planned', 'retrying') OR (c.state = 'in_doubt' AND c.due_at IS NOT NULL))
-    RETURNING c.state
-)
+    RETURNING c.*
+),
+
+-- The new hashes of the run and of its settled rows.
+leaves_by_run AS (
+    SELECT
+        r.run_id, 'run' AS subject, r.run_id::text AS id,
+        -- include shared/run_leaf.sql
+        AS hash
+    FROM closed r
+    UNION ALL
+    SELECT
+        c.run_id, 'cancellation', c.id::text,
+        -- include shared/cancellation_leaf.sql
+    FROM ended c, retention.ledger_key k WHERE c.settled_at IS NOT NULL
+),
+
+-- For the evidence.
+about AS (
+    SELECT
+        %(replica)s::text AS replica, 'called_off' AS kind,
+        json_build_object('by', %(by)s::text, 'note', %(note)s::text) AS facts
+),
+
+-- include shared/evidence_by_run.sql
 
 SELECT
     b.status, EXISTS (SELECT FROM closed) AS done,

@@ -2,17 +2,42 @@
 --     their rounds again, and adopted their doubts.
 -- Locks: the ended runs, until the commit.
 -- Returns: a row per ended run.
-UPDATE retention.runs r
-SET status = 'failed', halt_reason = %(reason)s, finished_at = statement_timestamp(), ended_by = %(replica)s,
-    notified = false
-WHERE r.status IN ('planned', 'running')
-  AND r.heartbeat_until < statement_timestamp()
-  AND NOT EXISTS (
-      SELECT FROM
-          -- include shared/run_work.sql
-          c
-      WHERE c.state IN ('planned', 'claimed', 'retrying') OR (c.state = 'in_doubt' AND c.adopted_by_run IS NOT NULL))
-RETURNING
+WITH
+
+-- The runs.
+ended AS (
+    UPDATE retention.runs r
+    SET status = 'failed', halt_reason = %(reason)s, finished_at = statement_timestamp(), ended_by = %(replica)s,
+        notified = false
+    WHERE r.status IN ('planned', 'running')
+      AND r.heartbeat_until < statement_timestamp()
+      AND NOT EXISTS (
+          SELECT FROM
+              -- include shared/run_work.sql
+              c
+          WHERE c.state IN ('planned', 'claimed', 'retrying')
+             OR (c.state = 'in_doubt' AND c.adopted_by_run IS NOT NULL))
+    RETURNING r.*
+),
+
+-- Their new hashes.
+leaves_by_run AS (
+    SELECT
+        r.run_id, 'run' AS subject, r.run_id::text AS id,
+        -- include shared/run_leaf.sql
+        AS hash
+    FROM ended r
+),
+
+-- For the evidence.
+about AS (
+    SELECT %(replica)s::text AS replica, 'failed' AS kind, NULL::json AS facts
+),
+
+-- include shared/evidence_by_run.sql
+
+SELECT
     r.run_id, r.policy,
     -- include shared/last_progress.sql
     AS progressed_at, true AS interrupted
+FROM ended r

@@ -17,14 +17,35 @@ still AS (
       AND
           -- include shared/stalled_run.sql
     FOR NO KEY UPDATE OF r SKIP LOCKED
-)
+),
 
-UPDATE retention.runs r
-SET stalled_at = coalesce(r.stalled_at, statement_timestamp()), notified = false,
-    status = CASE WHEN s.interrupted THEN 'failed' ELSE r.status END,
-    halt_reason = CASE WHEN s.interrupted THEN %(reason)s ELSE r.halt_reason END,
-    finished_at = CASE WHEN s.interrupted THEN statement_timestamp() ELSE r.finished_at END,
-    ended_by = CASE WHEN s.interrupted THEN %(replica)s ELSE r.ended_by END
-FROM still s
-WHERE r.run_id = s.run_id AND (s.interrupted OR r.stalled_at IS NULL)
-RETURNING r.run_id, r.policy, s.progressed_at, s.interrupted
+-- They are marked.
+marked AS (
+    UPDATE retention.runs r
+    SET stalled_at = coalesce(r.stalled_at, statement_timestamp()), notified = false,
+        status = CASE WHEN s.interrupted THEN 'failed' ELSE r.status END,
+        halt_reason = CASE WHEN s.interrupted THEN %(reason)s ELSE r.halt_reason END,
+        finished_at = CASE WHEN s.interrupted THEN statement_timestamp() ELSE r.finished_at END,
+        ended_by = CASE WHEN s.interrupted THEN %(replica)s ELSE r.ended_by END
+    FROM still s
+    WHERE r.run_id = s.run_id AND (s.interrupted OR r.stalled_at IS NULL)
+    RETURNING r.*, s.progressed_at AS last_progress, s.interrupted
+),
+
+-- The new hashes of the runs that have failed.
+leaves_by_run AS (
+    SELECT
+        r.run_id, 'run' AS subject, r.run_id::text AS id,
+        -- include shared/run_leaf.sql
+        AS hash
+    FROM marked r WHERE r.interrupted
+),
+
+-- For the evidence.
+about AS (
+    SELECT %(replica)s::text AS replica, 'failed' AS kind, NULL::json AS facts
+),
+
+-- include shared/evidence_by_run.sql
+
+SELECT run_id, policy, last_progress AS progressed_at, interrupted FROM marked

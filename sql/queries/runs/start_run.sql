@@ -14,21 +14,43 @@ before AS (
     WHERE run_id = %(run_id)s
       AND (status IN ('planned', 'running') OR paused OR (%(resumed)s AND status IN ('halted', 'failed')))
     FOR UPDATE
-)
+),
 
-UPDATE retention.runs r
-SET status = 'running', halt_reason = NULL, paused = false, paused_partners = '{}', notified = false, ended_by = NULL,
-    halted_partners = CASE WHEN b.goes_on THEN r.halted_partners ELSE '{}' END,
-    recent_replies = CASE WHEN b.goes_on THEN r.recent_replies ELSE '' END,
-    recent_replies_tried_before = CASE WHEN b.goes_on THEN r.recent_replies_tried_before ELSE '' END,
-    refused_closings = CASE WHEN b.goes_on THEN r.refused_closings ELSE 0 END,
-    started_at = coalesce(r.started_at, statement_timestamp()), finished_at = NULL,
-    deadline_at = CASE WHEN b.going THEN r.deadline_at
-                       ELSE coalesce(statement_timestamp() + make_interval(secs => %(deadline)s::float8),
-                                     'infinity') END,
-    heartbeat_until = statement_timestamp() + make_interval(secs => %(beat)s),
-    progressed_at = CASE WHEN b.going THEN r.progressed_at ELSE statement_timestamp() END,
-    stalled_at = CASE WHEN b.going THEN r.stalled_at END
-FROM before b
-WHERE r.run_id = b.run_id
-RETURNING b.going
+-- It runs.
+started AS (
+    UPDATE retention.runs r
+    SET status = 'running', halt_reason = NULL, paused = false, paused_partners = '{}', notified = false,
+        ended_by = NULL,
+        halted_partners = CASE WHEN b.goes_on THEN r.halted_partners ELSE '{}' END,
+        recent_replies = CASE WHEN b.goes_on THEN r.recent_replies ELSE '' END,
+        recent_replies_tried_before = CASE WHEN b.goes_on THEN r.recent_replies_tried_before ELSE '' END,
+        refused_closings = CASE WHEN b.goes_on THEN r.refused_closings ELSE 0 END,
+        started_at = coalesce(r.started_at, statement_timestamp()), finished_at = NULL,
+        deadline_at = CASE WHEN b.going THEN r.deadline_at
+                           ELSE coalesce(statement_timestamp() + make_interval(secs => %(deadline)s::float8),
+                                         'infinity') END,
+        heartbeat_until = statement_timestamp() + make_interval(secs => %(beat)s),
+        progressed_at = CASE WHEN b.going THEN r.progressed_at ELSE statement_timestamp() END,
+        stalled_at = CASE WHEN b.going THEN r.stalled_at END
+    FROM before b
+    WHERE r.run_id = b.run_id
+    RETURNING r.*, b.going
+),
+
+-- The run's new hash.
+leaves AS (
+    SELECT
+        'run' AS subject, r.run_id::text AS id,
+        -- include shared/run_leaf.sql
+        AS hash
+    FROM started r
+),
+
+-- For the evidence.
+about AS (
+    SELECT %(run_id)s::uuid AS run_id, %(replica)s::text AS replica, 'started' AS kind, NULL::json AS facts
+),
+
+-- include shared/evidence_entry.sql
+
+SELECT going FROM started

@@ -12,8 +12,24 @@ recorded AS (
            %(settings)s, 'cancelled', %(reason)s, statement_timestamp(), %(replica)s
     FROM unnest(%(times)s::timestamptz[]) AS t (time)
     ON CONFLICT (policy, scheduled_for) DO NOTHING
-    RETURNING scheduled_for
-)
+    RETURNING *
+),
+
+-- Their hashes.
+leaves_by_run AS (
+    SELECT
+        r.run_id, 'run' AS subject, r.run_id::text AS id,
+        -- include shared/run_leaf.sql
+        AS hash
+    FROM recorded r
+),
+
+-- For the evidence.
+about AS (
+    SELECT %(replica)s::text AS replica, 'missed' AS kind, NULL::json AS facts
+),
+
+-- include shared/evidence_by_run.sql
 
 SELECT scheduled_for FROM recorded
 UNION ALL

@@ -18,8 +18,25 @@ noted AS (
     UPDATE retention.cancellations c
     SET conflict = true, detail = concat_ws('; ', c.detail, %(detail)s::text)
     FROM left_open l WHERE c.id = l.id
-    RETURNING c.attempt_uuid
+    RETURNING c.*
 ),
+
+-- Their new hashes.
+leaves_by_run AS (
+    SELECT
+        c.run_id, 'cancellation' AS subject, c.id::text AS id,
+        -- include shared/cancellation_leaf.sql
+        AS hash
+    FROM noted c, retention.ledger_key k WHERE c.settled_at IS NOT NULL
+),
+
+-- For the evidence.
+about AS (
+    SELECT %(replica)s::text AS replica, 'conflict' AS kind, NULL::json AS facts
+),
+
+-- include shared/evidence_by_run.sql
+,
 
 -- For the rail `max_conflicts`.
 counted AS (

@@ -10,7 +10,23 @@ attempts_recorded AS (
 -- Rounds that were closed, changed, or put on hold since the plan.
 skipped AS (
     -- include shared/skipped_rounds.sql
-)
+),
+
+-- The new hashes of the rows that are settled.
+leaves_by_run AS (
+    SELECT
+        c.run_id, 'cancellation' AS subject, c.id::text AS id,
+        -- include shared/cancellation_leaf.sql
+        AS hash
+    FROM skipped c, retention.ledger_key k WHERE c.settled_at IS NOT NULL
+),
+
+-- For the evidence.
+about AS (
+    SELECT %(replica)s::text AS replica, 'skipped' AS kind, NULL::json AS facts
+),
+
+-- include shared/evidence_by_run.sql
 
 SELECT
     c.id, c.run_id::text, c.state, c.market, c.game_id, c.user_id, c.round_id, c.attempt_uuid::text AS uuid,

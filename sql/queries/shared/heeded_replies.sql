@@ -20,7 +20,7 @@ noted AS (
     SET sent_at = r.sent_at, replied_at = r.replied_at, http_status = r.http_status, error_code = r.error_code,
         outcome = r.outcome, detail = r.detail
     FROM reply r WHERE a.uuid = r.uuid
-    RETURNING a.uuid
+    RETURNING a.*
 ),
 
 -- The process that holds the claim decides. A reply after its lease counts only where it is certain.

@@ -1,4 +1,5 @@
--- Fragment: the hash of the run `r` in evidence. Columns that serve the work alone, such as its heartbeat, are left out.
+-- Fragment: the hash of the run `r` in evidence. Columns that serve the work alone, such as its heartbeat, are left
+-- out.
 encode(sha256(convert_to(to_json(ARRAY[
     'run', r.run_id::text, r.policy, r.trigger, r.mode,
     to_char(r.scheduled_for AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),

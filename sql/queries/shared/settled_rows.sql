@@ -40,16 +40,38 @@ settled AS (
         LEFT JOIN left_open o ON o.id = l.id
     ) r
     WHERE c.id = r.id
-    RETURNING c.id, r.uuid::text, c.conflict, c.stake, c.stake_currency, c.bet_transaction_id, r.refuses, r.tried_before
+    RETURNING c.*, r.uuid::text AS uuid, r.refuses, r.tried_before AS tried
 ),
+
+-- The new hashes of the attempts, and of the settled rows.
+leaves_by_run AS (
+    SELECT
+        a.run_id, 'attempt' AS subject, a.uuid::text AS id,
+        -- include shared/attempt_leaf.sql
+        AS hash
+    FROM noted a
+    UNION ALL
+    SELECT
+        c.run_id, 'cancellation', c.id::text,
+        -- include shared/cancellation_leaf.sql
+    FROM settled c, retention.ledger_key k WHERE c.settled_at IS NOT NULL
+),
+
+-- For the evidence.
+about AS (
+    SELECT %(replica)s::text AS replica, 'settled' AS kind, NULL::json AS facts
+),
+
+-- include shared/evidence_by_run.sql
+,
 
 -- The batch's marks for the failure-ratio rail, in the order of the replies, and its refused closings.
 counted AS (
     SELECT
         coalesce(string_agg(r.failed::integer::text, '' ORDER BY r.replied_at, r.id)
-                     FILTER (WHERE r.failed IS NOT NULL AND NOT s.tried_before), '') AS marks,
+                     FILTER (WHERE r.failed IS NOT NULL AND NOT s.tried), '') AS marks,
         coalesce(string_agg(r.failed::integer::text, '' ORDER BY r.replied_at, r.id)
-                     FILTER (WHERE r.failed IS NOT NULL AND s.tried_before), '') AS marks_tried_before,
+                     FILTER (WHERE r.failed IS NOT NULL AND s.tried), '') AS marks_tried_before,
         count(*) FILTER (WHERE s.refuses) AS refused
     FROM reply r JOIN settled s ON s.id = r.id
 ),

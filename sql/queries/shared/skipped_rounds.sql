@@ -21,4 +21,4 @@ SET state = CASE
         WHEN 'came_back' THEN to_char(l.last_activity_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') END)
 FROM rechecked l
 WHERE c.id = l.id AND l.why IS NOT NULL
-RETURNING c.id, c.state, c.market, c.round_id, c.run_id, c.detail
+RETURNING c.*

@@ -133,7 +133,13 @@ async def explained(dsn: str) -> Mapping[str, Any]:
         bounds = explaining.values["plans/preview_plan"]
         await explaining.rows("shared/stale_rounds", **bounds)
         await explaining.rows(
-            "plans/freeze_plan", **bounds, run_id=uuid4(), dry_run=False, dry_run_detail="", max_rounds=None
+            "plans/freeze_plan",
+            **bounds,
+            run_id=uuid4(),
+            replica=None,
+            dry_run=False,
+            dry_run_detail="",
+            max_rounds=None,
         )
         work = EngineLedger.of_run(explaining, uuid4(), "replica", None, asyncio.get_running_loop().time)
         await work.claims.claim(Kind.CANCEL, TERMS, after=0, batch=20)
