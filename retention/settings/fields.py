@@ -36,6 +36,7 @@ Amounts = Mapping[Currency, Annotated[Decimal, BeforeValidator(rules.money)]]
 Cron = Annotated[str, AfterValidator(rules.schedule)]
 Zone = Annotated[str, AfterValidator(rules.timezone)]
 Duration = Annotated[timedelta, BeforeValidator(rules.duration), PlainSerializer(format_duration)]
+DurationOrNone = Annotated[timedelta, BeforeValidator(rules.duration_or_none), PlainSerializer(format_duration)]
 
 
 @dataclass(frozen=True, slots=True)

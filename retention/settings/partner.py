@@ -20,6 +20,7 @@ from retention.settings.fields import (
     SWITCH,
     Codes,
     Duration,
+    DurationOrNone,
     Login,
     Says,
     Table,
@@ -145,6 +146,11 @@ class Partner(Table):
             default="as `status_probe`",
         ),
     ] = None
+    refund_within: Annotated[
+        DurationOrNone,
+        key('"0s"', DURATION),
+        Says("`reconcile` misses a refund that retention.wallet_refunds does not have this long after the cancel."),
+    ] = timedelta(0)
     refund_in_reply: Annotated[
         bool,
         key("true", SWITCH),

@@ -155,6 +155,11 @@ def duration(value: object) -> timedelta:
     return value if isinstance(value, timedelta) else parse_duration(toml_text(value, bare=True))
 
 
+def duration_or_none(value: object) -> timedelta:
+    """Read a duration, which may be 0s."""
+    return value if isinstance(value, timedelta) else parse_duration(toml_text(value, bare=True), or_none=True)
+
+
 def money(value: object) -> Decimal:
     """Read an amount, exact as written."""
     match value:

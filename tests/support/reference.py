@@ -191,7 +191,9 @@ def _default(field: FieldInfo, says: Says) -> str:
         case bool(value):
             return f"`{str(value).lower()}`"
         case timedelta() as value:
-            assert value == parse_duration(str(field.examples[0]).strip('"')), f"{field.examples[0]} is not the default"
+            assert value == parse_duration(str(field.examples[0]).strip('"'), or_none=True), (
+                f"{field.examples[0]} is not the default"
+            )
             return f"`{field.examples[0]}`"
         case str(value):
             return f'`"{value}"`'

@@ -108,7 +108,7 @@ def decode(
         )
     if body is None:
         return Reply(status, problem=f"the reply is longer than {REPLY_LIMIT_BYTES} bytes")
-    document, problem = _object(body)
+    document, problem = parse_object(body)
     if problem:
         return Reply(status, problem=problem)
     code = _code(document.get("error"))
@@ -120,7 +120,7 @@ def decode(
         description=_text(document.get("description"), _TEXT_LIMIT),
         currency=_currency(document.get("currency")),
         amount=_amount(document.get("amount")),
-        transaction_id=_identifier(document.get("transactionId")),
+        transaction_id=read_identifier(document.get("transactionId")),
         round_id=_round(document.get("roundId")),
         round_status=_text(document.get("roundStatus"), _CODE_LIMIT),
         bet_amount=_amount(document.get("betAmount")),
@@ -159,7 +159,8 @@ _DECODER = json.JSONDecoder(
 )
 
 
-def _object(body: bytes) -> tuple[dict[str, Any], str | None]:
+def parse_object(body: bytes) -> tuple[dict[str, Any], str | None]:
+    """Parse a JSON object whose numbers are Decimals; returns the object, and why the body is none."""
     try:
         document = _DECODER.decode(body.decode().removeprefix("\ufeff"))
     except UnicodeDecodeError:
@@ -199,7 +200,7 @@ def _currency(value: object) -> str | None:
     return value if isinstance(value, str) and _CURRENCY.fullmatch(value) else None
 
 
-def _identifier(value: object) -> str | None:
+def read_identifier(value: object) -> str | None:
     """Read an identifier unchanged. A cut or altered identifier would be another one, so it is None."""
     if isinstance(value, Decimal):
         value = format(value, "f") if abs(value.adjusted()) < _CODE_LIMIT else None
@@ -211,7 +212,7 @@ def _round(value: object) -> str | None:
     """Read the round's id: None where it is missing, and empty where it cannot be read and so is not ours."""
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
-    return _identifier(value) or ""
+    return read_identifier(value) or ""
 
 
 def _amount(value: object) -> Decimal | None:

@@ -65,6 +65,7 @@ def test_refuses_no_time_at_all(text: str) -> None:
     """A duration of zero would make every round stale, so it is refused."""
     with pytest.raises(ValueError, match="is no time at all; write a duration above zero"):
         parse_duration(text)
+    assert timedelta() == parse_duration(text, or_none=True)
 
 
 @pytest.mark.parametrize("text", ["36501d", "99999999d", "36500d1s"])

@@ -130,6 +130,8 @@ def test_codes_lie_over_the_vendors_table(tmp_path: Path) -> None:
         ("PARTNERS__BETA__ASK_FIRST", "false", lambda s: not s.partners["beta"].asks_first),
         ("PARTNERS__BETA__QUESTION_RATE", "7", lambda s: s.partners["beta"].questions_per_second == 7.0),
         ("PARTNERS__BETA__REFUND_IN_REPLY", "false", lambda s: not s.partners["beta"].refund_in_reply),
+        ("PARTNERS__BETA__REFUND_WITHIN", "1d", lambda s: s.partners["beta"].refund_within == timedelta(days=1)),
+        ("PARTNERS__BETA__REFUND_WITHIN", "0s", lambda s: s.partners["beta"].refund_within == timedelta()),
         ("PARTNERS__BETA__CODES", '{ 7 = "retry" }', lambda s: s.partners["beta"].codes == {"7": "retry"}),
         ("PARTNERS__ACME_EU__CODES__E7", "rejected", lambda s: s.partners["acme-eu"].treatments["E7"] == "rejected"),
         ("PARTNERS__ACME_EU__CODES__X9", "retry", lambda s: len(s.partners["acme-eu"].codes) == 3),
