@@ -42,7 +42,8 @@ class Fault:
     `effect`: the call is carried out all the same. `reply`: replaces the vendor's reply. `edits`: other JSON tokens for
     fields of the vendor's reply; None omits the field. `ending`: how the connection ends. `repeat`: a cancelled round
     is cancelled again. `reverse`: a completed round is cancelled. `other_round`: the reply names another round.
-    `stall`: no reply to any request leaves for this time.
+    `stall`: no reply to any request leaves for this time. `hide`: rounds that a page of GetGameRounds leaves out.
+    `shift`: so many new rounds come before each further page's begin.
     """
 
     call: str = "CancelRound"
@@ -60,6 +61,8 @@ class Fault:
     repeat: bool = False
     reverse: bool = False
     other_round: bool = False
+    hide: tuple[str, ...] = ()
+    shift: int = 0
     effect: bool = True
     reply: CannedReply | None = None
     edits: Mapping[str, str | None] = field(default_factory=dict)

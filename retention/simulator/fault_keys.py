@@ -91,7 +91,7 @@ DOCUMENT: Keys = {
     "handshake_delay": _TIME,
 }
 KEYS: Keys = {
-    "call": _one_of("CancelRound", "GetRoundStatus", "HealthCheck", "any"),
+    "call": _one_of("CancelRound", "GetRoundStatus", "GetGameRounds", "HealthCheck", "any"),
     "credentials": _one_of("right", "wrong", "any"),
     "round_ids": _NAMES,
     "share": ((lambda v: float(_require(v, _NUMBER, lambda n: 0 <= n <= 1))), "a number from 0 to 1"),
@@ -117,6 +117,8 @@ KEYS: Keys = {
     "repeat": _TRUE,
     "reverse": _TRUE,
     "other_round": _TRUE,
+    "hide": _NAMES,
+    "shift": _COUNT,
     "amount": ((lambda v: str(_require(v, str | _NUMBER))), "what is written for the amount, as a text"),
     "winnings": ((lambda v: as_json(_require(v, str | _NUMBER))), "what is written for the winnings, as a text"),
     "omit": _NAMES,
@@ -151,6 +153,8 @@ _ACTIONS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {  # each acti
     "repeat": lambda _: {"repeat": True},
     "reverse": lambda _: {"reverse": True},
     "other_round": lambda _: {"other_round": True},
+    "hide": lambda g: {"call": "GetGameRounds", "hide": g["hide"]},
+    "shift": lambda g: {"call": "GetGameRounds", "shift": g["shift"]},
     "amount": lambda g: {"edits": {"amount": g["amount"], "betAmount": g["amount"]}},
     "winnings": lambda g: {"call": "GetRoundStatus", "edits": {"winAmount": g["winnings"]}},
     "omit": lambda g: {"edits": dict.fromkeys(g["omit"])},

@@ -19,7 +19,8 @@ Each fault is a table that starts with a line [[fault]], says whom it strikes,
 and does one thing. The first table that fits a request strikes it, no other.
 
 Whom it strikes; what is left out fits all:
-  call = "CancelRound"    this unless given; GetRoundStatus, HealthCheck, any
+  call = "CancelRound"    this unless given; GetRoundStatus, GetGameRounds,
+                          HealthCheck, any
   credentials = "right"   or wrong, any
   round_ids = ["1", "a*"] with the wildcards * and ?
   share = 0.1             a tenth of the requests, as the seed draws
@@ -56,5 +57,8 @@ What it does to the reply of a call that is carried out:
   winnings = "NaN"        written for winAmount, as a text or as a number;
                           call is GetRoundStatus unless given
   other_round = true      roundId names another round than the one asked about
+  hide = ["1", "a*"]      GetGameRounds does not list these rounds
+  shift = 1               so many rounds slip by between two pages of it;
+                          call is GetGameRounds unless given, with both
   omit = ["amount"]       leaves fields out
   replace = { amount = 1 } writes other values into fields that are there"""

@@ -11,13 +11,14 @@ import enum
 import json
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
+from fnmatch import fnmatchcase
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
 AmountAs = Literal["number", "string", "exponent"]
 Answer = Literal["", "replied", "cut", "hung"]
@@ -26,8 +27,11 @@ RequestFields = dict[str, object] | None
 _REQUIRED = {
     "CancelRound": ("secureLogin", "userId", "roundId", "token", "uuid"),
     "GetRoundStatus": ("secureLogin", "roundId", "token", "uuid"),
+    "GetGameRounds": ("secureLogin", "token", "uuid", "dateStart", "dateEnd", "timeZone"),
     "HealthCheck": ("secureLogin", "token", "uuid"),
 }
+_PAGE_ROUNDS = 1000
+_FORM = "%Y-%m-%d %H:%M:%S"
 _LENGTHS = {"secureLogin": 32, "gameId": 32, "userId": 32, "roundId": 36, "token": 36, "uuid": 36}
 _FORMS: dict[AmountAs, str] = {"number": "{:f}", "string": '"{:f}"', "exponent": "{:E}"}
 
@@ -46,7 +50,8 @@ class RoundStatus(enum.StrEnum):
 class Round:
     """One round of the vendor. `amount` is the bet and `winnings` the win, in currency units, exact.
 
-    An empty `user_id` or `game_id` matches every user or game. `amount_as` overrides the simulator's. `cancel_calls`
+    An empty `user_id` or `game_id` matches every user or game. `opened_at` is kept in UTC, without a zone; a round
+    without it is listed in every period. `amount_as` overrides the simulator's. `cancel_calls`
     counts the requested cancels, `cancelled_times` the honoured ones. Of these, `reversed_times` cancelled a completed
     round, and `winnings_lost_times` a round with winnings.
     """
@@ -60,6 +65,7 @@ class Round:
     amount: Decimal = Decimal("1.00")
     winnings: Decimal = Decimal(0)
     transaction_id: str = ""
+    opened_at: datetime | None = None
     amount_as: AmountAs | None = None
     cancel_calls: int = 0
     cancelled_times: int = 0
@@ -68,6 +74,8 @@ class Round:
 
     def __post_init__(self) -> None:
         self.status, self.amount, self.winnings = RoundStatus(self.status), Decimal(self.amount), Decimal(self.winnings)
+        if self.opened_at is not None and self.opened_at.tzinfo is not None:
+            self.opened_at = self.opened_at.astimezone(UTC).replace(tzinfo=None)
         if not self.winnings.is_finite():
             raise ValueError(f"winnings = {self.winnings} cannot be used: give a number")
         self.transaction_id = self.transaction_id or f"bet-{self.round_id}"[:36]
@@ -110,6 +118,48 @@ class Round:
             "roundStatus": self.status,
         }
         return reply_fields("0", "Success") | {name: json.dumps(value) for name, value in known.items()}
+
+    def listing(self) -> dict[str, object]:
+        """Describe the round as GetGameRounds does: a number where the id is one, and `Cancelled` with two l."""
+        number = self.round_id.isascii() and self.round_id.isdigit() and not self.round_id.startswith("0")
+        return {
+            "dateTime": self.opened_at.strftime(_FORM) if self.opened_at else "",
+            "gameId": self.game_id,
+            "roundId": int(self.round_id) if number else self.round_id,
+            "userId": self.user_id,
+            "currency": self.currency,
+            "betAmount": f"{self.amount:f}",
+            "winAmount": f"{self.winnings:f}",
+            "roundStatus": "Cancelled" if self.status is RoundStatus.CANCELED else self.status,
+        }
+
+
+def list_rounds(
+    rounds: Iterable[Round], fields: Mapping[str, object], *, hide: Collection[str] = (), shift: int = 0
+) -> dict[str, str]:
+    """Answer a GetGameRounds: one page of the rounds that began in the period, oldest first.
+
+    `hide`: patterns of ids that are left out. `shift`: so many rounds slip by from page to page.
+    """
+    try:
+        start, end = (datetime.strptime(str(fields[name]), _FORM) for name in ("dateStart", "dateEnd"))  # noqa: DTZ007
+        page, limit = int(str(fields.get("page", 1))), int(str(fields.get("limit", _PAGE_ROUNDS)))
+    except (KeyError, ValueError):
+        return reply_fields("20", "dateStart, dateEnd, page or limit is missing or bad")
+    if fields.get("timeZone") != "UTC" or page < 1 or not 1 <= limit <= _PAGE_ROUNDS:
+        return reply_fields("20", "timeZone, page or limit is bad")
+    found = [
+        one
+        for one in rounds
+        if (one.opened_at is None or start <= one.opened_at <= end)
+        and not any(fnmatchcase(one.round_id, pattern) for pattern in hide)
+    ]
+    found.sort(key=lambda one: one.opened_at or start)
+    begin = (page - 1) * (limit + shift)
+    return reply_fields("0", "Success") | {
+        "totalRounds": json.dumps(len(found)),
+        "rounds": json.dumps([one.listing() for one in found[begin : begin + limit]]),
+    }
 
 
 @dataclass(frozen=True, slots=True)

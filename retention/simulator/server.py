@@ -41,6 +41,7 @@ __all__ = ["Request", "Round", "RoundStatus", "Simulator", "worst_second"]
 _PATHS = {
     "CancelRound": "/v4/CancelRound",
     "GetRoundStatus": "/history/GetRoundStatus",
+    "GetGameRounds": "/history/GetGameRounds",
     "HealthCheck": "/v4/HealthCheck",
 }
 _ANSWERS: dict[str, Answer] = {"reply": "replied", "cut": "cut", "half": "cut", "hang": "hung"}

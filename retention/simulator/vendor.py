@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from retention.simulator.fault import NO_FAULT, Fault, as_json
-from retention.simulator.rounds import Round, RoundStatus, reply_fields, reply_to_malformed
+from retention.simulator.rounds import Round, RoundStatus, list_rounds, reply_fields, reply_to_malformed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -70,17 +70,24 @@ class Vendor:
             return 200, reply_fields("54", "wrong secureLogin or token")
         if request.call == "HealthCheck":
             return 200, reply_fields("0", "Success")
+        if request.call == "GetGameRounds":
+            own = (one for one in self.rounds.values() if one.secure_login == request.secure_login)
+            return 200, list_rounds(own, fields, hide=fault.hide, shift=fault.shift)
+        return 200, self._answer_about(request, faults, fault)
+
+    def _answer_about(self, request: Request, faults: Faults, fault: Fault) -> dict[str, str]:
+        """Answer a call about one round."""
         one = self._find(request)
         if one is None:
-            return 200, reply_fields("17", "no such round")
+            return reply_fields("17", "no such round")
         if request.call == "GetRoundStatus":
-            return 200, one.describe()
+            return one.describe()
         idempotent = self.idempotent and faults.idempotent and not fault.repeat
         reverses = self.reverses or faults.reverses or fault.reverse
         reply = one.cancel(request, self.amount_as, idempotent=idempotent, reverses=reverses)
         if (self.names_round or faults.names_round) and reply["error"] == "0":
             reply["roundId"] = as_json(request.round_id)
-        return 200, reply
+        return reply
 
     def _find(self, request: Request) -> Round | None:
         key = request.secure_login, request.round_id

@@ -23,6 +23,7 @@ KEY = ("acme", "R-1")
 CANCEL = "/v4/CancelRound"
 STATUS = "/history/GetRoundStatus"
 HEALTH = "/v4/HealthCheck"
+ROUNDS = "/history/GetGameRounds"
 
 
 def open_round(**changes: Any) -> Round:

@@ -222,7 +222,7 @@ async def test_other_processes_administer_the_simulator(vendor: Simulator, clien
         "cancelled_more_than_once": 0,
         "reversed_completed": 0,
         "cancelled_with_winnings": 0,
-        "worst_second": {"CancelRound": 2, "GetRoundStatus": 0, "HealthCheck": 0},
+        "worst_second": {"CancelRound": 2, "GetRoundStatus": 0, "GetGameRounds": 0, "HealthCheck": 0},
         "peak_in_flight": 1,
     } == figures
 

@@ -147,6 +147,14 @@ def test_winnings_strike_status_probes_unless_told_otherwise() -> None:
     assert ["GetRoundStatus", "any"] == calls
 
 
+@pytest.mark.parametrize("action", [{"hide": ["R-1"]}, {"shift": 1}])
+def test_a_fault_of_pages_strikes_lists_unless_told(action: dict[str, object]) -> None:
+    """Only the list of rounds has pages, so such a fault needs no name of a call."""
+    calls = [Faults.of({**action, **more}).faults[0].call for more in ({}, {"call": "any"})]
+
+    assert ["GetGameRounds", "any"] == calls
+
+
 def test_the_help_documents_every_key_of_a_faults_file() -> None:
     """The format in `simulate --help` has each key of a file and of a fault, in lines that fit a terminal."""
     told = set(re.findall(r"(?:^ +| a | with )(\w+) = ", FORMAT, re.MULTILINE))
