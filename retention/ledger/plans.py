@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg.types.json import Jsonb
 
+from retention.core.planning.named_rounds import TARGETED
 from retention.core.planning.plan import DUPLICATED, DuplicatedRound, Group, ListedRound, Plan, sum_stakes
 from retention.core.planning.rails import PlanTotals
 from retention.core.sending.backoff import BASE_S
@@ -40,7 +41,7 @@ class RunRequest:
     """A run that a person or a schedule asks for. `settings` is the present policy, without secrets.
 
     `scheduled_for` is the scheduled time of the run; None if a person asks. A plan of more than `max_rounds` rounds is
-    not written; None sets no limit.
+    not written; None sets no limit. `evidence`: of a targeted run, why a person may name its rounds.
     """
 
     run_id: UUID
@@ -51,6 +52,14 @@ class RunRequest:
     settings: Mapping[str, Any]
     scheduled_for: datetime | None = None
     max_rounds: int | None = None
+    evidence: str | None = None
+
+    @property
+    def trigger(self) -> str:
+        """What the run comes from, as the ledger names it."""
+        if self.scheduled_for is not None:
+            return "schedule"
+        return "on_demand" if self.evidence is None else TARGETED
 
 
 class Plans:
@@ -109,7 +118,7 @@ class Plans:
         async with self._database.transaction() as transaction:
             as_of = await clock.now(transaction)
             status = "finished" if dry_run else "planned"
-            values = _run_values(request, as_of, status)
+            values = run_values(request, as_of, status)
             made = await transaction.row("runs/insert_run", replica=self._replica, **values)
             if made is None:
                 return None
@@ -148,7 +157,7 @@ class Plans:
 
     async def record_failed_run(self, request: RunRequest, reason: str) -> bool:
         """Record a run that could not be planned; returns whether this call recorded it."""
-        values = _run_values(request, await self.clock.get_time(), "failed", reason, PlanTotals(0))
+        values = run_values(request, await self.clock.get_time(), "failed", reason, PlanTotals(0))
         return await self._database.row("runs/insert_run", replica=self._replica, **values) is not None
 
     async def get_plan_totals(self, run_id: UUID) -> PlanTotals:
@@ -251,19 +260,20 @@ def _totals_record(totals: PlanTotals) -> dict[str, Any]:
     return {"rounds": totals.rounds, "stakes": stakes, "unjudged": totals.unjudged}
 
 
-def _run_values(
+def run_values(
     request: RunRequest, as_of: datetime, status: str, halt_reason: str | None = None, totals: PlanTotals | None = None
 ) -> dict[str, Any]:
     """The parameters of insert_run.sql; `totals` of a plan that is not written."""
     return {
         "run_id": request.run_id,
         "policy": request.policy,
-        "trigger": "on_demand" if request.scheduled_for is None else "schedule",
+        "trigger": request.trigger,
         "mode": request.mode,
         "scheduled_for": request.scheduled_for,
         "as_of": as_of,
         "requested_by": request.requested_by,
         "reason": request.reason,
+        "evidence": request.evidence,
         "settings": Jsonb(dict(request.settings)),
         "status": status,
         "halt_reason": halt_reason,

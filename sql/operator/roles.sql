@@ -39,8 +39,8 @@ GRANT EXECUTE ON FUNCTION retention.close_rounds(text[], text[], timestamptz[], 
 GRANT EXECUTE ON FUNCTION retention.refuse_closing(text) TO retention_job;
 
 GRANT SELECT ON retention.runs TO retention_job;
-GRANT INSERT (run_id, policy, trigger, mode, scheduled_for, as_of, requested_by, reason, settings, status, halt_reason,
-              started_at, finished_at, deadline_at, ended_by, unwritten_plan)
+GRANT INSERT (run_id, policy, trigger, mode, scheduled_for, as_of, requested_by, reason, evidence, settings, status,
+              halt_reason, started_at, finished_at, deadline_at, ended_by, unwritten_plan)
     ON retention.runs TO retention_job;
 GRANT UPDATE (status, halt_reason, overrides, started_at, finished_at, heartbeat_until, deadline_at, halted_partners,
               recent_replies, recent_replies_tried_before, refused_closings, paused, paused_partners, notified,

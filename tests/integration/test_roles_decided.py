@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 REFUSED = "42501"
 
 INSERTED_ONCE = {
-    "runs": "run_id policy trigger mode scheduled_for as_of requested_by reason settings deadline_at status halt_reason"
+    "runs": "run_id policy trigger mode scheduled_for as_of requested_by reason evidence settings deadline_at status halt_reason"
     " started_at finished_at ended_by unwritten_plan",
     "cancellations": "run_id partner market game_id user_id round_id opened_at stake stake_currency bet_transaction_id"
     " state settled_at detail tried_before",
@@ -53,7 +53,7 @@ UPDATED = {
 """Columns that the job may change in an existing row."""
 
 NEVER = {
-    "runs": "evidence approved_by",
+    "runs": "approved_by",
     "cancellations": "id holds_round",
     "holds": "hold_id",
     "pauses": "pause_id",
@@ -172,7 +172,7 @@ HARMLESS: dict[str, Any] = {
     "leases": [1.0],
     "times": [NOW],
     "open_longer_than": 3600.0,
-    "settings": Jsonb({}),
+    **dict.fromkeys(("settings", "facts"), Jsonb({})),
     **dict.fromkeys(("replies", "claims"), "[]"),
     "kind": "cancel",
     "column": "user_id",
@@ -184,7 +184,17 @@ HARMLESS: dict[str, Any] = {
     "as_state": "rejected",
     "skip_details": "{}",
     **dict.fromkeys(
-        ("detail", "dry_run_detail", "unasked", "not_returned", "not_open", "no_target", "cut_short", "earlier"),
+        (
+            "detail",
+            "dry_run_detail",
+            "evidence",
+            "unasked",
+            "not_returned",
+            "not_open",
+            "no_target",
+            "cut_short",
+            "earlier",
+        ),
         "words",
     ),
 }

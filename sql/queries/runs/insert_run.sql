@@ -6,11 +6,11 @@ WITH
 -- The run.
 made AS (
     INSERT INTO retention.runs
-        (run_id, policy, trigger, mode, scheduled_for, as_of, requested_by, reason, settings, status, halt_reason,
-         started_at, finished_at, deadline_at, unwritten_plan)
+        (run_id, policy, trigger, mode, scheduled_for, as_of, requested_by, reason, evidence, settings, status,
+         halt_reason, started_at, finished_at, deadline_at, unwritten_plan)
     VALUES (
         %(run_id)s, %(policy)s, %(trigger)s, %(mode)s, %(scheduled_for)s, %(as_of)s, %(requested_by)s, %(reason)s,
-        %(settings)s, %(status)s, %(halt_reason)s,
+        %(evidence)s, %(settings)s, %(status)s, %(halt_reason)s,
         CASE WHEN %(status)s IN ('running', 'finished') THEN %(as_of)s::timestamptz END,
         CASE WHEN %(status)s IN ('finished', 'failed') THEN %(as_of)s::timestamptz END,
         'infinity', %(unwritten_plan)s)
@@ -32,7 +32,8 @@ about AS (
     SELECT
         %(run_id)s::uuid AS run_id, %(replica)s::text AS replica,
         CASE %(trigger)s::text WHEN 'targeted' THEN 'requested' ELSE 'planned' END AS kind,
-        json_build_object('by', %(requested_by)s::text, 'note', %(reason)s::text) AS facts
+        json_build_object(
+            'by', %(requested_by)s::text, 'note', %(reason)s::text, 'evidence', %(evidence)s::text) AS facts
 ),
 
 -- include shared/evidence_entry.sql
