@@ -130,6 +130,7 @@ class Plans:
                 plan = await freeze_plan(
                     transaction, request.run_id, self._replica, scope, terms, as_of, request.max_rounds, clock
                 )
+            await transaction.rows("plans/seal_plan", run_id=request.run_id, replica=self._replica)
             await transaction.rows("plans/mark_planned", run_id=request.run_id, beat=HEARTBEAT_S)
             await clock.now(transaction)
         return plan
@@ -153,7 +154,9 @@ class Plans:
             begun = await transaction.row("plans/begin_writing_plan", run_id=run_id)
             if begun is None:
                 return None
-            return await freeze_plan(transaction, run_id, self._replica, scope, terms, begun.as_of, max_rounds, clock)
+            plan = await freeze_plan(transaction, run_id, self._replica, scope, terms, begun.as_of, max_rounds, clock)
+            await transaction.rows("plans/seal_plan", run_id=run_id, replica=self._replica)
+        return plan
 
     async def record_failed_run(self, request: RunRequest, reason: str) -> bool:
         """Record a run that could not be planned; returns whether this call recorded it."""

@@ -37,6 +37,10 @@ GRANT SELECT ON retention.open_rounds TO retention_job;
 GRANT EXECUTE ON FUNCTION retention.close_rounds(text[], text[], timestamptz[], text[], numeric[], text[])
     TO retention_job;
 GRANT EXECUTE ON FUNCTION retention.refuse_closing(text) TO retention_job;
+-- Plans and approvals: these functions alone write the columns of an approval.
+GRANT EXECUTE ON FUNCTION retention.seal_plan(uuid) TO retention_job;
+GRANT EXECUTE ON FUNCTION retention.approve_run(uuid, text, text, text) TO retention_job;
+GRANT EXECUTE ON FUNCTION retention.reject_run(uuid, text, text, text, text, text) TO retention_job;
 
 GRANT SELECT ON retention.runs TO retention_job;
 GRANT INSERT (run_id, policy, trigger, mode, scheduled_for, as_of, requested_by, reason, evidence, settings, status,

@@ -53,7 +53,8 @@ UPDATED = {
 """Columns that the job may change in an existing row."""
 
 NEVER = {
-    "runs": "approved_by",
+    "runs": "approved_by requested_login plan_digest approved_at approved_login approval_expires_at"
+    " approval_used_at rejected_by rejected_at decision_note",
     "cancellations": "id holds_round",
     "holds": "hold_id",
     "pauses": "pause_id",

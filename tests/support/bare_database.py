@@ -41,9 +41,12 @@ TAKES = "text[], text[], timestamp with time zone[], text[], numeric[], text[]"
 
 
 @contextmanager
-def bare_database(server: str, front: str) -> Iterator[str]:
-    """DSN of a new database that holds our schema alone; `front` is how the server is reached."""
-    with new_database(server, "template0") as name:
+def bare_database(server: str, front: str, encoding: str | None = None) -> Iterator[str]:
+    """DSN of a new database that holds our schema alone; `front` is how the server is reached.
+
+    With an `encoding`, its locale is C.
+    """
+    with new_database(server, "template0", encoding=encoding) as name:
         asyncio.run(_migrate(make_conninfo(server, dbname=name)))
         yield make_conninfo(front, dbname=name)
 

@@ -155,15 +155,18 @@ def template_database(server: str) -> Iterator[str]:
 
 
 @contextmanager
-def new_database(server: str, template: str, *, large: bool = False) -> Iterator[str]:
+def new_database(server: str, template: str, *, large: bool = False, encoding: str | None = None) -> Iterator[str]:
     """Yield the name of a new database, a copy of the template; the end drops it, despite open connections.
 
-    A `large` one is copied file by file, and not by way of the WAL.
+    A `large` one is copied file by file, and not by way of the WAL. With an `encoding`, its locale is C.
     """
     name = f"retention_test_{uuid.uuid4().hex}"
     create = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY" if large else "CREATE DATABASE {} TEMPLATE {}")
+    options: sql.Composable = sql.SQL("")
+    if encoding is not None:
+        options = sql.SQL(" ENCODING {} LC_COLLATE 'C' LC_CTYPE 'C'").format(sql.Literal(encoding))
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
+        connection.execute(create.format(sql.Identifier(name), sql.Identifier(template)) + options)
         try:
             yield name
         finally:

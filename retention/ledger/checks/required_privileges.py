@@ -15,7 +15,13 @@ if TYPE_CHECKING:
 
 ARGUMENTS = "text[], text[], timestamp with time zone[], text[], numeric[], text[]"
 
-FUNCTIONS = (f"close_rounds({ARGUMENTS})", "refuse_closing(text)")
+FUNCTIONS = (
+    f"close_rounds({ARGUMENTS})",
+    "refuse_closing(text)",
+    "seal_plan(uuid)",
+    "approve_run(uuid, text, text, text)",
+    "reject_run(uuid, text, text, text, text, text)",
+)
 """The functions that statements call, as PostgreSQL names them."""
 
 _CLOSING = (
