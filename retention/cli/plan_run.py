@@ -106,6 +106,7 @@ async def plan(
     from retention.render import terminal_runs
     from retention.render.json_file import write_plan_json
     from retention.reports.run_view import plan_document
+    from retention.runs.plan_rails import recent_plan_sizes
 
     wanted, scope = checked
     await require_known(services, "--market", NameKind.MARKET, market or ())
@@ -114,7 +115,8 @@ async def plan(
     by_vendors = await services.pauses.list_vendor_pauses(scope.partners)
     by_people = await services.pauses.list_pauses(scope.partners)
     rates = {terms.partner: terms.cancels_per_second for terms in services.terms(scope.partners)}
-    document = plan_document(wanted, found, rates, by_vendors, by_people)
+    recent = await recent_plan_sizes(services.run_ledger, wanted)
+    document = plan_document(wanted, found, rates, by_vendors, by_people, recent)
     if not rounds:
         print_json(document) if as_json else terminal_runs.print_plan(document)
         return

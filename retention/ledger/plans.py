@@ -249,7 +249,10 @@ async def _freeze_rounds(
             max_rounds=max_rounds,
             **scope_parameters(scope, as_of),
         )
-    return Plan(as_of, tuple(records(Group, rows)))
+    plan = Plan(as_of, tuple(records(Group, rows)))
+    if max_rounds is None or plan.rounds <= max_rounds:
+        await transaction.rows("plans/record_plan_size", run_id=run_id, rounds=plan.rounds)
+    return plan
 
 
 async def _listed(rows: AsyncIterator[Any]) -> AsyncGenerator[ListedRound, None]:

@@ -10,6 +10,7 @@ import enum
 from typing import TYPE_CHECKING, Any
 
 from retention.core.model import State
+from retention.core.planning.rails import SURGE_RUNS
 from retention.core.runs.run_ids import unique_digits
 from retention.core.runs.summary import Summary
 from retention.ledger import details
@@ -122,6 +123,11 @@ class RunLedger:
     async def list_runs(self, limit: int) -> list[Any]:
         """List the newest runs, newest first, with their counts."""
         return await self._database.rows("runs/list_runs", limit=limit)
+
+    async def list_recent_plan_sizes(self, policy: str) -> list[int]:
+        """List the planned rounds of the policy's last SURGE_RUNS finished enforcing runs, newest first."""
+        rows = await self._database.rows("runs/list_recent_plan_sizes", policy=policy, limit=SURGE_RUNS)
+        return [row.rounds for row in rows]
 
     async def summarize_run(self, run_id: UUID) -> Summary:
         """Summarize the outcomes of a run, ended or not."""

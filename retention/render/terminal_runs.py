@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from retention.core.money import UNKNOWN, display_money
 from retention.core.planning.plan import WHY_UNPLANNABLE
+from retention.core.planning.rails import NO_USUAL_SIZE
 from retention.core.runs.next_steps import resume_command
 from retention.core.runs.stalled import status_text
 from retention.core.runs.summary import NOT_CONFIRMED
@@ -151,6 +152,8 @@ def _plan_lines(document: Mapping[str, Any]) -> Iterator[str]:
         yield vendor_pause(pause["partner"], pause["until"])
     for rail in document["rails"]:
         yield f"a run would halt: {rail['rail']}: {rail['words']}"
+    if document["surge"] and document["surge"]["usual"] is None:
+        yield NO_USUAL_SIZE
     if document["unlimited"]:
         yield f"max_amount has no limit for stakes in {', '.join(document['unlimited'])}"
 

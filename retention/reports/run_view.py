@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from retention.core.planning.plan import eta_s
-from retention.core.planning.rails import check_plan
+from retention.core.planning.rails import check_plan, measure_surge
 from retention.core.runs.next_steps import next_steps
 
 if TYPE_CHECKING:
@@ -31,11 +31,13 @@ def plan_document(
     rates: Mapping[str, float],
     vendor_pauses: Mapping[str, datetime] | None = None,
     pauses: Sequence[Pause] = (),
+    recent: Sequence[int] = (),
 ) -> dict[str, Any]:
     """Describe a plan, its totals and the pauses that would delay its run.
 
     `rates`: requests per second, by partner. `vendor_pauses`: the end of each partner's vendor pause. `pauses`: the
-    pauses that people set. Stakes are in currency units, `eta_seconds` in seconds.
+    pauses that people set. `recent`: planned rounds of earlier runs, as `measure_surge` takes them. Stakes are in
+    currency units, `eta_seconds` in seconds.
     """
     totals = plan.totals()
     return {
@@ -71,7 +73,10 @@ def plan_document(
             for pause in pauses
         ],
         "vendor_pauses": _vendor_pauses(vendor_pauses or {}),
-        "rails": [{"rail": rail.rail.value, "words": rail.detail} for rail in check_plan(totals, policy.limits)],
+        "rails": [
+            {"rail": rail.rail.value, "words": rail.detail} for rail in check_plan(totals, policy.limits, recent=recent)
+        ],
+        "surge": _surge(policy, plan.rounds, recent),
         "unlimited": plan.currencies_without_limit(policy.max_amount),
     }
 
@@ -104,6 +109,15 @@ def record_document(
     """Describe a recorded run: its record in the ledger, its counts, and the vendor pauses that delay it."""
     document = {**asdict(record), **_counts(summary)}
     return document if vendor_pauses is None else document | {"vendor_pauses": _vendor_pauses(vendor_pauses)}
+
+
+def _surge(policy: Policy, planned: int, recent: Sequence[int]) -> dict[str, Any] | None:
+    """Describe the usual size of the policy's plans; None without `max_surge`. `usual` None: no run has finished."""
+    if policy.max_surge is None:
+        return None
+    surge = measure_surge(planned, policy.limits, recent)
+    figures = {"runs": 0, "usual": None, "allowed": None} if surge is None else asdict(surge)
+    return {"max_surge": policy.max_surge} | {name: figures[name] for name in ("runs", "usual", "allowed")}
 
 
 def _counts(summary: Summary) -> dict[str, Any]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from retention.core.planning.rails import check_plan
 from retention.core.runs.halt_cause import REPLY_RAILS, HaltCause, cause_of
 from retention.errors import UsageError
+from retention.runs.plan_rails import tripped_rails
 from retention.runs.start import RunToStart
 from retention.runs.stored_policy import stored_policy, stricter_now
 
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 ENDED_STATUSES = {"finished", "cancelled"}
 """A run with one of these statuses never starts again."""
+
+_PAST_RAILS = {HaltCause.MAX_ROUNDS, HaltCause.MAX_SURGE, HaltCause.MAX_DRIFT, *REPLY_RAILS}
+"""Rails that a person overrides by the run's halt reason, because a later check may find them kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +118,10 @@ class RunResumer:
     async def _override(self, run: _StoredRun, tripped: list[Tripped], reason: str, by: str) -> None:
         """Record a person's override of each rail that halts the run. Raises UsageError where no rail does."""
         rails = [rail.rail.value for rail in tripped]
-        # A second check cannot find these rails again: replies and closings are past, and the plan may be smaller now.
+        # A second check may not find these rails again: replies and closings are past, the plan may be smaller now, and
+        # other runs have finished since.
         cause = cause_of(run.record.halt_reason)
-        if cause is not None and cause in {HaltCause.MAX_ROUNDS, *REPLY_RAILS} and cause.value not in rails:
+        if cause is not None and cause in _PAST_RAILS and cause.value not in rails:
             rails.append(cause.value)
         if not rails:
             halted = run.record.halt_reason or run.record.status
@@ -129,7 +133,7 @@ class RunResumer:
     async def _tripped(self, run: _StoredRun) -> list[Tripped]:
         """Check the run's plan; return the tripped rails without an override."""
         totals = await self._parts.plans.get_plan_totals(run.run_id)
-        return check_plan(totals, run.policy.limits, run.record.overridden_rails)
+        return await tripped_rails(self._ledger, run.policy, totals, run.record.overridden_rails)
 
     def _stricter(self, run: _StoredRun) -> list[str]:
         return stricter_now(run.record.settings, run.policy, self._parts.policy_now(run.policy.name))

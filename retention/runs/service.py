@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from retention.core.planning.rails import check_plan
 from retention.ledger.schedules import REQUESTED_BY
 from retention.runs.close import close_run, close_unconfirmed
 from retention.runs.model import RequestedBy
 from retention.runs.narrowing import replaced_values
+from retention.runs.plan_rails import tripped_rails
 from retention.runs.planning import Planning
 from retention.runs.resume import RunResumer
 from retention.runs.start import RunStarter, RunToStart
@@ -63,7 +63,7 @@ class RunService:
         run_id, policy, plan = planned.run_id, planned.policy, planned.plan
         log = self._parts.log.bind(run_id=str(run_id), policy=policy.name)
         run = RunToStart(run_id, policy, log, plan)
-        tripped = check_plan(plan.totals(), policy.limits)
+        tripped = await tripped_rails(self._parts.ledger, policy, plan.totals())
         if policy.mode == "dry_run":
             warnings = tuple(f"an enforcing run would halt: {rail}" for rail in tripped)
             return self._starter.log_result(log, await self._starter.result(run_id, plan=plan, warnings=warnings))

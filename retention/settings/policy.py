@@ -119,6 +119,27 @@ class Policy(Table):
             unit="rounds",
         ),
     ] = 0
+    max_surge: Annotated[
+        float | None,
+        key("5.0", f"a number above 0, at most {MANY}", gt=0, le=MANY),
+        Says(
+            "The run halts before its first call when more than 100 rounds are stale, and more than so many times the "
+            "usual number. The usual number is the median of the policy's last 14 finished runs that were no dry runs. "
+            "Before its first finished run, the rail judges nothing.",
+            unit="times the usual number of rounds",
+            default="no limit",
+        ),
+    ] = None
+    max_drift: Annotated[
+        float | None,
+        key("0.1", "a number from 0 to 1", ge=0, le=1),
+        Says(
+            "With `requires_approval`: the run halts before its first call when more than this share of the approved "
+            "rounds is gone by then: closed, held, or another round under the same id.",
+            unit="share of the approved rounds",
+            default="no limit",
+        ),
+    ] = None
     max_conflicts: Annotated[
         int,
         key("5", COUNT_OR_NONE, ge=0, le=MANY),
@@ -193,7 +214,7 @@ class Policy(Table):
     @property
     def limits(self) -> Limits:
         """The rails for a plan."""
-        return Limits(self.max_rounds, self.max_amount, self.max_amount_unknown)
+        return Limits(self.max_rounds, self.max_amount, self.max_amount_unknown, self.max_surge)
 
     def as_record(self) -> dict[str, Any]:
         """Return the policy as the JSON in `runs.settings`; `Policy.model_validate` reads it back."""

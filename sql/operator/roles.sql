@@ -48,7 +48,7 @@ GRANT INSERT (run_id, policy, trigger, mode, scheduled_for, as_of, requested_by,
     ON retention.runs TO retention_job;
 GRANT UPDATE (status, halt_reason, overrides, started_at, finished_at, heartbeat_until, deadline_at, halted_partners,
               recent_replies, recent_replies_tried_before, refused_closings, paused, paused_partners, notified,
-              ended_by, unwritten_plan, progressed_at, stalled_at)
+              ended_by, unwritten_plan, progressed_at, stalled_at, planned_rounds)
     ON retention.runs TO retention_job;
 
 GRANT SELECT ON retention.cancellations TO retention_job;

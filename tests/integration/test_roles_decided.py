@@ -38,7 +38,7 @@ INSERTED_ONCE = {
 
 UPDATED = {
     "runs": "status halt_reason overrides started_at finished_at heartbeat_until deadline_at halted_partners recent_replies paused"
-    " paused_partners notified ended_by refused_closings unwritten_plan progressed_at stalled_at"
+    " paused_partners notified ended_by refused_closings unwritten_plan progressed_at stalled_at planned_rounds"
     " recent_replies_tried_before",
     "cancellations": "state error_code description currency amount transaction_id conflict detail settled_at attempts"
     " resolved_as resolved_by resolved_note resolved_at resolved_from attempt_uuid lease_until attempts_this_run probes_this_run due_at"
@@ -127,7 +127,7 @@ HARMLESS: dict[str, Any] = {
     **dict.fromkeys(("run_id", "notification_id"), UUID),
     **{key: [UUID] for key in ("run_ids", "uuids", "but")},
     **dict.fromkeys(("id", "hold_id", "after", "above", "up_to"), 0),
-    **dict.fromkeys(("batch", "new", "limit", "max_attempts", "tries", "large", "shown", "longest"), 1),
+    **dict.fromkeys(("batch", "new", "limit", "max_attempts", "tries", "large", "shown", "longest", "rounds"), 1),
     **dict.fromkeys(
         (
             *(

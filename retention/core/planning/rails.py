@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from decimal import Decimal
+from statistics import median
 from typing import TYPE_CHECKING
 
 from retention.core.money import display_money, padded_decimal
@@ -12,12 +14,20 @@ from retention.core.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from decimal import Decimal
 
 _CURRENCY = re.compile("[A-Z]{3}")
 
 MIN_REPLIES = 50
 """The failure ratio of fewer replies says nothing."""
+
+SURGE_RUNS = 14
+"""The median of so many finished runs is the usual size of a plan."""
+
+NO_SURGE_ROUNDS = 100
+"""A plan of at most so many rounds is no surge."""
+
+NO_USUAL_SIZE = "max_surge judges nothing yet: no enforcing run of the policy has finished"
+"""The words for a plan without finished runs to compare it with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +50,26 @@ class Limits:
     max_rounds: int
     max_amount: Mapping[str, Decimal] = field(default_factory=dict)
     max_amount_unknown: int = 0
+    max_surge: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Surge:
+    """A plan beside its policy's last `runs` finished runs, in rounds: `usual` is the median of their plans."""
+
+    planned: int
+    runs: int
+    usual: float
+    allowed: int
+
+    @property
+    def trips(self) -> bool:
+        """Whether the plan has more rounds than allowed."""
+        return self.planned > self.allowed
+
+    def __str__(self) -> str:
+        usual = f"usual are {self.usual:g}, the median of {counted(self.runs, 'finished run')}"
+        return f"{counted(self.planned, 'stale round')}, {usual}, the policy allows {self.allowed}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +83,10 @@ class Tripped:
         return self.rail.reason(self.detail)
 
 
-def check_plan(totals: PlanTotals, limits: Limits, overridden: Sequence[str] = ()) -> list[Tripped]:
-    """List the rails that a plan trips, without the overridden ones."""
+def check_plan(
+    totals: PlanTotals, limits: Limits, overridden: Sequence[str] = (), recent: Sequence[int] = ()
+) -> list[Tripped]:
+    """List the rails that a plan trips, without the overridden ones. `recent`: see measure_surge."""
     tripped = []
     if totals.rounds > limits.max_rounds:
         detail = f"{counted(totals.rounds, 'stale round')}, the policy allows {limits.max_rounds}"
@@ -70,7 +102,24 @@ def check_plan(totals: PlanTotals, limits: Limits, overridden: Sequence[str] = (
         what = "with a stake that max_amount cannot judge (none or a negative one, or no currency of ISO 4217)"
         detail = f"{counted(totals.unjudged, 'round')} {what}, the policy allows {limits.max_amount_unknown}"
         tripped.append(Tripped(HaltCause.MAX_AMOUNT_UNKNOWN, detail))
+    surge = measure_surge(totals.rounds, limits, recent)
+    if surge is not None and surge.trips:
+        tripped.append(Tripped(HaltCause.MAX_SURGE, str(surge)))
     return [rail for rail in tripped if rail.rail not in overridden]
+
+
+def measure_surge(planned: int, limits: Limits, recent: Sequence[int]) -> Surge | None:
+    """Compare a plan of `planned` rounds with the policy's `recent` plans; None where there is nothing to compare.
+
+    `recent`: the planned rounds of the policy's last SURGE_RUNS finished enforcing runs. One such run is enough. Runs
+    without rounds count: where most nights find nothing, a plan above NO_SURGE_ROUNDS is a surge.
+    """
+    if limits.max_surge is None or not recent:
+        return None
+    usual = median(recent)
+    # Exact: 2.3 times 100 is less than 230 as a float.
+    allowed = max(NO_SURGE_ROUNDS, int(Decimal(str(limits.max_surge)) * Decimal(usual)))
+    return Surge(planned, len(recent), usual, allowed)
 
 
 def check_failure_ratio(replies: str, max_failure_ratio: float, overridden: Sequence[str] = ()) -> Tripped | None:

@@ -8,11 +8,13 @@ from retention.core.model import VIEW
 
 
 class HaltCause(enum.StrEnum):
-    """The causes that decide about the next steps of a run. The first five are rails of a policy."""
+    """The causes that decide about the next steps of a run. The first seven are rails of a policy."""
 
     MAX_ROUNDS = "max_rounds"
     MAX_AMOUNT = "max_amount"
     MAX_AMOUNT_UNKNOWN = "max_amount_unknown"
+    MAX_SURGE = "max_surge"
+    MAX_DRIFT = "max_drift"
     MAX_FAILURE_RATIO = "max_failure_ratio"
     MAX_CONFLICTS = "max_conflicts"
     STRICTER = "stricter"
@@ -28,7 +30,15 @@ class HaltCause(enum.StrEnum):
         return f"{self.value}: {detail}"
 
 
-PLAN_RAILS = frozenset({HaltCause.MAX_ROUNDS, HaltCause.MAX_AMOUNT, HaltCause.MAX_AMOUNT_UNKNOWN})
+PLAN_RAILS = frozenset(
+    {
+        HaltCause.MAX_ROUNDS,
+        HaltCause.MAX_AMOUNT,
+        HaltCause.MAX_AMOUNT_UNKNOWN,
+        HaltCause.MAX_SURGE,
+        HaltCause.MAX_DRIFT,
+    }
+)
 """Rails over a plan: without an override they halt the run again."""
 
 REPLY_RAILS = frozenset({HaltCause.MAX_FAILURE_RATIO, HaltCause.MAX_CONFLICTS})

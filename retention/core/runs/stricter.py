@@ -61,6 +61,8 @@ _CHECKS: Mapping[str, Callable[[str, Any, Any], str | None]] = {
     "exclude_games": _wider,
     "max_rounds": _lower,
     "max_amount_unknown": _lower,
+    "max_surge": _lower,
+    "max_drift": _lower,
     "max_failure_ratio": _lower,
     "max_conflicts": _lower,
     "deadline": _lower,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 
 from retention.core.planning.plan import WHY_UNPLANNABLE, Group, Plan
-from retention.core.planning.rails import check_plan
+from retention.core.planning.rails import NO_USUAL_SIZE, SURGE_RUNS, check_plan
 from retention.ledger.checks.finding import Finding
 from retention.ledger.database_errors import BusyError
 from retention.ledger.operator_view import describe_view_error, is_transient
@@ -42,7 +42,13 @@ async def policy_findings(
         database, f"left out rounds of policy {policy}", _describe_broken, "checks/count_broken_rounds", values
     )
     if limits is not None:
-        halts = partial(_describe_halts, limits, values["as_of"])
+        recent: list[int] = []
+        if limits.max_surge is not None:
+            sizes = await database.rows("runs/list_recent_plan_sizes", policy=policy, limit=SURGE_RUNS)
+            recent = [row.rounds for row in sizes]
+            if not recent:
+                findings.append(Finding(f"max_surge of policy {policy}", ok=True, message=NO_USUAL_SIZE))
+        halts = partial(_describe_halts, limits, values["as_of"], recent)
         findings += await _findings_of(
             database, f"rails of policy {policy}", halts, "plans/preview_plan", values, limit=None
         )
@@ -100,9 +106,9 @@ def _describe_broken(rows: Sequence[Any]) -> str:
     )
 
 
-def _describe_halts(limits: Limits, as_of: datetime, rows: Sequence[Any]) -> str:
-    """Name the rails that a run of these rounds would trip."""
-    tripped = check_plan(Plan(as_of, tuple(records(Group, rows))).totals(), limits)
+def _describe_halts(limits: Limits, as_of: datetime, recent: Sequence[int], rows: Sequence[Any]) -> str:
+    """Name the rails that a run of these rounds would trip. `recent`: the planned rounds of earlier runs."""
+    tripped = check_plan(Plan(as_of, tuple(records(Group, rows))).totals(), limits, recent=recent)
     return f"a run would halt now: {'; '.join(map(str, tripped))}" if tripped else ""
 
 

@@ -37,6 +37,7 @@ STATEMENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "plans/preview_plan",
             "plans/list_doubled_rounds",
             "plans/preview_rounds",
+            "runs/list_recent_plan_sizes",
             "pauses/list_pauses",
             "pauses/list_vendor_pauses",
         ),

@@ -179,6 +179,7 @@ def plan_document() -> dict[str, Any]:
         "as_of": AT,
         "groups": groups,
         "rounds": 1,
+        "surge": {"max_surge": 5.0, "runs": 0, "usual": None, "allowed": None},
         "eta_seconds": 1.0,
         "stakes": {currency: Decimal(amount) for currency, amount in STAKES.items()},
         "oldest": AT,

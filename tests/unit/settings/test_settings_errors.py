@@ -58,6 +58,8 @@ TREATMENTS = "cancelled, already_cancelled, already_completed, retry, rejected, 
 CODES = f"must be a table of vendor codes, each one of {TREATMENTS}; write codes = " + '{ "61" = "already_cancelled" }'
 COUNT = "must be a whole number from 1 to 1000000000; write"
 RATIO = "must be a number above 0, at most 1; write max_failure_ratio = 0.2"
+SURGE = "must be a number above 0, at most 1000000000; write max_surge = 5.0"
+DRIFT = "must be a number from 0 to 1; write max_drift = 0.1"
 BLANK = "has a blank name in it, which would match nothing; write the name, or take it out"
 MARKETS = 'must be a list of markets, not empty: without the key it is all of them; write markets = ["MT", "SE"]'
 ADDRESS = "is not the address of a web service; write https://HOST or https://HOST/PATH"
@@ -127,10 +129,9 @@ def test_a_partners_keys_are_checked(tmp_path: Path, key: str, value: str, probl
             '["acme", "acne"]',
             "there is no [partners.acne]; add it, or correct the name (known: acme; did you mean acme?)",
         ),
-        *[
-            (key, "1", f"unknown key; known here: {', '.join(keys_of(Policy))}")
-            for key in ("max_surge", "requires_approval")
-        ],
+        *[("max_surge", value, SURGE) for value in ("0", "-5.0", "nan", "inf", '"5"', "true")],
+        *[("max_drift", value, DRIFT) for value in ("-0.1", "1.1", "nan", '"0.1"', "true")],
+        ("requires_approval", "1", f"unknown key; known here: {', '.join(keys_of(Policy))}"),
     ],
 )
 def test_a_policys_keys_are_checked(tmp_path: Path, key: str, value: str, problem: str) -> None:

@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retention.core.planning.rails import MIN_REPLIES, Limits, PlanTotals, check_failure_ratio, check_plan, is_currency
+from retention.core.planning.rails import (
+    MIN_REPLIES,
+    SURGE_RUNS,
+    Limits,
+    PlanTotals,
+    Surge,
+    check_failure_ratio,
+    check_plan,
+    is_currency,
+    measure_surge,
+)
 
 LIMITS = Limits(100, {"EUR": Decimal("50.00"), "SEK": Decimal(500)})
 
@@ -143,3 +153,56 @@ def test_unjudged_stakes_trip_a_rail_that_can_be_overridden(words: list[str], un
 def test_a_currency_has_three_capital_letters(is_one: bool, code: str) -> None:
     """A currency has the form of an ISO 4217 code."""
     assert is_one is is_currency(code)
+
+
+@pytest.mark.parametrize(
+    ("trips", "planned", "max_surge", "recent"),
+    [
+        (False, 200, 5.0, [40]),
+        (True, 201, 5.0, [40]),
+        (False, 100, 5.0, [0, 0, 0]),
+        (True, 101, 5.0, [0, 0, 0]),
+        (False, 100, 0.5, [100]),
+        (True, 101, 0.5, [200, 50, 90]),
+        (False, 230, 2.3, [100]),
+        (True, 231, 2.3, [100]),
+        (False, 102, 5.0, [20, 21]),
+        (True, 103, 5.0, [20, 21]),
+        (False, 10**9, None, [1]),
+    ],
+    ids=[
+        *("as often as allowed", "once more", "a small plan", "usually none", "a small plan below its share"),
+        *("the median", "an exact limit", "beyond it", "between two medians", "beyond both", "no rail"),
+    ],
+)
+def test_a_surge_of_stale_rounds_trips_a_rail(
+    trips: bool, planned: int, max_surge: float | None, recent: list[int]
+) -> None:
+    """A plan trips max_surge above 100 rounds and above so many times the median of recent plans, empty ones included."""
+    assert trips == bool(check_plan(PlanTotals(planned), Limits(10**9, max_surge=max_surge), recent=recent))
+
+
+def test_a_surge_has_its_figures() -> None:
+    """A surge tells planned, usual and allowed rounds, and its rail's text has all of them."""
+    limits = Limits(10**9, max_surge=5.0)
+    assert Surge(planned=206, runs=2, usual=40.5, allowed=202) == measure_surge(206, limits, [40, 41])
+    expected = "206 stale rounds, usual are 40.5, the median of 2 finished runs, the policy allows 202"
+    assert [f"max_surge: {expected}"] == [str(one) for one in check_plan(PlanTotals(206), limits, recent=[40, 41])]
+    assert [] == check_plan(PlanTotals(206), limits, ["max_surge"], [40, 41])
+
+
+def test_a_surge_needs_a_finished_run() -> None:
+    """Without a finished run, max_surge judges nothing: no plan of any size trips it."""
+    limits = Limits(10**9, max_surge=1.0)
+    assert measure_surge(10**8, limits, []) is None
+    assert [] == check_plan(PlanTotals(10**8), limits)
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=1, max_size=SURGE_RUNS), st.floats(0.01, 100))
+def test_a_larger_plan_never_passes_where_a_smaller_one_trips(recent: list[int], max_surge: float) -> None:
+    """The allowed number itself trips nothing, one round more does, and the order of the runs does not matter."""
+    limits = Limits(10**9, max_surge=max_surge)
+    surge = measure_surge(0, limits, recent)
+    assert surge is not None
+    assert [] == check_plan(PlanTotals(surge.allowed), limits, recent=recent)
+    assert ["max_surge"] == [one.rail for one in check_plan(PlanTotals(surge.allowed + 1), limits, recent=recent[::-1])]

@@ -23,6 +23,8 @@ ENDS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "max_rounds": ({"status": "halted", "halt_reason": "max_rounds: 9"}, [PASS, CLOSE]),
     "max_amount": ({"status": "halted", "halt_reason": "max_amount: stakes of 9 EUR"}, [PASS, CLOSE]),
     "max_amount_unknown": ({"status": "halted", "halt_reason": "max_amount_unknown: 1"}, [PASS, CLOSE]),
+    "max_surge": ({"status": "halted", "halt_reason": "max_surge: 900"}, [PASS, CLOSE]),
+    "max_drift": ({"status": "halted", "halt_reason": "max_drift: 9 of 10"}, [PASS, CLOSE]),
     "max_failure_ratio": (
         {"status": "halted", "halt_reason": "max_failure_ratio: 9", "states": {State.REJECTED: 9}},
         [RESUME, REVIEW],

@@ -23,6 +23,8 @@ POLICY: dict[str, Any] = {
     "max_rounds": 100,
     "max_amount": {"EUR": Decimal(500)},
     "max_amount_unknown": 2,
+    "max_surge": 5.0,
+    "max_drift": 0.1,
     "max_failure_ratio": 0.2,
     "winnings": "cancel",
     "deadline": 3 * HOUR,
@@ -44,6 +46,8 @@ POLICY: dict[str, Any] = {
         ({"max_amount": {"EUR": Decimal("499.99")}}, "max_amount of EUR was 500, is 499.99"),
         ({"max_amount": {"EUR": Decimal(500), "SEK": Decimal(1)}}, "max_amount of SEK was not set, is 1"),
         ({"max_amount_unknown": 1}, "max_amount_unknown was 2, is 1"),
+        ({"max_surge": 4.5}, "max_surge was 5.0, is 4.5"),
+        ({"max_drift": 0.0}, "max_drift was 0.1, is 0.0"),
         ({"max_failure_ratio": 0.1}, "max_failure_ratio was 0.2, is 0.1"),
         ({"winnings": "review"}, "winnings was cancel, is review"),
         ({"deadline": HOUR}, "deadline was 3h, is 1h"),
@@ -57,8 +61,8 @@ def test_each_key_can_become_stricter(change: dict[str, Any], words: str) -> Non
 
 def test_a_new_limit_is_stricter() -> None:
     """A limit that was not there before is stricter; a removed limit is not."""
-    bare = POLICY | dict.fromkeys(("idle_longer_than", "deadline", "markets"))
-    assert 3 == len(stricter_settings(bare, POLICY))
+    bare = POLICY | dict.fromkeys(("idle_longer_than", "deadline", "markets", "max_surge", "max_drift"))
+    assert 5 == len(stricter_settings(bare, POLICY))
     assert [] == stricter_settings(POLICY, bare)
 
 
