@@ -80,7 +80,7 @@ def options(
 
 
 # The modules of commands import nothing heavy before a command runs.
-from retention.cli import database, demo, holds, pauses, plan_run, reports, review, runs, serve, simulate  # noqa: E402
+from retention.cli import database, demo, find, holds, pauses, plan_run, reports, review, runs, serve, simulate  # noqa: E402
 
-for module in (demo, simulate, database, plan_run, serve, reports, runs, review, holds, pauses):
+for module in (demo, simulate, database, plan_run, serve, reports, find, runs, review, holds, pauses):
     module.register(app)

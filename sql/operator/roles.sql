@@ -65,6 +65,9 @@ GRANT SELECT ON retention.attempts TO retention_job;
 GRANT INSERT (uuid, cancellation_id, run_id, kind, replica, claimed_at) ON retention.attempts TO retention_job;
 GRANT UPDATE (sent_at, replied_at, http_status, error_code, outcome, detail) ON retention.attempts TO retention_job;
 
+GRANT SELECT ON retention.other_transactions TO retention_job;
+GRANT INSERT (transaction_id, cancellation_id) ON retention.other_transactions TO retention_job;
+
 GRANT SELECT ON retention.holds TO retention_job;
 GRANT INSERT (partner, market, game_id, user_id, round_id, reason, created_by, created_at, until)
     ON retention.holds TO retention_job;
@@ -102,7 +105,8 @@ GRANT UPDATE (tries, due_at, delivered_at, last_error) ON retention.deliveries T
 GRANT USAGE ON SCHEMA retention TO retention_report;
 GRANT SELECT ON retention.schema_migrations, retention.runs, retention.cancellations, retention.attempts,
     retention.holds, retention.pauses, retention.partner_state, retention.ledger_key, retention.evidence,
-    retention.evidence_leaves, retention.checkpoints, retention.findings TO retention_report;
+    retention.evidence_leaves, retention.checkpoints, retention.findings, retention.other_transactions
+    TO retention_report;
 -- The open rounds: `plan` and `explain` tell of them. Leave it out where those who report are not to see that.
 GRANT SELECT ON retention.open_rounds TO retention_report;
 

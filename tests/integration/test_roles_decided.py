@@ -24,6 +24,7 @@ INSERTED_ONCE = {
     "cancellations": "run_id partner market game_id user_id round_id opened_at stake stake_currency bet_transaction_id"
     " state settled_at detail tried_before",
     "attempts": "uuid cancellation_id run_id kind replica claimed_at",
+    "other_transactions": "transaction_id cancellation_id",
     "holds": "partner market game_id user_id round_id reason created_by created_at until",
     "pauses": "partner reason paused_by paused_at",
     "partner_state": "partner kind",
@@ -66,6 +67,7 @@ NEVER = {
 """Columns that the job neither sets nor changes, beside those outside UPDATED."""
 
 REPORTED = {
+    "other_transactions",
     "schema_migrations",
     "runs",
     "cancellations",
@@ -121,6 +123,7 @@ HARMLESS: dict[str, Any] = {
             "unwritten_plan",
             "halt_reason",
             "server_started",
+            "uuid",
         ),
         None,
     ),

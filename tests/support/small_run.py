@@ -128,6 +128,7 @@ async def _read(world: World, found: SmallRun) -> None:
         *(f"runs show {document['run_id']} --json" for document in found.documents["run"]),
         *("report --json", "report --all --format json", "review list --json", "hold list --json"),
         *(f"explain --partner acme --round {name} --json" for name in ("less0", "held0", "LESS0")),
+        *(f"find {given} --json" for given in ("less0", found.documents["run"][0]["run_id"])),
         "review reclose --by ann --json",
     )
     for line, done in zip(lines, await asyncio.gather(*(world.command(*line.split()) for line in lines)), strict=True):

@@ -47,6 +47,7 @@ STATEMENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "reports/list_round_attempts",
             "reports/list_round_holds",
         ),
+        "find": ("reports/find_rounds", "reports/find_runs"),
         "report": ("reports/sum_report_totals", "reports/list_report_rounds", "reports/list_writers"),
         "runs list": ("runs/list_runs",),
         "runs show": (

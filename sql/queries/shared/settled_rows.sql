@@ -43,6 +43,14 @@ settled AS (
     RETURNING c.*, r.uuid::text AS uuid, r.refuses, r.tried_before AS tried
 ),
 
+-- `find` looks a refund's transaction up here, unless it is the transaction of the bet.
+transactions_noted AS (
+    INSERT INTO retention.other_transactions (transaction_id, cancellation_id)
+    SELECT s.transaction_id, s.id FROM settled s
+    WHERE s.transaction_id IS NOT NULL AND s.transaction_id IS DISTINCT FROM s.bet_transaction_id
+    ON CONFLICT DO NOTHING
+),
+
 -- The new hashes of the attempts, and of the settled rows.
 leaves_by_run AS (
     SELECT

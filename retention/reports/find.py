@@ -1,0 +1,92 @@
+"""Finds an id in the ledger: a round, a user, a transaction, a request or a run, spelled exactly so.
+
+An id is data and may contain anything. Nothing tells which kind it is, so it is looked up as each.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from retention.ledger.records import records
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from decimal import Decimal
+
+    from retention.ledger.database import Database
+
+ROUNDS_SHOWN = 1000
+"""At most so many rounds are found, the newest: a user may have any number."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRound:
+    """A cancellation that has the id, as each of `kinds`. Amounts are in currency units."""
+
+    kinds: Sequence[str]
+    id: int
+    partner: str
+    market: str
+    game_id: str | None
+    user_id: str
+    round_id: str
+    opened_at: datetime
+    stake: Decimal | None
+    stake_currency: str | None
+    bet_transaction_id: str | None
+    run_id: UUID
+    policy: str
+    mode: str
+    adopted_by_run: UUID | None
+    state: str
+    resolved_as: str | None
+    settled_at: datetime | None
+    amount: Decimal | None
+    currency: str | None
+    transaction_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRun:
+    """A run that has the id, or that planned or adopted a found round."""
+
+    run_id: UUID
+    policy: str
+    trigger: str
+    mode: str
+    as_of: datetime
+    requested_by: str
+    status: str
+    halt_reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """All that has an id. `more`: there are more rounds than these."""
+
+    id: str
+    rounds: Sequence[FoundRound]
+    runs: Sequence[FoundRun]
+    more: bool
+
+
+async def find_id(database: Database, given: str) -> Found:
+    """Find the rounds and runs that have the id `given`, as of one moment."""
+    uuid = _uuid(given)
+    async with database.transaction(snapshot=True) as transaction:
+        rows = await transaction.rows("reports/find_rounds", given=given, uuid=uuid, limit=ROUNDS_SHOWN + 1)
+        rounds = list(records(FoundRound, rows[:ROUNDS_SHOWN]))
+        wanted = {uuid, *(one.run_id for one in rounds), *(one.adopted_by_run for one in rounds)} - {None}
+        runs = await transaction.rows("reports/find_runs", run_ids=list(wanted))
+    return Found(given, rounds, list(records(FoundRun, runs)), more=len(rows) > ROUNDS_SHOWN)
+
+
+def _uuid(given: str) -> UUID | None:
+    """Read an id as a uuid, in any of its spellings; None for any other text."""
+    try:
+        return UUID(given)
+    except ValueError:
+        return None
