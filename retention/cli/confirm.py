@@ -1,4 +1,4 @@
-"""Asks at a terminal whether to execute a plan."""
+"""Asks at a terminal whether to do what a command is about to do."""
 
 from __future__ import annotations
 
@@ -21,9 +21,14 @@ async def ask(planned: Planned, doubts: int) -> bool:
     """Show a plan and ask. No answer means no, also where the terminal is gone."""
     from retention.render.confirmation import question
 
+    return await confirm(question(planned, doubts), "Cancel them?")
+
+
+async def confirm(text: str, question: str) -> bool:
+    """Show a text and ask. No answer means no, also where the terminal is gone."""
     answer, line = "", _Line()
     with line:
-        _show(f"{question(planned, doubts)}\nCancel them? [y/N]: ")
+        _show(f"{text}\n{question} [y/N]: ")
         try:
             answer = await line.typed()
         finally:

@@ -92,6 +92,8 @@ class ReviewWhy(enum.StrEnum):
     REJECTED = "rejected"
     WINNINGS = "winnings"
     NOT_ASKED = "not_asked"
+    REFUND_MISSING = "refund_missing"
+    REFUND_DIFFERS = "refund_differs"
     FINDING = "finding"
 
 

@@ -47,7 +47,10 @@ NO_TARGET = "no such target is configured"
 CUT_SHORT = "every try was cut short"
 """Of a delivery whose tries all ended with their processes."""
 
-EARLIER_RESOLUTION = "; before: %s by %s at %s: %s"
+EARLIER_BEGINS = "; before: "
+"""Begins what the note of a resolution keeps of the one that it replaces."""
+
+EARLIER_RESOLUTION = f"{EARLIER_BEGINS}%s by %s at %s: %s"
 """Added to the note of a resolution that replaces another; PostgreSQL's format() puts state, name, time and note in."""
 
 NO_REASON = "no reason on record"

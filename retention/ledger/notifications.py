@@ -64,11 +64,19 @@ class Delivery:
 
 
 class NotificationOutbox:
-    """The ledger's notifications and deliveries. `redact` removes secrets from texts before they are stored."""
+    """The ledger's notifications and deliveries. `redact` removes secrets from texts before they are stored.
 
-    def __init__(self, database: Database, redact: Callable[[str], str]) -> None:
+    `max_runs` is as for `RunLedger`.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        redact: Callable[[str], str],
+        max_runs: Callable[[], Mapping[str, int]] = dict,
+    ) -> None:
         self._database = database.control()
-        self._runs = RunLedger(database)
+        self._runs = RunLedger(database, max_runs=max_runs)
         self._redact = redact
 
     async def collect(self, wants: Mapping[str, Collection[Event]]) -> list[Notification]:

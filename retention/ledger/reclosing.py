@@ -1,7 +1,8 @@
 """Recloses rounds: cancelled at the vendor, but not yet closed by the operator's function.
 
-`review reclose` and `review resolve --as cancelled` call `close_rounds` in the transaction that records the result.
-They read the view afterwards, and leave `conflict` set while the view shows the round, or another round under its id.
+`review reclose` and `review resolve --as cancelled` call `close_rounds` in the transaction that records its result. A
+person's decision is recorded before, in its own: what is cut short between the two stays listed as a conflict. They
+read the view afterwards, and leave `conflict` set while the view shows the round, or another round under its id.
 For another round the function is not called. Resolutions made before this rule are listed once.
 """
 
@@ -15,14 +16,12 @@ import psycopg
 
 from retention.core.evidence.closing import ClosingResult, closing_note, refusal_note
 from retention.core.model import State
-from retention.core.sending.database_errors import ErrorClass
 from retention.ledger import details
 from retention.ledger.database import Transaction
 from retention.ledger.database_errors import (
     BusyError,
     ServerUnavailableError,
     SessionEndedError,
-    classify_error,
     short_message,
 )
 
@@ -76,25 +75,6 @@ class Recloser:
         ]
         return sorted(done, key=lambda one: one.id)
 
-    async def reclose_within(self, connection: Session, id: int, by: str) -> Reclosed | None:  # noqa: A002 - the contract's word
-        """Close one round inside an open transaction, which survives an error of the function."""
-        tries = TRIES_MAX
-        while True:
-            try:
-                async with connection.transaction():
-                    await Transaction(connection).rows("session/limit_waits", lock_timeout=LOCK_TIMEOUT)
-                    closed = next(iter(await _close(connection, [id], by)), None)
-                    await connection.execute("SET CONSTRAINTS ALL IMMEDIATE")  # fail here, not at the COMMIT
-                    return closed
-            except psycopg.Error as error:
-                trouble = await classify_error(error, connection)
-                if trouble is ErrorClass.AWAY:
-                    raise
-                tries -= 1
-                if trouble is not ErrorClass.BUSY or tries == 0:
-                    return await record_refusal(connection, id, short_message(error), by)
-            await asyncio.sleep(RETRY_PAUSE_S)
-
     async def _batch(self, ids: Sequence[int], by: str, *, halved: bool = False) -> list[Reclosed]:
         tries = 1 if halved else TRIES_MAX
         while True:
@@ -116,7 +96,7 @@ class Recloser:
             await asyncio.sleep(RETRY_PAUSE_S)
         if len(ids) == 1:
             async with self._database.connection() as connection, connection.transaction():
-                one = await record_refusal(connection, ids[0], short_message(refusal), by)
+                one = await _record_refusal(connection, ids[0], by, short_message(refusal))
             return [one] if one else []
         half = len(ids) // 2
         first = await self._batch(ids[:half], by, halved=True)
@@ -146,7 +126,7 @@ async def _close(connection: Session, ids: Sequence[int], by: str) -> list[Reclo
     ]
 
 
-async def record_refusal(connection: Session, id: int, words: str, by: str) -> Reclosed | None:  # noqa: A002
+async def _record_refusal(connection: Session, id: int, by: str, words: str) -> Reclosed | None:  # noqa: A002
     """Record that the function refused a round, with the database's message; None if the round is closed by now."""
     transaction = Transaction(connection)
     row = await transaction.row("review/list_reclose_candidates", ids=[id])

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import orjson
 import psycopg
 
-from retention.core.evidence.discrepancies import discrepancies_of
+from retention.core.evidence.resolutions import check_resolutions, resolution_facts
+from retention.core.evidence.review_reasons import review_reasons
 from retention.core.invisible_text import is_blank
-from retention.core.model import CANCELLED_STATES, RESOLUTIONS, State
-from retention.core.model import Review as Reason
+from retention.core.model import CANCELLED_STATES, RESOLUTIONS, ReviewWhy
 from retention.errors import UsageError
 from retention.ledger import details
 from retention.ledger.database import Transaction
-from retention.ledger.database_errors import SessionEndedError, short_message
-from retention.ledger.reclosing import NO_LOCK_TIMEOUT, Reclosed, Recloser, record_refusal
+from retention.ledger.reclosing import NO_LOCK_TIMEOUT, Reclosed, Recloser
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,20 +23,29 @@ if TYPE_CHECKING:
     from decimal import Decimal
     from uuid import UUID
 
+    from retention.core.evidence.resolutions import CheckedResolutions, Resolution
     from retention.ledger.database import Database
+
+REFUSALS_SHOWN = 20
+"""The most refusals that one error names."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewItem:
-    """A cancellation that needs a person; `why` lists the reasons."""
+    """A cancellation that needs a person, and why: the codes, and `reasons` as sentences.
+
+    Amounts are in currency units; `policy` is that of the run which planned it.
+    """
 
     id: int
     run_id: UUID
+    policy: str
     partner: str
     market: str
     round_id: str
     state: str
-    why: tuple[str, ...]
+    why: tuple[ReviewWhy, ...]
+    reasons: tuple[str, ...]
     error_code: str | None
     description: str | None
     amount: Decimal | None
@@ -49,65 +58,83 @@ class ReviewItem:
     settled_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class ReviewFilter:
+    """Which of the cancellations to list: all that match every given filter. None lets all pass."""
+
+    markets: Sequence[str] | None = None
+    policy: str | None = None
+    whys: Sequence[ReviewWhy] | None = None
+    run_id: UUID | None = None
+
+
+class Resolved(NamedTuple):
+    """Ids of cancellations: resolved by this call; done already, in the same words; and to be closed yet."""
+
+    ids: Sequence[int]
+    done: Sequence[int]
+    unclosed: Sequence[int]
+
+
 class Review:
     """Lists, resolves and recloses cancellations."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def list_review(self, max_runs: Mapping[str, int]) -> list[ReviewItem]:
+    async def list_review(self, max_runs: Mapping[str, int], wanted: ReviewFilter | None = None) -> list[ReviewItem]:
         """List the cancellations that need a person, oldest first; `max_runs` is each partner's."""
+        wanted = wanted or ReviewFilter()
         rows = await self._database.rows(
-            "review/list_review", partners=list(max_runs), max_runs=list(max_runs.values())
+            "review/list_review",
+            partners=list(max_runs),
+            max_runs=list(max_runs.values()),
+            markets=list(wanted.markets) if wanted.markets else None,
+            policy=wanted.policy,
+            whys=list(map(str, wanted.whys)) if wanted.whys else None,
+            run_id=wanted.run_id,
         )
         return [_item(row) for row in rows]
 
-    async def resolve_cancellation(self, id: int, as_state: str, by: str, note: str) -> Reclosed | None:  # noqa: A002 - the contract's word
-        """Resolve a cancellation with a person's finding; the vendor's reply stays in its row.
+    async def check_resolutions(self, resolutions: Sequence[Resolution], by: str) -> CheckedResolutions:
+        """Check decisions against the ledger as it is now, and change nothing."""
+        async with self._database.connection() as connection, connection.transaction():
+            return await self._checked(Transaction(connection), resolutions, by)
 
-        If it is resolved as cancelled, the same transaction closes its round at the operator's; returns that result.
-        Raises UsageError if the cancellation is unknown or cannot be resolved, or if a text is blank.
+    async def resolve_cancellations(self, resolutions: Sequence[Resolution], by: str) -> Resolved:
+        """Resolve cancellations with a person's decisions, all or none; the vendor's replies stay in their rows.
+
+        Those resolved as cancelled stay in conflict until `close_resolved` has closed their rounds. Raises UsageError,
+        which names each refusal, if a cancellation is unknown or cannot be resolved, or if a text is blank.
         """
-        require_resolution(as_state)
-        if is_blank(by) or is_blank(note):
+        for one in resolutions:
+            require_resolution(one.as_state)
+        if is_blank(by) or any(is_blank(one.note) for one in resolutions):
             raise UsageError("who resolves and the note must not be blank: they are kept with the cancellation")
         try:
-            row, closed = await self._resolve(id, as_state, by, note)
+            async with self._database.connection() as connection, connection.transaction():
+                transaction = Transaction(connection)
+                await transaction.rows("session/raise_durability")
+                checked = await self._checked(transaction, resolutions, by)
+                require_no_refusal(checked.refused)
+                rows = await _resolve(transaction, checked.to_do, by) if checked.to_do else []
         except psycopg.errors.UniqueViolation:
             raise UsageError(
-                f"cancellation {id} cannot be {as_state}: another row of its round is live or cancelled"
+                "nothing is resolved: a run has taken up a round just now that is to be cancelled; look again"
             ) from None
-        except SessionEndedError as error:
-            if not await self._database.control().writable():
-                raise
-            # The server answers other connections, so the operator's function ended the session: do not call it again.
-            row, closed = await self._resolve(id, as_state, by, note, refusal=short_message(error))
-        if row is None:
-            raise UsageError(f"there is no cancellation {id}; `retention review list` shows what needs a person")
-        if not row.done:
-            raise UsageError(f"cancellation {id} {_refusal(row)}")
-        return closed
+        unclosed = sorted([*checked.unclosed, *(row.id for row in rows if row.conflict)])
+        return Resolved([one.id for one in checked.to_do], checked.done, unclosed)
 
-    async def _resolve(
-        self,
-        id: int,  # noqa: A002 - the contract's word
-        as_state: str,
-        by: str,
-        note: str,
-        refusal: str | None = None,
-    ) -> tuple[Any, Reclosed | None]:
-        """Resolve and close; with `refusal`, the reason why the round cannot be closed, the function is not called."""
-        async with self._database.connection() as connection, connection.transaction():
-            transaction = Transaction(connection)
-            await transaction.rows("session/raise_durability")
-            await transaction.rows("session/limit_waits", lock_timeout=NO_LOCK_TIMEOUT)
-            values = {"as_state": str(as_state), "by": by, "note": note, "earlier": details.EARLIER_RESOLUTION}
-            row = await transaction.row("review/resolve_cancellation", id=id, **values)
-            if row is None or not row.done or as_state not in CANCELLED_STATES:
-                return row, None
-            if refusal is not None:
-                return row, await record_refusal(connection, id, refusal, by)
-            return row, await Recloser(self._database).reclose_within(connection, id, by)
+    async def close_resolved(self, resolved: Resolved, by: str) -> Sequence[Reclosed]:
+        """Close the rounds of cancellations that were resolved as cancelled, and are still open at the operator's."""
+        return await Recloser(self._database).reclose(resolved.unclosed, by)
+
+    async def _checked(
+        self, transaction: Transaction, resolutions: Sequence[Resolution], by: str
+    ) -> CheckedResolutions:
+        await transaction.rows("session/limit_waits", lock_timeout=NO_LOCK_TIMEOUT)
+        rows = await transaction.rows("review/lock_resolvable", ids=[one.id for one in resolutions])
+        return check_resolutions(resolutions, rows, by, details.EARLIER_BEGINS)
 
     async def reclose_rounds(self, ids: Sequence[int] | None, by: str) -> Sequence[Reclosed]:
         """Call the operator's function again for cancelled rounds that could not be closed: `ids`, or all of them.
@@ -130,31 +157,31 @@ def require_resolution(as_state: str) -> None:
         raise UsageError(f"a cancellation is not resolved as {as_state!r}; known: {', '.join(RESOLUTIONS)}")
 
 
+def require_no_refusal(refused: Sequence[str]) -> None:
+    """Raise UsageError with the first refusals, one on each line, if there are any."""
+    if refused:
+        more = [f"and {len(refused) - REFUSALS_SHOWN} more"] if len(refused) > REFUSALS_SHOWN else []
+        raise UsageError("\n  ".join([*dict.fromkeys(refused[:REFUSALS_SHOWN]), *more]))
+
+
+async def _resolve(transaction: Transaction, resolutions: Sequence[Resolution], by: str) -> list[Any]:
+    return await transaction.rows(
+        "review/resolve_cancellations",
+        ids=[one.id for one in resolutions],
+        as_states=[str(one.as_state) for one in resolutions],
+        notes=[one.note for one in resolutions],
+        by=by,
+        earlier=details.EARLIER_RESOLUTION,
+        facts=orjson.dumps(resolution_facts(resolutions, by)).decode(),
+    )
+
+
 def _item(row: Any) -> ReviewItem:
     columns = row._asdict()
-    given_up, review = columns.pop("given_up"), columns.pop("review")
-    del columns["conflict"], columns["incomplete"]
-    # A conflict outlives its resolution: the round may still be open at the operator's.
-    found = discrepancies_of(row, refund_judged=row.state == State.RESOLVED)
-    return ReviewItem(**columns, why=(*_standing(row.state, given_up), *_WHY.get(review, ()), *found))
-
-
-_WHY: dict[str | None, tuple[str, ...]] = {
-    Reason.WINNINGS: ("the vendor tells winnings, so it was not cancelled",),
-    Reason.NOT_ASKED: ("the vendor could not be asked about it, so it was not cancelled",),
-    Reason.FINDING: ("the operator's view has it more than once, so it was not cancelled",),
-}
-
-
-def _standing(state: str, given_up: bool) -> list[str]:
-    """Describe why a state needs review."""
-    words = {
-        State.IN_DOUBT: "in doubt: the vendor may or may not have cancelled it",
-        State.REJECTED: "rejected by the vendor",
-        State.ALREADY_COMPLETED: "already completed at the vendor, still open here",
-    }
-    found = [words[State(state)]] if state in words else []
-    return [*found, "given up: not planned again before it is resolved"] if given_up else found
+    for name in ("given_up", "review", "conflict", "incomplete", "findings"):
+        del columns[name]
+    columns["why"] = tuple(map(ReviewWhy, row.why))
+    return ReviewItem(**columns, reasons=review_reasons(row))
 
 
 def _not_closable(row: Any) -> str | None:
@@ -166,19 +193,3 @@ def _not_closable(row: Any) -> str | None:
     if (outcome := row.resolved_as or row.state) not in CANCELLED_STATES:
         return f"is {outcome}: only what is cancelled is closed at the operator's"
     return None if row.conflict else "is in no conflict: its round is closed at the operator's"
-
-
-def _refusal(row: Any) -> str:
-    """Describe why an existing cancellation was not resolved."""
-    if row.mode == "dry_run":
-        return "belongs to a dry run: nothing was done that could be resolved"
-    if row.state == State.RESOLVED:
-        said_already = f"is resolved already, as {row.resolved_as} by {row.resolved_by}"
-        return f"{said_already}; `retention review reclose` closes its round" if row.conflict else said_already
-    if (row.resolved_from or row.state) in CANCELLED_STATES:
-        return "is confirmed by the vendor: it is resolved as cancelled or already_cancelled, as nothing else"
-    if row.state == State.CLAIMED:
-        return "is being worked on by a run just now; see what becomes of it"
-    if row.state in {State.PLANNED, State.RETRYING}:
-        return f"is {row.state}: its run is not through with it; go on with `retention run --resume`"
-    return "has changed just now; look again"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING, Any
 
-from retention.core.model import State
+from retention.core.model import ReviewWhy, State
 from retention.core.planning.rails import SURGE_RUNS
 from retention.core.runs.run_ids import unique_digits
 from retention.core.runs.summary import Summary
@@ -19,7 +19,7 @@ from retention.ledger.close_rounds import try_close_rounds
 from retention.ledger.run_record import ClosedRun, RunRecord, no_such_run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from uuid import UUID
 
     from retention.core.runs.run_ids import GivenRunId
@@ -41,10 +41,16 @@ class Start(enum.Enum):
 
 
 class RunLedger:
-    """The ledger's runs. Without `clocks` the database's clock is trusted unchecked."""
+    """The ledger's runs. Without `clocks` the database's clock is trusted unchecked.
 
-    def __init__(self, database: Database, clocks: Clocks | None = None) -> None:
+    `max_runs` returns each partner's, which decides whether a completed round needs a person.
+    """
+
+    def __init__(
+        self, database: Database, clocks: Clocks | None = None, max_runs: Callable[[], Mapping[str, int]] = dict
+    ) -> None:
         self._database = database
+        self._max_runs = max_runs
         self._control = database.control()
         self._durable = database.control().durable()
         self.clock = LedgerClock(database, clocks)
@@ -133,6 +139,10 @@ class RunLedger:
         """Summarize the outcomes of a run, ended or not."""
         run = await self.require_run(run_id)
         counts = await self._database.rows("runs/count_run_rounds", run_id=run_id)
+        limits = self._max_runs()
+        review = await self._database.rows(
+            "runs/count_run_review", run_id=run_id, partners=list(limits), max_runs=list(limits.values())
+        )
         refunds = await self._database.rows("runs/sum_run_refunds", run_id=run_id)
         unsent = any(row.state == State.NOT_SENT for row in counts) and run.mode == "enforce"
         reasons = (
@@ -150,10 +160,7 @@ class RunLedger:
             run.halt_reason,
             states={State(row.state): row.rounds for row in counts if not row.adopted},
             taken_up={State(row.state): row.rounds for row in counts if row.adopted},
-            conflicts=sum(row.conflicts for row in counts),
-            incomplete=sum(row.incomplete for row in counts),
-            discrepancies=sum(row.discrepancies for row in counts),
-            to_review=sum(row.to_review for row in counts),
+            review={ReviewWhy(row.why): row.rounds for row in review},
             refunds={row.currency: row.amount for row in refunds},
             finished_at=run.finished_at,
             ended_by=run.ended_by,

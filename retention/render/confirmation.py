@@ -1,4 +1,4 @@
-"""The question that a person answers before a run sends its first request."""
+"""What a person is asked about: a run before its first request, and resolutions before they are written."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from retention.render.terminal_table import moment
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from retention.core.evidence.resolutions import CheckedResolutions
     from retention.runs.model import Planned
 
 WIDTH_COLUMNS = 80
@@ -23,9 +24,33 @@ def question(planned: Planned, doubts: int) -> str:
 
     `doubts`: the number of doubts of earlier runs that this run settles.
     """
+    return _wrapped(_lines(planned, doubts))
+
+
+def resolutions_text(checked: CheckedResolutions, by: str, undecided: int) -> str:
+    """Describe decisions: how many as which state, with the sums of refunds and stakes by currency.
+
+    `undecided`: the number of rows without a decision.
+    """
+    return _wrapped(_resolution_lines(checked, by, undecided))
+
+
+def _resolution_lines(checked: CheckedResolutions, by: str, undecided: int) -> Iterator[str]:
+    yield f"{_counted(len(checked.to_do), 'cancellation')} to resolve, by {by}"
+    for state, total in sorted(checked.sums.items()):
+        sums = (("refunds", total.refunds), ("stakes", total.stakes))
+        words = "; ".join(f"{name} {', '.join(display_sums(amounts))}" for name, amounts in sums if amounts)
+        yield f"  {total.count:,} as {state}{': ' if words else ''}{words}"
+    if checked.done:
+        yield f"{_counted(len(checked.done), 'cancellation')} resolved so before"
+    if undecided:
+        yield f"{_counted(undecided, 'row')} without a decision, left as {'it is' if undecided == 1 else 'they are'}"
+
+
+def _wrapped(lines: Iterable[str]) -> str:
     return "\n".join(
         part
-        for line in _lines(planned, doubts)
+        for line in lines
         for part in textwrap.wrap(printable(line), WIDTH_COLUMNS, subsequent_indent="  ", break_on_hyphens=False)
     )
 

@@ -10,13 +10,22 @@ from retention.render.exact_values import EXACT_TEXTS
 from retention.reports.report import COLUMNS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import TextIO
 
+    from retention.ledger.review import ReviewItem
     from retention.reports.report import Report
 
 # Spreadsheets read a cell as a formula when it begins with one of these signs, or with its full-width form, after any
 # blanks. Some spreadsheets drop a leading tab or line end first, and then look again.
 _FORMULA = re.compile("[\\s\\x00-\\x1f\ufeff]*[=+\\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n]")
+
+_REVIEW_COLUMNS = (
+    *("state", "why", "reasons", "policy", "partner", "market", "round_id", "amount", "currency", "stake"),
+    *("stake_currency", "transaction_id", "bet_transaction_id", "error_code", "description", "detail", "settled_at"),
+    "run_id",
+)
+"""The columns of a listed cancellation, after those that a person fills in."""
 
 
 async def write_csv(report: Report, file: TextIO) -> int:
@@ -31,6 +40,14 @@ async def write_csv(report: Report, file: TextIO) -> int:
         writer.writerow([cell(getattr(item, name)) for name in COLUMNS])
         count += 1
     return count
+
+
+def write_reviews(items: Iterable[ReviewItem], file: TextIO) -> None:
+    """Write the rounds that need a person as a file to fill in: `as` and `note` are empty."""
+    writer = csv.writer(file, lineterminator="\r\n")
+    writer.writerow(["id", "as", "note", *_REVIEW_COLUMNS])
+    for item in items:
+        writer.writerow([item.id, "", "", *(cell(getattr(item, name)) for name in _REVIEW_COLUMNS)])
 
 
 def cell(value: Any) -> str:

@@ -126,19 +126,24 @@ def print_holds(holds: Sequence[Hold], file: TextIO | None = None) -> None:
     _print_list(columns, rows, "no holds", file)
 
 
-def print_reviews(items: Sequence[ReviewItem], file: TextIO | None = None) -> None:
-    """Print the rounds that need a person, each with the reasons why."""
+def print_reviews(items: Sequence[ReviewItem], file: TextIO | None = None, *, filters: str = "") -> None:
+    """Print the rounds that need a person, with the codes of their reasons and the sentences.
+
+    `filters`: the given ones, as on a command line; an empty list names them.
+    """
     columns = (
         Column("id"),
         Column("partner", 2),
         Column("market", 1),
         Column("round", 1),
         Column("state", 1),
-        Column("why", prose=True),
+        Column("why", 1),
+        Column("reasons", prose=True),
         Column("vendor", prose=True),
         Column("refund", 2, right=True),
         Column("stake", 2, right=True),
         Column("settled", 3),
+        Column("policy", 3),
         Column("run", 4),
     )
     rows = [
@@ -148,16 +153,18 @@ def print_reviews(items: Sequence[ReviewItem], file: TextIO | None = None) -> No
             item.market,
             item.round_id,
             item.state,
-            display_amounts_in("; ".join(item.why)),
+            ", ".join(item.why),
+            display_amounts_in("; ".join(item.reasons)),
             _vendor_reply(item),
             display_money(item.amount, item.currency),
             display_money(item.stake, item.stake_currency),
             moment(item.settled_at),
+            item.policy,
             item.run_id,
         )
         for item in items
     ]
-    _print_list(columns, rows, "nothing needs a person", file)
+    _print_list(columns, rows, f"nothing needs a person{f' with {filters}' if filters else ''}", file)
 
 
 def _vendor_reply(item: ReviewItem) -> str:

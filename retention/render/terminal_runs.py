@@ -41,7 +41,7 @@ _OPEN_ENDS = {
     "conflicts": "cancelled, and not closed at the operator's; `retention review list` says why",
     "discrepancies": "with a refund that differs from the operator's record",
     "incomplete": "with a reply that lacks amount, currency or transaction",
-    "to_review": "not called, and waiting for a person",
+    "to_review": "waiting for a person for another reason; `retention review list` says why",
 }
 
 _PLAN = (

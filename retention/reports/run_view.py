@@ -128,6 +128,7 @@ def _counts(summary: Summary) -> dict[str, Any]:
         "conflicts": summary.conflicts,
         "incomplete": summary.incomplete,
         "discrepancies": summary.discrepancies,
+        "review": {why.value: count for why, count in sorted(summary.review.items())},
         "refunds": dict(sorted(summary.refunds.items())),
     }
 

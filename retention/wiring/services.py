@@ -68,7 +68,7 @@ class Services:
     @property
     def run_ledger(self) -> RunLedger:
         """The ledger of runs."""
-        return RunLedger(self.database, self.clocks)
+        return RunLedger(self.database, self.clocks, self.settings.max_runs)
 
     @property
     def stalls(self) -> StalledRuns:
@@ -103,7 +103,7 @@ class Services:
         from retention.notify.webhook import Webhook  # noqa: PLC0415
 
         async with Webhook() as webhook:
-            outbox = NotificationOutbox(self.database, self.redactor.own_text)
+            outbox = NotificationOutbox(self.database, self.redactor.own_text, self.settings.max_runs)
             yield Notifier(outbox, targets or (lambda: self.settings.notify), webhook, AppriseChannel(), self.log)
 
     async def send_notifications(self) -> None:

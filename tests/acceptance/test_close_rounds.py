@@ -50,7 +50,7 @@ async def test_a_round_that_is_refused_stands_alone(world: World) -> None:
     assert ["r5", "r7", "r9"] == [row.round_id for row in still_open]
     assert {"r5", "r7", "r9"} == {event["round_id"] for event in done.events if event.get("conflict")}
     assert [] == await violations(world)
-    listed = {row["round_id"]: row["why"] for row in (await world.command("review", "list", "--json")).json}
+    listed = {row["round_id"]: row["reasons"] for row in (await world.command("review", "list", "--json")).json}
     assert {
         "r5": ["conflict: close_rounds: did not return it, though the operator's view had it open"],
         "r7": ["conflict: close_rounds: ledger closed for r7"],
@@ -148,7 +148,7 @@ async def test_a_function_that_only_says_so_halts_the_run(world: World) -> None:
     again = await world.command("review", "reclose", "--by", "ann", "--json")
     assert (4, {(False, LEFT_OPEN)}) == (again.code, {(row["closed"], row["why"]) for row in again.json})
     assert {(f"conflict: close_rounds: {LEFT_OPEN}",)} == {
-        tuple(row["why"]) for row in (await world.command("review", "list", "--json")).json
+        tuple(row["reasons"]) for row in (await world.command("review", "list", "--json")).json
     }
     await replace(world)
     assert 0 == (await world.command("review", "reclose", "--by", "ann")).code
@@ -164,7 +164,7 @@ async def test_a_round_that_the_function_only_says_it_closed_is_listed(world: Wo
     done = await world.command("run", "--json")
     assert (4, {"cancelled": 30}, 1) == (done.code, done.json["states"], done.json["conflicts"]), done.err
     (row,) = (await world.command("review", "list", "--json")).json
-    assert ("r3", [f"conflict: close_rounds: {LEFT_OPEN}"]) == (row["round_id"], row["why"])
+    assert ("r3", [f"conflict: close_rounds: {LEFT_OPEN}"]) == (row["round_id"], row["reasons"])
     assert [] == await violations(world)
 
 

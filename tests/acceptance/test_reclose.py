@@ -93,7 +93,7 @@ async def test_reclose_keeps_a_failed_closing_listed_with_its_reason(world: Worl
     assert {name: words is None for name, words in why.items()} == {row["round_id"]: row["closed"] for row in done.json}
     assert {"r0": 2, "r1": 0, "r2": 0, "r3": 1, "r4": 0, "r5": 2, "r6": 2, "r7": 2} == await statuses(world)
     assert {name: [f"conflict: close_rounds: {words}"] for name, words in why.items() if words} == {
-        row["round_id"]: row["why"] for row in await listed(world)
+        row["round_id"]: row["reasons"] for row in await listed(world)
     }
     once_more = await world.command("review", "reclose", str(ids["r1"]), *BY)
     assert (4, True) == (once_more.code, "no such wallet" in once_more.out)
@@ -263,7 +263,7 @@ async def test_resolved_and_still_open_stays_listed(world: World, how: str) -> N
     assert (4, True) == (done.code, "stays listed" in done.out), done.err
     (row,) = await listed(world)
     assert ("r0", "resolved", 1) == (row["round_id"], row["state"], len(row["why"]))
-    assert row["why"][0].startswith("conflict: close_rounds: ")
+    assert row["reasons"][0].startswith("conflict: close_rounds: ")
     assert 0 == (await world.command("plan", "--json")).json["rounds"] if how != "is missing" else True
     await replace(world)
     closed = await world.command("review", "reclose", str(ids["r0"]), *BY)

@@ -144,7 +144,7 @@ async def test_a_transaction_that_echoes_a_secret_is_null(world: World, echo: st
     ] == [tuple(row) for row in rows]
     listed = (await world.command("review", "list", "--json")).json
     assert ["r0", "r1"] == [row["round_id"] for row in listed]
-    assert "incomplete reply: transaction_id missing" in listed[0]["why"]
+    assert "incomplete reply: transaction_id missing" in listed[0]["reasons"]
     assert not any(TOKEN in text or SECURE_LOGIN in text or said in text for text in (done.out, done.err))
 
 

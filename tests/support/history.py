@@ -156,7 +156,9 @@ async def read(world: World, *, shifts: Sequence[timedelta] = (), **more: Any) -
             cursor = connection.cursor(row_factory=class_row(kind))
             return await (await cursor.execute(f"SELECT {columns} FROM {table}".encode())).fetchall()
 
-        listed = await connection.execute(query("review/list_review"), {"partners": ["acme"], "max_runs": [max_runs]})
+        unfiltered = dict.fromkeys(("markets", "policy", "whys", "run_id"))
+        limits = {"partners": ["acme"], "max_runs": [max_runs]}
+        listed = await connection.execute(query("review/list_review"), limits | unfiltered)
         cancellations = await rows(Cancellation, "retention.cancellations")
         attempts = await rows(Attempt, "retention.attempts")
         operator = await rows(Kept, "public.rounds")

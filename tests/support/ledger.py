@@ -99,6 +99,10 @@ class Book:
         await self._insert("retention.attempts", attempt)
         return uuid.UUID(str(attempt["uuid"]))
 
+    async def finding(self, cancellation_id: int, kind: str, **columns: Any) -> None:
+        """Add a finding, by default one that waits for a person."""
+        await self._insert("retention.findings", {"cancellation_id": cancellation_id, "kind": kind, **columns})
+
     async def open_round(self, round_id: str = "R-1", **columns: Any) -> None:
         """Add an open round to the operator's table."""
         known = {"partner": "acme", "market": "MT", "game": "g1", "user_id": "U-1", "opened_at": OPENED}

@@ -9,7 +9,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from retention.core.model import LIVE_STATES, State
+from retention.core.model import LIVE_STATES, ReviewWhy, State
 from retention.core.runs.next_steps import next_steps, while_stalled
 from retention.core.text import counted, decimal_text, time_text
 
@@ -54,6 +54,7 @@ def run_message(event: Event, run: RunToNotify, summary: Summary, redact: Callab
             "conflicts": summary.conflicts,
             "discrepancies": summary.discrepancies,
             "incomplete": summary.incomplete,
+            "review": _counts(summary.review),
         },
         "text": f"Run {run.run_id} of policy {run.policy} {_happened(event, reason or '', summary)}. "
         f"Next: {_next_commands(run, summary)}",
@@ -116,9 +117,11 @@ def _live_rounds(summary: Summary) -> str:
 
 
 def _to_review(summary: Summary) -> Iterator[str]:
-    for state in (State.IN_DOUBT, State.REJECTED, State.NOT_SENT):
-        if count := summary.states.get(state, 0) + summary.taken_up.get(state, 0):
-            yield f"{count} {state.value}"
+    for why in (ReviewWhy.IN_DOUBT, ReviewWhy.REJECTED):
+        if count := summary.review.get(why, 0):
+            yield f"{count} {why.value}"
+    if count := summary.states.get(State.NOT_SENT, 0) + summary.taken_up.get(State.NOT_SENT, 0):
+        yield f"{count} {State.NOT_SENT.value}"
     if summary.conflicts:
         yield counted(summary.conflicts, "conflict")
     if summary.discrepancies:
@@ -126,8 +129,8 @@ def _to_review(summary: Summary) -> Iterator[str]:
     if summary.incomplete:
         yield f"{summary.incomplete} incomplete"
     if summary.to_review:
-        yield f"{summary.to_review} not called"
+        yield f"{summary.to_review} for another reason"
 
 
-def _counts(states: Mapping[State, int]) -> dict[str, int]:
-    return {state.value: count for state, count in sorted(states.items())}
+def _counts(by: Mapping[State, int] | Mapping[ReviewWhy, int]) -> dict[str, int]:
+    return {name.value: count for name, count in sorted(by.items())}

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from retention.core.model import LIVE_STATES, State
+from retention.core.model import LIVE_STATES, ReviewWhy, State
 from retention.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -23,14 +23,23 @@ if TYPE_CHECKING:
 NOT_CONFIRMED = "not confirmed"
 """The reason of a run that was closed because its plan was not confirmed."""
 
+_COUNTED = {
+    ReviewWhy.IN_DOUBT,
+    ReviewWhy.REJECTED,
+    ReviewWhy.CONFLICT,
+    ReviewWhy.INCOMPLETE,
+    ReviewWhy.DISCREPANCY,
+}
+"""The reasons for review that a state, or a count of their own, shows."""
+
 
 @dataclass(frozen=True, slots=True)
 class Summary:
     """A run in the ledger, with counts of rounds.
 
     `states` counts the run's own rounds, `taken_up` the adopted doubts of earlier runs; the other counts cover both.
-    `to_review` counts rounds without a cancel request that need a person. `refunds` are the promised sums by currency,
-    in currency units. `ended_by` is the process that ended the run. `unwritten` counts the rounds of a plan that a
+    `review` counts the rounds that `review list` has, by reason. `refunds` are the promised sums by currency, in
+    currency units. `ended_by` is the process that ended the run. `unwritten` counts the rounds of a plan that a
     rail kept from being written. `unsent` counts, by reason, rounds that were not sent and need no review. `paused`:
     the kill switch halted the run. `pauses` are the active ones, each of a partner or (None) of all partners.
     """
@@ -42,10 +51,7 @@ class Summary:
     halt_reason: str | None
     states: Mapping[State, int] = field(default_factory=dict)
     taken_up: Mapping[State, int] = field(default_factory=dict)
-    conflicts: int = 0
-    incomplete: int = 0
-    discrepancies: int = 0
-    to_review: int = 0
+    review: Mapping[ReviewWhy, int] = field(default_factory=dict)
     refunds: Mapping[str, Decimal] = field(default_factory=dict)
     finished_at: datetime | None = None
     ended_by: str | None = None
@@ -81,14 +87,27 @@ class Summary:
     @property
     def is_listed(self) -> bool:
         """Whether `review list` has something of it."""
-        return self.mode == "enforce" and bool(
-            self.conflicts
-            or self.incomplete
-            or self.discrepancies
-            or self.to_review
-            or self._has(State.IN_DOUBT)
-            or self._has(State.REJECTED)
-        )
+        return self.mode == "enforce" and any(self.review.values())
+
+    @property
+    def conflicts(self) -> int:
+        """How many rounds are cancelled and not closed at the operator's."""
+        return self.review.get(ReviewWhy.CONFLICT, 0)
+
+    @property
+    def incomplete(self) -> int:
+        """How many replies did not tell the whole refund."""
+        return self.review.get(ReviewWhy.INCOMPLETE, 0)
+
+    @property
+    def discrepancies(self) -> int:
+        """How many refunds differ from their stake."""
+        return self.review.get(ReviewWhy.DISCREPANCY, 0)
+
+    @property
+    def to_review(self) -> int:
+        """How many reasons for review neither the states nor the other counts show."""
+        return sum(count for why, count in self.review.items() if why not in _COUNTED)
 
     def _has(self, state: State) -> bool:
         return any(counts.get(state, 0) for counts in (self.states, self.taken_up))

@@ -53,6 +53,7 @@ STATEMENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "runs show": (
             "runs/get_run",
             "runs/count_run_rounds",
+            "runs/count_run_review",
             "runs/sum_run_refunds",
             "runs/count_unsent_reasons",
             "pauses/list_pauses",
@@ -60,7 +61,7 @@ STATEMENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
         "runs close": ("runs/close_run",),
         "review list": ("review/list_review",),
-        "review resolve": ("review/resolve_cancellation", *_CLOSING),
+        "review resolve": ("review/lock_resolvable", "review/resolve_cancellations", *_CLOSING),
         "review reclose": _CLOSING,
         "hold add": ("holds/add_hold",),
         "hold list": ("holds/list_holds",),

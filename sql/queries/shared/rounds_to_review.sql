@@ -1,29 +1,56 @@
--- Fragment from FROM on: the cancellations `c` that need a person; `ended.times` is how often a round has ended as
--- rejected or completed, `p` its partner's limit. A resolved row needs no person once it is closed at the operator's.
+-- Fragment from FROM on: the cancellations `c` that need a person. `n` has the reasons one by one, `w.why` those that
+-- hold, as codes; `o` is the run that planned the row. `ended.times` is how often a round has ended as rejected or
+-- completed, `p` its partner's limit. A resolved row needs no person once it is closed at the operator's, unless
+-- something was found since.
 FROM retention.cancellations c
+JOIN retention.runs o ON o.run_id = c.run_id
 JOIN retention.runs r ON r.run_id = coalesce(c.adopted_by_run, c.run_id)
 LEFT JOIN unnest(%(partners)s::text[], %(max_runs)s::integer[]) AS p (partner, max_runs) ON p.partner = c.partner
+LEFT JOIN (
+    SELECT
+        cancellation_id, bool_or(kind = 'refund_missing') AS refund_missing,
+        bool_or(kind = 'refund_differs') AS refund_differs,
+        bool_or(kind NOT IN ('refund_missing', 'refund_differs')) AS other
+    FROM retention.findings WHERE resolved_at IS NULL GROUP BY cancellation_id
+) f ON f.cancellation_id = c.id
 CROSS JOIN LATERAL (
     -- Counted only for the few rows that need it.
     SELECT CASE WHEN c.state IN ('rejected', 'already_completed') THEN (
-        SELECT count(*) FROM retention.cancellations n
-        WHERE n.partner = c.partner AND n.round_id = c.round_id AND n.state IN ('rejected', 'already_completed')
+        SELECT count(*) FROM retention.cancellations e
+        WHERE e.partner = c.partner AND e.round_id = c.round_id AND e.state IN ('rejected', 'already_completed')
     ) END AS times
 ) ended
-WHERE (c.state = 'in_doubt'
-       AND (c.due_at IS NULL OR r.status <> 'running' OR r.heartbeat_until < statement_timestamp()))
-   OR (c.state IN ('rejected', 'already_completed') AND (c.state = 'rejected' OR ended.times >= p.max_runs)
-       AND NOT
-           -- include shared/later_row.sql
-   )
-   OR (c.state IN ('cancelled', 'already_cancelled')
-       AND (c.conflict OR
+CROSS JOIN LATERAL (
+    -- Whether a row without a cancellation still waits for its decision: a later run's row replaces it.
+    SELECT (c.review IS NOT NULL OR c.state IN ('rejected', 'already_completed')) AND c.state <> 'resolved' AND NOT
+        -- include shared/later_row.sql
+        AS undecided
+) u
+CROSS JOIN LATERAL (
+    -- A doubt that a running process will ask about needs no person yet.
+    SELECT
+        c.state = 'in_doubt'
+            AND (c.due_at IS NULL OR r.status <> 'running' OR r.heartbeat_until < statement_timestamp()) AS in_doubt,
+        c.conflict,
+        c.state IN ('cancelled', 'already_cancelled') AND
             -- include shared/discrepancy.sql
-       ))
-   OR (c.state = 'cancelled' AND c.incomplete)
-   -- Resolved as cancelled, and still open at the operator's.
-   OR (c.state = 'resolved' AND c.conflict)
-   OR (c.review IS NOT NULL AND c.state <> 'resolved'
-       AND NOT
-           -- include shared/later_row.sql
-   )
+            AS discrepancy,
+        c.state = 'cancelled' AND c.incomplete AS incomplete,
+        c.state = 'rejected' AND u.undecided AS rejected,
+        c.review = 'winnings' AND u.undecided AS winnings,
+        c.review = 'not_asked' AND u.undecided AS not_asked,
+        f.refund_missing, f.refund_differs,
+        f.other OR (c.review = 'finding' AND u.undecided)
+            OR (c.state = 'already_completed' AND ended.times >= p.max_runs AND u.undecided) AS finding
+) n
+CROSS JOIN LATERAL (
+    SELECT array_remove(ARRAY[
+        CASE WHEN n.in_doubt THEN 'in_doubt' END, CASE WHEN n.conflict THEN 'conflict' END,
+        CASE WHEN n.discrepancy THEN 'discrepancy' END, CASE WHEN n.incomplete THEN 'incomplete' END,
+        CASE WHEN n.rejected THEN 'rejected' END, CASE WHEN n.winnings THEN 'winnings' END,
+        CASE WHEN n.not_asked THEN 'not_asked' END, CASE WHEN n.refund_missing THEN 'refund_missing' END,
+        CASE WHEN n.refund_differs THEN 'refund_differs' END, CASE WHEN n.finding THEN 'finding' END
+    ], NULL) AS why
+) w
+WHERE (n.in_doubt OR n.conflict OR n.discrepancy OR n.incomplete OR n.rejected OR n.winnings OR n.not_asked
+       OR n.refund_missing OR n.refund_differs OR n.finding)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import astuple
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -11,12 +12,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support.ledger import SETTLED
 
-from retention.core.model import RESOLUTIONS
+from retention.core.evidence.resolutions import Resolution
+from retention.core.model import RESOLUTIONS, ReviewWhy, State
 from retention.errors import UsageError
 from retention.ledger.policy_facts import PolicyFacts
-from retention.ledger.review import Review
+from retention.ledger.review import Resolved, Review, ReviewFilter
+from retention.ledger.runs import RunLedger
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from support.ledger import Book
 
     from retention.ledger.database import Database
@@ -34,9 +39,16 @@ def review(database: Database) -> Review:
     return Review(database)
 
 
+async def resolve(review: Review, row: int, as_state: str, by: str, note: str) -> Resolved:
+    """Resolve one cancellation, and close its round."""
+    resolved = await review.resolve_cancellations([Resolution(row, State(as_state), note)], by)
+    await review.close_resolved(resolved, by)
+    return resolved
+
+
 async def why(review: Review) -> dict[str, tuple[str, ...]]:
-    """List the reasons for review of each round."""
-    return {item.round_id: item.why for item in await review.list_review(MAX_RUNS)}
+    """List the reasons for review of each round, in words."""
+    return {item.round_id: item.reasons for item in await review.list_review(MAX_RUNS)}
 
 
 async def test_review_leaves_out_successful_rounds(review: Review, book: Book) -> None:
@@ -111,8 +123,8 @@ async def test_review_lists_a_round_at_max_runs_once(review: Review, book: Book)
     } == await why(review)
 
 
-async def test_review_counts_match_the_list(database: Database, review: Review, book: Book) -> None:
-    """The counts by policy and reason are exactly those of the listed rounds."""
+async def every_kind(book: Book) -> tuple[UUID, UUID]:
+    """Write cancellations with every reason for review, and some with none, into two runs of two policies."""
     run, other = await book.run(), await book.run(policy="weekly")
     await book.row(run, "doubt", "in_doubt", adopted_by_run=other)
     await book.row(run, "all", amount=90, conflict=True)
@@ -123,22 +135,83 @@ async def test_review_counts_match_the_list(database: Database, review: Review, 
     await book.row(other, "silent", "not_sent", review="not_asked")
     await book.row(other, "twice", "not_sent", review="finding")
     await book.row(run, "completed", "already_completed")
-    await book.row(other, "completed", "already_completed")
+    await book.row(other, "completed", "already_completed", market="SE")
     await book.row(run, "resolved", "resolved", resolved_as="cancelled", conflict=True, amount=90)
     await book.row(run, "done", "resolved", resolved_as="not_sent", review="winnings")
+    await book.finding(await book.row(run, "unpaid"), "refund_missing")
+    await book.finding(await book.row(other, "underpaid", amount=90), "refund_differs")
+    found_again = await book.row(run, "found again", "resolved", resolved_as="rejected")
+    await book.finding(found_again, "open_at_vendor")
+    await book.finding(found_again, "refund_missing", resolved_at=SETTLED)
+    await book.finding(await book.row(run, "judged"), "refund_twice", resolved_at=SETTLED)
+    return run, other
 
-    counts = await PolicyFacts(database).count_review(MAX_RUNS)
+
+async def test_review_has_one_truth(database: Database, review: Review, book: Book) -> None:
+    """List, metrics and summaries count the same rounds under the same reasons, over a ledger with every reason."""
+    run, other = await every_kind(book)
+    listed = await review.list_review(MAX_RUNS)
+    by_policy = Counter((item.policy, why) for item in listed for why in item.why)
+    by_run = {
+        one: Counter(why for item in await review.list_review(MAX_RUNS, ReviewFilter(run_id=one)) for why in item.why)
+        for one in (run, other)
+    }
+
     assert {
         ("nightly", "in_doubt"): 1,
         ("nightly", "conflict"): 2,
         ("nightly", "discrepancy"): 1,
         ("nightly", "incomplete"): 1,
         ("nightly", "rejected"): 1,
+        ("nightly", "refund_missing"): 1,
+        ("nightly", "finding"): 1,
         ("weekly", "winnings"): 1,
         ("weekly", "not_asked"): 1,
+        ("weekly", "discrepancy"): 1,
+        ("weekly", "refund_differs"): 1,
         ("weekly", "finding"): 2,
-    } == counts
-    assert 9 == len(await review.list_review(MAX_RUNS))  # one of them has two whys
+    } == by_policy
+    assert {*ReviewWhy} == {why for _, why in by_policy}
+    assert by_policy == await PolicyFacts(database).count_review(MAX_RUNS)
+    ledger = RunLedger(database, max_runs=lambda: MAX_RUNS)
+    for one in (run, other):
+        summary = await ledger.summarize_run(one)
+        assert by_run[one] == summary.review
+        assert summary.is_listed
+    # The doubt is in the run that planned it, and in the one that took it up.
+    assert (1, 1) == (by_run[run][ReviewWhy.IN_DOUBT], by_run[other][ReviewWhy.IN_DOUBT])
+    assert all(item.reasons for item in listed)
+
+
+async def test_findings_are_told_with_all_four_sides(review: Review, book: Book) -> None:
+    """An open finding lists its cancellation, and its sentence says what each of the four sides knows."""
+    row = await book.row(await book.run(), "unpaid")
+    await book.finding(row, "refund_missing", ledger="cancelled, 100 EUR", vendor="cancelled", wallet="nothing")
+    await book.finding(row, "open_at_operator", ledger="cancelled", operator="open")
+    (item,) = await review.list_review(MAX_RUNS)
+
+    assert (ReviewWhy.REFUND_MISSING, ReviewWhy.FINDING) == item.why
+    assert (
+        "no refund in the wallet (ledger: cancelled, 100 EUR, vendor: cancelled, operator: unknown, wallet: nothing)",
+        "open at the operator's (ledger: cancelled, vendor: unknown, operator: open, wallet: unknown)",
+    ) == item.reasons
+
+
+@pytest.mark.parametrize(
+    ("wanted", "rounds"),
+    [
+        (ReviewFilter(markets=["SE"]), {"completed"}),
+        (ReviewFilter(markets=["SE", "MT"], whys=[ReviewWhy.FINDING]), {"twice", "completed", "found again"}),
+        (ReviewFilter(policy="weekly", whys=[ReviewWhy.DISCREPANCY, ReviewWhy.WINNINGS]), {"won", "underpaid"}),
+        (ReviewFilter(policy="weekly", whys=[ReviewWhy.CONFLICT]), set()),
+        (ReviewFilter(markets=["GB"]), set()),
+    ],
+)
+async def test_review_filters_hold_together(review: Review, book: Book, wanted: ReviewFilter, rounds: set[str]) -> None:
+    """A listed round matches every filter that is given, and any of the values of each."""
+    await every_kind(book)
+
+    assert rounds == {item.round_id for item in await review.list_review(MAX_RUNS, wanted)}
 
 
 async def test_last_runs_are_listed_by_policy(database: Database, book: Book) -> None:
@@ -203,7 +276,7 @@ async def test_resolve_accepts_each_final_state(review: Review, book: Book, as_s
     """A person may resolve a doubt as each final state; it then leaves the list."""
     row = await book.row(await book.run(), state="in_doubt", error_code="998", may_have_taken_effect=True)
     before = datetime.now(UTC)
-    await review.resolve_cancellation(row, as_state, "bob", "the vendor says so")
+    await resolve(review, row, as_state, "bob", "the vendor says so")
     found = await book.one("SELECT * FROM retention.cancellations")
 
     assert ("resolved", as_state, "bob", "the vendor says so") == (
@@ -221,7 +294,7 @@ async def test_resolve_accepts_each_final_state(review: Review, book: Book, as_s
 async def test_resolve_keeps_the_vendors_reply(review: Review, book: Book) -> None:
     """Resolving a cancellation with a discrepancy keeps its refund, its settlement time and its earlier state."""
     row = await book.row(await book.run(), amount=90, conflict=True)
-    await review.resolve_cancellation(row, "cancelled", "bob", "the wallet got 100")
+    await resolve(review, row, "cancelled", "bob", "the wallet got 100")
     found = await book.one("SELECT * FROM retention.cancellations")
 
     assert (90, "EUR", "T1", SETTLED, "cancelled", False) == (
@@ -252,7 +325,7 @@ async def test_resolve_refuses_active_and_resolved_rows(review: Review, book: Bo
     before = await book.one("SELECT * FROM retention.cancellations")
 
     with pytest.raises(UsageError, match=f"cancellation {row} {words}"):
-        await review.resolve_cancellation(row, "cancelled", "ann", "sure")
+        await resolve(review, row, "cancelled", "ann", "sure")
     assert before == await book.one("SELECT * FROM retention.cancellations")
 
 
@@ -261,7 +334,7 @@ async def test_resolve_refuses_a_dry_run(review: Review, book: Book) -> None:
     row = await book.row(await book.run(mode="dry_run"), state="not_sent")
 
     with pytest.raises(UsageError, match="belongs to a dry run"):
-        await review.resolve_cancellation(row, "cancelled", "ann", "sure")
+        await resolve(review, row, "cancelled", "ann", "sure")
 
 
 async def test_resolve_refuses_a_second_cancelled_row(review: Review, book: Book) -> None:
@@ -270,8 +343,8 @@ async def test_resolve_refuses_a_second_cancelled_row(review: Review, book: Book
     await book.row(await book.run(), state="planned")
 
     with pytest.raises(UsageError, match=f"cancellation {old} cannot be cancelled: another row of its round"):
-        await review.resolve_cancellation(old, "cancelled", "ann", "sure")
-    await review.resolve_cancellation(old, "rejected", "ann", "it was")
+        await resolve(review, old, "cancelled", "ann", "sure")
+    await resolve(review, old, "rejected", "ann", "it was")
 
 
 async def test_resolve_needs_a_name_and_a_note(review: Review, book: Book) -> None:
@@ -279,24 +352,24 @@ async def test_resolve_needs_a_name_and_a_note(review: Review, book: Book) -> No
     row = await book.row(await book.run(), state="in_doubt")
 
     with pytest.raises(UsageError, match="there is no cancellation 4711"):
-        await review.resolve_cancellation(4711, "cancelled", "ann", "sure")
+        await resolve(review, 4711, "cancelled", "ann", "sure")
     with pytest.raises(
         UsageError, match=r"not resolved as 'in_doubt'; known: cancelled, already_cancelled, .*not_sent"
     ):
-        await review.resolve_cancellation(row, "in_doubt", "ann", "sure")
+        await resolve(review, row, "in_doubt", "ann", "sure")
     with pytest.raises(UsageError, match="must not be blank"):
-        await review.resolve_cancellation(row, "cancelled", "ann", " ")
+        await resolve(review, row, "cancelled", "ann", " ")
     with pytest.raises(UsageError, match="must not be blank"):
-        await review.resolve_cancellation(row, "cancelled", "", "sure")
+        await resolve(review, row, "cancelled", "", "sure")
 
 
 async def test_resolve_twice_is_refused(review: Review, book: Book) -> None:
     """The second person learns who resolved the cancellation first, and as which state."""
     row = await book.row(await book.run(), state="in_doubt")
-    await review.resolve_cancellation(row, "cancelled", "ann", "sure")
+    await resolve(review, row, "cancelled", "ann", "sure")
 
     with pytest.raises(UsageError, match="is resolved already, as cancelled by ann"):
-        await review.resolve_cancellation(row, "rejected", "bob", "no")
+        await resolve(review, row, "rejected", "bob", "no")
 
 
 async def test_resolve_yields_to_a_claim(review: Review, book: Book, database: Database) -> None:
@@ -307,11 +380,11 @@ async def test_resolve_yields_to_a_claim(review: Review, book: Book, database: D
             "UPDATE retention.cancellations SET state = 'claimed', attempt_uuid = gen_random_uuid(), due_at = NULL,"
             " lease_until = now() + interval '1 minute'"
         )
-        resolving = asyncio.create_task(review.resolve_cancellation(row, "cancelled", "ann", "sure"))
+        resolving = asyncio.create_task(resolve(review, row, "cancelled", "ann", "sure"))
         while not await book.all(WAITING):
             assert not resolving.done()
 
     with pytest.raises(UsageError, match=f"cancellation {row} has changed just now; look again"):
         await resolving
     with pytest.raises(UsageError, match=f"cancellation {row} is being worked on by a run just now"):
-        await review.resolve_cancellation(row, "cancelled", "ann", "sure")
+        await resolve(review, row, "cancelled", "ann", "sure")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from psycopg import AsyncConnection
 
+from retention.core.evidence.resolutions import Resolution
 from retention.core.model import LIVE_STATES, State
 from retention.errors import UsageError
 from retention.ledger.review import Review
@@ -116,7 +117,8 @@ async def test_a_later_resolution_moves_no_cancelled_round(
     """A later resolution moves no cancelled round, and puts any other one into the month of the resolution."""
     row = await book.row(await book.run(), state=state, settled_at=OCTOBER, conflict=stays)
     before = await periods(database)
-    await Review(database).resolve_cancellation(row, "cancelled", "ann", "the vendor says so")
+    decided = [Resolution(row, State.CANCELLED, "the vendor says so")]
+    await Review(database).resolve_cancellations(decided, "ann")
     after = await periods(database)
     assert (
         ({"R-1": ["Oct"]}, {"R-1": ["Oct"]}) == (before, after) if stays else ({}, {"R-1": ["Dec"]}) == (before, after)

@@ -289,9 +289,9 @@ class Invariants:
         Returns the state of each row of the ledger.
         """
         await self.look()
-        listed = {
-            row.id: row for row in await self.db.database.rows("review/list_review", partners=[PARTNER], max_runs=[3])
-        }
+        unfiltered = dict.fromkeys(("markets", "policy", "whys", "run_id"))
+        reviewed = await self.db.database.rows("review/list_review", partners=[PARTNER], max_runs=[3], **unfiltered)
+        listed = {row.id: row for row in reviewed}
         sent = {uuid for past in self.past.values() for uuid in past.sent}
         if missing := sent - (await self.db.open_attempts(sent)).keys():
             raise self.broken(f"{len(missing)} requests that left are not on record in the end")

@@ -12,7 +12,7 @@ import pytest
 from support import reports
 from support.runs import RECORD
 
-from retention.core.model import State
+from retention.core.model import ReviewWhy, State
 from retention.core.planning.holds import Hold
 from retention.core.runs.summary import Summary
 from retention.core.text import printable
@@ -35,7 +35,9 @@ ITEM = ReviewItem(
     market="MT",
     round_id="R-1",
     state="rejected",
-    why=("rejected by the vendor", "given up"),
+    policy="nightly",
+    why=(ReviewWhy.REJECTED,),
+    reasons=("rejected by the vendor", "given up"),
     error_code="99",
     description="Round \x1b[31mnot found",
     amount=None,
@@ -168,7 +170,7 @@ def test_rows_become_json_objects() -> None:
     assert {"hold_id": 3, "round_id": "[bold]R-1"} == {
         name: value for name, value in row_objects([HOLD])[0].items() if name in {"hold_id", "round_id"}
     }
-    assert ("rejected by the vendor", "given up") == row_objects([ITEM])[0]["why"]
+    assert ("rejected by the vendor", "given up") == row_objects([ITEM])[0]["reasons"]
 
 
 def test_runs_show_prints_one_value_per_line() -> None:

@@ -16,7 +16,7 @@ import pytest
 from support import reports
 from support.runs import RECORD
 
-from retention.core.model import State
+from retention.core.model import ReviewWhy, State
 from retention.core.planning.holds import Hold
 from retention.core.planning.plan import ListedRound
 from retention.core.runs.stalled import OtherRun
@@ -97,7 +97,8 @@ async def holds(file: io.StringIO) -> list[str]:
 
 async def reviews(file: io.StringIO) -> list[str]:
     """Print rounds that need a person."""
-    why = ("rejected by the vendor", "given up: not planned again before it is resolved")
+    why = (ReviewWhy.CONFLICT, ReviewWhy.REFUND_MISSING, ReviewWhy.FINDING)
+    reasons = ("rejected by the vendor", "given up: not planned again before it is resolved")
     said = "Round not found in the history of this operator, please contact support"
     table.print_reviews(
         [
@@ -108,7 +109,9 @@ async def reviews(file: io.StringIO) -> list[str]:
                 market="MT",
                 round_id=round_id,
                 state="already_completed",
+                policy=POLICY,
                 why=why,
+                reasons=reasons,
                 error_code="99",
                 description=said,
                 amount=None,

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.notified_runs import DOUBT, THREE, run, summary
 
-from retention.core.model import State
+from retention.core.model import ReviewWhy, State
 from retention.core.notifications.events import EVENTS, GIVE_UP_AFTER_S, RETRY_CAP_S, event_to_send, retry_pause
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ MISSED = {"status": "cancelled", "trigger": "schedule", "scheduled_for": THREE, 
     [
         ("run.halted", run(status="halted", halt_reason="max_rounds: 7"), summary()),
         ("run.failed", run(status="failed", halt_reason="unreachable: acme"), summary()),
-        ("run.review", run(), summary(states=DOUBT)),
-        ("run.review", run(), summary(conflicts=1)),
+        ("run.review", run(), summary(review={ReviewWhy.IN_DOUBT: 1})),
+        ("run.review", run(), summary(review={ReviewWhy.REFUND_DIFFERS: 1})),
         ("schedule.missed", run(**MISSED), summary(states={})),
         (None, run(), summary()),
         (None, run(), summary(states={})),

@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 from support.notified_runs import RUN_ID, THREE, run, summary
 
-from retention.core.model import State
+from retention.core.model import ReviewWhy, State
 from retention.core.notifications.events import EVENTS
 from retention.core.notifications.message import chat_message, missed_message, run_message, serialize
 
@@ -39,9 +39,14 @@ def test_a_message_has_all_of_a_run_but_its_players_and_secrets() -> None:
         states={State.REJECTED: 1, State.CANCELLED: 2},
         taken_up={State.IN_DOUBT: 3},
         refunds={"SEK": Decimal("0.10"), "EUR": Decimal("12345678901234567890.123456789")},
-        conflicts=4,
-        discrepancies=5,
-        incomplete=6,
+        review={
+            ReviewWhy.IN_DOUBT: 3,
+            ReviewWhy.REJECTED: 1,
+            ReviewWhy.CONFLICT: 4,
+            ReviewWhy.DISCREPANCY: 5,
+            ReviewWhy.INCOMPLETE: 6,
+            ReviewWhy.REFUND_MISSING: 7,
+        },
     )
     assert {
         "event": "run.review",
@@ -63,9 +68,17 @@ def test_a_message_has_all_of_a_run_but_its_players_and_secrets() -> None:
             "conflicts": 4,
             "discrepancies": 5,
             "incomplete": 6,
+            "review": {
+                "conflict": 4,
+                "discrepancy": 5,
+                "in_doubt": 3,
+                "incomplete": 6,
+                "refund_missing": 7,
+                "rejected": 1,
+            },
         },
         "text": f"Run {RUN_ID} of policy nightly is finished and needs a person: 3 in_doubt, 1 rejected, 4 conflicts,"
-        f" 5 discrepancies, 6 incomplete. Next: retention review list (shows what needs a person);"
+        f" 5 discrepancies, 6 incomplete, 7 for another reason. Next: retention review list (shows what needs a person);"
         f" retention report --all --run {RUN_ID} (lists its rounds)",
     } == written("run.review", scheduled, counted)
 

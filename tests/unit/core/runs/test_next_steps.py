@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from retention.core.model import State
+from retention.core.model import ReviewWhy, State
 from retention.core.runs.next_steps import next_steps, pause_text
 from retention.core.runs.summary import Summary
 
@@ -26,11 +26,11 @@ ENDS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "max_surge": ({"status": "halted", "halt_reason": "max_surge: 900"}, [PASS, CLOSE]),
     "max_drift": ({"status": "halted", "halt_reason": "max_drift: 9 of 10"}, [PASS, CLOSE]),
     "max_failure_ratio": (
-        {"status": "halted", "halt_reason": "max_failure_ratio: 9", "states": {State.REJECTED: 9}},
+        {"status": "halted", "halt_reason": "max_failure_ratio: 9", "review": {ReviewWhy.REJECTED: 9}},
         [RESUME, REVIEW],
     ),
     "max_conflicts": (
-        {"status": "halted", "halt_reason": "max_conflicts: 9", "conflicts": 9},
+        {"status": "halted", "halt_reason": "max_conflicts: 9", "review": {ReviewWhy.CONFLICT: 9}},
         ["retention review reclose --by WHO", RESUME, REVIEW],
     ),
     "paused": (
@@ -57,9 +57,9 @@ ENDS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "a signal": ({"status": "running", "states": {State.PLANNED: 3}}, [RESUME]),
     "a signal before it began": ({"status": "planned", "states": {State.PLANNED: 3}}, [RESUME]),
     "the deadline": ({"states": {State.NOT_SENT: 3}, "unsent": {"the deadline came first": 3}}, [REPORT]),
-    "in doubt": ({"states": {State.IN_DOUBT: 1}}, [REVIEW, REPORT]),
-    "a doubt of an earlier run": ({"taken_up": {State.IN_DOUBT: 1}}, [REVIEW, REPORT]),
-    "not asked": ({"states": {State.NOT_SENT: 1}, "to_review": 1}, [REVIEW, REPORT]),
+    "in doubt": ({"review": {ReviewWhy.IN_DOUBT: 1}}, [REVIEW, REPORT]),
+    "a missing refund": ({"review": {ReviewWhy.REFUND_MISSING: 1}}, [REVIEW, REPORT]),
+    "not asked": ({"states": {State.NOT_SENT: 1}, "review": {ReviewWhy.NOT_ASKED: 1}}, [REVIEW, REPORT]),
     "called off": ({"status": "cancelled", "halt_reason": "closed by ann", "states": {State.NOT_SENT: 3}}, [REPORT]),
 }
 
@@ -90,7 +90,7 @@ def test_rounds_that_were_not_sent_are_planned_again() -> None:
     """The next run plans rounds again that were only not sent, and the text says so only of these."""
     (step,) = next_steps(ended(states={State.NOT_SENT: 3}))
     assert UNSENT == step.does
-    assert "lists its rounds" == next_steps(ended(states={State.NOT_SENT: 3}, to_review=3))[-1].does
+    assert "lists its rounds" == next_steps(ended(states={State.NOT_SENT: 3}, review={ReviewWhy.NOT_ASKED: 3}))[-1].does
 
 
 def test_a_scheduled_run_resumes_by_itself() -> None:

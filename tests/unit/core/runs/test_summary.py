@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from retention.core.model import State
+from retention.core.model import ReviewWhy, State
 from retention.core.runs.summary import Summary, exit_code
 from retention.exit_codes import ExitCode
 
@@ -30,21 +30,32 @@ QUIET = (State.CANCELLED, State.ALREADY_CANCELLED, State.ALREADY_COMPLETED, Stat
 
 @pytest.mark.parametrize("state", State)
 @pytest.mark.parametrize("field", ["states", "taken_up"])
-def test_doubts_and_refusals_need_review(field: str, state: State) -> None:
-    """A round that is in doubt, rejected or not sent needs a person, in any run that planned it."""
-    needs = state in {State.IN_DOUBT, State.REJECTED, State.NOT_SENT}
+def test_of_the_states_alone_only_not_sent_needs_a_person(field: str, state: State) -> None:
+    """A round that was not sent was left undone; every other state is judged by the reasons for review."""
+    needs = state is State.NOT_SENT
     assert (ExitCode.REVIEW if needs else ExitCode.DONE) == exit_code(summary(**{field: {state: 1}}))
 
 
-@pytest.mark.parametrize("field", ["conflicts", "incomplete", "discrepancies"])
-def test_discrepancies_need_review(field: str) -> None:
-    """A conflict, an incomplete refund and a discrepancy need a person."""
-    assert ExitCode.REVIEW == exit_code(summary(**{field: 1}))
+@pytest.mark.parametrize("why", ReviewWhy)
+def test_each_reason_for_review_needs_a_person(why: ReviewWhy) -> None:
+    """A run with a round that `review list` has ends with exit code 4, for whichever reason."""
+    assert ExitCode.REVIEW == exit_code(summary(review={why: 1}))
+    assert summary(review={why: 1}).is_listed
+    assert not summary(review={why: 0}).is_listed
+
+
+def test_each_reason_is_counted_where_it_is_shown() -> None:
+    """Reasons without a count of their own, and that no state shows, are counted together."""
+    found = summary(review=dict.fromkeys(ReviewWhy, 1))
+    others = len(ReviewWhy) - len(("in_doubt", "rejected", "conflict", "incomplete", "discrepancy"))
+    assert (1, 1, 1, others) == (found.conflicts, found.incomplete, found.discrepancies, found.to_review)
 
 
 def test_a_dry_run_needs_no_review() -> None:
     """A dry run sends nothing, so its rounds need no review."""
-    assert ExitCode.DONE == exit_code(summary(mode="dry_run", states={State.NOT_SENT: 9}, discrepancies=1))
+    assert ExitCode.DONE == exit_code(
+        summary(mode="dry_run", states={State.NOT_SENT: 9}, review={ReviewWhy.FINDING: 1})
+    )
 
 
 @pytest.mark.parametrize(
