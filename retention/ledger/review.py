@@ -154,7 +154,7 @@ class Review:
 def require_resolution(as_state: str) -> None:
     """Raise UsageError unless a person may resolve a cancellation as this state."""
     if as_state not in RESOLUTIONS:
-        raise UsageError(f"a cancellation is not resolved as {as_state!r}; known: {', '.join(RESOLUTIONS)}")
+        raise UsageError(f"a cancellation is not resolved as {str(as_state)!r}; known: {', '.join(RESOLUTIONS)}")
 
 
 def require_no_refusal(refused: Sequence[str]) -> None:

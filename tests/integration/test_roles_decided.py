@@ -31,6 +31,7 @@ INSERTED_ONCE = {
     "schedules": "policy schedule timezone processed_until",
     "notifications": "notification_id event run_id created_at body",
     "deliveries": "notification_id target due_at",
+    "findings": "cancellation_id kind ledger vendor operator wallet",
     "evidence": "run_id replica kind body",
     "evidence_leaves": "leaf entry_id hash",
     "checkpoints": "size root signature frontier",
@@ -50,6 +51,7 @@ UPDATED = {
     "partner_state": "next_slot paused_until rate rate_at",
     "schedules": "schedule timezone processed_until",
     "deliveries": "tries due_at delivered_at last_error",
+    "findings": "resolved_at",
 }
 """Columns that the job may change in an existing row."""
 
@@ -58,6 +60,7 @@ NEVER = {
     " approval_used_at rejected_by rejected_at decision_note",
     "cancellations": "id holds_round",
     "holds": "hold_id",
+    "findings": "finding_id found_at",
     "pauses": "pause_id",
     "schema_migrations": "number name checksum applied_at",
     "ledger_key": "only_row origin inner_pad outer_pad kept_since",
@@ -79,6 +82,7 @@ REPORTED = {
     "evidence",
     "evidence_leaves",
     "checkpoints",
+    "findings",
 }
 """The tables that the second role reads; it does nothing else."""
 
@@ -169,6 +173,10 @@ HARMLESS: dict[str, Any] = {
     **{key: [] for key in ("exclude_markets", "exclude_games", "other_partners")},
     "ids": [0],
     "max_runs": [3],
+    "whys": ["conflict"],
+    "as_states": ["rejected"],
+    "notes": ["words"],
+    "facts": "{}",
     "conflicts": [True],
     "details": ["words"],
     "lock_timeout": "5s",

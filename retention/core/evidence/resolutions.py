@@ -108,7 +108,7 @@ def check_resolutions(
     for one in resolutions:
         row = found.get(one.id)
         if row is None:
-            refused.append(f"{_name(one)} does not exist; `retention review list` shows what needs a person")
+            refused.append(f"{_place(one)}there is no cancellation {one.id}; `retention review list` shows them")
             continue
         cancelled = one.as_state in CANCELLED_STATES
         if _is_done(one, row, by, earlier):
@@ -124,7 +124,7 @@ def check_resolutions(
         ):
             problem = f"cannot be {one.as_state}: so is cancellation {other}, which is of the same round"
         if problem is not None:
-            refused.append(f"{_name(one)} {problem}")
+            refused.append(f"{_place(one)}cancellation {one.id} {problem}")
             continue
         to_do.append(one)
         _add(sums.setdefault(one.as_state, ResolutionSum()), row)
@@ -183,8 +183,8 @@ def _refusals(one: Resolution, row: ResolvableRow) -> Iterator[str]:
         yield f"cannot be {one.as_state}: another row of its round is live or cancelled"
 
 
-def _name(one: Resolution) -> str:
-    return f"{'' if one.line is None else f'line {one.line}: '}cancellation {one.id}"
+def _place(one: Resolution) -> str:
+    return "" if one.line is None else f"line {one.line}: "
 
 
 def _add(total: ResolutionSum, row: ResolvableRow) -> None:
