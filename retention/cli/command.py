@@ -168,7 +168,9 @@ class _Command:
             async with open_services(values["settings"], log, redactor, self.connections or CONNECTIONS) as services:
                 values["services"] = services
                 await self._require_ready(services)
-                return await self._work(options, values)
+                code = await self._work(options, values)
+                await self._checkpoint(services)
+                return code
 
         return run(work, redactor, log, prints=self.prints, machine=bool(options.get("as_json")))
 
@@ -190,6 +192,13 @@ class _Command:
             from retention.ledger.checks.readiness import require_ready
 
             await require_ready(services.database, None if self.ready_for == RUN else self.ready_for)
+
+    async def _checkpoint(self, services: Services) -> None:
+        """Make a checkpoint after a person's decision. Runs make their own."""
+        from retention.ledger.checks.required_privileges import decides
+
+        if self.ready_for is not None and self.ready_for != RUN and decides(self.ready_for):
+            await services.checkpoints.make()
 
     async def _work(self, options: Mapping[str, Any], values: Mapping[str, Any]) -> int | None:
         return await self.work(*(values[name] for name in self.needs), **options)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from retention.daemon.scheduler import DueRun, Scheduler, ScheduleState
     from retention.engine.counters import ProcessCounters
     from retention.ledger.schedules import ScheduleStore
+    from retention.runs.checkpoints import Checkpoints
     from retention.runs.model import Planned
     from retention.runs.service import RunService
 
@@ -39,11 +40,13 @@ class ScheduledRuns:
     def __init__(
         self,
         schedules: ScheduleStore,
+        checkpoints: Checkpoints,
         counters: ProcessCounters,
         redact: Callable[[str], str],
         log: FilteringBoundLogger,
     ) -> None:
         self._schedules = schedules
+        self._checkpoints = checkpoints
         self._counters = counters
         self._redact = redact
         self._log = log
@@ -108,6 +111,7 @@ class ScheduledRuns:
                 scheduled_for=moment.astimezone(state.schedule.zone).isoformat(),
                 reason=reason,
             )
+        await self._checkpoints.make()
 
     def _fail(self, state: ScheduleState, error: Exception) -> None:
         problem = self._redact(str(error).strip().partition("\n")[0])

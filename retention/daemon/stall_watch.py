@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from retention.ledger.stalled_runs import StalledRuns
+    from retention.runs.checkpoints import Checkpoints
 
 CHECK_INTERVAL_S = 10.0
 """Seconds between two checks."""
@@ -25,8 +26,9 @@ Before that, a scheduled run without a process may still be resumed, so the daem
 class StallWatch:
     """Logs runs that make no progress, in whichever process they are; the next pass notifies people of them."""
 
-    def __init__(self, stalls: StalledRuns, log: FilteringBoundLogger) -> None:
+    def __init__(self, stalls: StalledRuns, checkpoints: Checkpoints, log: FilteringBoundLogger) -> None:
         self._stalls = stalls
+        self._checkpoints = checkpoints
         self._log = log
         self._started_at_s = time.monotonic()
         self._checked_at_s = -CHECK_INTERVAL_S
@@ -37,4 +39,7 @@ class StallWatch:
         if now_s - self._checked_at_s < CHECK_INTERVAL_S:
             return
         self._checked_at_s = now_s
-        log_stalled(self._log, await self._stalls.mark_stalled_runs(scheduled=now_s - self._started_at_s > TAKEOVER_S))
+        found = await self._stalls.mark_stalled_runs(scheduled=now_s - self._started_at_s > TAKEOVER_S)
+        log_stalled(self._log, found)
+        if any(run.interrupted for run in found):
+            await self._checkpoints.make()

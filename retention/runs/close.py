@@ -42,4 +42,5 @@ async def close_unconfirmed(parts: RunParts, run_id: UUID, log: FilteringBoundLo
     """Close a run whose plan no person confirmed. This is no failure: its exit code is 0, or the signal's."""
     await parts.ledger.close_run(run_id, parts.replica, NOT_CONFIRMED)
     log.info("run.closed", reason=NOT_CONFIRMED)
-    return RunResult(await parts.ledger.summarize_run(run_id), parts.signal_code() or ExitCode.DONE, plan)
+    summary, checkpoint = await parts.ledger.summarize_run(run_id), await parts.checkpoints.make()
+    return RunResult(summary, parts.signal_code() or ExitCode.DONE, plan, checkpoint=checkpoint)

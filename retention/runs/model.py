@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
+    from retention.core.evidence.checkpoint import Checkpoint
     from retention.core.planning.plan import Plan, Scope
     from retention.core.runs.summary import Summary
     from retention.engine.counters import ProcessCounters
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from retention.ledger.plans import Plans
     from retention.ledger.runs import RunLedger
     from retention.ledger.stalled_runs import StalledRuns
+    from retention.runs.checkpoints import Checkpoints
     from retention.settings.policy import Policy
 
 
@@ -54,6 +56,7 @@ class RunParts:
     plans: Plans
     stalls: StalledRuns
     pauses: Pauses
+    checkpoints: Checkpoints
     replica: str
     work: Work
     check_configured: Callable[[Policy], None]
@@ -67,12 +70,13 @@ class RunParts:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """The result of a run, and the exit code of a command that made it."""
+    """The result of a run, and the exit code of a command that made it. `checkpoint`: the newest one at its end."""
 
     summary: Summary
     exit: ExitCode
     plan: Plan | None = None
     warnings: tuple[str, ...] = ()
+    checkpoint: Checkpoint | None = None
 
     @property
     def behind_stalled(self) -> bool:

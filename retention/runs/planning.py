@@ -87,6 +87,7 @@ class Planning:
             return Planned(request.run_id, policy, plan)
         if await self._plans.record_failed_run(request, reason):
             self._log.error("run.failed", run_id=str(request.run_id), policy=policy.name, halt_reason=reason)
+            await self._parts.checkpoints.make()
         return None
 
     async def complete(

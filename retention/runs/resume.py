@@ -148,4 +148,5 @@ class RunResumer:
         reason = HaltCause.STRICTER.reason(changes)
         if await self._ledger.halt_for_stricter_policy(run.run_id, self._parts.replica, reason):
             run.log.warning("run.halted", halt_reason=reason)
+            await self._parts.checkpoints.make()
         return True

@@ -61,7 +61,8 @@ class RunStarter:
         run.log.info(start.value, mode=run.policy.mode)
         if refusal := await self._ledger.try_close_rounds():
             return await self.halt(run, Halt(refusal))
-        ended = await self._parts.work(run.run_id, run.policy, run.overridden)
+        async with self._parts.checkpoints.every_minute():
+            ended = await self._parts.work(run.run_id, run.policy, run.overridden)
         result = await self.result(
             run.run_id, plan=run.plan, unreachable=bool(ended.unreachable), stopped=ended.stopped
         )
@@ -96,7 +97,7 @@ class RunStarter:
         unreachable: bool = False,
         stopped: bool = False,
     ) -> RunResult:
-        """Read the result of a run. `unreachable`: a vendor was. `stopped`: a signal stopped the work."""
+        """Read the result of a run, and make a checkpoint. `unreachable`: a vendor was. `stopped`: by a signal."""
         summary = await self._ledger.summarize_run(run_id)
         code = exit_code(
             summary,
@@ -104,4 +105,4 @@ class RunStarter:
             unreachable=unreachable,
             stuck=plan is not None and any(other.is_stuck for other in plan.elsewhere),
         )
-        return RunResult(summary, code, plan, warnings)
+        return RunResult(summary, code, plan, warnings, await self._parts.checkpoints.make())

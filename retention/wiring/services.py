@@ -15,6 +15,7 @@ from retention.engine.counters import ProcessCounters
 from retention.ledger.clocks import Clocks
 from retention.ledger.database import open_database
 from retention.ledger.database_errors import UNAVAILABLE
+from retention.ledger.evidence import Evidence
 from retention.ledger.holds import Holds
 from retention.ledger.known_server import KnownServer
 from retention.ledger.notifications import NotificationOutbox
@@ -25,6 +26,7 @@ from retention.ledger.runs import RunLedger
 from retention.ledger.schedules import ScheduleStore
 from retention.ledger.stalled_runs import StalledRuns
 from retention.process.long_waits import log_long_wait
+from retention.runs.checkpoints import Checkpoints
 from retention.runs.model import RunParts
 from retention.runs.scope import scope_of
 from retention.runs.service import RunService
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
+    from retention.core.evidence.checkpoint import Signer
     from retention.core.planning.plan import Scope
     from retention.ledger.claims import PartnerTerms
     from retention.ledger.database import Database
@@ -64,6 +67,7 @@ class Services:
     counters: ProcessCounters
     clocks: Clocks
     server: KnownServer
+    signer: Signer | None = None
 
     @property
     def run_ledger(self) -> RunLedger:
@@ -89,6 +93,16 @@ class Services:
     def pauses(self) -> Pauses:
         """The ledger of pauses: the kill switch, and the vendors' pauses."""
         return Pauses(self.database)
+
+    @property
+    def evidence(self) -> Evidence:
+        """The ledger of evidence."""
+        return Evidence(self.database, self.signer)
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        """The maker of checkpoints."""
+        return Checkpoints(self.evidence, self.log)
 
     @property
     def schedules(self) -> ScheduleStore:
@@ -142,6 +156,7 @@ class Services:
                 plans=self.plans,
                 stalls=self.stalls,
                 pauses=self.pauses,
+                checkpoints=self.checkpoints,
                 replica=self.replica,
                 work=work,
                 check_configured=self._check_configured,

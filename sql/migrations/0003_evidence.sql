@@ -26,16 +26,19 @@ BEGIN
 END
 $$;
 
--- Append only. `body` is the entry, as JSON; the other columns repeat parts of it for searches.
+-- Append only. `body` is the entry, as JSON; the other columns repeat parts of it for searches. `written_by` is the
+-- entry's transaction: entries become visible in another order than that of their numbers.
 CREATE TABLE retention.evidence (
-    entry_id  bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    run_id    uuid,
-    replica   text,
-    kind      text NOT NULL,
-    body      text NOT NULL
+    entry_id    bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    run_id      uuid,
+    replica     text,
+    kind        text NOT NULL,
+    body        text NOT NULL,
+    written_by  xid8 NOT NULL DEFAULT pg_current_xact_id()
 );
 
 CREATE INDEX evidence_by_run ON retention.evidence (run_id) WHERE run_id IS NOT NULL;
+CREATE INDEX evidence_by_transaction ON retention.evidence (written_by);
 
 -- The place of each entry in the tree, from 0 without a gap, and its hash as a leaf of RFC 6962.
 CREATE TABLE retention.evidence_leaves (
@@ -46,11 +49,15 @@ CREATE TABLE retention.evidence_leaves (
 
 -- Sizes and roots of the tree. `root` is base64, as in a checkpoint of C2SP; `signature` a signature line of its note.
 -- `frontier` has the hashes of the tree's largest whole subtrees, left to right: the next checkpoint goes on from them.
+-- All entries of transactions before `placed_before` had their places then. The numbers of transactions are those of
+-- one database server, `server`: a dump that is restored elsewhere begins them anew.
 CREATE TABLE retention.checkpoints (
     checkpoint_id  bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at             timestamptz NOT NULL DEFAULT now(),
     size           bigint NOT NULL CHECK (size >= 0),
     root           text NOT NULL,
     signature      text,
-    frontier       bytea[] NOT NULL
+    frontier       bytea[] NOT NULL,
+    placed_before  xid8 NOT NULL DEFAULT pg_snapshot_xmin(pg_current_snapshot()),
+    server         bigint NOT NULL
 );

@@ -89,9 +89,10 @@ GRANT SELECT, INSERT ON retention.notifications TO retention_job;
 GRANT SELECT ON retention.ledger_key TO retention_job;
 GRANT SELECT ON retention.evidence TO retention_job;
 GRANT INSERT (run_id, replica, kind, body) ON retention.evidence TO retention_job;
-GRANT SELECT, INSERT ON retention.evidence_leaves TO retention_job;
+GRANT SELECT ON retention.evidence_leaves TO retention_job;
+GRANT INSERT (leaf, entry_id, hash) ON retention.evidence_leaves TO retention_job;
 GRANT SELECT ON retention.checkpoints TO retention_job;
-GRANT INSERT (size, root, signature, frontier) ON retention.checkpoints TO retention_job;
+GRANT INSERT (size, root, signature, frontier, placed_before, server) ON retention.checkpoints TO retention_job;
 
 GRANT SELECT ON retention.findings TO retention_job;
 GRANT INSERT (cancellation_id, kind, ledger, vendor, operator, wallet) ON retention.findings TO retention_job;

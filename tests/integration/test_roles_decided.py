@@ -34,7 +34,7 @@ INSERTED_ONCE = {
     "findings": "cancellation_id kind ledger vendor operator wallet",
     "evidence": "run_id replica kind body",
     "evidence_leaves": "leaf entry_id hash",
-    "checkpoints": "size root signature frontier",
+    "checkpoints": "size root signature frontier placed_before server",
 }
 """Columns that the job may set when it inserts a row."""
 
@@ -64,7 +64,7 @@ NEVER = {
     "pauses": "pause_id",
     "schema_migrations": "number name checksum applied_at",
     "ledger_key": "only_row origin inner_pad outer_pad kept_since",
-    "evidence": "entry_id",
+    "evidence": "entry_id written_by",
     "checkpoints": "checkpoint_id at",
 }
 """Columns that the job neither sets nor changes, beside those outside UPDATED."""
@@ -111,7 +111,7 @@ HARMLESS: dict[str, Any] = {
         ),
         False,
     ),
-    **dict.fromkeys(("ended", "paused"), True),
+    **dict.fromkeys(("ended", "paused", "wait"), True),
     **dict.fromkeys(("partner", "policy", "target", "round_id", "market"), "acme"),
     **dict.fromkeys(("by", "reason", "text", "rail", "note", "why", "replica", "requested_by", "problem"), "a trial"),
     **dict.fromkeys(("game_id", "user_id", "body", "event", "relation", "arguments", "timezone", "schedule"), "words"),
@@ -128,13 +128,19 @@ HARMLESS: dict[str, Any] = {
             "halt_reason",
             "server_started",
             "uuid",
+            "signature",
         ),
         None,
     ),
     **dict.fromkeys(("run_id", "notification_id"), UUID),
     **{key: [UUID] for key in ("run_ids", "uuids", "but")},
     **dict.fromkeys(("id", "hold_id", "after", "above", "up_to"), 0),
-    **dict.fromkeys(("batch", "new", "limit", "max_attempts", "tries", "large", "shown", "longest", "rounds"), 1),
+    **dict.fromkeys(
+        ("batch", "new", "limit", "max_attempts", "tries", "large", "shown", "longest", "rounds", "size", "server"), 1
+    ),
+    "root": "words",
+    "placed_before": "1",
+    "frontier": [b"a hash"],
     **dict.fromkeys(
         (
             *(

@@ -48,7 +48,12 @@ STATEMENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "reports/list_round_holds",
         ),
         "find": ("reports/find_rounds", "reports/find_runs"),
-        "report": ("reports/sum_report_totals", "reports/list_report_rounds", "reports/list_writers"),
+        "report": (
+            "reports/sum_report_totals",
+            "reports/list_report_rounds",
+            "reports/list_writers",
+            "evidence/get_newest_checkpoint",
+        ),
         "runs list": ("runs/list_runs",),
         "runs show": (
             "runs/get_run",
@@ -58,6 +63,7 @@ STATEMENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "runs/count_unsent_reasons",
             "pauses/list_pauses",
             "pauses/list_vendor_pauses",
+            "evidence/get_newest_checkpoint",
         ),
         "runs close": ("runs/close_run",),
         "review list": ("review/list_review",),
@@ -71,6 +77,15 @@ STATEMENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 """The statements of each command that needs fewer privileges than a run; optional statements are left out."""
+
+CHECKPOINT = (
+    "evidence/lock_checkpoints",
+    "evidence/get_frontier",
+    "evidence/place_entries",
+    "evidence/insert_checkpoint",
+    "evidence/get_newest_checkpoint",
+)
+"""The statements of the checkpoint that follows each decision."""
 
 _COMMENT = re.compile(r"--[^\n]*")
 _NAME = re.compile(r"\bretention\.(\w+)")
@@ -87,12 +102,23 @@ def required_privileges(command: str | None) -> tuple[tuple[Grant, ...], tuple[s
     """Return the privileges on tables and views, and the functions, that a command (None: a run) requires."""
     if command is None:
         return grants(ROLE), FUNCTIONS
-    texts = [_COMMENT.sub("", query(statement)) for statement in STATEMENTS[command]]
+    texts = [_COMMENT.sub("", query(statement)) for statement in statements_of(command)]
     found = {Grant("SELECT", "schema_migrations", None), *(grant for text in texts for grant in _grants_in(text))}
     named = {name for text in texts for name in _NAME.findall(text)}
     ours = grants(ROLE)  # keeps their order, and drops names that are no tables
     functions = tuple(function for function in FUNCTIONS if function.partition("(")[0] in named)
     return tuple(grant for grant in ours if grant in found), functions
+
+
+def statements_of(command: str) -> tuple[str, ...]:
+    """Return the statements of a command, with those of the checkpoint after a decision."""
+    return STATEMENTS[command] + (CHECKPOINT if decides(command) else ())
+
+
+@functools.cache
+def decides(command: str) -> bool:
+    """Whether a command is a person's decision: one of its statements writes evidence."""
+    return any("INSERT INTO retention.evidence " in query(statement) for statement in STATEMENTS[command])
 
 
 def reads_view(command: str | None) -> bool:

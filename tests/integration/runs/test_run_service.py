@@ -15,10 +15,12 @@ from retention.engine.counters import ProcessCounters
 from retention.engine.engine import EngineResult
 from retention.errors import UsageError, ViewError
 from retention.exit_codes import ExitCode
+from retention.ledger.evidence import Evidence
 from retention.ledger.pauses import Pauses
 from retention.ledger.plans import Plans
 from retention.ledger.runs import RunLedger
 from retention.ledger.stalled_runs import StalledRuns
+from retention.runs.checkpoints import Checkpoints
 from retention.runs.model import Planned, RequestedBy, RunParts
 from retention.runs.service import RunService
 from retention.settings.policy import Policy
@@ -57,6 +59,7 @@ class Process:
                 plans=Plans(self.database),
                 stalls=StalledRuns(self.database, REPLICA),
                 pauses=Pauses(self.database),
+                checkpoints=Checkpoints(Evidence(self.database), log),
                 replica=REPLICA,
                 work=self.work,
                 check_configured=lambda _: None,
@@ -208,7 +211,7 @@ async def test_only_the_process_that_ended_a_run_logs_run_finished(process: Proc
     """A process that leaves a running run logs `run.left` instead of `run.finished`."""
     process.closes_its_run = ends
     await process.service.execute(await process.planned(WIDE))
-    assert ["run.planned", "run.started", event] == process.events()
+    assert ["run.planned", "run.started", "audit.checkpoint", event] == process.events()
 
 
 @pytest.mark.usefixtures("rounds")

@@ -14,7 +14,7 @@ from support.role_database import guarded_database, logged_in
 from retention.errors import SchemaError
 from retention.ledger.checks.grants import REPORT_ROLE, ROLE, grants
 from retention.ledger.checks.readiness import check_database, require_ready
-from retention.ledger.checks.required_privileges import STATEMENTS, required_privileges
+from retention.ledger.checks.required_privileges import STATEMENTS, required_privileges, statements_of
 from retention.ledger.database import open_database
 from retention.ledger.queries import query
 
@@ -48,7 +48,7 @@ def refused(connection: psycopg.Connection[Any], command: str) -> str:
     To explain one takes the same privileges.
     """
     nothing: defaultdict[str, Any] = defaultdict(lambda: None)
-    for name in STATEMENTS[command]:
+    for name in statements_of(command):
         try:
             connection.execute("EXPLAIN " + query(name), nothing)
         except psycopg.errors.InsufficientPrivilege as error:
