@@ -80,7 +80,20 @@ def options(
 
 
 # The modules of commands import nothing heavy before a command runs.
-from retention.cli import database, demo, find, holds, pauses, plan_run, reports, review, runs, serve, simulate  # noqa: E402
+from retention.cli import (  # noqa: E402
+    audit,
+    database,
+    demo,
+    find,
+    holds,
+    pauses,
+    plan_run,
+    reports,
+    review,
+    runs,
+    serve,
+    simulate,
+)
 
-for module in (demo, simulate, database, plan_run, serve, reports, find, runs, review, holds, pauses):
+for module in (demo, simulate, database, plan_run, serve, reports, find, runs, review, holds, pauses, audit):
     module.register(app)

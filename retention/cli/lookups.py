@@ -66,6 +66,16 @@ async def known_run(services: Services, given: GivenRunId) -> UUID:
     return run_id
 
 
+async def recorded_run(services: Services, given: GivenRunId) -> UUID:
+    """Find a run as `known_run` does, also one that the ledger has lost and its evidence knows. Raises UsageError."""
+    values = {"lowest": given.lowest, "highest": given.highest}
+    rows = await services.database.rows("audit/find_recorded_runs", **values)
+    if len(rows) != 1:
+        return await known_run(services, given)
+    run_id: UUID = rows[0].run_id
+    return run_id
+
+
 async def warn_of_no_match(services: Services, fields: Mapping[str, str | None]) -> None:
     """Warn that a hold matches no open round, and suggest other spellings of its names."""
     from retention.ledger.names import KnownNames

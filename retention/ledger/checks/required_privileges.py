@@ -72,6 +72,16 @@ STATEMENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "hold add": ("holds/add_hold",),
         "hold list": ("holds/list_holds",),
         "hold release": ("holds/release_hold",),
+        "audit verify": (
+            "audit/get_ledger_key",
+            "audit/list_checkpoints",
+            "audit/list_leaves",
+            "audit/list_entry_bodies",
+            "audit/find_odd_entries",
+            "audit/compare_rows",
+            "audit/find_unclaimed_attempts",
+            "audit/find_recorded_runs",
+        ),
         "pause": ("pauses/begin_pause",),
         "resume": ("pauses/list_pauses", "pauses/end_pause"),
     }

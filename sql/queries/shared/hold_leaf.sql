@@ -1,10 +1,4 @@
--- Fragment: the hash of the hold `h` in evidence, with the ledger's key `k`. A user's id is in it as a pseudonym.
-encode(sha256(convert_to(to_json(ARRAY[
-    'hold', h.hold_id::text, h.partner, h.market, h.game_id, (
-        SELECT
-            -- include shared/pseudonym.sql
-        FROM (VALUES (h.user_id)) AS u (user_id) WHERE u.user_id IS NOT NULL),
-    h.round_id, h.reason, h.created_by, to_char(h.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-    coalesce(to_char(h.until AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), h.until::text),
-    to_char(h.released_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), h.released_by
-])::text, 'UTF8')), 'base64')
+-- Fragment: the hash of the hold `h` in evidence, with the ledger's key `k`.
+encode(sha256(convert_to(
+    -- include shared/hold_text.sql
+, 'UTF8')), 'base64')

@@ -1,14 +1,4 @@
--- Fragment: the hash of the run `r` in evidence. Columns that serve the work alone, such as its heartbeat, are left
--- out.
-encode(sha256(convert_to(to_json(ARRAY[
-    'run', r.run_id::text, r.policy, r.trigger, r.mode,
-    to_char(r.scheduled_for AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-    to_char(r.as_of AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), r.requested_by, r.requested_login, r.reason,
-    r.evidence, r.settings::text, r.overrides::text, r.status, r.halt_reason,
-    to_char(r.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-    to_char(r.finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), r.plan_digest, r.approved_by,
-    to_char(r.approved_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), r.approved_login,
-    to_char(r.approval_expires_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-    to_char(r.approval_used_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), r.rejected_by,
-    to_char(r.rejected_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), r.decision_note
-])::text, 'UTF8')), 'base64')
+-- Fragment: the hash of the run `r` in evidence.
+encode(sha256(convert_to(
+    -- include shared/run_text.sql
+, 'UTF8')), 'base64')

@@ -1,0 +1,1 @@
+"""Verifies the evidence, exports it, and erases users' ids without breaking it."""

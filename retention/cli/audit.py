@@ -1,0 +1,75 @@
+"""`audit`: proves that the evidence is unaltered, and exports a run's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from retention.cli.command import command
+from retention.cli.help_text import WholeHelp
+from retention.cli.lookups import recorded_run
+from retention.cli.options import AsJson, OnlyRun
+from retention.cli.output import print_json
+from retention.cli.parsing import moment
+from retention.errors import UsageError
+from retention.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from retention.core.evidence.anchors import Anchor
+    from retention.wiring.services import Services
+
+    Checked = tuple[datetime | None, datetime | None, dict[str, set[Anchor]]]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands."""
+    audit = typer.Typer(cls=WholeHelp, help="Prove the evidence unaltered, and export it.", no_args_is_help=True)
+    audit.command("verify")(audit_verify)
+    app.add_typer(audit, name="audit")
+
+
+def _period_and_anchors(
+    from_: str | None, to: str | None, anchors: list[Path] | None, files: list[Path] | None
+) -> Checked:
+    """Read the period and the anchors. Raises UsageError."""
+    from retention.audit.anchor_files import read_anchors
+
+    start = moment("--from", from_) if from_ is not None else None
+    end = moment("--to", to) if to is not None else None
+    if start and end and start >= end:
+        raise UsageError("--from must be before --to")
+    if files and not anchors:
+        raise UsageError(f"{files[0]}: write --anchors before the files with checkpoints")
+    return start, end, read_anchors([*(anchors or ()), *(files or ())])
+
+
+@command(ready_for="audit verify", check=_period_and_anchors, prints=True)
+async def audit_verify(
+    services: Services,
+    checked: Checked,
+    /,
+    run: OnlyRun = None,
+    from_: Annotated[
+        str | None, typer.Option("--from", metavar="T", help="Only rows at or after; ISO 8601, UTC if it does not say.")
+    ] = None,
+    to: Annotated[str | None, typer.Option(metavar="T", help="Only rows before.")] = None,
+    anchors: Annotated[
+        list[Path] | None,
+        typer.Option("--anchors", metavar="FILE", help="Logs, reports, webhook bodies: their checkpoints must fit."),
+    ] = None,
+    files: Annotated[list[Path] | None, typer.Argument(metavar="[FILE]...", help="More files for --anchors.")] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Prove that the evidence and all that it covers are unaltered; the tree is always checked whole."""
+    from retention.audit.verify import RowSelection, verify_evidence
+    from retention.render.terminal_audit import audit_document, print_audit
+
+    start, end, found = checked
+    run_id = await recorded_run(services, run) if run is not None else None
+    result = await verify_evidence(services.database, RowSelection(run_id, start, end), found)
+    print_json(audit_document(result)) if as_json else print_audit(result)
+    return ExitCode.DONE if result.ok else ExitCode.REVIEW

@@ -1,0 +1,6 @@
+-- Purpose: Lists the bodies of all entries, to find those that no longer are what a statement has written.
+-- Locks: none.
+-- Returns: a row per entry.
+SELECT e.entry_id, l.leaf, e.run_id, e.body
+FROM retention.evidence e LEFT JOIN retention.evidence_leaves l ON l.entry_id = e.entry_id
+ORDER BY e.entry_id
