@@ -1,6 +1,6 @@
 """Compares the evidence with itself, with the rows and with anchors, as of one moment and in constant memory.
 
-The tree is read leaf by leaf, and the rows are compared by the server: only what does not fit comes here.
+The tree is read leaf by leaf. The server compares the rows: only differences come here.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ async def verify_evidence(
 ) -> AuditResult:
     """Verify the whole tree, and the selected rows. `files` are the anchors by the name of their file.
 
-    An entry that somebody wrote by hand can stop the statements that read entries. Then all is read once more, without
+    An entry that was written by hand can stop the statements that read entries. Then all is read once more, without
     the entries that do not have the form of one.
     """
     try:

@@ -21,7 +21,7 @@ _PLACE = {"id": "id", "run_id": "run", "entry_id": "entry", "leaf": "leaf", "siz
 
 
 def print_audit(result: AuditResult, file: TextIO | None = None) -> None:
-    """Print what was checked, and then that all fits, or what does not."""
+    """Print the counts of the check, and then that all fits, or the findings."""
     print_lines(_checked(result), file)
     print_lines(_verdict(result), file)
 

@@ -1,4 +1,4 @@
-"""Ways to falsify a ledger as the owner of its database, and what `audit verify` calls each.
+"""Ways to falsify a ledger as the owner of its database, and the names that `audit verify` gives them.
 
 `python tests/support/tamperings.py` writes the table of deploy/OPERATIONS.md anew.
 """

@@ -1,4 +1,4 @@
-"""What `audit verify` finds: each kind of finding with its meaning, and the result as a whole."""
+"""The findings of `audit verify`, each kind with its meaning, and the result as a whole."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ class FindingKind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One place that does not fit. What a finding is not about is None.
+    """One place that does not fit. Fields that do not apply are None.
 
-    `leaf` is the place in the tree, `size` the size of a checkpoint, `until` the leaf before which something is wrong.
+    `leaf` is the place in the tree, `size` the size of a checkpoint.
     """
 
     kind: FindingKind
@@ -83,7 +83,7 @@ class Findings:
 
 @dataclass(slots=True)
 class AuditResult:
-    """What was checked, and what did not fit.
+    """The counts of all that was checked, and the findings.
 
     `rows` and `exempt` count rows by table; exempt ones are older than `kept_since`. `anchors` counts the checkpoints
     that were found outside, `foreign` those of other ledgers by name.

@@ -23,7 +23,7 @@ def readable_entry(body: str) -> bool:
 
 
 def _has_form(entry: Any) -> bool:
-    """Check the parts that statements read. Raises ValueError for a time or an id that is none."""
+    """Check the parts that statements read. Raises ValueError for a malformed time or id."""
     if not isinstance(entry, dict) or not isinstance(entry.get("kind"), str):
         return False
     at, run, rows = entry.get("at"), entry.get("run"), entry.get("rows")

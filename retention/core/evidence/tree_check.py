@@ -110,7 +110,7 @@ class TreeCheck:
 
 
 def passed(tree: Frontier) -> Passed:
-    """Return what is remembered of a tree."""
+    """Return the root and the frontier of a tree, as they are remembered."""
     return Passed(b64encode(tree.root()).decode(), sha256(b"".join(tree.hashes)).digest())
 
 

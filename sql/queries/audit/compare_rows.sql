@@ -5,7 +5,7 @@
 --     that does not fit, in the order of the entries.
 WITH
 
--- What evidence knows of each row, in the order of the tree. Entries that have no place yet are the newest.
+-- The hashes of each row in evidence, in the order of the tree. Entries that have no place yet are the newest.
 recorded AS (
     SELECT
         subject, id,
@@ -46,7 +46,7 @@ covered AS (
     FROM retention.pauses p CROSS JOIN retention.ledger_key k
 ),
 
--- Both sides of each row, and what is wrong with it.
+-- Both sides of each row, and their difference.
 compared AS (
     SELECT
         coalesce(c.subject, e.subject) AS subject, coalesce(c.id, e.id) AS id, coalesce(c.run_id, e.run_id) AS run_id,

@@ -1,4 +1,4 @@
--- Purpose: Lists the bodies of all entries, to find those that no longer are what a statement has written.
+-- Purpose: Lists the bodies of all entries, to find the ones that no statement has written.
 -- Locks: none.
 -- Returns: a row per entry.
 SELECT e.entry_id, l.leaf, e.run_id, e.body

@@ -1,4 +1,4 @@
-"""Whatever the owner of the database falsifies, `audit verify` names it."""
+"""`audit verify` names each falsification by the owner of the database."""
 
 from __future__ import annotations
 
