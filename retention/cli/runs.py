@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,10 +11,13 @@ from retention.cli.command import command
 from retention.cli.help_text import WholeHelp
 from retention.cli.lookups import known_run
 from retention.cli.options import MAX_COUNT, AsJson, By, RunId
-from retention.cli.output import print_json
+from retention.cli.output import open_output, print_json, require_place
 from retention.cli.parsing import requester
+from retention.errors import UsageError
+from retention.render.formats import SetFormat
 
 if TYPE_CHECKING:
+    from retention.ledger.run_record import RunRecord
     from retention.process.shutdown import ShutdownSignals
     from retention.wiring.services import Services
 
@@ -48,19 +52,57 @@ async def runs_list(
     print_runs(found, await services.run_ledger.count_telling_digits([row.run_id for row in found]))
 
 
-@command(ready_for="runs show", prints=True)
-async def runs_show(services: Services, /, run: RunId, as_json: AsJson = False) -> None:
+def _set_format(whole_set: bool, format_: SetFormat | None, as_json: bool, output: Path | None) -> SetFormat | None:
+    """Return the format of the set; None without --set. Raises UsageError."""
+    if not whole_set:
+        if format_ is not None or output is not None:
+            raise UsageError(f"{'-o' if format_ is None else '--format'} goes with --set")
+        return None
+    if as_json and format_ not in {None, SetFormat.JSON}:
+        raise UsageError(f"--json and --format {format_} exclude each other")
+    if output is not None:
+        require_place(output)
+    return SetFormat.JSON if as_json else format_ or SetFormat.TABLE
+
+
+@command(ready_for="runs show", before=_set_format, prints=True)
+async def runs_show(
+    services: Services,
+    checked: SetFormat | None,
+    /,
+    run: RunId,
+    whole_set: Annotated[
+        bool, typer.Option("--set", help="Its frozen set instead, and what became of each round.")
+    ] = False,
+    format_: Annotated[
+        SetFormat | None, typer.Option("--format", metavar="|".join(SetFormat), help="How the set is written.")
+    ] = None,
+    as_json: AsJson = False,
+    output: Annotated[Path | None, typer.Option("-o", metavar="FILE", help="The set into a file.")] = None,
+) -> None:
     """Show one run: who asked for it, its settings and its result."""
     from retention.render.terminal_runs import print_record
     from retention.reports.run_view import record_document
 
     run_id = await known_run(services, run)
     row = await services.run_ledger.require_run(run_id)
+    if checked is not None:
+        await _write_set(services, row, checked, output)
+        return
     summary = await services.run_ledger.summarize_run(run_id)
     partners = row.settings.get("partners") or None
     pauses = await services.pauses.list_vendor_pauses(partners) if row.status in UNFINISHED else {}
     document = record_document(row, summary, pauses)
     print_json(document) if as_json else print_record(document)
+
+
+async def _write_set(services: Services, run: RunRecord, form: SetFormat, output: Path | None) -> None:
+    from retention.render.run_set_files import write_run_set
+    from retention.reports.run_set import read_run_set
+
+    with open_output(output) as file:
+        async with read_run_set(services.database, run.run_id) as rounds:
+            await write_run_set(run, rounds, form, file)
 
 
 @command(ready_for="runs close")

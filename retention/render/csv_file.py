@@ -10,7 +10,7 @@ from retention.render.exact_values import EXACT_TEXTS
 from retention.reports.report import COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import AsyncIterator, Iterable, Sequence
     from typing import TextIO
 
     from retention.ledger.review import ReviewItem
@@ -33,11 +33,16 @@ async def write_csv(report: Report, file: TextIO) -> int:
 
     The file must leave line ends unchanged: open it with `newline=""`.
     """
+    return await write_rows(COLUMNS, report.rounds, file)
+
+
+async def write_rows(columns: Sequence[str], items: AsyncIterator[object], file: TextIO) -> int:
+    """Write the attributes `columns` of each item in the same way; return the number of items."""
     count = 0
     writer = csv.writer(file, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
-    async for item in report.rounds:
-        writer.writerow([cell(getattr(item, name)) for name in COLUMNS])
+    writer.writerow(columns)
+    async for item in items:
+        writer.writerow([cell(getattr(item, name)) for name in columns])
         count += 1
     return count
 

@@ -26,6 +26,14 @@ class Format(enum.StrEnum):
     JSON = "json"
 
 
+class SetFormat(enum.StrEnum):
+    """How the set of a run is written: the values of `runs show --format`."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+
+
 def _table() -> Writer:
     from retention.render.terminal_lists import print_report  # noqa: PLC0415
 

@@ -39,10 +39,15 @@ async def write_json(report: Report, file: TextIO) -> int:
 
 async def write_plan_json(document: Mapping[str, Any], rounds: AsyncIterator[ListedRound], file: TextIO) -> None:
     """Write a plan's document as JSON, with its rounds under `listed`, one round per line."""
-    file.write("{\n" + "".join(f'"{name}": {_line(value)},\n' for name, value in document.items()) + '"listed": [')
+    await write_with_list(document, "listed", rounds, file)
+
+
+async def write_with_list(document: Mapping[str, Any], name: str, items: AsyncIterator[Any], file: TextIO) -> None:
+    """Write a document as JSON, with rows (named tuples or dataclasses) under `name`, one row per line."""
+    file.write("{\n" + "".join(f'"{key}": {_line(value)},\n' for key, value in document.items()) + f'"{name}": [')
     comma = "\n"
-    async for item in rounds:
-        file.write(comma + _line(item._asdict()))
+    async for item in items:
+        file.write(comma + _line(*row_objects([item])))
         comma = ",\n"
     file.write("\n]\n}\n")
 

@@ -126,6 +126,7 @@ async def _read(world: World, found: SmallRun) -> None:
     lines = (
         *("check --json", "db status --json", "plan all --json", "plan all --rounds --json", "runs list --json"),
         *(f"runs show {document['run_id']} --json" for document in found.documents["run"]),
+        f"runs show {found.documents['run'][0]['run_id']} --set --json",
         *("report --json", "report --all --format json", "review list --json", "hold list --json"),
         *(f"explain --partner acme --round {name} --json" for name in ("less0", "held0", "LESS0")),
         *(f"find {given} --json" for given in ("less0", found.documents["run"][0]["run_id"])),
@@ -139,7 +140,9 @@ def _name(line: str) -> str:
     """The command with its flags, without the values of this world."""
     words = line.split(" --json", maxsplit=1)[0].split()
     group = words[0] in {"db", "runs", "review", "hold"}
-    return " ".join([*words[: 1 + group], *(word for word in words[1 + group :] if word in {"--rounds", "--all"})])
+    return " ".join(
+        [*words[: 1 + group], *(word for word in words[1 + group :] if word in {"--rounds", "--all", "--set"})]
+    )
 
 
 async def _do(world: World, *words: str) -> None:

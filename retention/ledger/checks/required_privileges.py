@@ -61,6 +61,7 @@ STATEMENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "runs/count_run_review",
             "runs/sum_run_refunds",
             "runs/count_unsent_reasons",
+            "reports/list_run_set",
             "pauses/list_pauses",
             "pauses/list_vendor_pauses",
             "evidence/get_newest_checkpoint",
