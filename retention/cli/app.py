@@ -88,6 +88,7 @@ from retention.cli import (  # noqa: E402
     holds,
     pauses,
     plan_run,
+    reconcile,
     reports,
     review,
     runs,
@@ -95,5 +96,5 @@ from retention.cli import (  # noqa: E402
     simulate,
 )
 
-for module in (demo, simulate, database, plan_run, serve, reports, find, runs, review, holds, pauses, audit):
+for module in (demo, simulate, database, plan_run, serve, reports, find, reconcile, runs, review, holds, pauses, audit):
     module.register(app)

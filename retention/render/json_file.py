@@ -22,6 +22,11 @@ def to_json(document: Any) -> str:
     return json.dumps(document, default=_as_json_type, indent=2)
 
 
+def to_line(value: Any) -> str:
+    """Write a value as JSON on one line, in the same way."""
+    return _line(value)
+
+
 async def write_json(report: Report, file: TextIO) -> int:
     """Write a report as one JSON object with one round per line; return the number of rounds."""
     count = 0

@@ -37,11 +37,15 @@ _LOOK_AGAIN_S = 0.001
 
 
 class Exchange(NamedTuple):
-    """An answer, and when its request left and its reply came (monotonic seconds), None if that did not happen."""
+    """An answer, and when its request left and its reply came (monotonic seconds), None if that did not happen.
+
+    `body` is a success's body, None where it is longer than allowed.
+    """
 
     answer: Answer
     sent_at: float | None
     replied_at: float | None
+    body: bytes | None = None
 
 
 class VendorClient:
@@ -96,8 +100,18 @@ class VendorClient:
         """Return a connection over which nothing was sent."""
         self._connections.give_back(url, connection)
 
-    async def exchange(self, connection: Connection, url: str, body: bytes, *, until: float = math.inf) -> Exchange:
+    async def exchange(
+        self,
+        connection: Connection,
+        url: str,
+        body: bytes,
+        *,
+        until: float = math.inf,
+        limit: int = REPLY_LIMIT_BYTES,
+    ) -> Exchange:
         """Send one request over a connection, at once. Never raises for a fault of the network or the vendor.
+
+        A reply that is longer than `limit` bytes is not read to its end.
 
         Refuses to send at or after `until`, in seconds on the monotonic clock: a frozen process notices its timeout
         only after its next action, when another process may own the claim. Refuses also over a connection whose end has
@@ -111,7 +125,7 @@ class VendorClient:
         try:
             with self._deadlines.running():
                 connection.send(url, body)
-                reply = await _read(await connection.receive(), self._max_pause)
+                reply, told = await _read(await connection.receive(), self._max_pause, limit)
         except _FAILURES as error:
             if ended_without_reply(error):
                 self._connections.ended_in_use(url, connection, sent_at)
@@ -123,14 +137,14 @@ class VendorClient:
         if reply.http_status == REQUEST_TIMEOUT and connection.lay_idle(sent_at):
             reply = reply._replace(over_idle=True)
         self._connections.replied(url, connection)
-        return Exchange(reply, sent_at, time.monotonic())
+        return Exchange(reply, sent_at, time.monotonic(), told)
 
-    async def post(self, url: str, body: bytes, *, until: float = math.inf) -> Exchange:
+    async def post(self, url: str, body: bytes, *, until: float = math.inf, limit: int = REPLY_LIMIT_BYTES) -> Exchange:
         """Send one request over a connection at hand, or a new one; nothing leaves after `until` or the timeout."""
         until = min(until, time.monotonic() + self._seconds)
         while True:
             if (connection := self.take(url)) is not None:
-                exchange = await self.exchange(connection, url, body, until=until)
+                exchange = await self.exchange(connection, url, body, until=until, limit=limit)
                 if exchange.sent_at is not None or time.monotonic() >= until:
                     return exchange
             elif self._connections.are_there(url) and time.monotonic() < until:
@@ -149,18 +163,19 @@ class VendorClient:
         return self._timers
 
 
-async def _read(head: Head, max_pause: float) -> Reply:
+async def _read(head: Head, max_pause: float, limit: int) -> tuple[Reply, bytes | None]:
+    """Read a reply; returns it decoded, and its body."""
     body: bytes | None = b""
     if head.status in SUCCESS:
         length = "" if "Transfer-Encoding" in head.headers else head.headers.get("Content-Length", "")
-        known = length.isdecimal() and len(length) <= _LONGEST_LENGTH and int(length) <= REPLY_LIMIT_BYTES
-        body = await head.body.read() if known else await _bounded(head.body)
-    return decode(head.status, head.headers, body, datetime.now(UTC), max_pause)
+        known = length.isdecimal() and len(length) <= _LONGEST_LENGTH and int(length) <= limit
+        body = await head.body.read() if known else await _bounded(head.body, limit)
+    return decode(head.status, head.headers, body, datetime.now(UTC), max_pause), body
 
 
-async def _bounded(content: StreamReader) -> bytes | None:
+async def _bounded(content: StreamReader, limit: int) -> bytes | None:
     """A body whose length is unknown beforehand, or too great; None where it is longer than allowed."""
     body = bytearray()
-    while part := await content.read(REPLY_LIMIT_BYTES + 1 - len(body)):
+    while part := await content.read(limit + 1 - len(body)):
         body += part
-    return bytes(body) if len(body) <= REPLY_LIMIT_BYTES else None
+    return bytes(body) if len(body) <= limit else None

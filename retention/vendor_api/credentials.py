@@ -35,6 +35,7 @@ class Access:
     status_url: str
     health_url: str
     credentials: Credentials
+    rounds_url: str = ""
 
 
 class CredentialWatch:

@@ -13,9 +13,10 @@ import time
 import uuid
 from typing import TYPE_CHECKING
 
-from retention.core.model import Kind, Outcome, Reply
+from retention.core.model import Kind, Outcome, Reply, Treatment
 from retention.core.sending import wire
 from retention.core.sending.decision import decide
+from retention.core.sending.game_rounds import PAGE_LIMIT_BYTES, encode_rounds, read_page
 from retention.core.sending.outcomes import classify, wrong_status_address
 from retention.core.sending.partner_state import PartnerHalt
 from retention.core.sending.wire import SUCCESS
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from retention.core.model import Answer, Claim, Settlement
+    from retention.core.sending.game_rounds import RoundsPage, Window
     from retention.core.sending.partner_state import PartnerState
     from retention.core.sending.reply_rules import ReplyRules
     from retention.vendor_api.client import Exchange, VendorClient
@@ -121,6 +123,33 @@ class VendorGateway:
         else:
             url, body = access.status_url, wire.encode_status(claim, access.credentials)
         return await self._client.exchange(connection, url, body, until=claim.send_by)
+
+    async def list_rounds(self, window: Window, page: int, request_id: str) -> tuple[Exchange, RoundsPage | None]:
+        """Ask for one page of the rounds that began in a window, over any connection.
+
+        The page is None where the answer has none. Texts of the answer are cleaned of secrets.
+        """
+        access = self._credentials.access()
+        body = encode_rounds(window, page, access.credentials, request_id)
+        exchange = await self._client.post(access.rounds_url, body, limit=PAGE_LIMIT_BYTES)
+        found = None
+        if exchange.body and isinstance(exchange.answer, Reply) and self.means_success(exchange.answer):
+            found = read_page(exchange.body)
+        return exchange._replace(answer=self._cleaner.before(exchange.answer).answer, body=None), found
+
+    def means_success(self, reply: Reply) -> bool:
+        """Whether the code of a reply is the one of success."""
+        return self._rules.codes.get(reply.code or "") is Treatment.CANCELLED
+
+    def outcome_of(self, answer: Answer) -> Outcome:
+        """The outcome of a question by its answer, whatever the question was about."""
+        return classify(Kind.STATUS, answer, self._rules.codes)
+
+    def may_answer_later(self, answer: Answer) -> bool:
+        """Whether a question that got no usable answer may get one later. A code is the vendor's word."""
+        if not isinstance(answer, Reply) or answer.code is None:
+            return self.outcome_of(answer) is not Outcome.REJECTED
+        return self._rules.codes.get(answer.code) is Treatment.RETRY
 
     def interpret(
         self,
@@ -223,5 +252,5 @@ class VendorGateway:
         return (
             access.credentials.token,
             access.credentials.secure_login,
-            *(access.cancel_url, access.status_url, access.health_url),
+            *(access.cancel_url, access.status_url, access.health_url, access.rounds_url),
         )

@@ -40,9 +40,6 @@ async def open_partner(
     stack: AsyncExitStack, settings: PartnerSettings, policy: Policy, redactor: Redactor
 ) -> RunPartner:
     """Open the gateway to a partner for a run of the policy; the stack closes it."""
-    from retention.vendor_api.client import VendorClient  # noqa: PLC0415 - slow to import, and most commands call no vendor
-
-    client = VendorClient(timeout=settings.timeout.total_seconds(), max_pause=settings.max_pause.total_seconds())
     state = PartnerState(settings.max_attempts, status_probe=settings.status_probe, ask_first=settings.asks_first)
     rules = ReplyRules(
         settings.treatments,
@@ -52,6 +49,26 @@ async def open_partner(
         cancel_winnings=policy.winnings == "cancel",
         refund_in_reply=settings.refund_in_reply,
     )
+    return await _open(stack, settings, rules, state, redactor)
+
+
+async def open_questions(stack: AsyncExitStack, settings: PartnerSettings, redactor: Redactor) -> RunPartner:
+    """Open the gateway to a partner for questions alone: about rounds of any run. The stack closes it."""
+    state = PartnerState(settings.max_attempts, status_probe=True, ask_first=True)
+    rules = ReplyRules(
+        settings.treatments, settings.max_attempts, status_probe=True, ask_first=True, cancel_winnings=True
+    )
+    partner = await _open(stack, settings, rules, state, redactor)
+    stack.push_async_callback(partner.gateway.close)
+    return partner
+
+
+async def _open(
+    stack: AsyncExitStack, settings: PartnerSettings, rules: ReplyRules, state: PartnerState, redactor: Redactor
+) -> RunPartner:
+    from retention.vendor_api.client import VendorClient  # noqa: PLC0415 - slow to import, and most commands call no vendor
+
+    client = VendorClient(timeout=settings.timeout.total_seconds(), max_pause=settings.max_pause.total_seconds())
     gateway = VendorGateway(
         await stack.enter_async_context(client),
         rules,
@@ -72,11 +89,14 @@ def _access(settings: PartnerSettings) -> Access:
         settings.address(Call.CANCEL),
         settings.address(Call.STATUS),
         settings.address(Call.HEALTH),
+        settings.address(Call.ROUNDS),
         settings.secure_login.reveal(),
         settings.token.reveal(),
     )
 
 
 @lru_cache(maxsize=64)
-def _access_by(cancel_url: str, status_url: str, health_url: str, secure_login: str, token: str) -> Access:
-    return Access(cancel_url, status_url, health_url, Credentials(secure_login, token))
+def _access_by(
+    cancel_url: str, status_url: str, health_url: str, rounds_url: str, secure_login: str, token: str
+) -> Access:
+    return Access(cancel_url, status_url, health_url, Credentials(secure_login, token), rounds_url)

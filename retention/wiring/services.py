@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import time
 import uuid
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ from retention.ledger.known_server import KnownServer
 from retention.ledger.notifications import NotificationOutbox
 from retention.ledger.pauses import Pauses
 from retention.ledger.plans import Plans
+from retention.ledger.reconciliation import Reconciliations
 from retention.ledger.review import Review
 from retention.ledger.runs import RunLedger
 from retention.ledger.schedules import ScheduleStore
@@ -28,10 +30,14 @@ from retention.ledger.stalled_runs import StalledRuns
 from retention.process.long_waits import log_long_wait
 from retention.runs.checkpoints import Checkpoints
 from retention.runs.model import RunParts
+from retention.runs.partner_questions import PartnerQuestions
+from retention.runs.reconcile import Reconciler
+from retention.runs.round_lists import RoundLists
 from retention.runs.scope import scope_of
 from retention.runs.service import RunService
+from retention.settings.partner import Call
 from retention.wiring.engines import run_engine
-from retention.wiring.partners import terms_of
+from retention.wiring.partners import open_questions, terms_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -137,6 +143,20 @@ class Services:
     def review(self) -> Review:
         """The ledger of rounds that need review."""
         return Review(self.database)
+
+    @asynccontextmanager
+    async def reconciler(self) -> AsyncIterator[Reconciler]:
+        """Open what a reconciliation needs: a way to ask each configured partner."""
+        ledger = Reconciliations(self.database, self.replica, time.monotonic)
+        async with AsyncExitStack() as stack:
+            inquiries = {}
+            for name, partner in self.settings.partners.items():
+                questions = PartnerQuestions(await open_questions(stack, partner, self.redactor), ledger, self.log)
+                inquiries[name] = RoundLists(
+                    questions, self.log, lists=bool(partner.address(Call.ROUNDS)), may_ask=partner.status_probe
+                )
+            within = {name: partner.refund_within for name, partner in self.settings.partners.items()}
+            yield Reconciler(ledger, inquiries, within, self.log)
 
     def terms(self, names: Sequence[str]) -> list[PartnerTerms]:
         """Return the terms on which these partners are called."""

@@ -108,18 +108,17 @@ class Comparison(NamedTuple):
     refunds: Sequence[Refund] | None
 
 
+def fits_vendor(outcome: str, status: Outcome) -> bool:
+    """Whether the vendor's status fits the ledger's outcome."""
+    return not _judge_vendor(outcome, status)
+
+
 def judge(sides: Comparison, now: datetime, refund_within: timedelta) -> tuple[FindingKind, ...]:
     """Name what does not fit. A refund is missed `refund_within` after the cancel; live rows are not judged."""
     ledger = sides.ledger
-    if ledger.outcome in LIVE_STATES:
-        return ()
+    found = [] if sides.vendor.status is None else _judge_vendor(ledger.outcome, sides.vendor.status)
     if not ledger.is_cancelled:
-        return (FindingKind.CANCELLED_AT_VENDOR,) if sides.vendor.status is Outcome.CANCELLED else ()
-    found = []
-    if sides.vendor.status is Outcome.IN_PROGRESS:
-        found.append(FindingKind.OPEN_AT_VENDOR)
-    if sides.vendor.status is Outcome.ALREADY_COMPLETED:
-        found.append(FindingKind.COMPLETED_AT_VENDOR)
+        return tuple(found)
     if sides.operator is Operator.SAME:
         found.append(FindingKind.OPEN_AT_OPERATOR)
     if sides.refunds is not None:
@@ -130,6 +129,16 @@ def judge(sides: Comparison, now: datetime, refund_within: timedelta) -> tuple[F
 def describe(sides: Comparison) -> Sides:
     """Describe the four sides for people and for the finding's row."""
     return Sides(_ledger_text(sides.ledger), sides.vendor.text, sides.operator.value, _wallet_text(sides.refunds))
+
+
+def _judge_vendor(outcome: str, status: Outcome) -> list[FindingKind]:
+    if outcome in LIVE_STATES:
+        return []
+    if outcome not in CANCELLED_STATES:
+        return [FindingKind.CANCELLED_AT_VENDOR] if status is Outcome.CANCELLED else []
+    if status is Outcome.IN_PROGRESS:
+        return [FindingKind.OPEN_AT_VENDOR]
+    return [FindingKind.COMPLETED_AT_VENDOR] if status is Outcome.ALREADY_COMPLETED else []
 
 
 def _judge_refunds(

@@ -96,20 +96,21 @@ def decide(
 
 def throttle_pause_s(settlement: Settlement, answer: Answer) -> float | None:
     """Tell for how many seconds every replica pauses the partner; None where the answer asks for no pause."""
-    return _pause_s(answer) if settlement.outcome is Outcome.THROTTLED else None
+    return pause_of(answer) if settlement.outcome is Outcome.THROTTLED else None
 
 
 def _due_in(due: Due, claim: Claim, answer: Answer, rules: ReplyRules, jitter: float) -> float:
     if due is Due.BACKOFF:
         return full_jitter(claim.attempts if claim.kind is Kind.CANCEL else claim.probes, jitter)
     if due is Due.PAUSE:
-        return _pause_s(answer)
+        return pause_of(answer)
     if due is Due.NOW or rules.ask_first:
         return 0.0
     return full_jitter(max(claim.attempts, 1), jitter)  # Due.RESEND
 
 
-def _pause_s(answer: Answer) -> float:
+def pause_of(answer: Answer) -> float:
+    """The pause that an answer asks for, in seconds, where it asks for one."""
     if isinstance(answer, Reply) and answer.retry_after is not None:
         return answer.retry_after
     return THROTTLE_PAUSE_S

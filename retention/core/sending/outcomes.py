@@ -34,6 +34,11 @@ def is_known_status(round_status: str | None) -> bool:
     return (round_status or "").lower() in _OUTCOME_OF_STATUS
 
 
+def outcome_of_status(round_status: str) -> Outcome:
+    """The outcome that one of the vendor's own words stands for: cancelled, already_completed or in_progress."""
+    return _OUTCOME_OF_STATUS[round_status.lower()]
+
+
 def classify(kind: Kind, answer: Answer, codes: Mapping[str, Treatment]) -> Outcome:
     """Classify an answer. The HTTP status decides before the vendor's code; `codes` maps codes to treatments."""
     match answer:
