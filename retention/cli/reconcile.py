@@ -51,10 +51,10 @@ async def reconcile(
     market: Annotated[str | None, typer.Option(metavar="M", help="Only this market.")] = None,
     as_json: AsJson = False,
 ) -> ExitCode:
-    """Compare ledger, vendor, operator's view and wallet; what does not fit is kept for review. Cancels nothing.
+    """Compare ledger, vendor, operator's view and wallet, and keep contradictions for review. Cancels nothing.
 
-    Each finding is kept once, however often it is found. Exit code 4 where something does not fit, or the vendor did
-    not tell of a round; 5 where the vendor cannot be reached, 3 where a partner is paused: those rounds are named.
+    Each finding is kept once, however often it is found. Exit code 4: there are findings, or the vendor did not
+    tell of a round. 5: a vendor cannot be reached. 3: a partner is paused. Rounds that were not told are counted.
     """
     from retention.ledger.reconciliation import ReconcileScope
     from retention.render.reconciliation import Findings

@@ -56,7 +56,7 @@ class SettledRound:
 
 
 class LocalSides(NamedTuple):
-    """What this database says about a cancellation. `refunds` is None where there is no view of the wallet."""
+    """The sides of a cancellation that this database has. `refunds` is None where there is no view of the wallet."""
 
     ledger: LedgerSide
     operator: Operator
@@ -131,7 +131,7 @@ class Reconciliations:
         return records(SettledRound, rows)
 
     async def read_sides(self, ids: Sequence[int], *, wallet: bool) -> dict[int, LocalSides]:
-        """Read what ledger, operator's view and wallet say now, by cancellation."""
+        """Read the words of ledger, operator's view and wallet as they are now, by cancellation."""
         rows = await self._database.rows("reconciliation/compare_rounds", ids=list(ids))
         cancelled = [row.id for row in rows if row.outcome in CANCELLED_STATES]
         refunds = await self._refunds(cancelled) if wallet else None
@@ -154,7 +154,7 @@ class Reconciliations:
         return found
 
     async def insert_findings(self, found: Sequence[NewFinding]) -> list[KeptFinding]:
-        """Keep findings, each kind once for each cancellation; returns those that still hold."""
+        """Keep findings, each kind once for each cancellation; returns the ones that still hold."""
         if not found:
             return []
         rows = await self._database.durable().rows(

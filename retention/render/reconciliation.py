@@ -55,7 +55,7 @@ class Findings:
             self._file.write(to_line(finding) + "\n")
 
     def write(self, scope: ReconcileScope, done: Reconciler, file: TextIO, *, as_json: bool) -> None:
-        """Print the findings, and what the vendor did not tell."""
+        """Print the findings, and how many rounds the vendor did not tell of."""
         self._file.seek(0)
         if as_json:
             _write_json(self._file, scope, done, file)

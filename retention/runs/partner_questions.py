@@ -1,4 +1,4 @@
-"""Questions to one partner outside of a run: what becomes of a round, asked of each one by itself.
+"""Questions to one partner outside of a run: the status of each round, asked by itself.
 
 Questions go out in slots that all replicas share, like those of runs. The attempt of each is committed before its
 request leaves. No cancel request is ever made here.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import random
 import time
 import uuid
 from collections import deque
@@ -26,7 +25,7 @@ from retention.core.sending.partner_state import PartnerHalt
 from retention.exit_codes import ExitCode
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from structlog.typing import FilteringBoundLogger
 
@@ -68,14 +67,18 @@ class _Question:
 class PartnerQuestions:
     """Asks one partner. `lost` is set once it cannot be asked any more; then no further request leaves.
 
-    `unreached` counts the rounds for which no answer came, after as many tries as a round has attempts.
+    `unreached` counts the rounds for which no answer came, after as many tries as a round has attempts. `jitter`
+    returns random numbers from 0 to 1.
     """
 
-    def __init__(self, partner: RunPartner, ledger: Reconciliations, log: FilteringBoundLogger) -> None:
+    def __init__(
+        self, partner: RunPartner, ledger: Reconciliations, log: FilteringBoundLogger, jitter: Callable[[], float]
+    ) -> None:
         self.partner = partner
         self.lost: Lost | None = None
         self.unreached = 0
         self._ledger = ledger
+        self._jitter = jitter
         self._log = log.bind(partner=partner.name)
         self._budget = LateBudget(partner.terms.rate_of(Kind.STATUS))
         self._waiting: deque[_Question] = deque()
@@ -143,7 +146,7 @@ class PartnerQuestions:
 
     def back_off_s(self, tries: int) -> float | None:
         """Seconds until the next try of a question; None where no try is left."""
-        return full_jitter(tries, random.random()) if tries < self.partner.terms.max_attempts else None  # noqa: S311
+        return full_jitter(tries, self._jitter()) if tries < self.partner.terms.max_attempts else None
 
     def _is_lost(self) -> bool:
         """Whether the partner cannot be asked any more; finds out why."""

@@ -1,7 +1,7 @@
 """Reconciliation: ledger, vendor, operator's view and wallet side by side, batch by batch.
 
 The vendor is asked first, and the other sides are read right after its answers. Nothing is cancelled. Each batch keeps
-its findings before the next one begins, so a reconciliation that ends early loses only what it has not looked at.
+its findings before the next one begins, so a reconciliation that ends early loses no finding.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Tally:
 class Reconciler:
     """Compares the cancellations of a scope. `inquiries` and `refund_within` are by partner.
 
-    `tally` counts what was compared, and is whole after the last batch.
+    `tally` counts the compared rounds, and is whole after the last batch.
     """
 
     def __init__(
@@ -134,7 +134,7 @@ class Reconciler:
         self._log.info("reconcile.finished", **{name: value for name, value in facts.items() if value is not None})
 
     def exit_code(self) -> ExitCode:
-        """The exit code: the vendor's silence comes before a pause, and a pause before what a person has to look at."""
+        """The exit code: the vendor's silence comes before a pause, and a pause before findings."""
         asked = [one.questions for one in self._inquiries.values()]
         codes = {one.lost.code for one in asked if one.lost is not None}
         if ExitCode.UNREACHABLE in codes or any(one.unreached for one in asked):

@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from retention.runs.partner_questions import PartnerQuestions
 
 NOT_ASKED = "not asked: "
-"""Begins the vendor's side of a round that nobody asked about."""
+"""Begins the vendor's side of a round that was not asked about."""
 
 MAY_NOT_ASK = "status_probe = false forbids questions, and no list has the round"
 
 
 class RoundLists:
-    """What one partner says of rounds: by lists where it answers them (`lists`), else by questions where `may_ask`.
+    """Asks one partner about rounds: by lists where it answers them (`lists`), else by questions where `may_ask`.
 
     `not_listed` says why lists are not used any more.
     """
@@ -57,7 +57,7 @@ class RoundLists:
                 if (word := listed.get(one.round_id)) is not None
             }
         if self._may_ask:
-            # A list may be older than the ledger: what does not fit is asked about by itself.
+            # A list may be older than the ledger: a round that does not fit is asked about by itself.
             unsure = [one for one in rounds if not _fits(one, told.get(one.id))]
             told |= await self.questions.ask_each(unsure)
         why = self.questions.lost.why if self.questions.lost else MAY_NOT_ASK

@@ -142,7 +142,7 @@ class VendorGateway:
         return self._rules.codes.get(reply.code or "") is Treatment.CANCELLED
 
     def outcome_of(self, answer: Answer) -> Outcome:
-        """The outcome of a question by its answer, whatever the question was about."""
+        """The outcome of a question about any number of rounds, by its answer."""
         return classify(Kind.STATUS, answer, self._rules.codes)
 
     def may_answer_later(self, answer: Answer) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import socket
 import time
 import uuid
@@ -151,7 +152,9 @@ class Services:
         async with AsyncExitStack() as stack:
             inquiries = {}
             for name, partner in self.settings.partners.items():
-                questions = PartnerQuestions(await open_questions(stack, partner, self.redactor), ledger, self.log)
+                questions = PartnerQuestions(
+                    await open_questions(stack, partner, self.redactor), ledger, self.log, random.random
+                )
                 inquiries[name] = RoundLists(
                     questions, self.log, lists=bool(partner.address(Call.ROUNDS)), may_ask=partner.status_probe
                 )

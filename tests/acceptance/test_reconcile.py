@@ -1,4 +1,4 @@
-"""`reconcile`: what does not fit between ledger, vendor, operator's view and wallet, end to end."""
+"""`reconcile`: contradictions between ledger, vendor, operator's view and wallet, end to end."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ async def test_each_kind_is_found_once(world: World) -> None:
 
 
 async def test_a_scope_limits_what_is_compared(world: World) -> None:
-    """`--run`, `--market` and the period choose the rounds, by the time at which they became what they are."""
+    """`--run`, `--market` and the period choose the rounds, by the time of their outcome."""
     await cancelled(world, "old")
     run = (await world.sql("SELECT run_id::text FROM retention.runs"))[0].run_id
     await world.sql("UPDATE retention.cancellations SET settled_at = '2026-01-31 22:00+00'")
@@ -164,7 +164,7 @@ async def test_bad_words_are_refused_before_anything(world: World, words: tuple[
 
 
 async def test_an_unknown_run_or_market_is_refused(world: World) -> None:
-    """A run or market that nobody knows would compare nothing, and look like success; so would a dry run."""
+    """An unknown run or market would compare nothing, and look like success; so would a dry run."""
     await world.seed(1)
     dry = (await world.command("run", "--dry-run", "--json")).json["run_id"]
     for words in (("--run", "12345678"), ("--market", "XX"), ("--run", dry)):
@@ -225,7 +225,7 @@ async def test_a_broken_wallet_view_is_named(world: World) -> None:
 
 
 async def test_many_rounds_are_listed_in_one_call(world: World) -> None:
-    """One list tells of a day's rounds; only what does not fit is asked about by itself, with an attempt on record."""
+    """One list tells of a day's rounds; only a round that does not fit is asked about by itself, with an attempt on record."""
     await world.seed(20)
     assert 0 == (await world.command("run")).code
     say(world, "r7", RoundStatus.COMPLETED)
@@ -307,7 +307,7 @@ async def test_a_database_that_is_away_is_exit_5(world: World) -> None:
 
 
 async def test_a_paused_partner_is_not_asked(world: World) -> None:
-    """The kill switch stops questions and lists too: what was not asked is told, and the exit code is 3."""
+    """The kill switch stops questions and lists too: rounds that were not asked about are told, and the exit code is 3."""
     await cancelled(world, "a")
     assert 0 == (await world.command("pause", "--by", "ann", "--reason", "incident")).code
     before = len(world.vendor.requests)
@@ -378,7 +378,7 @@ async def test_an_answer_that_tells_nothing_is_told(world: World) -> None:
 
 
 async def test_without_questions_a_list_is_believed(world: World) -> None:
-    """`status_probe = false` forbids questions: what a list tells stands, and what it lacks is told as not asked."""
+    """`status_probe = false` forbids questions: a list is believed, and rounds that it lacks are told as not asked."""
     world.partner["status_probe"] = False
     await cancelled(world, "a", "b")
     say(world, "a0", RoundStatus.IN_PROGRESS)

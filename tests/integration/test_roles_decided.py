@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from psycopg.types.json import Jsonb
-from support.bare_database import run
+from support.bare_database import run, sample
 from support.role_database import guarded_database, logged_in, tried
 
 from retention.ledger.queries import query, statements
@@ -178,6 +178,9 @@ HARMLESS: dict[str, Any] = {
     **{key: ["R-1"] for key in ("round_ids", "privileges", "relations", "columns", "schemas", "names", "functions")},
     **{key: [] for key in ("exclude_markets", "exclude_games", "other_partners")},
     "ids": [0],
+    "wanted": 1,
+    **{key: ["words"] for key in ("ledger", "vendor", "operator", "wallet")},
+    "facts": "{}",
     "max_runs": [3],
     "whys": ["conflict"],
     "as_states": ["rejected"],
@@ -226,11 +229,17 @@ RUN = (
 )
 """The rows that some statements refer to."""
 
+WALLET = (
+    "CREATE VIEW retention.wallet_refunds AS SELECT NULL::text AS partner, NULL::text AS round_id,"
+    " NULL::text AS currency, NULL::numeric AS amount, NULL::timestamptz AS refunded_at"
+)
+"""The optional view, which one statement reads."""
+
 
 @pytest.fixture(scope="module")
 def owned(postgres: str) -> Iterator[str]:
     with guarded_database(postgres) as dsn:
-        run(dsn, RUN)
+        run(dsn, WALLET, sample("roles"), RUN)
         yield dsn
 
 

@@ -1,4 +1,4 @@
-"""What does not fit between the ledger, the vendor, the operator's view and the wallet, for one cancellation.
+"""Contradictions between the ledger, the vendor, the operator's view and the wallet, for one cancellation.
 
 Each side is a value, and None stands for a side that was not asked or does not exist: nothing is concluded from it.
 """
@@ -23,7 +23,7 @@ _CURRENCY_CHARS = 16
 
 
 class FindingKind(enum.StrEnum):
-    """What does not fit."""
+    """The kinds of contradictions."""
 
     OPEN_AT_VENDOR = "open_at_vendor"
     CANCELLED_AT_VENDOR = "cancelled_at_vendor"
@@ -35,7 +35,7 @@ class FindingKind(enum.StrEnum):
 
 
 class Operator(enum.Enum):
-    """What the operator's view has under the round's id, in words for people."""
+    """The operator's view of the round's id, in words for people."""
 
     CLOSED = "not open"
     SAME = "open"
@@ -75,7 +75,7 @@ class LedgerSide(NamedTuple):
 class VendorSide(NamedTuple):
     """The vendor's answer. `status` is cancelled, already_completed or in_progress, None where it told none of them.
 
-    `text` is the vendor's own word for it, or why there is none.
+    `text` is the vendor's own word for it, or why it told no word.
     """
 
     status: Outcome | None
@@ -91,7 +91,7 @@ class Refund(NamedTuple):
 
 
 class Sides(NamedTuple):
-    """What each side says, as a short text."""
+    """The four sides, each as a short text."""
 
     ledger: str
     vendor: str
@@ -114,7 +114,7 @@ def fits_vendor(outcome: str, status: Outcome) -> bool:
 
 
 def judge(sides: Comparison, now: datetime, refund_within: timedelta) -> tuple[FindingKind, ...]:
-    """Name what does not fit. A refund is missed `refund_within` after the cancel; live rows are not judged."""
+    """Name the contradictions. A refund is missed `refund_within` after the cancel; live rows are not judged."""
     ledger = sides.ledger
     found = [] if sides.vendor.status is None else _judge_vendor(ledger.outcome, sides.vendor.status)
     if not ledger.is_cancelled:

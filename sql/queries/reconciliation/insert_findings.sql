@@ -4,7 +4,7 @@
 -- Returns: a row per finding that still holds: whether it is new, and whether a person has resolved it before.
 WITH
 
--- What this reconciliation has found, each with the outcome that was compared.
+-- The findings of this reconciliation, each with the outcome that was compared.
 given AS (
     SELECT g.*
     FROM unnest(%(ids)s::bigint[], %(kinds)s::text[], %(outcomes)s::text[], %(ledger)s::text[], %(vendor)s::text[],
@@ -15,7 +15,7 @@ given AS (
           -- include shared/later_row.sql
 ),
 
--- Those that no reconciliation has found before.
+-- The ones that no reconciliation has found before.
 added AS (
     INSERT INTO retention.findings (cancellation_id, kind, ledger, vendor, operator, wallet)
     SELECT id, kind, ledger, vendor, operator, wallet FROM given

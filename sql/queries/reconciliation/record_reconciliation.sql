@@ -1,4 +1,4 @@
--- Purpose: Leaves evidence that a reconciliation was made: its scope and its counts. It changes no row that the evidence
+-- Purpose: Leaves evidence that a reconciliation was made: its scope and its counts. It changes no row that evidence
 --     covers.
 -- Locks: none.
 -- Returns: the entry's id.

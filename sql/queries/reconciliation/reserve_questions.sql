@@ -1,8 +1,8 @@
--- Purpose: Reserves slots for questions to a partner, and commits the attempts of those that are about one round before
---     they leave. None is given while a person or the vendor pauses the partner.
+-- Purpose: Reserves slots for questions to a partner, and commits the attempts of questions about one round before they
+--     leave. While a person or the vendor pauses the partner, it gives no slot.
 -- Locks: the partner's slots, until the commit.
--- Returns: a row per slot, as the database's time (Unix seconds); one row without a slot where there is none. Each row
---     says who pauses the partner, and whether the vendor asked for a pause.
+-- Returns: a row per slot, as the database's time (Unix seconds), or one row without a slot. Each row says who pauses
+--     the partner, and whether the vendor asked for a pause.
 WITH
 
 -- An attempt must survive a crash once its request has left.
@@ -30,7 +30,7 @@ wanted AS (
 -- include shared/slot_reservation.sql
 ,
 
--- The attempts of those that got a slot. A list of many rounds has none.
+-- The attempts of questions with a slot. A list of many rounds has no attempt.
 recorded AS (
     INSERT INTO retention.attempts (uuid, cancellation_id, run_id, kind, replica, claimed_at)
     SELECT q.uuid, q.id, q.run_id, %(kind)s, %(replica)s, statement_timestamp()

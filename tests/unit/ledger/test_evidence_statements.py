@@ -26,6 +26,7 @@ EXEMPT = {
     "plans/mark_planned": "of a run it changes the heartbeat alone",
     "plans/record_plan_size": "a count of rows that leave evidence themselves",
     "plans/record_unwritten_plan": "the totals of an unwritten plan serve the rails alone",
+    "reconciliation/reserve_questions": "an attempt without an outcome is not covered",
     "run_control/halt_partner": "the halt of one partner is not the run's; the attempts show it",
     "run_control/heartbeat": "of a run it changes the heartbeat and the stall alone",
     "run_control/leave_run": "of a run it changes the heartbeat alone",

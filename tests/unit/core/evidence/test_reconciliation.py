@@ -1,4 +1,4 @@
-"""What does not fit between ledger, vendor, operator's view and wallet."""
+"""Contradictions between ledger, vendor, operator's view and wallet."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def sides(
     refunds: tuple[Refund, ...] | None = None,
     **ledger: Any,
 ) -> Comparison:
-    """Make a comparison in which everything fits, but for what a test changes."""
+    """Make a comparison in which everything fits, apart from the changes of a test."""
     known = {"amount": Decimal("12.5"), "currency": "EUR", "stake": Decimal("12.5"), "stake_currency": "EUR"}
     side = LedgerSide(outcome, NOW - AN_HOUR, **{**known, **ledger})
     return Comparison(side, VendorSide(STATUSES[vendor], vendor), operator, refunds)
