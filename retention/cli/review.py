@@ -17,6 +17,7 @@ from retention.cli.output import open_output, print_json, require_place
 from retention.cli.parsing import requester
 from retention.core.model import RESOLUTIONS, ReviewWhy
 from retention.core.name_matching import NameKind, known_names_text
+from retention.core.text import counted
 from retention.errors import UsageError
 from retention.exit_codes import ExitCode
 from retention.render.formats import FORMATS, Format
@@ -203,7 +204,10 @@ async def _close(services: Services, resolved: Resolved, by: str) -> ExitCode:
     if not resolved.unclosed:
         return ExitCode.DONE
     sys.stdout.flush()  # what is resolved stands, whatever happens from here
-    listed = [one for one in await services.review.close_resolved(resolved, by) if one.why is not None]
+    results = await services.review.close_resolved(resolved, by)
+    if closed := sum(one.closed for one in results):
+        print(f"closed {counted(closed, 'round')} at the operator's")
+    listed = [one for one in results if one.why is not None]
     for one in listed[:STILL_LISTED_SHOWN]:
         print(f"  cancellation {one.id}: its round may still be open at the operator's, so it stays listed: {one.why}")
     if len(listed) > STILL_LISTED_SHOWN:

@@ -152,7 +152,7 @@ def resolution_facts(resolutions: Sequence[Resolution], by: str) -> dict[str, An
 def resolved_text(states: Mapping[State, int]) -> str:
     """Say how many cancellations are resolved as which state."""
     parts = ", ".join(f"{count} as {state}" for state, count in sorted(states.items()))
-    return f"{counted(sum(states.values()), 'cancellation')}: {parts}"
+    return f"{counted(sum(states.values()), 'cancellation')}{': ' if parts else ''}{parts}"
 
 
 def _is_done(one: Resolution, row: ResolvableRow, by: str, earlier: str) -> bool:
