@@ -19,6 +19,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from retention.core.model import RESOLUTIONS, ReviewWhy, State
+from retention.core.planning.named_rounds import TARGETED
 from retention.engine.counters import BUCKETS, LatencyHistogram
 
 if TYPE_CHECKING:
@@ -162,6 +163,8 @@ class Metrics:
     def run_ended(self, code: int, result: RunResult) -> None:
         """Record the end of a run for this process, with its exit code."""
         summary = result.summary
+        if summary.trigger == TARGETED:
+            return  # it says nothing about the nights of a policy
         self.set_exit_code(summary.policy, code)
         if summary.finished_at is None or summary.status not in {"finished", "failed"}:
             return

@@ -6,6 +6,7 @@ from datetime import timedelta
 from itertools import combinations, islice
 from typing import TYPE_CHECKING
 
+from retention.core.planning.named_rounds import TARGETED
 from retention.core.planning.overlap import overlap
 from retention.ledger.checks.finding import Finding
 from retention.runs.scope import scope_of
@@ -69,7 +70,9 @@ def _overlaps(settings: Settings) -> Iterator[Finding]:
     """Warn of policies that share rounds: the policy that runs first gets them."""
     if not settings.partners:
         return
-    for one, other in combinations(settings.policies.values(), 2):
+    # [policies.targeted] without a schedule only has the rails of named rounds.
+    policies = [policy for policy in settings.policies.values() if policy.name != TARGETED or policy.schedule]
+    for one, other in combinations(policies, 2):
         if found := overlap(scope_of(settings, one), scope_of(settings, other)):
             message = f"{found}; the first to run takes them: exclude_markets or exclude_games keeps them apart"
             yield Finding(f"policies {one.name} and {other.name}", ok=True, message=message, warning=True)

@@ -82,6 +82,7 @@ def options(
 # The modules of commands import nothing heavy before a command runs.
 from retention.cli import (  # noqa: E402
     audit,
+    cancel,
     database,
     demo,
     find,
@@ -96,5 +97,20 @@ from retention.cli import (  # noqa: E402
     simulate,
 )
 
-for module in (demo, simulate, database, plan_run, serve, reports, find, reconcile, runs, review, holds, pauses, audit):
+for module in (
+    demo,
+    simulate,
+    database,
+    plan_run,
+    cancel,
+    serve,
+    reports,
+    find,
+    reconcile,
+    runs,
+    review,
+    holds,
+    pauses,
+    audit,
+):
     module.register(app)

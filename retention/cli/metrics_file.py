@@ -126,6 +126,7 @@ def _text(path: Path, settings: Settings, measured: RunMetrics, code: int | None
 
     `code`: the exit code; None while the run is under way.
     """
+    from retention.core.planning.named_rounds import TARGETED
     from retention.engine.counters import ProcessCounters
     from retention.metrics import Metrics, labels_of
     from retention.metrics_file import read_back
@@ -136,6 +137,8 @@ def _text(path: Path, settings: Settings, measured: RunMetrics, code: int | None
     policy = summary.policy if summary else measured.policy
     # While the database is away, a resumed run may be of any policy.
     mine = {policy} if policy else old or {*settings.policies}
+    if summary is not None and summary.trigger == TARGETED:
+        mine = set()  # the run of no policy
     metrics = Metrics(measured.counters or ProcessCounters())
     metrics.promise(labels_of(settings, sorted(mine | old)))
     metrics.restore(before, policy, settings.partners)

@@ -32,6 +32,7 @@ PolicyName = Annotated[str | None, typer.Argument(metavar="POLICY", help="May be
 Reason = Annotated[str | None, typer.Option(metavar="TEXT", help="Why; kept with the run.")]
 RunId = Annotated[GivenRunId, typer.Argument(metavar="RUN_ID", parser=typed_run_id, help="Its first 8 digits do.")]
 OnlyRun = Annotated[GivenRunId | None, typer.Option(metavar="ID", parser=typed_run_id, help="Only this run.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask on a terminal.")]
 ResumedRun = Annotated[
     GivenRunId | None, typer.Option(metavar="RUN_ID", parser=typed_run_id, help="Go on with a run, or help with it.")
 ]

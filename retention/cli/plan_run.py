@@ -13,7 +13,7 @@ import typer
 from retention.cli.command import command
 from retention.cli.lookups import known_run, require_known
 from retention.cli.metrics_file import RunMetrics, measuring
-from retention.cli.options import AsJson, Limit, Markets, OlderThan, PolicyName, Reason, ResumedRun
+from retention.cli.options import AsJson, Limit, Markets, OlderThan, PolicyName, Reason, ResumedRun, Yes
 from retention.cli.output import print_json
 from retention.cli.parsing import duration, requester
 from retention.core.name_matching import NameKind
@@ -142,7 +142,7 @@ async def run(
     enforce: Annotated[bool, typer.Option("--enforce", help="Cancel, in any mode of the policy.")] = False,
     by: Annotated[str | None, typer.Option(metavar="WHO", help="Who answers for it; else the user's name.")] = None,
     reason: Reason = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask on a terminal.")] = False,
+    yes: Yes = False,
     resume: ResumedRun = None,
     override: Annotated[str | None, typer.Option(metavar="TEXT", help="Pass the rail that halted it; why.")] = None,
     metrics_file: Annotated[
@@ -156,7 +156,7 @@ async def run(
     from retention.render import terminal_runs
     from retention.reports.run_view import result_document
 
-    _import_the_end()
+    import_the_end()
     measured.counters = services.counters
     try:
         # Checked here, so that the metrics file has the ledger's facts even where a privilege is missing.
@@ -190,7 +190,7 @@ async def _plan_and_execute(
     return await runs.execute(planned, confirm)
 
 
-def _import_the_end() -> None:
+def import_the_end() -> None:
     """Import the modules that a run needs at its end: the package may be replaced while the run is under way."""
     from retention import metrics, metrics_file  # noqa: F401
     from retention.ledger import policy_facts  # noqa: F401

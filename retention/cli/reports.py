@@ -91,7 +91,7 @@ async def explain(
 
     await require_known(services, "--partner", NameKind.PARTNER, [partner])
     policies = [(name, scope_of(services.settings, policy)) for name, policy in services.settings.policies.items()]
-    history = await explaining.explain(services.database, partner, round_, policies)
+    history = await explaining.explain(services.database, partner, round_, policies, services.settings.max_runs())
     if not history.seen:
         history = replace(
             history, alike=tuple(await KnownNames(services.database).find_rounds_by_spelling(round_) or ())

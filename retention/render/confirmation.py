@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from retention.core.money import display_sums
+from retention.core.planning.named_rounds import count_refusals
 from retention.core.text import counted, plural, printable
 from retention.render.terminal_table import moment
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from retention.core.evidence.resolutions import CheckedResolutions
+    from retention.core.planning.plan import Plan
     from retention.runs.model import Planned
 
 WIDTH_COLUMNS = 80
@@ -65,6 +67,8 @@ def _lines(planned: Planned, doubts: int) -> Iterator[str]:
         stakes = ", ".join(display_sums(totals.stakes))
         without = f"{_counted(totals.unjudged, 'round')} without a usable stake" if totals.unjudged else ""
         yield "; ".join(filter(None, [f"stakes {stakes}" if stakes else "", without]))
+    if plan.refused:
+        yield f"{_counted(len(plan.refused), 'named round')} refused: {_reasons(plan)}"
     if doubts:
         yield f"{_counted(doubts, 'doubt')} of earlier runs to settle"
 
@@ -72,6 +76,10 @@ def _lines(planned: Planned, doubts: int) -> Iterator[str]:
 def _listed(noun: str, names: Iterable[str | None]) -> list[str]:
     known = sorted({name for name in names if name})
     return [f"{plural(len(known), noun)} {', '.join(known)}"] if known else []
+
+
+def _reasons(plan: Plan) -> str:
+    return ", ".join(f"{count} {why}" for why, count in count_refusals(plan.refused).items())
 
 
 _counted = partial(counted, separator=",")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,9 @@ def history_lines(history: RoundHistory) -> Iterator[str]:
     for verdict in history.policies:
         yield f"policy {verdict.policy}: {'would plan it now' if verdict.selected else 'would not plan it now'}"
         yield from (f"  {reason}" for reason in verdict.why_not)
+    if history.can_be_named and not any(verdict.selected for verdict in history.policies):
+        name = f"--partner {shlex.quote(history.partner)} --round {shlex.quote(history.round_id)}"
+        yield f"`retention cancel {name} --evidence REF --by WHO` cancels it whatever its age"
     for at, event in timeline(history):
         yield f"{time_text(at)}  {event}"
     for item in history.cancellations:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from retention.core.money import UNKNOWN, display_money
+from retention.core.planning.named_rounds import TARGETED
 from retention.core.planning.plan import WHY_UNPLANNABLE
 from retention.core.planning.rails import NO_USUAL_SIZE
 from retention.core.runs.next_steps import resume_command
@@ -24,7 +25,7 @@ from retention.render.terminal_table import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping
+    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
     from typing import TextIO
 
     from retention.core.planning.plan import ListedRound
@@ -53,6 +54,9 @@ _PLAN = (
     Column("oldest", 3),
 )
 
+
+_REFUSED_SHOWN = 100
+"""Refused rounds that are shown one by one."""
 
 _RECORD_BELOW = {"refunds", "overrides", "settings", "vendor_pauses"}
 """Values of a recorded run that need lines of their own, after all others."""
@@ -97,6 +101,11 @@ async def print_plan_rounds(document: Mapping[str, Any], rounds: AsyncIterator[L
 def print_result(document: Mapping[str, Any]) -> None:
     """Print the result of a run and the next steps, the document of `run`."""
     print_lines(_result_lines(document), None)
+
+
+def print_refused(document: Mapping[str, Any]) -> None:
+    """Print the named rounds that are not called, where that is all of them."""
+    print_lines(_refused(document["refused"]), None)
 
 
 def print_record(document: Mapping[str, Any], file: TextIO | None = None) -> None:
@@ -167,7 +176,8 @@ def _left_out(document: Mapping[str, Any]) -> Iterator[str]:
 
 def _result_lines(document: Mapping[str, Any]) -> Iterator[str]:
     if (document["status"], document["halt_reason"]) == ("cancelled", NOT_CONFIRMED):
-        yield f"nothing was cancelled: run {document['run_id']} is not confirmed, and the next run has its rounds"
+        whose = "" if document["trigger"] == TARGETED else ", and the next run has its rounds"
+        yield f"nothing was cancelled: run {document['run_id']} is not confirmed{whose}"
         return
     dry = ", dry run: no calls" if document["mode"] == "dry_run" else ""
     yield f"run {document['run_id']} of policy {document['policy']}: {document['status']}{dry}"
@@ -182,6 +192,7 @@ def _result_lines(document: Mapping[str, Any]) -> Iterator[str]:
     if not document["rounds"] and not document["taken_up"]:
         yield "  no stale rounds" + (" but those of other runs" if document["elsewhere"] else "")
     yield from _left_out(document)
+    yield from _refused(document["refused"])
     if document["refunds"]:
         yield from sums_lines("refunds promised by the vendor", document["refunds"])
     for name, words in _OPEN_ENDS.items():
@@ -189,6 +200,13 @@ def _result_lines(document: Mapping[str, Any]) -> Iterator[str]:
             yield f"  {document[name]:>8} {words}"
     yield from document["warnings"]
     yield from _next_steps(document)
+
+
+def _refused(refused: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    for one in refused[:_REFUSED_SHOWN]:
+        yield f"  refused: {one['partner']}/{one['round_id']}, {one['words']}"
+    if (more := len(refused) - _REFUSED_SHOWN) > 0:
+        yield f"  refused: {more} more, which `--json` lists"
 
 
 def _next_steps(document: Mapping[str, Any]) -> Iterator[str]:

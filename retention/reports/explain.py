@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from retention.core.evidence.discrepancies import discrepancies_of
 from retention.core.model import OpenRound, State
-from retention.core.planning.eligibility import CurrentRow, LedgerFacts, explain_eligibility
+from retention.core.planning.eligibility import CurrentRow, LedgerFacts, can_be_named, explain_eligibility
 from retention.core.planning.holds import Hold
 from retention.ledger.operator_view import reading_view
 from retention.reports.round_history import Attempt, Cancellation, RoundHistory
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from retention.core.planning.plan import Scope
     from retention.ledger.database import Database
 
 
 async def explain(
-    database: Database, partner: str, round_id: str, policies: Sequence[tuple[str, Scope]]
+    database: Database,
+    partner: str,
+    round_id: str,
+    policies: Sequence[tuple[str, Scope]],
+    max_runs: Mapping[str, int] = MappingProxyType({}),
 ) -> RoundHistory:
-    """Read a round's history, and whether each policy (a name and a scope) would plan the round now."""
+    """Read a round's history, and whether each policy (a name and a scope) would plan the round now.
+
+    `max_runs` has the limit of each configured partner; a round of another partner cannot be named.
+    """
     key = {"partner": partner, "round_id": round_id}
     async with database.transaction(snapshot=True) as transaction:
         as_of = (await transaction.row("clocks/get_time")).now
@@ -43,6 +51,7 @@ async def explain(
         policies=tuple(explain_eligibility(name, scope, open_round, facts, as_of) for name, scope in policies),
         cancellations=tuple(_cancellation(row, attempts) for row in rows),
         holds=holds,
+        can_be_named=can_be_named(open_round, facts, max_runs, as_of),
     )
 
 

@@ -83,7 +83,8 @@ class Cancellation:
 class RoundHistory:
     """Everything about one round, as of `as_of`. `seen`: the operator's view or the ledger has the round.
 
-    `alike`: similar rounds of a round that is not `seen`, each as (partner, round id).
+    `alike`: similar rounds of a round that is not `seen`, each as (partner, round id). `can_be_named`: `cancel` would
+    cancel the round.
     """
 
     partner: str
@@ -95,3 +96,4 @@ class RoundHistory:
     cancellations: tuple[Cancellation, ...]
     holds: tuple[Hold, ...]
     alike: tuple[tuple[str, str], ...] = ()
+    can_be_named: bool = False

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from retention.core.planning.plan import eta_s
 from retention.core.planning.rails import check_plan, measure_surge
 from retention.core.runs.next_steps import next_steps
+from retention.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -88,6 +89,7 @@ def result_document(result: RunResult) -> dict[str, Any]:
     return {
         "run_id": str(summary.run_id),
         "policy": summary.policy,
+        "trigger": summary.trigger,
         "mode": summary.mode,
         "status": summary.status,
         "halt_reason": summary.halt_reason,
@@ -95,11 +97,22 @@ def result_document(result: RunResult) -> dict[str, Any]:
         "rounds": counts["rounds"],
         "left_out": plan.left_out() if plan else {},
         "elsewhere": _other_runs(plan) if plan else [],
+        "refused": _refused(plan) if plan else [],
         **counts,
         "to_review": summary.to_review,
         "unsent": dict(summary.unsent),
         "warnings": list(result.warnings),
         "next": [step._asdict() for step in next_steps(summary)],
+    }
+
+
+def refused_document(plan: Plan) -> dict[str, Any]:
+    """Describe a targeted plan in which every round is refused: there is no run."""
+    return {
+        "run_id": None,
+        "exit_code": int(ExitCode.USAGE),
+        "rounds": 0,
+        "refused": _refused(plan),
     }
 
 
@@ -140,6 +153,20 @@ def _by_state(counts: Mapping[State, int]) -> dict[str, int]:
 def _other_runs(plan: Plan) -> list[dict[str, Any]]:
     """Describe the other runs that hold rounds of the plan's scope, or have stalled."""
     return [other._asdict() | {"run_id": str(other.run_id), "words": str(other)} for other in plan.elsewhere]
+
+
+def _refused(plan: Plan) -> list[dict[str, Any]]:
+    """Describe the named rounds that are not called, each with its reason."""
+    return [
+        {
+            "partner": one.partner,
+            "round_id": one.round_id,
+            "why": str(one.why),
+            "run_id": None if one.run_id is None else str(one.run_id),
+            "words": str(one),
+        }
+        for one in plan.refused
+    ]
 
 
 def _vendor_pauses(pauses: Mapping[str, datetime]) -> list[dict[str, Any]]:

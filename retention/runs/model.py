@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from retention.engine.engine import EngineResult
     from retention.exit_codes import ExitCode
     from retention.ledger.claims import PartnerTerms
+    from retention.ledger.named_rounds import NamedRounds
     from retention.ledger.pauses import Pauses
     from retention.ledger.plans import Plans
     from retention.ledger.runs import RunLedger
@@ -54,6 +55,7 @@ class RunParts:
 
     ledger: RunLedger
     plans: Plans
+    named: NamedRounds
     stalls: StalledRuns
     pauses: Pauses
     checkpoints: Checkpoints

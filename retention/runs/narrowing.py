@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 CONFIGURED = "configured"
 """The key in a run's settings with the policy's configured values that a person replaced for the run."""
 
-NOT_POLICY = {"limit", CONFIGURED}
+NAMED = "named"
+"""The key in a targeted run's settings with its demand: how many `rounds`, and `despite_winnings`."""
+
+NOT_POLICY = {"limit", CONFIGURED, NAMED}
 """The keys in a run's settings that are not part of the policy."""
 
 

@@ -67,12 +67,9 @@ class Planning:
             policy.max_rounds,
         )
         limit = self._parts.clock_limit(policy.name)
-        await self._plans.clock.require_time(limit)
-        for correction in await self._plans.clock.correct_ledger_times(limit):
-            self._log_correction(correction)
-        log_stalled(self._log, await self._parts.stalls.mark_stalled_runs())
+        await self.prepare_ledger(limit)
         try:
-            plan = await self._plans.create_run(request, scope, terms, limit, self._log_correction)
+            plan = await self._plans.create_run(request, scope, terms, limit, self.log_correction)
         except ViewError as error:
             if requested.scheduled_for is None:
                 raise
@@ -90,6 +87,16 @@ class Planning:
             await self._parts.checkpoints.make()
         return None
 
+    async def prepare_ledger(self, limit: float) -> None:
+        """Correct the ledger's impossible times, and mark stalled runs, before a plan.
+
+        Raises ClockError if the database's clock is off by more than `limit` seconds.
+        """
+        await self._plans.clock.require_time(limit)
+        for correction in await self._plans.clock.correct_ledger_times(limit):
+            self.log_correction(correction)
+        log_stalled(self._log, await self._parts.stalls.mark_stalled_runs())
+
     async def complete(
         self, record: RunRecord, policy: Policy, overridden: Sequence[str], *, override: bool
     ) -> Plan | None:
@@ -102,13 +109,14 @@ class Planning:
         max_rounds = None if override or HaltCause.MAX_ROUNDS in overridden else policy.max_rounds
         scope, terms = self._parts.scope(policy, record.settings.get("limit"))
         plan = await self._plans.write_plan(
-            record.run_id, scope, terms, max_rounds, self._parts.clock_limit(policy.name), self._log_correction
+            record.run_id, scope, terms, max_rounds, self._parts.clock_limit(policy.name), self.log_correction
         )
         if plan is not None:
             self._log_plan(record.run_id, policy, plan)
         return plan
 
-    def _log_correction(self, correction: Correction) -> None:
+    def log_correction(self, correction: Correction) -> None:
+        """Log a corrected time."""
         self._log.warning("clock.corrected", **correction.values())
 
     def _log_plan(self, run_id: uuid.UUID, policy: Policy, plan: Plan) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from retention.core.planning.named_rounds import TARGETED
 from retention.core.runs.halt_cause import REPLY_RAILS, HaltCause, cause_of
 from retention.errors import UsageError
 from retention.runs.plan_rails import tripped_rails
 from retention.runs.start import RunToStart
 from retention.runs.stored_policy import stored_policy, stricter_now
+from retention.runs.targeted import stricter_rails
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -136,7 +138,8 @@ class RunResumer:
         return await tripped_rails(self._ledger, run.policy, totals, run.record.overridden_rails)
 
     def _stricter(self, run: _StoredRun) -> list[str]:
-        return stricter_now(run.record.settings, run.policy, self._parts.policy_now(run.policy.name))
+        stricter = stricter_rails if run.record.trigger == TARGETED else stricter_now
+        return stricter(run.record.settings, run.policy, self._parts.policy_now(run.policy.name))
 
     async def _halt_if_stricter(self, run: _StoredRun) -> bool:
         """Halt a run whose policy has become stricter, unless a person resumed it after the same change."""

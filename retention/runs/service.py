@@ -17,6 +17,7 @@ from retention.runs.plan_rails import tripped_rails
 from retention.runs.planning import Planning
 from retention.runs.resume import RunResumer
 from retention.runs.start import RunStarter, RunToStart
+from retention.runs.targeted import plan_named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from retention.ledger.claims import PartnerTerms
     from retention.ledger.run_record import ClosedRun
     from retention.runs.model import Confirm, Planned, RunParts, RunResult
+    from retention.runs.targeted import Demand
     from retention.settings.policy import Policy
 
 
@@ -54,6 +56,10 @@ class RunService:
         """Plan the run of a scheduled time of the policy; None as `plan` returns it. Raises ClockError."""
         scope, terms = self._parts.scope(policy, None)
         return await self.plan(policy, scope, terms, RequestedBy(REQUESTED_BY, scheduled_for=scheduled_for))
+
+    async def plan_named(self, demand: Demand) -> Planned:
+        """Plan a targeted run of the rounds that a person names; see targeted.plan_named."""
+        return await plan_named(self._parts, self._planning, demand)
 
     async def execute(self, planned: Planned, confirm: Confirm | None = None) -> RunResult:
         """Execute a planned run within its rails.

@@ -104,5 +104,6 @@ class RunStarter:
             stopped_by=self._parts.signal_code() if stopped else None,
             unreachable=unreachable,
             stuck=plan is not None and any(other.is_stuck for other in plan.elsewhere),
+            refused=plan is not None and bool(plan.refused),
         )
         return RunResult(summary, code, plan, warnings, await self._parts.checkpoints.make())

@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from retention.core.runs.stricter import stricter_settings
 from retention.errors import UsageError
-from retention.runs.narrowing import CONFIGURED, NOT_POLICY
+from retention.runs.narrowing import CONFIGURED, NAMED, NOT_POLICY
+from retention.runs.targeted import UNUSED
 from retention.settings.policy import Policy
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 def stored_policy(run_id: UUID, settings: Mapping[str, Any]) -> Policy:
     """Read the policy from a run's `settings`. Raises UsageError where this version refuses it."""
     try:
-        return Policy.model_validate({key: value for key, value in settings.items() if key not in NOT_POLICY})
+        unused = UNUSED if NAMED in settings else {}
+        return Policy.model_validate(unused | {key: value for key, value in settings.items() if key not in NOT_POLICY})
     except ValidationError:
         raise UsageError(
             f"run {run_id} keeps a policy that this version refuses; `retention runs close` calls it off"

@@ -20,6 +20,7 @@ from retention.ledger.database_errors import UNAVAILABLE
 from retention.ledger.evidence import Evidence
 from retention.ledger.holds import Holds
 from retention.ledger.known_server import KnownServer
+from retention.ledger.named_rounds import NamedRounds
 from retention.ledger.notifications import NotificationOutbox
 from retention.ledger.pauses import Pauses
 from retention.ledger.plans import Plans
@@ -177,6 +178,7 @@ class Services:
             RunParts(
                 ledger=self.run_ledger,
                 plans=self.plans,
+                named=NamedRounds(self.database, self.replica, self.clocks),
                 stalls=self.stalls,
                 pauses=self.pauses,
                 checkpoints=self.checkpoints,

@@ -13,7 +13,11 @@ if TYPE_CHECKING:
     from support.world import World
 
 LONG = "x" * 2001
+CANCEL = "cancel --by ann --evidence x"
 HOLD = "hold add --by ann --reason x --user u"
+
+LISTS = {"strangers.csv": "partner,round_id\nacmee,7\n", "bare.csv": "\n\n7\n", "wide.csv": "7\n8,9\n"}
+"""Lists of rounds, by their files."""
 
 ODD: dict[str, str] = {
     # a command, and its error
@@ -55,6 +59,18 @@ ODD: dict[str, str] = {
     "review resolve 1 --as gone --by ann --note x": "not resolved as 'gone'; known: cancelled",
     "review reclose 1 99999999999999999999 --by ann": "ID",
     "runs list --limit 99999999999999999999": "--limit",
+    f"{CANCEL} --round r": "--round needs --partner: a round id alone may be any partner's",
+    f"{CANCEL} --partner acme": "no round is named; write --partner P --round R, or --from-file FILE",
+    f"{CANCEL} --partner acmee --round r": "--partner acmee: not in the configuration, which has acme",
+    f"{CANCEL} --partner acme --round {LONG}": "--round has 2001 characters",
+    f"{CANCEL} --from-file /no/such/file": "--from-file /no/such/file: No such file or directory; name a file",
+    f"{CANCEL} --from-file /": "--from-file /: Is a directory; name a file",
+    f"{CANCEL} --from-file /dev/null": "no round is named",
+    f"{CANCEL} --from-file strangers.csv": "round 7: partner acmee is not in the configuration; known: acme",
+    f"{CANCEL} --from-file bare.csv": "--from-file bare.csv, line 3: no partner; give --partner",
+    f"{CANCEL} --from-file wide.csv --partner acme": "--from-file wide.csv, line 2: 2 values, not a round id alone",
+    "cancel --partner acme --round r --by ann": "--evidence",
+    "cancel --partner acme --round r --evidence x": "--by",
     "pause --by ann --reason x --partner acmee": "--partner acmee: not in the configuration, which has acme",
     "explain --partner acme --round \udce9": "--round is not UTF-8",
 }
@@ -64,6 +80,8 @@ async def test_odd_words_are_refused_before_anything_is_connected_to(world: Worl
     """With a database that is away, each odd word is one line that names it, and exit code 2; not that it is away."""
     world.dsn = "postgresql://127.0.0.1:1/none"
     world.configure()
+    for name, lines in LISTS.items():
+        (world.folder / name).write_text(lines)
     ended = await asyncio.gather(*(world.command(*words.split()) for words in ODD))
     wrong = {
         words: (done.code, done.err)

@@ -13,6 +13,8 @@ from support.postgres import only_on_our_own
 if TYPE_CHECKING:
     from support.world import World
 
+CANCEL = ("cancel", "--partner", "acme", "--round", "r2", "--evidence", "x", "--by", "ann")
+
 REASON = "vendor's incident 12"
 
 
@@ -45,6 +47,7 @@ async def test_the_report_role_reads_every_report_and_cannot_write(world: World)
         ("review", "resolve", "1", "--as", "rejected", "--by", "ann", "--note", "x"): "ON retention.cancellations",
         ("review", "reclose", "--by", "ann"): "UPDATE (conflict, detail) ON retention.cancellations",
         ("run",): "connect as retention_job\n",
+        CANCEL: "connect as retention_job\n",
     }
     for (words, lack), done in zip(
         writing.items(), await asyncio.gather(*(world.command(*one) for one in writing)), strict=True

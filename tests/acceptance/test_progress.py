@@ -118,6 +118,25 @@ async def test_the_confirmation_names_the_rounds_to_cancel(world: World) -> None
     assert 4 == len(world.cancels)
 
 
+async def test_named_rounds_are_cancelled_after_a_yes(world: World) -> None:
+    """`cancel` asks likewise, with the number of refused rounds; a no calls nobody, and a yes the good rounds."""
+    await world.seed(2)
+    named = [word for one in ("r0", "r1", "r9") for word in ("--round", one)]
+    words = ("cancel", "--partner", "acme", *named, "--evidence", "ticket 7", "--by", "ann")
+    for keys, calls in (("n\n", 0), ("y\n", 2)):
+        terminal = await on_terminal(world, *words)
+        await terminal.until(lambda terminal=terminal: "[y/N]" in terminal.screen)  # type: ignore[misc]
+        shown = terminal.screen.splitlines()
+        assert shown[0] == "policy targeted, partner acme, market MT"
+        assert shown[1].startswith("2 rounds to cancel, the oldest opened at ")
+        assert shown[3] == "1 named round refused: 1 unknown"
+        assert [] == world.cancels
+        terminal.type(keys)
+        code, out = await terminal.ended()
+        assert ((4, 2) if calls else (0, 0)) == (code, len(world.cancels)), terminal.screen
+        assert ("refused: acme/r9, unknown" if calls else "nothing was cancelled: run") in out
+
+
 async def test_a_run_without_rounds_asks_no_confirmation(world: World) -> None:
     """A run without stale rounds ends without a question."""
     terminal = await on_terminal(world, "run")

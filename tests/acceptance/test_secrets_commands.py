@@ -46,6 +46,12 @@ COMMANDS: dict[str, list[tuple[str, ...]]] = {
         ("--resume", RUN, "--override", "go on", *BY),
         ("--resume", str(uuid.UUID(int=7))),
     ],
+    "cancel": [
+        ("--partner", "acme", "--round", "r0", "--round", "r7", "--evidence", "x", *BY),
+        ("--partner", "acme", "--round", "r0", "--evidence", "x", "--json", *BY),
+        ("--partner", TOKEN, "--round", "r0", "--evidence", "x", *BY),
+        ("--from-file", TOKEN, "--evidence", "x", *BY),
+    ],
     "serve": [("--http", "nowhere"), ("--http", "203.0.113.7:1")],
     "report": [
         ("--all",),

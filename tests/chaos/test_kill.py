@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -47,6 +48,27 @@ async def test_kill_9_and_resume(world: World, share: float) -> None:
     done = await resume(world)
     assert {"cancelled": ROUNDS} == done.json["states"], done.err[-2000:]
     assert done.code in REVIEWED
+    assert [] == await violations(world)
+
+
+async def test_kill_9_of_a_targeted_run_and_resume(world: World) -> None:
+    """Killed with requests in flight, a run of named rounds is made whole by `run --resume`: each named round is
+    cancelled once, and its neighbours are not called.
+    """
+    names = await world.seed(400, age=timedelta(minutes=5))
+    world.partner |= {"timeout": "1s", "rate": 200}
+    world.vendor.latency = 0.05
+    path = world.folder / "rounds.csv"
+    path.write_text("\n".join(names[:300]))
+    words = ("--partner", "acme", "--from-file", str(path), "--evidence", "ticket 7", "--by", "ann")
+    process = await world.start("cancel", *words)
+    await process.until(world.vendor, lambda: len(world.cancels) > 100)
+    process.signal(signal.SIGKILL)
+    assert -signal.SIGKILL == (await process.ended()).code
+    done = await resume(world)
+    assert {"cancelled": 300} == done.json["states"], done.err[-2000:]
+    assert done.code in REVIEWED
+    assert {*names[:300]} == {request.round_id for request in world.vendor.requests}
     assert [] == await violations(world)
 
 

@@ -105,6 +105,14 @@ SCENARIOS = {
             codes={"998": "retry"},
         ),
         Scenario("halted", "a run that is refused its credentials", faults=({"status": 401, "first": 1},), halts=True),
+        Scenario(
+            "targeted",
+            "a run of named rounds",
+            words=(
+                *("cancel", "--partner", "acme", "--evidence", "ticket 7", "--by", "ann"),
+                *("--round", "r0", "--round", "r1", "--round", "r2", "--round", "r3"),
+            ),
+        ),
         Scenario("stopped", "a resume of a killed run", stopped=True),
         Scenario("serve", "a scheduled run", words=("serve", "--http", "127.0.0.1:0"), daemon=True),
     )

@@ -6,6 +6,7 @@ import asyncio
 import json
 import signal
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from retention.simulator.faults import Faults
@@ -88,7 +89,7 @@ async def _prepare(world: World) -> None:
 
 
 async def _cancel(world: World, found: SmallRun) -> None:
-    """Run a policy with every outcome, one that a rail halts, and one whose vendor refuses the login."""
+    """Run a policy with every outcome, one that a rail halts, one whose vendor refuses the login, and named rounds."""
     world.vendor.faults = Faults.of(
         {"round_ids": ["less0"], "amount": "1.49"},
         {"round_ids": ["rejected0"], "code": "99", "description": "bet not found"},
@@ -103,6 +104,9 @@ async def _cancel(world: World, found: SmallRun) -> None:
     halted = found.documents["run"][-1]["run_id"]
     await _run(world, found, "run --resume", halted, "--override", "two are right")
     await _run(world, found, "run refused")
+    await world.seed(1, prefix="named", age=timedelta(minutes=5))
+    named = ("--partner", "acme", "--round", "named0", "--round", "unknown0", "--evidence", "ticket 7", "--by", "ann")
+    found.add("cancel", "cancel", await world.command("cancel", *named, "--json"))
 
 
 async def _run(world: World, found: SmallRun, line: str, *more: str) -> None:

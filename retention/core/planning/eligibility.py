@@ -9,7 +9,7 @@ from retention.core.planning.plan import WHY_UNPLANNABLE
 from retention.core.text import counted, time_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -63,9 +63,20 @@ def explain_eligibility(
             *_out_of_scope(scope, found),
             *_too_young(scope, found, as_of),
             *_on_hold(facts.holds, found, as_of),
-            *_in_ledger(scope, found, facts),
+            *_in_ledger(dict(zip(scope.partners, scope.max_runs, strict=True)), found, facts),
         ]
     return Eligibility(policy, not reasons, tuple(reasons))
+
+
+def can_be_named(found: OpenRound | None, facts: LedgerFacts, max_runs: Mapping[str, int], as_of: datetime) -> bool:
+    """Decide whether a targeted run would cancel the round at `as_of`, whatever its age, market and game.
+
+    `max_runs` has each configured partner's limit.
+    """
+    if found is None or found.partner not in max_runs:
+        return False
+    against = (_broken(found), _doubled(facts), _on_hold(facts.holds, found, as_of), _in_ledger(max_runs, found, facts))
+    return not any(reason for reasons in against for reason in reasons)
 
 
 def _broken(found: OpenRound) -> Iterator[str]:
@@ -108,10 +119,10 @@ def _on_hold(holds: Sequence[Hold], found: OpenRound, as_of: datetime) -> Iterat
             yield f"on hold by hold {hold.hold_id} of {hold.created_by}{until}: {hold.reason}"
 
 
-def _in_ledger(scope: Scope, found: OpenRound, facts: LedgerFacts) -> Iterator[str]:
+def _in_ledger(max_runs_by_partner: Mapping[str, int], found: OpenRound, facts: LedgerFacts) -> Iterator[str]:
     if (row := facts.current_row) is not None:
         yield f"in the ledger as {row.state}: cancellation {row.cancellation_id} of run {row.run_id}"
-    max_runs = dict(zip(scope.partners, scope.max_runs, strict=True)).get(found.partner)
+    max_runs = max_runs_by_partner.get(found.partner)
     if max_runs is not None and facts.ended_runs >= max_runs:
         yield (
             f"given up: rejected or already completed in {counted(facts.ended_runs, 'run')},"

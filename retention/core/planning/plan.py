@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import datetime, timedelta
 
+    from retention.core.planning.named_rounds import RefusedRound
     from retention.core.runs.stalled import OtherRun
 
 DUPLICATED = "doubled"
@@ -104,13 +105,15 @@ class ListedRound(NamedTuple):
 class Plan:
     """The stale rounds at `as_of`, in groups. `doubled` names the first rounds that the view has more than once.
 
-    `elsewhere`: the other runs that have such rounds, or have stalled.
+    `elsewhere`: the other runs that have such rounds, or have stalled. `refused`: of a targeted run's named rounds,
+    those that are not planned.
     """
 
     as_of: datetime
     groups: tuple[Group, ...]
     doubled: tuple[DuplicatedRound, ...] = ()
     elsewhere: tuple[OtherRun, ...] = ()
+    refused: tuple[RefusedRound, ...] = ()
 
     @property
     def eligible(self) -> tuple[Group, ...]:

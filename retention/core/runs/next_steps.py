@@ -6,6 +6,7 @@ import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
 from retention.core.model import State
+from retention.core.planning.named_rounds import TARGETED
 from retention.core.runs.halt_cause import PLAN_RAILS, HaltCause, cause_of
 
 if TYPE_CHECKING:
@@ -33,14 +34,11 @@ def next_steps(summary: Summary) -> list[NextStep]:
                 NextStep(f"retention run {summary.policy}", "plans anew"),
             ]
         case "failed" if cause is HaltCause.INTERRUPTED:
-            return [
-                _resume(summary, "goes on with it"),
-                NextStep(f"retention run {summary.policy}", "plans its rounds again"),
-                *_reviews(summary),
-            ]
+            again = [] if _is_targeted(summary) else [_run(summary, "plans its rounds again")]
+            return [_resume(summary, "goes on with it"), *again, *_reviews(summary)]
         case "failed":
-            effect = "once the vendor answers: what was not sent is planned again"
-            return [NextStep(f"retention run {summary.policy}", effect), *_reviews(summary)]
+            effect = f"once the vendor answers: what was not sent {_again(summary)}"
+            return [_run(summary, effect), *_reviews(summary)]
         case "planned" | "running":
             return [_resume(summary, "goes on with it"), *_reviews(summary)]
     return [*_reviews(summary), *_report(summary)]
@@ -94,6 +92,22 @@ def _after_halt(summary: Summary) -> Iterator[NextStep]:
         yield _close(summary)
 
 
+def _is_targeted(summary: Summary) -> bool:
+    """Whether a person named the run's rounds: no policy plans them again."""
+    return summary.trigger == TARGETED
+
+
+def _again(summary: Summary) -> str:
+    return "has to be named again" if _is_targeted(summary) else "is planned again"
+
+
+def _run(summary: Summary, does: str) -> NextStep:
+    """The command that plans a new run; for a targeted run, rounds have to be named again."""
+    if _is_targeted(summary):
+        return NextStep("retention cancel --from-file FILE --evidence REF --by WHO", does)
+    return NextStep(f"retention run {summary.policy}", does)
+
+
 def _resume(summary: Summary, does: str) -> NextStep:
     return NextStep(f"retention run --resume {summary.run_id}", does)
 
@@ -111,5 +125,6 @@ def _report(summary: Summary) -> list[NextStep]:
     if not summary.needs_review:
         return []
     unsent = sum(counts.get(State.NOT_SENT, 0) for counts in (summary.states, summary.taken_up))
-    unsent_rounds = "; what was not sent is planned again by the next run" if unsent > summary.to_review else ""
+    by = "" if _is_targeted(summary) else " by the next run"
+    unsent_rounds = f"; what was not sent {_again(summary)}{by}" if unsent > summary.to_review else ""
     return [NextStep(f"retention report --all --run {summary.run_id}", f"lists its rounds{unsent_rounds}")]

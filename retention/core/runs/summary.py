@@ -114,11 +114,17 @@ class Summary:
 
 
 def exit_code(
-    summary: Summary, *, stopped_by: ExitCode | None = None, unreachable: bool = False, stuck: bool = False
+    summary: Summary,
+    *,
+    stopped_by: ExitCode | None = None,
+    unreachable: bool = False,
+    stuck: bool = False,
+    refused: bool = False,
 ) -> ExitCode:
     """The contract's exit code; `stopped_by` is that of the signal that came.
 
     `stuck`: rounds that this run would have planned are in the hands of a run that does not get done with them.
+    `refused`: rounds that a person named are not planned.
     """
     if stopped_by is not None:
         return stopped_by
@@ -126,4 +132,4 @@ def exit_code(
         return ExitCode.HALTED
     if unreachable or summary.status == "failed":
         return ExitCode.UNREACHABLE
-    return ExitCode.REVIEW if stuck or summary.needs_review else ExitCode.DONE
+    return ExitCode.REVIEW if stuck or refused or summary.needs_review else ExitCode.DONE

@@ -16,6 +16,7 @@ from retention.engine.engine import EngineResult
 from retention.errors import UsageError, ViewError
 from retention.exit_codes import ExitCode
 from retention.ledger.evidence import Evidence
+from retention.ledger.named_rounds import NamedRounds
 from retention.ledger.pauses import Pauses
 from retention.ledger.plans import Plans
 from retention.ledger.runs import RunLedger
@@ -57,6 +58,7 @@ class Process:
             RunParts(
                 ledger=RunLedger(self.database),
                 plans=Plans(self.database),
+                named=NamedRounds(self.database, REPLICA),
                 stalls=StalledRuns(self.database, REPLICA),
                 pauses=Pauses(self.database),
                 checkpoints=Checkpoints(Evidence(self.database), log),

@@ -93,6 +93,18 @@ def test_rounds_that_were_not_sent_are_planned_again() -> None:
     assert "lists its rounds" == next_steps(ended(states={State.NOT_SENT: 3}, review={ReviewWhy.NOT_ASKED: 3}))[-1].does
 
 
+def test_named_rounds_are_named_again() -> None:
+    """No policy plans the rounds of a targeted run again, so the commands after it lead to `cancel`, not to `run`."""
+    unreachable, interrupted = (
+        [step.command for step in next_steps(ended(trigger="targeted", status="failed", halt_reason=reason))]
+        for reason in ("unreachable: acme", "interrupted: no process")
+    )
+    assert ["retention cancel --from-file FILE --evidence REF --by WHO"] == unreachable
+    assert [RESUME] == interrupted
+    (step,) = next_steps(ended(trigger="targeted", states={State.NOT_SENT: 3}))
+    assert "lists its rounds; what was not sent has to be named again" == step.does
+
+
 def test_a_scheduled_run_resumes_by_itself() -> None:
     """After a pause `serve` resumes a scheduled run, and without `serve` a person does."""
     paused = {"status": "halted", "halt_reason": "paused", "paused": True}
