@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 SHOWN = 50
 """Findings that a terminal shows; JSON has more."""
 
-_PLACE = {"id": "id", "run_id": "run", "entry_id": "entry", "leaf": "leaf", "size": "size"}
+_PLACE = {"run_id": "run", "entry_id": "entry", "leaf": "leaf", "size": "size"}
 
 
 def print_audit(result: AuditResult, file: TextIO | None = None) -> None:
@@ -78,7 +78,9 @@ def _verdict(result: AuditResult) -> Iterator[str]:
         return
     yield f"NOT OK: {counted(result.findings.total, 'finding')}"
     for finding in result.findings.kept[:SHOWN]:
-        yield f"{finding.kind}: {finding.table or ''} {_place(finding)}".rstrip()
+        yield f"{finding.kind}: {finding.table or ''} {finding.id or ''}".rstrip()
+        if place := _place(finding):
+            yield f"    {place}"
         yield f"    {finding.kind.meaning}"
         if finding.detail:
             yield f"    {finding.detail}"
@@ -88,6 +90,4 @@ def _verdict(result: AuditResult) -> Iterator[str]:
 
 def _place(finding: Finding) -> str:
     told = {word: getattr(finding, name) for name, word in _PLACE.items()}
-    if finding.table == "evidence":
-        told.pop("id")
     return ", ".join(f"{word} {value}" for word, value in told.items() if value is not None)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psycopg
 
-from retention.ledger.queries import sql_root
+from support.evidence_writer import fragment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,7 @@ def unproven_rows(dsn: str) -> list[str]:
         found = []
         for subject, number, table, covered in _LEAVES:
             rows = connection.execute(
-                f"SELECT {number}, {_leaf(subject)} FROM {table}, retention.ledger_key k WHERE {covered}"
+                f"SELECT {number}, {_leaf(subject)} FROM {table}, retention.ledger_key k WHERE {covered}".encode()
             )
             for row, value in rows:
                 recorded = newest.pop((subject, row), None)
@@ -95,12 +95,9 @@ def naive_root(leaves: Sequence[bytes]) -> bytes:
     return sha256(b"\x01" + naive_root(leaves[:half]) + naive_root(leaves[half:])).digest()
 
 
-def _leaf(subject: str) -> Any:
+def _leaf(subject: str) -> str:
     """The fragment that hashes a row of this subject."""
-    shared = sql_root() / "queries" / "shared"
-    pseudonym = (shared / "pseudonym.sql").read_text("utf-8")
-    text = (shared / f"{subject}_leaf.sql").read_text("utf-8")
-    return text.replace("-- include shared/pseudonym.sql", pseudonym)
+    return fragment(f"shared/{subject}_leaf.sql")
 
 
 def _left(subject: str) -> bool:

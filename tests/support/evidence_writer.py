@@ -87,7 +87,8 @@ def checkpoint(connection: psycopg.Connection[Any]) -> tuple[int, str]:
     tree = Frontier().extended(leaf for (leaf,) in leaves)
     root = b64encode(tree.root()).decode()
     connection.execute(
-        "INSERT INTO retention.checkpoints (size, root, frontier) VALUES (%s, %s, %s)",
+        "INSERT INTO retention.checkpoints (size, root, frontier, server)"
+        " SELECT %s, %s, %s, system_identifier FROM pg_control_system()",
         [tree.size, root, [*tree.hashes]],
     )
     return tree.size, root

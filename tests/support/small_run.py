@@ -135,6 +135,7 @@ async def _read(world: World, found: SmallRun) -> None:
         *(f"explain --partner acme --round {name} --json" for name in ("less0", "held0", "LESS0")),
         *(f"find {given} --json" for given in ("less0", found.documents["run"][0]["run_id"])),
         "review reclose --by ann --json",
+        "audit verify --json",
     )
     for line, done in zip(lines, await asyncio.gather(*(world.command(*line.split()) for line in lines)), strict=True):
         found.add(_name(line), _name(line), done)
@@ -143,7 +144,7 @@ async def _read(world: World, found: SmallRun) -> None:
 def _name(line: str) -> str:
     """The command with its flags, without the values of this world."""
     words = line.split(" --json", maxsplit=1)[0].split()
-    group = words[0] in {"db", "runs", "review", "hold"}
+    group = words[0] in {"db", "runs", "review", "hold", "audit"}
     return " ".join(
         [*words[: 1 + group], *(word for word in words[1 + group :] if word in {"--rounds", "--all", "--set"})]
     )

@@ -199,7 +199,7 @@ TAMPERINGS = (
     _seen("a checkpoint's root is changed", "UPDATE retention.checkpoints SET root = encode(sha256(convert_to(root, 'UTF8')), 'base64') WHERE checkpoint_id = 2", "root", more=("checkpoint_missing",)),
     _seen("a checkpoint's size is changed", "UPDATE retention.checkpoints SET size = size - 1 WHERE checkpoint_id = 2", "root", more=("checkpoint_missing",)),
     _seen("a checkpoint's frontier is changed", "UPDATE retention.checkpoints SET frontier = frontier[2:] WHERE checkpoint_id = 3", "checkpoint_changed"),
-    _seen("an older checkpoint is added", "INSERT INTO retention.checkpoints (size, root, frontier) SELECT size, root, frontier FROM retention.checkpoints WHERE checkpoint_id = 1", "checkpoint_changed"),
+    _seen("an older checkpoint is added", "INSERT INTO retention.checkpoints (size, root, frontier, server) SELECT size, root, frontier, server FROM retention.checkpoints WHERE checkpoint_id = 1", "checkpoint_changed"),
     _seen("a row is inserted", _FORGED_ROW.format(run=HALTED), "row_unrecorded"),
     _seen("a row is deleted", "DELETE FROM retention.cancellations WHERE round_id = 'R-3'", "row_missing"),
     _seen("a request is inserted", "INSERT INTO retention.attempts (uuid, cancellation_id, run_id, kind, replica, claimed_at)"

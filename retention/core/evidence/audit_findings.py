@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 KEPT = 1000
 """Findings that are kept to be shown; more of them are counted alone."""
 
-LATER_KINDS = ("resolved", "reclosed", "left_open", "corrected", "pseudonymised")
+LATER_KINDS = ("conflict", "released", "restored", "resolved", "reclosed", "pseudonymised")
 """Kinds of entries that may change a cancellation that is settled already."""
 
 
