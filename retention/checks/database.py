@@ -8,7 +8,8 @@ import psycopg
 
 from retention.checks.secret_findings import sample_ids, secret_findings
 from retention.core.clock_check import offset_text
-from retention.errors import RetentionError
+from retention.core.evidence.checkpoint import verifier_key
+from retention.errors import ConfigurationError, RetentionError
 from retention.ledger.checks.finding import Finding
 from retention.ledger.checks.names import check_names
 from retention.ledger.checks.readiness import check_database
@@ -18,6 +19,7 @@ from retention.ledger.database_errors import UNAVAILABLE, describe_unavailable
 from retention.ledger.pauses import Pauses
 from retention.render.terminal_runs import person_pause, vendor_pause
 from retention.runs.scope import scope_of
+from retention.wiring.signing import signer_of
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -37,7 +39,8 @@ async def database_findings(settings: Settings, redactor: Redactor, log: Filteri
             findings = [await _clock(database, settings), *await check_database(database, scopes, limits)]
             if not all(finding.ok for finding in findings):
                 return [*findings, *secret_findings(settings, ())]
-            findings += [*await _pauses(database), *await check_names(database, scopes)]
+            findings += [*await _signing(database, settings), *await _pauses(database)]
+            findings += await check_names(database, scopes)
             return [*findings, *secret_findings(settings, await sample_ids(database))]
     except RetentionError as error:
         message = str(error)
@@ -58,6 +61,18 @@ async def _clock(database: Database, settings: Settings) -> Finding:
         problem or f"the database's clock is {offset_text(clocks.difference)} this process's (limit {limit:.0f} s)"
     )
     return Finding("clock", ok=problem is None, message=message)
+
+
+async def _signing(database: Database, settings: Settings) -> list[Finding]:
+    """Show the public key of the checkpoints' signatures, where they are signed."""
+    try:
+        signer = signer_of(settings)
+    except ConfigurationError as error:
+        return [Finding("evidence", ok=False, message=str(error))]
+    if signer is None:
+        return []
+    line = verifier_key((await database.row("evidence/get_frontier")).origin, signer.public_key)
+    return [Finding("evidence", ok=True, message=f"checkpoints are signed; verify them with {line}")]
 
 
 async def _pauses(database: Database) -> list[Finding]:

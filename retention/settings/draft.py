@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from retention.settings.model import FILE_SECRETS
+from retention.settings.model import FILE_SECRETS, PATHS
 from retention.settings.schema import (
     PREFIX,
     SECTIONS,
@@ -133,6 +133,7 @@ class Draft:
         tables = {
             (),
             ("database",),
+            ("evidence",),
             path,
             *((section, name) for section in SECTIONS for name in self._names((section,))),
         }
@@ -140,10 +141,13 @@ class Draft:
         return {variable(key) for key in keys if not is_table(key)}
 
     def _put(self, path: KeyPath, value: Any, place: Place) -> None:
-        secret = path[-1].removesuffix("_file")
-        if secret in FILE_SECRETS and secret != path[-1] and table_at(path[:-1]):
+        secret, within = path[-1].removesuffix("_file"), table_at(path[:-1])
+        is_path = within is not None and path[-1] in PATHS and path[-1] in within.model_fields
+        is_file = within is not None and secret != path[-1] and secret in FILE_SECRETS and not is_path
+        if is_file:
             path = (*path[:-1], secret)
-            value = self.directory / value if value and isinstance(value, str) else value
+        if (is_file or is_path) and value and isinstance(value, str):
+            value = self.directory / value
         other = self.places.get(path)
         if other and other.in_file == place.in_file:
             rival = other.key if other.in_file else other.source

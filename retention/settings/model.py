@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping  # noqa: TC003 - pydantic reads the annotations
 from datetime import timedelta
+from pathlib import Path  # noqa: TC003 - pydantic reads the annotations
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 # Secrets that may also be given as `<key>_file = "path"`.
 ADDRESSES = ("api_url", *(call.key for call in Call))
 FILE_SECRETS = frozenset({"dsn", *ADDRESSES, "token", "webhook", "signing_key", "apprise"})
+PATHS = frozenset({"signing_key_file"})
+"""Keys that are paths themselves, in a table without a secret of that name."""
 
 
 class Database(Table):
@@ -107,6 +110,20 @@ class Target(Table):
         return url
 
 
+class Evidence(Table):
+    """The evidence that the ledger keeps."""
+
+    signing_key_file: Annotated[
+        Path | None,
+        key('"/run/secrets/retention-signing-key"', "the path of a file"),
+        Says(
+            "The file of a private Ed25519 key, as PEM or as its 32 bytes, which signs each checkpoint of the "
+            'evidence. `check` shows the public key for those who verify. Needs the extra "evidence".',
+            default="checkpoints are not signed",
+        ),
+    ] = None
+
+
 class Settings(Table):
     """The whole configuration."""
 
@@ -114,6 +131,7 @@ class Settings(Table):
     partners: Mapping[Name, Partner] = Field(default_factory=dict, description="a table, [partners.NAME]")
     policies: Mapping[Name, Policy] = Field(default_factory=dict, description="a table, [policies.NAME]")
     notify: Mapping[Name, Target] = Field(default_factory=dict, description="a table, [notify.NAME]")
+    evidence: Evidence = Field(default_factory=Evidence, description="a table, [evidence]")
     log_user_ids: Annotated[bool, key("false", SWITCH), Says("Whether logs may show user ids.")] = False
     max_clock_difference: Annotated[
         Duration,

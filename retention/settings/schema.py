@@ -7,12 +7,12 @@ import re
 import tomllib
 from typing import TYPE_CHECKING, Any
 
-from retention.settings.model import FILE_SECRETS, Database, Settings, Target
+from retention.settings.model import FILE_SECRETS, Database, Evidence, Settings, Target
 from retention.settings.partner import Partner
 from retention.settings.policy import Policy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from pydantic.fields import FieldInfo
 
@@ -23,6 +23,9 @@ PREFIX = "RETENTION_"
 # The tables whose entries are tables; the operator names them.
 SECTIONS = ("partners", "policies", "notify")
 
+_TABLES: Mapping[str, type[Table]] = {"database": Database, "evidence": Evidence}
+_NAMED: Mapping[str, type[Table]] = {"partners": Partner, "policies": Policy, "notify": Target}
+
 KeyPath = tuple[str, ...]
 
 
@@ -31,14 +34,10 @@ def table_at(path: KeyPath) -> type[Table] | None:
     match path:
         case ():
             return Settings
-        case ("database",):
-            return Database
-        case ("partners", _):
-            return Partner
-        case ("policies", _):
-            return Policy
-        case ("notify", _):
-            return Target
+        case (name,):
+            return _TABLES.get(name)
+        case (section, _):
+            return _NAMED.get(section)
         case _:
             return None
 

@@ -100,6 +100,8 @@ def _checked_load(services: Services, load_settings: Callable[[], Settings]) -> 
         settings = load_settings()
         if settings.database.dsn != services.settings.database.dsn:
             raise ConfigurationError("database.dsn: cannot change while `serve` runs; restart it instead")
+        if settings.evidence != services.settings.evidence:
+            raise ConfigurationError("evidence: cannot change while `serve` runs; restart it instead")
         services.redactor.follow(*secret_sources(settings))
         services.clocks.set_timeouts(timeouts_of(settings))
         return settings

@@ -40,6 +40,7 @@ from retention.runs.service import RunService
 from retention.settings.partner import Call
 from retention.wiring.engines import run_engine
 from retention.wiring.partners import open_questions, terms_of
+from retention.wiring.signing import signer_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -212,11 +213,13 @@ class Services:
 async def open_services(
     settings: Settings, log: FilteringBoundLogger, redactor: Redactor, connections: int = CONNECTIONS
 ) -> AsyncIterator[Services]:
-    """Connect to the database and build the parts. Raises DatabaseUnreachableError."""
+    """Connect to the database and build the parts. Raises ConfigurationError, DatabaseUnreachableError."""
+    signer = signer_of(settings)
     secret = settings.database.dsn
     async with open_database(secret.reveal if secret else str, connections, log) as database:
         clocks = Clocks(timeouts_of(settings))
-        yield Services(settings, database, log, redactor, replica_name(), ProcessCounters(), clocks, KnownServer())
+        counters, server = ProcessCounters(), KnownServer()
+        yield Services(settings, database, log, redactor, replica_name(), counters, clocks, server, signer)
 
 
 def timeouts_of(settings: Settings) -> list[float]:

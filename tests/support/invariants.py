@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from retention.simulator.rounds import RoundStatus, worst_second
+from support.evidence import unproven_rows
 from support.history import read
 from support.losses import Lost
 from support.review_causes import causes
@@ -49,9 +50,10 @@ async def violations(
 ) -> list[str]:
     """Name every broken invariant; the arguments are those of History, and of its reading."""
     lost = lost or Lost()
-    return broken(
+    found = broken(
         await read(world, shifts=shifts, left=left or {}, stopped=stopped, rate=rate, at_rest=at_rest, lost=lost)
     )
+    return found + [f"proven: {row}" for row in unproven_rows(world.direct)]
 
 
 def broken(history: History) -> list[str]:

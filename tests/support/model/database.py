@@ -23,6 +23,7 @@ from retention.ledger.holds import Holds
 from retention.ledger.pauses import Pauses
 from retention.ledger.plans import Plans, RunRequest
 from retention.ledger.runs import RunLedger
+from support.evidence import unproven_rows
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
@@ -74,7 +75,10 @@ END $$;
 
 _KEPT = (
     "public.rounds",
-    *(f"retention.{name}" for name in ("runs", "cancellations", "attempts", "holds", "pauses", "partner_state")),
+    *(
+        f"retention.{name}"
+        for name in ("runs", "cancellations", "attempts", "holds", "pauses", "partner_state", "evidence")
+    ),
 )
 """The tables of a standby, each after the tables that it refers to."""
 
@@ -97,7 +101,8 @@ _PUT_BACK = (
 
 _CLEAR = """
 TRUNCATE retention.runs, retention.cancellations, retention.attempts, retention.holds, retention.pauses,
-    retention.partner_state, retention.notifications, retention.deliveries, public.rounds, model.refusing
+    retention.partner_state, retention.notifications, retention.deliveries, retention.evidence,
+    retention.evidence_leaves, retention.checkpoints, retention.findings, public.rounds, model.refusing
 """
 
 
@@ -138,6 +143,10 @@ class ModelDatabase:
         self.run(self.end_background())
         self.run(self._stack.aclose())
         self._runner.close()
+
+    def unproven_rows(self) -> list[str]:
+        """The rows that the ledger's evidence does not prove."""
+        return unproven_rows(self._dsn)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Do it on the loop that all connections belong to."""

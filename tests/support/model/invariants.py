@@ -289,6 +289,8 @@ class Invariants:
         Returns the state of each row of the ledger.
         """
         await self.look()
+        if unproven := self.db.unproven_rows():
+            raise self.broken(f"the evidence does not prove {', '.join(unproven)}")
         unfiltered = dict.fromkeys(("markets", "policy", "whys", "run_id"))
         reviewed = await self.db.database.rows("review/list_review", partners=[PARTNER], max_runs=[3], **unfiltered)
         listed = {row.id: row for row in reviewed}

@@ -101,6 +101,18 @@ MUTANTS = (
         quick=True,
     ),
     Mutant(
+        "settling leaves no evidence",
+        "settlements/settle_replies",
+        (
+            (
+                "FROM settled c, retention.ledger_key k",
+                "FROM (SELECT * FROM settled WHERE false) c, retention.ledger_key k",
+            ),
+        ),
+        "no evidence",
+        quick=True,
+    ),
+    Mutant(
         "a settlement is written twice",
         "settlements/settle_replies",
         (("AND c.state IN ('planned', 'claimed', 'retrying', 'in_doubt'))", ")"),),

@@ -11,7 +11,7 @@ from retention.errors import ConfigurationError
 from retention.settings import files
 from retention.settings.files import find_config, render_template
 from retention.settings.load import load_settings
-from retention.settings.model import Database, Settings, Target
+from retention.settings.model import Database, Evidence, Settings, Target
 from retention.settings.partner import Partner
 from retention.settings.policy import Policy
 from retention.settings.schema import keys_of
@@ -77,7 +77,7 @@ def test_no_configuration_says_how_to_begin(tmp_path: Path) -> None:
         ('database = "x"', "database: must be a table, [database]"),
         (
             "[reports]",
-            "reports: unknown key; known here: database, partners, policies, notify, log_user_ids, max_clock_difference",
+            "reports: unknown key; known here: database, partners, policies, notify, evidence, log_user_ids, max_clock_difference",
         ),
         ("[polices.x]", "polices: unknown key; did you mean policies?"),
         ('[policies."a\\nb"]\nopen_longer_than="1d"\nmax_rounds=1', 'policies."a\\nb": is no name; write one'),
@@ -108,7 +108,14 @@ def test_the_template_loads_and_is_harmless(tmp_path: Path) -> None:
 
 def test_the_template_has_every_key(tmp_path: Path) -> None:
     """Each key stands in its own table once, and the commented ones load when their # is taken away."""
-    written: dict[str, list[str]] = {"": [], "database": [], "partners": [], "policies": [], "notify": []}
+    written: dict[str, list[str]] = {
+        "": [],
+        "database": [],
+        "partners": [],
+        "policies": [],
+        "notify": [],
+        "evidence": [],
+    }
     table = ""
     for line in render_template().splitlines():
         if header := re.fullmatch(r"(?:# )?\[(\w+).*\]", line):
@@ -123,6 +130,7 @@ def test_the_template_has_every_key(tmp_path: Path) -> None:
         "partners": sorted(keys_of(Partner)),
         "policies": sorted(keys_of(Policy)),
         "notify": sorted(keys_of(Target)),
+        "evidence": sorted(keys_of(Evidence)),
     }
     assert {*expected, "log_user_ids", "max_clock_difference"} == {*keys_of(Settings), ""}
     assert expected == {name: sorted(keys) for name, keys in written.items()}
