@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
     from prometheus_client.samples import Sample
 
+    from retention.core.evidence.checkpoint import Checkpoint
     from retention.engine.counters import ProcessCounters
     from retention.ledger.policy_facts import LastRuns
     from retention.runs.model import RunResult
@@ -86,6 +87,9 @@ READ = Described(
 WAITED = Described(
     "retention_rate_wait_seconds_total", "Seconds that requests waited for their slot in the rate.", ("partner",)
 )
+CHECKPOINT = Described(
+    "retention_checkpoint_size", "Entries in the newest checkpoint of the evidence, which has this root.", ("root",)
+)
 MISSED = Described("retention_schedule_missed_total", "Scheduled times that passed without a run.", ("policy",))
 
 OUTCOMES = (State.IN_DOUBT, *RESOLUTIONS)
@@ -94,7 +98,10 @@ OUTCOMES = (State.IN_DOUBT, *RESOLUTIONS)
 POLICY_GAUGES = (FINISHED, SUCCEEDED, EXIT_CODE, STALLED, READ)
 """The gauges with one value for each policy."""
 
-METRICS = (ROUNDS, REQUESTS, STALE, REFUNDS, FINISHED, SUCCEEDED, EXIT_CODE, STALLED, REVIEW, READ, WAITED, MISSED)
+METRICS = (
+    *(ROUNDS, REQUESTS, STALE, REFUNDS, FINISHED, SUCCEEDED, EXIT_CODE, STALLED, REVIEW, READ, WAITED, MISSED),
+    CHECKPOINT,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +137,7 @@ class Metrics:
         self._policies: dict[str, PolicyLabels] = {}
         self._gauges: dict[tuple[str, str], float] = {}
         self._review: dict[tuple[str, str], float] = {}
+        self._checkpoint: dict[tuple[str], float] = {}
         self._registry = CollectorRegistry()
         self._registry.register(_Families(self._families))
 
@@ -192,6 +200,11 @@ class Metrics:
         for policy in self._policies:
             self._gauges[READ.name, policy] = read_at
 
+    def set_checkpoint(self, checkpoint: Checkpoint | None) -> None:
+        """Record the newest checkpoint, which replaces the one before; None leaves that."""
+        if checkpoint is not None:
+            self._checkpoint = {(checkpoint.root,): checkpoint.size}
+
     def restore(self, samples: Iterable[Sample], mine: str | None, partners: Collection[str]) -> None:
         """Restore the samples of an earlier metrics file. Call this first, so that newer values replace them.
 
@@ -216,6 +229,8 @@ class Metrics:
                     counters.stale[policy, market] = int(value)
             case MISSED.name, {"policy": policy}:
                 counters.missed[policy] += int(count)
+            case CHECKPOINT.name, {"root": root}:
+                self._checkpoint = {(root,): value}
             case REVIEW.name, {"policy": policy, "why": why}:
                 self._review[policy, why] = value
             case _, {"policy": policy}:
@@ -245,6 +260,7 @@ class Metrics:
         unknown = ((policy, why.value) for policy, why in product(self._policies, ReviewWhy))
         yield _gauge(REVIEW, dict.fromkeys(unknown, 0.0) | self._review)
         yield _counter(WAITED, {(partner,): milliseconds / 1000 for partner, milliseconds in counters.waited.items()})
+        yield _gauge(CHECKPOINT, self._checkpoint)
         yield _counter(MISSED, {(name,): n for name, n in counters.missed.items() if n or name in self._policies})
 
     def _rounds_series(self) -> Iterator[tuple[str, str, str, State]]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from retention.cli.command import GlobalOptions
+    from retention.core.evidence.checkpoint import Checkpoint
     from retention.core.model import ReviewWhy
     from retention.core.runs.run_ids import GivenRunId
     from retention.engine.counters import ProcessCounters
@@ -45,6 +46,7 @@ class RunMetrics:
     result: RunResult | None = None
     last_runs: Mapping[str, LastRuns] = field(default_factory=dict)
     review_counts: Mapping[tuple[str, ReviewWhy], int] | None = None
+    checkpoint: Checkpoint | None = None
 
     async def stalled(self, services: Services) -> None:
         """Write the file and send notifications while the run is stalled: its end may be far away."""
@@ -74,6 +76,7 @@ class RunMetrics:
                 names = {*services.settings.policies, *([self.policy] if self.policy else [])}
                 dry_run = [policy.name for policy in labels_of(services.settings, names) if policy.dry_run]
                 self.last_runs = await facts.list_last_runs(names, dry_run)
+                self.checkpoint = await services.evidence.newest_checkpoint()
                 self.review_counts = await facts.count_review(services.settings.max_runs())
         except (*UNAVAILABLE, psycopg.Error, TimeoutError) as error:
             services.log.debug("metrics.ledger_not_read", problem=type(error).__name__)
@@ -143,6 +146,7 @@ def _text(path: Path, settings: Settings, measured: RunMetrics, code: int | None
     metrics.promise(labels_of(settings, sorted(mine | old)))
     metrics.restore(before, policy, settings.partners)
     metrics.last_runs({name: last for name, last in measured.last_runs.items() if name in mine | old})
+    metrics.set_checkpoint(measured.checkpoint)
     if measured.review_counts is not None:
         counts = {key: rounds for key, rounds in measured.review_counts.items() if key[0] in mine | old}
         metrics.review_counts(counts, time.time())

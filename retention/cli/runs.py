@@ -92,7 +92,7 @@ async def runs_show(
     summary = await services.run_ledger.summarize_run(run_id)
     partners = row.settings.get("partners") or None
     pauses = await services.pauses.list_vendor_pauses(partners) if row.status in UNFINISHED else {}
-    document = record_document(row, summary, pauses)
+    document = record_document(row, summary, pauses, await services.evidence.newest_checkpoint())
     print_json(document) if as_json else print_record(document)
 
 

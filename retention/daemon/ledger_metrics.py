@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from retention.daemon.live_configuration import LiveConfiguration
+    from retention.ledger.evidence import Evidence
     from retention.ledger.policy_facts import LastRuns, PolicyFacts
     from retention.ledger.runs import RunLedger
     from retention.metrics import Metrics
@@ -54,12 +55,14 @@ class LedgerMetrics:
         configuration: LiveConfiguration,
         facts: PolicyFacts,
         runs: RunLedger,
+        evidence: Evidence,
         metrics: Metrics,
         log: FilteringBoundLogger,
     ) -> None:
         self._configuration = configuration
         self._facts = facts
         self._runs = runs
+        self._evidence = evidence
         self._metrics = metrics
         self._log = log
         self._shown_runs: dict[str, object] = {}
@@ -112,6 +115,7 @@ class LedgerMetrics:
                 code = exit_code(await self._runs.summarize_run(last.run_id))
                 self._metrics.set_exit_code(policy, code)
                 self._shown_runs[policy] = (last.run_id, last.status)
+        self._metrics.set_checkpoint(await self._evidence.newest_checkpoint())
         max_runs = self._configuration.settings.max_runs()
         self._metrics.review_counts(await self._facts.count_review(max_runs), time.time())
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from retention.core.notifications.events import GIVE_UP_AFTER_S, RunToNotify, event_of, event_to_send, retry_pause
 from retention.core.notifications.message import missed_message, run_message, serialize
 from retention.ledger import details
+from retention.ledger.evidence import Evidence
 from retention.ledger.records import record, records
 from retention.ledger.runs import RunLedger
 
@@ -76,6 +77,7 @@ class NotificationOutbox:
         max_runs: Callable[[], Mapping[str, int]] = dict,
     ) -> None:
         self._database = database.control()
+        self._evidence = Evidence(database)
         self._runs = RunLedger(database, max_runs=max_runs)
         self._redact = redact
 
@@ -166,7 +168,7 @@ class NotificationOutbox:
             halt_reasons=[run.halt_reason for run in runs],
             targets=list(targets),
             created_at=now,
-            body=serialize(event, notice.notification_id, now, letter),
+            body=serialize(event, notice.notification_id, now, letter, await self._evidence.newest_checkpoint()),
         )
         return notice if made else None
 

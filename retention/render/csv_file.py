@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import re
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from retention.render.exact_values import EXACT_TEXTS
 from retention.reports.report import COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Sequence
+    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
     from typing import TextIO
 
     from retention.ledger.review import ReviewItem
@@ -33,16 +34,27 @@ async def write_csv(report: Report, file: TextIO) -> int:
 
     The file must leave line ends unchanged: open it with `newline=""`.
     """
-    return await write_rows(COLUMNS, report.rounds, file)
+    known = report.checkpoint
+    ending = {"checkpoint_size": known and known.size, "checkpoint_root": known and known.root}
+    return await write_rows(COLUMNS, report.rounds, file, ending)
 
 
-async def write_rows(columns: Sequence[str], items: AsyncIterator[object], file: TextIO) -> int:
-    """Write the attributes `columns` of each item in the same way; return the number of items."""
+async def write_rows(
+    columns: Sequence[str],
+    items: AsyncIterator[object],
+    file: TextIO,
+    ending: Mapping[str, object] = MappingProxyType({}),
+) -> int:
+    """Write the attributes `columns` of each item in the same way; return the number of items.
+
+    `ending`: columns at the end, with the same value in each row.
+    """
     count = 0
     writer = csv.writer(file, lineterminator="\r\n")
-    writer.writerow(columns)
+    writer.writerow([*columns, *ending])
+    last = [cell(value) for value in ending.values()]
     async for item in items:
-        writer.writerow([cell(getattr(item, name)) for name in columns])
+        writer.writerow([*(cell(getattr(item, name)) for name in columns), *last])
         count += 1
     return count
 

@@ -30,7 +30,12 @@ def to_line(value: Any) -> str:
 async def write_json(report: Report, file: TextIO) -> int:
     """Write a report as one JSON object with one round per line; return the number of rounds."""
     count = 0
-    head = {"from": report.selection.start, "to": report.selection.end, "generated_at": report.generated_at}
+    head: dict[str, Any] = {
+        "from": report.selection.start,
+        "to": report.selection.end,
+        "generated_at": report.generated_at,
+        "checkpoint": report.checkpoint and report.checkpoint.document(),
+    }
     file.write("{\n" + "".join(f'"{name}": {_line(value)},\n' for name, value in head.items()))
     file.write('"rounds": [')
     async for item in report.rounds:

@@ -16,6 +16,7 @@ from retention.core.evidence.discrepancies import discrepancies_of
 from retention.core.model import CANCELLED_STATES
 from retention.core.text import time_text
 from retention.errors import UsageError
+from retention.ledger.evidence import checkpoint_of
 from retention.reports.report import OUTCOMES, Report, ReportRound, Total
 
 if TYPE_CHECKING:
@@ -50,9 +51,11 @@ async def read_report(database: Database, selection: Selection) -> AsyncIterator
     async with database.transaction(snapshot=True) as transaction:
         generated_at = (await transaction.row("clocks/get_time")).now
         totals = tuple(_total(row) for row in await transaction.rows("reports/sum_report_totals", **values))
+        newest = await transaction.row("evidence/get_newest_checkpoint")
+        checkpoint = None if newest is None else checkpoint_of(newest)
         rows = transaction.stream("reports/list_report_rounds", **values)
         async with aclosing(rows), aclosing(_rounds(rows)) as rounds:
-            yield Report(selection, generated_at, totals, rounds)
+            yield Report(selection, generated_at, totals, rounds, checkpoint)
 
 
 async def _wait_for_writers(database: Database, end: datetime) -> None:

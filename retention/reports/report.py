@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from decimal import Decimal
     from uuid import UUID
 
+    from retention.core.evidence.checkpoint import Checkpoint
+
 OUTCOMES = (State.IN_DOUBT, *RESOLUTIONS)
 """All outcomes of a round. A resolved round has the outcome that it was resolved as."""
 
@@ -78,9 +80,13 @@ COLUMNS = tuple(field.name for field in fields(ReportRound))
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """An open report. Its rounds can be read once, one by one, and agree with its totals."""
+    """An open report. Its rounds can be read once, one by one, and agree with its totals.
+
+    `checkpoint`: the newest one at that moment; None before the first.
+    """
 
     selection: Selection
     generated_at: datetime
     totals: tuple[Total, ...]
     rounds: AsyncIterator[ReportRound]
+    checkpoint: Checkpoint | None = None

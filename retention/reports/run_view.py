@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from retention.core.evidence.checkpoint import Checkpoint
     from retention.core.model import State
     from retention.core.planning.plan import Plan
     from retention.core.runs.summary import Summary
@@ -101,6 +102,7 @@ def result_document(result: RunResult) -> dict[str, Any]:
         **counts,
         "to_review": summary.to_review,
         "unsent": dict(summary.unsent),
+        "checkpoint": result.checkpoint and result.checkpoint.document(),
         "warnings": list(result.warnings),
         "next": [step._asdict() for step in next_steps(summary)],
     }
@@ -117,10 +119,16 @@ def refused_document(plan: Plan) -> dict[str, Any]:
 
 
 def record_document(
-    record: RunRecord, summary: Summary, vendor_pauses: Mapping[str, datetime] | None = None
+    record: RunRecord,
+    summary: Summary,
+    vendor_pauses: Mapping[str, datetime] | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> dict[str, Any]:
-    """Describe a recorded run: its record in the ledger, its counts, and the vendor pauses that delay it."""
-    document = {**asdict(record), **_counts(summary)}
+    """Describe a recorded run: its record in the ledger, its counts, and the vendor pauses that delay it.
+
+    `checkpoint`: the newest one of the ledger.
+    """
+    document = {**asdict(record), **_counts(summary), "checkpoint": checkpoint and checkpoint.document()}
     return document if vendor_pauses is None else document | {"vendor_pauses": _vendor_pauses(vendor_pauses)}
 
 

@@ -76,7 +76,7 @@ async def open_daemon(
     configuration = LiveConfiguration(services.settings, _checked_load(services, load_settings), make_runs)
     log, run_ledger, schedules = services.log, services.run_ledger, services.schedules
     facts = PolicyFacts(services.database)
-    ledger_metrics = LedgerMetrics(configuration, facts, run_ledger, metrics, log)
+    ledger_metrics = LedgerMetrics(configuration, facts, run_ledger, services.evidence, metrics, log)
     async with services.notifier(lambda: configuration.settings.notify) as notifier:
         yield Daemon(
             configuration,

@@ -22,7 +22,7 @@ from retention.ledger.queries import purpose, statements
 from retention.metrics import METRICS
 from retention.settings.durations import parse_duration
 from retention.settings.fields import Says
-from retention.settings.model import Database, Settings, Target
+from retention.settings.model import Database, Evidence, Settings, Target
 from retention.settings.partner import Partner
 from retention.settings.policy import Policy
 
@@ -49,6 +49,7 @@ TABLES: Mapping[str, type[BaseModel]] = {
     "database": Database,
     "partners": Partner,
     "policies": Policy,
+    "evidence": Evidence,
     "notify": Target,
 }
 """The tables of the configuration, by the first word of their header."""
@@ -69,7 +70,7 @@ def configuration() -> str:
     """Each key with its meaning, the values that it takes with their unit, and its default."""
     parts = []
     for name, model in TABLES.items():
-        header = f"[{name}]" if model is Database else f"[{name}.NAME]"
+        header = f"[{name}]" if model in {Database, Evidence} else f"[{name}.NAME]"
         rows = [
             (f"`{key}`", says.meaning, _values(field, says), _default(field, says))
             for key, field, says in described(model)

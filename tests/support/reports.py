@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from retention.core.evidence.checkpoint import Checkpoint
 from retention.reports.report import Report, ReportRound, Selection, Total
 
 if TYPE_CHECKING:
@@ -48,4 +49,4 @@ def report_of(*rounds: ReportRound, totals: tuple[Total, ...] = (), selection: S
         for item in rounds:
             yield item
 
-    return Report(selection or Selection(), AT, totals, each())
+    return Report(selection or Selection(), AT, totals, each(), Checkpoint("ledger", 17, "+a root"))

@@ -180,7 +180,7 @@ def metrics(text: str) -> str:
     labels: dict[str, str] = {}
     for name, found in re.findall(r"^(\w+?)(?:_bucket|_count|_sum)?\{(.*)\} ", text, re.MULTILINE):
         if name in types:
-            labels.setdefault(name, ",".join(label for label in re.findall(r'(\w+)="', found) if label != "le"))
+            labels.setdefault(name, ",".join(label for label in re.findall(r'(?:^|,)(\w+)="', found) if label != "le"))
     return "\n".join(f"{name}{{{labels.get(name, '')}}} {kind}" for name, kind in sorted(types.items())) + "\n"
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
+    from retention.core.evidence.checkpoint import Checkpoint
     from retention.core.notifications.events import Event, RunToNotify
     from retention.core.runs.summary import Summary
 
@@ -76,10 +77,20 @@ def missed_message(policy: str, times: Sequence[datetime]) -> dict[str, Any]:
     }
 
 
-def serialize(event: Event, notification_id: UUID, created_at: datetime, message: Mapping[str, Any]) -> str:
-    """The text that is stored, signed and sent: in ASCII, so that each try sends the same bytes."""
+def serialize(
+    event: Event,
+    notification_id: UUID,
+    created_at: datetime,
+    message: Mapping[str, Any],
+    checkpoint: Checkpoint | None = None,
+) -> str:
+    """The text that is stored, signed and sent: in ASCII, so that each try sends the same bytes.
+
+    `checkpoint`: the newest one of the evidence. Each receiver that keeps it can prove a later loss.
+    """
     head = {"event": event, "notification_id": str(notification_id), "created_at": time_text(created_at)}
-    return json.dumps({**head, **message}, separators=(",", ":"))
+    known = checkpoint and checkpoint.document()
+    return json.dumps({**head, **message, "checkpoint": known}, separators=(",", ":"))
 
 
 def chat_message(event: Event, body: str) -> tuple[str, str]:

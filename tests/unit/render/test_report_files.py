@@ -74,7 +74,8 @@ async def test_json_has_the_contracts_names_and_forms() -> None:
     total = {"market": "MT", "outcome": "cancelled", "currency": "EUR", "count": 1}
 
     assert 2 == count
-    assert ["from", "to", "generated_at", "rounds", "totals"] == list(document)
+    assert ["from", "to", "generated_at", "checkpoint", "rounds", "totals"] == list(document)
+    assert {"size": 17, "root": "+a root"} == document["checkpoint"]
     assert ("2025-03-04T03:00:00.250000Z", None, "2025-03-05T03:00:00Z") == (
         document["from"],
         document["to"],
@@ -91,12 +92,13 @@ async def test_csv_has_the_same_columns() -> None:
     header, first, second = csv.reader(io.StringIO(text, newline=""), strict=True)
 
     assert 2 == count
-    assert list(COLUMNS) == header
+    assert [*COLUMNS, "checkpoint_size", "checkpoint_root"] == header
     assert first == second
     row = dict(zip(header, first, strict=True))
     assert ("", 'a "reason", long\nand broken', "12.5") == (row["game_id"], row["reason"], row["stake"])
     assert "amount 0.000000000000000001 EUR, stake 12.5 EUR; another" == row["discrepancies"]
-    assert text.startswith(",".join(COLUMNS) + "\r\n")
+    assert ("17", "'+a root") == (row["checkpoint_size"], row["checkpoint_root"])
+    assert text.startswith(",".join(header) + "\r\n")
     assert ',"a ""reason"", long\nand broken",' in text
     assert text.endswith("\r\n")
 
@@ -106,7 +108,8 @@ async def test_an_empty_period_gives_empty_files() -> None:
     count, document = await as_json(reports.report_of())
 
     assert (0, [], []) == (count, document["rounds"], document["totals"])
-    assert (0, ",".join(COLUMNS) + "\r\n") == await as_csv(reports.report_of())
+    expected = ",".join([*COLUMNS, "checkpoint_size", "checkpoint_root"]) + "\r\n"
+    assert (0, expected) == await as_csv(reports.report_of())
 
 
 @pytest.mark.parametrize(

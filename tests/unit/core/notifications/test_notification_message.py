@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 from support.notified_runs import RUN_ID, THREE, run, summary
 
+from retention.core.evidence.checkpoint import Checkpoint
 from retention.core.model import ReviewWhy, State
 from retention.core.notifications.events import EVENTS
 from retention.core.notifications.message import chat_message, missed_message, run_message, serialize
@@ -52,6 +53,7 @@ def test_a_message_has_all_of_a_run_but_its_players_and_secrets() -> None:
         "event": "run.review",
         "notification_id": str(UUID(int=1)),
         "created_at": "2025-03-05T03:00:00Z",
+        "checkpoint": None,
         "run": {
             "run_id": str(RUN_ID),
             "policy": "nightly",
@@ -117,9 +119,12 @@ def test_a_serialized_message_is_compact_ascii() -> None:
     """The stored text is compact, in the order of its keys, and in ASCII, so that each try sends the same bytes."""
     expected = (
         '{"event":"schedule.missed","notification_id":"00000000-0000-0000-0000-000000000001",'
-        '"created_at":"2025-03-05T03:00:00Z","policy":"n\\u00e4chtlich","missed":{"count":1}}'
+        '"created_at":"2025-03-05T03:00:00Z","policy":"n\\u00e4chtlich","missed":{"count":1},'
+        '"checkpoint":{"size":17,"root":"a root"}}'
     )
-    assert expected == serialize("schedule.missed", UUID(int=1), THREE, {"policy": "nächtlich", "missed": {"count": 1}})
+    message = {"policy": "nächtlich", "missed": {"count": 1}}
+    checkpoint = Checkpoint("ledger", 17, "a root")
+    assert expected == serialize("schedule.missed", UUID(int=1), THREE, message, checkpoint)
 
 
 @pytest.mark.parametrize(
