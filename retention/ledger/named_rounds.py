@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from retention.ledger.plans import RunRequest
 
 
+REFUSALS_AN_ENTRY = 1000
+"""Refused rounds in one entry of evidence, which stays small enough to be read at once."""
+
+
 class NamedRounds:
     """Freezes plans of named rounds. Without `clocks` the database's clock is trusted unchecked."""
 
@@ -95,8 +99,11 @@ class NamedRounds:
             )
             rows = await transaction.rows("plans/list_refused_rounds", run_id=run_id, **names)
         refused = (*twice, *map(_refused, rows))
-        if refused:
-            listed = [{"partner": one.partner, "round": one.round_id, "why": one.why} for one in refused]
+        for first in range(0, len(refused), REFUSALS_AN_ENTRY):
+            listed = [
+                {"partner": one.partner, "round": one.round_id, "why": one.why}
+                for one in refused[first : first + REFUSALS_AN_ENTRY]
+            ]
             facts = Jsonb({"by": request.requested_by, "rounds": listed})
             await transaction.rows("plans/record_refusals", run_id=run_id, replica=self._replica, facts=facts)
         plan = Plan(as_of, tuple(records(Group, groups)), refused=refused)

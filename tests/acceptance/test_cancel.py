@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from support.invariants import violations
+from support.samples import figures
 
 from retention.simulator.faults import Faults
 
@@ -273,15 +274,25 @@ async def test_rails_of_the_targeted_policy_halt_and_are_passed(world: World) ->
 
 
 async def test_a_targeted_run_resumes_without_a_configured_policy(world: World) -> None:
-    """A paused targeted run goes on after `resume`, and no policy that is not configured counts as stricter."""
+    """A paused targeted run goes on after `resume`, and no policy that is not configured counts as stricter. Its
+    metrics have the rounds, and promise no nightly success.
+    """
     await world.seed(2, age=YOUNG)
     await world.command("pause", "--by", "tess", "--reason", "incident")
     done = await cancel(world, "r0", "r1")
     assert (3, {"planned": 2}) == (done.code, done.json["states"]), done.err
     await world.command("resume", "--by", "tess")
-    done = await world.command("run", "--resume", done.json["run_id"], "--json")
+    path = world.folder / "retention.prom"
+    words = ("--json", "--metrics-file", str(path))
+    assert 0 == (await world.command("run", "nightly", *words)).code
+    done = await world.command("run", "--resume", done.json["run_id"], *words)
     assert (0, {"cancelled": 2}) == (done.code, done.json["states"]), done.err
-    assert [([],)] == await world.sql("SELECT overrides FROM retention.runs")
+    assert [([],)] == await world.sql("SELECT overrides FROM retention.runs WHERE trigger = 'targeted'")
+    found = figures(path.read_text("utf-8"))
+    assert 2 == found['retention_rounds_total{market="MT",outcome="cancelled",partner="acme",policy="targeted"}']
+    last = {name for name in found if name.startswith("retention_run_last")}
+    assert {'retention_run_last_exit_code{policy="nightly"}'} < last
+    assert [] == [name for name in last if "targeted" in name]
 
 
 async def test_reports_and_lists_show_who_named_the_round_and_why(world: World) -> None:

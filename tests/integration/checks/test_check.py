@@ -180,12 +180,15 @@ async def test_a_schedule_s_next_times_are_told(database_dsn: str) -> None:
 
 
 async def test_policies_that_overlap_are_warned_about_in_pairs(database_dsn: str) -> None:
-    """A warning names each two policies that could select the same round, and their common fields; exit code 0."""
+    """A warning names each two policies that could select the same round, and their common fields; exit code 0. A
+    policy `targeted` without a schedule is the rails of named rounds, and overlaps with none.
+    """
     policies: dict[str, dict[str, Any]] = {
         "nightly": {"exclude_games": ["g9"]},
         "mt": {"markets": ["MT"]},
         "se": {"markets": ["SE"], **SCHEDULE},
         "g9": {"games": ["g9"], "exclude_markets": ["MT", "SE"]},
+        "targeted": {},
     }
     async with Simulator(secure_login=LOGIN, token=TOKEN) as vendor:
         findings = await run_all_checks(vendor, database_dsn, **policies)

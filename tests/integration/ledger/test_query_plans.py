@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 BY_AGE = "game_rounds_open_by_age"
 BY_ROUND = "game_rounds_open_by_round"
 
+NAMED = ("plans/freeze_named_rounds", "plans/supersede_named_rounds", "plans/list_refused_rounds")
+
 # One round in a hundred is open; half of those are stale.
 SEED = """
 INSERT INTO casino.game_rounds
@@ -141,6 +143,10 @@ async def explained(dsn: str) -> Mapping[str, Any]:
             dry_run_detail="",
             max_rounds=None,
         )
+        named = {"partners": ["acme"] * 20, "round_ids": [str(i) for i in range(20)], "max_runs": [3] * 20}
+        for name in NAMED:
+            values = {"run_id": uuid4(), "replica": None, "dry_run": False, "dry_run_detail": "", "detail": ""}
+            await explaining.rows(name, **named, **values, as_of=bounds["as_of"], max_rounds=None)
         work = EngineLedger.of_run(explaining, uuid4(), "replica", None, asyncio.get_running_loop().time)
         await work.claims.claim(Kind.CANCEL, TERMS, after=0, batch=20)
         await work.claims.claim(Kind.STATUS, replace(TERMS, ask_first=True), after=0, batch=20)
@@ -152,7 +158,7 @@ async def assert_plans_go_by_the_indexes(dsn: str) -> None:
 
     # A plan finds the twins of its rounds by either index, as the server's version prefers.
     planning = {name: {BY_AGE} for name in ("plans/preview_plan", "shared/stale_rounds", "plans/freeze_plan")}
-    claiming = {name: {BY_ROUND} for name in ("claims/claim_rounds", "claims/claim_probes")}
+    claiming = {name: {BY_ROUND} for name in ("claims/claim_rounds", "claims/claim_probes", *NAMED)}
     used = {name: indexes(plan) for name, plan in plans.items()}
     assert planning == {name: used[name] - ({BY_ROUND} if BY_AGE in used[name] else set()) for name in planning}
     assert claiming == {name: used[name] for name in claiming}
@@ -160,7 +166,7 @@ async def assert_plans_go_by_the_indexes(dsn: str) -> None:
 
 
 async def test_plans_and_claims_use_indexes(large: str) -> None:
-    """Of 300,000 rounds a plan reads only open rounds, and a claim only its own rounds."""
+    """Of 300,000 rounds a plan reads only open rounds, and a claim or a targeted plan only its own rounds."""
     await assert_plans_go_by_the_indexes(large)
 
 
