@@ -87,6 +87,7 @@ from retention.cli import (  # noqa: E402
     demo,
     find,
     holds,
+    ledger,
     pauses,
     plan_run,
     reconcile,
@@ -112,5 +113,6 @@ for module in (
     holds,
     pauses,
     audit,
+    ledger,
 ):
     module.register(app)

@@ -109,6 +109,7 @@ class NamedRounds:
         plan = Plan(as_of, tuple(records(Group, groups)), refused=refused)
         if not plan.rounds:
             raise _AllRefusedError(plan)
+        await transaction.rows("plans/record_plan_size", run_id=run_id, rounds=plan.rounds)
         return plan
 
 

@@ -1,8 +1,12 @@
 -- Sizes of plans, for the rail `max_surge` and for `ledger status`; and the ids that `find` looks up.
 
--- How many rounds the run's plan has. NULL: an earlier version planned the run, or the plan is not written. The rows
--- can be counted too, but the plans of many nights have millions of them.
+-- How many rounds the run's plan has; NULL where the plan is not written. The rows can be counted too, but the plans of
+-- many nights have millions of them.
 ALTER TABLE retention.runs ADD COLUMN planned_rounds bigint CHECK (planned_rounds >= 0);
+
+UPDATE retention.runs r
+SET planned_rounds = (SELECT count(*) FROM retention.cancellations c WHERE c.run_id = r.run_id)
+WHERE r.unwritten_plan IS NULL;
 
 -- The newest finished runs of a policy.
 CREATE INDEX runs_finished ON retention.runs (policy, as_of) WHERE status = 'finished' AND mode = 'enforce';

@@ -79,12 +79,3 @@ async def test_without_a_finished_run_no_plan_is_a_surge(world: World) -> None:
     assert (0, {"cancelled": 120}) == (done.code, done.json["states"]), done.err
     await world.seed(101, prefix="more")
     assert (["max_surge"], {"max_surge": 0.5, "runs": 1, "usual": 120, "allowed": 100}) == await rails_of_plan(world)
-
-
-async def test_runs_of_an_earlier_version_are_counted(world: World) -> None:
-    """A finished run whose plan size no version recorded has its rows counted."""
-    await world.seed(30)
-    assert 0 == (await world.command("run")).code
-    await world.sql("UPDATE retention.runs SET planned_rounds = NULL")
-    world.policy["max_surge"] = 2
-    assert ([], {"max_surge": 2.0, "runs": 1, "usual": 30, "allowed": 100}) == await rails_of_plan(world)

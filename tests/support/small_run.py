@@ -134,6 +134,7 @@ async def _read(world: World, found: SmallRun) -> None:
         *("report --json", "report --all --format json", "review list --json", "hold list --json"),
         *(f"explain --partner acme --round {name} --json" for name in ("less0", "held0", "LESS0")),
         *(f"find {given} --json" for given in ("less0", found.documents["run"][0]["run_id"])),
+        "ledger status --json",
         "review reclose --by ann --json",
         "audit verify --json",
     )
@@ -144,7 +145,7 @@ async def _read(world: World, found: SmallRun) -> None:
 def _name(line: str) -> str:
     """The command with its flags, without the values of this world."""
     words = line.split(" --json", maxsplit=1)[0].split()
-    group = words[0] in {"db", "runs", "review", "hold", "audit"}
+    group = words[0] in {"db", "runs", "review", "hold", "audit", "ledger"}
     return " ".join(
         [*words[: 1 + group], *(word for word in words[1 + group :] if word in {"--rounds", "--all", "--set"})]
     )

@@ -54,6 +54,12 @@ STATEMENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "reports/list_writers",
             "evidence/get_newest_checkpoint",
         ),
+        "ledger status": (
+            "storage/get_span",
+            "storage/count_rounds",
+            "storage/estimate_rounds",
+            "storage/list_months",
+        ),
         "runs list": ("runs/list_runs",),
         "runs show": (
             "runs/get_run",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from retention.ledger.checks.grants import Grant
 
-READING = {"plan", "explain", "find", "report", "runs list", "runs show", "review list", "hold list"}
+READING = {"plan", "explain", "find", "ledger status", "report", "runs list", "runs show", "review list", "hold list"}
 CLOSING = {"review resolve", "review reclose"}
 
 
