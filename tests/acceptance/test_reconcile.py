@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import signal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from psycopg.conninfo import make_conninfo
+from support.bare_database import run, sample
 from support.world import SECURE_LOGIN
 
 from retention.simulator.faults import Faults
@@ -219,6 +223,34 @@ async def test_a_broken_wallet_view_is_named(world: World) -> None:
     await world.sql("CREATE VIEW retention.wallet_refunds AS SELECT 'acme'::text AS partner")
     done = await world.command("reconcile")
     assert (2, True) == (done.code, "retention.wallet_refunds: column round_id is missing" in done.err), done.err
+
+
+async def test_a_reconciliation_leaves_evidence(world: World) -> None:
+    """Its end, and each answer to a question, are in the evidence, which stays whole and names no user."""
+    await cancelled(world, "a")
+    say(world, "a0", RoundStatus.IN_PROGRESS)
+    assert 4 == (await world.command("reconcile", "--market", "MT")).code
+    rows = await world.sql("SELECT kind, body FROM retention.evidence ORDER BY entry_id DESC LIMIT 2")
+    assert ["reconciled", "asked"] == [row.kind for row in rows]
+    facts = json.loads(rows[0].body)["facts"]
+    assert ("MT", 1, 1, 1) == tuple(facts[name] for name in ("market", "rounds", "findings", "new"))
+    assert "user-a0" not in rows[0].body + rows[1].body
+    verified = await world.command("audit", "verify", "--json")
+    assert 0 == verified.code, verified.out
+    (newest,) = await world.sql("SELECT size FROM retention.checkpoints ORDER BY checkpoint_id DESC LIMIT 1")
+    (entries,) = await world.sql("SELECT count(*) AS entries FROM retention.evidence")
+    assert entries.entries == newest.size
+
+
+async def test_the_jobs_login_reconciles(world: World) -> None:
+    """The rights of roles.sql suffice, also for the view of the wallet."""
+    await cancelled(world, "a")
+    await world.sql(WALLET + "DELETE FROM public.refunds;")
+    say(world, "a0", RoundStatus.COMPLETED)
+    await asyncio.to_thread(run, world.direct, sample("roles"))
+    world.dsn = make_conninfo(world.dsn, user="retention_job")
+    done = await world.command("reconcile", "--json")
+    assert (4, {("a0", "completed_at_vendor"), ("a0", "refund_missing")}) == (done.code, found(done.json)), done.err
 
 
 # How the vendor is asked.
