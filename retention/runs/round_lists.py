@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from retention.core.evidence.reconciliation import VendorSide, fits_vendor
 from retention.core.model import Outcome, Reply
 from retention.core.sending.decision import pause_of
-from retention.core.sending.game_rounds import PAGE_ROUNDS, windows
+from retention.core.sending.game_rounds import windows, worth_another_page
 from retention.core.sending.outcomes import outcome_of_status
 
 if TYPE_CHECKING:
@@ -71,9 +71,7 @@ class RoundLists:
             while (told := await self._page(window, page)) is not None:
                 self._merge(found, told)
                 missing = sum(round_id not in found for round_id in window.round_ids)
-                pages = page + 1 if told.total is None else -(-told.total // PAGE_ROUNDS)
-                ended = not told.listed or page >= pages or (told.total is None and told.listed < PAGE_ROUNDS)
-                if ended or not missing or pages - page > missing:
+                if not worth_another_page(told, page, missing, len(window.round_ids)):
                     break
                 page += 1
             if self.not_listed is not None or self.questions.lost is not None:

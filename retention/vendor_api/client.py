@@ -170,7 +170,8 @@ async def _read(head: Head, max_pause: float, limit: int) -> tuple[Reply, bytes 
         length = "" if "Transfer-Encoding" in head.headers else head.headers.get("Content-Length", "")
         known = length.isdecimal() and len(length) <= _LONGEST_LENGTH and int(length) <= limit
         body = await head.body.read() if known else await _bounded(head.body, limit)
-    return decode(head.status, head.headers, body, datetime.now(UTC), max_pause), body
+    reply = decode(head.status, head.headers, body, datetime.now(UTC), max_pause)
+    return (reply if body is not None else reply._replace(problem=f"the reply is longer than {limit} bytes")), body
 
 
 async def _bounded(content: StreamReader, limit: int) -> bytes | None:

@@ -306,6 +306,30 @@ async def test_lists_that_lack_rounds_are_completed_by_questions(world: World) -
     assert ["b0"] == asked(world, "GetRoundStatus")[before:]
 
 
+@pytest.mark.parametrize("total", [None, 10**15, 5000, "1e9"])
+async def test_endless_lists_come_to_an_end(world: World, total: object) -> None:
+    """A vendor that always has another page is asked for no more pages than there are rounds to find."""
+    await world.seed(3)
+    assert 0 == (await world.command("run")).code
+    before = len(asked(world, "GetRoundStatus"))
+    line = {"roundId": "stranger", "roundStatus": "Completed"}
+    world.vendor.faults = Faults.of(
+        {"call": "GetGameRounds", "reply": {"error": 0, "totalRounds": total, "rounds": [line] * 1000}}
+    )
+    done = await world.command("reconcile", "--json")
+    assert (0, 3) == (done.code, done.json["rounds"]), done.err
+    assert len(asked(world, "GetGameRounds")) <= 3
+    assert 3 == len(asked(world, "GetRoundStatus")) - before
+
+
+async def test_a_list_that_is_too_long_is_not_believed(world: World) -> None:
+    """A reply of more than 4 MiB is not read to its end, and the rounds are asked about by themselves."""
+    await cancelled(world, "a")
+    world.vendor.faults = Faults.of({"call": "GetGameRounds", "body": "{" + " " * 4_200_000 + "}"})
+    done = await world.command("reconcile", "--json")
+    assert (0, {"acme": "the reply is longer than 4194304 bytes"}) == (done.code, done.json["not_listed"]), done.err
+
+
 async def test_the_list_has_an_address_of_its_own(world: World) -> None:
     """`rounds_url` is the whole address of the list, where the vendor gave one for this call."""
     await cancelled(world, "a")

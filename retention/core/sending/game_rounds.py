@@ -59,6 +59,20 @@ def windows(rounds: Iterable[tuple[datetime, str]]) -> Iterator[Window]:
         yield Window(start - CLOCKS_DIFFER, end + CLOCKS_DIFFER, tuple(round_id for _, round_id in opened))
 
 
+def worth_another_page(told: RoundsPage, page: int, missing: int, rounds: int) -> bool:
+    """Whether to ask for the page after `page`: of `rounds` in the window, `missing` are not found yet.
+
+    Questions about single rounds cost as much as pages. So there are never more pages than rounds to find, even if
+    the vendor tells of more.
+    """
+    if not missing or not told.listed or page >= rounds:
+        return False
+    if told.total is None:
+        return told.listed >= PAGE_ROUNDS
+    left = -(-told.total // PAGE_ROUNDS) - page
+    return 0 < left <= missing
+
+
 def encode_rounds(window: Window, page: int, credentials: Credentials, uuid: str) -> bytes:
     """Body of a GetGameRounds request; pages count from 1."""
     return ascii_json(

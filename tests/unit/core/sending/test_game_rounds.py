@@ -11,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retention.core.model import Credentials
-from retention.core.sending.game_rounds import CLOCKS_DIFFER, encode_rounds, read_page, windows
+from retention.core.sending.game_rounds import (
+    CLOCKS_DIFFER,
+    RoundsPage,
+    encode_rounds,
+    read_page,
+    windows,
+    worth_another_page,
+)
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -39,6 +46,30 @@ def test_each_round_is_in_one_window(rounds: list[tuple[datetime, str]]) -> None
     assert sorted(one for _, one in rounds) == sorted(one for window in found for one in window.round_ids)
     for at, one in zoned:
         assert any(one in window.round_ids and window.start <= at <= window.end for window in found)
+
+
+@pytest.mark.parametrize(
+    ("expected", "total", "listed", "page", "missing", "rounds"),
+    [
+        (True, 2000, 1000, 1, 5, 10),
+        (False, 2000, 1000, 2, 5, 10),
+        (False, 2000, 1000, 1, 0, 10),
+        (False, 2000, 0, 1, 5, 10),
+        (False, 1000, 1000, 1, 5, 10),
+        (True, 6000, 1000, 1, 5, 10),
+        (False, 6001, 1000, 1, 5, 10),
+        (False, 10**15, 1000, 1, 5, 10),
+        (True, None, 1000, 1, 5, 10),
+        (False, None, 999, 1, 5, 10),
+        (False, None, 1000, 10, 5, 10),
+        (False, 11_000, 1000, 10, 5, 10),
+    ],
+)
+def test_a_page_has_to_be_worth_it(
+    total: int | None, listed: int, page: int, missing: int, rounds: int, *, expected: bool
+) -> None:
+    """A further page is asked for while rounds are missing, pages are left, and questions would cost no less."""
+    assert expected is worth_another_page(RoundsPage(total, listed, {}), page, missing, rounds)
 
 
 def test_the_request_is_the_vendors() -> None:
