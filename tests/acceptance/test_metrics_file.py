@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 import stat
@@ -38,8 +39,8 @@ def prom(world: World) -> Path:
 
 
 def read(world: World) -> dict[str, float]:
-    """Read the file's samples."""
-    return figures(prom(world).read_text("utf-8"))
+    """Read the file's samples; the root of the newest checkpoint is another after each run."""
+    return figures(re.sub('root="[^"]+"', 'root="R"', prom(world).read_text("utf-8")))
 
 
 async def run(world: World, *words: str, policy: str | None = "nightly") -> Done:

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from retention.ledger.checks.required_privileges import STATEMENTS, decides
 from retention.ledger.queries import query, statements
 
 COVERED = "runs|cancellations|attempts|holds|pauses"
@@ -46,3 +47,18 @@ def test_a_statement_that_writes_leaves_evidence(name: str) -> None:
 def test_each_exemption_is_of_a_statement_that_writes() -> None:
     """An exemption that no statement needs any more is dropped."""
     assert set() == EXEMPT.keys() - set(WRITING)
+
+
+def test_the_commands_that_are_a_persons_decision() -> None:
+    """A checkpoint follows each of these commands; a run makes its own."""
+    expected = {
+        "hold add",
+        "hold release",
+        "pause",
+        "reconcile",
+        "resume",
+        "review reclose",
+        "review resolve",
+        "runs close",
+    }
+    assert expected == {command for command in STATEMENTS if decides(command)}
