@@ -6,7 +6,10 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from support import bare_database
+from support.bare_database import as_role
 from support.invariants import violations
+from support.postgres import only_on_our_own
 from support.samples import figures
 
 from retention.simulator.faults import Faults
@@ -252,6 +255,19 @@ async def test_a_named_round_that_changes_before_its_call_is_not_called(world: W
     done = await process.ended()
     assert {"cancelled": 57, "held": 1, "no_longer_open": 2} == done.json["states"], done.err
     assert not {"r57", "r58", "r59"} & called(world)
+    assert [] == await violations(world)
+
+
+async def test_the_jobs_login_names_rounds(world: World) -> None:
+    """The login of the job, with the rights of roles.sql alone, plans, refuses, sends and settles named rounds."""
+    only_on_our_own()
+    await world.seed(2, age=YOUNG)
+    bare_database.run(
+        world.direct, bare_database.sample("roles"), "GRANT SELECT, UPDATE ON public.rounds TO retention_job"
+    )
+    world.dsn = as_role(world.dsn, "retention_job")
+    done = await cancel(world, "r0", "r1", "r2")
+    assert (4, {"cancelled": 2}, 1) == (done.code, done.json["states"], len(done.json["refused"])), done.err
     assert [] == await violations(world)
 
 
