@@ -181,7 +181,7 @@ async def review_resolve(
         from retention.core.evidence.resolutions import resolved_text
 
         print(f"resolved {resolved_text(Counter(states[one] for one in resolved.ids))}")
-    return await _close(services, resolved, who)
+    return await _close(services, resolved, who, tells_count=from_file is not None)
 
 
 async def _confirmed(services: Services, decisions: ResolutionFile, by: str, *, yes: bool) -> bool:
@@ -199,13 +199,13 @@ async def _confirmed(services: Services, decisions: ResolutionFile, by: str, *, 
     return await confirm(text, "Resolve them?")
 
 
-async def _close(services: Services, resolved: Resolved, by: str) -> ExitCode:
+async def _close(services: Services, resolved: Resolved, by: str, *, tells_count: bool) -> ExitCode:
     """Close the rounds of what is resolved as cancelled, and tell which ones stay listed."""
     if not resolved.unclosed:
         return ExitCode.DONE
     sys.stdout.flush()  # what is resolved stands, whatever happens from here
     results = await services.review.close_resolved(resolved, by)
-    if closed := sum(one.closed for one in results):
+    if tells_count and (closed := sum(one.closed for one in results)):
         print(f"closed {counted(closed, 'round')} at the operator's")
     listed = [one for one in results if one.why is not None]
     for one in listed[:STILL_LISTED_SHOWN]:
