@@ -163,6 +163,12 @@ def both(*changes: Callable[[History], History]) -> Callable[[History], History]
     return changed
 
 
+def requiring(**approval: Any) -> Callable[[History], History]:
+    """The history in which the run requires approval by half a second after the start, and got this one."""
+    settings = {"requires_approval": True}
+    return change("runs", 0, settings=settings, approval_expires_at=at(0.5), **approval)
+
+
 AGAIN = replace(
     cancellation(PLAIN, 0, 0, attempts=0, told=False), id=9, run_id=UUID(int=2), state="planned", settled_at=None
 )
@@ -198,6 +204,11 @@ BREAKS: list[tuple[str, str, Callable[[History], History]]] = [
     ("asked_first", "no question", lambda one: replace(one, asks_first=True)),
     ("asked_first", "an answer that is two minutes old", lambda _: change("attempts", 6, sent_at=at(-120))(ASKED)),
     ("asked_first", "an answer that nobody understood", lambda _: change("attempts", 6, outcome="in_doubt")(ASKED)),
+    ("approved_first", "no approval", requiring()),
+    ("approved_first", "an approval that came later", requiring(approved_by="bob", approved_at=at(1.7))),
+    ("approved_first", "an approval after its end", requiring(approved_by="bob", approved_at=at(0.6))),
+    ("approved_first", "an approval of one's own", requiring(approved_by=" Ann", approved_at=at(0.2))),
+    ("approved_first", "a rejection", requiring(approved_by="bob", approved_at=at(0.2), rejected_at=at(0.3))),
     ("nothing_over_is_cancelled", "a round reversed", lambda _: change("truths", 0, reversed_times=1)(ASKED)),
     ("nothing_over_is_cancelled", "a win taken away", lambda _: change("truths", 0, winnings_lost_times=1)(ASKED)),
     ("not_after_leaving", "a round that its player had closed", lambda one: replace(one, left={PLAIN: at(-2)})),
@@ -244,6 +255,8 @@ BREAKS: list[tuple[str, str, Callable[[History], History]]] = [
         "a conflict that is none",
         both(change("cancellations", 0, conflict=True), lambda one: replace(one, listed=frozenset({1, 3}))),
     ),
+    ("proven", "an entry that is missing", lambda one: replace(one, unproven=["attempt 6: no evidence"])),
+    ("audited", "an entry that is gone", lambda one: replace(one, audited=["entry_missing in evidence: 6"])),
     ("within_the_rate", "a burst", lambda one: replace(one, rate=1.0)),
 ]
 
@@ -252,6 +265,7 @@ def test_a_good_history_breaks_no_invariant() -> None:
     """A history with a plain cancellation, a resend, a lost reply and a round left alone keeps every invariant."""
     assert [] == broken(GOOD)
     assert [] == broken(ASKED)
+    assert [] == broken(requiring(approved_by="bob", approved_at=at(0.4))(GOOD))
     assert {IDS[LOST]: "the reply with its refund was lost"} == causes(GOOD)
 
 

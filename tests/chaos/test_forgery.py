@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 from support.bare_database import run, sample
+from support.evidence_writer import record_rows
 from support.invariants import violations
 from support.postgres import only_on_our_own
 from support.role_database import guarded_database, logged_in
@@ -62,11 +64,40 @@ async def test_a_forged_outcome_differs_from_the_vendors_list(world: World, forg
         "INSERT INTO retention.cancellations (run_id, partner, market, user_id, round_id, opened_at, state, settled_at)"
         " SELECT run_id, 'acme', 'MT', 'user-b0', 'b0', now() - interval '5 days', 'not_sent', now() FROM retention.runs"
     )
+    with psycopg.connect(world.direct) as owner:
+        record_rows(owner)
     assert [] == await violations(world)
 
     run(job, statement)
 
-    assert shown in await violations(world)
+    found = await violations(world)
+    assert shown in found
+    assert {"proven", "audited"} <= {one.split(":")[0] for one in found}
+
+
+@pytest.mark.parametrize(
+    ("forged", "found"),
+    [
+        (
+            "DELETE FROM retention.evidence WHERE kind = 'settled'",
+            ("proven: cancellation 1: no evidence", "audited: entry_missing in evidence"),
+        ),
+        (
+            "DELETE FROM retention.evidence_leaves WHERE leaf = 1",
+            ("proven: the places have gaps", "audited: tree in evidence_leaves"),
+        ),
+    ],
+)
+async def test_missing_evidence_is_found_by_both_judges(world: World, forged: str, found: tuple[str, ...]) -> None:
+    """An entry or a place that is gone is found by the naive reading and by the product's own."""
+    await world.seed(1)
+    assert 0 == (await world.command("run")).code
+    assert [] == await violations(world)
+
+    run(world.direct, forged)
+
+    shown = "\n".join(await violations(world))
+    assert [] == [words for words in found if words not in shown], shown
 
 
 async def test_a_round_that_is_closed_past_the_ledger_has_no_row_there(world: World) -> None:

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg.rows import class_row
 
+from retention.audit.verify import RowSelection, verify_evidence
+from retention.ledger.database import open_database
 from retention.ledger.queries import query
+from support.evidence import tree_problems, unproven_rows
 from support.losses import Lost
 from support.true_times import TrueTimes
 
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
     from uuid import UUID
 
+    from retention.ledger.database import Database
     from retention.simulator.rounds import Request, Round
     from support.world import World
 
@@ -28,6 +32,12 @@ class Run:
 
     run_id: UUID
     status: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    requested_by: str = "ann"
+    approved_by: str | None = None
+    approved_at: datetime | None = None
+    approval_expires_at: datetime | None = None
+    rejected_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +93,8 @@ class History:
     with a moment when that had been committed; `stopped`: when all was stopped. `timeout`: seconds per request. `rate`:
     requests per second that the vendor may see; None where the rate is not checked. `probes`: the vendor may be asked;
     `asks_first`: it is, before each cancel; `cancels_winnings`: a round with winnings is cancelled all the same.
-    `at_rest`: nothing is left to be done. `lost`: the commits that the database has lost.
+    `at_rest`: nothing is left to be done. `lost`: the commits that the database has lost. `unproven`: problems of
+    the evidence, by a naive reading; `audited`: those that `audit verify` finds.
     """
 
     requests: Sequence[Request]
@@ -102,6 +113,8 @@ class History:
     stopped: datetime | None = None
     at_rest: bool = False
     lost: Lost = field(default_factory=Lost)
+    unproven: Sequence[str] = ()
+    audited: Sequence[str] = ()
 
     def rounds_of_attempts(self) -> dict[str, str]:
         """The round of each attempt, by uuid; of one whose row was lost, as the vendor was asked about it."""
@@ -148,6 +161,7 @@ async def read(world: World, *, shifts: Sequence[timedelta] = (), **more: Any) -
     `shifts`: the offsets of the database's clock over time, where triggers have noted the true times.
     """
     max_runs = world.partner.get("max_runs", 3)
+    unproven, audited = [*unproven_rows(world.direct), *tree_problems(world.direct)], await audit(world.direct)
     async with await psycopg.AsyncConnection.connect(world.direct) as connection:
         await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 
@@ -180,5 +194,21 @@ async def read(world: World, *, shifts: Sequence[timedelta] = (), **more: Any) -
             probes=(probes := bool(world.partner.get("status_probe", True))),
             asks_first=bool(world.partner.get("ask_first", probes)),
             cancels_winnings=world.policy.get("winnings") == "cancel",
+            unproven=unproven,
+            audited=audited,
             **more,
         )
+
+
+async def audit(dsn: str) -> list[str]:
+    """Do as `audit verify` does, without anchors; returns each finding in a line."""
+    async with open_database(lambda: dsn, size=1) as database:
+        return await audit_of(database)
+
+
+async def audit_of(database: Database) -> list[str]:
+    """Do as `audit verify` does, by an open database."""
+    result = await verify_evidence(database, RowSelection(), {})
+    return [
+        f"{one.kind.value} in {one.table}: {one.id} ({one.detail or one.kind.meaning})" for one in result.findings.kept
+    ]

@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from retention.simulator.rounds import RoundStatus, worst_second
-from support.evidence import unproven_rows
 from support.history import read
 from support.losses import Lost
 from support.review_causes import causes
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from support.history import Cancellation, History
+    from support.history import Cancellation, History, Run
     from support.world import World
 
 CANCELLED = {"cancelled", "already_cancelled"}
@@ -50,10 +49,9 @@ async def violations(
 ) -> list[str]:
     """Name every broken invariant; the arguments are those of History, and of its reading."""
     lost = lost or Lost()
-    found = broken(
+    return broken(
         await read(world, shifts=shifts, left=left or {}, stopped=stopped, rate=rate, at_rest=at_rest, lost=lost)
     )
-    return found + [f"proven: {row}" for row in unproven_rows(world.direct)]
 
 
 def broken(history: History) -> list[str]:
@@ -204,6 +202,32 @@ def asked_first(history: History) -> Iterator[str]:
             told = None
 
 
+def approved_first(history: History) -> Iterator[str]:
+    """Where a run requires approval, its cancel requests follow an approval by another person that stands and had not
+    expired.
+    """
+    runs = {run.run_id: run for run in history.runs}
+    rows = {str(one.uuid): one.cancellation_id for one in history.attempts}
+    of_row = {row.id: (row.run_id, row.adopted_by_run) for row in history.cancellations}
+    for name, uuid, at in history.departures():
+        for run_id in of_row.get(rows[uuid], ()):
+            run = runs.get(run_id) if run_id else None
+            if run is not None and run.settings.get("requires_approval") and (why := _unapproved(run, at)):
+                yield f"round {name} was called at {at} ({uuid}), and its run {why}"
+
+
+def _unapproved(run: Run, at: datetime) -> str | None:
+    """Say why a request of this moment had no approval."""
+    if run.rejected_at is not None:
+        return "was rejected"
+    if run.approved_at is None or run.approved_by is None or run.approved_at > at:
+        return "was not approved by then"
+    if run.approval_expires_at is None or run.approved_at >= run.approval_expires_at:
+        return "was approved too late"
+    same = run.approved_by.strip().casefold() == run.requested_by.strip().casefold()
+    return "was approved by the person who had asked for it" if same else None
+
+
 def nothing_over_is_cancelled(history: History) -> Iterator[str]:
     """With questions first, the vendor is led to reverse no round that is over or won."""
     for truth in history.truths if history.asks_first else ():
@@ -305,6 +329,16 @@ def listed_for_cause(history: History) -> Iterator[str]:
             yield f"round {row.round_id} is listed for review as {row.state} without a cause"
 
 
+def proven(history: History) -> Iterator[str]:
+    """Each row is as its newest evidence says, and the tree and its checkpoints are whole, by a naive reading."""
+    yield from history.unproven
+
+
+def audited(history: History) -> Iterator[str]:
+    """`audit verify` finds nothing."""
+    yield from history.audited
+
+
 def within_the_rate(history: History) -> Iterator[str]:
     """No sliding second holds more cancel requests than the rate, as seen from either end."""
     if history.rate is None:
@@ -327,6 +361,7 @@ INVARIANTS: tuple[Callable[[History], Iterator[str]], ...] = (
     never_again,
     asked_before_again,
     asked_first,
+    approved_first,
     nothing_over_is_cancelled,
     not_after_leaving,
     not_after_stop,
@@ -337,5 +372,7 @@ INVARIANTS: tuple[Callable[[History], Iterator[str]], ...] = (
     counted,
     nothing_lost,
     listed_for_cause,
+    proven,
+    audited,
     within_the_rate,
 )

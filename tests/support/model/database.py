@@ -19,11 +19,13 @@ from psycopg.conninfo import conninfo_to_dict
 from retention.core.planning.plan import Scope
 from retention.engine import retry
 from retention.ledger.database import open_database
+from retention.ledger.evidence import Evidence
 from retention.ledger.holds import Holds
 from retention.ledger.pauses import Pauses
 from retention.ledger.plans import Plans, RunRequest
 from retention.ledger.runs import RunLedger
-from support.evidence import unproven_rows
+from support.evidence import tree_problems, unproven_rows
+from support.history import audit_of
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
@@ -77,9 +79,12 @@ _KEPT = (
     "public.rounds",
     *(
         f"retention.{name}"
-        for name in ("runs", "cancellations", "attempts", "holds", "pauses", "partner_state", "evidence")
+        for name in (
+            "runs", "cancellations", "other_transactions", "findings", "attempts", "holds", "pauses", "partner_state",
+            "evidence", "evidence_leaves", "checkpoints",
+        )
     ),
-)
+)  # fmt: skip
 """The tables of a standby, each after the tables that it refers to."""
 
 
@@ -100,9 +105,9 @@ _PUT_BACK = (
 )
 
 _CLEAR = """
-TRUNCATE retention.runs, retention.cancellations, retention.attempts, retention.holds, retention.pauses,
-    retention.partner_state, retention.notifications, retention.deliveries, retention.evidence,
-    retention.evidence_leaves, retention.checkpoints, retention.findings, public.rounds, model.refusing
+TRUNCATE retention.runs, retention.cancellations, retention.other_transactions, retention.findings, retention.attempts,
+    retention.holds, retention.pauses, retention.partner_state, retention.notifications, retention.deliveries,
+    retention.evidence, retention.evidence_leaves, retention.checkpoints, public.rounds, model.refusing
 """
 
 
@@ -135,6 +140,7 @@ class ModelDatabase:
         self.plans = Plans(self.database)
         self.holds = Holds(self.database)
         self.pauses = Pauses(self.database)
+        self.evidence = Evidence(self.database)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -144,9 +150,10 @@ class ModelDatabase:
         self.run(self._stack.aclose())
         self._runner.close()
 
-    def unproven_rows(self) -> list[str]:
-        """The rows that the ledger's evidence does not prove."""
-        return unproven_rows(self._dsn)
+    async def unproven(self) -> list[str]:
+        """What the evidence does not prove, by a naive reading and by the product's own."""
+        await self.evidence.make_checkpoint()
+        return [*unproven_rows(self._dsn), *tree_problems(self._dsn), *await audit_of(self.database)]
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Do it on the loop that all connections belong to."""

@@ -289,7 +289,7 @@ class Invariants:
         Returns the state of each row of the ledger.
         """
         await self.look()
-        if unproven := self.db.unproven_rows():
+        if unproven := await self.db.unproven():
             raise self.broken(f"the evidence does not prove {', '.join(unproven)}")
         unfiltered = dict.fromkeys(("markets", "policy", "whys", "run_id"))
         reviewed = await self.db.database.rows("review/list_review", partners=[PARTNER], max_runs=[3], **unfiltered)
