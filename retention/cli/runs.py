@@ -81,7 +81,9 @@ async def runs_show(
     output: Annotated[Path | None, typer.Option("-o", metavar="FILE", help="The set into a file.")] = None,
 ) -> None:
     """Show one run: who asked for it, its settings and its result."""
+    from retention.render.terminal_plan_view import print_plan_view
     from retention.render.terminal_runs import print_record
+    from retention.reports.plan_view import is_before_its_start, read_plan_view
     from retention.reports.run_view import record_document
 
     run_id = await known_run(services, run)
@@ -93,7 +95,13 @@ async def runs_show(
     partners = row.settings.get("partners") or None
     pauses = await services.pauses.list_vendor_pauses(partners) if row.status in UNFINISHED else {}
     document = record_document(row, summary, pauses, await services.evidence.newest_checkpoint())
-    print_json(document) if as_json else print_record(document)
+    view = await read_plan_view(services.database, row) if is_before_its_start(row) else None
+    if as_json:
+        print_json(document | {"plan": view})
+        return
+    print_record(document)
+    if view is not None:
+        print_plan_view(view)
 
 
 async def _write_set(services: Services, run: RunRecord, form: SetFormat, output: Path | None) -> None:
