@@ -84,6 +84,7 @@ class PartnerQuestions:
         self._waiting: deque[_Question] = deque()
         self._later: list[_Question] = []
         self._unsent = 0
+        self._waits = False  # a pause of the vendor's is told already
         self._answers: list[Settlement] = []
         self._told: dict[int, VendorSide] = {}
         self._clock_offset_s = 0.0
@@ -125,8 +126,13 @@ class PartnerQuestions:
                 throttled=found.by_vendor, queried_s=queried, until_s=time.monotonic() + 2 * PAUSE_POLL_S
             )
             if found.slots:
-                self._clock_offset_s = found.clock_offset_s
+                self._clock_offset_s, self._waits = found.clock_offset_s, False
                 return found
+            if found.by_vendor and not self._waits:
+                self._waits = True
+                self._log.warning(
+                    "reconcile.waiting", detail="the vendor asked for a pause; `retention resume` ends it"
+                )
             await asyncio.sleep(POLL_S if allowed and not found.by_vendor else PAUSE_POLL_S)
         return None
 

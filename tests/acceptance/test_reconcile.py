@@ -390,6 +390,22 @@ async def test_a_vendor_that_asks_for_a_pause_gets_it(world: World) -> None:
     assert lists[1].arrived_at - lists[0].arrived_at >= 1
 
 
+async def test_a_pause_that_others_got_is_obeyed_and_told(world: World) -> None:
+    """A pause that the vendor asked of a run holds for questions too, is told once, and `resume` ends it."""
+    await cancelled(world, "a")
+    await world.sql("UPDATE retention.partner_state SET paused_until = now() + interval '1 h'")
+    before = len(world.vendor.requests)
+    running = await world.start("reconcile", "--json")
+    while not await world.sql(
+        "SELECT FROM pg_stat_activity WHERE query LIKE '%%reserve_questions%%' AND pid <> pg_backend_pid() AND datname = current_database()"
+    ):
+        await asyncio.sleep(0.02)
+    assert before == len(world.vendor.requests)
+    assert 0 == (await world.command("resume", "--by", "ann")).code
+    done = await running.ended()
+    assert (0, ["reconcile.waiting"]) == (done.code, [e["event"] for e in done.events if "waiting" in e["event"]])
+
+
 async def test_refused_credentials_end_the_questions(world: World) -> None:
     """A vendor that refuses us is asked once for its health, and then no more: exit 5."""
     await cancelled(world, "a", "b")

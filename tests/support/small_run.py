@@ -107,6 +107,7 @@ async def _cancel(world: World, found: SmallRun) -> None:
     await world.seed(1, prefix="named", age=timedelta(minutes=5))
     named = ("--partner", "acme", "--round", "named0", "--round", "unknown0", "--evidence", "ticket 7", "--by", "ann")
     found.add("cancel", "cancel", await world.command("cancel", *named, "--json"))
+    found.add("reconcile", "reconcile", await world.command("reconcile", "--json"))
 
 
 async def _run(world: World, found: SmallRun, line: str, *more: str) -> None:

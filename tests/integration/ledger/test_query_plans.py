@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 BY_AGE = "game_rounds_open_by_age"
 BY_ROUND = "game_rounds_open_by_round"
+COMPARED = "reconciliation/compare_rounds"
 
 NAMED = ("plans/freeze_named_rounds", "plans/supersede_named_rounds", "plans/list_refused_rounds")
 
@@ -147,6 +148,7 @@ async def explained(dsn: str) -> Mapping[str, Any]:
         for name in NAMED:
             values = {"run_id": uuid4(), "replica": None, "dry_run": False, "dry_run_detail": "", "detail": ""}
             await explaining.rows(name, **named, **values, as_of=bounds["as_of"], max_rounds=None)
+        await explaining.rows(COMPARED, ids=list(range(20)))
         work = EngineLedger.of_run(explaining, uuid4(), "replica", None, asyncio.get_running_loop().time)
         await work.claims.claim(Kind.CANCEL, TERMS, after=0, batch=20)
         await work.claims.claim(Kind.STATUS, replace(TERMS, ask_first=True), after=0, batch=20)
@@ -158,7 +160,7 @@ async def assert_plans_go_by_the_indexes(dsn: str) -> None:
 
     # A plan finds the twins of its rounds by either index, as the server's version prefers.
     planning = {name: {BY_AGE} for name in ("plans/preview_plan", "shared/stale_rounds", "plans/freeze_plan")}
-    claiming = {name: {BY_ROUND} for name in ("claims/claim_rounds", "claims/claim_probes", *NAMED)}
+    claiming = {name: {BY_ROUND} for name in ("claims/claim_rounds", "claims/claim_probes", COMPARED, *NAMED)}
     used = {name: indexes(plan) for name, plan in plans.items()}
     assert planning == {name: used[name] - ({BY_ROUND} if BY_AGE in used[name] else set()) for name in planning}
     assert claiming == {name: used[name] for name in claiming}
