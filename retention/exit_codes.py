@@ -24,5 +24,6 @@ class ExitCode(enum.IntEnum):
     HALTED = 3, "halted by a rail, or paused"
     REVIEW = 4, "finished, but something needs review"
     UNREACHABLE = 5, "database or vendor unreachable"
+    AWAITING_APPROVAL = 6, "awaiting approval"
     SIGINT = 130, "stopped by SIGINT, after settling what was in flight"
     SIGTERM = 143, "stopped by SIGTERM, after settling what was in flight"

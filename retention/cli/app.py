@@ -81,6 +81,7 @@ def options(
 
 # The modules of commands import nothing heavy before a command runs.
 from retention.cli import (  # noqa: E402
+    approvals,
     audit,
     cancel,
     database,
@@ -104,6 +105,7 @@ for module in (
     database,
     plan_run,
     cancel,
+    approvals,
     serve,
     reports,
     find,

@@ -1,8 +1,8 @@
 """The tasks of a daemon: the runs that it works on, and the plans that it makes; how each ends, and how all drain.
 
-A daemon works on scheduled runs only; a run that a person started or stopped stays that person's. The first process
-that inserts a run's row plans it. That process, and every other one that sees the run, then works on it as
-`run --resume` would.
+A daemon works on scheduled runs, and on runs that a person has approved; any other run that a person started or stopped
+stays that person's. The first process that inserts a run's row plans it. That process, and every other one that sees
+the run, then works on it as `run --resume` would.
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import orjson
 
+from retention.core.runs.halt_cause import HaltCause
+
 SKIPPED = orjson.dumps(
     {
         "closed": "not in the operator's view any more",
@@ -52,6 +54,12 @@ EARLIER_BEGINS = "; before: "
 
 EARLIER_RESOLUTION = f"{EARLIER_BEGINS}%s by %s at %s: %s"
 """Added to the note of a resolution that replaces another; PostgreSQL's format() puts state, name, time and note in."""
+
+REJECTED = "rejected by {}: {}"
+"""Of a run whose plan a person rejected, and of its rounds; takes the name and the note."""
+
+APPROVAL_EXPIRED = HaltCause.APPROVAL_EXPIRED.reason("approval expired before the run had started with it")
+"""Of a run whose approval was not given, or not used, in time; and of its rounds."""
 
 NO_REASON = "no reason on record"
 """Shown for a round that was not sent without a detail."""

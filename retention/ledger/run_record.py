@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from retention.core.planning.approval import Approval
 from retention.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,7 +32,16 @@ class RunRecord:
     requested_by: str
     reason: str | None
     evidence: str | None
+    requested_login: str | None
+    plan_digest: str | None
     approved_by: str | None
+    approved_at: datetime | None
+    approved_login: str | None
+    approval_expires_at: datetime | None
+    approval_used_at: datetime | None
+    rejected_by: str | None
+    rejected_at: datetime | None
+    decision_note: str | None
     settings: Mapping[str, Any]
     overrides: Sequence[Mapping[str, Any]]
     status: str
@@ -50,6 +60,22 @@ class RunRecord:
     def overridden_rails(self) -> list[str]:
         """The rails that people have overridden for this run, oldest first."""
         return [override["rail"] for override in self.overrides]
+
+    @property
+    def approval(self) -> Approval:
+        """How far the approval of the run is."""
+        return Approval(
+            required=self.mode == "enforce" and self.settings.get("requires_approval") is True,
+            status=self.status,
+            requested_by=self.requested_by,
+            digest=self.plan_digest,
+            expires_at=self.approval_expires_at,
+            approved_by=self.approved_by,
+            approved_at=self.approved_at,
+            used_at=self.approval_used_at,
+            rejected_by=self.rejected_by,
+            note=self.decision_note,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from retention.core.planning.rails import SURGE_RUNS
 from retention.core.runs.run_ids import unique_digits
 from retention.core.runs.summary import Summary
 from retention.ledger import details
+from retention.ledger.approvals import refused_starts
 from retention.ledger.clocks import HEARTBEAT_S, LedgerClock
 from retention.ledger.close_rounds import try_close_rounds
 from retention.ledger.run_record import ClosedRun, RunRecord, no_such_run
@@ -56,16 +57,24 @@ class RunLedger:
         self.clock = LedgerClock(database, clocks)
 
     async def start_run(
-        self, run_id: UUID, deadline: float | None, *, resumed: bool = False, replica: str | None = None
+        self,
+        run_id: UUID,
+        deadline: float | None,
+        *,
+        resumed: bool = False,
+        replica: str | None = None,
+        gated: bool = False,
     ) -> Start | None:
         """Start a run or join it, as the process `replica`; None if it has ended. `deadline` in seconds from now.
 
         `resumed`: a person resumes the run, so one that failed, or was halted for another reason than a pause, starts
-        too.
+        too. `gated`: the run requires an approval, so the database reads its plan once more, which may take long.
+        Raises UsageError for a run that requires an approval and has none.
         """
-        row = await self._durable.row(
-            "runs/start_run", run_id=run_id, deadline=deadline, resumed=resumed, beat=HEARTBEAT_S, replica=replica
-        )
+        values = {"deadline": deadline, "resumed": resumed, "beat": HEARTBEAT_S, "replica": replica}
+        with refused_starts(run_id):
+            database = self._database.durable() if gated else self._durable
+            row = await database.row("runs/start_run", run_id=run_id, **values)
         return None if row is None else Start.JOINED if row.going else Start.STARTED
 
     async def halt_run(self, run_id: UUID, replica: str, reason: str, *, paused_for: Sequence[str] = ()) -> None:
@@ -169,4 +178,7 @@ class RunLedger:
             unsent={details.NO_REASON if row.why is None else row.why: row.rounds for row in reasons},
             paused=run.paused,
             pauses=[row.partner for row in pauses if row.partner is None or row.partner in partners],
+            plan_digest=run.plan_digest,
+            approval_expires_at=run.approval_expires_at,
+            approved_by=run.approved_by,
         )

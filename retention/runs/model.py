@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from retention.engine.counters import ProcessCounters
     from retention.engine.engine import EngineResult
     from retention.exit_codes import ExitCode
+    from retention.ledger.approvals import Approvals
     from retention.ledger.claims import PartnerTerms
     from retention.ledger.named_rounds import NamedRounds
     from retention.ledger.pauses import Pauses
@@ -59,6 +60,7 @@ class RunParts:
     stalls: StalledRuns
     pauses: Pauses
     checkpoints: Checkpoints
+    approvals: Approvals
     replica: str
     work: Work
     check_configured: Callable[[Policy], None]

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from retention.ledger.claims import PartnerTerms
     from retention.ledger.clocks import Correction
     from retention.ledger.run_record import RunRecord
+    from retention.runs.approvals import RunApprovals
     from retention.runs.model import RequestedBy, RunParts
     from retention.settings.policy import Policy
 
@@ -38,8 +39,9 @@ if TYPE_CHECKING:
 class Planning:
     """Makes the plans of runs."""
 
-    def __init__(self, parts: RunParts) -> None:
+    def __init__(self, parts: RunParts, approvals: RunApprovals) -> None:
         self._parts = parts
+        self._approvals = approvals
         self._plans = parts.plans
         self._log = parts.log
 
@@ -88,7 +90,7 @@ class Planning:
         return None
 
     async def prepare_ledger(self, limit: float) -> None:
-        """Correct the ledger's impossible times, and mark stalled runs, before a plan.
+        """Correct the ledger's impossible times, mark stalled runs, and end expired approvals, before a plan.
 
         Raises ClockError if the database's clock is off by more than `limit` seconds.
         """
@@ -96,6 +98,7 @@ class Planning:
         for correction in await self._plans.clock.correct_ledger_times(limit):
             self.log_correction(correction)
         log_stalled(self._log, await self._parts.stalls.mark_stalled_runs())
+        await self._approvals.expire()
 
     async def complete(
         self, record: RunRecord, policy: Policy, overridden: Sequence[str], *, override: bool

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from retention.core.planning.approval import MAY_START
 from retention.core.planning.named_rounds import TARGETED
 from retention.core.runs.halt_cause import REPLY_RAILS, HaltCause, cause_of
 from retention.errors import UsageError
+from retention.runs.approvals import require_approval_as_configured
 from retention.runs.plan_rails import tripped_rails
 from retention.runs.start import RunToStart
 from retention.runs.stored_policy import stored_policy, stricter_now
@@ -21,10 +23,14 @@ if TYPE_CHECKING:
     from retention.core.planning.plan import Plan
     from retention.core.planning.rails import Tripped
     from retention.ledger.run_record import RunRecord
+    from retention.runs.approvals import RunApprovals
     from retention.runs.model import RunParts, RunResult
     from retention.runs.planning import Planning
     from retention.runs.start import RunStarter
     from retention.settings.policy import Policy
+
+AWAITING = "awaiting_approval"
+"""The status of a run that waits for its approval, or for its start with it."""
 
 ENDED_STATUSES = {"finished", "cancelled"}
 """A run with one of these statuses never starts again."""
@@ -49,8 +55,9 @@ class _StoredRun:
 class RunResumer:
     """Joins and resumes recorded runs."""
 
-    def __init__(self, parts: RunParts, planning: Planning, starter: RunStarter) -> None:
+    def __init__(self, parts: RunParts, planning: Planning, starter: RunStarter, approvals: RunApprovals) -> None:
         self._parts = parts
+        self._approvals = approvals
         self._ledger = parts.ledger
         self._planning = planning
         self._starter = starter
@@ -63,6 +70,8 @@ class RunResumer:
         run = await self._load(run_id)
         status = run.record.status
         if status in ENDED_STATUSES or (status in {"halted", "failed"} and not run.record.paused):
+            return await self._starter.result(run_id)
+        if status == AWAITING and await self._approvals.state(run.record) not in MAY_START:
             return await self._starter.result(run_id)
         self._parts.check_configured(run.policy)
         if await self._halt_if_stricter(run):
@@ -83,6 +92,11 @@ class RunResumer:
         """
         run = await self._load(run_id)
         status = run.record.status
+        state = await self._approvals.require_open(run.record)
+        if status == AWAITING and state not in MAY_START:
+            if override:
+                raise UsageError(f"run {run_id} awaits approval: there is no rail to pass")
+            return await self._starter.result(run_id)
         if status in ENDED_STATUSES:
             if override:
                 raise UsageError(f"run {run_id} is {status}: there is no rail to pass")
@@ -92,6 +106,7 @@ class RunResumer:
         if status == "failed" and not (result := await self._starter.result(run_id)).summary.has_unsent:
             return result  # a new run plans the rounds that this one did not send
         self._parts.check_configured(run.policy)
+        require_approval_as_configured(run.record, self._parts.policy_now(run.policy.name))
         if changes := self._stricter(run):
             detail = "; ".join(changes)
             run.log.warning("run.policy_stricter", detail=detail, requested_by=by)

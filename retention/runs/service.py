@@ -10,6 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from retention.ledger.schedules import REQUESTED_BY
+from retention.runs.approvals import RunApprovals
 from retention.runs.close import close_run, close_unconfirmed
 from retention.runs.model import RequestedBy
 from retention.runs.narrowing import replaced_values
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from retention.core.planning.plan import Scope
     from retention.ledger.claims import PartnerTerms
     from retention.ledger.run_record import ClosedRun
+    from retention.runs.approvals import Decision
     from retention.runs.model import Confirm, Planned, RunParts, RunResult
     from retention.runs.targeted import Demand
     from retention.settings.policy import Policy
@@ -37,9 +39,10 @@ class RunService:
 
     def __init__(self, parts: RunParts) -> None:
         self._parts = parts
-        self._planning = Planning(parts)
-        self._starter = RunStarter(parts)
-        self._resumer = RunResumer(parts, self._planning, self._starter)
+        self._approvals = RunApprovals(parts)
+        self._planning = Planning(parts, self._approvals)
+        self._starter = RunStarter(parts, self._approvals)
+        self._resumer = RunResumer(parts, self._planning, self._starter, self._approvals)
 
     async def plan(
         self, policy: Policy, scope: Scope, terms: Sequence[PartnerTerms], request: RequestedBy
@@ -75,7 +78,8 @@ class RunService:
             return self._starter.log_result(log, await self._starter.result(run_id, plan=plan, warnings=warnings))
         if halt := await self._starter.halt_before_start(policy, tripped):
             return await self._starter.halt(run, halt)
-        if confirm is not None and not await self._is_confirmed(planned, confirm):
+        # A run that requires an approval sends nothing yet: another person decides about its plan.
+        if confirm is not None and not policy.requires_approval and not await self._is_confirmed(planned, confirm):
             return await close_unconfirmed(self._parts, run_id, log, plan)
         return await self._starter.start(run)
 
@@ -90,6 +94,18 @@ class RunService:
     async def resume(self, run_id: UUID, *, override: str | None, by: str) -> RunResult:
         """Resume a halted or interrupted run for the person `by`; see RunResumer.resume."""
         return await self._resumer.resume(run_id, override=override, by=by)
+
+    async def approve(self, run_id: UUID, by: str, digest: str | None, note: str | None) -> Decision:
+        """Approve the plan of a waiting run; see RunApprovals.approve."""
+        return await self._approvals.approve(run_id, by, digest, note)
+
+    async def reject(self, run_id: UUID, by: str, digest: str | None, note: str) -> Decision:
+        """Reject the plan of a waiting run; see RunApprovals.reject."""
+        return await self._approvals.reject(run_id, by, digest, note)
+
+    async def expire_approvals(self) -> None:
+        """Cancel the runs whose approval has expired; see RunApprovals.expire."""
+        await self._approvals.expire()
 
     async def close(self, run_id: UUID, by: str, note: str) -> ClosedRun:
         """Close a run for good; see close_run."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from retention.core.planning.plan import Plan
     from retention.core.planning.rails import Tripped
+    from retention.runs.approvals import RunApprovals
     from retention.runs.model import RunParts
     from retention.settings.policy import Policy
 
@@ -35,9 +36,10 @@ class RunToStart:
 class RunStarter:
     """Starts or halts runs, and gives their results."""
 
-    def __init__(self, parts: RunParts) -> None:
+    def __init__(self, parts: RunParts, approvals: RunApprovals) -> None:
         self._parts = parts
         self._ledger = parts.ledger
+        self._approvals = approvals
 
     async def halt_before_start(self, policy: Policy, tripped: Sequence[Tripped]) -> Halt | None:
         """Return the halt of a run before its first request: a tripped rail, or a pause of all its partners."""
@@ -50,12 +52,20 @@ class RunStarter:
     async def start(self, run: RunToStart, *, resumed: bool = False) -> RunResult:
         """Start a run or join it, work on it until it ends for this process, and return its result.
 
-        A run that is over is not started. `resumed`: a person resumes the run, so one that failed, or that another
-        cause than a pause halted, is started too. Raises ClockError.
+        A run that is over is not started, and one that requires an approval waits for it. `resumed`: a person resumes
+        the run, so one that failed, or that another cause than a pause halted, is started too. Raises ClockError.
         """
         deadline_s = run.policy.deadline.total_seconds() if run.policy.deadline else None
         await self._ledger.clock.require_time(self._parts.clock_limit(run.policy.name))
-        start = await self._ledger.start_run(run.run_id, deadline_s, resumed=resumed, replica=self._parts.replica)
+        if not await self._approvals.admit(run.run_id, run.log):
+            return await self.result(run.run_id, plan=run.plan)
+        start = await self._ledger.start_run(
+            run.run_id,
+            deadline_s,
+            resumed=resumed,
+            replica=self._parts.replica,
+            gated=run.policy.requires_approval,
+        )
         if start is None:
             return await self.result(run.run_id, plan=run.plan)
         run.log.info(start.value, mode=run.policy.mode)

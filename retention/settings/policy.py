@@ -14,6 +14,7 @@ from retention.settings.fields import (
     COUNT_OR_NONE,
     DURATION,
     MANY,
+    SWITCH,
     Amounts,
     Cron,
     Duration,
@@ -159,6 +160,30 @@ class Policy(Table):
             unit="share of the replies",
         ),
     ] = 0.2
+    requires_approval: Annotated[
+        bool,
+        key("false", SWITCH),
+        Says(
+            "A run of this policy waits until another person than the one who asked for it has approved its plan with "
+            "`retention approve`. Then it cancels exactly those rounds, each looked at once more."
+        ),
+    ] = False
+    approval_expires: Annotated[
+        Duration,
+        key('"24h"', DURATION),
+        Says(
+            "So long after the plan, an approval that was not given or not used is none any more: the run is "
+            "cancelled, and a later run plans its rounds."
+        ),
+    ] = timedelta(hours=24)
+    approval: Annotated[
+        Literal["claimed", "authenticated"],
+        key('"claimed"', '"claimed" or "authenticated"'),
+        Says(
+            'With "claimed", the name given with --by is believed. With "authenticated", a person approves with '
+            "another database login than the one that asked for the run."
+        ),
+    ] = "claimed"
     winnings: Annotated[
         Literal["review", "cancel"],
         key('"review"', '"review" or "cancel"'),

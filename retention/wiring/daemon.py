@@ -74,6 +74,10 @@ async def open_daemon(
         return dataclasses.replace(services, settings=settings).runs(drain_group)
 
     configuration = LiveConfiguration(services.settings, _checked_load(services, load_settings), make_runs)
+
+    async def expire_approvals() -> None:
+        await configuration.runs.expire_approvals()
+
     log, run_ledger, schedules = services.log, services.run_ledger, services.schedules
     facts = PolicyFacts(services.database)
     ledger_metrics = LedgerMetrics(configuration, facts, run_ledger, services.evidence, metrics, log)
@@ -85,7 +89,7 @@ async def open_daemon(
             ScheduledRuns(schedules, services.checkpoints, services.counters, services.redactor.text, log),
             RunSupervisor(drain_group, ledger_metrics.record_result, log),
             ClockGate(services.clocks, run_ledger.clock, configuration, log),
-            StallWatch(services.stalls, services.checkpoints, log),
+            StallWatch(services.stalls, expire_approvals, services.checkpoints, log),
             ledger_metrics,
             notifier,
             log,

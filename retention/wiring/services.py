@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from retention.engine.counters import ProcessCounters
+from retention.ledger.approvals import Approvals
 from retention.ledger.clocks import Clocks
 from retention.ledger.database import open_database
 from retention.ledger.database_errors import UNAVAILABLE
@@ -114,6 +115,11 @@ class Services:
         return Checkpoints(self.evidence, self.log)
 
     @property
+    def approvals(self) -> Approvals:
+        """The ledger of approvals."""
+        return Approvals(self.database, self.replica)
+
+    @property
     def schedules(self) -> ScheduleStore:
         """The ledger of schedules."""
         return ScheduleStore(self.database, self.replica, self.clocks)
@@ -183,6 +189,7 @@ class Services:
                 stalls=self.stalls,
                 pauses=self.pauses,
                 checkpoints=self.checkpoints,
+                approvals=self.approvals,
                 replica=self.replica,
                 work=work,
                 check_configured=self._check_configured,

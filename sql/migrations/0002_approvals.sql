@@ -5,7 +5,7 @@
 -- `requested_login` is the database login that made the run; runs of earlier versions have none.
 ALTER TABLE retention.runs
     ADD COLUMN requested_login      text,
-    -- SHA-256, in hex, of what a person approves. Written once, when the plan is frozen.
+    -- The digest of the plan, which a person approves. Written once, when the plan is frozen.
     ADD COLUMN plan_digest          text CHECK (plan_digest ~ '^[0-9a-f]{64}$'),
     ADD COLUMN approved_at          timestamptz,
     ADD COLUMN approved_login       text,
@@ -18,7 +18,10 @@ ALTER TABLE retention.runs
 
 ALTER TABLE retention.runs ALTER COLUMN requested_login SET DEFAULT session_user;
 
-CREATE INDEX runs_awaiting_approval ON retention.runs (approval_expires_at) WHERE status = 'awaiting_approval';
+-- A run that waits for its approval is unfinished, too.
+DROP INDEX retention.runs_unfinished;
+CREATE INDEX runs_unfinished ON retention.runs (as_of)
+    WHERE status IN ('planned', 'running', 'awaiting_approval') OR paused;
 
 -- Whether a run with these settings must be approved.
 CREATE FUNCTION retention.requires_approval(settings jsonb) RETURNS boolean
@@ -159,9 +162,9 @@ BEGIN
 END
 $$;
 
--- What a person approves, as SHA-256 in hex: the frozen settings, `as_of`, and the run's rounds in the order of their
--- bytes. A row is a JSON array of texts, which keeps its fields apart. Rows are hashed by the ten thousand, because a
--- text of all rows could exceed 1 GB.
+-- The digest that a person approves, SHA-256 in hex: of the frozen settings, `as_of`, and the run's rounds in the order
+-- of their bytes. A row is a JSON array of texts, which keeps its fields apart. Rows are hashed by the ten thousand,
+-- because a text of all rows could exceed 1 GB.
 CREATE FUNCTION retention.plan_digest(of_run uuid) RETURNS text
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -246,9 +249,10 @@ BEGIN
 END
 $$;
 
--- Records that the person `by_name` rejects a run, and cancels it for `reason`, or returns why not.
+-- Records that the person `by_name` rejects a run, and cancels it with `ended_for` as its halt_reason, or returns why
+-- not.
 CREATE FUNCTION retention.reject_run(
-    of_run uuid, by_name text, digest text, note text, reason text, replica text,
+    of_run uuid, by_name text, digest text, note text, ended_for text, replica text,
     OUT verdict text, OUT decided retention.runs)
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -259,7 +263,7 @@ BEGIN
     IF verdict IS NULL THEN
         UPDATE retention.runs
         SET rejected_by = by_name, rejected_at = clock_timestamp(), decision_note = note,
-            status = 'cancelled', halt_reason = reason, finished_at = clock_timestamp(), ended_by = replica,
+            status = 'cancelled', halt_reason = ended_for, finished_at = clock_timestamp(), ended_by = replica,
             notified = false
         WHERE run_id = of_run
         RETURNING * INTO decided;
@@ -309,8 +313,8 @@ $$;
 CREATE TRIGGER runs_guard_start BEFORE INSERT OR UPDATE OF status ON retention.runs
     FOR EACH ROW WHEN (NEW.status = 'running') EXECUTE FUNCTION retention.guard_start();
 
--- Nobody but an owner adds rows to a sealed plan; rows of an owner change the digest, which the gate and the audit
--- find. The lock makes rows and seal follow each other: it also fails where an old snapshot does not show the seal.
+-- Only an owner adds rows to a sealed plan, and such rows change the digest, which the gate and the audit find. The
+-- lock makes rows and seal follow each other: it also fails where an old snapshot does not show the seal.
 CREATE FUNCTION retention.guard_plan() RETURNS trigger
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -334,7 +338,7 @@ $$;
 CREATE TRIGGER cancellations_guard_plan AFTER INSERT ON retention.cancellations
     REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION retention.guard_plan();
 
--- No run adopts a row of a plan that nobody has approved: it would send the round in that plan's stead.
+-- No run adopts a row of a plan without an approval: it would send the round in that plan's stead.
 CREATE FUNCTION retention.guard_adoption() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp

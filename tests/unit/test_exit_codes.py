@@ -15,6 +15,7 @@ def test_the_exit_codes_are_the_contracts_numbers() -> None:
         "HALTED": 3,
         "REVIEW": 4,
         "UNREACHABLE": 5,
+        "AWAITING_APPROVAL": 6,
         "SIGINT": 130,
         "SIGTERM": 143,
     }

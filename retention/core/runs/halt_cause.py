@@ -24,6 +24,7 @@ class HaltCause(enum.StrEnum):
     VIEW = VIEW
     INTERRUPTED = "interrupted"
     MISSED = "missed"
+    APPROVAL_EXPIRED = "approval_expired"
 
     def reason(self, detail: str) -> str:
         """Write the `halt_reason` of this cause."""

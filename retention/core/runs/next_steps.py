@@ -6,8 +6,10 @@ import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
 from retention.core.model import State
+from retention.core.planning.approval import DIGEST_DIGITS_MIN
 from retention.core.planning.named_rounds import TARGETED
 from retention.core.runs.halt_cause import PLAN_RAILS, HaltCause, cause_of
+from retention.core.text import time_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,21 +26,13 @@ class NextStep(NamedTuple):
 
 def next_steps(summary: Summary) -> list[NextStep]:
     """List the commands that lead on, in their order; empty where nothing is left to do."""
-    cause = cause_of(summary.halt_reason)
     match summary.status:
         case "halted":
             return [*_after_halt(summary), *_reviews(summary)]
-        case "failed" if cause is HaltCause.VIEW:
-            return [
-                NextStep("retention check", "until the view can be read"),
-                NextStep(f"retention run {summary.policy}", "plans anew"),
-            ]
-        case "failed" if cause is HaltCause.INTERRUPTED:
-            again = [] if _is_targeted(summary) else [_run(summary, "plans its rounds again")]
-            return [_resume(summary, "goes on with it"), *again, *_reviews(summary)]
         case "failed":
-            effect = f"once the vendor answers: what was not sent {_again(summary)}"
-            return [_run(summary, effect), *_reviews(summary)]
+            return _after_failure(summary)
+        case "awaiting_approval":
+            return [*_before_start(summary)]
         case "planned" | "running":
             return [_resume(summary, "goes on with it"), *_reviews(summary)]
     return [*_reviews(summary), *_report(summary)]
@@ -64,12 +58,38 @@ def pause_text(by: str, reason: str, partner: str | None) -> str:
     return f"paused by {by}: {reason}{of}; `{resume_command(partner)}` ends it"
 
 
+def _after_failure(summary: Summary) -> list[NextStep]:
+    match cause_of(summary.halt_reason):
+        case HaltCause.VIEW:
+            return [
+                NextStep("retention check", "until the view can be read"),
+                NextStep(f"retention run {summary.policy}", "plans anew"),
+            ]
+        case HaltCause.INTERRUPTED:
+            again = [] if _is_targeted(summary) else [_run(summary, "plans its rounds again")]
+            return [_resume(summary, "goes on with it"), *again, *_reviews(summary)]
+    effect = f"once the vendor answers: what was not sent {_again(summary)}"
+    return [_run(summary, effect), *_reviews(summary)]
+
+
+def _before_start(summary: Summary) -> Iterator[NextStep]:
+    if summary.approved_by is not None:
+        yield _resume(summary, "starts it, where no `serve` is up, which starts it by itself")
+        return
+    digest = (summary.plan_digest or "")[:DIGEST_DIGITS_MIN]
+    until = f", until {time_text(summary.approval_expires_at)}" if summary.approval_expires_at else ""
+    approve = f"retention approve {summary.run_id} --by WHO --digest {digest}"
+    yield NextStep(approve, f"lets it start{until}; another person than the one who asked")
+    yield NextStep(f"retention reject {summary.run_id} --by WHO --note TEXT", "calls it off")
+
+
 def _after_halt(summary: Summary) -> Iterator[NextStep]:
     cause = cause_of(summary.halt_reason)
     if summary.paused:
         yield from (NextStep(resume_command(partner), "ends the pause") for partner in summary.pauses)
         by_itself = "where no `serve` is up, which goes on by itself"
-        yield _resume(summary, by_itself if summary.trigger == "schedule" else "then goes on with it")
+        scheduled = summary.trigger == "schedule" or summary.approved_by is not None
+        yield _resume(summary, by_itself if scheduled else "then goes on with it")
     elif cause is HaltCause.STRICTER:
         yield _resume(summary, "goes on as planned")
         yield _close(summary)

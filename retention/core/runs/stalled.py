@@ -47,12 +47,19 @@ class OtherRun(NamedTuple):
     @property
     def is_stuck(self) -> bool:
         """Whether the run may never end its rounds."""
-        return self.stalled or not self.at_work
+        return self.stalled or not (self.at_work or self.waits)
+
+    @property
+    def waits(self) -> bool:
+        """Whether the run waits for its approval."""
+        return self.status == "awaiting_approval"
 
     def __str__(self) -> str:
         rounds = f"{counted(self.rounds, 'stale round')} {'is' if self.rounds == 1 else 'are'}"
         since = f"it has made no progress since {time_text(self.progressed_at)}"
-        if not self.at_work:
+        if self.waits:
+            state = f"it awaits approval; `retention runs show {self.run_id}` tells more"
+        elif not self.at_work:
             state = f"no process works on it, and {since}; `retention run --resume {self.run_id}` goes on with it"
         elif self.stalled:
             state = f"{since}; `retention runs show {self.run_id}` tells more"

@@ -23,8 +23,9 @@ def stricter_settings(before: PolicyRecord, now: PolicyRecord | None) -> list[st
     """
     if now is None:
         return ["the policy is not configured any more"]
-    limited = bool(now.get("max_amount"))
-    checks = {key: check for key, check in _CHECKS.items() if limited or key != "max_amount_unknown"}
+    idle = set() if now.get("max_amount") else {"max_amount_unknown"}
+    idle |= set() if now.get("requires_approval") else {"approval", "approval_expires"}
+    checks = {key: check for key, check in _CHECKS.items() if key not in idle}
     found = [words for key, check in checks.items() if (words := check(key, before.get(key), now.get(key)))]
     return [*found, *_amounts(before.get("max_amount") or {}, now.get("max_amount") or {})]
 
@@ -46,7 +47,7 @@ def _wider(key: str, before: Sequence[str] | None, now: Sequence[str] | None) ->
     return _changed(key, before, now) if not {*(now or ())} <= {*(before or ())} else None
 
 
-def _becomes(word: str) -> Callable[[str, Any, Any], str | None]:
+def _becomes(word: object) -> Callable[[str, Any, Any], str | None]:
     return lambda key, before, now: _changed(key, before, now) if now == word != before else None
 
 
@@ -67,6 +68,9 @@ _CHECKS: Mapping[str, Callable[[str, Any, Any], str | None]] = {
     "max_conflicts": _lower,
     "deadline": _lower,
     "winnings": _becomes("review"),
+    "requires_approval": _becomes(True),
+    "approval": _becomes("authenticated"),
+    "approval_expires": _lower,
 }
 
 
@@ -92,4 +96,4 @@ def _shown(value: Any) -> str:
             return format_duration(value)
         case Sequence():
             return ", ".join(value) or "none"
-    return str(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -42,6 +42,7 @@ class Summary:
     currency units. `ended_by` is the process that ended the run. `unwritten` counts the rounds of a plan that a
     rail kept from being written. `unsent` counts, by reason, rounds that were not sent and need no review. `paused`:
     the kill switch halted the run. `pauses` are the active ones, each of a partner or (None) of all partners.
+    `plan_digest` names the plan that a person approves, until `approval_expires_at`.
     """
 
     run_id: UUID
@@ -60,6 +61,9 @@ class Summary:
     unsent: Mapping[str, int] = field(default_factory=dict)
     paused: bool = False
     pauses: Sequence[str | None] = ()
+    plan_digest: str | None = None
+    approval_expires_at: datetime | None = None
+    approved_by: str | None = None
 
     @property
     def rounds(self) -> int:
@@ -130,6 +134,8 @@ def exit_code(
         return stopped_by
     if summary.status == "halted":
         return ExitCode.HALTED
+    if summary.status == "awaiting_approval":
+        return ExitCode.AWAITING_APPROVAL
     if unreachable or summary.status == "failed":
         return ExitCode.UNREACHABLE
     return ExitCode.REVIEW if stuck or refused or summary.needs_review else ExitCode.DONE

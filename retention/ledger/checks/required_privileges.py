@@ -31,6 +31,8 @@ _CLOSING = (
     "review/record_reclosing",
 )
 
+_DECIDING = ("runs/get_run", "approvals/expire_approvals", "plans/get_plan_totals")
+
 STATEMENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "plan": (
@@ -77,6 +79,8 @@ STATEMENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "evidence/get_newest_checkpoint",
         ),
         "runs close": ("runs/close_run",),
+        "approve": (*_DECIDING, "approvals/approve_run"),
+        "reject": (*_DECIDING, "approvals/reject_run"),
         "review list": ("review/list_review",),
         "review resolve": ("review/lock_resolvable", "review/resolve_cancellations", *_CLOSING),
         "review reclose": _CLOSING,

@@ -12,4 +12,8 @@ WHERE r.run_id = coalesce(c.adopted_by_run, c.run_id) AND r.run_id <> %(run_id)s
   AND (c.state = 'in_doubt' OR (c.state = 'retrying' AND c.may_have_taken_effect))
   AND
       -- include shared/scope_match.sql
+  -- A row of a plan without its approval cannot be in doubt, and a trigger lets no run adopt it.
+  AND NOT EXISTS (
+      SELECT FROM retention.runs o
+      WHERE o.run_id = c.run_id AND o.settings -> 'requires_approval' = 'true' AND o.approval_used_at IS NULL)
 RETURNING c.id

@@ -19,31 +19,7 @@ closed AS (
     RETURNING r.*
 ),
 
--- Its unsent rows end with it.
-ended AS (
-    UPDATE retention.cancellations c
-    SET
-        -- include shared/unsent_outcome.sql
-        , detail = coalesce(c.detail || '; ', '') || k.halt_reason
-    FROM closed k
-    WHERE ((c.run_id = k.run_id AND c.adopted_by_run IS NULL) OR c.adopted_by_run = k.run_id)
-      AND (c.state IN ('planned', 'retrying') OR (c.state = 'in_doubt' AND c.due_at IS NOT NULL))
-    RETURNING c.*
-),
-
--- The new hashes of the run and of its settled rows.
-leaves_by_run AS (
-    SELECT
-        r.run_id, 'run' AS subject, r.run_id::text AS id,
-        -- include shared/run_leaf.sql
-        AS hash
-    FROM closed r
-    UNION ALL
-    SELECT
-        c.run_id, 'cancellation', c.id::text,
-        -- include shared/cancellation_leaf.sql
-    FROM ended c, retention.ledger_key k WHERE c.settled_at IS NOT NULL
-),
+-- include shared/ended_with_run.sql
 
 -- For the evidence.
 about AS (

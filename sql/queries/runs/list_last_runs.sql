@@ -1,6 +1,6 @@
--- Purpose: Tells of each policy when its newest run ended, when the newest one succeeded, which run ended or halted
---     last, and how many of its runs have stalled. A dry run is a success for `dry_run_policies`. While a run has
---     stalled, no later run counts as a success. Targeted runs say nothing about a policy.
+-- Purpose: Tells of each policy when its newest run ended, when the newest one succeeded, which run ended, halted or
+--     asked for approval last, and how many of its runs have stalled. A dry run is a success for `dry_run_policies`.
+--     While a run has stalled, no later run counts as a success. Targeted runs say nothing about a policy.
 -- Locks: none.
 -- Returns: a row per policy.
 SELECT p.policy, ended.finished_at, ended.succeeded_at, newest.run_id, newest.status, stalled.runs AS stalled
@@ -23,6 +23,7 @@ CROSS JOIN LATERAL (
 LEFT JOIN LATERAL (
     SELECT r.run_id, r.status
     FROM retention.runs r
-    WHERE r.policy = p.policy AND r.trigger <> 'targeted' AND r.status IN ('finished', 'failed', 'halted')
+    WHERE r.policy = p.policy AND r.trigger <> 'targeted'
+      AND r.status IN ('finished', 'failed', 'halted', 'awaiting_approval')
     ORDER BY coalesce(r.finished_at, r.started_at, r.as_of) DESC, r.run_id LIMIT 1
 ) newest ON true

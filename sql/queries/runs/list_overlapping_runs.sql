@@ -1,4 +1,5 @@
--- Purpose: Lists the runs that hold stale rounds of a scope, and the runs of the same policy that have stalled.
+-- Purpose: Lists the runs that hold stale rounds of a scope, at work or waiting for approval, and the runs of the same
+--     policy that have stalled.
 -- Locks: none.
 -- Returns: a row per run, with how many such rounds it holds.
 SELECT
@@ -8,6 +9,12 @@ SELECT
 FROM retention.runs r
 CROSS JOIN LATERAL (
     SELECT
+        -- include shared/waits_for_approval.sql
+        AS waits
+) w
+CROSS JOIN LATERAL (
+    SELECT
+        r.status <> 'awaiting_approval' AND
         -- include shared/stalled_run.sql
         AS stalled
 ) s
@@ -19,11 +26,12 @@ CROSS JOIN LATERAL (
     WHERE c.partner = ANY (%(partners)s::text[])
       -- Rounds that an abandoned run never sent are planned again; its claims are not, before their leases end.
       AND (c.state = 'claimed'
-           OR (r.heartbeat_until > statement_timestamp() AND c.state IN ('planned', 'retrying', 'in_doubt')))
+           OR ((w.waits OR r.heartbeat_until > statement_timestamp())
+               AND c.state IN ('planned', 'retrying', 'in_doubt')))
       AND c.opened_at <= %(as_of)s::timestamptz - make_interval(secs => %(open_longer_than)s)
       AND
           -- include shared/scope_match.sql
 ) h
-WHERE r.status IN ('planned', 'running') AND r.run_id IS DISTINCT FROM %(run_id)s
+WHERE r.status IN ('planned', 'running', 'awaiting_approval') AND r.run_id IS DISTINCT FROM %(run_id)s
   AND (h.rounds > 0 OR (s.stalled AND r.policy = %(policy)s))
 ORDER BY r.as_of

@@ -1,6 +1,6 @@
 -- Purpose: Marks runs without progress as stalled (`run_id` NULL: all of them), so that a notification is sent. A
 --     stalled run without a process has failed: a person resumes it, or a later run plans its rounds again. Scheduled
---     runs without a process are left to the daemons, which resume them, unless `scheduled` is set.
+--     and approved runs without a process are left to the daemons, which resume them, unless `scheduled` is set.
 -- Locks: the stalled runs, those of others are skipped.
 -- Returns: a row per run whose stall is new.
 WITH
@@ -11,7 +11,8 @@ still AS (
         r.run_id,
         -- include shared/last_progress.sql
         AS progressed_at,
-        r.heartbeat_until < statement_timestamp() AND (r.trigger <> 'schedule' OR %(scheduled)s) AS interrupted
+        r.heartbeat_until < statement_timestamp()
+            AND (%(scheduled)s OR (r.trigger <> 'schedule' AND r.approved_at IS NULL)) AS interrupted
     FROM retention.runs r
     WHERE r.status IN ('planned', 'running') AND (%(run_id)s::uuid IS NULL OR r.run_id = %(run_id)s)
       AND

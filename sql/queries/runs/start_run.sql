@@ -1,6 +1,7 @@
--- Purpose: Starts a planned, halted or interrupted run. A run that another process works on is joined: it keeps its
---     start, its deadline and its halted partners. A run that only a pause has halted keeps all of these but its
---     deadline. A rail's halt stands unless `resumed` is set, for a person's word.
+-- Purpose: Starts a planned, approved, halted or interrupted run. A run that another process works on is joined: it
+--     keeps its start, its deadline and its halted partners. A run that only a pause has halted keeps all of these but
+--     its deadline. A rail's halt stands unless `resumed` is set, for a person's word. A trigger lets no run start that
+--     requires an approval and has none: the statement fails with RT002.
 -- Locks: the run, until the commit.
 -- Returns: whether the run was going; no row where it may not start.
 WITH
@@ -12,7 +13,8 @@ before AS (
         status = 'running' AND heartbeat_until > statement_timestamp() AS going
     FROM retention.runs
     WHERE run_id = %(run_id)s
-      AND (status IN ('planned', 'running') OR paused OR (%(resumed)s AND status IN ('halted', 'failed')))
+      AND (status IN ('planned', 'running') OR paused OR (status = 'awaiting_approval' AND approved_at IS NOT NULL)
+           OR (%(resumed)s AND status IN ('halted', 'failed')))
     FOR UPDATE
 ),
 

@@ -1,13 +1,16 @@
--- Purpose: Finds the work of a daemon: scheduled runs to start, join, resume after a dead process or after a pause, and
---     notifications to send. Daemons ask each second, so this is cheap.
+-- Purpose: Finds the work of a daemon: scheduled and approved runs to start, join, resume after a dead process or after
+--     a pause, and notifications to send. Daemons ask each second, so this is cheap.
 -- Locks: none.
 -- Returns: one row: the time, the runs, oldest first, and whether a notification is due.
 SELECT
     statement_timestamp() AS now,
     ARRAY(
         SELECT r.run_id FROM retention.runs r
-        WHERE r.trigger = 'schedule'
+        WHERE (r.trigger = 'schedule' OR r.approved_at IS NOT NULL)
           AND (r.status = 'running'
+               OR (r.approved_at IS NOT NULL AND
+                   -- include shared/waits_for_approval.sql
+               )
                OR (r.status = 'planned' AND r.heartbeat_until < statement_timestamp())
                OR (r.paused AND EXISTS (
                        SELECT FROM unnest(r.paused_partners) AS f (partner)

@@ -25,7 +25,10 @@ SELECT
             WHERE c.partner = f.partner AND c.round_id = f.round_id AND c.holds_round
               -- Rounds that an abandoned run never sent are planned again by this one.
               AND NOT (c.state IN ('planned', 'retrying') AND NOT c.may_have_taken_effect
-                       AND (r.status IN ('halted', 'failed', 'cancelled') OR r.heartbeat_until < statement_timestamp()))
+                       AND (r.status IN ('halted', 'failed', 'cancelled')
+                            OR (r.heartbeat_until < statement_timestamp() AND NOT
+                                -- include shared/waits_for_approval.sql
+                            )))
         ) THEN 'in_ledger'
         WHEN f.max_runs <= t.refused THEN 'given_up'
         ELSE 'eligible'

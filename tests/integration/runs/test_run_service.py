@@ -15,6 +15,7 @@ from retention.engine.counters import ProcessCounters
 from retention.engine.engine import EngineResult
 from retention.errors import UsageError, ViewError
 from retention.exit_codes import ExitCode
+from retention.ledger.approvals import Approvals
 from retention.ledger.evidence import Evidence
 from retention.ledger.named_rounds import NamedRounds
 from retention.ledger.pauses import Pauses
@@ -62,6 +63,7 @@ class Process:
                 stalls=StalledRuns(self.database, REPLICA),
                 pauses=Pauses(self.database),
                 checkpoints=Checkpoints(Evidence(self.database), log),
+                approvals=Approvals(self.database, REPLICA),
                 replica=REPLICA,
                 work=self.work,
                 check_configured=lambda _: None,

@@ -188,6 +188,7 @@ def test_runs_show_prints_one_value_per_line() -> None:
         "mode: enforce",
         "as of: 2025-03-05 03:00:00Z",
         "requested by: ann",
+        "requested login: retention_job",
         "status: halted",
         "started at: 2025-03-05 03:00:00Z",
         "progressed at: 2025-03-05 03:00:00Z",

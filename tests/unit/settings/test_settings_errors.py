@@ -131,7 +131,9 @@ def test_a_partners_keys_are_checked(tmp_path: Path, key: str, value: str, probl
         ),
         *[("max_surge", value, SURGE) for value in ("0", "-5.0", "nan", "inf", '"5"', "true")],
         *[("max_drift", value, DRIFT) for value in ("-0.1", "1.1", "nan", '"0.1"', "true")],
-        ("requires_approval", "1", f"unknown key; known here: {', '.join(keys_of(Policy))}"),
+        ("requires_approval", "1", "must be true or false; write requires_approval = false"),
+        ("approval", '"certified"', 'must be "claimed" or "authenticated"; write approval = "claimed"'),
+        ("needs_sleep", "true", f"unknown key; known here: {', '.join(keys_of(Policy))}"),
     ],
 )
 def test_a_policys_keys_are_checked(tmp_path: Path, key: str, value: str, problem: str) -> None:

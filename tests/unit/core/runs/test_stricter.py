@@ -28,6 +28,9 @@ POLICY: dict[str, Any] = {
     "max_failure_ratio": 0.2,
     "winnings": "cancel",
     "deadline": 3 * HOUR,
+    "requires_approval": True,
+    "approval": "claimed",
+    "approval_expires": DAY,
 }
 
 
@@ -51,12 +54,22 @@ POLICY: dict[str, Any] = {
         ({"max_failure_ratio": 0.1}, "max_failure_ratio was 0.2, is 0.1"),
         ({"winnings": "review"}, "winnings was cancel, is review"),
         ({"deadline": HOUR}, "deadline was 3h, is 1h"),
+        ({"approval": "authenticated"}, "approval was claimed, is authenticated"),
+        ({"approval_expires": HOUR}, "approval_expires was 1d, is 1h"),
     ],
 )
 def test_each_key_can_become_stricter(change: dict[str, Any], words: str) -> None:
     """A value that selects less or allows less is named with both values; the way back is not stricter."""
     assert [words] == stricter_settings(POLICY, POLICY | change)
     assert [] == stricter_settings(POLICY | change, POLICY)
+
+
+def test_a_required_approval_is_stricter() -> None:
+    """An approval that was not required before is stricter; how it is given matters only where it is required."""
+    free = POLICY | {"requires_approval": False}
+    assert ["requires_approval was false, is true"] == stricter_settings(free, POLICY)
+    assert [] == stricter_settings(POLICY, free)
+    assert [] == stricter_settings(free, free | {"approval": "authenticated", "approval_expires": HOUR})
 
 
 def test_a_new_limit_is_stricter() -> None:
