@@ -204,6 +204,7 @@ HARMLESS: dict[str, Any] = {
     "skip_details": "{}",
     **dict.fromkeys(
         (
+            "digest",
             "detail",
             "dry_run_detail",
             "evidence",

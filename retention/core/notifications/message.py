@@ -49,6 +49,8 @@ def run_message(event: Event, run: RunToNotify, summary: Summary, redact: Callab
             "status": run.status,
             "halt_reason": reason,
             "rounds": summary.rounds,
+            "plan_digest": summary.plan_digest,
+            "approval_expires_at": time_text(summary.approval_expires_at) if summary.approval_expires_at else None,
             "states": _counts(summary.states),
             "taken_up": _counts(summary.taken_up),
             "refunds": {currency: decimal_text(amount) for currency, amount in sorted(summary.refunds.items())},
@@ -110,7 +112,7 @@ def _happened(event: Event, reason: str, summary: Summary) -> str:
         case "run.stalled":
             return f"makes no progress: {_live_rounds(summary)} still to be done"
         case "run.awaiting_approval":
-            return f"awaits approval: {counted(summary.rounds, 'round')}"
+            return f"awaits approval: {counted(summary.rounds, 'round')}, digest {summary.plan_digest}"
     return f"is finished and needs a person: {', '.join(_to_review(summary))}"
 
 

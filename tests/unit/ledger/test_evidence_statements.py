@@ -52,6 +52,8 @@ def test_each_exemption_is_of_a_statement_that_writes() -> None:
 def test_the_commands_that_are_a_persons_decision() -> None:
     """A checkpoint follows each of these commands; a run makes its own."""
     expected = {
+        "approve",
+        "reject",
         "hold add",
         "hold release",
         "pause",
