@@ -289,6 +289,30 @@ async def test_rails_of_the_targeted_policy_halt_and_are_passed(world: World) ->
     assert ["max_rounds"] == [one["rail"] for one in row.overrides]
 
 
+async def test_a_targeted_run_waits_for_the_approval_that_its_policy_requires(world: World) -> None:
+    """With `requires_approval` in [policies.targeted] nothing is called until another person has approved the set; the
+    one who named the rounds may not.
+    """
+    await world.seed(3, age=YOUNG)
+    world.policies["targeted"] = {"requires_approval": True}
+    done = await cancel(world, "r0", "r1", "r9")
+    assert (6, {"planned": 2}, ["r9"]) == (
+        done.code,
+        done.json["states"],
+        [one["round_id"] for one in done.json["refused"]],
+    ), done.err
+    run = done.json["run_id"]
+    assert 6 == (await world.command("run", "--resume", run)).code
+    assert 2 == (await world.command("approve", run, "--by", " ANN ")).code
+    assert 0 == (await world.command("approve", run, "--by", "bob")).code
+    assert [] == world.vendor.requests
+    done = await world.command("run", "--resume", run, "--json")
+    assert (0, {"cancelled": 2}) == (done.code, done.json["states"]), done.err
+    assert {"r0", "r1"} == called(world)
+    (reported, _) = (await world.command("report", "--json")).json["rounds"]
+    assert ("ann", "bob", "ticket 7") == tuple(reported[key] for key in ("requested_by", "approved_by", "evidence"))
+
+
 async def test_a_targeted_run_resumes_without_a_configured_policy(world: World) -> None:
     """A paused targeted run goes on after `resume`, and no policy that is not configured counts as stricter. Its
     metrics have the rounds, and promise no nightly success.
