@@ -17,10 +17,12 @@ from retention.ledger import details
 from retention.ledger.approvals import refused_starts
 from retention.ledger.clocks import HEARTBEAT_S, LedgerClock
 from retention.ledger.close_rounds import try_close_rounds
+from retention.ledger.operator_view import reading_view
 from retention.ledger.run_record import ClosedRun, RunRecord, no_such_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from datetime import timedelta
     from uuid import UUID
 
     from retention.core.runs.run_ids import GivenRunId
@@ -143,6 +145,16 @@ class RunLedger:
         """List the planned rounds of the policy's last SURGE_RUNS finished enforcing runs, newest first."""
         rows = await self._database.rows("runs/list_recent_plan_sizes", policy=policy, limit=SURGE_RUNS)
         return [row.rounds for row in rows]
+
+    async def count_drift(self, run_id: UUID, idle_longer_than: timedelta | None) -> dict[str | None, int]:
+        """Count the rounds of an approved run by the reason why they are gone; None: they may still be called.
+
+        Empty for a run that is not approved, or has started since. Raises ViewError.
+        """
+        idle = None if idle_longer_than is None else idle_longer_than.total_seconds()
+        with reading_view():
+            rows = await self._database.rows("runs/count_drift", run_id=run_id, idle_longer_than=idle)
+        return {row.why: row.rounds for row in rows}
 
     async def summarize_run(self, run_id: UUID) -> Summary:
         """Summarize the outcomes of a run, ended or not."""

@@ -10,7 +10,7 @@ from retention.core.planning.named_rounds import TARGETED
 from retention.core.runs.halt_cause import REPLY_RAILS, HaltCause, cause_of
 from retention.errors import UsageError
 from retention.runs.approvals import require_approval_as_configured
-from retention.runs.plan_rails import tripped_rails
+from retention.runs.plan_rails import tripped_drift, tripped_rails
 from retention.runs.start import RunToStart
 from retention.runs.stored_policy import stored_policy, stricter_now
 from retention.runs.targeted import stricter_rails
@@ -150,7 +150,11 @@ class RunResumer:
     async def _tripped(self, run: _StoredRun) -> list[Tripped]:
         """Check the run's plan; return the tripped rails without an override."""
         totals = await self._parts.plans.get_plan_totals(run.run_id)
-        return await tripped_rails(self._ledger, run.policy, totals, run.record.overridden_rails)
+        overridden = run.record.overridden_rails
+        return [
+            *await tripped_rails(self._ledger, run.policy, totals, overridden),
+            *await tripped_drift(self._ledger, run.policy, run.run_id, overridden),
+        ]
 
     def _stricter(self, run: _StoredRun) -> list[str]:
         stricter = stricter_rails if run.record.trigger == TARGETED else stricter_now

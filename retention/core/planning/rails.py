@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from retention.core.money import display_money, padded_decimal
 from retention.core.runs.halt_cause import HaltCause
-from retention.core.text import counted
+from retention.core.text import counted, plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,6 +25,19 @@ SURGE_RUNS = 14
 
 NO_SURGE_ROUNDS = 100
 """A plan of at most so many rounds is no surge."""
+
+DRIFT_WORDS: Mapping[str, str] = {
+    "closed": "closed",
+    "doubled": "in the view more than once",
+    "opened_again": "opened again",
+    "another_user": "of another user",
+    "another_market": "of another market",
+    "broken": "with values that make no sense",
+    "came_back": "active again",
+    "held": "on hold",
+    "not_planned": "planned no more",
+}
+"""Why an approved round is gone, as rechecked_candidates.sql names it."""
 
 NO_USUAL_SIZE = "max_surge judges nothing yet: no enforcing run of the policy has finished"
 """The words for a plan without finished runs to compare it with."""
@@ -145,6 +158,18 @@ def check_conflicts(refused: int, max_conflicts: int, overridden: Sequence[str] 
         f" {max_conflicts}; `retention review list` says why, `retention review reclose` closes them once it is mended"
     )
     return Tripped(HaltCause.MAX_CONFLICTS, detail)
+
+
+def check_drift(
+    gone: Mapping[str, int], approved: int, max_drift: float | None, overridden: Sequence[str] = ()
+) -> Tripped | None:
+    """Check how many of the `approved` rounds are `gone`, by reason, before the run's first request."""
+    count = sum(gone.values())
+    if max_drift is None or HaltCause.MAX_DRIFT in overridden or count == 0 or count / approved <= max_drift:
+        return None
+    reasons = ", ".join(f"{number} {DRIFT_WORDS.get(why, why)}" for why, number in sorted(gone.items()))
+    detail = f"{count} of {counted(approved, 'approved round')} {plural(count, 'is', 'are')} gone ({reasons})"
+    return Tripped(HaltCause.MAX_DRIFT, f"{detail}, the policy allows {max_drift * 100:g}%")
 
 
 def is_currency(code: str) -> bool:

@@ -247,3 +247,52 @@ async def test_an_unreadable_view_fails_a_scheduled_run_and_refuses_a_persons(pr
     assert ("failed", True) == (run.status, run.halt_reason.startswith("retention.open_rounds cannot be read"))
     with pytest.raises(ViewError):
         await process.planned()
+
+
+APPROVED = "UPDATE retention.runs SET approved_at = now(), approved_by = 'bob' WHERE run_id = %s"
+
+
+@pytest.mark.usefixtures("rounds")
+async def test_an_approved_run_that_has_drifted_halts_before_its_start(process: Process, book: Book) -> None:
+    """More gone rounds than max_drift allows halt an approved run before any work; an override starts it."""
+    planned = await process.planned(WIDE.model_copy(update={"max_drift": 0.25}))
+    await book.all(APPROVED, planned.run_id)
+    await book.all("UPDATE public.rounds SET status = 1 WHERE round_id = 'R-1'")
+    result = await process.service.join(planned.run_id)
+    words = "max_drift: 1 of 2 approved rounds is gone (1 closed), the policy allows 25%"
+    assert (ExitCode.HALTED, words, []) == (result.exit, result.summary.halt_reason, process.started)
+    await process.service.resume(planned.run_id, override=None, by="tess")
+    assert [] == process.started
+    await process.service.resume(planned.run_id, override="known", by="tess")
+    assert [(planned.run_id, ["max_drift"])] == process.started
+
+
+@pytest.mark.usefixtures("rounds")
+@pytest.mark.parametrize(
+    ("max_drift", "change"),
+    [(0.5, ""), (None, ""), (0.25, "SET approval_used_at = now()"), (0.25, "SET approved_at = NULL")],
+    ids=["as much as allowed", "no rail", "an approval in use", "no approval"],
+)
+async def test_a_run_starts_where_the_drift_is_not_to_be_judged(
+    process: Process, book: Book, max_drift: float | None, change: str
+) -> None:
+    """A drift up to max_drift halts nothing, and no run but an approved one before its first start is judged."""
+    planned = await process.planned(WIDE.model_copy(update={"max_drift": max_drift}))
+    await book.all(APPROVED, planned.run_id)
+    await book.all("UPDATE public.rounds SET status = 1 WHERE round_id = 'R-1'")
+    if change:
+        await book.all(f"UPDATE retention.runs {change} WHERE run_id = %s", planned.run_id)
+    await process.service.join(planned.run_id)
+    assert [(planned.run_id, [])] == process.started
+
+
+@pytest.mark.usefixtures("rounds")
+async def test_each_reason_of_a_drift_is_counted(process: Process, book: Book, database: Database) -> None:
+    """A held round and a round that is planned no more are counted by their reasons, beside those that may be called."""
+    await book.open_round("R-3")
+    planned = await process.planned(WIDE)
+    await book.all(APPROVED, planned.run_id)
+    await book.all("INSERT INTO retention.holds (round_id, reason, created_by) VALUES ('R-1', 'dispute', 'ann')")
+    await book.all("UPDATE retention.cancellations SET state = 'not_sent', settled_at = now() WHERE round_id = 'R-2'")
+    counts = await RunLedger(database).count_drift(planned.run_id, None)
+    assert {None: 1, "held": 1, "not_planned": 1} == counts

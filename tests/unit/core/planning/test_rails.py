@@ -14,6 +14,7 @@ from retention.core.planning.rails import (
     Limits,
     PlanTotals,
     Surge,
+    check_drift,
     check_failure_ratio,
     check_plan,
     is_currency,
@@ -206,3 +207,27 @@ def test_a_larger_plan_never_passes_where_a_smaller_one_trips(recent: list[int],
     assert surge is not None
     assert [] == check_plan(PlanTotals(surge.allowed), limits, recent=recent)
     assert ["max_surge"] == [one.rail for one in check_plan(PlanTotals(surge.allowed + 1), limits, recent=recent[::-1])]
+
+
+@pytest.mark.parametrize(
+    ("trips", "gone", "max_drift"),
+    [
+        (False, {}, 0.0),
+        (False, {"closed": 1}, 0.1),
+        (True, {"closed": 1, "held": 1}, 0.1),
+        (True, {"closed": 1}, 0.0),
+        (False, {"closed": 10}, 1.0),
+        (False, {"closed": 10}, None),
+    ],
+)
+def test_a_drift_of_an_approved_set_trips_a_rail(trips: bool, gone: dict[str, int], max_drift: float | None) -> None:
+    """More than the allowed share of ten approved rounds trips max_drift, and the share itself does not."""
+    assert trips is (check_drift(gone, 10, max_drift) is not None)
+
+
+def test_a_drift_names_its_reasons_and_can_be_overridden() -> None:
+    """The text has both numbers, each reason with its rounds, and the allowed share; an override passes it."""
+    gone = {"held": 1, "closed": 2}
+    expected = "max_drift: 3 of 9 approved rounds are gone (2 closed, 1 on hold), the policy allows 10%"
+    assert expected == str(check_drift(gone, 9, 0.1))
+    assert check_drift(gone, 9, 0.1, ["max_drift"]) is None
