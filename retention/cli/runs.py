@@ -81,6 +81,7 @@ async def runs_show(
     output: Annotated[Path | None, typer.Option("-o", metavar="FILE", help="The set into a file.")] = None,
 ) -> None:
     """Show one run: who asked for it, its settings and its result."""
+    from retention.core.planning.approval import approval_state
     from retention.render.terminal_plan_view import print_plan_view
     from retention.render.terminal_runs import print_record
     from retention.reports.plan_view import is_before_its_start, read_plan_view
@@ -95,6 +96,8 @@ async def runs_show(
     partners = row.settings.get("partners") or None
     pauses = await services.pauses.list_vendor_pauses(partners) if row.status in UNFINISHED else {}
     document = record_document(row, summary, pauses, await services.evidence.newest_checkpoint())
+    now = await services.run_ledger.clock.get_time()
+    document["approval"] = approval_state(row.approval, now).value
     view = await read_plan_view(services.database, row) if is_before_its_start(row) else None
     if as_json:
         print_json(document | {"plan": view})

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 PAGE_ROUNDS = 1000
 """The most rounds of one table; a larger set is printed as several tables."""
 
+_HEAD = ("run_id", "policy", "mode", "status", "as_of", "plan_digest", "unwritten")
+"""What JSON tells of the run, before its rounds."""
+
 _COLUMNS = (
     Column("partner", 4),
     Column("market", 3),
@@ -40,7 +43,7 @@ async def write_run_set(record: RunRecord, rounds: AsyncIterator[SetRound], form
     if form is SetFormat.CSV:
         await write_rows(SET_COLUMNS, rounds, file)
     elif form is SetFormat.JSON:
-        head = {name: getattr(record, name) for name in ("run_id", "policy", "mode", "status", "as_of", "unwritten")}
+        head = {name: getattr(record, name) for name in _HEAD}
         await write_with_list(head, "rounds", rounds, file)
     else:
         await _print_rounds(record, rounds, file)

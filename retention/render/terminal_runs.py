@@ -114,6 +114,8 @@ def print_record(document: Mapping[str, Any], file: TextIO | None = None) -> Non
     Overrides and settings follow as JSON, which is never wrapped. Then come the vendor pauses that delay the run.
     """
     shown = {name: value for name, value in document.items() if name not in _RECORD_BELOW}
+    if shown.get("approval") == "not_required":
+        shown.pop("approval")
     if shown.get("status") != "running":
         shown.pop("active", None)  # the process that ended the run stays listed as active for some seconds
     if shown.get("status") in {"planned", "running"}:
