@@ -9,10 +9,12 @@ import typer
 
 from retention.cli.command import command
 from retention.cli.help_text import WholeHelp
-from retention.cli.lookups import recorded_run
+from retention.cli.lookups import known_run, recorded_run, warn
 from retention.cli.options import AsJson, OnlyRun
-from retention.cli.output import print_json
-from retention.cli.parsing import moment
+from retention.cli.output import open_output, print_json, require_place
+from retention.cli.parsing import moment, typed_run_id
+from retention.core.runs.run_ids import GivenRunId
+from retention.core.text import counted
 from retention.errors import UsageError
 from retention.exit_codes import ExitCode
 
@@ -29,6 +31,7 @@ def register(app: typer.Typer) -> None:
     """Add this module's commands."""
     audit = typer.Typer(cls=WholeHelp, help="Prove the evidence unaltered, and export it.", no_args_is_help=True)
     audit.command("verify")(audit_verify)
+    audit.command("export")(audit_export)
     app.add_typer(audit, name="audit")
 
 
@@ -73,3 +76,34 @@ async def audit_verify(
     result = await verify_evidence(services.database, RowSelection(run_id, start, end), found)
     print_json(audit_document(result)) if as_json else print_audit(result)
     return ExitCode.DONE if result.ok else ExitCode.REVIEW
+
+
+def _place(output: Path) -> None:
+    require_place(output)
+
+
+@command(ready_for="audit export", check=_place, prints=True)
+async def audit_export(
+    services: Services,
+    /,
+    run: Annotated[
+        GivenRunId, typer.Option("--run", metavar="ID", parser=typed_run_id, help="The run; its first 8 digits do.")
+    ],
+    output: Annotated[Path, typer.Option("-o", metavar="FILE", help="The file to write.")],
+) -> None:
+    """Export a run's rows, evidence and proofs, for `deploy/verify_evidence.py`; users are pseudonyms in it."""
+    from retention.audit.export import export_evidence
+    from retention.core.evidence.checkpoint import verifier_key
+
+    run_id = await known_run(services, run)
+    with open_output(output) as file:
+        origin = (await services.database.row("audit/get_ledger_key")).origin
+        key = verifier_key(origin, services.signer.public_key) if services.signer is not None else None
+        done = await export_evidence(services.database, run_id, key, file)
+    held = f"{counted(done.rows, 'row')}, {counted(done.entries, 'entry', 'entries')}"
+    print(f"{output}: {held}, checkpoint of size {done.checkpoint.size}")
+    if done.unplaced:
+        warn(
+            services,
+            f"{counted(done.unplaced, 'entry', 'entries')} in no checkpoint yet; export again once the run has ended",
+        )

@@ -97,6 +97,15 @@ STATEMENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "hold add": ("holds/add_hold",),
         "hold list": ("holds/list_holds",),
         "hold release": ("holds/release_hold",),
+        "audit export": (
+            "runs/find_runs_by_prefix",
+            "audit/get_ledger_key",
+            "evidence/get_newest_checkpoint",
+            "audit/list_run_rows",
+            "audit/list_leaf_hashes",
+            "audit/list_run_leaves",
+            "audit/list_run_entries",
+        ),
         "audit verify": (
             "audit/get_ledger_key",
             "audit/list_checkpoints",
