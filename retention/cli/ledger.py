@@ -1,4 +1,4 @@
-"""`ledger`: how large the ledger is."""
+"""`ledger`: how large the ledger is, and the erasure of users' ids."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from retention.cli.command import command
 from retention.cli.help_text import WholeHelp
 from retention.cli.options import AsJson
 from retention.cli.output import print_json
+from retention.cli.pseudonymise import ledger_pseudonymise
 
 if TYPE_CHECKING:
     from retention.wiring.services import Services
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
-    ledger = typer.Typer(cls=WholeHelp, help="The ledger's own size.", no_args_is_help=True)
+    ledger = typer.Typer(cls=WholeHelp, help="The ledger's own size, and users' ids in it.", no_args_is_help=True)
     ledger.command("status")(ledger_status)
+    ledger.command("pseudonymise")(ledger_pseudonymise)
     app.add_typer(ledger, name="ledger")
 
 

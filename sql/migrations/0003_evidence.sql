@@ -61,3 +61,21 @@ CREATE TABLE retention.checkpoints (
     placed_before  xid8 NOT NULL DEFAULT pg_snapshot_xmin(pg_current_snapshot()),
     server         bigint NOT NULL
 );
+
+-- A user's id is replaced by its pseudonym once its row needs it no more, and by nothing else.
+CREATE FUNCTION retention.require_pseudonym() RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NEW.user_id IS DISTINCT FROM OLD.user_id AND NEW.user_id !~ '^pseudonym:[A-Za-z0-9_-]{22}$' THEN
+        RAISE EXCEPTION USING ERRCODE = 'RT002', MESSAGE = 'user_id';
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+CREATE TRIGGER require_pseudonym BEFORE UPDATE OF user_id ON retention.cancellations
+    FOR EACH ROW EXECUTE FUNCTION retention.require_pseudonym();
+CREATE TRIGGER require_pseudonym BEFORE UPDATE OF user_id ON retention.holds
+    FOR EACH ROW EXECUTE FUNCTION retention.require_pseudonym();

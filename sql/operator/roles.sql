@@ -58,7 +58,7 @@ GRANT INSERT (run_id, partner, market, game_id, user_id, round_id, opened_at, st
 GRANT UPDATE (state, error_code, description, currency, amount, transaction_id, conflict, detail, settled_at, attempts,
               resolved_as, resolved_by, resolved_note, resolved_at, resolved_from, attempt_uuid, lease_until,
               attempts_this_run, probes_this_run, due_at, adopted_by_run, may_have_taken_effect, refusal_pending_probe,
-              needs_follow_up, in_progress_at, incomplete, review)
+              needs_follow_up, in_progress_at, incomplete, review, user_id)
     ON retention.cancellations TO retention_job;
 
 GRANT SELECT ON retention.attempts TO retention_job;
@@ -71,7 +71,7 @@ GRANT INSERT (transaction_id, cancellation_id) ON retention.other_transactions T
 GRANT SELECT ON retention.holds TO retention_job;
 GRANT INSERT (partner, market, game_id, user_id, round_id, reason, created_by, created_at, until)
     ON retention.holds TO retention_job;
-GRANT UPDATE (released_at, released_by) ON retention.holds TO retention_job;
+GRANT UPDATE (released_at, released_by, user_id) ON retention.holds TO retention_job;
 
 GRANT SELECT ON retention.pauses TO retention_job;
 GRANT INSERT (partner, reason, paused_by, paused_at) ON retention.pauses TO retention_job;

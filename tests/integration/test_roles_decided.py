@@ -44,9 +44,9 @@ UPDATED = {
     " recent_replies_tried_before",
     "cancellations": "state error_code description currency amount transaction_id conflict detail settled_at attempts"
     " resolved_as resolved_by resolved_note resolved_at resolved_from attempt_uuid lease_until attempts_this_run probes_this_run due_at"
-    " adopted_by_run may_have_taken_effect refusal_pending_probe needs_follow_up in_progress_at incomplete review",
+    " adopted_by_run may_have_taken_effect refusal_pending_probe needs_follow_up in_progress_at incomplete review user_id",
     "attempts": "sent_at replied_at http_status error_code outcome detail",
-    "holds": "released_at released_by",
+    "holds": "released_at released_by user_id",
     "pauses": "resumed_by resumed_at",
     "partner_state": "next_slot paused_until rate rate_at",
     "schedules": "schedule timezone processed_until",
@@ -181,6 +181,9 @@ HARMLESS: dict[str, Any] = {
     "wanted": 1,
     **{key: ["words"] for key in ("ledger", "vendor", "operator", "wallet")},
     "max_runs": [3],
+    "unreadable": [1],
+    "later_kinds": ["resolved"],
+    "before": NOW,
     "whys": ["conflict"],
     "as_states": ["rejected"],
     "notes": ["words"],

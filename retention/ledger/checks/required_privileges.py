@@ -97,6 +97,11 @@ STATEMENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "hold add": ("holds/add_hold",),
         "hold list": ("holds/list_holds",),
         "hold release": ("holds/release_hold",),
+        "ledger pseudonymise": (
+            "pseudonyms/replace_user_ids",
+            "pseudonyms/count_kept_user_ids",
+            "pseudonyms/find_user_mentions",
+        ),
         "audit export": (
             "runs/find_runs_by_prefix",
             "audit/get_ledger_key",

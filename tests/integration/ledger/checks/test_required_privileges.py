@@ -24,7 +24,19 @@ if TYPE_CHECKING:
 
     from retention.ledger.checks.grants import Grant
 
-READING = {"plan", "explain", "find", "ledger status", "report", "runs list", "runs show", "review list", "hold list"}
+READING = {
+    "plan",
+    "explain",
+    "find",
+    "ledger status",
+    "report",
+    "runs list",
+    "runs show",
+    "review list",
+    "hold list",
+    "audit verify",
+    "audit export",
+}
 CLOSING = {"review resolve", "review reclose"}
 
 
