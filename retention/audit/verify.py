@@ -19,16 +19,18 @@ from retention.core.evidence.tree_check import (
     TreeCheck,
     check_anchors,
     check_checkpoints,
+    signature_check,
     wanted_sizes,
 )
 from retention.ledger.records import records
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
     from retention.core.evidence.anchors import Anchor
+    from retention.core.evidence.checkpoint import Signer
     from retention.ledger.database import Database, Transaction
 
 TABLES = {"run": "runs", "cancellation": "cancellations", "attempt": "attempts", "hold": "holds", "pause": "pauses"}
@@ -51,30 +53,27 @@ class RowSelection:
         return {"run_id": self.run_id, "start": self.start, "end": self.end}
 
 
-def no_key(_: StoredCheckpoint) -> None:
-    """Check no signature: no key is known."""
-
-
 async def verify_evidence(
     database: Database,
     selection: RowSelection,
     files: Mapping[str, Iterable[Anchor]],
-    signed: Callable[[StoredCheckpoint], bool | None] = no_key,
+    signer: Signer | None = None,
 ) -> AuditResult:
     """Verify the whole tree, and the selected rows. `files` are the anchors by the name of their file.
+    With `signer`, each signature has to be its own.
 
     An entry that was written by hand can stop the statements that read entries. Then all is read once more, without
     the entries that do not have the form of one.
     """
     try:
-        return await _Verification(selection, files, signed).of(database)
+        return await _Verification(selection, files, signer).of(database)
     except DataError:
         pass
     try:
-        return await _Verification(selection, files, signed, look_at_bodies=True).of(database)
+        return await _Verification(selection, files, signer, look_at_bodies=True).of(database)
     except DataError as error:
         detail = str(error.diag.message_primary)
-        return await _Verification(selection, files, signed, unreadable=detail).of(database)
+        return await _Verification(selection, files, signer, unreadable=detail).of(database)
 
 
 @dataclass(slots=True)
@@ -83,7 +82,7 @@ class _Verification:
 
     selection: RowSelection
     files: Mapping[str, Iterable[Anchor]]
-    signed: Callable[[StoredCheckpoint], bool | None]
+    signer: Signer | None
     look_at_bodies: bool = False
     unreadable: str | None = None
 
@@ -113,7 +112,7 @@ class _Verification:
         result.leaves, result.checkpoints = tree.end(), len(checkpoints)
         if checkpoints:
             result.newest_size, result.newest_root = checkpoints[-1].size, checkpoints[-1].root
-        result.signatures = check_checkpoints(tree, checkpoints, self.signed, result.findings)
+        result.signatures = check_checkpoints(tree, checkpoints, signature_check(origin, self.signer), result.findings)
         result.anchors, result.foreign = check_anchors(tree, checkpoints, self.files, origin, result.findings)
 
     async def _unreadable_entries(self, transaction: Transaction, result: AuditResult) -> list[int]:

@@ -73,7 +73,7 @@ async def audit_verify(
 
     start, end, found = checked
     run_id = await recorded_run(services, run) if run is not None else None
-    result = await verify_evidence(services.database, RowSelection(run_id, start, end), found)
+    result = await verify_evidence(services.database, RowSelection(run_id, start, end), found, services.signer)
     print_json(audit_document(result)) if as_json else print_audit(result)
     return ExitCode.DONE if result.ok else ExitCode.REVIEW
 

@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
 from retention.core.evidence.audit_findings import Finding, FindingKind, Findings
+from retention.core.evidence.checkpoint import Checkpoint, signature_line
 from retention.core.evidence.merkle import Frontier
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from retention.core.evidence.anchors import Anchor
+    from retention.core.evidence.checkpoint import Signer
 
 
 BATCH = 1000
@@ -143,6 +145,25 @@ def check_checkpoints(
         where = f"{size - last} places are beyond the newest checkpoint"
         findings.add(Finding(FindingKind.CHECKPOINT_MISSING, "checkpoints", leaf=last, size=size, detail=where))
     return signatures
+
+
+def signature_check(origin: str | None, signer: Signer | None) -> Callable[[StoredCheckpoint], bool | None]:
+    """Return a check of signatures, for checkpoints in their order: right, wrong, or None where none is expected.
+
+    Ed25519 gives one signature for each note, so the key's owner signs again and compares. After the first signed
+    checkpoint, one without a signature is wrong.
+    """
+    signed_before = False
+
+    def check(one: StoredCheckpoint) -> bool | None:
+        nonlocal signed_before
+        if signer is None or origin is None or (one.signature is None and not signed_before):
+            return None
+        signed_before = True
+        note = Checkpoint(origin, one.size, one.root).note
+        return one.signature == signature_line(note, origin, signer)
+
+    return check
 
 
 def _judge(tree: TreeCheck, one: StoredCheckpoint, last: int, last_good: int) -> tuple[FindingKind | None, str | None]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from support.evidence_writer import COVERED
@@ -18,10 +19,12 @@ from support.tamperings import COLUMNS, PAGE, TAMPERINGS, Tampering, covered_col
 from retention.audit.verify import RowSelection, verify_evidence
 from retention.core.evidence.anchors import Anchor
 from retention.core.evidence.audit_findings import FindingKind
+from retention.core.evidence.checkpoint import Checkpoint, signature_line
 from retention.ledger.database import Database, open_database
+from retention.wiring.signing import Ed25519Signer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from retention.core.evidence.audit_findings import AuditResult
 
@@ -115,6 +118,32 @@ def test_the_page_has_the_table() -> None:
     """The falsifications and their names stand in deploy/OPERATIONS.md as they are tested here."""
     page = PAGE.read_text("utf-8")
     assert filled(page) == page
+
+
+async def test_a_signature_is_checked_with_the_key(copied: str) -> None:
+    """Signatures of the configured key fit; one of another key, and one that is gone, are named."""
+    signer, other = (Ed25519Signer(Ed25519PrivateKey.generate()) for _ in range(2))
+    with psycopg.connect(copied, autocommit=True) as connection:
+        rows = connection.execute(
+            "SELECT c.checkpoint_id, k.origin, c.size, c.root FROM retention.checkpoints c, retention.ledger_key k"
+        ).fetchall()
+        made = {number: Checkpoint(origin, size, root) for number, origin, size, root in rows}
+
+        async def found(lines: Mapping[int, str | None]) -> tuple[int, list[str | None]]:
+            for number, line in lines.items():
+                connection.execute(
+                    "UPDATE retention.checkpoints SET signature = %s WHERE checkpoint_id = %s", [line, number]
+                )
+            async with open_database(lambda: copied, size=1) as database:
+                result = await verify_evidence(database, RowSelection(), {}, signer)
+            assert kinds(result) <= {FindingKind.SIGNATURE}
+            return result.signatures, [finding.id for finding in result.findings.kept]
+
+        assert (0, []) == await found({})
+        right = {number: signature_line(one.note, one.origin, signer) for number, one in made.items() if number > 1}
+        assert (2, []) == await found(right)
+        assert (2, ["3"]) == await found({3: signature_line(made[3].note, made[3].origin, other)})
+        assert (2, ["3"]) == await found({3: None})
 
 
 TRIES = 100

@@ -53,7 +53,6 @@ def test_the_commands_that_are_a_persons_decision() -> None:
     """A checkpoint follows each of these commands; a run makes its own."""
     expected = {
         "approve",
-        "reject",
         "hold add",
         "hold release",
         "ledger pseudonymise",
