@@ -64,6 +64,8 @@ def test_a_message_has_all_of_a_run_but_its_players_and_secrets() -> None:
             "status": "finished",
             "halt_reason": "no *** here",
             "rounds": 3,
+            "plan_digest": None,
+            "approval_expires_at": None,
             "states": {"cancelled": 2, "rejected": 1},
             "taken_up": {"in_doubt": 3},
             "refunds": {"EUR": "12345678901234567890.123456789", "SEK": "0.1"},
