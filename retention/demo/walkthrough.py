@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, LiteralString
 import psycopg
 
 from retention.core.text import counted
+from retention.demo.approved_run import approve_a_run, prove_the_evidence
 from retention.demo.embedded_postgres import Embedded, embedded_postgres
 from retention.ledger import migrations
 from retention.render import terminal_lists as table
@@ -111,6 +112,8 @@ async def _steps(services: Services, vendor: Simulator, signals: ShutdownSignals
         finished = await runs.execute(planned)
     show.print_result(result_document(finished))
 
+    await approve_a_run(services, signals)
+
     show.heading("retention report")
     file = folder / "report.csv"
     async with read_report(services.database, Selection()) as report:
@@ -131,6 +134,7 @@ async def _steps(services: Services, vendor: Simulator, signals: ShutdownSignals
     if doubt is not None:
         show.heading(f"retention explain --partner {doubt.partner} --round {doubt.round_id}")
         print_history(await explain(services.database, doubt.partner, doubt.round_id, [("nightly", scope)]))
+    await prove_the_evidence(services)
     return int(finished.exit) if signals.code else 0
 
 
