@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 PAGE = OPERATIONS.read_text("utf-8").partition("## A working hour")[2].partition("\n## ")[0]
 
-EXPECTED = {"retention run mga": 6, "retention --log-format json run --resume": 4, "retention reconcile": 4}
+EXPECTED = {"retention run mga": 6, "retention run --resume": 4, "retention reconcile": 4}
 """Commands that do not end with 0: the run waits for approval, one refund differs, and one is missing."""
 
 

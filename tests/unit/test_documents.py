@@ -53,7 +53,7 @@ def complete_commands() -> list[str]:
         for span in (re.findall(r"`(retention [^`]+)`", line) if line.startswith("| ") else [line])
         if span.startswith("retention ")
     ]
-    return [*dict.fromkeys(span for span in spans if "COMMAND" not in span)]
+    return [*dict.fromkeys(span.partition(" 2>> ")[0] for span in spans if "COMMAND" not in span)]
 
 
 def command_of(words: list[str]) -> tuple[Any, list[str]]:
