@@ -1,4 +1,4 @@
-"""What a person is asked about: a run before its first request, and resolutions before they are written."""
+"""The confirmation that a person is asked for: a run before its first request, resolutions before they are written."""
 
 from __future__ import annotations
 

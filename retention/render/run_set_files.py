@@ -22,7 +22,7 @@ PAGE_ROUNDS = 1000
 """The most rounds of one table; a larger set is printed as several tables."""
 
 _HEAD = ("run_id", "policy", "mode", "status", "as_of", "plan_digest", "unwritten")
-"""What JSON tells of the run, before its rounds."""
+"""The facts of the run in JSON, before its rounds."""
 
 _COLUMNS = (
     Column("partner", 4),

@@ -1,4 +1,4 @@
-"""What a person sees before approving a run, as a terminal shows it."""
+"""The view of a plan before its approval, as a terminal shows it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LARGEST = (
 
 
 def print_plan_view(view: PlanView, file: TextIO | None = None) -> None:
-    """Print the plan with its markets and largest stakes, the holds that touch it, and what differs."""
+    """Print the plan with its markets and largest stakes, the holds that touch it, and the differences."""
     print_lines(["", f"plan: {counted(view.rounds, 'round')}{_span(view)}"], file)
     if view.rounds:
         print_lines(sums_lines("stakes", view.stakes), file)

@@ -12,9 +12,10 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from retention.simulator.faults import Faults
 from support.reference import OPERATIONS, ROOT
 from support.world import Done
+
+from retention.simulator.faults import Faults
 
 if TYPE_CHECKING:
     from support.world import World
@@ -54,9 +55,7 @@ async def _do(world: World, shown: str, run_id: str) -> Done:
     program, *words = shlex.split(shown)
     if program == "python3":
         words[0] = str(ROOT / words[0])
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, *words, cwd=world.folder, stdout=-1, stderr=-1
-        )
+        process = await asyncio.create_subprocess_exec(sys.executable, *words, cwd=world.folder, stdout=-1, stderr=-1)
         out, err = await process.communicate()
         return Done(process.returncode or 0, out.decode(), err.decode())
     done = await world.command(*words)
