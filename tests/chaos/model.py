@@ -38,12 +38,13 @@ def main() -> int:
         ModelDatabase(make_conninfo(server, dbname=name)) as db,
     ):
         evidence, tally = play(db, asked.examples, seed=seed)
+        gated, _ = play(db, asked.examples // 4, seed=seed, gated=True)
         at_once = interleave(db, asked.schedules, seed=seed)
-    print(table([evidence, at_once]))
+    print(table([evidence, gated, at_once]))
     print(f"seed {seed}, {tally.steps:,} steps in {time.monotonic() - started:.0f} s")
     print(f"rounds whose request was still under way when the vendor denied it: {tally.overtaken:,}")
     print(", ".join(f"{state} {count:,}" for state, count in tally.states.most_common()))
-    violations = [*evidence.violations, *at_once.violations]
+    violations = [*evidence.violations, *gated.violations, *at_once.violations]
     print(*violations, sep="\n")
     return 1 if violations else 0
 

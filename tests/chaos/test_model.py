@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.model.database import ModelDatabase
+from support.model.gate_mutants import FUNCTIONS, WAITING, FunctionMutant, function_broken_by
 from support.model.interleaving import interleave
 from support.model.mutants import AT_ONCE, IDLE, MUTANTS, Idle, Mutant, broken_by
 from support.model.runner import play
@@ -18,6 +19,9 @@ SEED = 3
 
 EXAMPLES = 30
 """Histories of the short profile."""
+
+GATED_EXAMPLES = 12
+"""Histories of the short profile in which runs require approval."""
 
 MUTANT_SEEDS = (SEED, 1, 6, 7, 8, 9)
 """Seeds that are played in turn until a mutant is found; the first one finds the quick mutants within a few histories."""
@@ -57,6 +61,33 @@ def test_a_broken_ledger_is_found(db: ModelDatabase, mutant: Mutant | Idle) -> N
     """The model finds each mutant: a statement without one of its guards, or a method without effect."""
     with broken_by(mutant):
         played = (play(db, MUTANT_EXAMPLES, seed=seed, shorten=False)[0].violations for seed in MUTANT_SEEDS)
+        found = next(filter(None, played), [])
+    assert [True] == [mutant.invariant in story for story in found]
+
+
+def test_no_run_is_sent_without_the_approval_of_its_rows(db: ModelDatabase) -> None:
+    """Persons who approve, reject and change rows at any moment, and processes that start at any moment, break no
+    invariant: a run that requires approval is sent by a good one alone, and keeps its rounds while it waits.
+    """
+    evidence, tally = play(db, GATED_EXAMPLES, seed=SEED, gated=True)
+    assert [] == evidence.violations, evidence.violations[0]
+    assert evidence.tried >= GATED_EXAMPLES
+    assert "cancelled" in tally.states
+
+
+@pytest.mark.parametrize(
+    "mutant",
+    [
+        pytest.param(mutant, id=mutant.name, marks=() if mutant.quick else pytest.mark.long)
+        for mutant in (*FUNCTIONS, WAITING)
+    ],
+)
+def test_a_broken_gate_is_found(db: ModelDatabase, mutant: Mutant | FunctionMutant) -> None:
+    """The model finds each mutant of the functions that guard approvals, and of the plans that respect them."""
+    with broken_by(mutant) if isinstance(mutant, Mutant) else function_broken_by(db, mutant):
+        played = (
+            play(db, MUTANT_EXAMPLES, seed=seed, shorten=False, gated=True)[0].violations for seed in MUTANT_SEEDS
+        )
         found = next(filter(None, played), [])
     assert [True] == [mutant.invariant in story for story in found]
 

@@ -18,17 +18,20 @@ from psycopg.conninfo import conninfo_to_dict
 
 from retention.core.planning.plan import Scope
 from retention.engine import retry
+from retention.errors import UsageError
+from retention.ledger.approvals import Approvals
 from retention.ledger.database import open_database
 from retention.ledger.evidence import Evidence
 from retention.ledger.holds import Holds
 from retention.ledger.pauses import Pauses
 from retention.ledger.plans import Plans, RunRequest
+from retention.ledger.queries import sql_root
 from retention.ledger.runs import RunLedger
 from support.evidence import tree_problems, unproven_rows
 from support.history import audit_of
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable
+    from collections.abc import Coroutine, Iterable, Mapping
     from types import TracebackType
     from uuid import UUID
 
@@ -38,6 +41,7 @@ T = TypeVar("T")
 
 PARTNER = "acme"
 SCOPE = Scope((PARTNER,), (3,), timedelta(hours=72), None, None, (), None, ())
+NO_SETTINGS: Mapping[str, object] = {}
 START = datetime(2100, 1, 1, tzinfo=UTC)  # after any time that a column's default may take from the real clock
 
 _INSTALL = """
@@ -73,6 +77,22 @@ BEGIN
     END IF;
     RETURN QUERY SELECT * FROM retention.close_rounds_well($1, $2, $3, $4, $5, $6);
 END $$;
+"""
+
+_FOR_ROLES = """
+-- The functions of approvals do not look at the caller's search path, but at the model's clock.
+DO $$
+DECLARE
+    one regprocedure;
+BEGIN
+    FOR one IN SELECT oid FROM pg_proc
+               WHERE pronamespace = 'retention'::regnamespace AND prosrc ~ '(clock|statement)_timestamp' LOOP
+        EXECUTE format('ALTER FUNCTION %s SET search_path = model, pg_catalog, pg_temp', one);
+    END LOOP;
+END
+$$;
+GRANT USAGE ON SCHEMA model TO retention_job;
+GRANT SELECT ON ALL TABLES IN SCHEMA model TO retention_job;
 """
 
 _KEPT = (
@@ -125,6 +145,8 @@ class ModelDatabase:
     def __enter__(self) -> Self:
         with psycopg.connect(self._dsn, autocommit=True) as connection:
             connection.execute(_INSTALL)
+            connection.execute((sql_root() / "operator" / "roles.sql").read_bytes())
+            connection.execute(_FOR_ROLES)
             connection.execute(_STANDBY.encode())
             name = psycopg.sql.Identifier(str(conninfo_to_dict(self._dsn)["dbname"]))
             connection.execute(
@@ -141,6 +163,7 @@ class ModelDatabase:
         self.holds = Holds(self.database)
         self.pauses = Pauses(self.database)
         self.evidence = Evidence(self.database)
+        self.approvals = Approvals(self.database, "a command")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -202,11 +225,26 @@ class ModelDatabase:
             rounds=rounds,
         )
 
-    async def plan(self, terms: PartnerTerms) -> UUID:
-        """Plan a run."""
+    async def plan(self, terms: PartnerTerms, settings: Mapping[str, object] = NO_SETTINGS) -> UUID:
+        """Plan a run that ann asks for."""
         run_id = uuid4()
-        assert await self.plans.create_run(RunRequest(run_id, "nightly", "enforce", "ann", None, {}), SCOPE, [terms])
+        request = RunRequest(run_id, "nightly", "enforce", "ann", None, settings)
+        assert await self.plans.create_run(request, SCOPE, [terms])
         return run_id
+
+    async def start_run(self, run_id: UUID, deadline: float | None, *, resumed: bool) -> bool:
+        """Start a run or join it; whether it runs."""
+        try:
+            return await self.runs.start_run(run_id, deadline, resumed=resumed) is not None
+        except UsageError:  # it has no approval
+            return False
+
+    async def act_as(self, role: str, statement: LiteralString, **values: object) -> int:
+        """Run a statement as another role; returns how many rows it changed. Raises psycopg.Error."""
+        async with self.database.connection() as connection, connection.transaction():
+            if role != "CURRENT_USER":
+                await connection.execute(psycopg.sql.SQL("SET LOCAL ROLE {}").format(psycopg.sql.Identifier(role)))
+            return (await connection.execute(statement, values)).rowcount
 
     async def close(self, name: str) -> None:
         """The operator hears that a player has completed a round."""
@@ -241,13 +279,14 @@ class ModelDatabase:
 
     async def copy(self) -> None:
         """Have a standby that is like this at this moment, and falls behind from now on."""
-        await self._script(_COPY)
+        await self.script(_COPY)
 
     async def fail_over(self) -> None:
         """Lose all commits since the copy: the standby takes over."""
-        await self._script(_PUT_BACK)
+        await self.script(_PUT_BACK)
 
-    async def _script(self, script: str) -> None:
+    async def script(self, script: str) -> None:
+        """Run statements of the model's own, all or none."""
         async with self.database.connection() as connection, connection.transaction():
             await connection.execute(script.encode())
 

@@ -72,7 +72,7 @@ class Fleet:
                 options += self._work_of(one)
             else:
                 options += [
-                    (1, partial(self._come, number, run)) for run in range(len(self.runs)) if run not in self._over
+                    (1, partial(self._come, number, run)) for run in range(len(self.runs)) if self._attracts(run)
                 ]
         if not any(self.replicas) and len(self.runs) < RUNS:
             options += [(2, self._plan)]
@@ -81,6 +81,10 @@ class Fleet:
         elif self._losses_left and not self._unrepaired and any(self.replicas):
             options += [(4, self._falls_behind)]
         return [*options, (1, self._pass_time)]
+
+    def _attracts(self, run: int) -> bool:
+        """Whether a process may come to that run of its own."""
+        return run not in self._over
 
     def _work_of(self, one: Replica) -> list[Option]:
         options: list[Option] = []
@@ -302,11 +306,17 @@ class Fleet:
 
     async def _join(self, number: int, run: int, deadline: float | None, *, resumed: bool = False) -> None:
         self._catches_up()
-        if await self.db.runs.start_run(self.runs[run], deadline, resumed=resumed) is not None:
+        if await self.db.start_run(self.runs[run], deadline, resumed=resumed):
+            self._started(self.runs[run])
             self.replicas[number] = one = Replica(number, self.db, self.terms, self.runs[run])
             await one.look()
-        elif resumed:
+        elif resumed and str(self.runs[run]) not in self.invariants.gate.runs:
             self._over.add(run)
+
+    def _started(self, run_id: UUID) -> None:
+        """A run that requires approval has started by a good one."""
+        if problem := self.invariants.gate.start_problem(run_id, self.db.now):
+            raise self.invariants.broken(problem)
 
     async def _plan(self, _: Chance | None = None) -> None:
         self._catches_up()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from retention.core.model import Kind, Outcome
 from support.model.database import PARTNER
+from support.model.gate import Gate
 from support.model.vendor import Round, Sent, Truth, Vendor
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ class Invariants:
         """Rounds that the network cancelled by a request (or a copy of it) after the vendor had said: not cancelled."""
         self.reviewed: Counter[str] = Counter()
         self.states: set[str] = set()
+        self.gate = Gate()
         self._numbers: dict[str, int] = {}
         self._final: dict[int, str] = {}
         self._copy: Knowledge | None = None
@@ -133,6 +135,8 @@ class Invariants:
             known = self.operator[claim.round_id]
             if claim.kind is Kind.STATUS:
                 continue
+            if problem := self.gate.call_problem([claim.run_id]):
+                raise self.broken(f"{claim.round_id} was claimed, and {problem}")
             self.past[claim.round_id].claimed.add(claim.uuid)
             if not known.open:
                 raise self.broken(f"{claim.round_id} was claimed, and was not open")
@@ -176,7 +180,7 @@ class Invariants:
         """A request is on record before it leaves, and no known earlier request may have cancelled its round."""
         past = self.past[claim.round_id]
         rows = await self.db.sql(
-            "SELECT a.kind, c.round_id, EXISTS (SELECT FROM retention.cancellations d WHERE d.partner = c.partner"
+            "SELECT a.kind, c.round_id, c.run_id, EXISTS (SELECT FROM retention.cancellations d WHERE d.partner = c.partner"
             " AND d.round_id = c.round_id AND d.state IN ('cancelled', 'already_cancelled')) AS done"
             " FROM retention.attempts a JOIN retention.cancellations c ON c.id = a.cancellation_id WHERE a.uuid = %(uuid)s",
             uuid=claim.uuid,
@@ -188,6 +192,8 @@ class Invariants:
             raise self.broken(f"two requests for {claim.round_id} have one uuid")
         if claim.kind is Kind.CANCEL:
             self._still_to_be_called(claim)
+            if problem := self.gate.call_problem([claim.run_id, *(row.run_id for row in rows)]):
+                raise self.broken(f"{claim.round_id} was called, and {problem}")
             if past.unclear() and self.status_probe:
                 raise self.broken(f"{claim.round_id} was called again, and an earlier request may have cancelled it")
             if rows and rows[0].done:
@@ -267,6 +273,8 @@ class Invariants:
 
     def _look_at(self, row: Any) -> None:
         name, truth = row.round_id, self.vendor.rounds[row.round_id]
+        if problem := self.gate.row_problem(row.id, row.state, self.db.now):
+            raise self.broken(f"{name} is {row.state}: {problem}")
         if self._final.setdefault(row.id, row.state) != row.state:
             raise self.broken(f"{name} was {self._final[row.id]}, and is {row.state} now")
         if row.state in LIVE:

@@ -58,6 +58,7 @@ class Machine(RuleBasedStateMachine):
     db: ModelDatabase
     evidence: Evidence
     tally: Tally
+    fleet_of: type[Fleet] = Fleet
 
     def __init__(self) -> None:
         super().__init__()
@@ -85,12 +86,15 @@ class Machine(RuleBasedStateMachine):
         early: list[tuple[int, Chance]],
     ) -> None:
         """A run is planned, and all replicas are at work on it."""
-        self.fleet = Fleet(self.db, terms(status_probe=status_probe, ask_first=ask_first), rounds, replicas, losses)
+        self.fleet = self.fleet_of(
+            self.db, terms(status_probe=status_probe, ask_first=ask_first), rounds, replicas, losses
+        )
         self.troubles = troubles
         self.db.run(self.fleet.begin())
         for pick, chance in early:  # between the plan and the first claim
+            assert self.fleet is not None
             options = self.fleet.trouble()
-            self.db.run(options[pick % len(options)][1](chance))
+            self._do(options[pick % len(options)][1](chance))
 
     @precondition(lambda self: self.fleet)
     @rule(pick=PICK, chance=CHANCES)

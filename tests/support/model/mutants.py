@@ -113,6 +113,12 @@ MUTANTS = (
         quick=True,
     ),
     Mutant(
+        "the evidence of a settlement is of another row",
+        "settlements/settle_replies",
+        (("c.run_id, 'cancellation', c.id::text,", "c.run_id, 'cancellation', (c.id + 1)::text,"),),
+        "no evidence",
+    ),
+    Mutant(
         "a settlement is written twice",
         "settlements/settle_replies",
         (("AND c.state IN ('planned', 'claimed', 'retrying', 'in_doubt'))", ")"),),

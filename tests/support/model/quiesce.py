@@ -40,10 +40,11 @@ async def quiesce(invariants: Invariants, terms: PartnerTerms, runs: list[UUID])
             known.raises = False
             await db.refuse(name, refuse=False)
     await db.pass_time(3600)
+    await db.approvals.expire_approvals()
     last = await db.plan(terms)
     invariants.as_of[str(last)] = db.now
     for run_id in (last, *runs):
-        if await db.runs.start_run(run_id, None, resumed=True) is not None:
+        if await db.start_run(run_id, None, resumed=True):
             await _finish(invariants, Replica(LAST, db, terms, run_id), terms)
     return await invariants.agree()
 

@@ -8,6 +8,8 @@ import hypothesis
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from support.model.fleet import Fleet
+from support.model.gated_fleet import GatedFleet
 from support.model.invariants import BrokenError
 from support.model.machine import Machine, Tally
 from support.results_table import Evidence
@@ -19,16 +21,20 @@ STEPS = 50
 """Steps of one history, before its end."""
 
 
-def play(db: ModelDatabase, examples: int, *, seed: int, shorten: bool = True) -> tuple[Evidence, Tally]:
+def play(
+    db: ModelDatabase, examples: int, *, seed: int, shorten: bool = True, gated: bool = False
+) -> tuple[Evidence, Tally]:
     """Play the histories that come of a seed, the same ones each time.
 
     An invariant that is broken is the evidence's violation: the history of it, as short as Hypothesis can make it,
-    unless `shorten` is off. Any other error is a fault of the model or of the code under it, and is passed on.
+    unless `shorten` is off. With `gated`, runs require approval. Any other error is a fault of the model or of the code under it, and is passed on.
     """
-    kept, all_tried = Evidence("replicas, vendor and network, modelled"), Tally()
+    about = "replicas, vendor and network, modelled"
+    kept, all_tried = Evidence(f"{about}, and approvals" if gated else about), Tally()
 
     class Played(Machine):
         evidence, tally = kept, all_tried
+        fleet_of = GatedFleet if gated else Fleet
 
     Played.db = db
     how = settings(
