@@ -37,7 +37,8 @@ READING = {
     "audit verify",
     "audit export",
 }
-CLOSING = {"review resolve", "review reclose"}
+CALLING = {"review resolve", "review reclose", "approve", "reject"}
+"""Commands that call a function of the schema."""
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +120,7 @@ async def test_reporting_role_may_read_only(owned: str, command: str) -> None:
     start = f"{REPORT_ROLE} lacks privileges for `retention {command}`; connect as {ROLE}, or GRANT "
     assert message.startswith(start)
     assert "SELECT" not in message
-    assert (command in CLOSING) == ("EXECUTE" in message)
+    assert (command in CALLING) == ("EXECUTE" in message)
 
 
 async def test_missing_grant_of_roles_sql_names_the_script(stripped: str) -> None:
