@@ -15,8 +15,8 @@ from retention.core.planning.plan import Group, Plan
 from retention.ledger import details
 from retention.ledger.clocks import HEARTBEAT_S, LedgerClock
 from retention.ledger.operator_view import reading_view
-from retention.ledger.plans import run_values
 from retention.ledger.records import records
+from retention.ledger.run_request import run_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from retention.core.planning.named_rounds import NamedRound
     from retention.ledger.clocks import Clocks, Correction
     from retention.ledger.database import Database, Transaction
-    from retention.ledger.plans import RunRequest
+    from retention.ledger.run_request import RunRequest
 
 
 REFUSALS_AN_ENTRY = 1000

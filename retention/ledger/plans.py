@@ -6,60 +6,34 @@ PostgreSQL's JIT stays off while planning: it cost a second per plan and saved n
 from __future__ import annotations
 
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from psycopg.types.json import Jsonb
 
-from retention.core.planning.named_rounds import TARGETED
 from retention.core.planning.plan import DUPLICATED, DuplicatedRound, Group, ListedRound, Plan, sum_stakes
 from retention.core.planning.rails import PlanTotals
 from retention.core.sending.backoff import BASE_S
-from retention.core.text import decimal_text
 from retention.ledger import details
 from retention.ledger.clocks import HEARTBEAT_S, LedgerClock, correct_leases
 from retention.ledger.operator_view import reading_view
 from retention.ledger.records import record, records
+from retention.ledger.run_request import run_values, totals_record
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
     from datetime import datetime
     from uuid import UUID
 
     from retention.core.planning.plan import Scope
     from retention.ledger.clocks import Clocks, ClockTerms, Correction
     from retention.ledger.database import Database, Transaction
+    from retention.ledger.run_request import RunRequest
     from retention.ledger.terms import PartnerTerms
 
 DOUBLED_ROUNDS_SHOWN = 20
 """A plan names at most so many rounds that the view has more than once."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunRequest:
-    """A run that a person or a schedule asks for. `settings` is the present policy, without secrets.
-
-    `scheduled_for` is the scheduled time of the run; None if a person asks. A plan of more than `max_rounds` rounds is
-    not written; None sets no limit. `evidence`: of a targeted run, why a person may name its rounds.
-    """
-
-    run_id: UUID
-    policy: str
-    mode: str
-    requested_by: str
-    reason: str | None
-    settings: Mapping[str, Any]
-    scheduled_for: datetime | None = None
-    max_rounds: int | None = None
-    evidence: str | None = None
-
-    @property
-    def trigger(self) -> str:
-        """What the run comes from, as the ledger names it."""
-        if self.scheduled_for is not None:
-            return "schedule"
-        return "on_demand" if self.evidence is None else TARGETED
 
 
 class Plans:
@@ -211,7 +185,7 @@ async def freeze_plan(
     plan = await _freeze_rounds(transaction, run_id, replica, scope, as_of, max_rounds, dry_run=False)
     if max_rounds is not None and plan.rounds > max_rounds:
         await transaction.rows(
-            "plans/record_unwritten_plan", run_id=run_id, unwritten_plan=Jsonb(_totals_record(plan.totals()))
+            "plans/record_unwritten_plan", run_id=run_id, unwritten_plan=Jsonb(totals_record(plan.totals()))
         )
         return plan
     for partner in terms:
@@ -258,33 +232,6 @@ async def _freeze_rounds(
 async def _listed(rows: AsyncIterator[Any]) -> AsyncGenerator[ListedRound, None]:
     async for row in rows:
         yield record(ListedRound, row)
-
-
-def _totals_record(totals: PlanTotals) -> dict[str, Any]:
-    """The totals of a plan that is not written, as the ledger keeps them."""
-    stakes = {currency: decimal_text(stake) for currency, stake in totals.stakes.items()}
-    return {"rounds": totals.rounds, "stakes": stakes, "unjudged": totals.unjudged}
-
-
-def run_values(
-    request: RunRequest, as_of: datetime, status: str, halt_reason: str | None = None, totals: PlanTotals | None = None
-) -> dict[str, Any]:
-    """The parameters of insert_run.sql; `totals` of a plan that is not written."""
-    return {
-        "run_id": request.run_id,
-        "policy": request.policy,
-        "trigger": request.trigger,
-        "mode": request.mode,
-        "scheduled_for": request.scheduled_for,
-        "as_of": as_of,
-        "requested_by": request.requested_by,
-        "reason": request.reason,
-        "evidence": request.evidence,
-        "settings": Jsonb(dict(request.settings)),
-        "status": status,
-        "halt_reason": halt_reason,
-        "unwritten_plan": None if totals is None else Jsonb(_totals_record(totals)),
-    }
 
 
 def scope_parameters(scope: Scope, as_of: datetime) -> dict[str, Any]:

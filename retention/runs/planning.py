@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from retention.core.runs.halt_cause import HaltCause
 from retention.core.text import time_text
 from retention.errors import ViewError
-from retention.ledger.plans import RunRequest
+from retention.ledger.run_request import RunRequest
 from retention.runs.model import Planned
 from retention.runs.narrowing import CONFIGURED
 

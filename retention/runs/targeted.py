@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from retention.core.planning.named_rounds import TARGETED, count_refusals
 from retention.core.runs.stricter import stricter_settings
-from retention.ledger.plans import RunRequest
+from retention.ledger.run_request import RunRequest
 from retention.runs.model import Planned
 from retention.runs.narrowing import NAMED
 from retention.settings.policy import Policy

@@ -20,8 +20,9 @@ from retention.ledger.claims import PartnerTerms
 from retention.ledger.database import open_database
 from retention.ledger.engine_ledger import EngineLedger
 from retention.ledger.migrations import migrate
-from retention.ledger.plans import Plans, RunRequest
+from retention.ledger.plans import Plans
 from retention.ledger.queries import sql_root
+from retention.ledger.run_request import RunRequest
 from retention.ledger.runs import RunLedger
 from support import pgbouncer
 from support.postgres import new_database

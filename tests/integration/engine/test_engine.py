@@ -16,7 +16,8 @@ from retention.engine.counters import ProcessCounters, RunCounters
 from retention.engine.engine import Engine
 from retention.engine.run_partner import RunPartner
 from retention.ledger.engine_ledger import EngineLedger
-from retention.ledger.plans import Plans, RunRequest
+from retention.ledger.plans import Plans
+from retention.ledger.run_request import RunRequest
 from retention.ledger.runs import RunLedger
 from retention.log import configure
 from retention.redaction import Redactor

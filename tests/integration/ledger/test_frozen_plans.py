@@ -9,7 +9,8 @@ from uuid import uuid4
 from support.bare_database import SCOPE, TERMS
 
 from retention.ledger import plans as module
-from retention.ledger.plans import Plans, RunRequest
+from retention.ledger.plans import Plans
+from retention.ledger.run_request import RunRequest
 
 if TYPE_CHECKING:
     import pytest

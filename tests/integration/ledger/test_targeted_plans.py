@@ -13,8 +13,8 @@ import pytest
 from retention.core.planning.named_rounds import NamedRound, RefusedRound
 from retention.ledger import named_rounds as module
 from retention.ledger.named_rounds import NamedRounds
-from retention.ledger.plans import RunRequest
 from retention.ledger.policy_facts import PolicyFacts
+from retention.ledger.run_request import RunRequest
 from retention.ledger.runs import RunLedger
 
 if TYPE_CHECKING:

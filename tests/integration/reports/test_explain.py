@@ -13,7 +13,8 @@ from support.ledger import OPENED, SETTLED
 
 from retention.core.planning.plan import Scope
 from retention.ledger.holds import Holds
-from retention.ledger.plans import Plans, RunRequest
+from retention.ledger.plans import Plans
+from retention.ledger.run_request import RunRequest
 from retention.render.json_file import to_json
 from retention.render.terminal_history import history_lines
 from retention.reports.explain import explain

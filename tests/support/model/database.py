@@ -24,8 +24,9 @@ from retention.ledger.database import open_database
 from retention.ledger.evidence import Evidence
 from retention.ledger.holds import Holds
 from retention.ledger.pauses import Pauses
-from retention.ledger.plans import Plans, RunRequest
+from retention.ledger.plans import Plans
 from retention.ledger.queries import sql_root
+from retention.ledger.run_request import RunRequest
 from retention.ledger.runs import RunLedger
 from support.evidence import tree_problems, unproven_rows
 from support.history import audit_of
