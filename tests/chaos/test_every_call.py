@@ -27,7 +27,7 @@ SAMPLE = [
         *CHANCE.choice([("sendto", CHANCE.randrange(1, 36)), ("recvfrom", CHANCE.randrange(1, 32))]),
         marks=marks,
     )
-    for scenario, marks in (("lost", ()), ("targeted", ()), ("stopped", pytest.mark.long))
+    for scenario, marks in (("lost", ()), ("targeted", ()), ("approved", ()), ("stopped", pytest.mark.long))
 ]
 
 OTHERS = [

@@ -72,6 +72,25 @@ async def test_kill_9_of_a_targeted_run_and_resume(world: World) -> None:
     assert [] == await violations(world)
 
 
+async def test_a_run_killed_within_a_checkpoint(world: World) -> None:
+    """Killed once the entries have their places, and before their checkpoint is there: the next process does both."""
+    await world.seed(5)
+    async with world.locked("retention.checkpoints", "EXCLUSIVE"):  # reading goes on
+        process = await world.start("run", "nightly")
+        await world.until_waiting()
+        process.signal(signal.SIGKILL)
+        assert -signal.SIGKILL == (await process.ended()).code
+    unplaced = (
+        "SELECT count(*) FROM retention.evidence e WHERE NOT EXISTS ("
+        "SELECT FROM retention.evidence_leaves l WHERE l.entry_id = e.entry_id)"
+    )
+    assert [True] == [row.count > 0 for row in await world.sql(unplaced)]
+    assert 0 == (await world.command("audit", "verify")).code
+    assert 0 == (await world.command("pause", "--by", "ann", "--reason", "a look")).code
+    assert [(0,)] == await world.sql(unplaced)
+    assert [] == await violations(world)
+
+
 async def test_a_run_killed_five_times_is_whole(world: World) -> None:
     """Killed at five random moments in a row, the run is whole in the end."""
     await world.seed(ROUNDS)

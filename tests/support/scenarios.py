@@ -62,7 +62,7 @@ class Scenario:
     """A command's work while it is struck. `faults` go wrong at the vendor; `about` stands in tables.
 
     `stopped`: the command continues a run whose process was killed before. `halts`: the run may end halted, and is
-    resumed. `daemon`: the command is one, ends by SIGTERM once its run is finished, and another one goes on.
+    resumed. `approved`: the run waits for its approval, gets it, and is then resumed. `daemon`: the command is one, ends by SIGTERM once its run is finished, and another one goes on.
     """
 
     name: str
@@ -73,6 +73,7 @@ class Scenario:
     codes: Mapping[str, str] = field(default_factory=dict)
     stopped: bool = False
     halts: bool = False
+    approved: bool = False
     daemon: bool = False
 
     @property
@@ -114,6 +115,7 @@ SCENARIOS = {
             ),
         ),
         Scenario("stopped", "a resume of a killed run", stopped=True),
+        Scenario("approved", "a run that another person has approved", approved=True),
         Scenario("serve", "a scheduled run", words=("serve", "--http", "127.0.0.1:0"), daemon=True),
     )
 }

@@ -129,6 +129,12 @@ async def _prepare(world: World, scenario: Scenario) -> Sequence[str]:
     world.vendor.faults = Faults.of(*scenario.faults)
     if scenario.daemon:
         await schedule(world)
+    if scenario.approved:
+        world.policy["requires_approval"] = True
+        assert (await world.command(*scenario.words, "--by", "ann")).code == 6  # it waits
+        words = await _resuming(world, scenario.words)
+        assert (await world.command("approve", words[-1], "--by", "bob")).code == 0
+        return words
     if not scenario.stopped:
         return scenario.words
     world.vendor.latency = 0.2
