@@ -99,6 +99,7 @@ WAITING = Mutant(
     "plans/freeze_plan plans/supersede_rounds",
     (("(r.status = 'awaiting_approval' AND r.approval_expires_at > statement_timestamp())", "false"),),
     "which waits for its approval",
+    quick=True,
 )
 """A fault of the plans, which only runs that wait show."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, LiteralString
 import psycopg
 
 from retention.core.model import Kind
-from support.model.fleet import Fleet
+from support.model.fleet import RUNS, Fleet
 from support.model.gate import EXPIRES_S, SETTINGS, Gated
 from support.model.replica import Replica
 
@@ -91,6 +91,7 @@ class GatedFleet(Fleet):
                 options += [(6 if run.approved else 1, come)]
             options += [(1, self._sweep) if late else (2, partial(self._takes_too_long, run))]
             options += [(1, partial(self._claims_unstarted, run))]
+            options += [(3, self._plan_others)] if run.waiting and not late and len(self.runs) < RUNS else []
             options += [(1, partial(self._meddle, run, what)) for what in self.MEDDLING if not late]
         return options
 
@@ -112,6 +113,11 @@ class GatedFleet(Fleet):
         self.invariants.as_of[str(run_id)] = self.db.now
         self.invariants.gate.runs[str(run_id)] = Gated(len(self.runs), run_id, self.db.now + EXPIRES_S)
         self.runs.append(run_id)
+
+    async def _plan_others(self, chance: Chance) -> None:
+        """A run without approval is planned beside one that waits, some time after it."""
+        await self._pass_time(chance)
+        await super()._plan(chance)
 
     async def _ask(self, run: Gated, _: Chance) -> None:
         request = await self.db.approvals.request_approval(run.run_id)
