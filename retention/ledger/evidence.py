@@ -49,7 +49,7 @@ class Evidence:
                 size=made.size,
                 root=made.root,
                 signature=line,
-                frontier=list(frontier.hashes),
+                frontier=[one.hex() for one in frontier.hashes],
                 placed_before=newest.xmin,
                 server=newest.server,
             )

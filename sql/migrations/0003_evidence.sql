@@ -7,8 +7,8 @@ CREATE TABLE retention.ledger_key (
     origin      text NOT NULL,
     inner_pad   bytea NOT NULL CHECK (length(inner_pad) = 64),
     outer_pad   bytea NOT NULL CHECK (length(outer_pad) = 64),
-    -- Runs that were planned earlier may have rows without evidence: their version kept none.
-    kept_since  timestamptz NOT NULL DEFAULT now()
+    -- Runs, holds and pauses of an earlier time may lack evidence: their version kept none. NULL: there are none.
+    kept_since  timestamptz
 );
 
 DO $$
@@ -21,8 +21,10 @@ BEGIN
         inner_pad := set_byte(inner_pad, i, get_byte(inner_pad, i) # get_byte(key, i));
         outer_pad := set_byte(outer_pad, i, get_byte(outer_pad, i) # get_byte(key, i));
     END LOOP;
-    INSERT INTO retention.ledger_key (origin, inner_pad, outer_pad)
-    VALUES ('retention/' || gen_random_uuid(), inner_pad, outer_pad);
+    INSERT INTO retention.ledger_key (origin, inner_pad, outer_pad, kept_since)
+    VALUES ('retention/' || gen_random_uuid(), inner_pad, outer_pad, CASE
+        WHEN EXISTS (SELECT FROM retention.runs) OR EXISTS (SELECT FROM retention.holds)
+            OR EXISTS (SELECT FROM retention.pauses) THEN now() END);
 END
 $$;
 

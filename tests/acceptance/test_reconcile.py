@@ -504,6 +504,26 @@ async def test_a_killed_reconciliation_is_made_again(world: World) -> None:
     assert requests <= await attempts(world)
 
 
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+async def test_a_question_without_an_answer_is_no_forgery(world: World, number: signal.Signals) -> None:
+    """Questions whose process has died stay without an outcome, and `audit verify` accepts them hours later."""
+    await cancelled(world, "a")
+    world.vendor.faults = Faults.of(
+        {"call": "GetGameRounds", "status": 404}, {"call": "GetRoundStatus", "hang": "before"}
+    )
+    before = len(asked(world, "GetRoundStatus"))
+    running = await world.start("reconcile")
+    await running.until(world.vendor, lambda: len(asked(world, "GetRoundStatus")) > before)
+    running.signal(number)
+    await running.ended()
+    late = await world.sql(
+        "UPDATE retention.attempts SET claimed_at = now() - interval '2 hours' WHERE outcome IS NULL RETURNING uuid"
+    )
+    assert 1 == len(late)
+    done = await world.command("audit", "verify", "--json")
+    assert (0, []) == (done.code, done.json["findings"])
+
+
 async def test_a_stopped_reconciliation_ends_with_its_signal(world: World) -> None:
     """SIGTERM ends it with 143, and nothing is printed as a result."""
     await cancelled(world, "a")

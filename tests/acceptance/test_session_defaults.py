@@ -159,7 +159,7 @@ async def watched_world(world: World, rounds: int) -> Sequence[str]:
 @pytest.mark.parametrize("front", WAYS, indirect=True)
 @pytest.mark.parametrize("group", TOGETHER)
 async def test_no_session_default_changes_a_run(postgres: str, database_dsn: str, tmp_path: Path, group: str) -> None:
-    """Under each kind of odd default `check` passes, and a run cancels, closes and reports its rounds."""
+    """Under each kind of odd default `check` passes, and a run cancels, closes, reports and proves its rounds."""
     direct = make_conninfo(postgres, dbname=conninfo_to_dict(database_dsn)["dbname"])
     async with make_world(database_dsn, tmp_path, direct) as world:
         ids = await watched_world(world, 3)
@@ -170,9 +170,12 @@ async def test_no_session_default_changes_a_run(postgres: str, database_dsn: str
         checked = await world.command("check", "--json")
         ran = await world.command("run", "nightly", "--yes", "--json")
         reported = await world.command("report", "--format", "json")
+        proved = await world.command("audit", "verify", "--json")
 
         assert (0, True) == (checked.code, "session" in {one["name"] for one in checked.json["checks"]}), checked.out
         assert (0, {"cancelled": 3}, 0) == (ran.code, ran.json["states"], ran.json["conflicts"]), ran.err
+        placed = {"count": 1, "signatures": 0, "newest": ran.json["checkpoint"]}
+        assert (0, placed) == (proved.code, proved.json["checkpoints"]), proved.out + proved.err
         found = {(one["round_id"], one["amount"], one["opened_at"][-1]) for one in reported.json["rounds"]}
         assert {(one, "1.5", "Z") for one in ids} == found
         seen = {row.name: row.setting for row in await seen_settings(postgres, direct)}

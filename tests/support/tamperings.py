@@ -156,6 +156,7 @@ def _replaced(connection: psycopg.Connection[Any]) -> None:
         place_entries(connection)
 
 
+_TIME = "now() - interval '1 year'"
 ENTRIES = "DELETE FROM retention.evidence WHERE entry_id {which};"
 LEAVES = "DELETE FROM retention.evidence_leaves WHERE leaf {which};"
 CHECKPOINTS = "DELETE FROM retention.checkpoints WHERE checkpoint_id {which};"
@@ -201,6 +202,12 @@ TAMPERINGS = (
     _seen("a checkpoint's frontier is changed", "UPDATE retention.checkpoints SET frontier = frontier[2:] WHERE checkpoint_id = 3", "checkpoint_changed"),
     _seen("an older checkpoint is added", "INSERT INTO retention.checkpoints (size, root, frontier, server) SELECT size, root, frontier, server FROM retention.checkpoints WHERE checkpoint_id = 1", "checkpoint_changed"),
     _seen("a row is inserted", _FORGED_ROW.format(run=HALTED), "row_unrecorded"),
+    _seen("a run and a hold of a time before the ledger are inserted", f"INSERT INTO retention.runs (run_id, policy, trigger, mode, as_of, requested_by, settings, status, finished_at)"
+          f" VALUES (gen_random_uuid(), 'nightly', 'on_demand', 'enforce', {_TIME}, 'ann', '{{}}', 'finished', {_TIME});"
+          f"INSERT INTO retention.holds (market, reason, created_by, created_at) VALUES ('MT', 'complaint', 'ann', {_TIME})", "row_unrecorded"),
+    _seen("a row is inserted, and the ledger's key says that evidence began later", "UPDATE retention.ledger_key SET kept_since = 'infinity';" + _FORGED_ROW.format(run=HALTED), "row_unrecorded"),
+    _seen("a time that never was becomes an endless one", f"UPDATE retention.runs SET rejected_at = 'infinity' WHERE run_id = '{NIGHTLY}'", "row_changed"),
+    _seen("a time moves to the same day before Christ", "UPDATE retention.cancellations SET opened_at = (to_char(opened_at, 'YYYY-MM-DD HH24:MI:SS.USOF') || ' BC')::timestamptz WHERE round_id = 'R-1'", "row_changed"),
     _seen("a row is deleted", "DELETE FROM retention.cancellations WHERE round_id = 'R-3'", "row_missing"),
     _seen("a request is inserted", "INSERT INTO retention.attempts (uuid, cancellation_id, run_id, kind, replica, claimed_at)"
           " SELECT gen_random_uuid(), id, run_id, 'cancel', 'x', now() - interval '2 hours' FROM retention.cancellations WHERE round_id = 'R-1'", "attempt_unclaimed"),
@@ -229,8 +236,6 @@ TAMPERINGS = (
     _anchored("all of it is replaced by another history", _replaced, "anchor_differs"),
     _anchored("the ledger gets another name", "UPDATE retention.ledger_key SET origin = 'retention/' || gen_random_uuid()", "anchor_foreign"),
 )  # fmt: skip
-
-_TIME = "now() - interval '1 year'"
 
 COLUMNS = {
     ("run", f"run_id = '{NIGHTLY}'"): {

@@ -13,7 +13,6 @@ from retention.core.evidence.merkle import Frontier
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from datetime import datetime
 
     from retention.core.evidence.anchors import Anchor
     from retention.core.evidence.checkpoint import Signer
@@ -37,7 +36,6 @@ class StoredCheckpoint(NamedTuple):
     """A checkpoint as the ledger has it. `frontier`: the SHA-256 of its hashes, one after the other."""
 
     checkpoint_id: int
-    at: datetime
     size: int
     root: str
     signature: str | None

@@ -19,31 +19,41 @@ recorded AS (
     GROUP BY subject, id
 ),
 
+-- Since when each row has evidence: never later than the first entry, whatever the key says. NULL: always.
+begun AS (
+    SELECT CASE WHEN k.kept_since IS NOT NULL THEN least(k.kept_since, (
+        SELECT (e.body::json ->> 'at')::timestamptz FROM retention.evidence e
+        WHERE e.entry_id <> ALL (%(unreadable)s::bigint[])
+        ORDER BY e.entry_id LIMIT 1)) END AS at
+    FROM retention.ledger_key k
+),
+
 -- The rows as they are. `exempt`: they belong to a time that had no evidence.
 covered AS (
-    SELECT 'run' AS subject, r.run_id::text AS id, r.run_id, r.as_of AS at, r.as_of < k.kept_since AS exempt,
+    SELECT 'run' AS subject, r.run_id::text AS id, r.run_id, r.as_of AS at, coalesce(r.as_of < b.at, false) AS exempt,
         -- include shared/run_leaf.sql
         AS hash
-    FROM retention.runs r CROSS JOIN retention.ledger_key k
+    FROM retention.runs r CROSS JOIN begun b
     UNION ALL
     SELECT 'cancellation', c.id::text, c.run_id, coalesce(c.resolved_at, c.settled_at),
-        coalesce(r.as_of < k.kept_since, false),
+        coalesce(r.as_of < b.at, false),
         -- include shared/cancellation_leaf.sql
-    FROM retention.cancellations c LEFT JOIN retention.runs r ON r.run_id = c.run_id CROSS JOIN retention.ledger_key k
+    FROM retention.cancellations c LEFT JOIN retention.runs r ON r.run_id = c.run_id
+    CROSS JOIN retention.ledger_key k CROSS JOIN begun b
     WHERE c.settled_at IS NOT NULL
     UNION ALL
-    SELECT 'attempt', a.uuid::text, a.run_id, a.claimed_at, coalesce(r.as_of < k.kept_since, false),
+    SELECT 'attempt', a.uuid::text, a.run_id, a.claimed_at, coalesce(r.as_of < b.at, false),
         -- include shared/attempt_leaf.sql
-    FROM retention.attempts a LEFT JOIN retention.runs r ON r.run_id = a.run_id CROSS JOIN retention.ledger_key k
+    FROM retention.attempts a LEFT JOIN retention.runs r ON r.run_id = a.run_id CROSS JOIN begun b
     WHERE a.outcome IS NOT NULL
     UNION ALL
-    SELECT 'hold', h.hold_id::text, NULL, h.created_at, h.created_at < k.kept_since,
+    SELECT 'hold', h.hold_id::text, NULL, h.created_at, coalesce(h.created_at < b.at, false),
         -- include shared/hold_leaf.sql
-    FROM retention.holds h CROSS JOIN retention.ledger_key k
+    FROM retention.holds h CROSS JOIN retention.ledger_key k CROSS JOIN begun b
     UNION ALL
-    SELECT 'pause', p.pause_id::text, NULL, p.paused_at, p.paused_at < k.kept_since,
+    SELECT 'pause', p.pause_id::text, NULL, p.paused_at, coalesce(p.paused_at < b.at, false),
         -- include shared/pause_leaf.sql
-    FROM retention.pauses p CROSS JOIN retention.ledger_key k
+    FROM retention.pauses p CROSS JOIN begun b
 ),
 
 -- Both sides of each row, and their difference.

@@ -18,7 +18,7 @@ placed AS (
     INSERT INTO retention.evidence_leaves (leaf, entry_id, hash)
     SELECT
         %(size)s::bigint + row_number() OVER (ORDER BY u.entry_id) - 1, u.entry_id,
-        sha256('\x00'::bytea || convert_to(u.body, 'UTF8'))
+        sha256(decode('00', 'hex') || convert_to(u.body, 'UTF8'))
     FROM unplaced u
     RETURNING leaf, hash
 )

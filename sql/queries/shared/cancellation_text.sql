@@ -5,10 +5,10 @@ to_json(ARRAY[
         SELECT
             -- include shared/pseudonym.sql
         FROM (VALUES (c.user_id)) AS u (user_id)),
-    c.round_id, to_char(c.opened_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), c.stake::text,
+    c.round_id, to_json(c.opened_at AT TIME ZONE 'UTC') #>> '{}', c.stake::text,
     c.stake_currency, c.bet_transaction_id, c.state, c.error_code, c.description, c.currency, c.amount::text,
     c.transaction_id, c.conflict::text, c.detail,
-    to_char(c.settled_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), c.attempts::text,
+    to_json(c.settled_at AT TIME ZONE 'UTC') #>> '{}', c.attempts::text,
     c.resolved_as, c.resolved_by, c.resolved_note,
-    to_char(c.resolved_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+    to_json(c.resolved_at AT TIME ZONE 'UTC') #>> '{}'
 ])::text

@@ -5,7 +5,7 @@ to_json(ARRAY[
         SELECT
             -- include shared/pseudonym.sql
         FROM (VALUES (h.user_id)) AS u (user_id) WHERE u.user_id IS NOT NULL),
-    h.round_id, h.reason, h.created_by, to_char(h.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-    coalesce(to_char(h.until AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), h.until::text),
-    to_char(h.released_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), h.released_by
+    h.round_id, h.reason, h.created_by, to_json(h.created_at AT TIME ZONE 'UTC') #>> '{}',
+    to_json(h.until AT TIME ZONE 'UTC') #>> '{}',
+    to_json(h.released_at AT TIME ZONE 'UTC') #>> '{}', h.released_by
 ])::text
