@@ -44,7 +44,7 @@ def _given_digest(digest: str | None) -> str | None:
     return digits
 
 
-@command(ready_for="approve", before=_given_digest)
+@command(ready_for="approve", check=_given_digest)
 async def approve(
     services: Services,
     signals: ShutdownSignals,
@@ -65,7 +65,7 @@ async def approve(
     print_approval(await services.runs(signals).approve(run_id, requester(by), checked, note))
 
 
-@command(ready_for="reject", before=_given_digest)
+@command(ready_for="reject", check=_given_digest)
 async def reject(
     services: Services,
     signals: ShutdownSignals,

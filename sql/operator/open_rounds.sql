@@ -52,8 +52,8 @@ SELECT
 FROM casino.game_rounds r
 WHERE r.state = 'open';
 
--- Optional: the refunds of your wallet for cancelled rounds. No command reads it yet; `retention check` looks at its
--- columns.
+-- Optional: the refunds of your wallet for cancelled rounds. `retention reconcile` compares them with the ledger, and
+-- `retention check` looks at the columns.
 --
 -- CREATE OR REPLACE VIEW retention.wallet_refunds AS
 -- SELECT t.account AS partner, t.vendor_round_id AS round_id, t.currency, t.amount, t.booked_at AS refunded_at

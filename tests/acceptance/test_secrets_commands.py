@@ -80,6 +80,14 @@ COMMANDS: dict[str, list[tuple[str, ...]]] = {
     "hold add": [("--user", "u", "--reason", "x", *BY), ("--user", "u", "--reason", "x", *BY, "--until", TOKEN)],
     "hold list": [(), ("--json",), ("--all",)],
     "hold release": [("1", *BY), ("1", *BY)],
+    "approve": [(RUN, *BY), (RUN, "--digest", TOKEN, *BY), (RUN, "--note", TOKEN, *BY)],
+    "reject": [(RUN, "--note", "x", *BY), (RUN, "--digest", TOKEN, "--note", "x", *BY)],
+    "reconcile": [(), ("--json",), ("--run", RUN), ("--market", TOKEN), ("--from", TOKEN)],
+    "find": [("r0",), ("r0", "--json"), (TOKEN,)],
+    "ledger status": [(), ("--json",)],
+    "audit verify": [(), ("--json",), ("--run", RUN), ("--anchors", TOKEN)],
+    "audit export": [("--run", RUN, "-o", "evidence.json"), ("--run", TOKEN, "-o", "evidence.json")],
+    "ledger pseudonymise": [("--user", "nobody", *BY), ("--older-than", TOKEN, *BY), ("--older-than", "3650d", *BY)],
 }
 """The commands' arguments, in this order. A secret in an argument is not shown in the error either."""
 

@@ -25,6 +25,12 @@ SELECT i, 'acme', 'R-' || i, 'U-' || i, 'MT', CASE WHEN i = 9 THEN 'completed' E
 FROM generate_series(1, 9) i
 """
 
+WALLET = """
+CREATE VIEW retention.wallet_refunds AS
+SELECT ''::text AS partner, ''::text AS round_id, ''::text AS currency, 0::numeric AS amount, now() AS refunded_at
+WHERE false
+"""
+
 OTHER_SHAPE = """
 CREATE TABLE public.spins (
     spin_id bigint NOT NULL, began timestamp NOT NULL, player integer NOT NULL, country char(2) NOT NULL,
@@ -63,6 +69,7 @@ def bare(postgres: str, front: str) -> Iterator[str]:
 def installed(postgres: str, front: str) -> Iterator[str]:
     """DSN of a database with the samples, for tests that leave it as it is."""
     with bare_database(postgres, front) as dsn:
+        run(dsn, WALLET)
         install_samples(dsn)
         yield dsn
 
@@ -169,7 +176,8 @@ def test_roles_sql_grants_the_privileges_of_check_and_no_others(installed: str) 
         "SELECT a.privilege_type, r.relname, c.attname FROM pg_class r JOIN pg_attribute c ON c.attrelid = r.oid,"
         " aclexplode(c.attacl) a WHERE a.grantee = 'retention_job'::regrole",
     )
-    assert sorted(map(str, granted)) == sorted(str(tuple(grant)) for grant in grants())
+    ours = [grant for grant in granted if grant[1] != "wallet_refunds"]
+    assert sorted(map(str, ours)) == sorted(str(tuple(grant)) for grant in grants())
 
 
 def test_a_view_of_wallet_refunds_is_granted_where_there_is_one(bare: str) -> None:
