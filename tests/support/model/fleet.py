@@ -154,10 +154,13 @@ class Fleet:
         self.log(f"{replica.name}: {self.invariants.request(claim)}: {'sent' if leaves else 'returned'}")
         if not leaves:
             return
+        past = self.invariants.past[claim.round_id]
+        told_s = past.told_s
         sent = await self.invariants.sending(replica.number, claim)
         if chance.end == "refused":
             self.log("    nobody listens")
-            del self.invariants.past[claim.round_id].sent[claim.uuid]  # it never left
+            del past.sent[claim.uuid]  # it never left, and the vendor's word still stands
+            past.told_s = told_s
             await replica.hear(claim, None)
             return
         self.invariants.vendor.requests.append(sent)

@@ -40,6 +40,8 @@ async def quiesce(invariants: Invariants, terms: PartnerTerms, runs: list[UUID])
             known.raises = False
             await db.refuse(name, refuse=False)
     await db.pass_time(3600)
+    for run in invariants.gate.runs.values():
+        await db.approvals.request_approval(run.run_id)  # as each process does that comes to a planned run
     await db.approvals.expire_approvals()
     last = await db.plan(terms)
     invariants.as_of[str(last)] = db.now
