@@ -29,6 +29,9 @@ NOTE_CHARS_MAX = 2000
 """Characters of a note, at most."""
 
 _HIGHEST_ID = 2**63 - 1
+_DIGITS_MAX = 40
+"""Digits of a number, at most: zeros may stand before it."""
+
 _SEPARATORS = (",", ";", "\t")
 _SHOWN = 40
 
@@ -115,7 +118,7 @@ def _rows(text: str, separator: str, header: list[str], problems: list[str]) -> 
 
 def _problems(row: _Row) -> Iterator[str]:
     given = row.cells["id"]
-    if not (given.isascii() and given.isdigit() and 0 < int(given[:20]) <= _HIGHEST_ID):
+    if not (given.isascii() and given.isdigit() and len(given) <= _DIGITS_MAX and 0 < int(given) <= _HIGHEST_ID):
         yield f"column id: {_short(given)} is no cancellation's number; `retention review list` shows them"
     if row.cells["as"] not in RESOLUTIONS:
         yield f"column as: {_short(row.cells['as'])} is no resolution; write one of {', '.join(RESOLUTIONS)}"

@@ -84,6 +84,8 @@ def test_a_list_that_nobody_filled_in_is_refused() -> None:
         ("id,as,note\n-7,held,x", "line 2, column id: '-7' is no cancellation's number"),
         ("id,as,note\n9223372036854775808,held,x", "line 2, column id: '9223372036854775808' is no"),
         (f"id,as,note\n{'9' * 5000},held,x", f"line 2, column id: '{'9' * 40}…' is no"),
+        (f"id,as,note\n{'0' * 19}1{'9' * 50},held,x", f"line 2, column id: '{'0' * 19}1{'9' * 20}…' is no"),
+        (f"id,as,note\n{'0' * 19}1{'9' * 5000},held,x", f"line 2, column id: '{'0' * 19}1{'9' * 20}…' is no"),
         ("id,as,note\n٣,held,x", "line 2, column id: '٣' is no cancellation's number"),
         ("id,as,note\n,held,x", "line 2, column id: '' is no cancellation's number"),
         ("id,as,note\n1,Held,x", "line 2, column as: 'Held' is no resolution; write one of cancelled, "),
