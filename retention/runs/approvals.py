@@ -146,17 +146,23 @@ def _ended_by_expiry(record: RunRecord) -> bool:
     return record.status not in {"finished", "cancelled"} or expired
 
 
-def require_approval_as_configured(record: RunRecord, now: Policy | None) -> None:
-    """Raise UsageError where the configuration has come to require an approval that the run's own settings do not.
+def missing_approval(record: RunRecord, now: Policy | None) -> str | None:
+    """Say which approval the configuration has come to require that the run's own settings do not; None: neither.
 
     The settings of a run are a row of the ledger: with these alone, a row could go around the configuration.
     """
     if now is None or not now.requires_approval:
-        return
+        return None
     approval = record.approval
+    if not approval.required:
+        return "an approval"
     weaker = record.settings.get("approval") != "authenticated" and now.approval == "authenticated"
-    if not approval.required or (weaker and approval.used_at is None):
-        missing = "this kind of approval" if approval.required else "an approval"
+    return "this kind of approval" if weaker and approval.used_at is None else None
+
+
+def require_approval_as_configured(record: RunRecord, now: Policy | None) -> None:
+    """Raise UsageError for a run that misses an approval; see missing_approval."""
+    if missing := missing_approval(record, now):
         raise UsageError(
             f"run {record.run_id} was planned before its policy came to require {missing}, so it does not go on; a new "
             f"run plans its rounds anew, and `retention runs close {record.run_id} --by WHO --note TEXT` calls it off"

@@ -9,7 +9,7 @@ from retention.core.planning.approval import MAY_START
 from retention.core.planning.named_rounds import TARGETED
 from retention.core.runs.halt_cause import REPLY_RAILS, HaltCause, cause_of
 from retention.errors import UsageError
-from retention.runs.approvals import require_approval_as_configured
+from retention.runs.approvals import missing_approval, require_approval_as_configured
 from retention.runs.plan_rails import tripped_drift, tripped_rails
 from retention.runs.start import RunToStart
 from retention.runs.stored_policy import stored_policy, stricter_now
@@ -74,7 +74,7 @@ class RunResumer:
         if status == AWAITING and await self._approvals.state(run.record) not in MAY_START:
             return await self._starter.result(run_id)
         self._parts.check_configured(run.policy)
-        if await self._halt_if_stricter(run):
+        if await self._halt_if_stricter(run) or self._is_of_no_policy(run):
             return await self._starter.result(run_id)
         return await self._start_or_halt(run, await self._tripped(run))
 
@@ -160,11 +160,18 @@ class RunResumer:
         stricter = stricter_rails if run.record.trigger == TARGETED else stricter_now
         return stricter(run.record.settings, run.policy, self._parts.policy_now(run.policy.name))
 
+    def _is_of_no_policy(self, run: _StoredRun) -> bool:
+        """Whether a run's policy is gone. A person may go on with it; else its row alone would decide."""
+        return run.record.trigger != TARGETED and self._parts.policy_now(run.policy.name) is None
+
     async def _halt_if_stricter(self, run: _StoredRun) -> bool:
         """Halt a run whose policy has become stricter, unless a person resumed it after the same change."""
         # Replicas may reload one after the other: the replica with the stricter policy decides for all.
         changes = "; ".join(self._stricter(run))
         accepted = any((one["rail"], one["text"]) == (HaltCause.STRICTER, changes) for one in run.record.overrides)
+        # Nobody resumes a run without its approval, so its row may not say that somebody has.
+        if missing := missing_approval(run.record, self._parts.policy_now(run.policy.name)):
+            changes, accepted = changes or f"the policy requires {missing}", False
         if not changes or accepted:
             return False
         reason = HaltCause.STRICTER.reason(changes)

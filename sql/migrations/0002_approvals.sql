@@ -338,7 +338,8 @@ $$;
 CREATE TRIGGER cancellations_guard_plan AFTER INSERT ON retention.cancellations
     REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION retention.guard_plan();
 
--- No run adopts a row of a plan without an approval: it would send the round in that plan's stead.
+-- No run adopts a row of a plan without an approval: it would send the round in that plan's stead. Nor does a run that
+-- requires an approval adopt anything once its plan is sealed: the person who approves it has not seen that.
 CREATE FUNCTION retention.guard_adoption() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -348,6 +349,12 @@ BEGIN
         SELECT FROM retention.runs r
         WHERE r.run_id = NEW.run_id AND retention.requires_approval(r.settings) AND r.approval_used_at IS NULL) THEN
         RAISE EXCEPTION USING ERRCODE = 'RT002', MESSAGE = 'approval_none';
+    END IF;
+    IF EXISTS (
+        SELECT FROM retention.runs r
+        WHERE r.run_id = NEW.adopted_by_run AND retention.requires_approval(r.settings)
+          AND r.plan_digest IS NOT NULL) THEN
+        RAISE EXCEPTION USING ERRCODE = 'RT002', MESSAGE = 'plan_sealed';
     END IF;
     RETURN NEW;
 END

@@ -68,6 +68,11 @@ FORGED = [
     ("a round more before the start", ADD, REFUSED),
     ("a round more after the approval", f"{APPROVE}; {ADD}", REFUSED),
     ("a round more after the start", f"{APPROVE}; {START}; {ADD}", REFUSED),
+    (
+        "a round that a sealed plan adopts",
+        f"{ADD.replace(WAITS, FREE)}; UPDATE retention.cancellations SET adopted_by_run = '{WAITS}' WHERE run_id = '{FREE}'",
+        REFUSED,
+    ),
     ("a round that another run adopts", f"UPDATE retention.cancellations SET adopted_by_run = '{FREE}'", REFUSED),
     (
         "a round that is born adopted",
@@ -155,7 +160,7 @@ def test_the_digest_is_over_settings_time_and_rows(owned: str) -> None:
         "UPDATE retention.runs SET as_of = as_of + interval '1 microsecond'",
         "UPDATE retention.cancellations SET partner = 'beta' WHERE round_id = 'R-1'",
         "UPDATE retention.cancellations SET round_id = 'R-3' WHERE round_id = 'R-1'",
-        "UPDATE retention.cancellations SET user_id = 'U-2' WHERE round_id = 'R-1'",
+        "UPDATE retention.cancellations SET user_id = 'pseudonym:AAAAAAAAAAAAAAAAAAAAAA' WHERE round_id = 'R-1'",
         "UPDATE retention.cancellations SET game_id = 'g' WHERE round_id = 'R-1'",
         "UPDATE retention.cancellations SET stake = 0 WHERE round_id = 'R-1'",
         "UPDATE retention.cancellations SET stake_currency = 'SEK' WHERE round_id = 'R-2'",
