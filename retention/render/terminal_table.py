@@ -11,14 +11,14 @@ import os
 import re
 import sys
 import unicodedata
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from retention.core.money import UNKNOWN, display_sums
-from retention.core.text import counted, printable
+from retention.core.text import counted, printable, second_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
     from decimal import Decimal
     from typing import TextIO
 
@@ -167,7 +167,7 @@ INLINE_SUMS = 2
 
 def moment(at: datetime | None) -> str:
     """Write a time in UTC to the second, or the empty text for None."""
-    return "" if at is None else at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    return "" if at is None else second_text(at)
 
 
 def sums_lines(label: str, amounts: Mapping[str, Decimal]) -> Iterator[str]:

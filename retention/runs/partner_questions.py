@@ -161,7 +161,7 @@ class PartnerQuestions:
             self._log.error("partner.unauthorized")
             self.lost = Lost(PartnerHalt.UNAUTHORIZED.value, ExitCode.UNREACHABLE)
         elif self.lost is None and Kind.STATUS in state.lost_kinds:
-            self.lost = Lost(f"no connection: {state.why_not_reached}", ExitCode.UNREACHABLE)
+            self.lost = Lost(state.why_not_reached, ExitCode.UNREACHABLE)
         return self.lost is not None
 
     async def _start(self, asking: set[asyncio.Task[None]]) -> bool:

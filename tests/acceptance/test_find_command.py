@@ -53,4 +53,5 @@ async def test_an_unknown_id_is_an_empty_result(world: World) -> None:
     assert (0, {"id": "-R'1", "rounds": [], "runs": [], "more": False}) == (done.code, done.json)
     shown = await world.command("find", "R-1")
     assert (0, "nothing in the ledger has R-1") == (shown.code, shown.out.splitlines()[0])
-    assert 2 == (await world.command("find", " ")).code
+    blank = await world.command("find", " ")
+    assert (2, True) == (blank.code, blank.err.startswith("error: ID must not be blank")), blank.err

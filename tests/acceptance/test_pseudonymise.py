@@ -66,6 +66,15 @@ async def test_texts_that_repeat_the_id_are_told(world: World) -> None:
     assert "holds.reason: 1 text still repeats the id" in done.err
 
 
+async def test_an_id_in_the_hashes_of_evidence_is_no_text(world: World) -> None:
+    """A short id that the uuids, hashes and times of the evidence contain by chance is not told as repeated."""
+    await world.command("hold", "add", "--user", "4", "--reason", "a complaint", *BY)
+    await world.command("hold", "release", "1", *BY)
+    assert "4" in "".join(row.body for row in await world.sql("SELECT body FROM retention.evidence"))
+    done = await world.command("ledger", "pseudonymise", "--user", "4", *BY)
+    assert (0, False) == (done.code, "still repeats" in done.err)
+
+
 async def test_rows_that_work_needs_keep_their_id(world: World) -> None:
     """A hold that stands and a round of a halted run keep the ids, exit 4; an unknown user is exit 2."""
     await world.seed(3)

@@ -9,7 +9,7 @@ from retention.core.model import State
 from retention.core.planning.approval import DIGEST_DIGITS_MIN
 from retention.core.planning.named_rounds import TARGETED
 from retention.core.runs.halt_cause import PLAN_RAILS, HaltCause, cause_of
-from retention.core.text import time_text
+from retention.core.text import second_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,7 +77,7 @@ def _before_start(summary: Summary) -> Iterator[NextStep]:
         yield _resume(summary, "starts it, where no `serve` is up, which starts it by itself")
         return
     digest = (summary.plan_digest or "")[:DIGEST_DIGITS_MIN]
-    until = f", until {time_text(summary.approval_expires_at)}" if summary.approval_expires_at else ""
+    until = f", until {second_text(summary.approval_expires_at)}" if summary.approval_expires_at else ""
     approve = f"retention approve {summary.run_id} --by WHO --digest {digest}"
     yield NextStep(approve, f"lets it start{until}; another person than the one who asked")
     yield NextStep(f"retention reject {summary.run_id} --by WHO --note TEXT", "calls it off")

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from retention.core.runs.halt_cause import HaltCause
-from retention.core.text import counted, time_text
+from retention.core.text import counted, second_text
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -56,7 +56,7 @@ class OtherRun(NamedTuple):
 
     def __str__(self) -> str:
         rounds = f"{counted(self.rounds, 'stale round')} {'is' if self.rounds == 1 else 'are'}"
-        since = f"it has made no progress since {time_text(self.progressed_at)}"
+        since = f"it has made no progress since {second_text(self.progressed_at)}"
         if self.waits:
             state = f"it awaits approval; `retention runs show {self.run_id}` tells more"
         elif not self.at_work:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retention.core.text import decimal_text, money_text, time_text
+from retention.core.text import decimal_text, money_text, second_text, time_text
 
 
 @pytest.mark.parametrize(
@@ -58,3 +58,9 @@ def test_money_is_written_as_far_as_it_is_known() -> None:
         money_text(None, "EUR"),
         money_text(None, None),
     ]
+
+
+def test_a_moment_for_people_has_no_fraction_of_a_second() -> None:
+    """A moment is written in UTC to the second, whatever its zone and fraction."""
+    zone = timezone(timedelta(hours=2))
+    assert "2025-02-28 23:30:00Z" == second_text(datetime(2025, 3, 1, 1, 30, 0, 46267, tzinfo=zone))

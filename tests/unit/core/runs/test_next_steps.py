@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -118,3 +119,11 @@ def test_a_pause_names_the_command_that_ends_it() -> None:
     assert "paused by ann: why (a b); `retention resume --partner 'a b' --by WHO` ends it" == pause_text(
         "ann", "why", "a b"
     )
+
+
+def test_the_end_of_an_approval_is_told_to_the_second() -> None:
+    """A sentence for people names the moment at which an approval expires without a fraction of a second."""
+    expires = datetime(2026, 11, 28, 3, 27, 46, 267948, tzinfo=UTC)
+    waiting = ended(status="awaiting_approval", plan_digest="ab" * 32, approval_expires_at=expires)
+    approve, _ = next_steps(waiting)
+    assert "lets it start, until 2026-11-28 03:27:46Z; another person than the one who asked" == approve.does
