@@ -220,7 +220,8 @@ def _options(command: Any) -> str:
     words = []
     for parameter in command.params:
         if parameter.param_type_name == "argument":
-            words.append(parameter.metavar if parameter.required else f"[{parameter.metavar}]")
+            word = f"{parameter.metavar}{' ...' if parameter.nargs == -1 else ''}"
+            words.append(word if parameter.required else f"[{word}]")
         elif parameter.name != "help":
             value = "" if parameter.is_flag else f" {_value(parameter)}"
             word = f"{parameter.opts[0]}{value}{' ...' if parameter.multiple else ''}"
