@@ -157,7 +157,9 @@ def missing_approval(record: RunRecord, now: Policy | None) -> str | None:
     if not approval.required:
         return "an approval"
     weaker = record.settings.get("approval") != "authenticated" and now.approval == "authenticated"
-    return "this kind of approval" if weaker and approval.used_at is None else None
+    # A used approval counts where it is of the kind: the ledger keeps both logins, and the job writes neither.
+    kept = approval.used_at is not None and None is not record.approved_login != record.requested_login
+    return "this kind of approval" if weaker and not kept else None
 
 
 def require_approval_as_configured(record: RunRecord, now: Policy | None) -> None:

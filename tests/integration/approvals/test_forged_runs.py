@@ -75,3 +75,25 @@ async def test_a_daemon_sends_a_run_within_the_configuration(world: World) -> No
     async with daemon_of(world) as daemon:
         await daemon.work_once()
     assert {"r0": "cancelled", "r1": "cancelled"} == await world.states()
+
+
+APPROVE = """
+SELECT retention.seal_plan(run_id) FROM retention.runs;
+UPDATE retention.runs SET status = 'awaiting_approval';
+SELECT retention.approve_run(run_id, 'bob', plan_digest, NULL) FROM retention.runs;
+UPDATE retention.runs SET status = 'running', started_at = now();
+"""
+
+
+@pytest.mark.parametrize("asked", ["authenticated", "claimed"])
+async def test_a_claimed_approval_is_none_where_another_login_has_to_approve(world: World, asked: str) -> None:
+    """The job approves a run of its own making under another name, which counts only where names are believed."""
+    as_job(world)
+    world.policy |= {"requires_approval": True, "approval": asked}
+    await world.seed(2)
+    weaker = {"requires_approval": True, "approval": "claimed", "configured": {"approval": "authenticated"}}
+    forge(world, "nightly", weaker, None, "planned")
+    run(world.dsn, APPROVE)
+    async with daemon_of(world) as daemon:
+        await daemon.work_once()
+    assert ({"planned"} if asked == "authenticated" else {"cancelled"}) == {*(await world.states()).values()}
