@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from psycopg import DataError
+from psycopg.errors import StatementTooComplex
 
 from retention.core.evidence.audit_findings import LATER_KINDS, AuditResult, Finding, FindingKind
 from retention.core.evidence.entry_form import readable_entry
@@ -67,11 +68,11 @@ async def verify_evidence(
     """
     try:
         return await _Verification(selection, files, signer).of(database)
-    except DataError:
+    except (DataError, StatementTooComplex):
         pass
     try:
         return await _Verification(selection, files, signer, look_at_bodies=True).of(database)
-    except DataError as error:
+    except (DataError, StatementTooComplex) as error:
         detail = str(error.diag.message_primary)
         return await _Verification(selection, files, signer, unreadable=detail).of(database)
 
@@ -91,7 +92,7 @@ class _Verification:
         async with database.transaction(snapshot=True) as transaction:
             key = await transaction.row("audit/get_ledger_key")
             await self._check_tree(transaction, result, None if key is None else key.origin)
-            if key is None:
+            if key is None or key.origin is None:
                 result.findings.add(Finding(FindingKind.KEY_MISSING, "ledger_key"))
                 return result
             result.origin, result.kept_since = key.origin, key.kept_since

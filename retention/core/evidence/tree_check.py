@@ -33,7 +33,7 @@ class Leaf(NamedTuple):
 
 
 class StoredCheckpoint(NamedTuple):
-    """A checkpoint as the ledger has it. `frontier`: the SHA-256 of its hashes, one after the other."""
+    """A checkpoint as the ledger has it. `frontier`: the SHA-256 of its hashes as one text."""
 
     checkpoint_id: int
     size: int
@@ -43,7 +43,7 @@ class StoredCheckpoint(NamedTuple):
 
 
 class Passed(NamedTuple):
-    """The tree at one size: its root in base64, and the SHA-256 of its frontier's hashes."""
+    """The tree at one size: its root in base64, and the SHA-256 of its frontier's hashes as one text."""
 
     root: str
     frontier: bytes
@@ -111,7 +111,8 @@ class TreeCheck:
 
 def passed(tree: Frontier) -> Passed:
     """Return the root and the frontier of a tree, as they are remembered."""
-    return Passed(b64encode(tree.root()).decode(), sha256(b"".join(tree.hashes)).digest())
+    frontier = ",".join(rf"\\x{one.hex()}" for one in tree.hashes)  # as the database writes an array of bytes
+    return Passed(b64encode(tree.root()).decode(), sha256(f"{{{frontier}}}".encode()).digest())
 
 
 def check_checkpoints(

@@ -2,7 +2,7 @@
 -- Locks: none.
 -- Returns: a row per leaf; `found`: its entry is there; `fits`: the entry's body has the leaf's hash.
 SELECT
-    l.leaf, l.entry_id, l.hash, e.entry_id IS NOT NULL AS found,
+    l.leaf, l.entry_id, coalesce(l.hash, ''::bytea) AS hash, e.entry_id IS NOT NULL AS found,
     (sha256(decode('00', 'hex') || convert_to(e.body, 'UTF8')) = l.hash) IS TRUE AS fits
 FROM retention.evidence_leaves l LEFT JOIN retention.evidence e ON e.entry_id = l.entry_id
 ORDER BY l.leaf

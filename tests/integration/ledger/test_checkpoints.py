@@ -134,6 +134,19 @@ async def test_a_restored_ledger_loses_no_entry(database: Database, direct_dsn: 
     assert [] == tree_problems(direct_dsn)
 
 
+async def test_a_mark_of_a_later_transaction_hides_no_entry(database: Database, direct_dsn: str) -> None:
+    """A checkpoint that claims to have placed what is not written yet keeps no later entry out of the tree."""
+    evidence = Evidence(database)
+    add_entry(direct_dsn)
+    await evidence.make_checkpoint()
+    with psycopg.connect(direct_dsn) as owner:
+        owner.execute("UPDATE retention.checkpoints SET placed_before = '999999999999'")
+    add_entry(direct_dsn)
+    made = await evidence.make_checkpoint()
+    assert (2, 0) == (made and made.size, unplaced_entries(direct_dsn))
+    assert [] == tree_problems(direct_dsn)
+
+
 async def test_without_waiting_another_process_goes_first(database: Database, direct_dsn: str) -> None:
     """A checkpoint that does not wait leaves the turn to the process that has it."""
     add_entry(direct_dsn)
