@@ -140,7 +140,7 @@ HARMLESS: dict[str, Any] = {
     ),
     "root": "words",
     "placed_before": "1",
-    "frontier": [b"a hash"],
+    "frontier": ["00"],
     **dict.fromkeys(
         (
             *(
