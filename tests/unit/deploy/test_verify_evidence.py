@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import runpy
+import subprocess
 import sys
 from base64 import b64encode
 from hashlib import sha256
@@ -247,9 +249,36 @@ def test_a_key_that_comes_twice_is_named(
     assert (1, True) == (code, "a key comes twice" in out), out
 
 
+@pytest.mark.parametrize("name", ["nowhere.log", ""])
+def test_an_anchor_that_cannot_be_read_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    """An anchor's file that is not there is named as itself, and an empty name ties an export to nothing."""
+    code, out = ran(monkeypatch, capsys, str(GOLDEN), "--anchor", name)
+    assert (1, True) == (code, out.splitlines()[-1].startswith(f"{name}: it cannot be read: ")), out
+    assert "not an export" not in out
+
+
+def test_an_empty_key_ties_to_nothing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """An empty --key is not taken for the key of the file, which a forger could have written."""
+    code, out = ran(monkeypatch, capsys, str(GOLDEN), "--key", "")
+    assert (1, "checkpoint: it has no signature of this key") == (code, out.splitlines()[-1])
+
+
+@pytest.mark.parametrize(("root", "code"), [([], 0), (["--root", "x"], 1)])
+def test_a_reader_that_leaves_changes_no_verdict(root: list[str], code: int) -> None:
+    """A closed pipe gives no traceback, and the exit code is the verdict still."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    words = [sys.executable, "-I", str(ROOT / "deploy/verify_evidence.py"), str(GOLDEN), *root]
+    done = subprocess.run(words, stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert (code, b"") == (done.returncode, done.stderr)
+
+
 def test_the_script_is_short() -> None:
-    """Those who do not trust us can read all of it: at most 180 lines, and only the standard library."""
+    """Those who do not trust us can read all of it: at most 150 lines, and only the standard library."""
     text = (ROOT / "deploy/verify_evidence.py").read_text("utf-8")
-    assert len(text.splitlines()) <= 180
+    assert len(text.splitlines()) <= 150
     names = {line.split()[1] for line in text.splitlines() if line.startswith(("import ", "from "))}
     assert names <= sys.stdlib_module_names
