@@ -100,7 +100,7 @@ UNSEALED = (
     f" VALUES ('{GOES_ON}', 'nightly', 'on_demand', 'enforce', now(), 'ann', '{_SETTINGS}', 'planned')"
 )
 
-BLOCKED = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+BLOCKED = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 
 SEALED = (
     "SELECT plan_digest = retention.plan_digest(run_id), (SELECT count(*) FROM retention.cancellations c"
