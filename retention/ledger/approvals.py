@@ -94,6 +94,9 @@ class Approvals:
 
     async def expire_approvals(self) -> list[ExpiredRun]:
         """Cancel the runs whose approval has expired; returns them."""
+        # Only where there is one: a locked plan must not delay a daemon that has nothing to expire.
+        if not (await self._control.row("approvals/find_expired_requests")).expired:
+            return []
         rows = await self._control.rows(
             "approvals/expire_approvals", replica=self._replica, reason=details.APPROVAL_EXPIRED
         )
