@@ -49,7 +49,7 @@ async def test_a_pause_stops_every_process_within_a_second(world: World) -> None
     ):
         await asyncio.sleep(0.05)
     paused = await pause(world)
-    assert (0, "") == (paused.code, paused.err)
+    assert (0, "") == (paused.code, paused.said)
     ends = []
     for done in await asyncio.gather(first.ended(), second.ended()):
         assert (3, "halted", PAUSED) == (
@@ -96,7 +96,7 @@ async def test_no_run_and_no_override_passes_a_pause(world: World) -> None:
     assert "not halted by a rail" in overridden.err
     assert [] == world.vendor.requests
     ended = await world.command("resume", "--by", "tess")
-    assert (0, "") == (ended.code, ended.err)
+    assert (0, "") == (ended.code, ended.said)
     again, done = await asyncio.gather(
         world.command("resume", "--by", "tess"), world.command(*resumption, "--by", "tess", "--json")
     )

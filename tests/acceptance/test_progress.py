@@ -173,7 +173,7 @@ async def test_without_a_terminal_each_transition_is_a_line_of_json(world: World
         {"round_ids": ["r4"], "status": 429, "headers": {"Retry-After": "1"}, "first": 1},
     )
     dry = await world.command("run", "--dry-run")
-    assert ["run.planned", "run.finished"] == [event["event"] for event in dry.events]
+    assert ["run.planned", "audit.checkpoint", "run.finished"] == [event["event"] for event in dry.events]
     before = datetime.now(UTC)
     first = await world.command("run")
     world.vendor.faults = Faults.of({"status": 401})

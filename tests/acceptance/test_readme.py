@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -41,6 +42,7 @@ async def test_daily_commands_work(world: World, examples: list[str]) -> None:
     world.policy["mode"] = "dry_run"
     await world.seed(3)
     await world.seed(1, prefix="se", market="SE")
+    await world.seed(1, prefix="70275", market="MT", age=timedelta(hours=1))  # the round that a person names
     await world.sql(
         "INSERT INTO retention.runs (run_id, policy, trigger, mode, as_of, requested_by, settings, status, started_at,"
         " finished_at) VALUES (gen_random_uuid(), 'nightly', 'on_demand', 'enforce', now(), 'ann', '{}', 'finished',"
@@ -56,4 +58,4 @@ async def test_daily_commands_work(world: World, examples: list[str]) -> None:
         assert 0 == done.code, f"{shown}: {done.err}"
         assert done.out or " -o " in shown, shown
     cancelled = [request.round_id for request in world.vendor.requests if request.call == "CancelRound"]
-    assert 4 == len(cancelled), "the market and the oldest hundred"
+    assert 5 == len(cancelled), "the market, the oldest hundred, and the named round"

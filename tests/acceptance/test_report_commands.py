@@ -175,7 +175,7 @@ async def test_a_resolved_rejection_is_planned_again(world: World) -> None:
     )
     resolve = ("review", "resolve", str(row["id"]), "--by", "tess", "--note", "a mistake of theirs", "--as")
     done = await world.command(*resolve, "rejected")
-    assert (0, "") == (done.code, done.err)
+    assert (0, "") == (done.code, done.said)
     table, plan, again, wrong = await asyncio.gather(
         world.command("review", "list"),
         world.command("plan", "--json"),

@@ -156,7 +156,7 @@ async def test_real_processes_with_closed_descriptors(world: World) -> None:
 async def test_words_in_any_alphabet_are_recorded_under_any_locale(world: World, environ: dict[str, str]) -> None:
     """Under every inherited locale and encoding, words of the command line are recorded and printed as they are."""
     done = await world.command("hold", "add", "--user", "ξ", "--by", "Ἄννα", "--reason", "αίτημα 81", environ=environ)
-    assert (0, "") == (done.code, done.err.replace("warning: the hold matches no round that is open now\n", ""))
+    assert (0, "") == (done.code, done.said.replace("warning: the hold matches no round that is open now\n", ""))
     assert [("ξ", "Ἄννα", "αίτημα 81")] == await world.sql("SELECT user_id, created_by, reason FROM retention.holds")
     assert "αίτημα 81" in (await world.command("hold", "list")).out
 

@@ -49,6 +49,11 @@ class Done:
         return json.loads(self.out)
 
     @property
+    def said(self) -> str:
+        """Its words on stderr, without the lines of its log."""
+        return "".join(line for line in self.err.splitlines(keepends=True) if not line.startswith("{"))
+
+    @property
     def events(self) -> list[dict[str, Any]]:
         """Its log."""
         return [json.loads(line) for line in self.err.splitlines() if line.startswith("{")]

@@ -56,6 +56,8 @@ async def test_serve_exports_the_metrics_of_its_runs(world: World) -> None:
     assert pytest.approx(await last_ends(world), abs=0.001) == tuple(ends)
     assert found.pop('retention_rate_wait_seconds_total{partner="acme"}') > 0
     assert found.pop('retention_ledger_last_read_timestamp_seconds{policy="nightly"}') > 0
+    (size,) = (found.pop(name) for name in [*found] if name.startswith("retention_checkpoint_size{root="))
+    assert size > 0
     zeros = {name for name, value in found.items() if not value}
     assert {"retention_rounds_total", "retention_review_rounds", "retention_run_stalled"} == {
         name.partition("{")[0] for name in zeros

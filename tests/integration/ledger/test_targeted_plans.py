@@ -94,9 +94,9 @@ async def test_abandoned_claims_of_other_runs_stay_as_they_are(world: World, dat
 @pytest.mark.usefixtures("world")
 async def test_targeted_runs_say_nothing_about_a_policy(database: Database, book: Book) -> None:
     """The last runs of a policy, and the plans that max_surge compares with, leave out targeted runs of its name."""
-    await book.run(policy="targeted", trigger="targeted")
+    await book.run(policy="targeted", trigger="targeted", planned_rounds=3)
     (last,) = (await PolicyFacts(database).list_last_runs(["targeted"], [])).values()
     assert (None, None) == (last.finished_at, last.succeeded_at)
     assert [] == await RunLedger(database).list_recent_plan_sizes("targeted")
-    await book.run(policy="targeted")
+    await book.run(policy="targeted", planned_rounds=0)
     assert [0] == await RunLedger(database).list_recent_plan_sizes("targeted")
