@@ -6,6 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+import pytest
 from support import bare_database
 from support.bare_database import as_role
 from support.invariants import violations
@@ -177,12 +178,13 @@ async def test_a_list_comes_from_stdin(world: World) -> None:
     assert {"r0", "r2"} == called(world)
 
 
-async def test_ten_thousand_rounds_from_a_list(world: World) -> None:
-    """Ten thousand listed rounds are cancelled, once each, and their neighbours are not called."""
-    names = await world.seed(10_050, age=YOUNG)
-    done = await listed(world, "\n".join(names[:10_000]).encode(), "--partner", "acme")
-    assert (0, {"cancelled": 10_000}) == (done.code, done.json["states"]), done.err[-2000:]
-    assert {*names[:10_000]} == called(world)
+@pytest.mark.parametrize("rounds", [1_000, pytest.param(10_000, marks=pytest.mark.long)])
+async def test_thousands_of_rounds_from_a_list(world: World, rounds: int) -> None:
+    """Thousands of listed rounds are cancelled, once each, and their neighbours are not called."""
+    names = await world.seed(rounds + 50, age=YOUNG)
+    done = await listed(world, "\n".join(names[:rounds]).encode(), "--partner", "acme")
+    assert (0, {"cancelled": rounds}) == (done.code, done.json["states"]), done.err[-2000:]
+    assert {*names[:rounds]} == called(world)
     assert [] == await violations(world)
 
 

@@ -41,7 +41,6 @@ FUNCTIONS = (
         "OR retention.plan_digest(NEW.run_id) IS DISTINCT FROM NEW.plan_digest",
         "",
         "started, and its rows are not those that were planned",
-        quick=True,
     ),
     FunctionMutant(
         "the gate lets an expired approval pass",
@@ -99,7 +98,6 @@ WAITING = Mutant(
     "plans/freeze_plan plans/supersede_rounds",
     (("(r.status = 'awaiting_approval' AND r.approval_expires_at > statement_timestamp())", "false"),),
     "which waits for its approval",
-    quick=True,
 )
 """A fault of the plans, which only runs that wait show."""
 
