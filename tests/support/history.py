@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import to_thread
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -161,7 +162,9 @@ async def read(world: World, *, shifts: Sequence[timedelta] = (), **more: Any) -
     `shifts`: the offsets of the database's clock over time, where triggers have noted the true times.
     """
     max_runs = world.partner.get("max_runs", 3)
-    unproven, audited = [*unproven_rows(world.direct), *tree_problems(world.direct)], await audit(world.direct)
+    # In threads: the way to the database may lead through a proxy of this very loop.
+    unproven = [*await to_thread(unproven_rows, world.direct), *await to_thread(tree_problems, world.direct)]
+    audited = await audit(world.direct)
     async with await psycopg.AsyncConnection.connect(world.direct) as connection:
         await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 
