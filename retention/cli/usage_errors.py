@@ -4,15 +4,32 @@ from __future__ import annotations
 
 from typing import Any
 
+from retention.cli.command import GlobalOptions
+from retention.errors import RetentionError
+
 
 def complaint(error: Any) -> str:
     """Return the parser's error as one line, in the form of all other errors.
 
     The help that typer shows where no command was given stays help.
     """
-    message = _message(error)
+    message = _masked(error, _message(error))
     command = error.ctx.command_path if getattr(error, "ctx", None) else "retention"
     return message if message.startswith("Usage:") else f"error: {message.rstrip('.')}; `{command} --help` tells more"
+
+
+def _masked(error: Any, message: str) -> str:
+    """Mask the secrets of the configuration: the message repeats a word that may be one by mistake."""
+    context = getattr(error, "ctx", None)
+    options = context.find_object(GlobalOptions) if context else None
+    if options is None:
+        return message
+    from retention.wiring.secrets import redactor_of
+
+    try:
+        return redactor_of(options.settings()).text(message)
+    except RetentionError:  # without a configuration that can be read, no secret is known
+        return message
 
 
 def _message(error: Any) -> str:
