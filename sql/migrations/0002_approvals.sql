@@ -18,6 +18,9 @@ ALTER TABLE retention.runs
 
 ALTER TABLE retention.runs ALTER COLUMN requested_login SET DEFAULT session_user;
 
+-- A sealed plan has its rows: nobody may say afterwards that it is not written.
+ALTER TABLE retention.runs ADD CONSTRAINT runs_sealed_is_written CHECK (plan_digest IS NULL OR unwritten_plan IS NULL);
+
 -- A run that waits for its approval is unfinished, too.
 DROP INDEX retention.runs_unfinished;
 CREATE INDEX runs_unfinished ON retention.runs (as_of)

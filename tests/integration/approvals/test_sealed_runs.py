@@ -85,6 +85,11 @@ FORGED = [
         REFUSED,
     ),
     ("another round in the plan", "UPDATE retention.cancellations SET round_id = 'R-9' WHERE round_id = 'R-1'", DENIED),
+    (
+        "a sealed plan that is not written any more",
+        f"UPDATE retention.runs SET unwritten_plan = '{{}}' WHERE run_id = '{WAITS}'",
+        "23514",
+    ),
     ("the guard's absence", "ALTER TABLE retention.runs DISABLE TRIGGER runs_guard_start", DENIED),
     ("the guard's silence", "SET session_replication_role = replica", DENIED),
     ("the guard's replacement", "DROP FUNCTION retention.guard_start() CASCADE", DENIED),
