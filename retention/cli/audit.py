@@ -12,7 +12,7 @@ from retention.cli.help_text import WholeHelp
 from retention.cli.lookups import known_run, recorded_run, warn
 from retention.cli.options import AsJson, OnlyRun
 from retention.cli.output import open_output, print_json, require_place
-from retention.cli.parsing import moment, typed_run_id
+from retention.cli.parsing import period, typed_run_id
 from retention.core.runs.run_ids import GivenRunId
 from retention.core.text import counted
 from retention.errors import UsageError
@@ -41,13 +41,10 @@ def _period_and_anchors(
     """Read the period and the anchors. Raises UsageError."""
     from retention.audit.anchor_files import read_anchors
 
-    start = moment("--from", from_) if from_ is not None else None
-    end = moment("--to", to) if to is not None else None
-    if start and end and start >= end:
-        raise UsageError("--from must be before --to")
+    times = period(from_, to)
     if files and not anchors:
         raise UsageError(f"{files[0]}: write --anchors before the files with checkpoints")
-    return start, end, read_anchors([*(anchors or ()), *(files or ())])
+    return *times, read_anchors([*(anchors or ()), *(files or ())])
 
 
 @command(ready_for="audit verify", check=_period_and_anchors, prints=True)

@@ -23,6 +23,9 @@ LATEST = datetime(9999, 12, 31, tzinfo=UTC)
 LONGEST_TEXT = 2000
 """Characters of one value on the command line; a longer one is a mistake of quoting."""
 
+Period = tuple[datetime | None, datetime | None]
+"""Two moments in UTC: at or after the first, before the second; None is no limit."""
+
 _TIME_FORM = re.compile(r"[0-9W-]+([Tt ]|$)")
 _PORT = re.compile("[0-9]{1,5}")
 _HIGHEST_PORT = 65_535
@@ -71,6 +74,15 @@ def moment(option: str, text: str) -> datetime:
             " or leave it out"
         )
     return found
+
+
+def period(from_: str | None, to: str | None) -> Period:
+    """Read the times of `--from` and `--to`, None where there is none. Raises UsageError."""
+    start = moment("--from", from_) if from_ is not None else None
+    end = moment("--to", to) if to is not None else None
+    if start and end and start >= end:
+        raise UsageError("--from must be before --to")
+    return start, end
 
 
 def typed_run_id(text: str | GivenRunId) -> GivenRunId:

@@ -11,17 +11,14 @@ import typer
 from retention.cli.command import command
 from retention.cli.lookups import known_run, require_known
 from retention.cli.options import AsJson, OnlyRun
-from retention.cli.parsing import moment
+from retention.cli.parsing import period
 from retention.core.name_matching import NameKind
 from retention.errors import UsageError
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
+    from retention.cli.parsing import Period
     from retention.exit_codes import ExitCode
     from retention.wiring.services import Services
-
-    Period = tuple[datetime | None, datetime | None]
 
 
 def register(app: typer.Typer) -> None:
@@ -29,16 +26,7 @@ def register(app: typer.Typer) -> None:
     app.command("reconcile")(reconcile)
 
 
-def _period(from_: str | None, to: str | None) -> Period:
-    """Read the period. Raises UsageError."""
-    start = moment("--from", from_) if from_ is not None else None
-    end = moment("--to", to) if to is not None else None
-    if start and end and start >= end:
-        raise UsageError("--from must be before --to")
-    return start, end
-
-
-@command(ready_for="reconcile", check=_period)
+@command(ready_for="reconcile", check=period)
 async def reconcile(
     services: Services,
     checked: Period,

@@ -12,17 +12,13 @@ from retention.cli.command import command
 from retention.cli.lookups import known_run, require_known
 from retention.cli.options import AsJson, OnlyRun
 from retention.cli.output import open_output, print_json, require_place
-from retention.cli.parsing import moment
+from retention.cli.parsing import period
 from retention.core.name_matching import NameKind
-from retention.errors import UsageError
 from retention.render.formats import FORMATS, Format
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
+    from retention.cli.parsing import Period
     from retention.wiring.services import Services
-
-    Period = tuple[datetime | None, datetime | None]
 
 
 def register(app: typer.Typer) -> None:
@@ -33,13 +29,10 @@ def register(app: typer.Typer) -> None:
 
 def _period(from_: str | None, to: str | None, output: Path | None) -> Period:
     """Read the period of a report. Raises UsageError, also for an output file that cannot be made."""
-    start = moment("--from", from_) if from_ is not None else None
-    end = moment("--to", to) if to is not None else None
-    if start and end and start >= end:
-        raise UsageError("--from must be before --to")
+    times = period(from_, to)
     if output is not None:
         require_place(output)
-    return start, end
+    return times
 
 
 @command(ready_for="report", check=_period, prints=True)

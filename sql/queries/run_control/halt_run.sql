@@ -12,20 +12,4 @@ halted AS (
     RETURNING *
 ),
 
--- Its new hash.
-leaves AS (
-    SELECT
-        'run' AS subject, r.run_id::text AS id,
-        -- include shared/run_leaf.sql
-        AS hash
-    FROM halted r
-),
-
--- For the evidence.
-about AS (
-    SELECT %(run_id)s::uuid AS run_id, %(replica)s::text AS replica, 'halted' AS kind, NULL::json AS facts
-),
-
--- include shared/evidence_entry.sql
-
-SELECT run_id FROM halted
+-- include shared/halted_run.sql
