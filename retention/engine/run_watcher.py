@@ -104,6 +104,8 @@ class RunWatcher:
             self._settler.rewrite_recent()
         self._obey_throttles(found.throttled, now)
         for one in self._senders:
+            name, lease_s = one.partner.name, one.partner.terms.lease
+            self._waits.report_new_server(name, lease_s, new=name in found.new_server_for)
             self._waits.report(one.partner.name, found.waits, idle=not one.places.in_flight.total())
         paused = self._obey_pauses(found.pauses)
         for partner in self._partners:

@@ -1,4 +1,4 @@
-"""Reports why a run waits: a pause that a vendor asked for, or a send slot that is far away."""
+"""Reports why a run waits: a vendor's pause, a send slot that is far away, or a database server that is new."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ class WaitLog:
     def __init__(self, log: FilteringBoundLogger) -> None:
         self._log = log
         self._reported: set[tuple[str, bool]] = set()
+        self._on_new_server: set[str] = set()
 
     def report(self, partner: str, waits: Iterable[ClaimWait], *, idle: bool) -> None:
         """Report the new ones of a partner's `waits`. `idle`: this process has no request of the partner in flight."""
@@ -33,3 +34,13 @@ class WaitLog:
                     else "its next send slot is then"
                 )
                 self._log.warning("run.waiting", partner=partner, until=until, detail=why)
+
+    def report_new_server(self, partner: str, lease_s: float, *, new: bool) -> None:
+        """Report once that a partner's claims wait for a lease: the server may lack claims that are under way."""
+        if new and partner not in self._on_new_server:
+            detail = (
+                "the database server has restarted, or another has taken over, since the last request: requests begin"
+                f" when earlier ones have ended, within {lease_s:.0f} s"
+            )
+            self._log.warning("run.waiting", partner=partner, detail=detail)
+        (self._on_new_server.add if new else self._on_new_server.discard)(partner)

@@ -13,6 +13,7 @@ class KnownServer:
 
     On such a server the process claims nothing for the length of a lease. Meanwhile each process restores its lost
     claims, and every earlier request ends. One object serves all runs of a process, so a run that it joins waits too.
+    A process that begins after the change knows no earlier server: the ledger has the one of each partner's last claim.
     """
 
     def __init__(self) -> None:
@@ -29,3 +30,7 @@ class KnownServer:
         """The start of the server on which claims with this lease are allowed; None before the first heartbeat."""
         taken_over = self._before is not None and now - self._seen_at < lease
         return self._before if taken_over else self._seen
+
+    def awaited(self, lease: float, now: float) -> datetime | None:
+        """The start of the server on which this process has waited for a whole lease; None before."""
+        return self._seen if self._seen is not None and now - self._seen_at >= lease else None

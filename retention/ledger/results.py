@@ -88,6 +88,8 @@ class ClaimWait(NamedTuple):
 class RunSnapshot:
     """The state of a run at one heartbeat. `server_started` tells one database server from another.
 
+    `new_server_for`: the partners whose last claim was made before the server's start, so that claims wait for a lease.
+
     `stalled`: the run made no progress for its policy's `stalled_after`, and no process has marked it yet.
     """
 
@@ -98,5 +100,6 @@ class RunSnapshot:
     pauses: tuple[ActivePause, ...]
     throttled: frozenset[str]
     server_started: datetime
+    new_server_for: frozenset[str] = frozenset()
     waits: tuple[ClaimWait, ...] = ()
     stalled: bool = False

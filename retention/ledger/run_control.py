@@ -78,6 +78,7 @@ class RunControl:
             tuple(ActivePause(*pause) for pause in row.pauses or ()),
             frozenset(row.throttled),
             row.server_started,
+            frozenset(row.new_server_for),
             waits,
             row.stalled,
         )

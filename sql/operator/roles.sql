@@ -79,7 +79,7 @@ GRANT UPDATE (resumed_by, resumed_at) ON retention.pauses TO retention_job;
 
 GRANT SELECT ON retention.partner_state TO retention_job;
 GRANT INSERT (partner, kind) ON retention.partner_state TO retention_job;
-GRANT UPDATE (next_slot, paused_until, rate, rate_at) ON retention.partner_state TO retention_job;
+GRANT UPDATE (next_slot, paused_until, rate, rate_at, server_started) ON retention.partner_state TO retention_job;
 
 GRANT SELECT, INSERT ON retention.schedules TO retention_job;
 GRANT UPDATE (schedule, timezone, processed_until) ON retention.schedules TO retention_job;

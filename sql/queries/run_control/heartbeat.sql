@@ -2,7 +2,8 @@
 --     shortens `heartbeat_until`, and a clock that was wrong for a moment does not leave it far ahead.
 -- Locks: the run, until the commit.
 -- Returns: one row; none where the ledger has lost the run. `waits`: until when each partner gets no slot, since the
---     vendor has paused it, or since all earlier slots are taken.
+--     vendor has paused it, or since all earlier slots are taken. `new_server_for`: the partners whose last claim was on
+--     another server, or before a restart of this one.
 WITH
 
 -- Only a running run has heartbeats.
@@ -30,6 +31,9 @@ SELECT
     ARRAY(SELECT DISTINCT s.partner FROM retention.partner_state s
           WHERE s.partner = ANY (%(partners)s::text[]) AND s.paused_until > statement_timestamp()) AS throttled,
     pg_postmaster_start_time() AS server_started,
+    ARRAY(SELECT DISTINCT s.partner FROM retention.partner_state s
+          WHERE s.partner = ANY (%(partners)s::text[])
+            AND s.server_started <> pg_postmaster_start_time()) AS new_server_for,
     (SELECT json_agg(json_build_array(
                 s.partner, s.kind, s.paused_until > statement_timestamp(),
                 to_char(greatest(s.paused_until, s.next_slot) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))

@@ -53,13 +53,14 @@ class Fleet:
         self.log = self.invariants.log
 
     async def begin(self) -> None:
-        """Plan a run; all replicas come to work on it."""
+        """Plan a run; the replicas come to work on it."""
         await self.db.begin_anew(self.names)
         self.log(
             f"{len(self.names)} rounds, {len(self.replicas)} replicas, questions allowed: {self.terms.status_probe}"
         )
         await self._plan()
-        for number in range(len(self.replicas)):
+        # Where commits may be lost, one process comes later: it did not live through the loss.
+        for number in range(len(self.replicas) - (self._losses_left > 0)):
             await self._join(number, 0, None)
 
     # -- possible steps ----------------------------------------------------------------------------------------------
@@ -71,8 +72,10 @@ class Fleet:
             if one is not None:
                 options += self._work_of(one)
             else:
+                # Most often while the ledger lacks attempts: the newcomer cannot know of them.
+                weight = 8 if self._unrepaired else 1
                 options += [
-                    (1, partial(self._come, number, run)) for run in range(len(self.runs)) if self._attracts(run)
+                    (weight, partial(self._come, number, run)) for run in range(len(self.runs)) if self._attracts(run)
                 ]
         if not any(self.replicas) and len(self.runs) < RUNS:
             options += [(2, self._plan)]

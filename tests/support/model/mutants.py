@@ -153,6 +153,13 @@ MUTANTS = (
         "what it had released stands as a request",
         quick=True,
     ),
+    Mutant(
+        "a process that begins after a fail-over claims at once",
+        "claims/claim_rounds claims/claim_probes",
+        (("AND pg_postmaster_start_time() IN (s.server_started, %(awaited_server)s::timestamptz)", ""),),
+        "may have cancelled it",
+        quick=True,
+    ),
 )
 
 

@@ -35,3 +35,13 @@ def test_each_take_over_restarts_the_wait_for_a_lease() -> None:
     server.observe(NEWER, 108)
     assert NEW == server.for_claims(10, 112)
     assert NEWER == server.for_claims(10, 118)
+
+
+def test_a_process_has_waited_on_a_server_after_its_own_lease_there() -> None:
+    """A server counts as awaited a lease after this process first met it, also where it is the first one."""
+    server = KnownServer()
+    assert server.awaited(10, 0) is None
+    server.observe(OLD, 100)
+    assert [None, OLD, OLD] == [server.awaited(10, 109.9), server.awaited(10, 110), server.awaited(5, 105)]
+    server.observe(NEW, 120)
+    assert [None, NEW] == [server.awaited(10, 129), server.awaited(10, 130)]
