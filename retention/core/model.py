@@ -134,10 +134,10 @@ class OpenRound:
 class Claim(NamedTuple):
     """A claimed cancellation, with the attempt that is already committed for it.
 
-    `run_id` and `uuid` are PostgreSQL's text. `slot`, `send_by` and `lease_until` are seconds of this process's
-    monotonic clock. The request is sent at its slot. After `send_by` the look at the operator's view is too old to
-    send. Until `lease_until` no other process acts on the round. `attempts` and `probes` count the cancel requests and
-    probes of the round in this run, with this one.
+    `run_id` and `uuid` are PostgreSQL's text. `claimed_at`, `slot`, `send_by` and `lease_until` are seconds of this
+    process's monotonic clock. The request is sent at its slot. After `send_by` the look at the operator's view is too
+    old to send. Until `lease_until` no other process acts on the round. `attempts` and `probes` count the round's
+    cancel requests and probes in this run, with this one.
     """
 
     cancellation_id: int
@@ -153,6 +153,7 @@ class Claim(NamedTuple):
     probes: int
     may_have_taken_effect: bool
     refusal_pending_probe: bool
+    claimed_at: float
     slot: float
     send_by: float
     lease_until: float

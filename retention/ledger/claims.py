@@ -157,7 +157,7 @@ class Claims:
             slot = slot_at - claimed.clock_offset_s
             claim = Claim(
                 number, run_id, uuid, kind, terms.partner, market, game_id, user_id, round_id, tries, probes, doubtful,
-                refused, slot, queried + LOOK_GOOD_S, slot + lease,
+                refused, at - claimed.clock_offset_s, slot, queried + LOOK_GOOD_S, slot + lease,
             )  # fmt: skip
             claimed.claims.append(claim)
         return claimed
@@ -257,7 +257,11 @@ class Claims:
 
 
 def _claim_row(claim: Claim, clock_offset_s: float) -> dict[str, object]:
-    """A claim as the statement reads it; `claimed_at` in Unix seconds of the database's clock."""
+    """A claim as the statement reads it; `claimed_at` in Unix seconds of the database's clock.
+
+    The time comes from the claim's own statement. An estimate of when the statement was sent could lie before the
+    record of an older claim, by as long as the answers take.
+    """
     return {
         "id": claim.cancellation_id,
         "uuid": claim.uuid,
@@ -265,6 +269,6 @@ def _claim_row(claim: Claim, clock_offset_s: float) -> dict[str, object]:
         "partner": claim.partner,
         "round_id": claim.round_id,
         "user_id": claim.user_id,
-        "claimed_at": claim.send_by - LOOK_GOOD_S + clock_offset_s,
+        "claimed_at": claim.claimed_at + clock_offset_s,
         "may_have_taken_effect": claim.may_have_taken_effect,
     }

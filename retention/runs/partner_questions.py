@@ -267,6 +267,7 @@ class PartnerQuestions:
             probes=0,
             may_have_taken_effect=False,
             refusal_pending_probe=False,
+            claimed_at=slot,
             slot=slot,
             send_by=slot + SEND_WITHIN_S,
             lease_until=math.inf,

@@ -100,6 +100,7 @@ def make_claim(**changes: Any) -> Claim:
         "probes": 0,
         "may_have_taken_effect": False,
         "refusal_pending_probe": False,
+        "claimed_at": 0.0,
         "slot": 0.0,
         "send_by": 1.0,
         "lease_until": 15.0,

@@ -69,6 +69,7 @@ CLAIMS = tuple(
             doubtful,
             refused,
             0,
+            0,
             1,
             15,
         ),

@@ -174,11 +174,21 @@ UPDATE retention.cancellations SET attempt_uuid = %(before)s::uuid, attempts = 1
 """Loses the second claim of the only round: its row belongs to the first claim again."""
 
 
-async def test_restored_claim_replaces_an_older_claim(world: World, database: Database) -> None:
+SLOW_CLAIMS: LiteralString = """
+CREATE FUNCTION public.dawdle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.3); RETURN NEW; END $$;
+CREATE TRIGGER dawdle BEFORE UPDATE ON retention.cancellations FOR EACH ROW WHEN (NEW.state = 'claimed')
+    EXECUTE FUNCTION public.dawdle()
+"""
+"""Makes each claim slow, between its look at the clock and the record of its attempt."""
+
+
+@pytest.mark.parametrize("prepare", ["SELECT 1", SLOW_CLAIMS], ids=["fast", "slow"])
+async def test_restored_claim_replaces_an_older_claim(world: World, database: Database, prepare: LiteralString) -> None:
     """After the release of a first claim is lost, the restored second claim owns the row without a doubt, counted
-    once.
+    once, however slow both claims were.
     """
     await world.seed(1)
+    await world.sql(prepare)
     planned = await begin(database)
     (first,) = (await planned.work.claims.claim(Kind.CANCEL, TERMS, after=0, batch=1)).claims
     await planned.work.claims.release_claims([first])

@@ -59,6 +59,7 @@ def test_only_a_doubt_is_told_as_one(case: str) -> None:
         probes=0,
         may_have_taken_effect=False,
         refusal_pending_probe=False,
+        claimed_at=0.0,
         slot=0.0,
         send_by=0.0,
         lease_until=0.0,

@@ -14,7 +14,7 @@ from retention.core.sending.pacing import LateBudget
 from retention.core.sending.send_check import SendCheck, check_send
 from retention.engine.asked_rounds import AskedRounds
 
-CLAIM = Claim(1, "run", "uuid", Kind.CANCEL, "acme", "MT", None, "u", "r", 1, 0, False, False, 10.0, 10.5, 25.0)
+CLAIM = Claim(1, "run", "uuid", Kind.CANCEL, "acme", "MT", None, "u", "r", 1, 0, False, False, 9.5, 10.0, 10.5, 25.0)
 
 
 @pytest.mark.parametrize(
