@@ -25,7 +25,11 @@ async def find(
     services: Services,
     /,
     id_: Annotated[
-        str, typer.Argument(metavar="ID", help="A round, user, transaction, request uuid or run id, exactly.")
+        str,
+        typer.Argument(
+            metavar="ID",
+            help="A round, user, transaction or request uuid, exactly; or a run id, of which the first 8 digits do.",
+        ),
     ],
     as_json: AsJson = False,
 ) -> None:

@@ -52,7 +52,7 @@ def print_found(found: Found, file: TextIO | None = None) -> None:
 
 
 _HINTS = (
-    "  an id is compared letter by letter, as a round, user, transaction, request uuid and run id",
+    "  an id is compared letter by letter, as a round, user, transaction and request uuid; a run id may be shortened",
     "  `retention explain --partner P --round R` also looks at the operator's open rounds",
 )
 

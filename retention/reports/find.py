@@ -1,6 +1,7 @@
-"""Finds an id in the ledger: a round, a user, a transaction, a request or a run, spelled exactly so.
+"""Finds an id in the ledger: a round, a user, a transaction, a request or a run.
 
-An id is data and may contain anything. Nothing tells which kind it is, so it is looked up as each.
+An id is data and may contain anything. Nothing tells which kind it is, so it is looked up as each: letter by letter,
+and as the first digits of a run id.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from retention.core.runs.run_ids import parse_run_id
 from retention.ledger.records import records
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from decimal import Decimal
 
+    from retention.core.runs.run_ids import GivenRunId
     from retention.ledger.database import Database
 
 ROUNDS_SHOWN = 1000
@@ -51,7 +54,7 @@ class FoundRound:
 
 @dataclass(frozen=True, slots=True)
 class FoundRun:
-    """A run that has the id, or that planned or adopted a found round."""
+    """A run whose id is or begins with the id, or that planned or adopted a found round."""
 
     run_id: UUID
     policy: str
@@ -75,12 +78,13 @@ class Found:
 
 async def find_id(database: Database, given: str) -> Found:
     """Find the rounds and runs that have the id `given`, as of one moment."""
-    uuid = _uuid(given)
+    uuid, run = _uuid(given), _run_id(given)
     async with database.transaction(snapshot=True) as transaction:
         rows = await transaction.rows("reports/find_rounds", given=given, uuid=uuid, limit=ROUNDS_SHOWN + 1)
         rounds = list(records(FoundRound, rows[:ROUNDS_SHOWN]))
-        wanted = {uuid, *(one.run_id for one in rounds), *(one.adopted_by_run for one in rounds)} - {None}
-        runs = await transaction.rows("reports/find_runs", run_ids=list(wanted))
+        wanted = {*(one.run_id for one in rounds), *(one.adopted_by_run for one in rounds)} - {None}
+        between = {"lowest": run and run.lowest, "highest": run and run.highest}
+        runs = await transaction.rows("reports/find_runs", run_ids=list(wanted), **between)
     return Found(given, rounds, list(records(FoundRun, runs)), more=len(rows) > ROUNDS_SHOWN)
 
 
@@ -88,5 +92,13 @@ def _uuid(given: str) -> UUID | None:
     """Read an id as a uuid, in any of its spellings; None for any other text."""
     try:
         return UUID(given)
+    except ValueError:
+        return None
+
+
+def _run_id(given: str) -> GivenRunId | None:
+    """Read an id as a run id or its first digits; None for any other text."""
+    try:
+        return parse_run_id(given)
     except ValueError:
         return None

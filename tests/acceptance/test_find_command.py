@@ -33,6 +33,8 @@ async def test_an_id_leads_to_its_rounds_and_runs(world: World) -> None:
         ]
     found = (await world.command("find", run, "--json")).json
     assert ([], [run]) == (found["rounds"], [one["run_id"] for one in found["runs"]])
+    shortened = await world.command("find", run[:8].upper(), "--json")
+    assert (0, [run]) == (shortened.code, [one["run_id"] for one in shortened.json["runs"]])
     shown = await world.command("find", "user-r1")
     assert (0, True, True) == (shown.code, "r1" in shown.out, run in shown.out)
 

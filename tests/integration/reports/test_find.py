@@ -1,4 +1,4 @@
-"""`find` looks an id up as every kind, exactly, and by an index."""
+"""`find` looks an id up as every kind, letter by letter or as a run's first digits, and by an index."""
 
 from __future__ import annotations
 
@@ -29,6 +29,12 @@ WITH made AS (
 INSERT INTO retention.other_transactions (transaction_id, cancellation_id) SELECT 'O-' || id, id FROM made
 """
 
+RUNS = """
+INSERT INTO retention.runs (run_id, policy, trigger, mode, as_of, requested_by, settings, status, finished_at)
+SELECT md5(i::text)::uuid, 'nightly', 'on_demand', 'enforce', now(), 'ann', '{}', 'finished', now()
+FROM generate_series(1, 5000) i
+"""
+
 
 def kinds(found: Found) -> list[tuple[str, ...]]:
     """Return the kinds of each found round."""
@@ -51,6 +57,31 @@ async def test_an_id_is_found_as_every_kind(database: Database, book: Book) -> N
         assert ([kind], [id_], [run_id]) == (kinds(found), [one.id for one in found.rounds], _runs(found)), given
     found = await find_id(database, str(run_id))
     assert ([], [run_id]) == (kinds(found), _runs(found))
+
+
+@pytest.mark.parametrize("given", ["c0ffee00", "C0FFEE00-1000", "c0ffee001", "{c0ffee00-1000}"])
+async def test_a_run_id_may_be_shortened(database: Database, book: Book, given: str) -> None:
+    """The first eight digits of a run id find its run, with dashes or without; shared ones find each run."""
+    one, other, _ = [
+        await book.run(run_id=run_id)
+        for run_id in (
+            "c0ffee00-1000-4000-8000-000000000001",
+            "c0ffee00-2000-4000-8000-000000000002",
+            "0a11e1f0-0000-4000-8000-00000000000a",
+        )
+    ]
+    found = await find_id(database, given)
+    assert ({one, other} if given == "c0ffee00" else {one}, []) == ({*_runs(found)}, kinds(found))
+    assert Found("c0ffee0", [], [], more=False) == await find_id(database, "c0ffee0")
+
+
+async def test_an_id_may_be_a_round_and_begin_a_run(database: Database, book: Book) -> None:
+    """Digits that begin the id of one run and are the id of another run's round find both."""
+    planned = await book.run()
+    id_ = await book.row(planned, "12345678")
+    other = await book.run(run_id="12345678-0000-4000-8000-00000000000a")
+    found = await find_id(database, "12345678")
+    assert ([id_], {planned, other}) == ([one.id for one in found.rounds], {*_runs(found)})
 
 
 async def test_an_id_of_several_rounds_has_them_all(database: Database, book: Book) -> None:
@@ -102,6 +133,18 @@ async def test_every_kind_is_found_by_an_index(database: Database, book: Book) -
         cursor = await connection.execute("EXPLAIN (VERBOSE, FORMAT JSON) " + query("reports/find_rounds"), values)
         [[[plan]]] = await cursor.fetchall()
     assert set() == {name for _, name in sequential_scans(plan["Plan"]) if name != "runs"}
+
+
+async def test_a_shortened_run_id_is_found_by_the_key(database: Database, book: Book) -> None:
+    """Among 5,000 runs, neither a whole run id nor its first digits make the search read all of them."""
+    await book.all(RUNS)
+    await book.all("ANALYZE")
+    low, high = UUID("c4ca4238" + 24 * "0"), UUID("c4ca4238" + 24 * "f")
+    values: dict[str, Any] = {"run_ids": [uuid4()], "lowest": low, "highest": high}
+    async with database.connection() as connection:
+        cursor = await connection.execute("EXPLAIN (VERBOSE, FORMAT JSON) " + query("reports/find_runs"), values)
+        [[[plan]]] = await cursor.fetchall()
+    assert [] == [*sequential_scans(plan["Plan"])]
 
 
 def _runs(found: Found) -> list[UUID]:
