@@ -72,7 +72,7 @@ async def vendor(
 async def ask(url: str, seconds: float) -> Answer:
     """Send one request. The connection comes first: on a busy machine, to make it may take the short timeout."""
     async with VendorClient(timeout=seconds) as client:
-        while await client.connect(url) == NotConnected("timed out"):
+        while await client.connect(url) == NotConnected("no connection: timed out"):
             pass
         return (await client.post(url, b'{"roundId": "1"}')).answer
 

@@ -66,9 +66,9 @@ async def test_a_cut_resets_connections() -> None:
 async def test_a_half_open_connection_swallows_bytes(ways: tuple[Way, ...], cancelled: bool) -> None:
     """Bytes in a swallowed direction never arrive, without an error, and do not arrive afterwards either."""
     async with vendor_behind_proxy() as (vendor, proxy, url), aiohttp.ClientSession() as client:
-        with proxy.trouble(HalfOpen(*ways)):
+        with proxy.trouble(fault := HalfOpen(*ways)):
             asking = asyncio.create_task(ask(client, url))
-            assert not (await asyncio.wait([asking], timeout=0.3))[0]
+            await fault.swallowed.wait()
         assert not (await asyncio.wait([asking], timeout=0.3))[0]
         assert cancelled == (vendor.rounds[KEY].status is RoundStatus.CANCELED)
         asking.cancel()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import math
 import os
 import socket
 import struct
@@ -174,6 +175,19 @@ async def ask(url: str, timeout: float = 5.0) -> Exchange:  # noqa: ASYNC109 - t
         return await post(client, url)
 
 
+async def ask_briefly(url: str) -> Exchange:
+    """Send one request that waits for the short timeout."""
+    async with VendorClient(timeout=SHORT) as client:
+        await connected(client, url)
+        return await post(client, url)
+
+
+async def connected(client: VendorClient, url: str) -> None:
+    """Wait for a connection: on a busy machine, to make one may take the short timeout."""
+    while await client.connect(url) == NotConnected("no connection: timed out"):
+        pass
+
+
 def fault(**table: Any) -> Faults:
     """A vendor whose every call has this fault."""
     return Faults.of({"call": "any", **table})
@@ -231,7 +245,8 @@ def test_each_vendor_fault_is_reported_as_itself(
     async def asked() -> tuple[Exchange, Simulator]:
         rounds = [Round("acme", "R-1", currency="", transaction_id="-")]
         async with Simulator(rounds, faults=fault(**table)) as vendor:
-            found = await ask(f"{vendor.url}/v4/CancelRound", SHORT)
+            call = ask_briefly if answer == Unclear("no reply in time") else ask
+            found = await call(f"{vendor.url}/v4/CancelRound")
             await vendor.until(lambda: bool(vendor.requests) and vendor.requests[0].answer != "")
             return found, vendor
 
@@ -406,7 +421,7 @@ async def test_a_body_that_drips_is_cut_off_in_time() -> None:
 
     async with served(drips) as door:
         started = time.monotonic()
-        assert Unclear("no reply in time") == (await ask(door.url, SHORT)).answer
+        assert Unclear("no reply in time") == (await ask_briefly(door.url)).answer
         assert SHORT <= time.monotonic() - started
 
 
@@ -484,7 +499,7 @@ async def test_an_interim_reply_is_waited_through() -> None:
     async with served(says(interim + http(DONE))) as door:
         assert Reply(200, "0") == (await ask(door.url)).answer
     async with served(says(interim)) as door:
-        assert Unclear("no reply in time") == (await ask(door.url, SHORT)).answer
+        assert Unclear("no reply in time") == (await ask_briefly(door.url)).answer
 
 
 async def test_a_connection_is_used_again() -> None:
@@ -528,12 +543,14 @@ def test_a_connection_that_the_vendor_closed_is_not_used(new_loop: Callable[[], 
 
 @pytest.mark.parametrize("end", [asyncio.StreamWriter.close, reset])
 async def test_a_request_into_a_closing_connection_is_in_doubt_and_not_repeated(
-    end: Callable[[asyncio.StreamWriter], None],
+    end: Callable[[asyncio.StreamWriter], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A connection that ends as a request arrives: it may have been heeded, so it is unclear and not sent again.
 
     After the second one in a row no connection is used a second time, and nothing more is in doubt.
     """
+    # However long this machine stands still between reply and request, the end shows no limit on idle time.
+    monkeypatch.setattr("retention.core.sending.connection_reuse.SOON_S", math.inf)
     served_before: set[asyncio.StreamWriter] = set()
 
     async def talk(_door: Door, writer: asyncio.StreamWriter) -> None:
@@ -663,9 +680,12 @@ async def test_a_timed_out_call_closes_its_connection() -> None:
         writer.write(http(b'{"error": "%d"}' % len(door.bodies)))
 
     async with served(talk) as door, VendorClient(timeout=SHORT) as client:
+        await connected(client, door.url)
         assert Unclear("no reply in time") == (await post(client, door.url)).answer
-        assert Reply(200, "2") == (await post(client, door.url)).answer
-        assert 2 == door.connections
+        while not isinstance(answer := (await post(client, door.url)).answer, Reply):
+            pass  # on a busy machine, more replies come after the short timeout
+        assert Reply(200, str(len(door.bodies))) == answer
+        assert len(door.bodies) <= door.connections
 
 
 async def test_calls_run_side_by_side() -> None:

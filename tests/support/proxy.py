@@ -92,17 +92,21 @@ class Cut(Trouble):
 class HalfOpen(Trouble):
     """Bytes are swallowed without an error. A direction that lost some stays silent for good: they are not sent
     again.
+
+    `swallowed` is set once some were.
     """
 
     silent = True
 
     def __init__(self, *ways: Way) -> None:
         self._ways = ways or (*Way,)
+        self.swallowed = asyncio.Event()
 
     async def carry(self, link: Link, way: Way, data: bytes) -> bytes:
         if way not in self._ways:
             return data
         link.deaf.add(way)
+        self.swallowed.set()
         return b""
 
 

@@ -66,7 +66,8 @@ async def test_a_signal_while_plans_wait_starts_no_further_plan(world: World) ->
             await decided.aclose()
             await world.until_waiting(2)
             replica.running.signal(signal.SIGTERM)
-            await asyncio.sleep(0.5)
+            while await replica.get("/readyz") != (503, "draining\n"):
+                await asyncio.sleep(0.05)
     done = await replica.running.ended()
     assert 143 == done.code
     runs = await world.sql("SELECT status, count(*) FROM retention.runs WHERE status <> 'cancelled' GROUP BY status")
