@@ -88,7 +88,7 @@ def checkpoint_problems(export, anchor, root, key):
         yield f"checkpoint: the anchor does not have its root {point['root']}"
     if key is not None:
         line, name = (point["signature"] or "").split(" "), key.split("+", 2)
-        if (len(line), len(name)) != (3, 3) or not name[0] == line[1] == origin:
+        if (len(line), len(name), len(name[-1])) != (3, 3, 44) or not name[0] == line[1] == origin:
             yield "checkpoint: it has no signature of this key"
         elif not signed(b64decode(name[2])[1:], point["note"].encode(), b64decode(line[2])[4:]):
             yield "checkpoint: its signature is wrong"

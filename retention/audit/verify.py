@@ -14,13 +14,13 @@ from psycopg.errors import StatementTooComplex
 
 from retention.core.evidence.audit_findings import LATER_KINDS, AuditResult, Finding, FindingKind
 from retention.core.evidence.entry_form import readable_entry
+from retention.core.evidence.signatures import SignatureCheck
 from retention.core.evidence.tree_check import (
     Leaf,
     StoredCheckpoint,
     TreeCheck,
     check_anchors,
     check_checkpoints,
-    signature_check,
     wanted_sizes,
 )
 from retention.ledger.records import records
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from retention.core.evidence.anchors import Anchor
-    from retention.core.evidence.checkpoint import Signer
+    from retention.core.evidence.signatures import VerifierKey
     from retention.ledger.database import Database, Transaction
 
 TABLES = {"run": "runs", "cancellation": "cancellations", "attempt": "attempts", "hold": "holds", "pause": "pauses"}
@@ -58,23 +58,23 @@ async def verify_evidence(
     database: Database,
     selection: RowSelection,
     files: Mapping[str, Iterable[Anchor]],
-    signer: Signer | None = None,
+    keys: Sequence[VerifierKey] = (),
 ) -> AuditResult:
     """Verify the whole tree, and the selected rows. `files` are the anchors by the name of their file.
-    With `signer`, each signature has to be its own.
+    With `keys`, each signature has to be one of theirs.
 
     An entry that was written by hand can stop the statements that read entries. Then all is read once more, without
     the entries that do not have the form of one.
     """
     try:
-        return await _Verification(selection, files, signer).of(database)
+        return await _Verification(selection, files, keys).of(database)
     except (DataError, StatementTooComplex):
         pass
     try:
-        return await _Verification(selection, files, signer, look_at_bodies=True).of(database)
+        return await _Verification(selection, files, keys, look_at_bodies=True).of(database)
     except (DataError, StatementTooComplex) as error:
         detail = str(error.diag.message_primary)
-        return await _Verification(selection, files, signer, unreadable=detail).of(database)
+        return await _Verification(selection, files, keys, unreadable=detail).of(database)
 
 
 @dataclass(slots=True)
@@ -83,7 +83,7 @@ class _Verification:
 
     selection: RowSelection
     files: Mapping[str, Iterable[Anchor]]
-    signer: Signer | None
+    keys: Sequence[VerifierKey]
     look_at_bodies: bool = False
     unreadable: str | None = None
 
@@ -113,7 +113,8 @@ class _Verification:
         result.leaves, result.checkpoints = tree.end(), len(checkpoints)
         if checkpoints:
             result.newest_size, result.newest_root = checkpoints[-1].size, checkpoints[-1].root
-        result.signatures = check_checkpoints(tree, checkpoints, signature_check(origin, self.signer), result.findings)
+        signatures = SignatureCheck(origin, self.keys, result.findings)
+        result.signatures = check_checkpoints(tree, checkpoints, signatures, result.findings)
         result.anchors, result.foreign = check_anchors(tree, checkpoints, self.files, origin, result.findings)
 
     async def _unreadable_entries(self, transaction: Transaction, result: AuditResult) -> list[int]:

@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from retention.core.evidence.anchors import Anchor
+    from retention.core.evidence.signatures import VerifierKey
     from retention.wiring.services import Services
 
-    Checked = tuple[datetime | None, datetime | None, dict[str, set[Anchor]]]
+    Checked = tuple[datetime | None, datetime | None, dict[str, set[Anchor]], list[VerifierKey]]
 
 
 def register(app: typer.Typer) -> None:
@@ -35,19 +36,20 @@ def register(app: typer.Typer) -> None:
     app.add_typer(audit, name="audit")
 
 
-def _period_and_anchors(
-    from_: str | None, to: str | None, anchors: list[Path] | None, files: list[Path] | None
+def _given(
+    from_: str | None, to: str | None, anchors: list[Path] | None, files: list[Path] | None, key: list[str] | None
 ) -> Checked:
-    """Read the period and the anchors. Raises UsageError."""
+    """Read the period, the anchors and the keys. Raises UsageError."""
     from retention.audit.anchor_files import read_anchors
+    from retention.wiring.signing import given_keys
 
     times = period(from_, to)
     if files and not anchors:
         raise UsageError(f"{files[0]}: write --anchors before the files with checkpoints")
-    return *times, read_anchors([*(anchors or ()), *(files or ())])
+    return *times, read_anchors([*(anchors or ()), *(files or ())]), given_keys(key or ())
 
 
-@command(ready_for="audit verify", check=_period_and_anchors, prints=True)
+@command(ready_for="audit verify", check=_given, prints=True)
 async def audit_verify(
     services: Services,
     checked: Checked,
@@ -62,15 +64,26 @@ async def audit_verify(
         typer.Option("--anchors", metavar="FILE", help="Logs, reports, webhook bodies: their checkpoints must fit."),
     ] = None,
     files: Annotated[list[Path] | None, typer.Argument(metavar="FILE", help="More files for --anchors.")] = None,
+    key: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--key",
+            metavar="LINE",
+            help="The public key that signs checkpoints, as `check` shows it; all of them, if it changed.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> int:
     """Prove that the evidence and all that it covers are unaltered; the tree is always checked whole."""
     from retention.audit.verify import RowSelection, verify_evidence
     from retention.render.terminal_audit import audit_document, print_audit
+    from retention.wiring.signing import own_key
 
-    start, end, found = checked
+    start, end, found, keys = checked
+    if not keys and services.signer is not None:
+        keys = [own_key(services.signer)]
     run_id = await recorded_run(services, run) if run is not None else None
-    result = await verify_evidence(services.database, RowSelection(run_id, start, end), found, services.signer)
+    result = await verify_evidence(services.database, RowSelection(run_id, start, end), found, keys)
     print_json(audit_document(result)) if as_json else print_audit(result)
     return ExitCode.DONE if result.ok else ExitCode.REVIEW
 

@@ -74,7 +74,8 @@ def _counts(counts: Mapping[str, int]) -> str:
 
 def _verdict(result: AuditResult) -> Iterator[str]:
     if result.ok:
-        yield "OK: the evidence is unaltered" + ("" if result.anchors else ", as far as the database alone can tell")
+        known = "the database and the key" if result.signatures else "the database alone"
+        yield "OK: the evidence is unaltered" + ("" if result.anchors else f", as far as {known} can tell")
         return
     yield f"NOT OK: {counted(result.findings.total, 'finding')}"
     for finding in result.findings.kept[:SHOWN]:

@@ -1,18 +1,23 @@
-"""Reads the key that signs checkpoints: an Ed25519 key, as PEM or as its 32 bytes."""
+"""Reads the Ed25519 keys of checkpoints: the private one that signs (PEM, or 32 bytes), and public ones that verify."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from retention.errors import ConfigurationError
+from retention.core.evidence.checkpoint import parse_verifier_key
+from retention.core.evidence.signatures import VerifierKey
+from retention.errors import ConfigurationError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     from retention.core.evidence.checkpoint import Signer
     from retention.settings.model import Settings
+
+_EXTRA = "needs the extra `evidence`; pip install 'retention[evidence]'"
 
 _SEED_BYTES = 32
 
@@ -41,13 +46,50 @@ def signer_of(settings: Settings) -> Signer | None:
     return None if path is None else Ed25519Signer(_read_key(path))
 
 
+def own_key(signer: Signer) -> VerifierKey:
+    """Return the public key of a signer."""
+    return VerifierKey(None, signer.public_key, _verifier(signer.public_key))
+
+
+def given_keys(lines: Iterable[str]) -> list[VerifierKey]:
+    """Read lines of public keys. Raises UsageError for another text, and where the extra `evidence` is missing."""
+    keys = []
+    for line in lines:
+        try:
+            name, public_key = parse_verifier_key(line)
+        except ValueError as error:
+            raise UsageError(f"--key: {error}; copy the whole line that `retention check` shows") from None
+        try:
+            keys.append(VerifierKey(name, public_key, _verifier(public_key)))
+        except ImportError:
+            raise UsageError(f"--key {_EXTRA}") from None
+    return keys
+
+
+def _verifier(public_key: bytes) -> Callable[[bytes, bytes], bool]:
+    """Return a check of signatures by a public key. Raises ImportError."""
+    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - an extra
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey  # noqa: PLC0415
+
+    key = Ed25519PublicKey.from_public_bytes(public_key)
+
+    def verify(message: bytes, signature: bytes) -> bool:
+        try:
+            key.verify(signature, message)
+        except InvalidSignature:
+            return False
+        return True
+
+    return verify
+
+
 def _read_key(path: Path) -> Ed25519PrivateKey:
     try:
         from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - an extra
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415
         from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415
     except ImportError:
-        raise _problem("needs the extra `evidence`; pip install 'retention[evidence]'") from None
+        raise _problem(_EXTRA) from None
     try:
         with path.open("rb") as file:
             content = file.read(_LARGEST)

@@ -159,3 +159,44 @@ async def test_a_bad_key_is_refused_before_anything(world: World, content: bytes
     done = await world.command("run", "nightly")
     assert 2 == done.code
     assert f"evidence.signing_key_file: {world.folder / 'signing.key'} {problem}" in done.err
+
+
+async def test_a_public_key_verifies_the_checkpoints(world: World) -> None:
+    """The line that `check` shows verifies the signatures where the private key is not, and an unsigned one is named."""
+    await world.seed(1)
+    (world.folder / "signing.key").write_bytes(ED25519.Ed25519PrivateKey.generate().private_bytes_raw())
+    world.extra = '[evidence]\nsigning_key_file = "signing.key"\n'
+    assert 0 == (await world.command("run", "nightly", "--yes")).code
+    checked = await world.command("check", "--json")
+    (line,) = [one["message"] for one in checked.json["checks"] if one["name"] == "evidence"]
+    key = line.rpartition(" ")[2]
+    world.extra = ""
+    done = await world.command("audit", "verify", "--json", "--key", key)
+    assert (0, True, True) == (done.code, done.json["ok"], done.json["checkpoints"]["signatures"] > 0), done.out
+    assert 0 == (await world.command("hold", "add", "--market", "MT", "--reason", "x", "--by", "ann")).code
+    (row,) = await world.sql("SELECT max(checkpoint_id) AS number FROM retention.checkpoints")
+    found = await world.command("audit", "verify", "--json", "--key", key)
+    told = [(one["kind"], one["id"], one["detail"]) for one in found.json["findings"]]
+    assert (4, [("signature", str(row.number), "it has no signature")]) == (found.code, told)
+
+
+GOOD_KEY = "retention/x+1a80f29d+AepKbGPinFIKvvVQexMuxfmVR3auvr57kkIe6mkURtIs"
+
+
+@pytest.mark.parametrize("key", ["x", GOOD_KEY[:-1], GOOD_KEY.replace("+1a", "+2a"), GOOD_KEY.replace("/x", "/y")])
+async def test_a_bad_public_key_is_refused_before_a_connection(world: World, key: str) -> None:
+    """A key that is no line of a public key, or has lost a sign, is exit 2 before any connection."""
+    world.dsn = "postgresql://127.0.0.1:1/none"
+    done = await world.command("audit", "verify", "--key", key)
+    assert (2, "") == (done.code, done.out)
+    assert "error: --key: not the line of an Ed25519 public key" in done.err
+
+
+async def test_a_public_key_needs_the_extra(world: World) -> None:
+    """Without the extra `evidence`, --key says that it needs it, before any connection."""
+    absent = world.folder / "absent" / "cryptography"
+    absent.mkdir(parents=True)
+    (absent / "__init__.py").write_text("raise ImportError('absent')\n", "utf-8")
+    world.dsn = "postgresql://127.0.0.1:1/none"
+    done = await world.command("audit", "verify", "--key", GOOD_KEY, environ={"PYTHONPATH": str(absent.parent)})
+    assert (2, "error: --key needs the extra `evidence`; pip install 'retention[evidence]'\n") == (done.code, done.err)

@@ -113,14 +113,18 @@ def parse_verifier_key(text: str) -> tuple[str, bytes]:
     except ValueError:
         key = b""
     if len(key) != 33 or key[:1] != _ED25519 or identity != key_id(name, key[1:]).hex():  # noqa: PLR2004 - with its algorithm
-        raise ValueError("not the verifier line of an Ed25519 key: name+id+key")
+        raise ValueError("not the line of an Ed25519 public key: name+id+key")
     return name, key[1:]
 
 
 def signature_line(note: str, name: str, signer: Signer) -> str:
     """Sign a note; returns the line of its signature."""
-    signed = key_id(name, signer.public_key) + signer.sign(note.encode())
-    return f"\u2014 {name} {b64encode(signed).decode()}"
+    return signature_text(name, key_id(name, signer.public_key), signer.sign(note.encode()))
+
+
+def signature_text(name: str, identity: bytes, signature: bytes) -> str:
+    """Write a signature line: the name and id of its key, and the signature."""
+    return f"\u2014 {name} {b64encode(identity + signature).decode()}"
 
 
 def parse_signature_line(line: str) -> tuple[str, bytes, bytes]:

@@ -8,14 +8,13 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
 from retention.core.evidence.audit_findings import Finding, FindingKind, Findings
-from retention.core.evidence.checkpoint import Checkpoint, signature_line
 from retention.core.evidence.merkle import Frontier
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from retention.core.evidence.anchors import Anchor
-    from retention.core.evidence.checkpoint import Signer
+    from retention.core.evidence.signatures import SignatureCheck
 
 
 BATCH = 1000
@@ -118,14 +117,11 @@ def passed(tree: Frontier) -> Passed:
 def check_checkpoints(
     tree: TreeCheck,
     checkpoints: Sequence[StoredCheckpoint],
-    signed: Callable[[StoredCheckpoint], bool | None],
+    signatures: SignatureCheck,
     findings: Findings,
 ) -> int:
-    """Check each checkpoint against the tree; returns the number of signatures that were checked.
-
-    `signed` tells whether a checkpoint's signature is right; None where no key is known.
-    """
-    size, last, last_good, signatures = tree.next_leaf, 0, 0, 0
+    """Check each checkpoint against the tree; returns the number of signatures that were checked."""
+    size, last, last_good = tree.next_leaf, 0, 0
     for one in checkpoints:
         kind, detail = _judge(tree, one, last, last_good)
         if kind is FindingKind.TREE:
@@ -134,35 +130,13 @@ def check_checkpoints(
             findings.add(Finding(kind, "checkpoints", str(one.checkpoint_id), size=one.size, detail=detail))
         else:
             last_good = one.size
-        if (right := signed(one)) is not None:
-            signatures += 1
-            if not right:
-                findings.add(Finding(FindingKind.SIGNATURE, "checkpoints", str(one.checkpoint_id), size=one.size))
+        signatures.add(one.checkpoint_id, one.size, one.root, one.signature)
         last = max(last, one.size)
     if last < size:
         # Places are given in the transaction that makes their checkpoint.
         where = f"{size - last} places are beyond the newest checkpoint"
         findings.add(Finding(FindingKind.CHECKPOINT_MISSING, "checkpoints", leaf=last, size=size, detail=where))
-    return signatures
-
-
-def signature_check(origin: str | None, signer: Signer | None) -> Callable[[StoredCheckpoint], bool | None]:
-    """Return a check of signatures, for checkpoints in their order: right, wrong, or None where none is expected.
-
-    Ed25519 gives one signature for each note, so the key's owner signs again and compares. After the first signed
-    checkpoint, one without a signature is wrong.
-    """
-    signed_before = False
-
-    def check(one: StoredCheckpoint) -> bool | None:
-        nonlocal signed_before
-        if signer is None or origin is None or (one.signature is None and not signed_before):
-            return None
-        signed_before = True
-        note = Checkpoint(origin, one.size, one.root).note
-        return one.signature == signature_line(note, origin, signer)
-
-    return check
+    return signatures.end()
 
 
 def _judge(tree: TreeCheck, one: StoredCheckpoint, last: int, last_good: int) -> tuple[FindingKind | None, str | None]:

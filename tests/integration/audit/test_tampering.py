@@ -19,14 +19,16 @@ from support.tamperings import COLUMNS, PAGE, TAMPERINGS, Tampering, covered_col
 from retention.audit.verify import RowSelection, verify_evidence
 from retention.core.evidence.anchors import Anchor
 from retention.core.evidence.audit_findings import FindingKind
-from retention.core.evidence.checkpoint import Checkpoint, signature_line
+from retention.core.evidence.checkpoint import Checkpoint, signature_line, verifier_key
 from retention.ledger.database import Database, open_database
-from retention.wiring.signing import Ed25519Signer
+from retention.wiring.signing import Ed25519Signer, given_keys, own_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from retention.core.evidence.audit_findings import AuditResult
+    from retention.core.evidence.checkpoint import Signer
+    from retention.core.evidence.signatures import VerifierKey
 
 
 class Recorded(NamedTuple):
@@ -120,30 +122,95 @@ def test_the_page_has_the_table() -> None:
     assert filled(page) == page
 
 
-async def test_a_signature_is_checked_with_the_key(copied: str) -> None:
-    """Signatures of the configured key fit; one of another key, and one that is gone, are named."""
-    signer, other = (Ed25519Signer(Ed25519PrivateKey.generate()) for _ in range(2))
-    with psycopg.connect(copied, autocommit=True) as connection:
-        rows = connection.execute(
-            "SELECT c.checkpoint_id, k.origin, c.size, c.root FROM retention.checkpoints c, retention.ledger_key k"
-        ).fetchall()
-        made = {number: Checkpoint(origin, size, root) for number, origin, size, root in rows}
+@pytest.fixture
+def signers() -> tuple[Ed25519Signer, Ed25519Signer]:
+    """Make two keys."""
+    one, other = (Ed25519Signer(Ed25519PrivateKey.generate()) for _ in range(2))
+    return one, other
 
-        async def found(lines: Mapping[int, str | None]) -> tuple[int, list[str | None]]:
+
+class Signed:
+    """The checkpoints of a ledger, to be signed by a test. `origin` is the ledger's name."""
+
+    def __init__(self, dsn: str) -> None:
+        self.dsn = dsn
+        with psycopg.connect(dsn) as connection:
+            rows = connection.execute(
+                "SELECT c.checkpoint_id, k.origin, c.size, c.root FROM retention.checkpoints c, retention.ledger_key k"
+            ).fetchall()
+        self.origin = rows[0][1]
+        self.notes = {number: Checkpoint(origin, size, root).note for number, origin, size, root in rows}
+
+    def by(self, signer: Signer, *numbers: int) -> dict[int, str]:
+        """Return the signature of each of these checkpoints."""
+        return {number: signature_line(self.notes[number], self.origin, signer) for number in numbers}
+
+    async def found(
+        self, lines: Mapping[int, str | None], keys: Sequence[VerifierKey]
+    ) -> tuple[int, list[tuple[str | None, str | None]]]:
+        """Write these signatures, and verify; returns how many were checked, and each finding's row and detail."""
+        with psycopg.connect(self.dsn) as connection:
             for number, line in lines.items():
                 connection.execute(
                     "UPDATE retention.checkpoints SET signature = %s WHERE checkpoint_id = %s", [line, number]
                 )
-            async with open_database(lambda: copied, size=1) as database:
-                result = await verify_evidence(database, RowSelection(), {}, signer)
-            assert kinds(result) <= {FindingKind.SIGNATURE}
-            return result.signatures, [finding.id for finding in result.findings.kept]
+        async with open_database(lambda: self.dsn, size=1) as database:
+            result = await verify_evidence(database, RowSelection(), {}, keys)
+        assert kinds(result) <= {FindingKind.SIGNATURE, FindingKind.KEY_FOREIGN}
+        return result.signatures, [(finding.id, finding.detail) for finding in result.findings.kept]
 
-        assert (0, []) == await found({})
-        right = {number: signature_line(one.note, one.origin, signer) for number, one in made.items() if number > 1}
-        assert (2, []) == await found(right)
-        assert (2, ["3"]) == await found({3: signature_line(made[3].note, made[3].origin, other)})
-        assert (2, ["3"]) == await found({3: None})
+
+async def test_a_signature_is_checked_with_the_configured_key(
+    copied: str, signers: tuple[Ed25519Signer, Ed25519Signer]
+) -> None:
+    """Signatures of the configured key fit, also where there is none yet; another key's, and one gone, are named."""
+    signer, other = signers
+    signed, keys = Signed(copied), [own_key(signer)]
+    assert (0, []) == await signed.found({}, keys)
+    assert (2, []) == await signed.found(signed.by(signer, 2, 3), keys)
+    assert (2, [("3", "its signature is another key's")]) == await signed.found(signed.by(other, 3), keys)
+    assert (2, [("3", "it has no signature")]) == await signed.found({3: None}, keys)
+
+
+async def test_a_signature_is_checked_with_a_public_key(
+    copied: str, signers: tuple[Ed25519Signer, Ed25519Signer]
+) -> None:
+    """The line of a public key suffices: a checkpoint that its owner did not sign as it is, is named with the reason."""
+    signer, other = signers
+    signed = Signed(copied)
+    keys = given_keys([verifier_key(signed.origin, signer.public_key)])
+    assert (3, []) == await signed.found(signed.by(signer, 1, 2, 3), keys)
+    assert (3, [("2", "it has no signature")]) == await signed.found({2: None}, keys)
+    assert (3, [("2", "its signature is another key's")]) == await signed.found(signed.by(other, 2), keys)
+    first = signed.by(signer, 1)[1]
+    assert (3, [("2", "its signature is wrong")]) == await signed.found({2: first}, keys)
+    for odd in (f"{first}\n", first.replace("retention/", "Retention/"), "x", ""):
+        (finding,) = (await signed.found({**signed.by(signer, 2), 1: odd}, keys))[1]
+        assert ("1", True) == (finding[0], finding[1] in {"its signature is no line of a note", OTHER_KEY}), odd
+
+
+OTHER_KEY = "its signature is another key's"
+
+
+async def test_each_of_several_keys_may_have_signed(copied: str, signers: tuple[Ed25519Signer, Ed25519Signer]) -> None:
+    """After a change of the key, the lines of both keys verify the checkpoints of both."""
+    old, new = signers
+    signed = Signed(copied)
+    lines = signed.by(old, 1, 2) | signed.by(new, 3)
+    both = given_keys([verifier_key(signed.origin, one.public_key) for one in (old, new)])
+    assert (3, []) == await signed.found(lines, both)
+    assert (3, [("1", OTHER_KEY), ("2", OTHER_KEY)]) == await signed.found({}, both[1:])
+
+
+async def test_a_given_key_demands_a_signature(copied: str, signers: tuple[Ed25519Signer, Ed25519Signer]) -> None:
+    """Who gives a key learns that no checkpoint is signed, and that the key is another ledger's."""
+    signed, public_key = Signed(copied), signers[0].public_key
+    own, foreign = (verifier_key(name, public_key) for name in (signed.origin, "retention/another"))
+    assert (0, [(None, "no checkpoint has a signature")]) == await signed.found({}, given_keys([own]))
+    told = [(None, "the key of retention/another")]
+    assert (0, told) == await signed.found({}, given_keys([foreign]))
+    assert (0, told) == await signed.found(signed.by(signers[0], 1, 2, 3), given_keys([foreign]))
+    assert (3, told) == await signed.found({}, given_keys([own, foreign]))
 
 
 TRIES = 100

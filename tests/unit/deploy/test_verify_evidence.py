@@ -204,7 +204,7 @@ def _other_format(export: Any) -> None:
     ("change", "expected"),
     [
         (_add_false_row, "a row comes twice"),
-        (_break_key, "not an export of `retention audit export`: IndexError"),
+        (_break_key, "it has no signature of this key"),
         (_break_size, "its size is no whole number"),
         (_break_place, "no checkpoint contains it yet"),
         (_break_name, "attempt \\ud800\\n\\x1b[2JOK: its text is another row's"),
@@ -259,9 +259,13 @@ def test_an_anchor_that_cannot_be_read_is_named(
     assert "not an export" not in out
 
 
-def test_an_empty_key_ties_to_nothing(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """An empty --key is not taken for the key of the file, which a forger could have written."""
-    code, out = ran(monkeypatch, capsys, str(GOLDEN), "--key", "")
+@pytest.mark.parametrize("change", [lambda _: "", lambda key: key[:-1], lambda key: key + "A", lambda key: key + "!"])
+def test_a_bad_key_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], change: Callable[[str], str]
+) -> None:
+    """A bad --key, an empty one too, is named: neither the file nor its own key, which a forger could write, is blamed."""
+    key = json.loads(GOLDEN.read_text("utf-8"))["public_key"]
+    code, out = ran(monkeypatch, capsys, str(GOLDEN), "--key", change(key))
     assert (1, "checkpoint: it has no signature of this key") == (code, out.splitlines()[-1])
 
 

@@ -72,7 +72,7 @@ def test_another_line_is_no_signature(line: str) -> None:
 )
 def test_another_line_is_no_verifier_key(line: str) -> None:
     """A line with another id, algorithm or length is refused."""
-    with pytest.raises(ValueError, match="not the verifier line"):
+    with pytest.raises(ValueError, match="not the line of an Ed25519 public key"):
         parse_verifier_key(line)
 
 
