@@ -252,6 +252,7 @@ class Claims:
             replica=self._replica,
             claims=orjson.dumps([_claim_row(claim, self._clock.offset_s or 0.0) for claim in claims]).decode(),
             kept=LEASE_EXTENSION_S,
+            detail=details.REPLY_LOST,
         )
         return dict(rows)
 

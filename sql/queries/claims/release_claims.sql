@@ -24,10 +24,11 @@ released AS (
     RETURNING a.uuid
 ),
 
--- Attempts whose rows another claim holds. They were recorded again after a lost commit, and were not sent either.
+-- Attempts whose rows they no longer hold: they expired, or were recorded again after a lost commit. None was sent.
 stray AS (
-    UPDATE retention.attempts a SET outcome = 'released'
-    WHERE a.uuid = ANY (%(uuids)s::uuid[]) AND a.outcome IS NULL AND NOT EXISTS (
+    UPDATE retention.attempts a SET outcome = 'released', detail = NULL
+    WHERE a.uuid = ANY (%(uuids)s::uuid[]) AND a.sent_at IS NULL AND coalesce(a.outcome, 'in_doubt') = 'in_doubt'
+      AND NOT EXISTS (
         SELECT FROM retention.cancellations c
         WHERE c.id = a.cancellation_id AND c.attempt_uuid = a.uuid AND c.state = 'claimed')
     RETURNING a.*

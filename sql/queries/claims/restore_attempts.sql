@@ -53,6 +53,14 @@ ours AS (
     WHERE (t.uuid IN (SELECT r.uuid FROM recorded r)) IS TRUE
 ),
 
+-- Older claims that give their rows up. If their process knows better, it writes their replies or releases again.
+lost AS (
+    UPDATE retention.attempts a
+    SET outcome = 'in_doubt', detail = %(detail)s
+    FROM ours t WHERE a.uuid = t.own AND a.outcome IS NULL
+    RETURNING a.*
+),
+
 -- Claims the rows again. SET reads the newest version of a row: another process may have claimed it since `ours`.
 claimed AS (
     UPDATE retention.cancellations c
@@ -80,12 +88,17 @@ counted AS (
     RETURNING c.*
 ),
 
--- Their new hashes.
+-- The new hashes of the attempts, and of the settled rows.
 leaves_by_run AS (
     SELECT
-        c.run_id, 'cancellation' AS subject, c.id::text AS id,
-        -- include shared/cancellation_leaf.sql
+        a.run_id, 'attempt' AS subject, a.uuid::text AS id,
+        -- include shared/attempt_leaf.sql
         AS hash
+    FROM lost a
+    UNION ALL
+    SELECT
+        c.run_id, 'cancellation', c.id::text,
+        -- include shared/cancellation_leaf.sql
     FROM counted c, retention.ledger_key k WHERE c.settled_at IS NOT NULL
 ),
 

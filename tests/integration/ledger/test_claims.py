@@ -206,6 +206,24 @@ async def test_restored_claim_replaces_an_older_claim(world: World, database: Da
     )
 
 
+async def test_a_claim_that_gives_its_row_up_has_an_outcome(world: World, database: Database) -> None:
+    """A claim whose answer never arrived gives its row to the restored one, and ends in doubt, with evidence."""
+    await world.seed(1)
+    planned = await begin(database)
+    (unheard,) = (await planned.work.claims.claim(Kind.CANCEL, TERMS, after=0, batch=1)).claims
+    await world.sql(DOUBT)
+    (probe,) = (await planned.work.claims.claim(Kind.STATUS, TERMS, after=0, batch=1)).claims
+    await world.sql(LOSE_NEWEST, uuid=probe.uuid, before=unheard.uuid)
+    await planned.work.claims.restore_attempts([probe])
+    assert {unheard.uuid: "in_doubt", probe.uuid: None} == dict(
+        await world.sql("SELECT uuid::text, outcome FROM retention.attempts")
+    )
+    (restored,) = await world.sql(
+        "SELECT body::json #>> '{rows,attempt}' AS rows FROM retention.evidence WHERE kind = 'restored'"
+    )
+    assert unheard.uuid in restored.rows
+
+
 DOUBT: LiteralString = """
 UPDATE retention.cancellations
 SET state = 'in_doubt', may_have_taken_effect = true, needs_follow_up = true, due_at = now(), lease_until = NULL
