@@ -91,7 +91,7 @@ def notices_of(database: Database) -> NotificationOutbox:
 
 @asynccontextmanager
 async def notifier(
-    database: Database, *targets: Target, cut_after: float = 10.0, log: LogCapture | None = None
+    database: Database, *targets: Target, cut_after: float = 60.0, log: LogCapture | None = None
 ) -> AsyncIterator[Notifier]:
     """Yield a notifier that delivers to these targets, and logs into `log`."""
     known = {target.name: target for target in targets}

@@ -158,7 +158,7 @@ async def test_a_delivery_of_a_killed_process_is_tried_by_another(
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "support.notifier_process", database_dsn, target.webhook.reveal(), cwd=TESTS
         )
-        await asyncio.wait_for(receiver.came(), 30)
+        await asyncio.wait_for(receiver.came(), 300)
         process.kill()
         await process.wait()
         receiver.hanging = False
@@ -268,8 +268,8 @@ async def test_a_network_error_of_a_webhook_names_no_address(problem: str | None
 
 
 def apprise_target(receiver: Receiver, path: str = "") -> Target:
-    """A target that apprise delivers to."""
-    return Target.model_validate({"name": "chat", "apprise": f"json://{receiver.address}/{path}"})
+    """A target that apprise delivers to; it waits for a minute where it would wait for 4 s."""
+    return Target.model_validate({"name": "chat", "apprise": f"json://{receiver.address}/{path}?cto=60&rto=60"})
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # apprise looks for modules that are on their way out
