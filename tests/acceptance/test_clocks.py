@@ -84,7 +84,9 @@ async def test_a_clock_jump_sends_no_second_request(world: World, seconds: float
         run = await world.start("run", "--json")
         await run.until(world.vendor, lambda: len(world.cancels) > 5)
         (row,) = await world.sql("SELECT run_id FROM retention.runs")
-        helper = await world.start("run", "--resume", str(row.run_id), "--json")
+        async with world.locked("retention.partner_state", "EXCLUSIVE"):  # until both are there to claim
+            helper = await world.start("run", "--resume", str(row.run_id), "--json")
+            await world.until_waiting(2)
         await until(lambda: world.sql("SELECT FROM retention.attempts HAVING count(DISTINCT replica) = 2"))
         heard = len(world.cancels)
         await helper.until(world.vendor, lambda: len(world.cancels) > heard + 3)

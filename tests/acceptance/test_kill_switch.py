@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from support.invariants import violations
+from support.replica import helped, last_departure
 
 if TYPE_CHECKING:
     from support.world import Done, World
@@ -38,12 +39,11 @@ async def test_a_pause_stops_every_process_within_a_second(world: World) -> None
     why.
     """
     await world.seed(900)
-    world.partner |= {"rate": 100, "concurrency": 30}
+    world.partner |= {"rate": 100, "concurrency": 30, "timeout": "60s"}
     world.vendor.latency = 0.2
     first = await world.start("run", "nightly", "--json")
     await first.until(world.vendor, lambda: len(world.cancels) > 0)
-    (run,) = await world.sql("SELECT run_id FROM retention.runs")
-    second = await world.start("run", "--resume", str(run.run_id), "--json")
+    (second,) = await helped(world, first, 1)
     while 2 > len(
         await world.sql("SELECT DISTINCT replica FROM retention.attempts WHERE sent_at IS NOT NULL AND kind = 'cancel'")
     ):
@@ -64,7 +64,7 @@ async def test_a_pause_stops_every_process_within_a_second(world: World) -> None
         ]
     assert [(event, PAUSED) for event in ("run.halted", "run.left")] == sorted(ends)
     (thrown,) = await world.sql("SELECT paused_at FROM retention.pauses")
-    assert max(request.at for request in world.vendor.requests) <= thrown.paused_at + timedelta(seconds=1)
+    assert await last_departure(world) <= thrown.paused_at + timedelta(seconds=1)
     states = [*(await world.states()).values()]
     assert {"cancelled": len(world.cancels), "planned": 900 - len(world.cancels)} == {
         state: states.count(state) for state in set(states)

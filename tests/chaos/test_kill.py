@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.invariants import violations
 from support.postgres import crashing_server
+from support.replica import helped
 from support.world import World, make_world
 
 from retention.simulator.faults import Faults
@@ -173,12 +174,11 @@ async def test_a_run_survives_a_restart_of_postgres(tmp_path: Path) -> None:
 async def test_several_processes_share_a_run_within_the_rate(world: World, processes: int) -> None:
     """Helpers share one run: no round twice in flight, and no sliding second above the rate."""
     await world.seed(400)
-    world.partner["rate"] = 40
+    world.partner |= {"rate": 40, "timeout": "60s"}
     world.vendor.latency = 0.02
     first = await world.start("run", "nightly", "--json")
     await first.until(world.vendor, lambda: len(world.cancels) > 0)
-    (run,) = await world.sql("SELECT run_id FROM retention.runs")
-    helpers = [await world.start("run", "--resume", str(run.run_id), "--json") for _ in range(processes - 1)]
+    helpers = await helped(world, first, processes - 1)
     ends = await asyncio.gather(*(one.ended() for one in [first, *helpers]))
     assert [0] * processes == [done.code for done in ends], ends[-1].err[-2000:]
     assert [] == await violations(world)

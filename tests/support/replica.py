@@ -1,9 +1,10 @@
-"""A running `retention serve`, and its HTTP answers."""
+"""Processes that work on a run: a running `retention serve` with its HTTP answers, and helpers of a run."""
 
 from __future__ import annotations
 
 import asyncio
 import random
+import signal
 import socket
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 if TYPE_CHECKING:
-    import signal
     from collections.abc import Callable, Mapping
+    from datetime import datetime
 
     from support.world import Done, Running, World
 
@@ -76,6 +77,52 @@ async def finished(world: World) -> bool:
     """Whether a run is finished, and none is unfinished."""
     rows = await world.sql("SELECT status FROM retention.runs WHERE status <> 'cancelled'")
     return bool(rows) and {"finished"} == {row.status for row in rows}
+
+
+async def helped(world: World, first: Running, helpers: int) -> list[Running]:
+    """Start helpers of the only run, and wait until each has claimed.
+
+    Meanwhile the processes that have claimed stand still: on a busy machine they could end the run before the last
+    helper is there. The partner's timeout has to be longer than that.
+    """
+    (run,) = await world.sql("SELECT run_id FROM retention.runs")
+    running = [first]
+    for number in range(helpers):
+        await _stop(world, running[-1])
+        running.append(await world.start("run", "--resume", str(run.run_id), "--json"))
+        while not await world.sql(
+            "SELECT FROM retention.attempts HAVING count(DISTINCT replica) >= %(replicas)s", replicas=number + 2
+        ):
+            assert not running[-1].over, await running[-1].ended()
+            await asyncio.sleep(0.02)
+    for one in running[:-1]:
+        one.signal(signal.SIGCONT)
+    return running[1:]
+
+
+async def _stop(world: World, process: Running) -> None:
+    """Let a process stand still between two transactions, so that it holds no lock."""
+    while True:
+        process.signal(signal.SIGSTOP)
+        if not await world.sql(
+            "SELECT FROM pg_stat_activity WHERE datname = current_database() AND state <> 'idle'"
+            " AND pid <> pg_backend_pid()"
+        ):
+            return
+        process.signal(signal.SIGCONT)
+        await asyncio.sleep(0.01)
+
+
+async def last_departure(world: World) -> datetime:
+    """When the last request left: its sender and the vendor both saw it, and a busy machine delays the one or the
+    other.
+    """
+    sent = {
+        row.uuid: row.sent_at
+        for row in await world.sql("SELECT uuid::text, sent_at FROM retention.attempts WHERE sent_at IS NOT NULL")
+    }
+    departed: list[datetime] = [min(one.at, sent.get(one.uuid, one.at)) for one in world.vendor.requests]
+    return max(departed)
 
 
 async def until(condition: Callable[[], Any]) -> None:
