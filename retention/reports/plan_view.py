@@ -1,4 +1,4 @@
-"""Reads what a person should see before approving a run: its plan, what differs, and the holds that touch it."""
+"""Reads a run's plan for the person who approves it: its rounds, the differences, and the holds that touch it."""
 
 from __future__ import annotations
 

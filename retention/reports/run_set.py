@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SetRound:
-    """A round of the set, and what became of it. Stake and refund are in currency units.
+    """A round of the set, and its outcome. Stake and refund are in currency units.
 
     `settled_at` is None until the round came to an end. `adopted_by_run`: the later run that settles its doubt.
     """

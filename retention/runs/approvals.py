@@ -1,7 +1,7 @@
 """Approvals of runs: a run waits for one before it starts, and persons approve or reject its plan.
 
-Each check here is made again by the ledger, in the statement that it is for: these answer in words for people, and the
-ledger's cannot be gone around.
+The ledger makes each check of this module again, in the statement that it protects. The checks here answer in words for
+people; those of the ledger leave no way around.
 """
 
 from __future__ import annotations

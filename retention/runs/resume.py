@@ -169,7 +169,7 @@ class RunResumer:
         # Replicas may reload one after the other: the replica with the stricter policy decides for all.
         changes = "; ".join(self._stricter(run))
         accepted = any((one["rail"], one["text"]) == (HaltCause.STRICTER, changes) for one in run.record.overrides)
-        # Nobody resumes a run without its approval, so its row may not say that somebody has.
+        # No person resumes a run without its approval, so an override on its row is no proof of one.
         if missing := missing_approval(run.record, self._parts.policy_now(run.policy.name)):
             changes, accepted = changes or f"the policy requires {missing}", False
         if not changes or accepted:

@@ -1,7 +1,7 @@
 """The service for runs: plan, execute, join, resume, close.
 
-A dry run leaves its rounds in the ledger as `not_sent`, so that a week of dry runs can be compared with the week
-after it. These rows block no later run.
+A dry run leaves its rounds in the ledger as `not_sent`: a week of dry runs can be compared with the week after it.
+These rows block no later run.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Targeted runs: the rounds that a person names, under the rails of [policies.targeted] where it is configured.
 
-Such a policy gives rails, approval and `winnings`; its ages, markets, games, schedule and mode say nothing about named
+Such a policy gives rails, approval and `winnings`. Its ages, markets, games, schedule and mode say nothing about named
 rounds, so the record of a run leaves them out. Without it `max_rounds` is the number of rounds named, and no amount is
 limited.
 """

@@ -79,7 +79,7 @@ def root_text(root: bytes) -> str:
 
 
 def parse_note(text: str) -> Checkpoint:
-    """Parse a note, with or without signatures. Raises ValueError where it is none."""
+    """Parse a note, with or without signatures. Raises ValueError for another text."""
     note, _, signatures = text.partition("\n\n")
     lines = note.removesuffix("\n").split("\n")
     if len(lines) < 3 or not lines[0] or not re.fullmatch(r"0|[1-9][0-9]*", lines[1]):  # noqa: PLR2004 - origin, size, root
@@ -105,7 +105,7 @@ def verifier_key(name: str, public_key: bytes) -> str:
 
 
 def parse_verifier_key(text: str) -> tuple[str, bytes]:
-    """Parse such a line into the name and the public key. Raises ValueError where it is none."""
+    """Parse such a line into the name and the public key. Raises ValueError for another text."""
     name, _, rest = text.strip().partition("+")
     identity, _, encoded = rest.partition("+")
     try:
@@ -128,7 +128,7 @@ def signature_text(name: str, identity: bytes, signature: bytes) -> str:
 
 
 def parse_signature_line(line: str) -> tuple[str, bytes, bytes]:
-    """Parse a signature line into the name and id of its key, and the signature. Raises ValueError where it is none."""
+    """Parse a signature line into the name and id of its key, and the signature. Raises ValueError for another text."""
     found = _SIGNATURE.fullmatch(line.rstrip("\n"))
     try:
         signed = b64decode(found["signature"], validate=True) if found else b""

@@ -1,4 +1,4 @@
-"""Resolutions: what a person decides about cancellations, and which of these decisions the ledger can take.
+"""Resolutions: the decisions of a person about cancellations, and which of them the ledger can take.
 
 A state that the vendor has confirmed cannot be contradicted: its round would be free to be cancelled again. A wrong
 resolution can be replaced while its round is open at the operator's, or once something was found since. A decision that
@@ -35,7 +35,7 @@ class Resolution:
 
 
 class ResolvableRow(Protocol):
-    """A row of `lock_resolvable`. `finding`: it has one that nobody has judged. `rival`: another row of its round is
+    """A row of `lock_resolvable`. `finding`: it has one without a decision. `rival`: another row of its round is
     live or cancelled.
     """
 
@@ -84,7 +84,7 @@ class ResolutionSum:
 
 @dataclass(frozen=True, slots=True)
 class CheckedResolutions:
-    """Decisions sorted by what becomes of them. `refused` says why, in the order of the decisions.
+    """Decisions sorted by their effect. `refused` says why, in the order of the decisions.
 
     `done`: ids that stand resolved in the same words. `unclosed`: those of `done` whose rounds are still open at the
     operator's.
@@ -100,7 +100,7 @@ class CheckedResolutions:
 def check_resolutions(
     resolutions: Sequence[Resolution], rows: Iterable[ResolvableRow], by: str, earlier: str
 ) -> CheckedResolutions:
-    """Check decisions against the rows of the ledger. `earlier` begins what a note keeps of the resolution before."""
+    """Check decisions against rows of the ledger. `earlier` begins the part of a note that keeps the older one."""
     found = {row.id: row for row in rows}
     to_do, done, unclosed, refused = [], [], [], []
     sums: dict[State, ResolutionSum] = {}

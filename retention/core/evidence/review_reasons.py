@@ -49,7 +49,7 @@ _FINDINGS = {
     "refund_differs": "another refund in the wallet",
     "refund_twice": "more than one refund in the wallet",
 }
-"""What each kind of finding means."""
+"""The meaning of each kind of finding."""
 
 _SIDES = ("ledger", "vendor", "operator", "wallet")
 

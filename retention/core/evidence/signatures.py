@@ -48,7 +48,7 @@ class SignatureCheck:
             self.findings.add(finding)
 
     def end(self) -> int:
-        """Add what is wrong with the keys; returns the number of signatures that were checked."""
+        """Add the findings about the keys; returns the number of signatures that were checked."""
         if self.origin is None:  # the lost name is a finding already
             return self.checked
         for name in sorted({key.name for key in self.keys if key.name not in {None, self.origin}}, key=str):

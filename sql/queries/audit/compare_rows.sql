@@ -19,7 +19,8 @@ recorded AS (
     GROUP BY subject, id
 ),
 
--- Since when each row has evidence: never later than the first entry, whatever the key says. NULL: always.
+-- Since when each row has evidence: never later than the first entry, even if the key names a
+-- later time. NULL: always.
 begun AS (
     SELECT CASE WHEN k.kept_since IS NOT NULL THEN least(k.kept_since, (
         SELECT (e.body::json ->> 'at')::timestamptz FROM retention.evidence e

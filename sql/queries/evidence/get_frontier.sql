@@ -1,4 +1,4 @@
--- Purpose: Reads what the next checkpoint goes on from.
+-- Purpose: Reads the tree from which the next checkpoint goes on.
 -- Locks: none.
 -- Returns: one row: the ledger's name, and the newest checkpoint's size and frontier; size 0 before the first one.
 --     `server` names this database server, and `placed_before` is NULL where the newest checkpoint is of another one,

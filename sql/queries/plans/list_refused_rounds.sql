@@ -1,5 +1,5 @@
--- Purpose: Finds why named rounds are not in a targeted run's plan: what stands against each in the view, and the row
---     that holds it, else its newest.
+-- Purpose: Finds why named rounds are not in a targeted run's plan: the obstacle to each in the view, and the row that
+--     holds it, else its newest.
 -- Locks: none.
 -- Returns: a row per refused round, in the order of their names; `standing` is NULL for a round that is not open.
 WITH

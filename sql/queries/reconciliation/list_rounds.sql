@@ -1,4 +1,4 @@
--- Purpose: Lists the next settled cancellations of enforcing runs beyond the cursor `after`: those that became their
+-- Purpose: Lists the next settled cancellations of enforcing runs beyond the cursor `after`: the ones that became their
 --     outcome in a period, in one run, in one market. A round that a later run has taken up is compared there, unless
 --     it is cancelled.
 -- Locks: none.

@@ -1,7 +1,7 @@
 -- Purpose: Finds the rows of cancellations that an id belongs to: as a round, a user, a transaction or a request. Each
 --     kind of id is one look-up by an index.
 -- Locks: none.
--- Returns: a row per cancellation, the newest first, at most `limit`; `kinds` says as what it has the id.
+-- Returns: a row per cancellation, the newest first, at most `limit`; `kinds` names the columns that have the id.
 WITH RECURSIVE
 
 -- Each partner of the ledger, once: the index of rounds begins with it.

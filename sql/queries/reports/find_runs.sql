@@ -1,4 +1,4 @@
--- Purpose: Finds runs by their ids, and those whose ids begin with given digits: a range of the primary key.
+-- Purpose: Finds runs by their ids, and runs with ids that begin with given digits: a range of the primary key.
 -- Locks: none.
 -- Returns: a row per run, the newest first.
 SELECT r.run_id, r.policy, r.trigger, r.mode, r.as_of, r.requested_by, r.status, r.halt_reason

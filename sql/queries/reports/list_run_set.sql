@@ -1,4 +1,4 @@
--- Purpose: Lists the frozen set of a run, and what became of each round. An adopted doubt belongs to its own run's set.
+-- Purpose: Lists the frozen set of a run, and the outcome of each round. An adopted doubt belongs to its own run's set.
 -- Locks: none.
 -- Returns: a row per round, by partner, in the order of the plan.
 SELECT

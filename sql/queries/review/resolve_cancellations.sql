@@ -19,8 +19,8 @@ judged AS (
     RETURNING f.cancellation_id, f.kind
 ),
 
--- `conflict` stands until the round is closed at the operator's. What was closed there when the vendor cancelled it is
--- not closed again, unless it was found open.
+-- `conflict` stands until the round is closed at the operator's. A round that was closed there when the vendor
+-- cancelled it is not closed again, unless it was found open.
 resolved AS (
     UPDATE retention.cancellations c
     SET state = 'resolved', resolved_as = w.as_state, resolved_by = %(by)s,

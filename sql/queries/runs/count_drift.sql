@@ -14,7 +14,7 @@ approved AS (
     WHERE r.run_id = %(run_id)s AND r.approved_at IS NOT NULL AND r.approval_used_at IS NULL
 ),
 
--- Those that wait for their first call.
+-- The rounds that wait for their first call.
 candidates AS (
     SELECT * FROM approved WHERE state = 'planned'
 ),

@@ -1,6 +1,6 @@
 -- Fragment, as a CTE: entries of evidence for the rows of `leaves_by_run` (run_id, subject, id, hash): one for each
--- run, and for each thousand of its rows. `about` has one row: replica, kind, and as `facts` a JSON object of what a
--- person decided, or NULL.
+-- run, and for each thousand of its rows. `about` has one row: replica, kind, and as `facts` a JSON object of a
+-- person's decision, or NULL.
 
 -- An entry stays small enough to be read at once.
 evidence_recorded AS (

@@ -1,5 +1,5 @@
 -- Fragment, as CTEs: an entry of evidence for the rows of `leaves` (subject, id, hash), where it has any. `about` has
--- one row: run_id, replica, kind, and as `facts` a JSON object of what a person decided, or NULL.
+-- one row: run_id, replica, kind, and as `facts` a JSON object of a person's decision, or NULL.
 
 -- All of them are rows of one run, or of none.
 leaves_by_run AS (

@@ -1,5 +1,5 @@
--- Fragment from FROM on: the cancellations `c` that need a person. `n` has the reasons one by one, `w.why` those that
--- hold, as codes; `o` is the run that planned the row. `ended.times` is how often a round has ended as rejected or
+-- Fragment from FROM on: the cancellations `c` that need a person. `n` has the reasons one by one, `w.why` the true
+-- ones, as codes; `o` is the run that planned the row. `ended.times` is how often a round has ended as rejected or
 -- completed, `p` its partner's limit. A resolved row needs no person once it is closed at the operator's, unless
 -- something was found since.
 FROM retention.cancellations c
