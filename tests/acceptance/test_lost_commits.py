@@ -14,7 +14,7 @@ from support.invariants import violations
 from retention.simulator.faults import Faults
 
 if TYPE_CHECKING:
-    from support.world import World
+    from support.world import Running, World
 
 FORGET: LiteralString = """
 WITH lost AS (
@@ -131,6 +131,50 @@ async def test_a_process_that_joins_after_the_loss_waits_for_earlier_requests(wo
     assert {1} == set(Counter(request.round_id for request in world.cancels).values())
     assert ["run.waiting"] == [event["event"] for event in done[1].events if "has restarted" in event.get("detail", "")]
     assert [] == await violations(world)
+
+
+LOSE_EVERYTHING: LiteralString = """
+TRUNCATE retention.runs, retention.cancellations, retention.attempts, retention.notifications, retention.partner_state
+    CASCADE;
+UPDATE taken_over.server SET started = now()
+"""
+"""Lose the partner's first run whole, with the row of the partner, and move to another server."""
+
+
+async def _frozen_with_requests(world: World, *words: str) -> Running:
+    """Start a process that sends more than 20 requests and is then stopped, before any reply is written."""
+    world.vendor.latency = 1.5
+    world.partner |= {"ask_first": False, "rate": 40, "concurrency": 30, "timeout": "8s"}
+    process = await world.start(*words, "--json")
+    await process.until(world.vendor, lambda: len(world.cancels) > 20)
+    process.signal(signal.SIGSTOP)
+    return process
+
+
+async def _going(world: World, process: Running) -> None:
+    """Wait until a run is going that this process has planned."""
+    while not await world.sql("SELECT FROM retention.runs WHERE status = 'running'"):
+        assert not process.over, await process.ended()
+        await asyncio.sleep(0.02)
+
+
+async def test_a_new_partners_first_run_that_is_lost_is_waited_for(world: World) -> None:
+    """Where the ledger has lost a partner's first run whole, the next run waits for the end of its requests."""
+    async with await psycopg.AsyncConnection.connect(world.direct, autocommit=True) as connection:
+        await connection.execute(SERVER)
+    await world.seed(60)
+    first = await _frozen_with_requests(world, "run", "nightly")
+    sent = len(world.cancels)
+    await world.sql(LOSE_EVERYTHING)
+    second = await world.start("run", "nightly", "--json")
+    await _going(world, second)
+    await asyncio.sleep(1.5)  # the time in which it would send
+    assert sent == len(world.cancels)
+    first.signal(signal.SIGCONT)
+    done = [await process.ended() for process in (first, second)]
+    assert [5, 0] == [one.code for one in done], done[0].err
+    assert {"cancelled": 60} == done[1].json["states"], done[1].err
+    assert {1} == set(Counter(request.round_id for request in world.cancels).values())
 
 
 async def test_a_row_that_cannot_be_written_fails_alone(world: World) -> None:

@@ -56,7 +56,7 @@ CREATE TABLE model.server (started timestamptz NOT NULL);
 INSERT INTO model.server VALUES ('epoch');
 CREATE FUNCTION model.pg_postmaster_start_time() RETURNS timestamptz LANGUAGE sql STABLE AS
     'SELECT started FROM model.server';
-ALTER TABLE retention.partner_state ALTER server_started SET DEFAULT model.pg_postmaster_start_time();
+ALTER TABLE retention.partner_state ALTER server_started SET DEFAULT 'epoch';  -- the server of the migrations
 CREATE FUNCTION model.put_back(kept regclass, copy regclass) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     columns text := (
