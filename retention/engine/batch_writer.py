@@ -110,7 +110,7 @@ class BatchWriter:
         """
         work = deque([first])
         while work and not self._aborted.is_set():
-            batch = work.popleft()
+            batch = self._as_recorded(work.popleft())
             try:
                 settled = await self._settle(batch)
             except psycopg.Error as error:
@@ -131,6 +131,11 @@ class BatchWriter:
         if self._busy and not self.parked:
             self._busy = False
             self._log.info("database.free")
+
+    def _as_recorded(self, batch: SettleBatch) -> SettleBatch:
+        """The batch with each claim as it is on record: the lease keeper may have moved some."""
+        latest = self._in_hand.latest
+        return replace(batch, items=[item._replace(claim=latest(item.claim)) for item in batch.items])
 
     async def _settle(self, batch: SettleBatch) -> SettledBatch | None:
         tried = batch.again
@@ -207,6 +212,7 @@ class BatchWriter:
         if found is None:
             return [], []
         self._in_hand.doubted = True
+        self._in_hand.move(found)
         restored, lost = [], []
         for item in items:
             # Not missing any more: the lease keeper has restored it meanwhile, under the id that the claim has.

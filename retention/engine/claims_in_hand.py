@@ -12,7 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from retention.core.model import Claim
 
@@ -40,9 +40,21 @@ class ClaimsInHand:
 
     def drop(self, claim: Claim) -> None:
         """Drop a claim that is released, or whose reply is written."""
-        self._claims.pop(claim.uuid, None)
-        if self._rounds.get(claim.cancellation_id) == claim.uuid:
-            del self._rounds[claim.cancellation_id]
+        number = self._claims.pop(claim.uuid, claim).cancellation_id
+        if self._rounds.get(number) == claim.uuid:
+            del self._rounds[number]
+
+    def move(self, restored: Mapping[str, int | None]) -> None:
+        """Move claims that were recorded again to the cancellations that have them now, by attempt."""
+        for uuid, number in restored.items():
+            claim = self._claims.get(uuid)
+            if claim is not None and number is not None and number != claim.cancellation_id:
+                self.drop(claim)
+                self.add([claim._replace(cancellation_id=number)])
+
+    def latest(self, claim: Claim) -> Claim:
+        """A claim as it is on record: with another cancellation, if it was moved."""
+        return self._claims.get(claim.uuid, claim)
 
     def remember_released(self, claims: Iterable[Claim], now: float) -> None:
         """Keep claims whose release is committed; `now` in seconds on the monotonic clock."""

@@ -44,6 +44,7 @@ class LeaseKeeper:
         if self._in_hand.doubted:
             # All claims, because requests that have not left yet leave within a second.
             restored = await self._claims.restore_attempts(self._in_hand.claims)
+            self._in_hand.move(restored)
             if restored:
                 self._log.warning("attempts.restored", rounds=len(restored))
                 released = self._in_hand.released_since(now - RECENT_S)

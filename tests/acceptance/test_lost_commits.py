@@ -177,6 +177,29 @@ async def test_a_new_partners_first_run_that_is_lost_is_waited_for(world: World)
     assert {1} == set(Counter(request.round_id for request in world.cancels).values())
 
 
+async def test_a_lost_claim_is_recorded_on_the_row_that_holds_its_round(world: World) -> None:
+    """A later run that has planned the rounds of lost claims again gets those claims, and sends them no request."""
+    async with await psycopg.AsyncConnection.connect(world.direct, autocommit=True) as connection:
+        await connection.execute(SERVER)
+    await world.seed(60)
+    world.policy["max_rounds"] = 50
+    run_id = (await world.command("run", "nightly", "--json")).json["run_id"]
+    await world.sql("CREATE TABLE taken_over.runs AS TABLE retention.runs")
+    first = await _frozen_with_requests(world, "run", "--resume", run_id, "--override", "60 is right", "--by", "ann")
+    await world.sql(FORGET)
+    await world.sql(
+        "UPDATE retention.runs SET (status, halt_reason, started_at, deadline_at, heartbeat_until)"
+        " = (SELECT status, halt_reason, started_at, deadline_at, heartbeat_until FROM taken_over.runs)"
+    )
+    world.policy["max_rounds"] = 100
+    second = await world.start("run", "nightly", "--json")
+    await _going(world, second)
+    first.signal(signal.SIGCONT)
+    done = [await process.ended() for process in (first, second)]
+    assert {"cancelled": 60} == done[1].json["states"], done[1].err
+    assert {1} == set(Counter(request.round_id for request in world.cancels).values())
+
+
 async def test_a_row_that_cannot_be_written_fails_alone(world: World) -> None:
     """A constraint of the ledger's that refuses one reply leaves that round in doubt; the others are settled."""
     await world.seed(20)

@@ -23,14 +23,15 @@ missing AS (
     SELECT g.* FROM given g WHERE NOT EXISTS (SELECT FROM retention.attempts a WHERE a.uuid = g.uuid)
 ),
 
--- Their rows. The id may be another round's by now, since a lost round may have been planned anew.
+-- Their rows. The id may be another round's by now, since a lost round may have been planned anew; and a later run may
+-- have planned the round again, so the row that holds the round comes first.
 target AS (
     SELECT DISTINCT ON (m.uuid) m.uuid, m.kind, m.claimed_at, m.may_have_taken_effect, c.id
     FROM missing m
     LEFT JOIN retention.cancellations c
         ON c.partner = m.partner AND c.round_id = m.round_id AND c.user_id = m.user_id
        AND (c.id = m.id OR c.holds_round)
-    ORDER BY m.uuid, c.id IS DISTINCT FROM m.id
+    ORDER BY m.uuid, NOT c.holds_round, c.id IS DISTINCT FROM m.id
 ),
 
 -- Ids of cancellations begin at 1: an attempt of a lost round is recorded with 0.
