@@ -103,15 +103,14 @@ class RunWatcher:
         if await self._keeper.keep(found.server_started, now):
             self._settler.rewrite_recent()
         self._obey_throttles(found.throttled, now)
-        for one in self._senders:
-            name, lease_s = one.partner.name, one.partner.terms.lease
-            self._waits.report_new_server(name, lease_s, new=name in found.new_server_for)
-            self._waits.report(one.partner.name, found.waits, idle=not one.places.in_flight.total())
+        self._report_waits(found)
         paused = self._obey_pauses(found.pauses)
         for partner in self._partners:
             await self._obey_state(partner, halted=partner.name in found.halted_partners)
         if found.status == "running" and paused:
             await self._control.halt_run(paused, paused_for=[*self._finisher.paused])
+        elif found.status == "running":
+            await self._settler.halts.repeat(self._partners, found.halted_partners)
         if overdue:
             self._settler.shorten_waits(stopped=False)
             self._drain(DrainReason.OVERDUE)
@@ -121,6 +120,12 @@ class RunWatcher:
                 self._drain(DrainReason.CALLED_OFF)
         if found.status != "running" or paused:
             self._drain(DrainReason.RUN_ENDED)
+
+    def _report_waits(self, found: RunSnapshot) -> None:
+        for one in self._senders:
+            name, lease_s = one.partner.name, one.partner.terms.lease
+            self._waits.report_new_server(name, lease_s, new=name in found.new_server_for)
+            self._waits.report(name, found.waits, idle=not one.places.in_flight.total())
 
     def _clock_agrees(self) -> bool:
         return self._clock is None or self._clock.agrees()

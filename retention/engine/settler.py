@@ -21,6 +21,7 @@ from retention.core.sending.settle_batch import BUSY_PAUSE_S, SettleBatch, one_p
 from retention.engine.batch_writer import BUSY_OVERDUE_S, BUSY_STOPPED_S, BatchWriter
 from retention.engine.claims_in_hand import RECENT, RECENT_S, ClaimsInHand
 from retention.engine.events import attempt_event, is_open_doubt
+from retention.engine.halts import Halts
 from retention.engine.lifecycle import Phase
 from retention.engine.retry import retry_until
 from retention.ledger.database_errors import ReplyTimeoutError
@@ -78,6 +79,7 @@ class Settler:
     ) -> None:
         self.log = log
         self.in_hand = ClaimsInHand()
+        self.halts = Halts(ledger.control, lifecycle, log)
         self.skip_tried_reason: str | None = None
         self._control = ledger.control
         self._lifecycle = lifecycle
@@ -94,7 +96,6 @@ class Settler:
         self._unwritten: dict[str, TimedReply] = {}
         self._recent: deque[tuple[float, Settlement]] = deque(maxlen=RECENT)
         self._again: list[Settlement] = []
-        self._rail_tripped = False
 
     @property
     def blocked(self) -> bool:
@@ -216,7 +217,7 @@ class Settler:
         ):
             partner.asked.add(item.claim.cancellation_id, sent_at)
         if item.outcome is Outcome.UNAUTHORIZED and partner.state.halted:
-            await self._record_halt(partner)
+            await self.halts.halt_partner(partner)
 
     async def _check_rails(self, settled: SettledBatch) -> None:
         tripped = None
@@ -229,13 +230,8 @@ class Settler:
             tripped = check_failure_ratio(settled.recent, self._max_failure_ratio, self._overrides)
         if settled.refused_closings is not None:
             tripped = check_conflicts(settled.refused_closings, self._max_conflicts, self._overrides) or tripped
-        if tripped is not None and not self._rail_tripped:
-            halted = await retry_until(lambda: self._control.halt_run(str(tripped)), until=self._lifecycle.aborted)
-            self._rail_tripped = halted is not None
-
-    async def _record_halt(self, partner: RunPartner) -> None:
-        if await retry_until(lambda: self._control.halt_partner(partner.name), until=self._lifecycle.aborted):
-            self.log.error("partner.unauthorized", partner=partner.name)
+        if tripped is not None:
+            await self.halts.halt_run(str(tripped))
 
     async def halt_for_status_address(self, partner: RunPartner, sign: str) -> None:
         """Halt the run before its first cancel: status probes do not reach the vendor. `sign` shows that."""
@@ -244,7 +240,7 @@ class Settler:
             f"status_url: the status address of partner {partner.name} does not answer questions ({sign}), and with"
             " ask_first nothing is cancelled without asking; mend status_url, or set ask_first = false"
         )
-        await retry_until(lambda: self._control.halt_run(reason), until=self._lifecycle.aborted)
+        await self.halts.halt_run(reason)
 
     async def record_throttle(self, partner: RunPartner, pause: float) -> None:
         """Record in the ledger that the vendor asked for a pause of so many seconds: every process obeys it."""

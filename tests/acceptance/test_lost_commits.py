@@ -200,6 +200,30 @@ async def test_a_lost_claim_is_recorded_on_the_row_that_holds_its_round(world: W
     assert {1} == set(Counter(request.round_id for request in world.cancels).values())
 
 
+@pytest.mark.parametrize("by", ["401", "rail"])
+async def test_a_halt_that_is_lost_is_recorded_again(world: World, by: str) -> None:
+    """A process whose halt the database lost records it again: the run ends, and nothing more is sent."""
+    async with await psycopg.AsyncConnection.connect(world.direct, autocommit=True) as connection:
+        await connection.execute(SERVER)
+    await world.seed(200)
+    world.vendor.latency = 0.2
+    fault = {"status": 401, "first": 1} if by == "401" else {"code": "99"}
+    world.vendor.faults = Faults.of({**fault, "round_ids": [f"r{n}" for n in range(20, 200)], "call": "CancelRound"})
+    world.partner |= {"ask_first": False, "rate": 100, "timeout": "1s"}
+    first = await world.start("run", "nightly", "--json")
+    halted = "halted_partners <> '{}'" if by == "401" else "status = 'halted'"
+    while not await world.sql(f"SELECT FROM retention.runs WHERE {halted}"):
+        assert not first.over, await first.ended()
+    first.signal(signal.SIGSTOP)
+    await world.sql("UPDATE retention.runs SET halted_partners = '{}', status = 'running', halt_reason = NULL")
+    await world.sql("UPDATE taken_over.server SET started = now()")
+    first.signal(signal.SIGCONT)
+    sent = len(world.cancels)
+    done = await asyncio.wait_for(first.ended(), 30)
+    assert 3 == done.code, done.err
+    assert len(world.cancels) - sent <= 60  # what was claimed
+
+
 async def test_a_row_that_cannot_be_written_fails_alone(world: World) -> None:
     """A constraint of the ledger's that refuses one reply leaves that round in doubt; the others are settled."""
     await world.seed(20)
