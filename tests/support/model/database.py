@@ -129,7 +129,8 @@ _PUT_BACK = (
 _CLEAR = """
 TRUNCATE retention.runs, retention.cancellations, retention.other_transactions, retention.findings, retention.attempts,
     retention.holds, retention.pauses, retention.partner_state, retention.notifications, retention.deliveries,
-    retention.evidence, retention.evidence_leaves, retention.checkpoints, public.rounds, model.refusing
+    retention.evidence, retention.evidence_leaves, retention.checkpoints, public.rounds, model.refusing;
+UPDATE model.server SET started = 'epoch'
 """
 
 
@@ -215,7 +216,7 @@ class ModelDatabase:
     async def begin_anew(self, rounds: list[str]) -> None:
         """Forget everything, and open these rounds five days ago."""
         await self.end_background()
-        await self.sql(_CLEAR)
+        await self.script(_CLEAR)
         self.now = 0.0
         await self.pass_time(0)
         await self.sql(
