@@ -53,9 +53,9 @@ def files_settle_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """Yield the DSN of a server whose role may create databases."""
-    with running_server() as dsn:
+def postgres(pytestconfig: pytest.Config) -> Iterator[str]:
+    """Yield the DSN of a server whose role may create databases. The long tests' fills gigabytes."""
+    with running_server(small=pytestconfig.getoption("markexpr") == "not long") as dsn:
         yield dsn
 
 

