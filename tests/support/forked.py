@@ -18,10 +18,11 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -249,7 +250,20 @@ def main() -> None:
     gc.collect()
     gc.freeze()
     sys.argv = ["retention", *_serve(socket.socket(fileno=os.dup(0)))]
-    importlib.import_module("retention.cli").main()
+    try:
+        importlib.import_module("retention.cli").main()
+    except SystemExit as end:
+        _leave(end.code)
+
+
+def _leave(code: object) -> NoReturn:
+    """End as the interpreter ends, but leave its modules alone: to clear them copies all the memory that is shared."""
+    assert isinstance(code, int)
+    threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001
+    atexit._run_exitfuncs()  # noqa: SLF001
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":
