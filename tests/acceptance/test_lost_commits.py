@@ -85,7 +85,9 @@ async def test_a_release_that_is_lost_is_repeated(world: World, pause: str) -> N
     assert [] == await violations(world)
 
 
-@pytest.mark.parametrize("ask_first", [True, False], ids=["asked first", "not asked"])
+@pytest.mark.parametrize(
+    "ask_first", [pytest.param(True, marks=pytest.mark.long), False], ids=["asked first", "not asked"]
+)
 @pytest.mark.parametrize("processes", [pytest.param(1, marks=pytest.mark.long), 2])
 async def test_claims_that_are_lost_are_recorded_again(world: World, ask_first: bool, processes: int) -> None:
     """Requests whose claims the database lost while they were in flight are settled by their replies, and not

@@ -306,7 +306,7 @@ async def test_lists_that_lack_rounds_are_completed_by_questions(world: World) -
     assert ["b0"] == asked(world, "GetRoundStatus")[before:]
 
 
-@pytest.mark.parametrize("total", [None, 10**15, 5000, "1e9"])
+@pytest.mark.parametrize("total", [None, *(pytest.param(one, marks=pytest.mark.long) for one in (10**15, 5000)), "1e9"])
 async def test_endless_lists_come_to_an_end(world: World, total: object) -> None:
     """A vendor that always has another page is asked for no more pages than there are rounds to find."""
     await world.seed(3)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from support.world import Done
 
-ROUNDS = 2000
+ROUNDS = 600
 
 REVIEWED = {0, 4}
 """A reply that was lost for good is made up for by a question, which does not tell the refund: that is for review."""
@@ -100,7 +100,7 @@ async def test_a_run_killed_five_times_is_whole(world: World) -> None:
     chance = random.Random(7)
     process = await world.start("run", "nightly")
     for _ in range(4):
-        heard = len(world.cancels) + chance.randrange(1, 300)
+        heard = len(world.cancels) + chance.randrange(1, 100)
         await process.until(world.vendor, lambda heard=heard: len(world.cancels) > heard)  # type: ignore[misc]
         process.signal(signal.SIGKILL)
         await process.ended()
@@ -161,7 +161,7 @@ async def test_a_run_survives_a_restart_of_postgres(tmp_path: Path) -> None:
         await world.seed(ROUNDS)
         world.partner |= {"timeout": "1s", "rate": 400}
         process = await world.start("run", "nightly", "--json")
-        for heard in (100, 700):
+        for heard in (100, 300):
             await process.until(world.vendor, lambda heard=heard: len(world.cancels) > heard)  # type: ignore[misc]
             await server.crash()
         done = await process.ended()

@@ -130,7 +130,7 @@ async def test_sigterm_drains_and_the_next_start_goes_on(world: World) -> None:
     ]
 
 
-@pytest.mark.parametrize("how", ["a second signal", "the drain's end"])
+@pytest.mark.parametrize("how", ["a second signal", pytest.param("the drain's end", marks=pytest.mark.long)])
 async def test_a_drain_can_be_cut_short(world: World, how: str) -> None:
     """A second signal, or the end of --drain-timeout, ends a process whose requests hang. They become doubts, which the
     next replica settles; every round is cancelled once.

@@ -34,7 +34,7 @@ class Mutant:
     changes: tuple[tuple[LiteralString, LiteralString], ...]
     invariant: str
     quick: bool = False
-    """Whether few histories are enough."""
+    """Whether the default tests look for it: few histories are enough, and it is one of a kind."""
 
 
 MUTANTS = (
@@ -98,7 +98,6 @@ MUTANTS = (
         "settlements/settle_replies",
         (("    FROM asked\n    HAVING", "    FROM asked WHERE false\n    HAVING"),),
         "could have closed it",
-        quick=True,
     ),
     Mutant(
         "settling leaves no evidence",
@@ -110,7 +109,6 @@ MUTANTS = (
             ),
         ),
         "no evidence",
-        quick=True,
     ),
     Mutant(
         "the evidence of a settlement is of another row",
@@ -151,14 +149,12 @@ MUTANTS = (
         "claims/release_claims",
         (("AND c.state = 'claimed' AND c.attempt_uuid = a.uuid\n    RETURNING", "AND false\n    RETURNING"),),
         "what it had released stands as a request",
-        quick=True,
     ),
     Mutant(
         "a process that begins after a fail-over claims at once",
         "claims/claim_rounds claims/claim_probes",
         (("AND pg_postmaster_start_time() IN (s.server_started, %(awaited_server)s::timestamptz)", ""),),
         "may have cancelled it",
-        quick=True,
     ),
 )
 
@@ -196,7 +192,6 @@ IDLE = (
         "released_since",
         lambda *_: [],
         "what it had released stands as a request",
-        quick=True,
     ),
 )
 """Guarantees of the engine, beside those of the statements."""
