@@ -11,6 +11,7 @@ from retention.core.planning.overlap import overlap
 from retention.ledger.checks.finding import Finding
 from retention.runs.scope import scope_of
 from retention.settings.durations import format_duration
+from retention.wiring.partners import terms_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -33,6 +34,7 @@ def configuration_findings(settings: Settings, schedules: Mapping[str, Sequence[
     yield from map(_policy, settings.policies.values())
     yield from (_schedule(settings.policies[name], times) for name, times in schedules.items())
     yield from _overlaps(settings)
+    yield from _deadlines(settings)
     yield from (_without_status_call(partner) for partner in settings.partners.values() if not partner.asks_first)
 
 
@@ -76,6 +78,19 @@ def _overlaps(settings: Settings) -> Iterator[Finding]:
         if found := overlap(scope_of(settings, one), scope_of(settings, other)):
             message = f"{found}; the first to run takes them: exclude_markets or exclude_games keeps them apart"
             yield Finding(f"policies {one.name} and {other.name}", ok=True, message=message, warning=True)
+
+
+def _deadlines(settings: Settings) -> Iterator[Finding]:
+    """Warn of deadlines that come before a run may send: on a database server that has restarted, it waits first."""
+    leases = {name: terms_of(partner).lease for name, partner in settings.partners.items()}
+    for policy in settings.policies.values() if leases else ():
+        lease = timedelta(seconds=max(leases[name] for name in settings.partners_of(policy) if name in leases))
+        if policy.deadline is not None and policy.deadline <= lease:
+            message = (
+                f"deadline is {format_duration(policy.deadline)}: the first run after a restart of the database waits"
+                f" {format_duration(lease)} (timeout and 5 s), and sends nothing; set a longer one"
+            )
+            yield Finding(f"policy {policy.name}", ok=True, message=message, warning=True)
 
 
 def _without_status_call(partner: Partner) -> Finding:

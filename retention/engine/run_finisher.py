@@ -57,9 +57,15 @@ class RunFinisher:
     async def close_unsent(
         self, partner: str | None, why: str, *, doubts_only: bool = False, tried_only: bool = False
     ) -> None:
-        """Close rounds that nothing more is sent for, of one partner or of all, and count them."""
+        """Close rounds that nothing more is sent for, of one partner or of all, and count them.
+
+        Rounds that the server may lack claims of stay; a later call closes them.
+        """
+        lease = max(one.terms.lease for one in self._partners)
         closed = await retry_until(
-            lambda: self._control.close_unsent(partner, why, doubts_only=doubts_only, tried_only=tried_only),
+            lambda: self._control.close_unsent(
+                partner, why, lease=lease, doubts_only=doubts_only, tried_only=tried_only
+            ),
             until=self._lifecycle.draining,
         )
         if closed:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from retention.core.runs.new_server import new_server_text
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -38,9 +40,5 @@ class WaitLog:
     def report_new_server(self, partner: str, lease_s: float, *, new: bool) -> None:
         """Report once that a partner's claims wait for a lease: the server may lack claims that are under way."""
         if new and partner not in self._on_new_server:
-            detail = (
-                "the database server has restarted, or another has taken over, since the last request: requests begin"
-                f" when earlier ones have ended, within {lease_s:.0f} s"
-            )
-            self._log.warning("run.waiting", partner=partner, detail=detail)
+            self._log.warning("run.waiting", partner=partner, detail=new_server_text(lease_s))
         (self._on_new_server.add if new else self._on_new_server.discard)(partner)

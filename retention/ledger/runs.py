@@ -22,7 +22,7 @@ from retention.ledger.run_record import ClosedRun, RunRecord, no_such_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from datetime import timedelta
+    from datetime import datetime, timedelta
     from uuid import UUID
 
     from retention.core.runs.run_ids import GivenRunId
@@ -102,14 +102,31 @@ class RunLedger:
         return await try_close_rounds(self._control)
 
     async def close_run(
-        self, run_id: UUID, replica: str, reason: str, by: str | None = None, note: str | None = None
+        self,
+        run_id: UUID,
+        replica: str,
+        reason: str,
+        by: str | None = None,
+        note: str | None = None,
+        *,
+        heed_server: bool = True,
+        awaited_server: datetime | None = None,
     ) -> ClosedRun | None:
         """Cancel a run for good: its unsent rounds stay unsent. Returns None if the ledger has no such run.
 
-        `by` and `note` are those of a person who calls it off.
+        `by` and `note` are those of a person who calls it off. `heed_server`: requests of the run may be under way, and
+        a server that may lack their claims has to be the `awaited_server`, on which a lease has passed.
         """
-        values = {"replica": replica, "reason": reason, "by": by, "note": note}
-        row = await self._database.durable().row("runs/close_run", run_id=run_id, **values)
+        row = await self._database.durable().row(
+            "runs/close_run",
+            run_id=run_id,
+            replica=replica,
+            reason=reason,
+            by=by,
+            note=note,
+            heed_server=heed_server,
+            awaited_server=awaited_server,
+        )
         return None if row is None else ClosedRun(**row._asdict())
 
     async def add_override(self, run_id: UUID, rail: str, text: str, by: str) -> None:

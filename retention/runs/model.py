@@ -51,7 +51,7 @@ class RunParts:
     `signal_code`: the exit code of the signal that stopped this process, if any. `policy_now`: a policy as configured
     now, with its partners' names; None where it is not configured. `scope`: the rounds that a policy selects, and the
     terms of its partners; the number limits the rounds. `clock_limit`: the allowed clock difference of a policy, in
-    seconds.
+    seconds. `longest_lease`: how many seconds after its slot a request of any partner has ended.
     """
 
     ledger: RunLedger
@@ -70,6 +70,7 @@ class RunParts:
     policy_now: Callable[[str], Policy | None]
     scope: Callable[[Policy, int | None], tuple[Scope, Sequence[PartnerTerms]]]
     clock_limit: Callable[[str], float]
+    longest_lease: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -199,6 +199,7 @@ class Services:
                 policy_now=self._policy_now,
                 scope=self._scope,
                 clock_limit=self.settings.clock_limit,
+                longest_lease=max((terms.lease for terms in self.terms(list(self.settings.partners))), default=0.0),
             )
         )
 

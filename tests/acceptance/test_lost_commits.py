@@ -7,40 +7,14 @@ import signal
 from collections import Counter
 from typing import TYPE_CHECKING, LiteralString
 
-import psycopg
 import pytest
+from support.fail_over import FORGET, on_own_server
 from support.invariants import violations
 
 from retention.simulator.faults import Faults
 
 if TYPE_CHECKING:
-    from support.world import Running, World
-
-FORGET: LiteralString = """
-WITH lost AS (
-    DELETE FROM retention.attempts WHERE outcome IS NULL RETURNING cancellation_id
-), forgotten AS (
-    UPDATE retention.cancellations c
-    SET state = 'planned', attempt_uuid = NULL, lease_until = NULL, attempts = 0, attempts_this_run = 0, probes_this_run = 0
-    FROM lost WHERE c.id = lost.cancellation_id
-)
-UPDATE taken_over.server SET started = now()
-"""
-"""Lose the newest claims, as a standby that lagged behind does, and move to another server."""
-
-SERVER: LiteralString = """
-CREATE SCHEMA taken_over;
-GRANT USAGE ON SCHEMA taken_over TO PUBLIC;
-CREATE TABLE taken_over.server AS SELECT pg_catalog.pg_postmaster_start_time() AS started;
-GRANT SELECT ON taken_over.server TO PUBLIC;
-CREATE FUNCTION taken_over.pg_postmaster_start_time() RETURNS timestamptz STABLE LANGUAGE sql
-    AS 'SELECT started FROM taken_over.server';
-DO $$ BEGIN
-    EXECUTE 'ALTER DATABASE ' || quote_ident(current_database()) || ' SET search_path = taken_over, pg_catalog, public';
-END $$
-"""
-"""The function that tells when the server started, with a table of the test's own behind it."""
-
+    from support.world import World
 
 LOSE_RELEASES: LiteralString = """
 WITH unreleased AS (
@@ -62,8 +36,7 @@ UPDATE taken_over.server SET started = now() WHERE EXISTS (SELECT FROM claimed) 
 @pytest.mark.parametrize("pause", ["6", "1"], ids=["released", "claimed anew"])
 async def test_a_release_that_is_lost_is_repeated(world: World, pause: str) -> None:
     """Claims whose release the database lost become no doubts, and the vendor is not asked about their rounds."""
-    async with await psycopg.AsyncConnection.connect(world.direct, autocommit=True) as connection:
-        await connection.execute(SERVER)
+    await on_own_server(world)
     await world.seed(60)
     world.vendor.latency = 1.0
     world.vendor.faults = Faults.of({"round_ids": ["r1"], "status": 429, "headers": {"Retry-After": pause}, "first": 1})
@@ -93,8 +66,7 @@ async def test_claims_that_are_lost_are_recorded_again(world: World, ask_first: 
     """Requests whose claims the database lost while they were in flight are settled by their replies, and not
     repeated.
     """
-    async with await psycopg.AsyncConnection.connect(world.direct, autocommit=True) as connection:
-        await connection.execute(SERVER)
+    await on_own_server(world)
     await world.seed(60)
     world.vendor.latency = 1.5
     world.partner |= {"ask_first": ask_first, "rate": 40, "concurrency": 30, "timeout": "10s"}
@@ -111,102 +83,10 @@ async def test_claims_that_are_lost_are_recorded_again(world: World, ask_first: 
     assert [] == await violations(world)
 
 
-async def test_a_process_that_joins_after_the_loss_waits_for_earlier_requests(world: World) -> None:
-    """A process that first meets the ledger on another server sends nothing until the requests of others have ended."""
-    async with await psycopg.AsyncConnection.connect(world.direct, autocommit=True) as connection:
-        await connection.execute(SERVER)
-    await world.seed(60)
-    world.vendor.latency = 1.0
-    world.partner |= {"ask_first": False, "rate": 40, "concurrency": 30, "timeout": "4s"}
-    first = await world.start("run", "nightly", "--json")
-    await first.until(world.vendor, lambda: len(world.cancels) > 20)
-    first.signal(signal.SIGSTOP)
-    sent = len(world.cancels)
-    await world.sql(FORGET)
-    run_id = (await world.sql("SELECT run_id FROM retention.runs"))[0].run_id
-    second = await world.start("run", "--resume", str(run_id), "--json")
-    await asyncio.sleep(2.5)  # the time in which it would send
-    assert sent == len(world.cancels)
-    first.signal(signal.SIGCONT)
-    done = [await process.ended() for process in (first, second)]
-    assert {(0, 60)} == {(one.code, one.json["states"]["cancelled"]) for one in done}, done[0].err
-    assert {1} == set(Counter(request.round_id for request in world.cancels).values())
-    assert ["run.waiting"] == [event["event"] for event in done[1].events if "has restarted" in event.get("detail", "")]
-    assert [] == await violations(world)
-
-
-LOSE_EVERYTHING: LiteralString = """
-TRUNCATE retention.runs, retention.cancellations, retention.attempts, retention.notifications, retention.partner_state
-    CASCADE;
-UPDATE taken_over.server SET started = now()
-"""
-"""Lose the partner's first run whole, with the row of the partner, and move to another server."""
-
-
-async def _frozen_with_requests(world: World, *words: str) -> Running:
-    """Start a process that sends more than 20 requests and is then stopped, before any reply is written."""
-    world.vendor.latency = 1.5
-    world.partner |= {"ask_first": False, "rate": 40, "concurrency": 30, "timeout": "8s"}
-    process = await world.start(*words, "--json")
-    await process.until(world.vendor, lambda: len(world.cancels) > 20)
-    process.signal(signal.SIGSTOP)
-    return process
-
-
-async def _going(world: World, process: Running) -> None:
-    """Wait until a run is going that this process has planned."""
-    while not await world.sql("SELECT FROM retention.runs WHERE status = 'running'"):
-        assert not process.over, await process.ended()
-        await asyncio.sleep(0.02)
-
-
-async def test_a_new_partners_first_run_that_is_lost_is_waited_for(world: World) -> None:
-    """Where the ledger has lost a partner's first run whole, the next run waits for the end of its requests."""
-    async with await psycopg.AsyncConnection.connect(world.direct, autocommit=True) as connection:
-        await connection.execute(SERVER)
-    await world.seed(60)
-    first = await _frozen_with_requests(world, "run", "nightly")
-    sent = len(world.cancels)
-    await world.sql(LOSE_EVERYTHING)
-    second = await world.start("run", "nightly", "--json")
-    await _going(world, second)
-    await asyncio.sleep(1.5)  # the time in which it would send
-    assert sent == len(world.cancels)
-    first.signal(signal.SIGCONT)
-    done = [await process.ended() for process in (first, second)]
-    assert [5, 0] == [one.code for one in done], done[0].err
-    assert {"cancelled": 60} == done[1].json["states"], done[1].err
-    assert {1} == set(Counter(request.round_id for request in world.cancels).values())
-
-
-async def test_a_lost_claim_is_recorded_on_the_row_that_holds_its_round(world: World) -> None:
-    """A later run that has planned the rounds of lost claims again gets those claims, and sends them no request."""
-    async with await psycopg.AsyncConnection.connect(world.direct, autocommit=True) as connection:
-        await connection.execute(SERVER)
-    await world.seed(60)
-    world.policy["max_rounds"] = 50
-    run_id = (await world.command("run", "nightly", "--json")).json["run_id"]
-    await world.sql("CREATE TABLE taken_over.runs AS TABLE retention.runs")
-    first = await _frozen_with_requests(world, "run", "--resume", run_id, "--override", "60 is right", "--by", "ann")
-    await world.sql(FORGET)
-    await world.sql(
-        "UPDATE retention.runs SET (status, halt_reason, started_at, deadline_at, heartbeat_until)"
-        " = (SELECT status, halt_reason, started_at, deadline_at, heartbeat_until FROM taken_over.runs)"
-    )
-    world.policy["max_rounds"] = 100
-    second = await world.start("run", "nightly", "--json")
-    await _going(world, second)
-    first.signal(signal.SIGCONT)
-    done = [await process.ended() for process in (first, second)]
-    assert {"cancelled": 60} == done[1].json["states"], done[1].err
-    assert {1} == set(Counter(request.round_id for request in world.cancels).values())
-
-
 @pytest.mark.parametrize("by", ["401", "rail"])
 async def test_a_halt_that_is_lost_is_recorded_again(world: World, by: str) -> None:
     """A process whose halt the database lost records it again: the run ends, and nothing more is sent."""
-    async with await psycopg.AsyncConnection.connect(world.direct, autocommit=True) as connection:
-        await connection.execute(SERVER)
+    await on_own_server(world)
     await world.seed(200)
     world.vendor.latency = 0.2
     fault = {"status": 401, "first": 1} if by == "401" else {"code": "99"}

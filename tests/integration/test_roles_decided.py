@@ -104,6 +104,7 @@ HARMLESS: dict[str, Any] = {
             "ask_first",
             "doubts_only",
             "leave_tried",
+            "heed_server",
             "tried_only",
             "due_first",
             "progressed",

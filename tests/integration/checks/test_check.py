@@ -158,6 +158,21 @@ async def test_a_policy_younger_than_the_vendor_s_own_closing_is_warned_about(da
     assert 0 == check.exit_code(findings)
 
 
+@pytest.mark.parametrize(("deadline", "warned"), [("15s", True), ("16s", False)])
+async def test_a_deadline_before_the_first_request_is_warned_about(
+    database_dsn: str, deadline: str, warned: bool
+) -> None:
+    """A deadline within timeout and 5 s lets the first run after a restart of the database send nothing: it is said."""
+    async with Simulator(secure_login=LOGIN, token=TOKEN) as vendor:
+        findings = await run_all_checks(vendor, database_dsn, nightly={"deadline": deadline, **SCHEDULE})
+
+    line = (
+        "WARN  policy nightly: deadline is 15s: the first run after a restart of the database waits 15s (timeout and 5 s),"
+        " and sends nothing; set a longer one"
+    )
+    assert warned == (line in check.text(findings).splitlines())
+
+
 async def test_a_schedule_s_next_times_are_told(database_dsn: str) -> None:
     """Five of them with their offsets, over the change of clocks, and whether a missed one is made up for."""
     policies = {"nightly": {**SCHEDULE, "catch_up": "6h"}, "by_hand": {}, "weekly": {**SCHEDULE, "schedule": "@weekly"}}

@@ -73,6 +73,7 @@ class Process:
                 policy_now=lambda _: self.configured,
                 scope=lambda *_: (SCOPE, [TERMS]),
                 clock_limit=lambda _: 60.0,
+                longest_lease=TERMS.lease,
             )
         )
 
