@@ -134,6 +134,8 @@ class BatchWriter:
 
     def _as_recorded(self, batch: SettleBatch) -> SettleBatch:
         """The batch with each claim as it is on record: the lease keeper may have moved some."""
+        if not self._in_hand.moved:
+            return batch
         latest = self._in_hand.latest
         return replace(batch, items=[item._replace(claim=latest(item.claim)) for item in batch.items])
 

@@ -24,10 +24,14 @@ RECENT = 20_000
 
 
 class ClaimsInHand:
-    """Claims by attempt. `doubted`: the database may have lost some of them, and has to be compared."""
+    """Claims by attempt. `doubted`: the database may have lost some of them, and has to be compared.
+
+    `moved`: some of them have been recorded again for other cancellations than they were made for.
+    """
 
     def __init__(self) -> None:
         self.doubted = False
+        self.moved = False
         self._claims: dict[str, Claim] = {}
         self._rounds: dict[int, str] = {}
         self._released: deque[tuple[float, Claim]] = deque(maxlen=RECENT)
@@ -49,6 +53,7 @@ class ClaimsInHand:
         for uuid, number in restored.items():
             claim = self._claims.get(uuid)
             if claim is not None and number is not None and number != claim.cancellation_id:
+                self.moved = True
                 self.drop(claim)
                 self.add([claim._replace(cancellation_id=number)])
 
