@@ -35,13 +35,10 @@ _READ_LATE = ("RETENTION_", "PG", "TMPDIR", "PYTEST_", "SSL_CERT_FILE")
 
 
 _IMPORTED = (
-    *("retention.checks.checks", "retention.cli.app", "retention.daemon.daemon", "retention.demo.walkthrough"),
-    *(
-        "retention.render.json_file",
-        "retention.reports.read",
-        "retention.vendor_api.client",
-        "retention.wiring.services",
-    ),
+    *("retention.checks.checks", "retention.cli.app", "retention.cli.runner", "retention.daemon.daemon"),
+    *("retention.demo.walkthrough", "retention.log", "retention.metrics_file", "retention.render.json_file"),
+    *("retention.reports.find", "retention.reports.plan_view", "retention.reports.read", "retention.vendor_api.client"),
+    *("retention.wiring.services", "prometheus_client", "uvloop", "encodings.idna", "concurrent.futures.thread"),
 )
 """The modules that commands import when they run."""
 
@@ -247,6 +244,7 @@ def main() -> None:
     """Answer until there is no more to do; in each child, be the command."""
     for name in _IMPORTED:
         importlib.import_module(name)
+    importlib.import_module("retention.ledger.queries").load_queries()
     gc.collect()
     gc.freeze()
     sys.argv = ["retention", *_serve(socket.socket(fileno=os.dup(0)))]
