@@ -104,6 +104,7 @@ class RunWatcher:
             self._settler.rewrite_recent()
         self._obey_throttles(found.throttled, now)
         self._report_waits(found)
+        await self._trust_server(found.new_server_for)
         paused = self._obey_pauses(found.pauses)
         for partner in self._partners:
             await self._obey_state(partner, halted=partner.name in found.halted_partners)
@@ -126,6 +127,12 @@ class RunWatcher:
             name, lease_s = one.partner.name, one.partner.terms.lease
             self._waits.report_new_server(name, lease_s, new=name in found.new_server_for)
             self._waits.report(name, found.waits, idle=not one.places.in_flight.total())
+
+    async def _trust_server(self, new_server_for: Collection[str]) -> None:
+        """Open the server to all claims once this process has waited there, though it has nothing to claim."""
+        for partner in self._partners:
+            if partner.name in new_server_for:
+                await self._control.trust_server(partner.name, partner.terms.lease)
 
     def _clock_agrees(self) -> bool:
         return self._clock is None or self._clock.agrees()

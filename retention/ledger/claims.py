@@ -119,7 +119,6 @@ class Claims:
             told_within=PROBE_GOOD_S,
             idle_longer_than=self._idle_longer_than,
             known_server=self._server.for_claims(terms.lease, queried),
-            awaited_server=self._server.awaited(terms.lease, queried),
             skip_details=details.SKIPPED,
         )
         claimed = self._batch_of(rows, kind, terms, queried, began)
@@ -180,7 +179,6 @@ class Claims:
             horizon=max(0.0, min(claim.send_by for claim in claims) - self._monotonic() - LOOK_GOOD_S + HORIZON_S),
             head_start=self._clock.delay_s,
             lease=terms.lease,
-            awaited_server=self._server.awaited(terms.lease, queried),
         )
         if not rows:
             return []

@@ -13,7 +13,8 @@ class KnownServer:
 
     On such a server the process claims nothing for the length of a lease. Meanwhile each process restores its lost
     claims, and every earlier request ends. One object serves all runs of a process, so a run that it joins waits too.
-    A process that begins after the change knows no earlier server: the ledger has the one of each partner's last claim.
+    A process that begins after the change knows no earlier server: the ledger has, for each partner, the last one on
+    which a process has waited.
     """
 
     def __init__(self) -> None:

@@ -188,7 +188,6 @@ class Reconciliations:
             recovery=RATE_RECOVERY_PER_S,
             horizon=HORIZON_S,
             head_start=self._clock.delay_s,
-            awaited_server=None,  # questions change nothing, and prove nothing about the claims of others
         )
         first = rows[0]
         waits = Reservation(paused_by=first.paused_by, by_vendor=first.by_vendor)

@@ -88,7 +88,7 @@ class ClaimWait(NamedTuple):
 class RunSnapshot:
     """The state of a run at one heartbeat. `server_started` tells one database server from another.
 
-    `new_server_for`: the partners whose last claim was made before the server's start, so that claims wait for a lease.
+    `new_server_for`: the partners for which no process has waited yet since the server's start, so that claims wait.
 
     `stalled`: the run made no progress for its policy's `stalled_after`, and no process has marked it yet.
     """

@@ -88,6 +88,12 @@ class RunControl:
         rates = {"rate": terms.rate, "question_rate": terms.rate_of(Kind.STATUS)}
         await self._control.count("run_control/throttle_partner", partner=terms.partner, pause=pause, **rates)
 
+    async def trust_server(self, partner: str, lease: float) -> None:
+        """Let all processes claim for the partner, if this one has waited for `lease` seconds on the server."""
+        awaited = self._server.awaited(lease, self._monotonic())
+        if awaited is not None:
+            await self._control.count("run_control/trust_server", partner=partner, awaited_server=awaited)
+
     async def halt_run(self, reason: str, *, paused_for: Sequence[str] = ()) -> bool:
         """Halt the run for all replicas, with `paused_for` until the pauses of these partners end.
 

@@ -8,7 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, LiteralString
 
 import pytest
-from support.fail_over import FORGET, on_own_server
+from support.fail_over import FORGET, MOVE, on_own_server
 from support.invariants import violations
 
 if TYPE_CHECKING:
@@ -129,3 +129,34 @@ async def test_rounds_whose_claims_are_lost_are_not_closed_as_unsent(world: Worl
     assert {1} == set(Counter(request.round_id for request in world.cancels).values())
     assert 60 == len(world.cancels)
     assert [] == await violations(world)
+
+
+@pytest.mark.parametrize("rounds", [3, 0])
+async def test_one_run_after_a_restart_waits_and_the_next_does_not(world: World, rounds: int) -> None:
+    """The first run on a new server waits for all later ones, also where it asks nothing, or has nothing to send."""
+    await on_own_server(world)
+    world.partner |= {"ask_first": False, "timeout": "1s"}
+    await world.seed(2, prefix="earlier")
+    await world.command("run", "nightly")
+    await world.sql(MOVE)
+    await world.seed(rounds)
+    first = await world.command("run", "nightly", "--json")
+    await world.seed(2, prefix="later")
+    second = await world.command("run", "nightly", "--json")
+    assert ({"cancelled": rounds} if rounds else {}) == first.json["states"]
+    assert {"cancelled": 2} == second.json["states"]
+    waited = [[event["event"] for event in done.events].count("run.waiting") for done in (first, second)]
+    assert [1, 0] == waited, second.err
+
+
+async def test_a_deadline_during_the_wait_stops_one_run_alone(world: World) -> None:
+    """A run whose deadline comes before its wait is over sends nothing, and has waited for the next run."""
+    await on_own_server(world)
+    world.policy["deadline"] = "3s"
+    world.partner["timeout"] = "1s"
+    await world.seed(5)
+    await world.sql(MOVE)
+    first = await world.command("run", "nightly", "--json")
+    second = await world.command("run", "nightly", "--json")
+    assert [{"not_sent": 5}, {"cancelled": 5}] == [done.json["states"] for done in (first, second)]
+    assert [4, 0] == [first.code, second.code]

@@ -21,6 +21,9 @@ UPDATE taken_over.server SET started = now()
 """
 """Lose the newest claims, as a standby that lagged behind does, and move to another server."""
 
+MOVE: LiteralString = "UPDATE taken_over.server SET started = clock_timestamp()"
+"""Move to another server, which lacks nothing."""
+
 SERVER: LiteralString = """
 CREATE SCHEMA taken_over;
 GRANT USAGE ON SCHEMA taken_over TO PUBLIC;

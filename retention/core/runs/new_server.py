@@ -6,6 +6,6 @@ from __future__ import annotations
 def new_server_text(lease_s: float) -> str:
     """Say why nothing is done yet, and for how long at the most; in seconds."""
     return (
-        "the database server has restarted, or another has taken over, since the last request: this goes on when"
-        f" earlier requests have ended, within {lease_s:.0f} s"
+        "the database server has restarted, or another has taken over: this goes on when earlier requests have ended,"
+        f" within {lease_s:.0f} s"
     )

@@ -7,9 +7,9 @@ WHERE s.partner = %(partner)s AND s.kind = %(kind)s
   AND r.run_id = %(run_id)s AND r.status = 'running' AND s.partner <> ALL (r.halted_partners)
   AND r.deadline_at > statement_timestamp()
   -- Another server, or one that has crashed, may lack claims. Their processes record them again first, and one process
-  -- waits for the length of a lease before the first claim on it.
+  -- waits for the length of a lease, and records that, before the first claim on it.
   AND pg_postmaster_start_time() = coalesce(%(known_server)s::timestamptz, pg_postmaster_start_time())
-  AND pg_postmaster_start_time() IN (s.server_started, %(awaited_server)s::timestamptz)
+  AND pg_postmaster_start_time() = s.server_started
   AND NOT EXISTS (
       SELECT FROM retention.pauses p
       WHERE p.resumed_at IS NULL AND (p.partner IS NULL OR p.partner = s.partner))

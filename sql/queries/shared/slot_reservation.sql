@@ -41,10 +41,7 @@ granted AS (
 reserved AS (
     UPDATE retention.partner_state s
     SET next_slot = g.first_slot + make_interval(secs => g.slots * g.step),
-        rate = nullif(g.rate, %(rate)s), rate_at = statement_timestamp(),
-        -- Opens the gate for all processes once one of them has waited.
-        server_started = CASE WHEN pg_postmaster_start_time() = %(awaited_server)s::timestamptz
-                              THEN pg_postmaster_start_time() ELSE s.server_started END
+        rate = nullif(g.rate, %(rate)s), rate_at = statement_timestamp()
     FROM granted g
     WHERE s.partner = g.partner AND s.kind = g.kind
     RETURNING g.first_slot, g.step, g.slots, g.at

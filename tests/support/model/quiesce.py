@@ -54,8 +54,8 @@ async def quiesce(invariants: Invariants, terms: PartnerTerms, runs: list[UUID])
 async def _finish(invariants: Invariants, replica: Replica, terms: PartnerTerms) -> None:
     """Work as an engine does, until the run is over."""
     kinds = [*Kind] if terms.status_probe else [Kind.CANCEL]
-    await replica.look()
     for _ in range(LOOKS):
+        await replica.look()
         for kind in kinds:
             claims = await replica.claim(kind, 5)
             invariants.claimed(claims)
