@@ -80,14 +80,10 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True)
 class ClosedRun:
-    """The result of closing a run: `status` before, `done` where this call closed it, and its rounds by state.
-
-    `new_server`: the start of the server that may lack claims of the run, so that nothing was closed.
-    """
+    """The result of closing a run: `status` before, `done` where this call closed it, and its rounds by state."""
 
     status: str
     done: bool
-    new_server: datetime | None
     not_sent: int
     in_doubt: int
     claimed: int

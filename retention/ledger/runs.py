@@ -102,32 +102,20 @@ class RunLedger:
         return await try_close_rounds(self._control)
 
     async def close_run(
-        self,
-        run_id: UUID,
-        replica: str,
-        reason: str,
-        by: str | None = None,
-        note: str | None = None,
-        *,
-        heed_server: bool = True,
-        awaited_server: datetime | None = None,
+        self, run_id: UUID, replica: str, reason: str, by: str | None = None, note: str | None = None
     ) -> ClosedRun | None:
         """Cancel a run for good: its unsent rounds stay unsent. Returns None if the ledger has no such run.
 
-        `by` and `note` are those of a person who calls it off. `heed_server`: requests of the run may be under way, and
-        a server that may lack their claims has to be the `awaited_server`, on which a lease has passed.
+        `by` and `note` are those of a person who calls it off.
         """
-        row = await self._database.durable().row(
-            "runs/close_run",
-            run_id=run_id,
-            replica=replica,
-            reason=reason,
-            by=by,
-            note=note,
-            heed_server=heed_server,
-            awaited_server=awaited_server,
-        )
+        values = {"replica": replica, "reason": reason, "by": by, "note": note}
+        row = await self._database.durable().row("runs/close_run", run_id=run_id, **values)
         return None if row is None else ClosedRun(**row._asdict())
+
+    async def find_new_server(self, run_id: UUID) -> datetime | None:
+        """Return the start of a database server that may lack claims of the run; None where it has them all."""
+        row = await self._control.row("runs/find_new_server", run_id=run_id)
+        return None if row is None else row.started
 
     async def add_override(self, run_id: UUID, rail: str, text: str, by: str) -> None:
         """Record who overrides which rail, when and why."""

@@ -20,6 +20,7 @@ from retention.core.planning.approval import (
 from retention.core.runs.halt_cause import HaltCause, cause_of
 from retention.core.text import time_text
 from retention.errors import UsageError
+from retention.runs.server_wait import wait_for_server
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -116,6 +117,7 @@ class RunApprovals:
     async def reject(self, run_id: UUID, by: str, digest: str | None, note: str) -> Decision:
         """Reject a run for the person `by`: it is cancelled. Raises UsageError where the rejection does not count."""
         record = await self._require_decidable(run_id, by, digest)
+        await wait_for_server(self._parts, run_id)  # the run may have been sent, and its approval be lost
         rejection = await self._approvals.reject_run(run_id, by, digest, note)
         await self._refuse(run_id, rejection.refused)
         self._parts.log.warning("run.rejected", run_id=str(run_id), policy=record.policy, rejected_by=by, reason=note)

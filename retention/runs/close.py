@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
-from retention.core.runs.new_server import new_server_text
 from retention.core.runs.summary import NOT_CONFIRMED
 from retention.errors import UsageError
 from retention.exit_codes import ExitCode
 from retention.ledger.run_record import no_such_run
 from retention.runs.model import RunResult
+from retention.runs.server_wait import wait_for_server
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -23,20 +22,11 @@ if TYPE_CHECKING:
 
 
 async def close_run(parts: RunParts, run_id: UUID, by: str, note: str) -> ClosedRun:
-    """Close a run for the person `by`. Raises UsageError where there is no such run, or it has ended.
-
-    On a database server that may lack claims of the run, this waits until their requests have ended.
-    """
-    closed, awaited = None, None
-    while closed is None or closed.new_server is not None:
-        if closed is not None:
-            parts.log.warning("run.waiting", run_id=str(run_id), detail=new_server_text(parts.longest_lease))
-            await asyncio.sleep(parts.longest_lease)
-            awaited = closed.new_server
-        reason = f"closed by {by}: {note}"
-        closed = await parts.ledger.close_run(run_id, parts.replica, reason, by, note, awaited_server=awaited)
-        if closed is None:
-            raise no_such_run(run_id)
+    """Close a run for the person `by`. Raises UsageError where there is no such run, or it has ended."""
+    await wait_for_server(parts, run_id)
+    closed = await parts.ledger.close_run(run_id, parts.replica, f"closed by {by}: {note}", by, note)
+    if closed is None:
+        raise no_such_run(run_id)
     if not closed.done:
         raise UsageError(f"run {run_id} is {closed.status} already: there is nothing to call off")
     parts.log.warning(
@@ -52,7 +42,7 @@ async def close_run(parts: RunParts, run_id: UUID, by: str, note: str) -> Closed
 
 async def close_unconfirmed(parts: RunParts, run_id: UUID, log: FilteringBoundLogger, plan: Plan) -> RunResult:
     """Close a run whose plan no person confirmed. This is no failure: its exit code is 0, or the signal's."""
-    await parts.ledger.close_run(run_id, parts.replica, NOT_CONFIRMED, heed_server=False)
+    await parts.ledger.close_run(run_id, parts.replica, NOT_CONFIRMED)
     log.info("run.closed", reason=NOT_CONFIRMED)
     summary, checkpoint = await parts.ledger.summarize_run(run_id), await parts.checkpoints.make()
     return RunResult(summary, parts.signal_code() or ExitCode.DONE, plan, checkpoint=checkpoint)

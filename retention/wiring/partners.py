@@ -9,16 +9,18 @@ from retention.core.model import Credentials
 from retention.core.sending.partner_state import PartnerState
 from retention.core.sending.reply_rules import ReplyRules
 from retention.engine.run_partner import RunPartner
-from retention.ledger.terms import PartnerTerms
+from retention.ledger.terms import SETTLE_MARGIN_S, PartnerTerms
 from retention.settings.partner import Call
+from retention.settings.partner import Partner as PartnerSettings
 from retention.vendor_api.credentials import Access
 from retention.vendor_api.gateway import VendorGateway
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from contextlib import AsyncExitStack
+    from datetime import timedelta
 
     from retention.redaction import Redactor
-    from retention.settings.partner import Partner as PartnerSettings
     from retention.settings.policy import Policy
 
 
@@ -34,6 +36,15 @@ def terms_of(partner: PartnerSettings) -> PartnerTerms:
         float(partner.questions_per_second),
         partner.max_pause.total_seconds(),
     )
+
+
+def longest_lease(partners: Iterable[PartnerSettings]) -> float:
+    """Return the seconds after which a request of any partner has ended.
+
+    A partner that is not configured any more counts with the default timeout.
+    """
+    default: timedelta = PartnerSettings.model_fields["timeout"].default
+    return max([default.total_seconds() + SETTLE_MARGIN_S, *(terms_of(partner).lease for partner in partners)])
 
 
 async def open_partner(

@@ -40,7 +40,7 @@ from retention.runs.scope import scope_of
 from retention.runs.service import RunService
 from retention.settings.partner import Call
 from retention.wiring.engines import run_engine
-from retention.wiring.partners import open_questions, terms_of
+from retention.wiring.partners import longest_lease, open_questions, terms_of
 from retention.wiring.signing import signer_of
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ class Services:
                 policy_now=self._policy_now,
                 scope=self._scope,
                 clock_limit=self.settings.clock_limit,
-                longest_lease=max((terms.lease for terms in self.terms(list(self.settings.partners))), default=0.0),
+                longest_lease=longest_lease(self.settings.partners.values()),
             )
         )
 

@@ -268,7 +268,9 @@ async def test_many_rounds_are_listed_in_one_call(world: World) -> None:
     assert 1 == len(asked(world, "GetGameRounds"))
     assert ["r7"] == asked(world, "GetRoundStatus")[before:]
     (request,) = world.vendor.asked("GetRoundStatus")[before:]
-    assert {request.uuid} == await attempts(world) - known
+    # On a busy machine, a slot may go by unused: its attempt is on record as released.
+    asked_now = await world.sql("SELECT uuid::text FROM retention.attempts WHERE outcome IS DISTINCT FROM 'released'")
+    assert {request.uuid} == {row.uuid for row in asked_now} - known
     (listed,) = (event for event in done.events if event["event"] == "rounds.listed")
     assert (world.vendor.asked("GetGameRounds")[0].uuid, 20) == (listed["uuid"], listed["rounds"])
 

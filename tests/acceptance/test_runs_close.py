@@ -96,6 +96,8 @@ async def test_close_keeps_the_doubts_of_a_killed_run(world: World) -> None:
     (run,) = await world.sql("SELECT run_id FROM retention.runs")
     assert 0 == (await close(world, str(run.run_id))).code
     world.vendor.latency = 0.0
+    # A lease is longer than any request: it ends after their effects.
+    await world.vendor.until(lambda: all(request.effect_at is not None for request in world.cancels))
     await world.sql("UPDATE retention.runs SET heartbeat_until = now()")
     await world.sql("UPDATE retention.cancellations SET lease_until = now() WHERE state = 'claimed'")
     done = await world.command("run", "--json")

@@ -104,7 +104,6 @@ HARMLESS: dict[str, Any] = {
             "ask_first",
             "doubts_only",
             "leave_tried",
-            "heed_server",
             "tried_only",
             "due_first",
             "progressed",

@@ -1,24 +1,12 @@
 -- Purpose: Cancels a run for good. Its unsent rounds are settled as not sent, its doubts stay. The process that holds a
---     claim settles it. With `heed_server`, nothing is closed on another server than that of the last claim, unless it
---     is the `awaited_server`, on which a lease has passed.
+--     claim settles it.
 -- Locks: the run and its unsent rows, until the commit.
--- Returns: the status before, whether this call cancelled the run, the start of the server that has to be waited for,
---     and counts of the run's rounds; no row without the run.
+-- Returns: the status before, whether this call cancelled the run, and counts of its rounds; no row without the run.
 WITH
 
 -- The run with its status.
 before AS (
     SELECT run_id, status FROM retention.runs WHERE run_id = %(run_id)s FOR UPDATE
-),
-
--- A server that has just restarted or taken over may lack claims whose requests are under way.
-new_server AS MATERIALIZED (
-    SELECT pg_postmaster_start_time() AS started
-    FROM before b, retention.partner_state s
-    WHERE %(heed_server)s AND b.status NOT IN ('finished', 'cancelled') AND s.kind = 'cancel'
-      AND (pg_postmaster_start_time() IN (s.server_started, %(awaited_server)s::timestamptz)) IS NOT TRUE
-      AND EXISTS (SELECT FROM retention.cancellations c WHERE c.run_id = b.run_id AND c.partner = s.partner)
-    LIMIT 1
 ),
 
 -- A finished or cancelled run stays as it is.
@@ -27,7 +15,7 @@ closed AS (
     SET status = 'cancelled', halt_reason = %(reason)s, finished_at = statement_timestamp(), ended_by = %(replica)s,
         paused = false, paused_partners = '{}', notified = false
     FROM before b
-    WHERE r.run_id = b.run_id AND b.status NOT IN ('finished', 'cancelled') AND NOT EXISTS (SELECT FROM new_server)
+    WHERE r.run_id = b.run_id AND b.status NOT IN ('finished', 'cancelled')
     RETURNING r.*
 ),
 
@@ -43,7 +31,7 @@ about AS (
 -- include shared/evidence_by_run.sql
 
 SELECT
-    b.status, EXISTS (SELECT FROM closed) AS done, (SELECT started FROM new_server) AS new_server,
+    b.status, EXISTS (SELECT FROM closed) AS done,
     (SELECT count(*) FROM ended WHERE state = 'not_sent') AS not_sent,
     (SELECT count(*) FROM ended WHERE state = 'in_doubt') AS in_doubt,
     (SELECT count(*) FROM retention.cancellations c
