@@ -82,9 +82,11 @@ def _overlaps(settings: Settings) -> Iterator[Finding]:
 
 def _deadlines(settings: Settings) -> Iterator[Finding]:
     """Warn of deadlines that come before a run may send: on a database server that has restarted, it waits first."""
+    if not settings.partners:
+        return
     leases = {name: terms_of(partner).lease for name, partner in settings.partners.items()}
-    for policy in settings.policies.values() if leases else ():
-        lease = timedelta(seconds=max(leases[name] for name in settings.partners_of(policy) if name in leases))
+    for policy in settings.policies.values():
+        lease = timedelta(seconds=max(leases[name] for name in settings.partners_of(policy)))
         if policy.deadline is not None and policy.deadline <= lease:
             message = (
                 f"deadline is {format_duration(policy.deadline)}: the first run after a restart of the database waits"

@@ -61,11 +61,8 @@ class RunFinisher:
 
         Rounds that the server may lack claims of stay; a later call closes them.
         """
-        lease = max(one.terms.lease for one in self._partners)
         closed = await retry_until(
-            lambda: self._control.close_unsent(
-                partner, why, lease=lease, doubts_only=doubts_only, tried_only=tried_only
-            ),
+            lambda: self._control.close_unsent(partner, why, doubts_only=doubts_only, tried_only=tried_only),
             until=self._lifecycle.draining,
         )
         if closed:

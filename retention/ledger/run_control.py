@@ -113,12 +113,12 @@ class RunControl:
         return await self._durable.count("run_control/halt_partner", run_id=self._run_id, partner=partner) > 0
 
     async def close_unsent(
-        self, partner: str | None, why: str, *, lease: float, doubts_only: bool = False, tried_only: bool = False
+        self, partner: str | None, why: str, *, doubts_only: bool = False, tried_only: bool = False
     ) -> list[ClosedGroup]:
         """Close the rounds that wait for a request to one partner or (None) to all; returns how many, by group.
 
         `doubts_only` closes doubts without a probe, `tried_only` only rounds that an earlier run has tried. On a server
-        that may lack claims, nothing is closed for `lease` seconds.
+        that may lack claims, nothing is closed before a process has waited there (`trust_server`).
         """
         rows = await self._database.rows(
             "run_control/close_unsent",
@@ -128,7 +128,6 @@ class RunControl:
             why=why,
             doubts_only=doubts_only,
             tried_only=tried_only,
-            awaited_server=self._server.awaited(lease, self._monotonic()),
         )
         return [ClosedGroup(row.partner, row.market, State(row.state), row.rounds) for row in rows]
 

@@ -15,29 +15,6 @@ if TYPE_CHECKING:
     from support.world import Running, World
 
 
-async def test_a_process_that_joins_after_the_loss_waits_for_earlier_requests(world: World) -> None:
-    """A process that first meets the ledger on another server sends nothing until the requests of others have ended."""
-    await on_own_server(world)
-    await world.seed(60)
-    world.vendor.latency = 1.0
-    world.partner |= {"ask_first": False, "rate": 40, "concurrency": 30, "timeout": "4s"}
-    first = await world.start("run", "nightly", "--json")
-    await first.until(world.vendor, lambda: len(world.cancels) > 20)
-    first.signal(signal.SIGSTOP)
-    sent = len(world.cancels)
-    await world.sql(FORGET)
-    run_id = (await world.sql("SELECT run_id FROM retention.runs"))[0].run_id
-    second = await world.start("run", "--resume", str(run_id), "--json")
-    await asyncio.sleep(2.5)  # the time in which it would send
-    assert sent == len(world.cancels)
-    first.signal(signal.SIGCONT)
-    done = [await process.ended() for process in (first, second)]
-    assert {(0, 60)} == {(one.code, one.json["states"]["cancelled"]) for one in done}, done[0].err
-    assert {1} == set(Counter(request.round_id for request in world.cancels).values())
-    assert ["run.waiting"] == [event["event"] for event in done[1].events if "has restarted" in event.get("detail", "")]
-    assert [] == await violations(world)
-
-
 LOSE_EVERYTHING: LiteralString = """
 TRUNCATE retention.runs, retention.cancellations, retention.attempts, retention.notifications, retention.partner_state
     CASCADE;
@@ -61,6 +38,25 @@ async def _going(world: World, process: Running) -> None:
     while not await world.sql("SELECT FROM retention.runs WHERE status = 'running'"):
         assert not process.over, await process.ended()
         await asyncio.sleep(0.02)
+
+
+async def test_a_process_that_joins_after_the_loss_waits_for_earlier_requests(world: World) -> None:
+    """A process that first meets the ledger on another server sends nothing until the requests of others have ended."""
+    await on_own_server(world)
+    await world.seed(60)
+    first = await _frozen_with_requests(world, "run", "nightly")
+    sent = len(world.cancels)
+    await world.sql(FORGET)
+    run_id = (await world.sql("SELECT run_id FROM retention.runs"))[0].run_id
+    second = await world.start("run", "--resume", str(run_id), "--json")
+    await asyncio.sleep(2.5)  # the time in which it would send
+    assert sent == len(world.cancels)
+    first.signal(signal.SIGCONT)
+    done = [await process.ended() for process in (first, second)]
+    assert {(0, 60)} == {(one.code, one.json["states"]["cancelled"]) for one in done}, done[0].err
+    assert {1} == set(Counter(request.round_id for request in world.cancels).values())
+    assert ["run.waiting"] == [event["event"] for event in done[1].events if "has restarted" in event.get("detail", "")]
+    assert [] == await violations(world)
 
 
 async def test_a_new_partners_first_run_that_is_lost_is_waited_for(world: World) -> None:

@@ -1,7 +1,7 @@
 -- Purpose: Sends nothing more in a run, to one partner or (NULL) to all: its deadline has come, or the partner cannot
 --     be reached. Rounds without a doubt are settled as not sent; doubts stay. `tried_only`: rounds that an earlier
---     run has tried. `doubts_only`: no more probes. On a server that may lack claims, nothing is closed before a lease
---     has passed.
+--     run has tried. `doubts_only`: no more probes. On a server that may lack claims, nothing is closed before a
+--     process has waited there: see run_control/trust_server.sql.
 -- Locks: the unsent rows, until the commit.
 -- Returns: rounds by partner, market and state.
 WITH
@@ -10,7 +10,7 @@ WITH
 -- whose request is under way is not unsent.
 known AS MATERIALIZED (
     SELECT s.partner FROM retention.partner_state s
-    WHERE s.kind = 'cancel' AND pg_postmaster_start_time() IN (s.server_started, %(awaited_server)s::timestamptz)
+    WHERE s.kind = 'cancel' AND s.server_started = pg_postmaster_start_time()
 ),
 
 -- The rows end in one statement.

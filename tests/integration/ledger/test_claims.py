@@ -17,8 +17,10 @@ from retention.ledger.claims import IdRange
 from retention.ledger.engine_ledger import EngineLedger
 
 if TYPE_CHECKING:
+    from support.bare_database import Planned
     from support.world import World
 
+    from retention.core.model import Claim
     from retention.ledger.database import Database
 
 
@@ -206,14 +208,28 @@ async def test_restored_claim_replaces_an_older_claim(world: World, database: Da
     )
 
 
+DOUBT: LiteralString = """
+UPDATE retention.cancellations
+SET state = 'in_doubt', may_have_taken_effect = true, needs_follow_up = true, due_at = now(), lease_until = NULL
+"""
+"""Turns the only round into a doubt whose probe is due."""
+
+
+async def _lost_probe(world: World, planned: Planned) -> tuple[Claim, Claim]:
+    """Claim the only round for a cancel and, as a doubt, for a probe; lose the probe. Returns both claims."""
+    (first,) = (await planned.work.claims.claim(Kind.CANCEL, TERMS, after=0, batch=1)).claims
+    await world.sql(DOUBT)
+    (probe,) = (await planned.work.claims.claim(Kind.STATUS, TERMS, after=0, batch=1)).claims
+    assert probe.may_have_taken_effect
+    await world.sql(LOSE_NEWEST, uuid=probe.uuid, before=first.uuid)
+    return first, probe
+
+
 async def test_a_claim_that_gives_its_row_up_has_an_outcome(world: World, database: Database) -> None:
     """A claim whose answer never arrived gives its row to the restored one, and ends in doubt, with evidence."""
     await world.seed(1)
     planned = await begin(database)
-    (unheard,) = (await planned.work.claims.claim(Kind.CANCEL, TERMS, after=0, batch=1)).claims
-    await world.sql(DOUBT)
-    (probe,) = (await planned.work.claims.claim(Kind.STATUS, TERMS, after=0, batch=1)).claims
-    await world.sql(LOSE_NEWEST, uuid=probe.uuid, before=unheard.uuid)
+    unheard, probe = await _lost_probe(world, planned)
     await planned.work.claims.restore_attempts([probe])
     assert {unheard.uuid: "in_doubt", probe.uuid: None} == dict(
         await world.sql("SELECT uuid::text, outcome FROM retention.attempts")
@@ -224,22 +240,11 @@ async def test_a_claim_that_gives_its_row_up_has_an_outcome(world: World, databa
     assert unheard.uuid in restored.rows
 
 
-DOUBT: LiteralString = """
-UPDATE retention.cancellations
-SET state = 'in_doubt', may_have_taken_effect = true, needs_follow_up = true, due_at = now(), lease_until = NULL
-"""
-"""Turns the only round into a doubt whose probe is due."""
-
-
 async def test_restored_probe_restores_its_doubt(world: World, database: Database) -> None:
     """After a doubt and its probe are lost, the restored probe leaves the round in doubt."""
     await world.seed(1)
     planned = await begin(database)
-    (first,) = (await planned.work.claims.claim(Kind.CANCEL, TERMS, after=0, batch=1)).claims
-    await world.sql(DOUBT)
-    (probe,) = (await planned.work.claims.claim(Kind.STATUS, TERMS, after=0, batch=1)).claims
-    assert probe.may_have_taken_effect
-    await world.sql(LOSE_NEWEST, uuid=probe.uuid, before=first.uuid)
+    _, probe = await _lost_probe(world, planned)
     await world.sql("UPDATE retention.cancellations SET may_have_taken_effect = false, needs_follow_up = false")
     await planned.work.claims.restore_attempts([probe])
     await planned.work.claims.release_claims([probe])
