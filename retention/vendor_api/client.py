@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 import aiohttp
 
 from retention.core.model import NotConnected, Unclear
+from retention.core.sending.connection_reuse import SOON_UNUSED_S
 from retention.core.sending.wire import MAX_PAUSE_S, REPLY_LIMIT_BYTES, REQUEST_TIMEOUT, SUCCESS, decode
 from retention.network_errors import ENDED_UNUSED, ended_without_reply, why_not_connected, why_unclear
 from retention.vendor_api.connection_pool import Connections, Making
@@ -74,15 +75,19 @@ class VendorClient:
     async def connect(self, url: str) -> NotConnected | None:
         """Make one more connection to an address, and keep it; returns the reason where that failed.
 
-        Where the vendor ended several connections unused, even a new connection counts as failed.
+        Where the vendor ended several connections unused, a new connection has to stay open for a moment.
         """
         making = Making()
         try:
             with self._deadlines.running():
-                await self._connections.make(url, making)
+                connection = await self._connections.make(url, making)
         except _FAILURES as error:
+            self._connections.not_made(url)
             return NotConnected(why_not_connected(error, in_handshake=making.in_handshake))
-        return NotConnected(ENDED_UNUSED) if self._connections.end_unused(url) else None
+        if self._connections.end_unused(url):
+            await asyncio.sleep(SOON_UNUSED_S)
+            return None if self._connections.stays_open(url, connection) else NotConnected(ENDED_UNUSED)
+        return None
 
     def in_hand(self, url: str) -> int:
         """How many connections to an address are at hand."""

@@ -30,7 +30,7 @@ SORT_S = 0.05
 """Seconds between looks for connections that must not be used any more."""
 
 UNUSED_ENDS = 3
-"""New connections in a row that ended before a request; from then on the address counts as not reached."""
+"""New connections in a row that ended before a request; from then on a new one has to stay open for a moment."""
 
 Origin = tuple[str, str | None, int | None]
 """Scheme, host and port."""
@@ -76,7 +76,7 @@ class _Pool:
     reuse: ConnectionReuse = field(default_factory=ConnectionReuse)
     idle: deque[Connection] = field(default_factory=deque)
     watched: Connection | None = None
-    unused_ends: int = 0  # new connections ended before a request, since the last reply
+    unused_ends: int = 0  # new connections ended before a request, since a reply or one that stayed open
     sorted_at: float = 0.0
 
     def take(self, now: float) -> Connection | None:
@@ -154,8 +154,8 @@ class Connections:
         self._connector = _Connector()
         self._pools: dict[Origin, _Pool] = {}
 
-    async def make(self, url: str, making: Making) -> None:
-        """Make one more connection, and keep it. Raises errors of aiohttp, asyncio and ssl, and ValueError."""
+    async def make(self, url: str, making: Making) -> Connection:
+        """Make one more connection, and keep it for `take`. Raises errors of aiohttp, asyncio and ssl, and ValueError."""
         address = URL(url)
         making.secure = address.scheme == "https"
         _MAKING.set(making)
@@ -165,6 +165,12 @@ class Connections:
         connection = Connection(made)
         pool.idle.append(connection)
         connection.on_end(pool.ended)
+        return connection
+
+    def not_made(self, url: str) -> None:
+        """Learn from a connection that could not be made."""
+        if pool := self._known_pool(url):
+            pool.reuse.not_reached()
 
     def in_hand(self, url: str) -> int:
         """How many connections wait for a request; now and then the unusable ones are closed."""
@@ -176,6 +182,13 @@ class Connections:
         """Whether several new connections in a row ended before a request could be sent over them."""
         pool = self._known_pool(url)
         return pool is not None and pool.unused_ends >= UNUSED_ENDS
+
+    def stays_open(self, url: str, connection: Connection) -> bool:
+        """Whether a connection is still open, a moment after it was made; if so, the earlier ends are over."""
+        if not (connection.usable or connection.uses):
+            return False
+        self._pool(url).unused_ends = 0
+        return True
 
     def are_used_once(self, url: str) -> bool:
         """Whether this vendor ends each connection after its reply, so that each request needs one of its own."""

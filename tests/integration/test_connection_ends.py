@@ -13,6 +13,7 @@ from support.tls import localhost_tls
 from support.unkind_http import REQUEST_TIMEOUT, Line, UnkindVendor
 
 from retention.core.model import NotConnected, Reply, Unclear
+from retention.simulator.server import Simulator
 from retention.vendor_api.client import VendorClient
 
 if TYPE_CHECKING:
@@ -212,3 +213,25 @@ async def test_a_vendor_that_ends_each_connection_unused_is_not_reached(tls: ssl
     assert failed is not None
     assert failed.why.endswith("the other side takes connections, and ends them before anything is sent")
     assert [] == vendor.heard
+
+
+@SECURE
+@pytest.mark.parametrize("lay_s", [0.0, 0.3], ids=["new", "unused for a while"])
+async def test_a_vendor_is_reached_again_after_an_outage_that_ended_unused_connections(
+    tls: ssl.SSLContext, lay_s: float, *, secure: bool
+) -> None:
+    """An outage resets connections that were never used: the first one that stays open afterwards is a way again."""
+    async with (
+        Simulator(host="127.0.0.1", tls=tls if secure else None) as vendor,
+        VendorClient(timeout=10) as client,
+    ):
+        url = f"{vendor.url}/v4/CancelRound".replace("127.0.0.1", "localhost")
+        assert [None] * 4 == [await client.connect(url) for _ in range(4)]
+        await asyncio.sleep(lay_s)
+        await vendor.down()
+        while client.in_hand(url):
+            await asyncio.sleep(0.01)
+        assert await client.connect(url) is not None
+        await vendor.up()
+        assert await client.connect(url) is None
+        assert 1 == client.in_hand(url)

@@ -64,6 +64,10 @@ class ConnectionReuse:
             self.most_uses = min(uses, self.most_uses or uses)
             self.watch_from = now + WATCH_PAUSE_S
 
+    def not_reached(self) -> None:
+        """Forget the limits on idle connections: the outage that ended them, and no limit, may have taught these."""
+        self.idle_limit = self.unused_limit = KEPT_S
+
     def ended_in_use(self, uses: int, idle: float, now: float) -> None:
         """Learn from a connection that ended under a request, without a byte of reply; a single one may be a fault."""
         self.suspects += uses > 0

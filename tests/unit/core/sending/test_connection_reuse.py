@@ -37,6 +37,17 @@ def test_a_later_end_limits_the_wait() -> None:
     assert not reuse.is_spent(0, 4.9), "one that was never really had teaches nothing"
 
 
+def test_an_outage_leaves_no_limit_on_idle_connections() -> None:
+    """What the ends of an outage taught about idle connections is forgotten; how often one may be used is kept."""
+    reuse = ConnectionReuse()
+    reuse.ended(7, 1.0, 0.0)
+    reuse.ended(0, 1.0, 0.0)
+    reuse.ended(3, 0.0, 0.0)
+    reuse.not_reached()
+    assert (False, True) == (reuse.is_spent(0, KEPT_S - 1), reuse.is_spent(0, KEPT_S))
+    assert (False, True) == (reuse.is_spent(2, KEPT_S - 1), reuse.is_spent(3, 0.0))
+
+
 def test_one_end_under_a_request_may_be_a_fault() -> None:
     """Two in a row are the vendor's way; a reply over a used connection between them says that they are not."""
     reuse = ConnectionReuse()
