@@ -155,7 +155,10 @@ class Connections:
         self._pools: dict[Origin, _Pool] = {}
 
     async def make(self, url: str, making: Making) -> Connection:
-        """Make one more connection, and keep it for `take`. Raises errors of aiohttp, asyncio and ssl, and ValueError."""
+        """Make one more connection, and keep it for `take`.
+
+        Raises errors of aiohttp, asyncio and ssl, and ValueError.
+        """
         address = URL(url)
         making.secure = address.scheme == "https"
         _MAKING.set(making)
