@@ -38,9 +38,12 @@ class Head(NamedTuple):
 
 
 class Connection:
-    """One connection. `uses` counts its replies; `since` is when the last one came, or when the connection was made."""
+    """One connection. `uses` counts its replies; `since` is when the last one came, or when the connection was made.
 
-    __slots__ = ("_made", "_protocol", "_tls", "_unread", "since", "uses")
+    `closed_here`: it was closed on this side while it was usable.
+    """
+
+    __slots__ = ("_made", "_protocol", "_tls", "_unread", "closed_here", "since", "uses")
 
     def __init__(self, made: connector.Connection) -> None:
         """Take over a new connection. Raises OSError where it has ended already."""
@@ -53,6 +56,7 @@ class Connection:
         unread = select.poll()
         unread.register(protocol.transport.get_extra_info("socket").fileno(), select.POLLIN)
         self._unread = unread
+        self.closed_here = False
         self.uses = 0
         self.since = time.monotonic()
 
@@ -101,6 +105,7 @@ class Connection:
 
     def close(self) -> None:
         """Close it at once: TLS would wait for the vendor's close_notify, which need not come."""
+        self.closed_here = self.closed_here or self.usable
         if self._tls is not None:
             self._protocol.abort()
         self._made.close()

@@ -187,8 +187,8 @@ class Connections:
         return pool is not None and pool.unused_ends >= UNUSED_ENDS
 
     def stays_open(self, url: str, connection: Connection) -> bool:
-        """Whether a connection is still open, a moment after it was made; if so, the earlier ends are over."""
-        if not (connection.usable or connection.uses):
+        """Whether the vendor has not ended a connection, a moment after it was made; then the earlier ends are over."""
+        if not (connection.usable or connection.uses or connection.closed_here):
             return False
         self._pool(url).unused_ends = 0
         return True

@@ -216,6 +216,27 @@ async def test_a_vendor_that_ends_each_connection_unused_is_not_reached(tls: ssl
 
 
 @SECURE
+async def test_a_new_connection_that_we_close_has_stayed_open(tls: ssl.SSLContext, *, secure: bool) -> None:
+    """What unused connections taught as they ended has a new one closed here early: the vendor did not end it."""
+    async with (
+        Simulator(host="127.0.0.1", tls=tls if secure else None) as vendor,
+        VendorClient(timeout=10) as client,
+    ):
+        url = f"{vendor.url}/v4/CancelRound".replace("127.0.0.1", "localhost")
+        assert [None] * 4 == [await client.connect(url) for _ in range(4)]
+        await asyncio.sleep(0.3)
+        await vendor.down()
+        await vendor.up()
+        while client.in_hand(url):
+            await asyncio.sleep(0.01)
+        connecting = asyncio.create_task(client.connect(url))
+        while not connecting.done():
+            client.in_hand(url)
+            await asyncio.sleep(0.01)
+        assert None is await connecting
+
+
+@SECURE
 @pytest.mark.parametrize("lay_s", [0.0, 0.3], ids=["new", "unused for a while"])
 async def test_a_vendor_is_reached_again_after_an_outage_that_ended_unused_connections(
     tls: ssl.SSLContext, lay_s: float, *, secure: bool
