@@ -12,6 +12,7 @@ Plans stay custom, so a LIMIT never turns a claim into a scan.
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +60,7 @@ class AdaptiveTimeout:
     """Limits the wait for each statement's answer; each timeout doubles the limit of that statement.
 
     A connection can die silently, so no wait is unlimited. A slow statement must succeed at last, so the limit grows.
+    An answer within the first limit shows that an outage had made it grow, and brings that one back.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -68,13 +70,15 @@ class AdaptiveTimeout:
     @asynccontextmanager
     async def __call__(self, name: str) -> AsyncIterator[None]:
         """Raise ReplyTimeoutError if the statement of this name takes too long."""
-        seconds = self._seconds.get(name, self._first)
+        seconds, began = self._seconds.get(name, self._first), time.monotonic()
         try:
             async with asyncio.timeout(seconds):
                 yield
         except TimeoutError:
             self._seconds[name] = min(2 * seconds, LONGEST_TIMEOUT_S)
             raise ReplyTimeoutError(f"no answer for {seconds:.0f} s ({name})") from None
+        if time.monotonic() - began < self._first:
+            self._seconds.pop(name, None)
 
 
 class Database:
@@ -263,6 +267,9 @@ async def open_database(
         min_size=1,
         max_size=size,
         timeout=CONNECT_TIMEOUT_S,
+        # The pool's own pauses double with each failure, for minutes: longer than an outage lasts. It gives up instead
+        # as early as a statement does, and the next statement has it begin anew.
+        reconnect_timeout=CONNECT_TIMEOUT_S,
         open=False,
     )
     await pool.open()

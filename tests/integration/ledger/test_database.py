@@ -11,7 +11,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from support.fleet import dsn_through
 from support.postgres import address
-from support.proxy import Link, Proxy, Trouble, Way, flipped
+from support.proxy import Cut, Link, Proxy, Trouble, Way, flipped
 
 from retention.ledger import database as module
 from retention.ledger.database import AdaptiveTimeout, Database, open_database
@@ -60,6 +60,28 @@ async def test_reply_timeout_doubles_with_each_try(world: World, database: Datab
     pytest.fail("it never succeeded")
 
 
+async def test_a_quick_reply_ends_the_patience_that_an_outage_taught() -> None:
+    """Timeouts double the limit, a slow reply keeps it, and a quick one brings the first limit back."""
+    limit = AdaptiveTimeout(0.5)
+    for seconds in (0, 1):
+        with pytest.raises(ReplyTimeoutError, match=f"no answer for {seconds} s"):
+            await unanswered(limit)
+    async with limit("a statement"):
+        await asyncio.sleep(0.6)
+    with pytest.raises(ReplyTimeoutError, match="no answer for 2 s"):
+        await unanswered(limit)
+    async with limit("a statement"):
+        pass
+    with pytest.raises(ReplyTimeoutError, match="no answer for 0 s"):
+        await unanswered(limit)
+
+
+async def unanswered(limit: AdaptiveTimeout) -> None:
+    """Wait in vain."""
+    async with limit("a statement"):
+        await asyncio.Event().wait()
+
+
 async def statement(database: Database) -> None:
     """Change nothing, by a statement that stands alone."""
     assert 0 == await database.count("run_control/halt_run", run_id=None, replica="", reason="", paused_partners=[])
@@ -82,6 +104,35 @@ async def test_standby_counts_as_unavailable(direct_dsn: str, change: Callable[[
         with pytest.raises(UNAVAILABLE):
             await change(database)
         await change(database)
+
+
+async def test_each_statement_of_a_long_outage_tries_to_connect(
+    direct_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pauses between tries do not grow with the outage: after it, no statement waits as long as it lasted."""
+    monkeypatch.setattr(module, "CONNECT_TIMEOUT_S", 1)
+    server, name = address(direct_dsn)
+    tries = 0
+
+    def dsn() -> str:
+        nonlocal tries
+        tries += 1
+        return make_conninfo(dsn_through(proxy, "postgres"), dbname=name)
+
+    async with Proxy(server, postgres=True) as proxy, open_database(dsn) as database:
+        before = await backend(database)
+        with proxy.trouble(Cut()):
+            with pytest.raises(UNAVAILABLE):
+                await database.row("clocks/get_time")  # over the connection that is cut: nothing has to be tried yet
+            for _ in range(6):
+                tried = tries
+                with pytest.raises(UNAVAILABLE):
+                    await database.row("clocks/get_time")
+                assert tried < tries
+        while True:
+            with suppress(*UNAVAILABLE):
+                assert before != await backend(database)
+                return
 
 
 class Garbled(Trouble):
