@@ -208,12 +208,13 @@ def _prepare(asked: dict[str, object], files: Sequence[int], others: Sequence[in
         _replace(int(number), what)
     assert isinstance(environ, dict)
     assert isinstance(words, list)
+    authorities = os.environ.get("SSL_CERT_FILE")
     os.environ.clear()
     os.environ.update(environ)
     time.tzset()
-    if "SSL_CERT_FILE" in environ:
+    if environ.get("SSL_CERT_FILE") != authorities:
         connector = importlib.import_module("aiohttp.connector")
-        # It is made when aiohttp is imported.
+        # It is made when aiohttp is imported; to read a system's authorities takes as long as all else of a command.
         setattr(connector, "_SSL_CONTEXT_VERIFIED", connector._make_ssl_context(verified=True))  # noqa: B010, SLF001
     tempfile.tempdir = None  # caches of the former environment
     return words
