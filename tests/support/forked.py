@@ -12,6 +12,7 @@ import gc
 import importlib
 import json
 import os
+import pkgutil
 import select
 import signal
 import socket
@@ -24,6 +25,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+import typer
+
+import retention
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -35,12 +40,10 @@ _READ_LATE = ("RETENTION_", "PG", "TMPDIR", "PYTEST_", "SSL_CERT_FILE")
 
 
 _IMPORTED = (
-    *("retention.checks.checks", "retention.cli.app", "retention.cli.runner", "retention.daemon.daemon"),
-    *("retention.demo.walkthrough", "retention.log", "retention.metrics_file", "retention.render.json_file"),
-    *("retention.reports.find", "retention.reports.plan_view", "retention.reports.read", "retention.vendor_api.client"),
-    *("retention.wiring.services", "prometheus_client", "uvloop", "encodings.idna", "concurrent.futures.thread"),
+    *("concurrent.futures.thread", "encodings.idna", "encodings.utf_8_sig", "prometheus_client.core"),
+    *("pydantic.type_adapter", "typer._adapters", "typer._click.decorators", "uvloop"),
 )
-"""The modules that commands import when they run."""
+"""The modules beside our own that commands import when they run."""
 
 
 class Forked:
@@ -243,9 +246,12 @@ def _replace(number: int, what: str) -> None:
 
 def main() -> None:
     """Answer until there is no more to do; in each child, be the command."""
-    for name in _IMPORTED:
-        importlib.import_module(name)
+    ours = (module.name for module in pkgutil.walk_packages(retention.__path__, "retention."))
+    for name in (*_IMPORTED, *ours):
+        if not name.endswith("__main__"):
+            importlib.import_module(name)
     importlib.import_module("retention.ledger.queries").load_queries()
+    _build_commands()
     gc.collect()
     gc.freeze()
     sys.argv = ["retention", *_serve(socket.socket(fileno=os.dup(0)))]
@@ -253,6 +259,12 @@ def main() -> None:
         importlib.import_module("retention.cli").main()
     except SystemExit as end:
         _leave(end.code)
+
+
+def _build_commands() -> None:
+    """Build the commands' parsers, as each process does by itself from its functions' signatures."""
+    module = importlib.import_module("retention.cli.app")
+    setattr(module, "app", typer.main.get_command(module.app))  # noqa: B010
 
 
 def _leave(code: object) -> NoReturn:
