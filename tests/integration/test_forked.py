@@ -40,8 +40,7 @@ async def test_a_forked_command_answers_as_a_started_one(
 
 async def test_a_forked_command_is_a_process_of_its_own(tmp_path: Path) -> None:
     """It dies of a signal, which its end tells, while others that were forked go on."""
-    environ = {**os.environ, "RETENTION_DATABASE__DSN": "postgresql://127.0.0.1:1/none"}
-    first, second = [Running(forker().start(["demo", "--rounds", "9"], tmp_path, environ)) for _ in range(2)]
+    first, second = [Running(forker().start(["simulate", "--port", "0"], tmp_path, os.environ)) for _ in range(2)]
     first.signal(signal.SIGKILL)
     assert -signal.SIGKILL == (await first.ended()).code
     assert not second.over
