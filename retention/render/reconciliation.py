@@ -107,8 +107,10 @@ def _summary(done: Reconciler) -> Iterator[str]:
         yield f"{compared}: no finding"
     if not done.has_wallet:
         yield "  the wallet was not compared: there is no view retention.wallet_refunds"
-    for one in tally.not_asked():
+    unknown = tally.not_asked()
+    for one in unknown:
         rounds = counted(one.rounds, "round", separator=",")
         yield f"  the vendor's side of {rounds} of {one.partner} is unknown: {one.why}"
     for partner, why in done.not_listed().items():
-        yield f"  {partner} gave no list of rounds ({why}), so each round was asked about by itself"
+        asked = "" if any(one.partner == partner for one in unknown) else ", so each round was asked about by itself"
+        yield f"  {partner} gave no list of rounds ({why}){asked}"

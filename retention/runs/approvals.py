@@ -135,6 +135,8 @@ class RunApprovals:
         """Raise UsageError for a verdict, by the run as it is now."""
         if verdict is not None:
             record = await self._ledger.require_run(run_id)
+            if verdict is Verdict.NOT_AWAITING and cause_of(record.halt_reason) is HaltCause.APPROVAL_EXPIRED:
+                verdict = Verdict.EXPIRED  # "it is cancelled" would not say that nobody called it off
             raise UsageError(refusal_text(verdict, run_id, record.approval))
 
     async def _decision(self, run_id: UUID, not_sent: int = 0) -> Decision:

@@ -101,7 +101,8 @@ async def test_an_approval_that_expires_is_none(guarded: World) -> None:
     await asyncio.gather(approve(guarded, run_id), _until_expired(guarded))
     resumed, late = await guarded.command("run", "--resume", run_id), await approve(guarded, run_id, "carol")
     assert (2, 2) == (resumed.code, late.code)
-    assert "expired" in resumed.err
+    assert "expired at" in resumed.err
+    assert "expired at" in late.err
     shown = (await guarded.command("runs", "show", run_id, "--json")).json
     assert ("cancelled", {"not_sent": 3}) == (shown["status"], shown["states"])
     assert "approval expired" in shown["halt_reason"]
@@ -115,15 +116,19 @@ async def _until_expired(world: World) -> None:
 
 
 async def test_a_waiting_run_keeps_its_rounds(guarded: World) -> None:
-    """Another run plans none of them and says which run has them; `runs close` gives them back."""
+    """Another run plans none of them and says which run has them, approved or not; `runs close` gives them back."""
     run_id = await waiting(guarded)
     other = await guarded.command("run", "--by", "ann", "--json")
     assert (0, 0) == (other.code, other.json["rounds"]), other.err
     assert [(run_id, 3)] == [(one["run_id"], one["rounds"]) for one in other.json["elsewhere"]]
     assert "it awaits approval" in other.json["elsewhere"][0]["words"]
+    assert 0 == (await approve(guarded, run_id)).code
+    words = (await guarded.command("plan", "--json")).json["elsewhere"][0]["words"]
+    assert f"it is approved, and `retention run --resume {run_id}` starts it" in words
     closed = await guarded.command("runs", "close", run_id, "--by", "ann", "--note", "not tonight")
     assert 0 == closed.code, closed.err
-    assert 2 == (await approve(guarded, run_id)).code
+    late = await approve(guarded, run_id)
+    assert (2, True) == (late.code, "awaits no approval: it is cancelled" in late.err)
     await waiting(guarded)
     assert [] == guarded.vendor.requests
 

@@ -356,6 +356,9 @@ async def test_a_vendor_that_is_away_is_told(world: World) -> None:
     assert "not asked: no connection: connection refused" == told["why"]
     (finding,) = done.json["findings"]
     assert finding["vendor"].startswith("not asked: no connection")
+    shown = (await world.command("reconcile")).out
+    assert "acme gave no list of rounds (no connection: connection refused)" in shown
+    assert "asked about by itself" not in shown
 
 
 async def test_a_database_that_is_away_is_exit_5(world: World) -> None:

@@ -34,6 +34,7 @@ class OtherRun(NamedTuple):
     """A run that holds so many `rounds` of another run's scope.
 
     `at_work`: a process works on it. `stalled`: it has made no progress for the `stalled_after` of its policy.
+    `approved`: a person has approved it, if it needs that.
     """
 
     run_id: UUID
@@ -43,6 +44,7 @@ class OtherRun(NamedTuple):
     at_work: bool
     stalled: bool
     rounds: int
+    approved: bool = False
 
     @property
     def is_stuck(self) -> bool:
@@ -51,13 +53,15 @@ class OtherRun(NamedTuple):
 
     @property
     def waits(self) -> bool:
-        """Whether the run waits for its approval."""
+        """Whether the run waits for its approval, or for its start with one."""
         return self.status == "awaiting_approval"
 
     def __str__(self) -> str:
         rounds = f"{counted(self.rounds, 'stale round')} {'is' if self.rounds == 1 else 'are'}"
         since = f"it has made no progress since {second_text(self.progressed_at)}"
-        if self.waits:
+        if self.waits and self.approved:
+            state = f"it is approved, and `retention run --resume {self.run_id}` starts it"
+        elif self.waits:
             state = f"it awaits approval; `retention runs show {self.run_id}` tells more"
         elif not self.at_work:
             state = f"no process works on it, and {since}; `retention run --resume {self.run_id}` goes on with it"

@@ -5,7 +5,8 @@
 SELECT
     r.run_id, r.policy, r.status,
     -- include shared/last_progress.sql
-    AS progressed_at, r.heartbeat_until > statement_timestamp() AS at_work, s.stalled, h.rounds
+    AS progressed_at, r.heartbeat_until > statement_timestamp() AS at_work, s.stalled, h.rounds,
+    r.approved_at IS NOT NULL AS approved
 FROM retention.runs r
 CROSS JOIN LATERAL (
     SELECT
