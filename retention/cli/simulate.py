@@ -29,7 +29,11 @@ async def simulate(
     faults: Annotated[Path | None, typer.Option(metavar="FILE", help="The faults to make, in TOML; see below.")] = None,
     journal: Annotated[Path | None, typer.Option(metavar="FILE", help="Append each request as a JSON line.")] = None,
 ) -> int:
-    """Run the simulated vendor as a server of its own, for staging. Any credentials are taken, any round is open."""
+    """Run the simulated vendor as a server of its own, for staging. Any credentials are taken, any round is open.
+
+    Each round has a bet of 1.00 EUR, so a round with another stake is listed for review once it is cancelled.
+    What was cancelled is forgotten when the server ends: `reconcile` then finds it open.
+    """
     from retention.simulator.serve import serve
 
     return await serve(
