@@ -83,10 +83,11 @@ async def test_holds_that_touch_the_plan_are_listed(database: Database, book: Bo
 
 
 async def test_a_plan_is_compared_with_the_last_approved_one(database: Database, book: Book) -> None:
-    """The newest approved run of the policy before this one is compared; other policies and later runs are not."""
+    """The newest approved run of the policy before this one is compared; other policies, later and rejected runs not."""
     approved: dict[str, Any] = {"approved_by": "bob", "approved_at": SETTLED, "status": "finished"}
     unapproved: dict[str, Any] = {"policy": "nightly", "approved_by": None, "approved_at": None}
-    for changes in ({"policy": "other"}, unapproved):
+    rejected: dict[str, Any] = {"rejected_by": "eve", "rejected_at": SETTLED, "status": "cancelled"}
+    for changes in ({"policy": "other"}, unapproved, rejected):
         await book.run(**{"as_of": SETTLED - timedelta(hours=1), **approved, **changes})
     before = await book.run(as_of=SETTLED - DAY, settings=Jsonb({"max_rounds": 5}), **approved)
     await book.row(before, "R-9", market="SE", stake=7)
