@@ -104,7 +104,7 @@ class _Pool:
             self._drop(connection)
         elif not self.reuse.is_spent(connection.uses, now - connection.since):
             self.idle.append(connection)
-        elif self.watched is None and self.reuse.may_watch(now):
+        elif self.watched is None and self.reuse.may_watch(connection.uses, now):
             self.watched = connection
         else:
             connection.close()

@@ -256,3 +256,28 @@ async def test_a_vendor_is_reached_again_after_an_outage_that_ended_unused_conne
         await vendor.up()
         assert await client.connect(url) is None
         assert 1 == client.in_hand(url)
+
+
+async def test_connections_are_used_again_after_an_outage_that_was_too_short_to_see(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A restart between two requests ends an idle connection, and no new one fails: that taught no limit for good."""
+    monkeypatch.setattr("retention.core.sending.connection_reuse.WATCH_PAUSE_S", 0.0)
+    async with Simulator(host="127.0.0.1") as vendor, VendorClient(timeout=10) as client:
+        url = f"{vendor.url}/v4/CancelRound"
+        for _ in range(2):
+            await client.post(url, b"{}")
+            await asyncio.sleep(0.05)
+        assert 1 == client.in_hand(url)
+        await vendor.down()
+        await vendor.up()
+        while client.in_hand(url):
+            await asyncio.sleep(0.01)
+        for _ in range(40):
+            await client.post(url, b"{}")
+            for _ in range(10):
+                await asyncio.sleep(0.02)
+                client.in_hand(url)  # as a run does all the while
+            if client.in_hand(url):
+                return
+    pytest.fail("each request still has a connection of its own")

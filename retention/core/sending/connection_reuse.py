@@ -27,10 +27,13 @@ SUSPICIOUS = 2
 """Connections in a row that ended under their second or a later request: then the vendor uses each only once."""
 
 WATCHED_S = 1.0
-"""Seconds that a spent connection has to stay open, to show that the vendor now keeps connections."""
+"""Seconds that a spent connection has to stay open, to show that the vendor keeps connections for so long."""
 
 WATCH_PAUSE_S = 10.0
 """Seconds until the next spent connection is watched, after the last one ended."""
+
+WATCHED_LIMIT_S = WATCHED_S * SHARE
+"""Seconds that an idle connection may be used again, once a watched one has stayed open."""
 
 
 @dataclass(slots=True)
@@ -58,11 +61,12 @@ class ConnectionReuse:
         if not uses:
             if idle >= SOON_UNUSED_S:
                 self.unused_limit = min(self.unused_limit, idle * SHARE)
-        elif idle >= SOON_S:
+            return
+        if idle >= SOON_S:
             self.idle_limit = min(self.idle_limit, idle * SHARE)
         else:
             self.most_uses = min(uses, self.most_uses or uses)
-            self.watch_from = now + WATCH_PAUSE_S
+        self.watch_from = now + WATCH_PAUSE_S
 
     def not_reached(self) -> None:
         """Forget the limits on idle connections: the outage that ended them, and no limit, may have taught these."""
@@ -79,10 +83,12 @@ class ConnectionReuse:
         if uses > 1:
             self.known, self.suspects = True, 0
 
-    def may_watch(self, now: float) -> bool:
-        """Whether a connection that is spent by its uses may be watched instead of closed."""
-        return self.most_uses is not None and now >= self.watch_from
+    def may_watch(self, uses: int, now: float) -> bool:
+        """Whether a connection that is spent may be watched instead of closed: an outage may have taught a limit."""
+        limited = self.most_uses is not None or self.idle_limit < WATCHED_LIMIT_S
+        return uses > 0 and limited and now >= self.watch_from
 
     def stayed_open(self) -> None:
         """The watched connection did not end: the vendor keeps connections open."""
         self.known, self.most_uses, self.suspects = True, None, 0
+        self.idle_limit = max(self.idle_limit, WATCHED_LIMIT_S)

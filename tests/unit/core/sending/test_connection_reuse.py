@@ -10,7 +10,7 @@ def test_all_may_be_used_until_one_ends() -> None:
     reuse = ConnectionReuse()
     assert not reuse.is_spent(1000, KEPT_S - 1)
     assert reuse.is_spent(0, KEPT_S)
-    assert not reuse.may_watch(1e9)
+    assert not reuse.may_watch(1, 1e9)
 
 
 def test_an_end_right_after_a_reply_limits_the_uses() -> None:
@@ -74,7 +74,27 @@ def test_one_that_stays_open_shows_that_the_vendor_has_changed() -> None:
     """Some time after the last end one spent connection is watched; if it stays, connections are used again."""
     reuse = ConnectionReuse()
     reuse.ended(1, 0.0, 100.0)
-    assert (False, True) == (reuse.may_watch(100.0 + WATCH_PAUSE_S / 2), reuse.may_watch(100.0 + WATCH_PAUSE_S))
+    assert (False, True) == (
+        reuse.may_watch(1, 100.0 + WATCH_PAUSE_S / 2),
+        reuse.may_watch(1, 100.0 + WATCH_PAUSE_S),
+    )
     reuse.stayed_open()
     assert not reuse.is_spent(5, 0.0)
-    assert not reuse.may_watch(1e9)
+    assert not reuse.may_watch(1, 1e9)
+
+
+def test_one_that_stays_open_shows_that_an_outage_taught_the_limit() -> None:
+    """A limit shorter than the watch is looked at again, and given up if the connection stays; a longer one is kept."""
+    reuse = ConnectionReuse()
+    reuse.ended(3, 0.1, 100.0)
+    assert (False, True) == (reuse.is_spent(1, 0.04), reuse.is_spent(1, 0.05))
+    assert (False, True) == (reuse.may_watch(1, 100.0 + WATCH_PAUSE_S / 2), reuse.may_watch(1, 100.0 + WATCH_PAUSE_S))
+    assert not reuse.may_watch(0, 1e9), "one that was never used shows another limit"
+    reuse.stayed_open()
+    assert (False, True) == (reuse.is_spent(1, 0.49), reuse.is_spent(1, 0.5))
+    assert not reuse.may_watch(1, 1e9)
+    reuse = ConnectionReuse()
+    reuse.ended(3, 4.0, 100.0)
+    assert not reuse.may_watch(1, 1e9)
+    reuse.stayed_open()
+    assert (False, True) == (reuse.is_spent(1, 1.9), reuse.is_spent(1, 2.0))
