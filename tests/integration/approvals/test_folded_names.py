@@ -91,10 +91,11 @@ def test_the_servers_own_tables_fold_each_letter_alike(ledger: psycopg.Connectio
     if not _composes(ledger) or ledger.info.server_version < 18_00_00:
         pytest.skip("PostgreSQL 18 is the first one with casefold(), in UTF8 alone")
     rows = ledger.execute(
-        "SELECT chr(p) FROM generate_series(128, 1114111) p WHERE p NOT BETWEEN 55296 AND 57343"
+        "SELECT chr(p), casefold(chr(p) COLLATE pg_catalog.pg_unicode_fast) FROM generate_series(128, 1114111) p"
+        " WHERE p NOT BETWEEN 55296 AND 57343"
         " AND casefold(chr(p) COLLATE pg_catalog.pg_unicode_fast) <> chr(p) COLLATE pg_catalog.pg_unicode_fast"
     )
-    names = _joined([row[0] for row in rows])
+    names = _joined([letter for row in rows for letter in row])  # what a letter becomes has to stay as it is
     assert len(names) > 2
     theirs = ledger.execute(
         "SELECT normalize(casefold(normalize(n, NFKC) COLLATE pg_catalog.pg_unicode_fast), NFKC)"
