@@ -1,4 +1,7 @@
-"""The help of a group with the whole first paragraph of each command; typer's own list cuts it."""
+"""The help of a group with the whole first paragraph of each command, and arguments without Python's types.
+
+typer's own list cuts the paragraph, and its newer versions put a type such as `<list[int]>` behind an argument's name.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,15 @@ if TYPE_CHECKING:
 
 
 class WholeHelp(TyperGroup):
-    """A group of commands whose help shows each command's first paragraph in full."""
+    """A group of commands whose help shows each command's first paragraph in full, and no types of Python."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command, with arguments that are shown by their names alone; None for an unknown name."""
+        command = super().get_command(ctx, cmd_name)
+        for parameter in command.params if command is not None else ():
+            if parameter.param_type_name == "argument":
+                parameter.display_type_rich = _no_type  # type: ignore[attr-defined]
+        return command
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the commands with the first paragraph of their help."""
@@ -25,3 +36,7 @@ class WholeHelp(TyperGroup):
             command = self.get_command(context, name)
             if command is not None and not command.hidden:
                 yield name, " ".join((command.help or "").split("\n\n")[0].split())
+
+
+def _no_type(ctx: Any) -> None:
+    del ctx

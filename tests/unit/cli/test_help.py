@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -34,3 +35,16 @@ def test_help_of_a_group_is_whole_at_80_columns(words: tuple[str, ...], monkeypa
     shown = " ".join(text.split())
     for name, command in GROUPS[words].commands.items():
         assert f"{name} {' '.join(command.help.split(chr(10) * 2)[0].split())}" in shown
+
+
+COMMANDS = [
+    (*words, name) for words, group in GROUPS.items() for name in group.commands if (*words, name) not in GROUPS
+]
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_an_argument_is_shown_by_its_name_alone(words: tuple[str, ...]) -> None:
+    """The help of a command names no type of Python."""
+    text = CliRunner().invoke(app, [*words, "--help"]).output
+    assert "Usage: " in text
+    assert re.findall(r"<[A-Za-z].*", text) == []
