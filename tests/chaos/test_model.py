@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 SEED = 3
 """Of the short profile: the same histories each time. Among the first few, each quick mutant is found."""
 
-EXAMPLES = 30
-"""Histories of the short profile."""
+EXAMPLES = [10, pytest.param(60, marks=pytest.mark.long)]
+"""Histories."""
 
-GATED_EXAMPLES = 12
-"""Histories of the short profile in which runs require approval."""
+GATED_EXAMPLES = [6, pytest.param(24, marks=pytest.mark.long)]
+"""Histories in which runs require approval."""
 
 MUTANT_SEEDS = (SEED, 1, 6, 7, 8, 9)
 """Seeds that are played in turn until a mutant is found; the first one finds the quick mutants within a few histories."""
@@ -29,7 +29,8 @@ MUTANT_SEEDS = (SEED, 1, 6, 7, 8, 9)
 MUTANT_EXAMPLES = 100
 """Histories of each of these seeds."""
 
-SCHEDULES = 20
+SCHEDULES = [10, pytest.param(40, marks=pytest.mark.long)]
+"""Histories of transactions that overlap."""
 
 
 @pytest.fixture
@@ -39,13 +40,14 @@ def db(direct_dsn: str) -> Iterator[ModelDatabase]:
         yield db
 
 
-def test_no_cancel_is_lost_or_doubled_under_any_fault(db: ModelDatabase) -> None:
+@pytest.mark.parametrize("examples", EXAMPLES)
+def test_no_cancel_is_lost_or_doubled_under_any_fault(db: ModelDatabase, examples: int) -> None:
     """Requests and replies that are dropped, delayed, doubled and reordered between replicas that crash break no
     invariant.
     """
-    evidence, tally = play(db, EXAMPLES, seed=SEED)
+    evidence, tally = play(db, examples, seed=SEED)
     assert [] == evidence.violations, evidence.violations[0]
-    assert evidence.tried >= EXAMPLES
+    assert evidence.tried >= examples
     assert "cancelled" in tally.states
     assert len(tally.states) >= 4
 
@@ -65,13 +67,14 @@ def test_a_broken_ledger_is_found(db: ModelDatabase, mutant: Mutant | Idle) -> N
     assert [True] == [mutant.invariant in story for story in found]
 
 
-def test_no_run_is_sent_without_the_approval_of_its_rows(db: ModelDatabase) -> None:
+@pytest.mark.parametrize("examples", GATED_EXAMPLES)
+def test_no_run_is_sent_without_the_approval_of_its_rows(db: ModelDatabase, examples: int) -> None:
     """Persons who approve, reject and change rows at any moment, and processes that start at any moment, break no
     invariant: a run that requires approval is sent by a good one alone, and keeps its rounds while it waits.
     """
-    evidence, tally = play(db, GATED_EXAMPLES, seed=SEED, gated=True)
+    evidence, tally = play(db, examples, seed=SEED, gated=True)
     assert [] == evidence.violations, evidence.violations[0]
-    assert evidence.tried >= GATED_EXAMPLES
+    assert evidence.tried >= examples
     assert "cancelled" in tally.states
 
 
@@ -92,16 +95,17 @@ def test_a_broken_gate_is_found(db: ModelDatabase, mutant: Mutant | FunctionMuta
     assert [True] == [mutant.invariant in story for story in found]
 
 
-def test_no_cancel_is_doubled_in_any_order_of_commits(db: ModelDatabase) -> None:
+@pytest.mark.parametrize("schedules", SCHEDULES)
+def test_no_cancel_is_doubled_in_any_order_of_commits(db: ModelDatabase, schedules: int) -> None:
     """Replicas whose transactions overlap, in any order of beginnings and commits, break no invariant."""
-    evidence = interleave(db, SCHEDULES, seed=SEED)
+    evidence = interleave(db, schedules, seed=SEED)
     assert [] == evidence.violations, evidence.violations[0]
-    assert evidence.tried >= SCHEDULES
+    assert evidence.tried >= schedules
 
 
 @pytest.mark.long
 def test_a_claim_without_locks_is_found(db: ModelDatabase) -> None:
     """Only locks keep apart two replicas that claim in the midst of each other's statements."""
     with broken_by(AT_ONCE):
-        evidence = interleave(db, 40 * SCHEDULES, seed=SEED, shorten=False)
+        evidence = interleave(db, 800, seed=SEED, shorten=False)
     assert [True] == [AT_ONCE.invariant in story for story in evidence.violations]
