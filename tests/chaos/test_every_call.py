@@ -27,7 +27,12 @@ SAMPLE = [
         *CHANCE.choice([("sendto", CHANCE.randrange(1, 36)), ("recvfrom", CHANCE.randrange(1, 32))]),
         marks=marks,
     )
-    for scenario, marks in (("lost", ()), ("targeted", ()), ("approved", ()), ("stopped", pytest.mark.long))
+    for scenario, marks in (
+        ("lost", ()),
+        ("targeted", pytest.mark.long),
+        ("approved", ()),
+        ("stopped", pytest.mark.long),
+    )
 ]
 
 OTHERS = [
@@ -57,6 +62,7 @@ async def killed(place: Place, near: strace.Point, left: Callable[[Left], bool])
     pytest.fail(f"killed elsewhere: {found}")
 
 
+@pytest.mark.long
 async def test_kill_points_reach_each_step_of_a_run(place: Place) -> None:
     """The points reach all moments: before the plan, before a request, before its reply is read, after its
     settlement.

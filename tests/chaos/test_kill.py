@@ -92,6 +92,7 @@ async def test_a_run_killed_within_a_checkpoint(world: World) -> None:
     assert [] == await violations(world)
 
 
+@pytest.mark.long
 async def test_a_run_killed_five_times_is_whole(world: World) -> None:
     """Killed at five random moments in a row, the run is whole in the end."""
     await world.seed(ROUNDS)
