@@ -42,7 +42,7 @@ async def test_replies_that_wait_for_a_locked_table_are_settled_later(world: Wor
 async def test_waiting_settlements_leave_connections_for_polls_and_heartbeats(world: World) -> None:
     """While many runs wait for the operator's table, the daemon polls, stays ready, and sends its heartbeats."""
     world.partner["rate"] = 60
-    await schedule_many(world, 14)
+    await schedule_many(world, 10)
     replica = await serve(world)
     await replica.running.until(world.vendor, lambda: len(world.cancels) > 60)
     async with world.locked("public.rounds", "SHARE"):
