@@ -28,7 +28,16 @@ def test_a_benchmark_prints_its_figures() -> None:
     assert all(float(row[1].replace(",", "")) > 0 for row in rows[2:])
 
 
-@pytest.mark.parametrize("part", ["throughput", "rivals", "replicas", "rate", "growth", "start", "idle"])
+@pytest.mark.parametrize(
+    "part",
+    [
+        "throughput",
+        *(
+            pytest.param(one, marks=pytest.mark.long)
+            for one in ("rivals", "replicas", "rate", "growth", "start", "idle")
+        ),
+    ],
+)
 def test_each_benchmark_lists_its_options_in_help(part: str) -> None:
     """Every part that tests/bench/README.md names is there, and lists its options in its help."""
     done = bench(part, "--help")

@@ -134,6 +134,7 @@ async def test_a_run_by_clocks_that_differ_is_refused(world: World, whose: str, 
         assert (0, {"cancelled": 2}) == (done.code, done.json["states"]), done.err
 
 
+@pytest.mark.long
 async def test_times_far_ahead_are_taken_back_and_told(world: World) -> None:
     """Times that a wrong clock left in the ledger delay no run, schedule or partner, and each is reported once."""
     await world.seed(3)

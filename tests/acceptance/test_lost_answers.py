@@ -44,11 +44,11 @@ def told(done: Done) -> Counter[str]:
 @pytest.mark.parametrize(
     "statement",
     [
-        "run_control/heartbeat",
+        pytest.param("run_control/heartbeat", marks=pytest.mark.long),
         "claims/claim_rounds",
-        "claims/claim_probes",
+        pytest.param("claims/claim_probes", marks=pytest.mark.long),
         "settlements/settle_replies",
-        "run_control/finish_run",
+        pytest.param("run_control/finish_run", marks=pytest.mark.long),
     ],
 )
 async def test_a_run_in_the_middle(world: World, tap: Wiretap, statement: str) -> None:
@@ -64,7 +64,14 @@ async def test_a_run_in_the_middle(world: World, tap: Wiretap, statement: str) -
     assert [] == await violations(world, at_rest=True)
 
 
-@pytest.mark.parametrize("statement", ["runs/insert_run", "plans/freeze_plan", "COMMIT", "runs/start_run"])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        *(pytest.param(one, marks=pytest.mark.long) for one in ("runs/insert_run", "plans/freeze_plan")),
+        "COMMIT",
+        "runs/start_run",
+    ],
+)
 async def test_a_run_that_begins(world: World, tap: Wiretap, statement: str) -> None:
     """A run whose beginning is lost ends at 5, with or without its row; the next one cancels each round once."""
     await world.seed(40)

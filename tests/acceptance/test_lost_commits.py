@@ -33,7 +33,7 @@ UPDATE taken_over.server SET started = now() WHERE EXISTS (SELECT FROM claimed) 
 """Lose releases and the claims that followed them, as a standby that lagged behind does."""
 
 
-@pytest.mark.parametrize("pause", ["6", "1"], ids=["released", "claimed anew"])
+@pytest.mark.parametrize("pause", [pytest.param("6", marks=pytest.mark.long), "1"], ids=["released", "claimed anew"])
 async def test_a_release_that_is_lost_is_repeated(world: World, pause: str) -> None:
     """Claims whose release the database lost become no doubts, and the vendor is not asked about their rounds."""
     await on_own_server(world)
@@ -84,7 +84,7 @@ async def test_claims_that_are_lost_are_recorded_again(world: World, ask_first: 
     assert [] == await violations(world)
 
 
-@pytest.mark.parametrize("by", ["401", "rail"])
+@pytest.mark.parametrize("by", ["401", pytest.param("rail", marks=pytest.mark.long)])
 async def test_a_halt_that_is_lost_is_recorded_again(world: World, by: str) -> None:
     """A process whose halt the database lost records it again: the run ends, and nothing more is sent."""
     await on_own_server(world)

@@ -158,14 +158,14 @@ async def test_explain_gives_the_reason_of_an_unplannable_row(world: World, poli
     ("change", "state", "words"),
     [
         ("market = NULL", "no_longer_open", "in market none"),
-        ("user_id = NULL", "no_longer_open", "another player"),
-        ("opened_at = NULL", "no_longer_open", "no time"),
+        pytest.param("user_id = NULL", "no_longer_open", "another player", marks=pytest.mark.long),
+        pytest.param("opened_at = NULL", "no_longer_open", "no time", marks=pytest.mark.long),
         ("opened_at = 'infinity'", "no_longer_open", "infinity"),
-        ("opened_at = '0044-03-15 BC'", "no_longer_open", "opened at"),
-        ("last_activity_at = 'infinity'", "not_sent", "bad_last_activity_at"),
-        ("last_activity_at = '-infinity'", "not_sent", "bad_last_activity_at"),
+        pytest.param("opened_at = '0044-03-15 BC'", "no_longer_open", "opened at", marks=pytest.mark.long),
+        pytest.param("last_activity_at = 'infinity'", "not_sent", "bad_last_activity_at", marks=pytest.mark.long),
+        pytest.param("last_activity_at = '-infinity'", "not_sent", "bad_last_activity_at", marks=pytest.mark.long),
         ("stake = 'NaN'", "not_sent", "bad_stake"),
-        ("game = repeat('g', 33)", "not_sent", "bad_game_id"),
+        pytest.param("game = repeat('g', 33)", "not_sent", "bad_game_id", marks=pytest.mark.long),
     ],
 )
 async def test_a_row_that_turns_into_nonsense_is_not_called(

@@ -68,7 +68,10 @@ signing_key = "{key}"
 """
 
 
-@pytest.mark.parametrize("answer", ANSWERS)
+@pytest.mark.parametrize(
+    "answer",
+    [pytest.param(one, marks=() if one in {"no", "hangup"} else pytest.mark.long) for one in ANSWERS],
+)
 async def test_any_answer_but_yes_closes_the_plan(world: World, answer: str) -> None:
     """Any answer but yes closes the run with one line.
 

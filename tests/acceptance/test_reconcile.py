@@ -279,10 +279,10 @@ async def test_many_rounds_are_listed_in_one_call(world: World) -> None:
     ("fault", "why"),
     [
         ({"status": 404}, "HTTP 404"),
-        ({"status": 405}, "HTTP 405"),
-        ({"body": "<html>"}, "the reply is not JSON"),
+        pytest.param({"status": 405}, "HTTP 405", marks=pytest.mark.long),
+        pytest.param({"body": "<html>"}, "the reply is not JSON", marks=pytest.mark.long),
         ({"reply": {"error": 0, "rounds": 1}}, "the reply has no list of rounds"),
-        ({"code": "20", "description": "no"}, "error 20, no"),
+        pytest.param({"code": "20", "description": "no"}, "error 20, no", marks=pytest.mark.long),
     ],
 )
 async def test_without_lists_each_round_is_asked_about(world: World, fault: dict[str, Any], why: str) -> None:

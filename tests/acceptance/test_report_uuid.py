@@ -28,7 +28,10 @@ CASES: dict[str, tuple[list[dict[str, Any]], dict[str, Any], str, int]] = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+SHORT = {"cut, and told by a question", "done, turned away, and told by a question"}
+
+
+@pytest.mark.parametrize("case", [pytest.param(one, marks=() if one in SHORT else pytest.mark.long) for one in CASES])
 async def test_the_reported_uuid_is_the_newest_possible_cancel(world: World, case: str) -> None:
     """A report names the newest cancel request that may have cancelled the round, even after a probe settled it."""
     faults, partner, outcome, nth = CASES[case]

@@ -119,7 +119,15 @@ async def test_an_override_passes_as_many_rounds_as_there_are(world: World) -> N
 
 
 @pytest.mark.parametrize(
-    "value", ["stake = NULL", "stake = -1000", "currency = NULL", "currency = 'eur'", "currency = ''"]
+    "value",
+    [
+        "stake = NULL",
+        *(
+            pytest.param(one, marks=pytest.mark.long)
+            for one in ("stake = -1000", "currency = NULL", "currency = 'eur'")
+        ),
+        "currency = ''",
+    ],
 )
 async def test_a_stake_that_max_amount_cannot_judge_halts_the_run(world: World, value: LiteralString) -> None:
     """Stakes without a sensible amount or currency halt the run by name, as many as are not allowed, and lower no

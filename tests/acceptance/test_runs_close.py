@@ -106,7 +106,7 @@ async def test_close_keeps_the_doubts_of_a_killed_run(world: World) -> None:
     assert [] == await violations(world)
 
 
-@pytest.mark.parametrize("stricter", [True, False], ids=["stricter", "looser"])
+@pytest.mark.parametrize("stricter", [True, pytest.param(False, marks=pytest.mark.long)], ids=["stricter", "looser"])
 async def test_a_stricter_policy_keeps_a_paused_run_from_resuming(world: World, stricter: bool) -> None:
     """A policy that became stricter during a pause holds: only a person resumes its run."""
     await world.seed(40, age=timedelta(hours=2))
