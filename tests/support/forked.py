@@ -246,10 +246,12 @@ def _replace(number: int, what: str) -> None:
 
 def main() -> None:
     """Answer until there is no more to do; in each child, be the command."""
-    ours = (module.name for module in pkgutil.walk_packages(retention.__path__, "retention."))
-    for name in (*_IMPORTED, *ours):
-        if not name.endswith("__main__"):
+    for name in _IMPORTED:
+        with suppress(ModuleNotFoundError):  # not every version of a library has each of them
             importlib.import_module(name)
+    for module in pkgutil.walk_packages(retention.__path__, "retention."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
     importlib.import_module("retention.ledger.queries").load_queries()
     _build_commands()
     gc.collect()
