@@ -41,7 +41,7 @@ async def test_a_first_probes_answer_decides_the_rounds_state(world: World) -> N
     progress.
     """
     names = await world.seed(len(ANSWERS))
-    world.partner |= {"max_attempts": 2, "timeout": "1s"}
+    world.partner |= {"max_attempts": 2, "timeout": "3s"}
     world.vendor.faults = Faults.of(
         *[QUESTION | fault | {"round_ids": [name]} for name, (_, fault, *_) in zip(names, ANSWERS, strict=True)]
     )

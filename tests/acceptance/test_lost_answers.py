@@ -54,7 +54,7 @@ def told(done: Done) -> Counter[str]:
 async def test_a_run_in_the_middle(world: World, tap: Wiretap, statement: str) -> None:
     """After any lost answer the run goes on, cancels each round once, and reports its end once."""
     await world.seed(40)
-    world.partner |= {"timeout": "1s"}
+    world.partner |= {"timeout": "1s", "max_attempts": 50}
     world.vendor.faults = Faults.of({"cut": "after", "first": 2})
     tap.lose[statement] = 1
     done = await world.command("run", "--json")

@@ -76,6 +76,7 @@ async def test_every_ending_of_a_run_leaves_the_same_series(world: World) -> Non
     world.partner["timeout"] = "1s"
     await world.seed(1, prefix="doubt")
     await leaves(4, await run(world), {"in_doubt": 1.0})
+    world.partner["timeout"] = "10s"
     await world.seed(5, prefix="many")
     world.policy["max_rounds"] = 4
     halted = await run(world)

@@ -514,6 +514,7 @@ async def test_a_killed_reconciliation_is_made_again(world: World) -> None:
 async def test_a_question_without_an_answer_is_no_forgery(world: World, number: signal.Signals) -> None:
     """Questions whose process has died stay without an outcome, and `audit verify` accepts them hours later."""
     await cancelled(world, "a")
+    world.partner["timeout"] = "1s"
     world.vendor.faults = Faults.of(
         {"call": "GetGameRounds", "status": 404}, {"call": "GetRoundStatus", "hang": "before"}
     )
@@ -533,6 +534,7 @@ async def test_a_question_without_an_answer_is_no_forgery(world: World, number: 
 async def test_a_stopped_reconciliation_ends_with_its_signal(world: World) -> None:
     """SIGTERM ends it with 143, and nothing is printed as a result."""
     await cancelled(world, "a")
+    world.partner["timeout"] = "1s"
     world.vendor.faults = Faults.of({"call": "GetGameRounds", "hang": "before"})
     running = await world.start("reconcile", "--json")
     await running.until(world.vendor, lambda: bool(asked(world, "GetGameRounds")))

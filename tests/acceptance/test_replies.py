@@ -62,7 +62,7 @@ async def test_a_row_of_the_reply_table(
 ) -> None:
     """Each reply leads to the state of the contract's table, in agreement with the vendor's truth."""
     await world.seed(1)
-    world.partner |= {"status_probe": probe, "timeout": "1s", "max_attempts": 3}
+    world.partner |= {"status_probe": probe, "timeout": "1s" if "hang" in fault else "10s", "max_attempts": 3}
     world.vendor.faults = Faults.of(fault)
     done = await world.command("run", "--json")
     assert (code, {state: 1}) == (done.code, done.json["states"]), done.err
@@ -145,7 +145,7 @@ async def test_a_later_run_plans_unsent_rounds_of_a_halted_run_again(world: Worl
 async def test_a_doubt_is_taken_up_by_the_next_run_in_its_own_row(world: World) -> None:
     """The next run asks about an unsettled round first, and makes no second row for it."""
     await world.seed(1)
-    world.partner |= {"max_attempts": 1, "timeout": "1s", "ask_first": False}
+    world.partner |= {"max_attempts": 1, "ask_first": False}
     world.vendor.faults = Faults.of({"cut": "after"}, {"call": "GetRoundStatus", "status": 500})
     done = await world.command("run", "--json")
     assert (4, {"in_doubt": 1}) == (done.code, done.json["states"])

@@ -263,7 +263,7 @@ async def test_a_cancelled_round_that_the_operator_still_shows_is_not_called_aga
 async def test_a_slow_send_check_delays_no_claim_that_missed_its_slot(world: World) -> None:
     """Claims that were made while a lock was waited for are released unsent, and their rounds looked up anew."""
     await world.seed(4)
-    world.partner |= {"concurrency": 1, "rate": 200, "timeout": "1s"}
+    world.partner |= {"concurrency": 1, "rate": 200, "timeout": "4s"}
     world.vendor.latency = 0.3
     process = await world.start("run", "--json")
     await process.until(world.vendor, lambda: bool(world.vendor.requests))

@@ -95,6 +95,7 @@ async def test_close_keeps_the_doubts_of_a_killed_run(world: World) -> None:
     await process.ended()
     (run,) = await world.sql("SELECT run_id FROM retention.runs")
     assert 0 == (await close(world, str(run.run_id))).code
+    world.partner["timeout"] = "10s"
     world.vendor.latency = 0.0
     # A lease is longer than any request: it ends after their effects.
     await world.vendor.until(lambda: all(request.effect_at is not None for request in world.cancels))

@@ -117,7 +117,7 @@ async def test_a_killed_run_is_interrupted_and_then_ended(world: World) -> None:
         await asyncio.sleep(0.1)
     listed = await world.command("runs", "list", "--json")
     assert [False] == [row["at_work"] for row in listed.json]
-    world.partner["rate"] = 2000
+    world.partner |= {"rate": 2000, "timeout": "10s"}
     later = await world.command("run", "--json")
     claimed = await world.sql(
         "SELECT FROM retention.cancellations WHERE state = 'claimed' AND run_id = %(run_id)s", run_id=run.run_id

@@ -18,7 +18,7 @@ async def test_replies_that_could_not_be_written_in_time(world: World) -> None:
     person.
     """
     await world.seed(40)
-    world.partner |= {"timeout": "1s", "rate": 20, "ask_first": False}
+    world.partner |= {"timeout": "1s", "rate": 20, "ask_first": False, "max_attempts": 50}
     world.vendor.latency = 0.5
     direct, (server, _) = world.dsn, address(world.dsn)
     async with Proxy(server, postgres=True) as proxy:

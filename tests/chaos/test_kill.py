@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 ROUNDS = 600
 
+BRIEF = {"timeout": "1s", "max_attempts": 50}
+"""Leases end soon; a reply that is late on a busy machine uses up no round's attempts."""
+
 REVIEWED = {0, 4}
 """A reply that was lost for good is made up for by a question, which does not tell the refund: that is for review."""
 
@@ -40,7 +43,7 @@ async def test_kill_9_and_resume(world: World, share: float) -> None:
     once.
     """
     await world.seed(ROUNDS)
-    world.partner |= {"timeout": "1s", "rate": 1500}
+    world.partner |= {**BRIEF, "rate": 1500}
     world.vendor.latency = 0.01
     process = await world.start("run", "nightly")
     await process.until(world.vendor, lambda: len(world.cancels) > share * ROUNDS)
@@ -57,7 +60,7 @@ async def test_kill_9_of_a_targeted_run_and_resume(world: World) -> None:
     cancelled once, and its neighbours are not called.
     """
     names = await world.seed(400, age=timedelta(minutes=5))
-    world.partner |= {"timeout": "1s", "rate": 200}
+    world.partner |= {**BRIEF, "rate": 200}
     world.vendor.latency = 0.05
     path = world.folder / "rounds.csv"
     path.write_text("\n".join(names[:300]))
@@ -96,7 +99,7 @@ async def test_a_run_killed_within_a_checkpoint(world: World) -> None:
 async def test_a_run_killed_five_times_is_whole(world: World) -> None:
     """Killed at five random moments in a row, the run is whole in the end."""
     await world.seed(ROUNDS)
-    world.partner |= {"timeout": "1s", "rate": 1000}
+    world.partner |= {**BRIEF, "rate": 1000}
     world.vendor.latency = 0.005
     chance = random.Random(7)
     process = await world.start("run", "nightly")
@@ -144,7 +147,7 @@ async def test_sigint_while_planning_leaves_no_run(world: World) -> None:
 async def test_the_vendor_down_for_five_seconds(world: World) -> None:
     """An outage at the vendor's delays a run; it neither loses nor doubles a cancel."""
     await world.seed(ROUNDS)
-    world.partner |= {"timeout": "1s", "rate": 400}
+    world.partner |= {**BRIEF, "rate": 400}
     process = await world.start("run", "nightly", "--json")
     await process.until(world.vendor, lambda: len(world.cancels) > 100)
     await world.vendor.down()
@@ -160,7 +163,7 @@ async def test_a_run_survives_a_restart_of_postgres(tmp_path: Path) -> None:
     """PostgreSQL stopped with -m immediate and started again: the same process finishes the run, with nothing lost."""
     async with crashing_server() as server, make_world(server.dsn, tmp_path) as world:
         await world.seed(ROUNDS)
-        world.partner |= {"timeout": "1s", "rate": 400}
+        world.partner |= {**BRIEF, "rate": 400}
         process = await world.start("run", "nightly", "--json")
         for heard in (100, 300):
             await process.until(world.vendor, lambda heard=heard: len(world.cancels) > heard)  # type: ignore[misc]
@@ -198,7 +201,7 @@ async def test_several_processes_share_a_run_within_the_rate(world: World, proce
 async def test_a_killed_helpers_claims_are_taken_over(world: World) -> None:
     """A killed process's claims are taken over after their lease by the remaining process, and asked about first."""
     await world.seed(300)
-    world.partner |= {"rate": 60, "timeout": "1s"}
+    world.partner |= {"rate": 60, **BRIEF}
     world.vendor.faults = Faults.of({"round_ids": ["r10"], "first": 1, "hang": "after"})
     first = await world.start("run", "nightly", "--json")
     await first.until(world.vendor, lambda: len(world.cancels) > 12)

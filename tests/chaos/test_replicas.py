@@ -36,7 +36,7 @@ async def test_a_run_outlives_two_of_three_replicas_and_a_crash_of_the_database(
     """
     async with crashing_server() as server, make_world(server.dsn, tmp_path) as world:
         await world.seed(700)
-        world.partner |= {"rate": 100, "timeout": "1s"}
+        world.partner |= {"rate": 100, "timeout": "1s", "max_attempts": 50}
         await schedule(world)
         killed, stopped, last = await asyncio.gather(*(serve(world) for _ in range(3)))
         await until(lambda: all_three(world))

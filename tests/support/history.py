@@ -193,7 +193,7 @@ async def read(world: World, *, shifts: Sequence[timedelta] = (), **more: Any) -
             attempts=attempts,
             operator=operator,
             listed=frozenset(row[0] for row in await listed.fetchall()),
-            timeout=float(str(world.partner.get("timeout", "2s")).removesuffix("s")),
+            timeout=float(str(world.partner.get("timeout", "10s")).removesuffix("s")),
             probes=(probes := bool(world.partner.get("status_probe", True))),
             asks_first=bool(world.partner.get("ask_first", probes)),
             cancels_winnings=world.policy.get("winnings") == "cancel",

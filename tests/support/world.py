@@ -221,7 +221,7 @@ class World:
             "api_url": f"{self.vendor.url}/secret-path",
             "token": TOKEN,
             "rate": 2000,
-            "timeout": "2s",
+            "timeout": "10s",  # no reply is late on a busy machine
             **self.partner,
         }
         partner = {key: value for key, value in partner.items() if f"{key}_file" not in partner}

@@ -251,7 +251,7 @@ async def test_a_deadline_waits_for_the_leases_of_a_dead_replica(world: World) -
     ]
     assert {"cancelled", "in_doubt", "not_sent"} == set((await world.states()).values())
     del world.policy["deadline"]
-    world.partner["rate"] = 2000
+    world.partner |= {"rate": 2000, "timeout": "10s"}
     await world.command("run")
     assert ["cancelled"] * 400 == [*(await world.states()).values()]
     assert [] == await violations(world)

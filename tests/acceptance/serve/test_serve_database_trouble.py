@@ -21,16 +21,15 @@ async def test_replies_that_wait_for_a_locked_table_are_settled_later(world: Wor
     """While the operator's table is locked for longer than a lease, no replica sends a second request for a round that
     the vendor has answered.
     """
-    world.partner |= {"rate": 20, "timeout": "1s", "status_probe": False}
+    world.partner |= {"rate": 20, "timeout": "4s", "status_probe": False}
     await world.seed(280)
     await schedule(world)
     first, second = await serve(world), await serve(world)
     await first.running.until(world.vendor, lambda: len(world.cancels) > 10)
     async with world.locked("public.rounds", "SHARE"):
         await world.until_waiting()
-        await asyncio.sleep(
-            12
-        )  # longer than a lease (slot, timeout and five seconds), and than the search for expired ones
+        # Longer than a lease (slot, timeout and five seconds), and than the search for expired ones.
+        await asyncio.sleep(13)
     await until(lambda: finished(world))
     for replica in (first, second):
         await replica.stopped(signal.SIGTERM)
