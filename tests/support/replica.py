@@ -74,8 +74,11 @@ async def schedule(world: World, *, minutes_ago: int = 2, **policy: object) -> N
 
 
 async def finished(world: World) -> bool:
-    """Whether a run is finished, and none is unfinished."""
-    rows = await world.sql("SELECT status FROM retention.runs WHERE status <> 'cancelled'")
+    """Whether a run is finished, and none is unfinished. A run that only a person could resume fails the test."""
+    rows = await world.sql("SELECT status, paused, halt_reason FROM retention.runs WHERE status <> 'cancelled'")
+    assert [] == [
+        row.halt_reason for row in rows if row.status == "failed" or (row.status == "halted" and not row.paused)
+    ]
     return bool(rows) and {"finished"} == {row.status for row in rows}
 
 
