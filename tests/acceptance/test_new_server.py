@@ -106,7 +106,7 @@ async def test_rounds_whose_claims_are_lost_are_not_closed_as_unsent(world: Worl
     """
     await on_own_server(world)
     await world.seed(60)
-    world.policy |= {"deadline": "3s" if by == "the deadline" else "1h", "requires_approval": by == "reject"}
+    world.policy |= {"deadline": "1h", "requires_approval": by == "reject"}
     run_id = (await world.command("run", "nightly", "--by", "bob", "--json")).json["run_id"] if by == "reject" else ""
     await world.sql("CREATE TABLE taken_over.runs AS TABLE retention.runs")
     if run_id:
@@ -117,6 +117,8 @@ async def test_rounds_whose_claims_are_lost_are_not_closed_as_unsent(world: Worl
     if run_id:  # the ledger has lost the approval and the start as well
         columns = "status, started_at, deadline_at, heartbeat_until, approved_by, approved_at, approved_login, approval_used_at"
         await world.sql(f"UPDATE retention.runs SET ({columns}) = (SELECT {columns} FROM taken_over.runs)")
+    if by == "the deadline":
+        await world.sql("UPDATE retention.runs SET deadline_at = now()")  # an hour later
     (run,) = await world.sql("SELECT run_id::text FROM retention.runs")
     words = (
         ["run", "--resume", run.run_id]
@@ -131,7 +133,7 @@ async def test_rounds_whose_claims_are_lost_are_not_closed_as_unsent(world: Worl
     assert "run.waiting" in {event["event"] for event in done[1].events}, done[1].err
     states = dict(await world.sql("SELECT state, count(*) FROM retention.cancellations GROUP BY state"))
     assert {"cancelled": sent, "not_sent": 60 - sent} == states, done
-    world.policy |= {"deadline": "1h", "requires_approval": False}
+    world.policy["requires_approval"] = False
     assert 0 == (await world.command("run", "nightly")).code
     assert {1} == set(Counter(request.round_id for request in world.cancels).values())
     assert 60 == len(world.cancels)
@@ -166,6 +168,7 @@ async def test_a_deadline_during_the_wait_stops_one_run_alone(world: World) -> N
     await world.seed(5)
     await world.sql(MOVE)
     first = await world.command("run", "nightly", "--json")
+    world.policy["deadline"] = "1h"
     second = await world.command("run", "nightly", "--json")
     assert [{"not_sent": 5}, {"cancelled": 5}] == [done.json["states"] for done in (first, second)]
     assert [4, 0] == [first.code, second.code]
