@@ -14,7 +14,7 @@ BENCH = Path(__file__).parents[1] / "bench"
 def bench(*words: str) -> subprocess.CompletedProcess[str]:
     """Run a benchmark to its end."""
     return subprocess.run(
-        [sys.executable, str(BENCH), *words], capture_output=True, text=True, timeout=100, check=False
+        [sys.executable, str(BENCH), *words], capture_output=True, text=True, timeout=500, check=False
     )
 
 

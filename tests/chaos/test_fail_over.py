@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize(
     "ask_first", [pytest.param(True, marks=pytest.mark.long), False], ids=["asked first", "not asked"]
 )

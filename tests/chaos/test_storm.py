@@ -22,7 +22,6 @@ SHORT = [
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)  # some twenty processes, and the leases of the killed one
 async def test_a_short_storm_breaks_no_invariant(tmp_path: Path) -> None:
     """A replica is killed, the database fails over, and replies of both ends are lost while three replicas are at work:
     no invariant is broken.
