@@ -65,7 +65,10 @@ async def test_a_vendor_that_ends_connections_unused_is_unreachable(world: World
     await world.seed(3, at_vendor=False)
     with UnkindVendor(on_accept=Line.reset).serve() as vendor:
         world.partner |= {"api_url": f"{vendor.url}/x"}
-        done = await world.command("run")
+        for _ in range(10):
+            done = await world.command("run")
+            if done.code != 4:
+                break  # else, on a busy machine, a connection stayed open for so long that it passed for a way
     assert 5 == done.code, done
     assert "unreachable: acme (no connection: " in done.out
     assert [] == vendor.heard

@@ -194,9 +194,10 @@ async def test_a_vendor_that_ends_connections_leaves_few_doubts(
                 return [(await client.post(url, BODY)).answer for _ in range(20)]
 
             answers = [answer for part in await asyncio.gather(*(twenty() for _ in range(10))) for answer in part]
-    assert {Reply, Unclear} >= set(map(type, answers))
+    # On a busy machine a connection may be found ended when its request is due: that one is not sent.
+    assert {Reply, Unclear, NotConnected} >= set(map(type, answers))
     assert len([answer for answer in answers if isinstance(answer, Unclear)]) <= 10
-    assert len(vendor.heard) <= 200
+    assert 100 <= len(vendor.heard) <= 200
 
 
 @SECURE
