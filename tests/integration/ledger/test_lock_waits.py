@@ -100,7 +100,7 @@ async def test_retried_wait_is_reported_once(world: World, lines: Lines) -> None
     async with open_database(lambda: world.direct, 2, lines.log) as database:
         async with locked(world, "retention.runs"):
             first = asyncio.create_task(database.row("runs/get_run", run_id=None))
-            await lines.until("database.waiting")
+            await lines.until_told("a lock on retention.runs")
             first.cancel()
             await asyncio.wait([first])
             for _ in range(2):
@@ -108,7 +108,9 @@ async def test_retried_wait_is_reported_once(world: World, lines: Lines) -> None
                     async with asyncio.timeout(0.8):
                         await database.row("runs/get_run", run_id=None)
         await database.row("runs/get_run", run_id=None)
-    assert ["database.waiting", "database.goes_on"] == [event["event"] for event in lines.events]
+    # On a busy machine connections and answers are waited for as well.
+    assert 1 == len([line for line in lines.named("database.waiting") if "a lock on" in line["detail"]])
+    assert len(lines.named("database.waiting")) == len(lines.named("database.goes_on"))
 
 
 async def test_row_lock_wait_names_its_table(world: World, lines: Lines) -> None:
@@ -147,14 +149,13 @@ async def test_lock_wait_is_reported_through_a_pooler(world: World, postgres: st
         async with open_database(lambda: dsn, 2, lines.log) as database:
             async with locked(world) as pid:
                 look = asyncio.create_task(database.rows("reports/get_open_round", partner="a", round_id="b"))
-                await lines.until("database.waiting")
+                await lines.until_told(f"a lock on public.rounds, held by process {pid} (application psql")
             await look
-    assert f"a lock on public.rounds, held by process {pid} (application psql" in lines.events[0]["detail"]
 
 
 async def test_slow_statement_and_exhausted_pool_are_reported(world: World, lines: Lines) -> None:
     """A slow statement is reported by its name, and so is a pool without a free connection."""
-    await world.sql("CREATE OR REPLACE VIEW retention.open_rounds AS SELECT r.* FROM (SELECT pg_sleep(2)) AS s,"
+    await world.sql("CREATE OR REPLACE VIEW retention.open_rounds AS SELECT r.* FROM (SELECT pg_sleep(3)) AS s,"
                     " LATERAL (SELECT partner, market, game AS game_id, user_id, round_id, opened_at, last_activity_at,"
                     " currency, stake, bet_tx AS bet_transaction_id FROM public.rounds WHERE s IS NOT NULL) AS r")  # fmt: skip
     async with open_database(lambda: world.direct, 1, lines.log) as database:
@@ -165,7 +166,7 @@ async def test_slow_statement_and_exhausted_pool_are_reported(world: World, line
     assert {
         "waits for the database's answer (reports/get_open_round)",
         "waits for a free connection to the database",
-    } == {event["detail"] for event in lines.named("database.waiting")}
+    } <= {event["detail"] for event in lines.named("database.waiting")}
 
 
 async def test_slow_connect_is_reported(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
