@@ -32,7 +32,7 @@ async def simulate(
     """Run the simulated vendor as a server of its own, for staging. Any credentials are taken, any round is open.
 
     Each round has a bet of 1.00 EUR, so a round with another stake is listed for review once it is cancelled.
-    What was cancelled is forgotten when the server ends: `reconcile` then finds it open.
+    The server forgets cancelled rounds when it ends: `reconcile` then finds them open.
     """
     from retention.simulator.serve import serve
 

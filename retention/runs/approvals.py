@@ -136,7 +136,7 @@ class RunApprovals:
         if verdict is not None:
             record = await self._ledger.require_run(run_id)
             if verdict is Verdict.NOT_AWAITING and cause_of(record.halt_reason) is HaltCause.APPROVAL_EXPIRED:
-                verdict = Verdict.EXPIRED  # "it is cancelled" would not say that nobody called it off
+                verdict = Verdict.EXPIRED  # nobody has called the run off
             raise UsageError(refusal_text(verdict, run_id, record.approval))
 
     async def _decision(self, run_id: UUID, not_sent: int = 0) -> Decision:

@@ -84,10 +84,10 @@ class VendorClient:
         except _FAILURES as error:
             self._connections.not_made(url)
             return NotConnected(why_not_connected(error, in_handshake=making.in_handshake))
-        if self._connections.end_unused(url):
-            await asyncio.sleep(SOON_UNUSED_S)
-            return None if self._connections.stays_open(url, connection) else NotConnected(ENDED_UNUSED)
-        return None
+        if not self._connections.end_unused(url):
+            return None
+        await asyncio.sleep(SOON_UNUSED_S)
+        return None if self._connections.stays_open(url, connection) else NotConnected(ENDED_UNUSED)
 
     def in_hand(self, url: str) -> int:
         """How many connections to an address are at hand."""

@@ -242,7 +242,7 @@ async def test_a_new_connection_that_we_close_has_stayed_open(tls: ssl.SSLContex
 async def test_a_vendor_is_reached_again_after_an_outage_that_ended_unused_connections(
     tls: ssl.SSLContext, lay_s: float, *, secure: bool
 ) -> None:
-    """An outage resets connections that were never used: the first one that stays open afterwards is a way again."""
+    """After an outage that reset unused connections, the first new connection that stays open counts as one."""
     async with (
         Simulator(host="127.0.0.1", tls=tls if secure else None) as vendor,
         VendorClient(timeout=10) as client,
