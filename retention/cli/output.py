@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,8 @@ from retention.process.streams import NO_SPACE
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import TextIO
+
+    from retention.render.output import Output
 
 
 def print_json(document: Any) -> None:
@@ -37,33 +38,23 @@ def require_place(path: Path) -> None:
 
 @contextmanager
 def open_output(path: Path | None) -> Iterator[TextIO]:
-    """Open stdout, or a file that appears only when it is complete. Raises UsageError.
+    """Open stdout, or a file that appears only when it is complete. Raises UsageError."""
+    with open_report(path) as output:
+        yield output.text
 
-    A new file is readable by its owner alone; a replaced file keeps its mode.
-    """
-    import tempfile
+
+@contextmanager
+def open_report(path: Path | None) -> Iterator[Output]:
+    """Open the place of a report in the same way. Raises UsageError."""
+    from retention.render.output import Output, whole_file
 
     if path is None:
-        yield sys.stdout
+        yield Output(sys.stdout, os.fdopen(sys.stdout.fileno(), "wb", closefd=False))
         return
-    place, beside = Path(os.path.realpath(path)), None
     try:
-        if place.exists() and not place.is_file():  # a device or a pipe cannot be replaced
-            with path.open("w", encoding="utf-8", newline="") as file:
-                yield file
-            return
-        # An unpredictable name, so that no other user can have put a link there.
-        handle, name = tempfile.mkstemp(prefix=f".{place.name}.", dir=place.parent)
-        beside = Path(name)
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            if place.exists():
-                os.fchmod(handle, stat.S_IMODE(place.stat().st_mode))
-            yield file
-        beside.replace(place)
+        with whole_file(path) as output:
+            yield output
     except OSError as error:
         full = "free some space there, or name another file"
         mend = full if error.errno in NO_SPACE else "name a file in a folder that can be written to"
         raise UsageError(f"{path}: {error.strerror}; {mend}") from None
-    finally:
-        if beside is not None:
-            beside.unlink(missing_ok=True)

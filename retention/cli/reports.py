@@ -11,8 +11,8 @@ import typer
 from retention.cli.command import command
 from retention.cli.lookups import known_run, require_known
 from retention.cli.options import AsJson, OnlyRun
-from retention.cli.output import open_output, print_json, require_place
-from retention.cli.parsing import period
+from retention.cli.output import open_report, print_json, require_place
+from retention.cli.parsing import period, requester
 from retention.core.name_matching import NameKind
 from retention.render.formats import FORMATS, Format
 
@@ -55,17 +55,31 @@ async def report(
     output: Annotated[Path | None, typer.Option("-o", metavar="FILE", help="Into a file instead of stdout.")] = None,
 ) -> None:
     """Report the stale rounds that were cancelled: when, why, by whom, for how much."""
-    from retention.reports.read import read_report
+    from retention.render.write_report import write_report
     from retention.reports.report import Selection
+    from retention.runs.scope import scope_of
 
     for option, kind, name in (("--market", NameKind.MARKET, market), ("--policy", NameKind.POLICY, policy)):
         await require_known(services, option, kind, [name] if name is not None else ())
     run_id = await known_run(services, run) if run is not None else None
-    write = FORMATS[Format.JSON if as_json else format_]()
     start, end = checked
-    with open_output(output) as file:
-        async with read_report(services.database, Selection(start, end, market, policy, run_id, all_)) as found:
-            await write(found, file)
+    selection = Selection(
+        start=start,
+        end=end,
+        markets=None if market is None else (market,),
+        policies=None if policy is None else (policy,),
+        run_id=run_id,
+        all_outcomes=all_,
+    )
+    with open_report(output) as place:
+        await write_report(
+            services.database,
+            selection,
+            Format.JSON if as_json else format_,
+            place,
+            generated_by=requester(None),
+            scopes={name: scope_of(services.settings, one) for name, one in services.settings.policies.items()},
+        )
 
 
 @command(ready_for="explain", prints=True)

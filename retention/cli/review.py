@@ -20,7 +20,7 @@ from retention.core.name_matching import NameKind, known_names_text
 from retention.core.text import counted
 from retention.errors import UsageError
 from retention.exit_codes import ExitCode
-from retention.render.formats import FORMATS, Format
+from retention.render.formats import ListFormat
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -68,8 +68,8 @@ async def review_list(
     ] = None,
     run: OnlyRun = None,
     format_: Annotated[
-        Format, typer.Option("--format", metavar="|".join(FORMATS), help="csv is a file for `review resolve`.")
-    ] = Format.TABLE,
+        ListFormat, typer.Option("--format", metavar="|".join(ListFormat), help="csv is a file for `review resolve`.")
+    ] = ListFormat.TABLE,
     as_json: AsJson = False,
     output: Annotated[Path | None, typer.Option("-o", metavar="FILE", help="Into a file instead of stdout.")] = None,
 ) -> None:
@@ -88,9 +88,9 @@ async def review_list(
     wanted = ReviewFilter(market, policy, checked, run_id)
     items = await services.review.list_review(services.settings.max_runs(), wanted)
     with open_output(output) as file:
-        if as_json or format_ is Format.JSON:
+        if as_json or format_ is ListFormat.JSON:
             print(to_json(row_objects(items)), file=file)
-        elif format_ is Format.CSV:
+        elif format_ is ListFormat.CSV:
             write_reviews(items, file)
         else:
             print_reviews(items, file, filters=_filters(market, policy, why, run_id))

@@ -14,7 +14,7 @@ from retention.cli.options import MAX_COUNT, AsJson, By, RunId
 from retention.cli.output import open_output, print_json, require_place
 from retention.cli.parsing import requester
 from retention.errors import UsageError
-from retention.render.formats import SetFormat
+from retention.render.formats import ListFormat
 
 if TYPE_CHECKING:
     from retention.ledger.run_record import RunRecord
@@ -52,30 +52,30 @@ async def runs_list(
     print_runs(found, await services.run_ledger.count_telling_digits([row.run_id for row in found]))
 
 
-def _set_format(whole_set: bool, format_: SetFormat | None, as_json: bool, output: Path | None) -> SetFormat | None:
+def _set_format(whole_set: bool, format_: ListFormat | None, as_json: bool, output: Path | None) -> ListFormat | None:
     """Return the format of the set; None without --set. Raises UsageError."""
     if not whole_set:
         if format_ is not None or output is not None:
             raise UsageError(f"{'-o' if format_ is None else '--format'} goes with --set")
         return None
-    if as_json and format_ not in {None, SetFormat.JSON}:
+    if as_json and format_ not in {None, ListFormat.JSON}:
         raise UsageError(f"--json and --format {format_} exclude each other")
     if output is not None:
         require_place(output)
-    return SetFormat.JSON if as_json else format_ or SetFormat.TABLE
+    return ListFormat.JSON if as_json else format_ or ListFormat.TABLE
 
 
 @command(ready_for="runs show", before=_set_format, prints=True)
 async def runs_show(
     services: Services,
-    checked: SetFormat | None,
+    checked: ListFormat | None,
     /,
     run: RunId,
     whole_set: Annotated[
         bool, typer.Option("--set", help="Its frozen set instead, and what became of each round.")
     ] = False,
     format_: Annotated[
-        SetFormat | None, typer.Option("--format", metavar="|".join(SetFormat), help="How the set is written.")
+        ListFormat | None, typer.Option("--format", metavar="|".join(ListFormat), help="How the set is written.")
     ] = None,
     as_json: AsJson = False,
     output: Annotated[Path | None, typer.Option("-o", metavar="FILE", help="The set into a file.")] = None,
@@ -107,7 +107,7 @@ async def runs_show(
         print_plan_view(view)
 
 
-async def _write_set(services: Services, run: RunRecord, form: SetFormat, output: Path | None) -> None:
+async def _write_set(services: Services, run: RunRecord, form: ListFormat, output: Path | None) -> None:
     from retention.render.run_set_files import write_run_set
     from retention.reports.run_set import read_run_set
 

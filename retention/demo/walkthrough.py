@@ -19,10 +19,12 @@ from retention.core.text import counted
 from retention.demo.approved_run import approve_a_run, prove_the_evidence
 from retention.demo.embedded_postgres import Embedded, embedded_postgres
 from retention.ledger import migrations
-from retention.render import terminal_lists as table
 from retention.render import terminal_runs as show
 from retention.render.csv_file import write_csv
+from retention.render.output import whole_file
 from retention.render.terminal_history import print_history
+from retention.render.terminal_lists import print_reviews
+from retention.render.terminal_report import print_report
 from retention.reports.explain import explain
 from retention.reports.read import read_report
 from retention.reports.report import Selection
@@ -117,8 +119,8 @@ async def _steps(services: Services, vendor: Simulator, signals: ShutdownSignals
     show.heading("retention report")
     file = folder / "report.csv"
     async with read_report(services.database, Selection()) as report:
-        await table.print_report(report, limit=SHOWN_ROUNDS)
-    with file.open("w", encoding="utf-8", newline="") as out:
+        await print_report(report, limit=SHOWN_ROUNDS)
+    with whole_file(file) as out:
         async with read_report(services.database, Selection()) as report:
             count = await write_csv(report, out)
     print(f"(retention report --format csv -o report.csv: {counted(count, 'round')}, {file.stat().st_size} bytes)")
@@ -126,7 +128,7 @@ async def _steps(services: Services, vendor: Simulator, signals: ShutdownSignals
     show.heading("retention review list")
     max_runs = services.settings.max_runs()
     items = await services.review.list_review(max_runs)
-    table.print_reviews(items[:SHOWN_ROUNDS])
+    print_reviews(items[:SHOWN_ROUNDS])
     if len(items) > SHOWN_ROUNDS:
         print(f"and {len(items) - SHOWN_ROUNDS} more")
 

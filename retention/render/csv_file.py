@@ -8,13 +8,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from retention.render.exact_values import EXACT_TEXTS
-from retention.reports.report import COLUMNS
+from retention.render.report_facts import row_facts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
     from typing import TextIO
 
     from retention.ledger.review import ReviewItem
+    from retention.render.output import Output
     from retention.reports.report import Report
 
 # Spreadsheets read a cell as a formula when it begins with one of these signs, or with its full-width form, after any
@@ -29,14 +30,10 @@ _REVIEW_COLUMNS = (
 """The columns of a listed cancellation, after those that a person fills in."""
 
 
-async def write_csv(report: Report, file: TextIO) -> int:
-    """Write a report's rounds as RFC 4180 CSV that is safe to open in a spreadsheet; return the number of rounds.
-
-    The file must leave line ends unchanged: open it with `newline=""`.
-    """
-    known = report.checkpoint
-    ending = {"checkpoint_size": known and known.size, "checkpoint_root": known and known.root}
-    return await write_rows(COLUMNS, report.rounds, file, ending)
+async def write_csv(report: Report, output: Output) -> int:
+    """Write a report's rows as RFC 4180 CSV that is safe to open in a spreadsheet; return their number."""
+    columns = [column.name for column in report.columns]
+    return await write_rows(columns, report.rows, output.text, row_facts(report))
 
 
 async def write_rows(
@@ -47,7 +44,8 @@ async def write_rows(
 ) -> int:
     """Write the attributes `columns` of each item in the same way; return the number of items.
 
-    `ending`: columns at the end, with the same value in each row.
+    The file must leave line ends unchanged: open it with `newline=""`. `ending`: columns at the end, with the same
+    value in each row.
     """
     count = 0
     writer = csv.writer(file, lineterminator="\r\n")

@@ -1,4 +1,4 @@
-"""The formats of a report: a new one is a member of `Format` and an entry of `FORMATS`, which the CLI reads.
+"""The formats of a report: a new one is a member of `Format` and an entry of `FORMATS`, which the CLI and `serve` read.
 
 Each writer is imported when it is used, because every `--help` imports this module.
 """
@@ -6,16 +6,20 @@ Each writer is imported when it is used, because every `--help` imports this mod
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+
+from retention.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
-    from typing import TextIO
 
+    from retention.render.output import Output
     from retention.reports.report import Report
 
-    Writer = Callable[[Report, TextIO], Awaitable[int]]
-    """Writes an open report to a text file; returns the number of rounds."""
+    Writer = Callable[[Report, Output], Awaitable[int]]
+    """Writes an open report; returns the number of its rows that were read."""
 
 
 class Format(enum.StrEnum):
@@ -26,31 +30,44 @@ class Format(enum.StrEnum):
     JSON = "json"
 
 
-class SetFormat(enum.StrEnum):
-    """How the set of a run is written: the values of `runs show --format`."""
+class ListFormat(enum.StrEnum):
+    """How a list is written: the values of `--format` of `runs show` and `review list`."""
 
     TABLE = "table"
     CSV = "csv"
     JSON = "json"
 
 
-def _table() -> Writer:
-    from retention.render.terminal_lists import print_report  # noqa: PLC0415
+@dataclass(frozen=True, slots=True)
+class FormatSpec:
+    """A format: its writer as `module:function`, and the ending of its files.
 
-    return print_report
+    `binary`: no terminal can show it. `extra`: the extra of this distribution that it needs. `sections`: it shows more
+    than rows and totals.
+    """
+
+    writer: str
+    suffix: str
+    binary: bool = False
+    extra: str | None = None
+    sections: bool = False
+
+    def load(self) -> Writer:
+        """Import the writer. Raises UsageError where its extra is not installed."""
+        module, _, name = self.writer.partition(":")
+        try:
+            return cast("Writer", getattr(import_module(module), name))
+        except ModuleNotFoundError:
+            if self.extra is None:
+                raise
+            raise UsageError(
+                f"this format needs the extra {self.extra!r}; install it with: pip install 'retention[{self.extra}]'"
+            ) from None
 
 
-def _csv() -> Writer:
-    from retention.render.csv_file import write_csv  # noqa: PLC0415
-
-    return write_csv
-
-
-def _json() -> Writer:
-    from retention.render.json_file import write_json  # noqa: PLC0415
-
-    return write_json
-
-
-FORMATS: Mapping[Format, Callable[[], Writer]] = {Format.TABLE: _table, Format.CSV: _csv, Format.JSON: _json}
-"""For each format: the function that imports its writer."""
+FORMATS: Mapping[Format, FormatSpec] = {
+    Format.TABLE: FormatSpec("retention.render.terminal_report:write_table", ".txt"),
+    Format.CSV: FormatSpec("retention.render.csv_file:write_csv", ".csv"),
+    Format.JSON: FormatSpec("retention.render.json_file:write_json", ".json"),
+}
+"""For each format: what it needs."""

@@ -8,12 +8,14 @@ from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 from retention.render.exact_values import EXACT_TEXTS
+from retention.render.report_facts import report_facts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
     from typing import TextIO
 
     from retention.core.planning.plan import ListedRound
+    from retention.render.output import Output
     from retention.reports.report import Report
 
 
@@ -27,18 +29,12 @@ def to_line(value: Any) -> str:
     return _line(value)
 
 
-async def write_json(report: Report, file: TextIO) -> int:
-    """Write a report as one JSON object with one round per line; return the number of rounds."""
-    count = 0
-    head: dict[str, Any] = {
-        "from": report.selection.start,
-        "to": report.selection.end,
-        "generated_at": report.generated_at,
-        "checkpoint": report.checkpoint and report.checkpoint.document(),
-    }
-    file.write("{\n" + "".join(f'"{name}": {_line(value)},\n' for name, value in head.items()))
+async def write_json(report: Report, output: Output) -> int:
+    """Write a report as one JSON object with one row per line; return the number of rows."""
+    count, file = 0, output.text
+    file.write("{\n" + "".join(f'"{name}": {_line(value)},\n' for name, value in report_facts(report).items()))
     file.write('"rounds": [')
-    async for item in report.rounds:
+    async for item in report.rows:
         file.write((",\n" if count else "\n") + _line(item))
         count += 1
     file.write('\n],\n"totals": [')

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from retention.core.money import display_amounts_in, display_money
 from retention.render.csv_file import write_rows
-from retention.render.formats import SetFormat
+from retention.render.formats import ListFormat
 from retention.render.json_file import write_with_list
 from retention.render.terminal_table import Column, moment, print_grid, print_lines
 from retention.reports.run_set import SET_COLUMNS
@@ -38,11 +38,11 @@ _COLUMNS = (
 )
 
 
-async def write_run_set(record: RunRecord, rounds: AsyncIterator[SetRound], form: SetFormat, file: TextIO) -> None:
+async def write_run_set(record: RunRecord, rounds: AsyncIterator[SetRound], form: ListFormat, file: TextIO) -> None:
     """Write the set of a run to a text file, which must leave line ends unchanged."""
-    if form is SetFormat.CSV:
+    if form is ListFormat.CSV:
         await write_rows(SET_COLUMNS, rounds, file)
-    elif form is SetFormat.JSON:
+    elif form is ListFormat.JSON:
         head = {name: getattr(record, name) for name in _HEAD}
         await write_with_list(head, "rounds", rounds, file)
     else:

@@ -4,92 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from retention.core.money import UNKNOWN, display_amounts_in, display_money, padded_decimal
+from retention.core.money import display_amounts_in, display_money
 from retention.core.runs.run_ids import shorten_run_id
 from retention.core.runs.stalled import status_text
 from retention.render.terminal_table import Column, moment, print_grid, print_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from typing import TextIO
     from uuid import UUID
 
     from retention.core.planning.holds import Hold
     from retention.ledger.reclosing import Reclosed
     from retention.ledger.review import ReviewItem
-    from retention.reports.report import Report, ReportRound, Total
-
-PAGE_ROUNDS = 1000
-"""The most rounds of one table. A longer report is printed as several tables, so that it needs little memory."""
-
-_ROUND = (
-    Column("partner", 4),
-    Column("market", 2),
-    Column("round"),
-    Column("opened", 5),
-    Column("outcome", 3),
-    Column("cancelled", 4),
-    Column("refund", 1, right=True),
-    Column("stake", 1, right=True),
-    Column("discrepancies", prose=True),
-)
-_TOTAL = (
-    Column("market"),
-    Column("outcome"),
-    Column("currency"),
-    Column("rounds", right=True),
-    Column("refund", right=True),
-    Column("stake", right=True),
-)
-
-
-async def print_report(report: Report, file: TextIO | None = None, *, limit: int | None = None) -> int:
-    """Print a report's rounds, at most `limit` of them, and its totals; return the number of rounds printed."""
-    count = 0
-    page: list[ReportRound] = []
-    async for item in report.rounds:
-        if count == limit:
-            break
-        page.append(item)
-        count += 1
-        if len(page) == PAGE_ROUNDS:
-            print_grid(_ROUND, map(_round, page), file)
-            page.clear()
-    if page:
-        print_grid(_ROUND, map(_round, page), file)
-    print_lines(_after_rounds(report, count), file)
-    if report.totals:
-        print_grid(_TOTAL, map(_total, report.totals), file)
-    return count
-
-
-def _round(item: ReportRound) -> tuple[object, ...]:
-    return (
-        item.partner,
-        item.market,
-        item.round_id,
-        moment(item.opened_at),
-        item.outcome,
-        moment(item.cancelled_at),
-        display_money(item.amount, item.currency),
-        display_money(item.stake, item.stake_currency),
-        display_amounts_in("; ".join(item.discrepancies)),
-    )
-
-
-def _total(item: Total) -> tuple[object, ...]:
-    sums = (padded_decimal(amount, item.currency) for amount in (item.amount, item.stake))
-    return item.market, item.outcome, item.currency or UNKNOWN, item.count, *sums
-
-
-def _after_rounds(report: Report, printed: int) -> Iterator[str]:
-    """Write the lines between rounds and totals: the number of rounds not printed, or that there are no rounds."""
-    rounds = sum(total.count for total in report.totals)
-    if rounds > printed:
-        yield f"and {rounds - printed} more"
-    yield (
-        "" if rounds else f"no rounds were {'settled' if report.selection.all_outcomes else 'cancelled'} in this period"
-    )
 
 
 def print_holds(holds: Sequence[Hold], file: TextIO | None = None) -> None:

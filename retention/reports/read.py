@@ -8,21 +8,28 @@ refused: it is never made without them.
 from __future__ import annotations
 
 import asyncio
+import functools
 from contextlib import aclosing, asynccontextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from importlib.metadata import version
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+from uuid import uuid4
 
-from retention.core.evidence.discrepancies import discrepancies_of
-from retention.core.model import CANCELLED_STATES
 from retention.core.text import time_text
 from retention.errors import UsageError
 from retention.ledger.evidence import checkpoint_of
-from retention.reports.report import OUTCOMES, Report, ReportRound, Total
+from retention.reports.kinds.kind import Reading
+from retention.reports.kinds.registry import KINDS
+from retention.reports.report import Report, ReportHead, columns_of
+from retention.reports.sections import read_sections
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
     from datetime import datetime
+    from uuid import UUID
 
+    from retention.core.planning.plan import Scope
     from retention.ledger.database import Database
     from retention.reports.report import Selection
 
@@ -36,26 +43,45 @@ _POLL_INTERVAL_S = 0.05
 
 
 @asynccontextmanager
-async def read_report(database: Database, selection: Selection) -> AsyncIterator[Report]:
-    """Open a report, and wait for writers of its period first. Raises UsageError where they take too long."""
-    values = {
-        "outcomes": [str(outcome) for outcome in (OUTCOMES if selection.all_outcomes else CANCELLED_STATES)],
-        "start": selection.start,
-        "end": selection.end,
-        "market": selection.market,
-        "policy": selection.policy,
-        "run_id": selection.run_id,
-    }
+async def read_report(
+    database: Database,
+    selection: Selection,
+    *,
+    generated_by: str = "",
+    report_id: UUID | None = None,
+    scopes: Mapping[str, Scope] = MappingProxyType({}),
+    sections: bool = False,
+) -> AsyncIterator[Report]:
+    """Open a report, and wait for writers of its period first. Raises UsageError where they take too long.
+
+    `generated_by` is who asks for it. A report that is made again keeps its `report_id`; None is a new one. `scopes`:
+    the configured policies by name. `sections`: whether to read those of a page.
+    """
+    kind = KINDS[selection.kind]
     if selection.end is not None:
         await _wait_for_writers(database, selection.end)
     async with database.transaction(snapshot=True) as transaction:
-        generated_at = (await transaction.row("clocks/get_time")).now
-        totals = tuple(_total(row) for row in await transaction.rows("reports/sum_report_totals", **values))
+        now = (await transaction.row("clocks/get_time")).now
         newest = await transaction.row("evidence/get_newest_checkpoint")
-        checkpoint = None if newest is None else checkpoint_of(newest)
-        rows = transaction.stream("reports/list_report_rounds", **values)
-        async with aclosing(rows), aclosing(_rounds(rows)) as rounds:
-            yield Report(selection, generated_at, totals, rounds, checkpoint)
+        head = ReportHead(
+            report_id=report_id or uuid4(),
+            selection=selection,
+            generated_at=now,
+            generated_by=generated_by,
+            checkpoint=None if newest is None else checkpoint_of(newest),
+            software=software(),
+        )
+        reading = Reading(transaction, selection, now, scopes, wallet=False)
+        totals, count = await kind.totals(reading)
+        shown = await read_sections(reading) if sections else None
+        async with aclosing(kind.rows(reading)) as rows:
+            yield Report(head, columns_of(kind.row), rows, count, columns_of(kind.total), totals, shown)
+
+
+@functools.cache
+def software() -> str:
+    """Return the name and version of this program."""
+    return f"retention {version('retention')}"
 
 
 async def _wait_for_writers(database: Database, end: datetime) -> None:
@@ -82,46 +108,3 @@ async def _wait_for_writers(database: Database, end: datetime) -> None:
 
 async def _writers(database: Database) -> set[str]:
     return {row.writer for row in await database.rows("reports/list_writers")}
-
-
-async def _rounds(rows: AsyncIterator[Any]) -> AsyncGenerator[ReportRound, None]:
-    async for row in rows:
-        yield _round(row)
-
-
-def _total(row: Any) -> Total:
-    return Total(
-        market=row.market,
-        outcome=row.outcome,
-        currency=row.currency,
-        count=row.rounds,
-        amount=row.amount,
-        stake=row.stake,
-    )
-
-
-def _round(row: Any) -> ReportRound:
-    return ReportRound(
-        partner=row.partner,
-        market=row.market,
-        game_id=row.game_id,
-        user_id=row.user_id,
-        round_id=row.round_id,
-        opened_at=row.opened_at,
-        outcome=row.outcome,
-        cancelled_at=row.at if row.outcome in CANCELLED_STATES else None,
-        currency=row.currency,
-        amount=row.amount,
-        stake_currency=row.stake_currency,
-        stake=row.stake,
-        transaction_id=row.transaction_id,
-        uuid=row.cancel_uuid,
-        run_id=row.run_id,
-        policy=row.policy,
-        trigger=row.trigger,
-        requested_by=row.requested_by,
-        reason=row.reason,
-        evidence=row.evidence,
-        approved_by=row.approved_by,
-        discrepancies=discrepancies_of(row),
-    )

@@ -1,92 +1,111 @@
-"""The values of a report: table, files and pages show the same ones."""
+"""The values of a report: commands, files and pages show the same ones."""
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from retention.core.model import RESOLUTIONS, State
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from datetime import datetime
-    from decimal import Decimal
     from uuid import UUID
 
     from retention.core.evidence.checkpoint import Checkpoint
+    from retention.reports.sections import Sections
 
 OUTCOMES = (State.IN_DOUBT, *RESOLUTIONS)
 """All outcomes of a round. A resolved round has the outcome that it was resolved as."""
 
+UTC_NAME = "UTC"
+"""The calendar of a report that names no other."""
+
+NO_ACTIVITY = "no activity"
+"""The words of a report for a period, market or day without a row. N.J.A.C. 13:69O-1.9 asks for them."""
+
+
+class Kind(enum.StrEnum):
+    """The subject of a report: the values of `--kind`."""
+
+    CANCELLED = "cancelled"
+    PENDING = "pending"
+    REFUNDS = "refunds"
+    DECISIONS = "decisions"
+
+
+class ColumnType(enum.Enum):
+    """The type of a column. Any column may be empty."""
+
+    TEXT = "str"
+    TEXTS = "tuple[str, ...]"
+    AMOUNT = "Decimal"
+    TIME = "datetime"
+    UUID = "UUID"
+    COUNT = "int"
+    FLAG = "bool"
+
+
+class Column(NamedTuple):
+    """A column of a report: its name in the contract, and its type."""
+
+    name: str
+    type: ColumnType
+
+
+def columns_of(row: Any) -> tuple[Column, ...]:
+    """Return the columns of a dataclass of rows, in the order of its fields."""
+    return tuple(Column(field.name, ColumnType(str(field.type).removesuffix(" | None"))) for field in fields(row))
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The cancellations of a report: they got their outcome at or after `start` and before `end`. None is no limit."""
+    """The selected rows: from `start` on, and before `end`. None is no limit.
+
+    `period`: the name of these times in the calendar of `timezone`, such as 2026-10; None where they have none.
+    `pseudonymise`: users' ids are shown as keyed hashes.
+    """
 
     start: datetime | None = None
     end: datetime | None = None
-    market: str | None = None
-    policy: str | None = None
+    markets: tuple[str, ...] | None = None
+    policies: tuple[str, ...] | None = None
     run_id: UUID | None = None
     all_outcomes: bool = False
+    kind: Kind = Kind.CANCELLED
+    period: str | None = None
+    timezone: str = UTC_NAME
+    pseudonymise: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class ReportRound:
-    """One round and its outcome. `amount` is the promised refund, `stake` the stake, both in currency units."""
+class ReportHead:
+    """The facts of a report as a whole.
 
-    partner: str
-    market: str
-    game_id: str | None
-    user_id: str
-    round_id: str
-    opened_at: datetime
-    outcome: str
-    cancelled_at: datetime | None
-    currency: str | None
-    amount: Decimal | None
-    stake_currency: str | None
-    stake: Decimal | None
-    transaction_id: str | None
-    uuid: UUID | None
-    run_id: UUID
-    policy: str
-    trigger: str
-    requested_by: str
-    reason: str | None
-    evidence: str | None
-    approved_by: str | None
-    discrepancies: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Total:
-    """The rounds of one market, outcome and currency: the refund's currency, else the stake's, else None.
-
-    `amount` and `stake`: the sums of all refunds and stakes in that currency, also of rounds counted under another.
+    `checkpoint`: the newest one at `generated_at`; None before the first. `software`: name and version.
     """
 
-    market: str
-    outcome: str
-    currency: str | None
-    count: int
-    amount: Decimal
-    stake: Decimal
-
-
-COLUMNS = tuple(field.name for field in fields(ReportRound))
-"""The names of a round's values in the contract, in the contract's order."""
+    report_id: UUID
+    selection: Selection
+    generated_at: datetime
+    generated_by: str
+    checkpoint: Checkpoint | None
+    software: str
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """An open report. Its rounds can be read once, one by one, and agree with its totals.
+    """An open report. Its rows can be read once, one by one, and agree with its totals.
 
-    `checkpoint`: the newest one at that moment; None before the first.
+    `count`: the number of rows. `columns` are theirs, `total_columns` those of the totals. `sections`: for a page;
+    None where the format does not show them.
     """
 
-    selection: Selection
-    generated_at: datetime
-    totals: tuple[Total, ...]
-    rounds: AsyncIterator[ReportRound]
-    checkpoint: Checkpoint | None = None
+    head: ReportHead
+    columns: tuple[Column, ...]
+    rows: AsyncIterator[Any]
+    count: int
+    total_columns: tuple[Column, ...]
+    totals: tuple[Any, ...]
+    sections: Sections | None = None

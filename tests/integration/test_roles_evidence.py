@@ -47,4 +47,4 @@ async def test_each_login_does_its_own_part_alone(owned: str) -> None:
         open_database(lambda: reporter) as database,
         read_report(database, Selection(end=datetime.now(UTC))) as report,
     ):
-        assert ["R-1"] == [item.round_id async for item in report.rounds]
+        assert ["R-1"] == [item.round_id async for item in report.rows]

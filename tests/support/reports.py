@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
 from uuid import UUID
 
 from retention.core.evidence.checkpoint import Checkpoint
-from retention.reports.report import Report, ReportRound, Selection, Total
+from retention.render.output import Output
+from retention.reports.kinds.cancelled import ReportRound, Total
+from retention.reports.report import Report, ReportHead, Selection, columns_of
 
 if TYPE_CHECKING:
+    import io
     from collections.abc import AsyncIterator
 
 AT = datetime(2025, 3, 5, 3, tzinfo=UTC)
@@ -49,4 +52,12 @@ def report_of(*rounds: ReportRound, totals: tuple[Total, ...] = (), selection: S
         for item in rounds:
             yield item
 
-    return Report(selection or Selection(), AT, totals, each(), Checkpoint("ledger", 17, "+a root"))
+    selection = selection or Selection()
+    head = ReportHead(UUID(int=9), selection, AT, "ann", Checkpoint("ledger", 17, "+a root"), "retention 0.0.0")
+    count = sum(total.count for total in totals) if totals else len(rounds)
+    return Report(head, columns_of(ReportRound), each(), count, columns_of(Total), totals)
+
+
+def output_to(file: io.StringIO | io.BytesIO) -> Output:
+    """Make an output of a text or of bytes in memory."""
+    return Output(cast("TextIO", file), cast("BinaryIO", file))

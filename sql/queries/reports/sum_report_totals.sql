@@ -9,7 +9,7 @@ selected AS (
 )
 
 SELECT
-    s.market, s.outcome, part.currency, sum(part.rounds) AS rounds, coalesce(sum(part.amount), 0) AS amount,
+    s.market, s.outcome, part.currency, sum(part.rounds)::bigint AS count, coalesce(sum(part.amount), 0) AS amount,
     coalesce(sum(part.stake), 0) AS stake
 FROM selected s
 CROSS JOIN LATERAL (VALUES

@@ -12,10 +12,12 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 from support.ledger import OPENED, SETTLED
+from support.reports import output_to
 
 from retention.render.json_file import write_json
+from retention.reports.kinds.cancelled import ReportRound, Total
 from retention.reports.read import read_report
-from retention.reports.report import OUTCOMES, ReportRound, Selection, Total
+from retention.reports.report import OUTCOMES, Selection
 
 if TYPE_CHECKING:
     from support.ledger import Book
@@ -29,7 +31,7 @@ SECOND = timedelta(seconds=1)
 async def read(database: Database, selection: Selection | None = None) -> list[ReportRound]:
     """Read a report's rounds."""
     async with read_report(database, selection or Selection()) as report:
-        return [item async for item in report.rounds]
+        return [item async for item in report.rows]
 
 
 async def names(database: Database, selection: Selection | None = None) -> list[str]:
@@ -175,10 +177,10 @@ async def test_filters_narrow_a_report_and_its_totals(database: Database, book: 
     await book.row(weekly, "R-3")
 
     for selection, expected in (
-        (Selection(market="SE"), ["R-2"]),
-        (Selection(policy="weekly"), ["R-3"]),
+        (Selection(markets=("SE",)), ["R-2"]),
+        (Selection(policies=("weekly",)), ["R-3"]),
         (Selection(run_id=nightly), ["R-1", "R-2"]),
-        (Selection(market="MT", run_id=nightly), ["R-1"]),
+        (Selection(markets=("MT",), run_id=nightly), ["R-1"]),
         (Selection(run_id=uuid4()), []),
     ):
         assert expected == await names(database, selection)
@@ -229,7 +231,7 @@ async def test_totals_are_exact(database: Database, book: Book) -> None:
         await book.row(run, name, amount=Decimal("0.000000000000000001"), stake=Decimal(99999999999999999999))
     file = io.StringIO()
     async with read_report(database, Selection()) as report:
-        await write_json(report, file)
+        await write_json(report, output_to(file))
     (total,) = json.loads(file.getvalue())["totals"]
 
     assert ("0.000000000000000002", "199999999999999999998") == (total["amount"], total["stake"])
@@ -241,7 +243,7 @@ async def test_a_report_is_as_of_one_moment(database: Database, book: Book) -> N
     await book.row(run, "R-1")
     async with read_report(database, Selection()) as report:
         await book.row(run, "R-2")
-        found = [item.round_id async for item in report.rounds]
+        found = [item.round_id async for item in report.rows]
 
     assert ["R-1"] == found
     assert (Total("MT", "cancelled", "EUR", 1, Decimal(100), Decimal(100)),) == report.totals
@@ -257,7 +259,7 @@ async def test_a_long_report_is_read_in_pieces(database: Database, book: Book) -
         " FROM retention.cancellations, generate_series(1, 2500) n"
     )
     async with read_report(database, Selection()) as report:
-        assert "template" == (await anext(report.rounds)).round_id
+        assert "template" == (await anext(report.rows)).round_id
         (reading,) = await book.all(
             "SELECT query FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'"
         )

@@ -33,7 +33,7 @@ async def periods(database: Database, *, every: bool = False) -> dict[str, list[
     found: dict[str, list[str]] = {}
     for start, end in pairwise([datetime(2020, 1, 1, tzinfo=UTC), *MONTHS, datetime.now(UTC) + timedelta(days=1)]):
         async with read_report(database, Selection(start, end, all_outcomes=every)) as report:
-            rounds = [item async for item in report.rounds]
+            rounds = [item async for item in report.rows]
             assert sum(total.count for total in report.totals) == len(rounds)
         for item in rounds:
             found.setdefault(item.round_id, []).append(f"{start:%b}")

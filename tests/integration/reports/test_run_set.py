@@ -13,7 +13,7 @@ from support.ledger import OPENED, SETTLED
 
 from retention.core.text import time_text
 from retention.ledger.runs import RunLedger
-from retention.render.formats import SetFormat
+from retention.render.formats import ListFormat
 from retention.render.run_set_files import write_run_set
 from retention.reports.run_set import SET_COLUMNS, SetRound, read_run_set
 
@@ -31,7 +31,7 @@ async def read(database: Database, run_id: UUID) -> list[SetRound]:
         return [item async for item in rounds]
 
 
-async def written(database: Database, run_id: UUID, form: SetFormat) -> str:
+async def written(database: Database, run_id: UUID, form: ListFormat) -> str:
     """Write a set in a format, and return the text."""
     record = await RunLedger(database).require_run(run_id)
     file = io.StringIO(newline="")
@@ -63,7 +63,7 @@ async def test_a_set_as_csv_is_safe_in_a_spreadsheet(database: Database, book: B
     """CSV has every column, RFC 4180's line ends, exact amounts, and no cell that a spreadsheet runs."""
     run_id = await book.run()
     await book.row(run_id, "=1+1", stake=Decimal("0.000000000000000001"), detail='a "quoted"\nline')
-    text = await written(database, run_id, SetFormat.CSV)
+    text = await written(database, run_id, ListFormat.CSV)
     assert text.startswith(",".join(SET_COLUMNS) + "\r\n")
     (row,) = csv.DictReader(io.StringIO(text, newline=""))
     assert ("'=1+1", "0.000000000000000001", 'a "quoted"\nline') == (row["round_id"], row["stake"], row["detail"])
@@ -73,7 +73,7 @@ async def test_a_set_as_json_names_its_run(database: Database, book: Book) -> No
     """JSON has the run, then each round with the same names; amounts are exact texts."""
     run_id = await book.run()
     await book.row(run_id, "R-1")
-    document = json.loads(await written(database, run_id, SetFormat.JSON))
+    document = json.loads(await written(database, run_id, ListFormat.JSON))
     (item,) = document["rounds"]
     assert (str(run_id), "nightly", "finished", None) == tuple(
         document[name] for name in ("run_id", "policy", "status", "unwritten")
@@ -84,11 +84,11 @@ async def test_a_set_as_json_names_its_run(database: Database, book: Book) -> No
 
 async def test_an_empty_set_says_why(database: Database, book: Book) -> None:
     """A run without rounds says so, and a run whose plan was not written names its rounds."""
-    assert "the run planned no rounds\n" == await written(database, await book.run(), SetFormat.TABLE)
+    assert "the run planned no rounds\n" == await written(database, await book.run(), ListFormat.TABLE)
     halted = await book.run(status="halted", halt_reason="max_rounds: 9")
     await book.all("UPDATE retention.runs SET unwritten_plan = '{\"rounds\": 9}' WHERE run_id = %s", halted)
     assert "a rail halted the run before its 9 rounds were written\n" == await written(
-        database, halted, SetFormat.TABLE
+        database, halted, ListFormat.TABLE
     )
 
 
@@ -100,6 +100,6 @@ async def test_a_large_set_is_printed_in_pages(database: Database, book: Book) -
         " SELECT %s, 'acme', 'MT', 'U', 'R-' || i, now() FROM generate_series(1, 2500) i",
         run_id,
     )
-    text = await written(database, run_id, SetFormat.TABLE)
+    text = await written(database, run_id, ListFormat.TABLE)
     assert 3 == sum({"round", "state"} <= {*line.split()} for line in text.splitlines())
     assert [f"R-{number}" for number in range(1, 2501)] == re.findall(r"\bR-\d+", text)

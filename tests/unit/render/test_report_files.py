@@ -18,7 +18,8 @@ from support import reports
 
 from retention.render.csv_file import cell, write_csv
 from retention.render.json_file import to_json, write_json
-from retention.reports.report import COLUMNS, Report, Selection, Total
+from retention.reports.kinds.cancelled import ReportRound, Total
+from retention.reports.report import Report, Selection, columns_of
 
 AT = datetime(2025, 3, 5, 3, 0, 0, 250_000, tzinfo=UTC)
 ROUND = replace(
@@ -30,17 +31,24 @@ ROUND = replace(
     discrepancies=("amount 0.000000000000000001 EUR, stake 12.5 EUR", "another"),
 )
 TOTAL = Total("MT", "cancelled", "EUR", 1, Decimal("0.000000000000000001"), Decimal("12.500"))
+COLUMNS = [column.name for column in columns_of(ReportRound)]
+ENDING = ["report_id", "kind", "period", "timezone", "checkpoint_size", "checkpoint_root", "software"]
+HEAD = [
+    *("report_id", "kind", "period", "timezone", "from", "to", "markets", "policies", "run_id", "all_outcomes"),
+    *("pseudonymised", "generated_at", "generated_by", "software", "checkpoint", "no_activity", "count", "rounds"),
+    "totals",
+]
 SIGNS = "=+-@\uff1d\uff0b\uff0d\uff20"
 
 
 async def as_json(report: Report) -> tuple[int, dict[str, object]]:
     file = io.StringIO()
-    return await write_json(report, file), json.loads(file.getvalue())
+    return await write_json(report, reports.output_to(file)), json.loads(file.getvalue())
 
 
 async def as_csv(report: Report) -> tuple[int, str]:
     file = io.StringIO(newline="")
-    return await write_csv(report, file), file.getvalue()
+    return await write_csv(report, reports.output_to(file)), file.getvalue()
 
 
 async def test_json_has_the_contracts_names_and_forms() -> None:
@@ -70,11 +78,16 @@ async def test_json_has_the_contracts_names_and_forms() -> None:
         "evidence": None,
         "approved_by": None,
         "discrepancies": ["amount 0.000000000000000001 EUR, stake 12.5 EUR", "another"],
+        "last_activity_at": None,
+        "winnings": None,
+        "refund_seen": None,
+        "refund_seen_at": None,
+        "plan_digest": None,
     }
     total = {"market": "MT", "outcome": "cancelled", "currency": "EUR", "count": 1}
 
     assert 2 == count
-    assert ["from", "to", "generated_at", "checkpoint", "rounds", "totals"] == list(document)
+    assert HEAD == list(document)
     assert {"size": 17, "root": "+a root"} == document["checkpoint"]
     assert ("2025-03-04T03:00:00.250000Z", None, "2025-03-05T03:00:00Z") == (
         document["from"],
@@ -92,7 +105,7 @@ async def test_csv_has_the_same_columns() -> None:
     header, first, second = csv.reader(io.StringIO(text, newline=""), strict=True)
 
     assert 2 == count
-    assert [*COLUMNS, "checkpoint_size", "checkpoint_root"] == header
+    assert [*COLUMNS, *ENDING] == header
     assert first == second
     row = dict(zip(header, first, strict=True))
     assert ("", 'a "reason", long\nand broken', "12.5") == (row["game_id"], row["reason"], row["stake"])
@@ -108,7 +121,7 @@ async def test_an_empty_period_gives_empty_files() -> None:
     count, document = await as_json(reports.report_of())
 
     assert (0, [], []) == (count, document["rounds"], document["totals"])
-    expected = ",".join([*COLUMNS, "checkpoint_size", "checkpoint_root"]) + "\r\n"
+    expected = ",".join([*COLUMNS, *ENDING]) + "\r\n"
     assert (0, expected) == await as_csv(reports.report_of())
 
 

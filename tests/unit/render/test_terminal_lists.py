@@ -19,8 +19,10 @@ from retention.core.text import printable
 from retention.ledger.review import ReviewItem
 from retention.render import terminal_lists as table
 from retention.render.json_file import row_objects
+from retention.render.terminal_report import print_report
 from retention.render.terminal_runs import print_record
-from retention.reports.report import Report, Selection, Total
+from retention.reports.kinds.cancelled import Total
+from retention.reports.report import Report, Selection
 from retention.reports.run_view import record_document
 
 AT = datetime(2025, 3, 5, 3, tzinfo=UTC)
@@ -67,7 +69,7 @@ def report(rounds: int, *totals: Total, selection: Selection | None = None) -> R
 async def printed(found: Report, limit: int | None = None) -> tuple[int, list[str]]:
     """Print a report; return the number of rounds and the lines without trailing blanks."""
     file = io.StringIO()
-    count = await table.print_report(found, file, limit=limit)
+    count = await print_report(found, file, limit=limit)
     return count, [line.rstrip() for line in file.getvalue().splitlines()]
 
 
@@ -102,7 +104,7 @@ async def test_a_terminal_wraps_long_text(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setenv("TERM", "dumb")
     file = Terminal()
-    await table.print_report(report(1, replace(TOTAL, count=1)), file)
+    await print_report(report(1, replace(TOTAL, count=1)), file)
     lines = file.getvalue().splitlines()
 
     assert 100 >= max(map(len, lines))
@@ -112,8 +114,8 @@ async def test_a_terminal_wraps_long_text(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize(
     ("selection", "words"),
     [
-        (Selection(), "no rounds were cancelled in this period"),
-        (Selection(all_outcomes=True), "no rounds were settled in this period"),
+        (Selection(), "no activity: no rounds were cancelled in this period"),
+        (Selection(all_outcomes=True), "no activity: no rounds were settled in this period"),
     ],
 )
 async def test_an_empty_report_prints_a_sentence(selection: Selection, words: str) -> None:

@@ -1,0 +1,116 @@
+"""Reports as a terminal shows them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from retention.core.money import UNKNOWN, display_amounts_in, display_money, padded_decimal
+from retention.render.terminal_table import Column, moment, print_grid, print_lines
+from retention.reports.report import NO_ACTIVITY, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import TextIO
+
+    from retention.render.output import Output
+    from retention.reports.kinds.cancelled import ReportRound, Total
+    from retention.reports.report import Report, Selection
+
+PAGE_ROWS = 1000
+"""The most rows of one table. A longer report is printed as several tables, so that it needs little memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a terminal shows a kind of report: the columns and cells of its rows and of its totals.
+
+    `empty` says, after the words of NO_ACTIVITY, what did not happen.
+    """
+
+    columns: tuple[Column, ...]
+    cells: Callable[[Any], tuple[object, ...]]
+    total_columns: tuple[Column, ...]
+    total_cells: Callable[[Any], tuple[object, ...]]
+    empty: Callable[[Selection], str]
+
+
+async def write_table(report: Report, output: Output) -> int:
+    """Write a report as tables for people."""
+    return await print_report(report, output.text)
+
+
+async def print_report(report: Report, file: TextIO | None = None, *, limit: int | None = None) -> int:
+    """Print a report's rows, at most `limit` of them, and its totals; return the number of rows printed."""
+    layout = LAYOUTS[report.head.selection.kind]
+    count = 0
+    page: list[Any] = []
+    async for item in report.rows:
+        if count == limit:
+            break
+        page.append(item)
+        count += 1
+        if len(page) == PAGE_ROWS:
+            print_grid(layout.columns, map(layout.cells, page), file)
+            page.clear()
+    if page:
+        print_grid(layout.columns, map(layout.cells, page), file)
+    print_lines(_after_rows(report, layout, count), file)
+    if report.totals:
+        print_grid(layout.total_columns, map(layout.total_cells, report.totals), file)
+    return count
+
+
+def _after_rows(report: Report, layout: Layout, printed: int) -> Iterator[str]:
+    """Write the lines between rows and totals: the number of rows not printed, or that nothing happened."""
+    if report.count > printed:
+        yield f"and {report.count - printed} more"
+    yield "" if report.count else f"{NO_ACTIVITY}: {layout.empty(report.head.selection)}"
+
+
+def _round(item: ReportRound) -> tuple[object, ...]:
+    return (
+        item.partner,
+        item.market,
+        item.round_id,
+        moment(item.opened_at),
+        item.outcome,
+        moment(item.cancelled_at),
+        display_money(item.amount, item.currency),
+        display_money(item.stake, item.stake_currency),
+        display_amounts_in("; ".join(item.discrepancies)),
+    )
+
+
+def _total(item: Total) -> tuple[object, ...]:
+    sums = (padded_decimal(amount, item.currency) for amount in (item.amount, item.stake))
+    return item.market, item.outcome, item.currency or UNKNOWN, item.count, *sums
+
+
+LAYOUTS: Mapping[Kind, Layout] = {
+    Kind.CANCELLED: Layout(
+        columns=(
+            Column("partner", 4),
+            Column("market", 2),
+            Column("round"),
+            Column("opened", 5),
+            Column("outcome", 3),
+            Column("cancelled", 4),
+            Column("refund", 1, right=True),
+            Column("stake", 1, right=True),
+            Column("discrepancies", prose=True),
+        ),
+        cells=_round,
+        total_columns=(
+            Column("market"),
+            Column("outcome"),
+            Column("currency"),
+            Column("rounds", right=True),
+            Column("refund", right=True),
+            Column("stake", right=True),
+        ),
+        total_cells=_total,
+        empty=lambda selection: f"no rounds were {'settled' if selection.all_outcomes else 'cancelled'} in this period",
+    )
+}
+"""For each kind: its layout."""

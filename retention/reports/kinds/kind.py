@@ -1,0 +1,46 @@
+"""The part of a kind of report: it reads rows and totals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping
+    from datetime import datetime
+
+    from retention.core.planning.plan import Scope
+    from retention.ledger.database import Transaction
+    from retention.reports.report import Selection
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One reading of the ledger: the selection, the moment, and what is configured.
+
+    `scopes`: the configured policies by name. `wallet`: whether the operator has the view `wallet_refunds`.
+    """
+
+    transaction: Transaction
+    selection: Selection
+    now: datetime
+    scopes: Mapping[str, Scope]
+    wallet: bool
+
+
+class ReportKind(Protocol):
+    """Reads one kind of report."""
+
+    @property
+    def row(self) -> type:
+        """The dataclass of its rows."""
+
+    @property
+    def total(self) -> type:
+        """The dataclass of its totals."""
+
+    async def totals(self, reading: Reading) -> tuple[tuple[Any, ...], int]:
+        """Read the totals, and the number of rows."""
+
+    def rows(self, reading: Reading) -> AsyncGenerator[Any, None]:
+        """Read the rows, one by one."""

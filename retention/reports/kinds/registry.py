@@ -1,0 +1,16 @@
+"""The registry of the kinds of report: a new one is a member of `Kind` and an entry here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from retention.reports.kinds.cancelled import CancelledRounds
+from retention.reports.report import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from retention.reports.kinds.kind import ReportKind
+
+KINDS: Mapping[Kind, ReportKind] = {Kind.CANCELLED: CancelledRounds()}
+"""For each kind: its reader."""
