@@ -206,6 +206,7 @@ HARMLESS: dict[str, Any] = {
     "status": "planned",
     "as_state": "rejected",
     "skip_details": "{}",
+    "pseudonymise": True,
     **dict.fromkeys(
         (
             "digest",

@@ -94,7 +94,7 @@ class CancelledRounds:
 
 
 def selected(selection: Selection) -> Mapping[str, Any]:
-    """Return the parameters of shared/report_selection.sql."""
+    """Return the parameters of shared/report_selection.sql, and the one of shared/shown_user_id.sql."""
     return {
         "outcomes": [str(outcome) for outcome in (OUTCOMES if selection.all_outcomes else CANCELLED_STATES)],
         "start": selection.start,
@@ -102,6 +102,7 @@ def selected(selection: Selection) -> Mapping[str, Any]:
         "markets": _texts(selection.markets),
         "policies": _texts(selection.policies),
         "run_id": selection.run_id,
+        "pseudonymise": selection.pseudonymise,
     }
 
 
