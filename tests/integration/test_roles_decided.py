@@ -58,7 +58,7 @@ UPDATED = {
 NEVER = {
     "runs": "approved_by requested_login plan_digest approved_at approved_login approval_expires_at"
     " approval_used_at rejected_by rejected_at decision_note",
-    "cancellations": "id holds_round",
+    "cancellations": "id holds_round last_activity_at winnings",
     "holds": "hold_id",
     "findings": "finding_id found_at",
     "pauses": "pause_id",
