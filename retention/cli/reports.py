@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,13 +11,18 @@ import typer
 
 from retention.cli.command import command
 from retention.cli.lookups import known_run, require_known
-from retention.cli.options import AsJson, OnlyRun
+from retention.cli.options import AsJson, Markets, OnlyRun
 from retention.cli.output import open_report, print_json, require_place
-from retention.cli.parsing import period, requester
+from retention.cli.parsing import period as from_and_to
+from retention.cli.parsing import requester
 from retention.core.name_matching import NameKind
+from retention.errors import UsageError
 from retention.render.formats import FORMATS, Format
+from retention.reports.report import UTC_NAME, Kind, Selection
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from retention.cli.parsing import Period
     from retention.wiring.services import Services
 
@@ -27,58 +33,141 @@ def register(app: typer.Typer) -> None:
     app.command("explain")(explain)
 
 
-def _period(from_: str | None, to: str | None, output: Path | None) -> Period:
-    """Read the period of a report. Raises UsageError, also for an output file that cannot be made."""
-    times = period(from_, to)
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """The report that the options ask for, as far as they alone tell."""
+
+    times: Period
+    period: str | None
+    timezone: str
+    form: Format
+
+
+def _wanted(
+    from_: str | None,
+    to: str | None,
+    period: str | None,
+    timezone: str | None,
+    kind: Kind,
+    all_: bool,
+    format_: Format | None,
+    as_json: bool,
+    output: Path | None,
+) -> _Wanted:
+    """Check the options together. Raises UsageError."""
+    from retention.core.schedule.cron import zone_of
+    from retention.core.schedule.period import require_period
+
+    if all_ and kind is not Kind.CANCELLED:
+        raise UsageError(f"--all goes with --kind {Kind.CANCELLED}, not with --kind {kind}; leave one of them out")
+    times = from_and_to(from_, to)
+    if period is not None:
+        if times != (None, None):
+            raise UsageError(f"--period and {'--to' if from_ is None else '--from'} exclude each other; keep one")
+        _reading("--period", period, require_period)
+    if timezone is not None:
+        if period is None:
+            raise UsageError("--timezone goes with --period; add a period, or write --from and --to with an offset")
+        _reading("--timezone", timezone, zone_of)
+    return _Wanted(times, period, timezone or UTC_NAME, _writable_format(format_, as_json, output))
+
+
+def _reading(option: str, text: str, read: Callable[[str], object]) -> None:
+    try:
+        read(text)
+    except ValueError as error:
+        repeated = "" if str(error).startswith(repr(text)) else f" {text!r}:"
+        raise UsageError(f"{option}{repeated or ':'} {error}") from None
+
+
+def _writable_format(format_: Format | None, as_json: bool, output: Path | None) -> Format:
+    """Return the format. Raises UsageError where it cannot be written, or not to that place."""
+    if as_json and format_ not in {None, Format.JSON}:
+        raise UsageError(f"--json and --format {format_} exclude each other")
+    form = Format.JSON if as_json else format_ or Format.TABLE
+    spec = FORMATS[form]
+    if spec.binary and output is None and sys.stdout.isatty():
+        raise UsageError(f"--format {form}: no terminal shows it; add -o FILE{spec.suffix}, or send stdout to a file")
     if output is not None:
         require_place(output)
-    return times
+    try:
+        spec.load()
+    except UsageError as error:
+        raise UsageError(f"--format {form}: {error}") from None
+    return form
 
 
-@command(ready_for="report", check=_period, prints=True)
+@command(ready_for="report", check=_wanted, prints=True)
 async def report(
     services: Services,
-    checked: Period,
+    checked: _Wanted,
     /,
-    all_: Annotated[bool, typer.Option("--all", help="Every outcome, not only cancelled rounds.")] = False,
+    kind: Annotated[Kind, typer.Option(metavar="|".join(Kind), help="What it lists.")] = Kind.CANCELLED,
+    all_: Annotated[
+        bool, typer.Option("--all", help=f"Every outcome, not only cancelled rounds; with --kind {Kind.CANCELLED}.")
+    ] = False,
+    period: Annotated[
+        str | None,
+        typer.Option(
+            metavar="P", help="today, yesterday, this- or last-week or -month, 2026, 2026-10, 2026-W40, 2026-10-05."
+        ),
+    ] = None,
+    timezone: Annotated[
+        str | None, typer.Option(metavar="Z", help="The period's time zone, such as Europe/Malta; default: UTC.")
+    ] = None,
     from_: Annotated[
         str | None, typer.Option("--from", metavar="T", help="Settled at or after; ISO 8601, UTC if it does not say.")
     ] = None,
     to: Annotated[str | None, typer.Option(metavar="T", help="Settled before.")] = None,
-    market: Annotated[str | None, typer.Option(metavar="M", help="Only this market.")] = None,
-    policy: Annotated[str | None, typer.Option(metavar="P", help="Only runs of this policy.")] = None,
+    market: Markets = None,
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(metavar="P", help="Only runs of this policy; may be given more than once."),
+    ] = None,
     run: OnlyRun = None,
+    pseudonymise: Annotated[
+        bool, typer.Option("--pseudonymise", help="Show each user's id as a keyed hash, the same within one ledger.")
+    ] = False,
     format_: Annotated[
-        Format, typer.Option("--format", metavar="|".join(FORMATS), help="How it is written.")
-    ] = Format.TABLE,
+        Format | None, typer.Option("--format", metavar="|".join(FORMATS), help="How it is written; default: table.")
+    ] = None,
     as_json: AsJson = False,
     output: Annotated[Path | None, typer.Option("-o", metavar="FILE", help="Into a file instead of stdout.")] = None,
 ) -> None:
     """Report the stale rounds that were cancelled: when, why, by whom, for how much."""
+    from retention.core.schedule.period import period_at
     from retention.render.write_report import write_report
-    from retention.reports.report import Selection
     from retention.runs.scope import scope_of
 
-    for option, kind, name in (("--market", NameKind.MARKET, market), ("--policy", NameKind.POLICY, policy)):
-        await require_known(services, option, kind, [name] if name is not None else ())
+    for option, named, names in (("--market", NameKind.MARKET, market), ("--policy", NameKind.POLICY, policy)):
+        await require_known(services, option, named, names or ())
     run_id = await known_run(services, run) if run is not None else None
-    start, end = checked
+    start, end = checked.times
+    name = None
+    if checked.period is not None:
+        now = (await services.database.row("clocks/get_time")).now
+        resolved = period_at(checked.period, now, checked.timezone)
+        name, start, end = resolved.name, resolved.start, resolved.end
     selection = Selection(
         start=start,
         end=end,
-        markets=None if market is None else (market,),
-        policies=None if policy is None else (policy,),
+        markets=tuple(market) if market else None,
+        policies=tuple(policy) if policy else None,
         run_id=run_id,
         all_outcomes=all_,
+        kind=kind,
+        period=name,
+        timezone=checked.timezone,
+        pseudonymise=pseudonymise,
     )
     with open_report(output) as place:
         await write_report(
             services.database,
             selection,
-            Format.JSON if as_json else format_,
+            checked.form,
             place,
             generated_by=requester(None),
-            scopes={name: scope_of(services.settings, one) for name, one in services.settings.policies.items()},
+            scopes={one: scope_of(services.settings, settings) for one, settings in services.settings.policies.items()},
         )
 
 
