@@ -6,6 +6,9 @@ import orjson
 
 from retention.core.runs.halt_cause import HaltCause
 
+CAME_BACK = "the player came back at "
+"""The begin of the detail of a round whose player came back: it is open all the same."""
+
 SKIPPED = orjson.dumps(
     {
         "closed": "not in the operator's view any more",
@@ -16,7 +19,7 @@ SKIPPED = orjson.dumps(
         "another_user": "another player's round under this id",
         "another_market": "another round under this id, in market %s",
         "no_market": "none",
-        "came_back": "the player came back at %s",
+        "came_back": f"{CAME_BACK}%s",
         "held": "on hold",
     }
 ).decode()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from retention.render.output import Output
     from retention.reports.kinds.cancelled import ReportRound, Total
+    from retention.reports.kinds.pending import PendingRound, PendingTotal
     from retention.reports.report import Report, Selection
 
 PAGE_ROWS = 1000
@@ -87,6 +88,26 @@ def _total(item: Total) -> tuple[object, ...]:
     return item.market, item.outcome, item.currency or UNKNOWN, item.count, *sums
 
 
+def _pending_round(item: PendingRound) -> tuple[object, ...]:
+    return (
+        item.partner,
+        item.market,
+        item.round_id,
+        moment(item.opened_at),
+        moment(item.stale_at),
+        item.outcome,
+        moment(item.ended_at),
+        display_money(item.stake, item.stake_currency),
+        item.note,
+    )
+
+
+def _pending_total(item: PendingTotal) -> tuple[object, ...]:
+    counts = (item.at_begin, item.became_stale, item.completed, item.cancelled, item.gone, item.at_end)
+    stakes = (padded_decimal(stake, item.currency) for stake in (item.at_begin_stake, item.at_end_stake))
+    return item.market or UNKNOWN, item.currency or UNKNOWN, *counts, *stakes, item.left_out
+
+
 LAYOUTS: Mapping[Kind, Layout] = {
     Kind.CANCELLED: Layout(
         columns=(
@@ -111,6 +132,35 @@ LAYOUTS: Mapping[Kind, Layout] = {
         ),
         total_cells=_total,
         empty=lambda selection: f"no rounds were {'settled' if selection.all_outcomes else 'cancelled'} in this period",
-    )
+    ),
+    Kind.PENDING: Layout(
+        columns=(
+            Column("partner", 4),
+            Column("market", 2),
+            Column("round"),
+            Column("opened", 5),
+            Column("stale", 3),
+            Column("outcome", 3),
+            Column("ended", 4),
+            Column("stake", 1, right=True),
+            Column("note", prose=True),
+        ),
+        cells=_pending_round,
+        total_columns=(
+            Column("market"),
+            Column("currency"),
+            Column("at begin", right=True),
+            Column("became stale", right=True),
+            Column("completed", right=True),
+            Column("cancelled", right=True),
+            Column("gone", right=True),
+            Column("at end", right=True),
+            Column("stake at begin", right=True),
+            Column("stake at end", right=True),
+            Column("left out", right=True),
+        ),
+        total_cells=_pending_total,
+        empty=lambda _: "no rounds were open and stale in this period",
+    ),
 }
 """For each kind: its layout."""

@@ -19,6 +19,7 @@ from uuid import uuid4
 from retention.core.text import time_text
 from retention.errors import UsageError
 from retention.ledger.evidence import checkpoint_of
+from retention.reports.kinds.filters import require_filters
 from retention.reports.kinds.kind import Reading
 from retention.reports.kinds.registry import KINDS
 from retention.reports.report import Report, ReportHead, columns_of
@@ -54,9 +55,12 @@ async def read_report(
 ) -> AsyncIterator[Report]:
     """Open a report, and wait for writers of its period first. Raises UsageError where they take too long.
 
+    It also raises UsageError for a filter that the kind refuses.
+
     `generated_by` is who asks for it. A report that is made again keeps its `report_id`; None is a new one. `scopes`:
     the configured policies by name. `sections`: whether to read those of a page.
     """
+    require_filters(selection.kind, run=selection.run_id is not None, all_outcomes=selection.all_outcomes)
     kind = KINDS[selection.kind]
     if selection.end is not None:
         await _wait_for_writers(database, selection.end)

@@ -196,6 +196,8 @@ HARMLESS: dict[str, Any] = {
     "times": [NOW],
     "open_longer_than": 3600.0,
     **dict.fromkeys(("settings", "facts"), Jsonb({})),
+    "scopes": Jsonb([]),
+    "came_back": "words",
     **dict.fromkeys(("replies", "claims"), "[]"),
     "kind": "cancel",
     "column": "user_id",

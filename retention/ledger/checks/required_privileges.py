@@ -56,6 +56,12 @@ STATEMENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "reports/list_writers",
             "evidence/get_newest_checkpoint",
         ),
+        "report --kind pending": (
+            "reports/sum_pending_rounds",
+            "reports/list_pending_rounds",
+            "reports/list_writers",
+            "evidence/get_newest_checkpoint",
+        ),
         "ledger status": (
             "storage/get_span",
             "storage/count_rounds",

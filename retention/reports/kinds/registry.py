@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from retention.reports.kinds.cancelled import CancelledRounds
+from retention.reports.kinds.pending import PendingRounds
 from retention.reports.report import Kind
 
 if TYPE_CHECKING:
@@ -12,5 +13,8 @@ if TYPE_CHECKING:
 
     from retention.reports.kinds.kind import ReportKind
 
-KINDS: Mapping[Kind, ReportKind] = {Kind.CANCELLED: CancelledRounds()}
+KINDS: Mapping[Kind, ReportKind] = {
+    Kind.CANCELLED: CancelledRounds(),
+    Kind.PENDING: PendingRounds(),
+}
 """For each kind: its reader."""

@@ -30,6 +30,7 @@ READING = {
     "find",
     "ledger status",
     "report",
+    "report --kind pending",
     "runs list",
     "runs show",
     "review list",
