@@ -111,7 +111,9 @@ class PendingRounds:
     async def rows(self, reading: Reading) -> AsyncGenerator[PendingRound, None]:
         """Read the rounds in the order in which they became stale. Raises ViewError."""
         with reading_view():
-            stream = reading.transaction.stream("reports/list_pending_rounds", **_selected(reading))
+            stream = reading.transaction.stream(
+                "reports/list_pending_rounds", **_selected(reading), pseudonymise=reading.selection.pseudonymise
+            )
             async with aclosing(stream):
                 async for row in stream:
                     yield _round(row)

@@ -319,6 +319,17 @@ async def test_stakes_are_exact(database: Database, book: Book) -> None:
     assert "0.000000000000000001" in [item["stake"] for item in written["rounds"]]
 
 
+async def test_users_are_shown_by_pseudonyms(database: Database, book: Book) -> None:
+    """With pseudonyms, a round of the ledger and one of the view name the same user alike, and neither plainly."""
+    await book.open_round("of the view")
+    await book.row(await book.run(as_of=STALE), "of the ledger", settled_at=STALE + HOUR)
+    rows, _ = await read(database, pending(pseudonymise=True))
+    (shown,) = {row.user_id for row in rows}
+
+    assert 2 == len(rows)
+    assert shown.startswith("pseudonym:")
+
+
 async def test_an_empty_period_says_so(database: Database) -> None:
     """Without a pending round a report has no rows and no totals, and a terminal says that nothing happened."""
     assert ([], ()) == await read(database)

@@ -63,7 +63,7 @@ def refused(connection: psycopg.Connection[Any], command: str) -> str:
     To explain one takes the same privileges.
     """
     # A comparison with NULL is never true, and the tables behind it would not be looked at.
-    nothing: defaultdict[str, Any] = defaultdict(lambda: None, run_id=UUID(int=0))
+    nothing: defaultdict[str, Any] = defaultdict(lambda: None, run_id=UUID(int=0), end="infinity")
     for name in statements_of(command):
         try:
             connection.execute("EXPLAIN " + query(name), nothing)
