@@ -18,6 +18,7 @@ from retention.cli.parsing import requester
 from retention.core.name_matching import NameKind
 from retention.errors import UsageError
 from retention.render.formats import FORMATS, Format
+from retention.reports.kinds.filters import require_filters
 from retention.reports.report import UTC_NAME, Kind, Selection
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def _wanted(
     timezone: str | None,
     kind: Kind,
     all_: bool,
+    run: str | None,
     format_: Format | None,
     as_json: bool,
     output: Path | None,
@@ -58,8 +60,7 @@ def _wanted(
     from retention.core.schedule.cron import zone_of
     from retention.core.schedule.period import require_period
 
-    if all_ and kind is not Kind.CANCELLED:
-        raise UsageError(f"--all goes with --kind {Kind.CANCELLED}, not with --kind {kind}; leave one of them out")
+    require_filters(kind, run=run is not None, all_outcomes=all_)
     times = from_and_to(from_, to)
     if period is not None:
         if times != (None, None):

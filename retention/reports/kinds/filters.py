@@ -2,21 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from retention.errors import UsageError
 from retention.reports.report import Kind
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-_REFUSED: Mapping[Kind, Mapping[str, str]] = {
-    Kind.PENDING: {
-        "--run": "its rounds are those of a period, planned or not",
-        "--all": "it has every outcome already",
-    },
-}
-"""For each kind: the options that it refuses, each with the reason."""
 
 
 def require_filters(kind: Kind, *, run: bool, all_outcomes: bool) -> None:
@@ -24,7 +11,10 @@ def require_filters(kind: Kind, *, run: bool, all_outcomes: bool) -> None:
 
     `run` and `all_outcomes`: whether the report is about one run, or about every outcome.
     """
-    given = {"--run": run, "--all": all_outcomes}
-    for option, reason in _REFUSED.get(kind, {}).items():
-        if given[option]:
-            raise UsageError(f"{option} is not for --kind {kind}: {reason}; leave it out")
+    if all_outcomes and kind is not Kind.CANCELLED:
+        raise UsageError(f"--all goes with --kind {Kind.CANCELLED}, not with --kind {kind}; leave one of them out")
+    if run and kind is Kind.PENDING:
+        raise UsageError(
+            f"--run does not go with --kind {kind}, which has the rounds of a period, planned or not; leave it out, or"
+            " choose rounds by --market and --policy"
+        )
