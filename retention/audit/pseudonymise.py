@@ -45,14 +45,13 @@ async def pseudonymise(database: Database, user: str | None, older_than: timedel
 
     Each batch is a transaction with its own entry of evidence: an interruption leaves nothing half done.
     """
-    before: datetime | None = None
-    if older_than is not None:
-        before = (await database.row("clocks/get_time")).now - older_than
+    begun: datetime = (await database.row("clocks/get_time")).now
+    before = None if older_than is None else begun - older_than
     values = {"user_id": user, "before": before}
     found, durable = Erased(), database.durable()
     words = require_text(by, "who replaces")
     while True:
-        done = await durable.row("pseudonyms/replace_user_ids", by=words, limit=BATCH, **values)
+        done = await durable.row("pseudonyms/replace_user_ids", by=words, begun=begun, limit=BATCH, **values)
         found.cancellations += done.cancellations
         found.holds += done.holds
         if max(done.cancellations, done.holds) < BATCH:

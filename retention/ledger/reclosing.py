@@ -61,10 +61,14 @@ class Reclosed:
 
 
 class Recloser:
-    """Calls the operator's function in the transaction that records the result."""
+    """Calls the operator's function in the transaction that records the result.
 
-    def __init__(self, database: Database) -> None:
+    `after`: the decision that closes the rounds, `resolved`; None where closing them is a decision of its own.
+    """
+
+    def __init__(self, database: Database, after: str | None = None) -> None:
         self._database = database
+        self._after = after
 
     async def reclose(self, ids: Sequence[int], by: str) -> list[Reclosed]:
         """Close the rounds of these cancellations; a refused batch is halved until the refused round stands alone."""
@@ -83,7 +87,7 @@ class Recloser:
                     await Transaction(connection).rows("session/raise_durability")
                     timeout = SHORT_LOCK_TIMEOUT if halved else LOCK_TIMEOUT
                     await Transaction(connection).rows("session/limit_waits", lock_timeout=timeout)
-                    return await _close(connection, ids, by)
+                    return await _close(connection, ids, by, self._after)
             except psycopg.Error as error:
                 # If the server answers other connections, the function itself may have ended the session.
                 ended = isinstance(error, SessionEndedError) and await self._database.control().writable()
@@ -96,14 +100,15 @@ class Recloser:
             await asyncio.sleep(RETRY_PAUSE_S)
         if len(ids) == 1:
             async with self._database.connection() as connection, connection.transaction():
-                one = await _record_refusal(connection, ids[0], by, short_message(refusal))
+                words = short_message(refusal)
+                one = await _record_refusal(connection, ids[0], by, self._after, words)
             return [one] if one else []
         half = len(ids) // 2
         first = await self._batch(ids[:half], by, halved=True)
         return [*first, *await self._batch(ids[half:], by, halved=True)]
 
 
-async def _close(connection: Session, ids: Sequence[int], by: str) -> list[Reclosed]:
+async def _close(connection: Session, ids: Sequence[int], by: str, after: str | None) -> list[Reclosed]:
     """Close rounds and record each result; rounds that are no longer in conflict are left out."""
     transaction = Transaction(connection)
     rows = await transaction.rows("review/reclose_rounds", ids=list(ids), unasked=details.UNASKED)
@@ -120,18 +125,26 @@ async def _close(connection: Session, ids: Sequence[int], by: str) -> list[Reclo
         conflicts=[noted.why is not None for _, noted in found],
         details=[noted.detail for _, noted in found],
         by=by,
+        after=after,
     )
     return [
         Reclosed(row.id, row.partner, row.round_id, row.closed and noted.why is None, noted.why) for row, noted in found
     ]
 
 
-async def _record_refusal(connection: Session, id: int, by: str, words: str) -> Reclosed | None:  # noqa: A002
+async def _record_refusal(
+    connection: Session,
+    id: int,  # noqa: A002
+    by: str,
+    after: str | None,
+    words: str,
+) -> Reclosed | None:
     """Record that the function refused a round, with the database's message; None if the round is closed by now."""
     transaction = Transaction(connection)
     row = await transaction.row("review/list_reclose_candidates", ids=[id])
     if not row.conflict:
         return None
     noted = refusal_note(row.detail, words)
-    await transaction.rows("review/record_reclosing", ids=[id], conflicts=[True], details=[noted.detail], by=by)
+    noting = {"ids": [id], "conflicts": [True], "details": [noted.detail]}
+    await transaction.rows("review/record_reclosing", by=by, after=after, **noting)
     return Reclosed(id, row.partner, row.round_id, closed=False, why=words)

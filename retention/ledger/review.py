@@ -11,7 +11,7 @@ import psycopg
 from retention.core.evidence.resolutions import check_resolutions, resolution_facts
 from retention.core.evidence.review_reasons import review_reasons
 from retention.core.invisible_text import is_blank
-from retention.core.model import CANCELLED_STATES, RESOLUTIONS, ReviewWhy
+from retention.core.model import CANCELLED_STATES, RESOLUTIONS, ReviewWhy, State
 from retention.errors import UsageError
 from retention.ledger import details
 from retention.ledger.database import Transaction
@@ -127,7 +127,7 @@ class Review:
 
     async def close_resolved(self, resolved: Resolved, by: str) -> Sequence[Reclosed]:
         """Close the rounds of cancellations that were resolved as cancelled, and are still open at the operator's."""
-        return await Recloser(self._database).reclose(resolved.unclosed, by)
+        return await Recloser(self._database, after=State.RESOLVED).reclose(resolved.unclosed, by)
 
     async def _checked(
         self, transaction: Transaction, resolutions: Sequence[Resolution], by: str

@@ -64,16 +64,18 @@ class RunLedger:
         deadline: float | None,
         *,
         resumed: bool = False,
+        by: str | None = None,
         replica: str | None = None,
         gated: bool = False,
     ) -> Start | None:
         """Start a run or join it, as the process `replica`; None if it has ended. `deadline` in seconds from now.
 
         `resumed`: a person resumes the run, so one that failed, or was halted for another reason than a pause, starts
-        too. `gated`: the run requires an approval, so the database reads its plan once more, which may take long.
-        Raises UsageError for a run that requires an approval and has none.
+        too. `by`: that person, unless an override has recorded the name. `gated`: the run requires an approval, so the
+        database reads its plan once more, which may take long. Raises UsageError for a run that
+        requires an approval and has none.
         """
-        values = {"deadline": deadline, "resumed": resumed, "beat": HEARTBEAT_S, "replica": replica}
+        values = {"deadline": deadline, "resumed": resumed, "by": by, "beat": HEARTBEAT_S, "replica": replica}
         with refused_starts(run_id):
             database = self._database.durable() if gated else self._durable
             row = await database.row("runs/start_run", run_id=run_id, **values)

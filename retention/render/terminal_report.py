@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from retention.render.output import Output
     from retention.reports.kinds.cancelled import ReportRound, Total
+    from retention.reports.kinds.decisions import Decision, DecisionTotal
     from retention.reports.kinds.pending import PendingRound, PendingTotal
     from retention.reports.report import Report, Selection
 
@@ -108,6 +109,16 @@ def _pending_total(item: PendingTotal) -> tuple[object, ...]:
     return item.market or UNKNOWN, item.currency or UNKNOWN, *counts, *stakes, item.left_out
 
 
+def _decision(item: Decision) -> tuple[object, ...]:
+    login = "" if item.login in {None, item.by} else f" ({item.login})"
+    about = f"{item.subject} {item.subject_id}" if item.subject else ""
+    return moment(item.at), item.decision, f"{item.by or UNKNOWN}{login}", about, item.words, item.detail
+
+
+def _decision_total(item: DecisionTotal) -> tuple[object, ...]:
+    return item.decision, item.by or UNKNOWN, item.count
+
+
 LAYOUTS: Mapping[Kind, Layout] = {
     Kind.CANCELLED: Layout(
         columns=(
@@ -161,6 +172,20 @@ LAYOUTS: Mapping[Kind, Layout] = {
         ),
         total_cells=_pending_total,
         empty=lambda _: "no rounds were open and stale in this period",
+    ),
+    Kind.DECISIONS: Layout(
+        columns=(
+            Column("at", 4),
+            Column("decision", 2),
+            Column("by", 1),
+            Column("about"),
+            Column("words", prose=True),
+            Column("detail", prose=True),
+        ),
+        cells=_decision,
+        total_columns=(Column("decision"), Column("by"), Column("count", right=True)),
+        total_cells=_decision_total,
+        empty=lambda _: "no person decided anything in this period",
     ),
 }
 """For each kind: its layout."""

@@ -117,7 +117,8 @@ class RunResumer:
         if override:
             await self._override(run, tripped, override, by)
             run, tripped = replace(run, record=await self._ledger.require_run(run_id)), []
-        return await self._start_or_halt(run, tripped, plan, resumed=True)
+        recorded = bool(override or changes)  # an override has the person's name already
+        return await self._start_or_halt(run, tripped, plan, resumed=True, by=None if recorded else by)
 
     async def _load(self, run_id: UUID) -> _StoredRun:
         record = await self._ledger.require_run(run_id)
@@ -125,12 +126,18 @@ class RunResumer:
         return _StoredRun(record, policy, self._parts.log.bind(run_id=str(run_id), policy=policy.name))
 
     async def _start_or_halt(
-        self, run: _StoredRun, tripped: list[Tripped], plan: Plan | None = None, *, resumed: bool = False
+        self,
+        run: _StoredRun,
+        tripped: list[Tripped],
+        plan: Plan | None = None,
+        *,
+        resumed: bool = False,
+        by: str | None = None,
     ) -> RunResult:
         to_start = RunToStart(run.run_id, run.policy, run.log, plan, run.record.overridden_rails)
         if halt := await self._starter.halt_before_start(run.policy, tripped):
             return await self._starter.halt(to_start, halt)
-        return await self._starter.start(to_start, resumed=resumed)
+        return await self._starter.start(to_start, resumed=resumed, by=by)
 
     async def _override(self, run: _StoredRun, tripped: list[Tripped], reason: str, by: str) -> None:
         """Record a person's override of each rail that halts the run. Raises UsageError where no rail does."""

@@ -49,11 +49,12 @@ class RunStarter:
         pause = pause_of_all(await self._parts.pauses.find_pauses(partners), partners)
         return Halt(pause, paused_for=partners) if pause else None
 
-    async def start(self, run: RunToStart, *, resumed: bool = False) -> RunResult:
+    async def start(self, run: RunToStart, *, resumed: bool = False, by: str | None = None) -> RunResult:
         """Start a run or join it, work on it until it ends for this process, and return its result.
 
         A run that is over is not started, and one that requires an approval waits for it. `resumed`: a person resumes
-        the run, so one that failed, or that another cause than a pause halted, is started too. Raises ClockError.
+        the run, so one that failed, or that another cause than a pause halted, is started too, and `by` is recorded.
+        Raises ClockError.
         """
         deadline_s = run.policy.deadline.total_seconds() if run.policy.deadline else None
         await self._ledger.clock.require_time(self._parts.clock_limit(run.policy.name))
@@ -63,6 +64,7 @@ class RunStarter:
             run.run_id,
             deadline_s,
             resumed=resumed,
+            by=by,
             replica=self._parts.replica,
             gated=run.policy.requires_approval,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from retention.reports.kinds.cancelled import CancelledRounds
+from retention.reports.kinds.decisions import Decisions
 from retention.reports.kinds.pending import PendingRounds
 from retention.reports.report import Kind
 
@@ -16,5 +17,6 @@ if TYPE_CHECKING:
 KINDS: Mapping[Kind, ReportKind] = {
     Kind.CANCELLED: CancelledRounds(),
     Kind.PENDING: PendingRounds(),
+    Kind.DECISIONS: Decisions(),
 }
 """For each kind: its reader."""

@@ -1,6 +1,6 @@
 -- Purpose: Replaces users' ids by their pseudonyms, in at most `limit` cancellations and as many holds: the one of
 --     `user_id` (NULL: all), settled or ended before `before` (NULL: whenever). Rows of runs that have not ended stay,
---     because their digest is over the ids.
+--     because their digest is over the ids. `begun` is when the command began, which repeats this statement.
 -- Locks: the changed rows, until the commit.
 -- Returns: one row, with the number of changed rows of each table.
 WITH
@@ -67,7 +67,8 @@ leaves_by_run AS (
 -- For the evidence, which never has an id of a user.
 about AS (
     SELECT NULL::text AS replica, 'pseudonymised' AS kind, json_build_object(
-        'by', %(by)s::text, 'count', (SELECT count(*) FROM leaves_by_run)) AS facts
+        'by', %(by)s::text, 'count', (SELECT count(*) FROM leaves_by_run), 'begun', %(begun)s::timestamptz,
+        'before', to_char(%(before)s::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')) AS facts
 ),
 
 -- include shared/evidence_by_run.sql

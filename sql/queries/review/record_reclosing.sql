@@ -1,4 +1,5 @@
 -- Purpose: Records how reclosing rounds ended. A round that another process has closed meanwhile stays as it is.
+--     `after` is `resolved` where a resolution closes the round, else NULL.
 -- Locks: the cancellations, until the commit.
 -- Returns: their ids.
 WITH
@@ -23,7 +24,9 @@ leaves_by_run AS (
 
 -- For the evidence.
 about AS (
-    SELECT NULL::text AS replica, 'reclosed' AS kind, json_build_object('by', %(by)s::text) AS facts
+    SELECT
+        NULL::text AS replica, 'reclosed' AS kind,
+        json_build_object('by', %(by)s::text, 'after', %(after)s::text) AS facts
 ),
 
 -- include shared/evidence_by_run.sql

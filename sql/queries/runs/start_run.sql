@@ -1,6 +1,7 @@
 -- Purpose: Starts a planned, approved, halted or interrupted run. A run that another process works on is joined: it
 --     keeps its start, its deadline and its halted partners. A run that only a pause has halted keeps all of these but
---     its deadline. A rail's halt stands unless `resumed` is set, for a person's word. A trigger lets no run start that
+--     its deadline. A rail's halt stands unless `resumed` is set, for a person's word: `by` is that person, NULL where
+--     another statement has recorded the word. A trigger lets no run start that
 --     requires an approval and has none: the statement fails with RT002.
 -- Locks: the run, until the commit.
 -- Returns: whether the run was going; no row where it may not start.
@@ -10,7 +11,8 @@ WITH
 before AS (
     SELECT
         run_id, status = 'running' OR paused AS goes_on,
-        status = 'running' AND heartbeat_until > statement_timestamp() AS going
+        status = 'running' AND heartbeat_until > statement_timestamp() AS going,
+        status IN ('halted', 'failed') AND %(by)s::text IS NOT NULL AS continued
     FROM retention.runs
     WHERE run_id = %(run_id)s
       AND (status IN ('planned', 'running') OR paused OR (status = 'awaiting_approval' AND approved_at IS NOT NULL)
@@ -36,7 +38,7 @@ started AS (
         stalled_at = CASE WHEN b.going THEN r.stalled_at END
     FROM before b
     WHERE r.run_id = b.run_id
-    RETURNING r.*, b.going
+    RETURNING r.*, b.going, b.continued
 ),
 
 -- The run's new hash.
@@ -50,7 +52,10 @@ leaves AS (
 
 -- For the evidence.
 about AS (
-    SELECT %(run_id)s::uuid AS run_id, %(replica)s::text AS replica, 'started' AS kind, NULL::json AS facts
+    SELECT
+        s.run_id, %(replica)s::text AS replica, CASE WHEN s.continued THEN 'continued' ELSE 'started' END AS kind,
+        CASE WHEN s.continued THEN json_build_object('by', %(by)s::text) END AS facts
+    FROM started s
 ),
 
 -- include shared/evidence_entry.sql

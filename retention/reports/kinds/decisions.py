@@ -1,0 +1,125 @@
+"""The decisions of people: who decided what, when, and with which words. Holds and pauses of the vendor are none.
+
+| code | a person |
+|---|---|
+| `requested` | asked for a run; `detail` has the evidence of named rounds, and `despite winnings` |
+| `approved`, `rejected` | approved or rejected the plan of `plan_digest` |
+| `overridden` | passed the rail in `detail` |
+| `continued` | resumed a halted or failed run without passing a rail |
+| `closed` | closed a run for good |
+| `held`, `released` | added or released a hold; `detail` has its end |
+| `paused`, `resumed` | stopped or freed a partner, or without one, all partners |
+| `resolved` | resolved a cancellation; `detail`: from -> as |
+| `reclosed` | had the operator's round closed again; not the closing that follows a resolution |
+| `pseudonymised` | replaced users' ids; `detail` has the number of rows |
+
+Each is listed once, at its own time. A filter leaves out a decision only where that has another market, policy or run:
+a pause of all partners passes each filter by market or policy. A filter by run lets pass what stood while the run was
+going. A request for a dry run is listed for that run alone.
+
+Tables are the source, and evidence has what they do not keep: logins, replaced notes and resolutions, and who closed,
+continued, reclosed or pseudonymised. A ledger of an earlier version has no evidence for its old decisions: they have no
+login, and a closed run has its person in `words`.
+"""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from retention.core.model import RESOLUTIONS
+from retention.ledger import details
+from retention.ledger.records import record, records
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+    from datetime import datetime
+    from uuid import UUID
+
+    from retention.reports.kinds.kind import Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A person's decision. `decision` is a code of the table above, `login` the database login that recorded it.
+
+    `subject` is `run`, `cancellation`, `hold` or `pause`, and `subject_id` its id; None for several rows. `words`: the
+    note or reason as it was given, which may contain anything.
+    """
+
+    at: datetime
+    decision: str
+    by: str | None
+    login: str | None
+    policy: str | None
+    market: str | None
+    partner: str | None
+    run_id: UUID | None
+    subject: str | None
+    subject_id: str | None
+    round_id: str | None
+    user_id: str | None
+    game_id: str | None
+    plan_digest: str | None
+    words: str | None
+    detail: str | None
+    trigger: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionTotal:
+    """How often a person decided so."""
+
+    decision: str
+    by: str | None
+    count: int
+
+
+class Decisions:
+    """The kind `decisions`."""
+
+    row = Decision
+    total = DecisionTotal
+
+    async def totals(self, reading: Reading) -> tuple[tuple[DecisionTotal, ...], int]:
+        """Read the totals, and the number of decisions."""
+        rows = await reading.transaction.rows("reports/sum_decisions", **_selected(reading))
+        totals = tuple(records(DecisionTotal, rows))
+        return totals, sum(total.count for total in totals)
+
+    async def rows(self, reading: Reading) -> AsyncGenerator[Decision, None]:
+        """Read the decisions, oldest first."""
+        stream = reading.transaction.stream("reports/list_decisions", limit=None, **_selected(reading))
+        async with aclosing(stream):
+            async for row in stream:
+                yield record(Decision, row)
+
+
+async def decisions_of(reading: Reading, limit: int) -> tuple[tuple[Decision, ...], int]:
+    """Read the decisions that concern a report of another kind: the oldest `limit` of them, and how many there are.
+
+    Give the report's own reading: period, markets, policies and run are its own, and so are its snapshot and
+    pseudonyms. Besides the decisions of the period, they are the earlier ones that stood in it: requests, approvals
+    and overrides of runs that had not ended before it, and holds and pauses that were still in force.
+    """
+    selected = _selected(reading, standing=True)
+    totals = records(DecisionTotal, await reading.transaction.rows("reports/sum_decisions", **selected))
+    rows = await reading.transaction.rows("reports/list_decisions", limit=limit, **selected)
+    return tuple(records(Decision, rows)), sum(total.count for total in totals)
+
+
+def _selected(reading: Reading, *, standing: bool = False) -> dict[str, Any]:
+    """Return the parameters of shared/decision_selection.sql."""
+    selection = reading.selection
+    return {
+        "start": selection.start,
+        "end": selection.end,
+        "markets": None if selection.markets is None else list(selection.markets),
+        "policies": None if selection.policies is None else list(selection.policies),
+        "run_id": selection.run_id,
+        "pseudonymise": selection.pseudonymise,
+        "standing": standing,
+        "resolutions": list(map(str, RESOLUTIONS)),
+        "earlier": details.EARLIER_RESOLUTION,
+    }
