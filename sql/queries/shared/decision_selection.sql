@@ -58,7 +58,7 @@ decided AS (
         'run' AS subject, r.run_id::text AS subject_id, NULL AS partner, NULL AS market, NULL AS game_id,
         NULL AS user_id, NULL AS round_id, NULL AS plan_digest, r.reason AS words,
         concat_ws('; ', 'evidence ' || r.evidence, CASE WHEN r.mode = 'dry_run' THEN 'dry run' END,
-                  CASE WHEN r.trigger = 'targeted' AND r.settings ->> 'winnings' = 'cancel'
+                  CASE WHEN r.trigger = 'targeted' AND r.settings -> 'named' -> 'despite_winnings' = 'true'
                        THEN 'despite winnings' END) AS detail,
         o.until AS stood_until, NULL::uuid[] AS runs
     FROM retention.runs r
@@ -186,13 +186,15 @@ chosen_run AS (
 
 SELECT
     d.at, d.decision, d.by, d.login, r.policy, d.market, d.partner, d.run_id, d.subject, d.subject_id, d.round_id,
-    CASE WHEN %(pseudonymise)s THEN (
-        SELECT
-            -- include shared/pseudonym.sql
-        FROM retention.ledger_key k, (VALUES (d.user_id)) AS u (user_id) WHERE u.user_id IS NOT NULL
-    ) ELSE d.user_id END AS user_id,
-    d.game_id, d.plan_digest, d.words, nullif(d.detail, '') AS detail, r.trigger
+    -- include shared/shown_user_id.sql
+    AS user_id,
+    d.game_id, d.plan_digest,
+    -- include shared/shown_words.sql
+    AS words,
+    nullif(d.detail, '') AS detail, r.trigger
 FROM decided d
+CROSS JOIN LATERAL (VALUES (d.user_id)) AS u (user_id)
+CROSS JOIN LATERAL (VALUES (d.words)) AS t (words)
 LEFT JOIN retention.runs r ON r.run_id = d.run_id
 WHERE (%(end)s::timestamptz IS NULL OR d.at < %(end)s)
   AND (%(start)s::timestamptz IS NULL OR d.at >= %(start)s OR (%(standing)s AND d.stood_until >= %(start)s))

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from support.ledger import SETTLED
 
 from retention.reports.read import read_report
 from retention.reports.report import Selection
@@ -44,7 +45,7 @@ async def test_a_report_and_an_erasure_make_the_same_pseudonym(database: Databas
     """A report from before `ledger pseudonymise` and one from after it name the same user alike."""
     await book.row(await book.run())
     before = (await shown(database))["R-1"].user_id
-    values = {"user_id": "U-1", "before": None, "limit": 10, "by": "ann"}
+    values = {"user_id": "U-1", "before": None, "begun": SETTLED, "limit": 10, "by": "ann"}
     async with database.transaction() as transaction:
         await transaction.rows("pseudonyms/replace_user_ids", **values)
 
