@@ -20,8 +20,8 @@ FROM (
     UNION ALL
     SELECT 'pauses.reason', p.reason FROM retention.pauses p
     UNION ALL
-    -- Of an entry only the facts, without the times of an erasure, which are their last: ids, hashes and times are long,
-    -- and would repeat a short id by chance. The words of a person have no bare quotes.
+    -- Of an entry only the facts, without the times of an erasure, which come last. Ids, hashes and times are long, and
+    -- would repeat a short id by chance.
     SELECT 'evidence.body',
            regexp_replace(coalesce(substring(e.body FROM '"facts" : (.*), "rows" : '), e.body), '"begun" : .*', '')
     FROM retention.evidence e
