@@ -58,6 +58,9 @@ EARLIER_BEGINS = "; before: "
 EARLIER_RESOLUTION = f"{EARLIER_BEGINS}%s by %s at %s: %s"
 """Added to the note of a resolution that replaces another; PostgreSQL's format() puts state, name, time and note in."""
 
+CLOSED_BEGINS = "closed by "
+"""Begins the halt reason of a run that a person closed; the name and the note follow."""
+
 REJECTED = "rejected by {}: {}"
 """Of a run whose plan a person rejected, and of its rounds; takes the name and the note."""
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from retention.core.runs.summary import NOT_CONFIRMED
 from retention.errors import UsageError
 from retention.exit_codes import ExitCode
+from retention.ledger.details import CLOSED_BEGINS
 from retention.ledger.run_record import no_such_run
 from retention.runs.model import RunResult
 from retention.runs.server_wait import wait_for_server
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 async def close_run(parts: RunParts, run_id: UUID, by: str, note: str) -> ClosedRun:
     """Close a run for the person `by`. Raises UsageError where there is no such run, or it has ended."""
     await wait_for_server(parts, run_id)
-    closed = await parts.ledger.close_run(run_id, parts.replica, f"closed by {by}: {note}", by, note)
+    closed = await parts.ledger.close_run(run_id, parts.replica, f"{CLOSED_BEGINS}{by}: {note}", by, note)
     if closed is None:
         raise no_such_run(run_id)
     if not closed.done:

@@ -187,6 +187,7 @@ HARMLESS: dict[str, Any] = {
     "before": NOW,
     "begun": NOW,
     "standing": False,
+    "closed": "words",
     "resolutions": ["rejected"],
     "whys": ["conflict"],
     "as_states": ["rejected"],

@@ -26,15 +26,16 @@ from __future__ import annotations
 
 from contextlib import aclosing
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from retention.core.model import RESOLUTIONS
+from retention.core.text import counted, time_text
 from retention.ledger import details
-from retention.ledger.records import record, records
+from retention.ledger.records import records
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-    from datetime import datetime
+    from collections.abc import AsyncGenerator, Mapping
     from uuid import UUID
 
     from retention.reports.kinds.kind import Reading
@@ -93,7 +94,7 @@ class Decisions:
         stream = reading.transaction.stream("reports/list_decisions", limit=None, **_selected(reading))
         async with aclosing(stream):
             async for row in stream:
-                yield record(Decision, row)
+                yield _decision(row)
 
 
 async def decisions_of(reading: Reading, limit: int) -> tuple[tuple[Decision, ...], int]:
@@ -106,7 +107,7 @@ async def decisions_of(reading: Reading, limit: int) -> tuple[tuple[Decision, ..
     selected = _selected(reading, standing=True)
     totals = records(DecisionTotal, await reading.transaction.rows("reports/sum_decisions", **selected))
     rows = await reading.transaction.rows("reports/list_decisions", limit=limit, **selected)
-    return tuple(records(Decision, rows)), sum(total.count for total in totals)
+    return tuple(map(_decision, rows)), sum(total.count for total in totals)
 
 
 def _selected(reading: Reading, *, standing: bool = False) -> dict[str, Any]:
@@ -122,4 +123,26 @@ def _selected(reading: Reading, *, standing: bool = False) -> dict[str, Any]:
         "standing": standing,
         "resolutions": list(map(str, RESOLUTIONS)),
         "earlier": details.EARLIER_RESOLUTION,
+        "closed": details.CLOSED_BEGINS,
     }
+
+
+def _decision(row: Any) -> Decision:
+    columns = row._asdict()
+    detail = _detail(columns.pop("facts") or {})
+    return Decision(**columns, detail=detail)
+
+
+def _detail(facts: Mapping[str, Any]) -> str | None:
+    """Say what else the ledger tells of a decision; None without anything."""
+    parts = (
+        facts.get("evidence") and f"evidence {facts['evidence']}",
+        facts.get("mode") == "dry_run" and "dry run",
+        facts.get("despite_winnings") is True and "despite winnings",
+        facts.get("rail") and f"rail {facts['rail']}",
+        facts.get("until") and f"until {time_text(datetime.fromisoformat(facts['until']))}",
+        " -> ".join(one for one in (facts.get("from"), facts.get("as")) if one),
+        "rows" in facts and counted(facts["rows"], "row"),
+        facts.get("before") and f"settled or ended before {facts['before']}",
+    )
+    return "; ".join(part for part in parts if part) or None

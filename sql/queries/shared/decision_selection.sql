@@ -57,13 +57,12 @@ decided AS (
         r.as_of AS at, 'requested' AS decision, r.requested_by AS by, r.requested_login AS login, r.run_id,
         'run' AS subject, r.run_id::text AS subject_id, NULL AS partner, NULL AS market, NULL AS game_id,
         NULL AS user_id, NULL AS round_id, NULL AS plan_digest, r.reason AS words,
-        concat_ws('; ', 'evidence ' || r.evidence, CASE WHEN r.mode = 'dry_run' THEN 'dry run' END,
-                  CASE WHEN r.trigger = 'targeted' AND r.settings -> 'named' -> 'despite_winnings' = 'true'
-                       THEN 'despite winnings' END) AS detail,
+        jsonb_build_object('evidence', r.evidence, 'mode', r.mode,
+                           'despite_winnings', r.settings -> 'named' -> 'despite_winnings') AS facts,
         o.until AS stood_until, NULL::uuid[] AS runs
     FROM retention.runs r
     CROSS JOIN LATERAL (
-        SELECT coalesce(r.finished_at, CASE WHEN r.status IN ('halted', 'failed') THEN coalesce(r.progressed_at, r.as_of)
+        SELECT coalesce(r.finished_at, CASE WHEN r.status = 'halted' THEN coalesce(r.progressed_at, r.as_of)
                                             ELSE 'infinity' END) AS until
     ) o
     WHERE r.trigger <> 'schedule' AND (r.mode = 'enforce' OR r.run_id = %(run_id)s)
@@ -94,7 +93,7 @@ decided AS (
             WHERE e.kind = 'overridden' AND e.run_id = r.run_id AND e.at = (o.entry ->> 'at')::timestamptz
             LIMIT 1),
         r.run_id, 'run', r.run_id::text, NULL, NULL, NULL, NULL, NULL, r.plan_digest, o.entry ->> 'text',
-        'rail ' || (o.entry ->> 'rail'), coalesce(r.finished_at, 'infinity'), NULL
+        jsonb_build_object('rail', o.entry ->> 'rail'), coalesce(r.finished_at, 'infinity'), NULL
     FROM retention.runs r CROSS JOIN LATERAL jsonb_array_elements(r.overrides) AS o (entry)
 
     UNION ALL
@@ -110,14 +109,13 @@ decided AS (
         r.finished_at, 'closed', NULL, NULL, r.run_id, 'run', r.run_id::text, NULL, NULL, NULL, NULL, NULL, NULL,
         r.halt_reason, NULL, NULL, NULL
     FROM retention.runs r
-    WHERE r.status = 'cancelled' AND starts_with(r.halt_reason, 'closed by ')
+    WHERE r.status = 'cancelled' AND starts_with(r.halt_reason, %(closed)s)
       AND NOT EXISTS (SELECT FROM entries e WHERE e.kind = 'called_off' AND e.run_id = r.run_id AND e.of_run)
 
     UNION ALL
     SELECT
         h.created_at, 'held', h.created_by, n.login, NULL, 'hold', h.hold_id::text, h.partner, h.market, h.game_id,
-        h.user_id, h.round_id, NULL, h.reason, 'until ' || to_char(
-            h.until AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+        h.user_id, h.round_id, NULL, h.reason, jsonb_build_object('until', h.until),
         coalesce(least(h.until, h.released_at), 'infinity'), NULL
     FROM retention.holds h LEFT JOIN named n ON n.kind = 'hold_added' AND n.id = h.hold_id::text
 
@@ -147,7 +145,7 @@ decided AS (
         c.user_id, c.round_id, NULL,
         coalesce(s.note, substr(c.resolved_note, s.begins,
                                 greatest(coalesce(s.next_marks, length(c.resolved_note) + 1) - s.begins, 0))),
-        concat_ws(' -> ', coalesce(s.replaced, c.resolved_from), s.as_state), NULL, NULL
+        jsonb_build_object('from', coalesce(s.replaced, c.resolved_from), 'as', s.as_state), NULL, NULL
     FROM (
         SELECT *, lead(marks) OVER of_row AS next_marks, lead(as_state) OVER of_row AS replaced
         FROM resolutions WINDOW of_row AS (PARTITION BY id ORDER BY at DESC)
@@ -166,7 +164,7 @@ decided AS (
     -- A command changes rows in several transactions, and an entry of each names the count of all its rows.
     SELECT
         min(t.at), 'pseudonymised', t.by, min(t.login), NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-        concat_ws('; ', sum(t.count) || ' rows', 'settled or ended before ' || t.before), NULL,
+        jsonb_build_object('rows', sum(t.count), 'before', t.before), NULL,
         (SELECT array_agg(e.run_id) FROM entries e
          WHERE e.kind = 'pseudonymised' AND e.facts ->> 'begun' = t.begun AND e.facts ->> 'by' = t.by
            AND e.run_id IS NOT NULL)
@@ -191,7 +189,7 @@ SELECT
     d.game_id, d.plan_digest,
     -- include shared/shown_words.sql
     AS words,
-    nullif(d.detail, '') AS detail, r.trigger
+    d.facts, r.trigger
 FROM decided d
 CROSS JOIN LATERAL (VALUES (d.user_id)) AS u (user_id)
 CROSS JOIN LATERAL (VALUES (d.words)) AS t (words)
