@@ -1,4 +1,4 @@
-"""The decisions of people: who decided what, when, and with which words. Holds and pauses of the vendor are none.
+"""The decisions of people, with their times, words and logins. Holds and pauses of the vendor are none.
 
 | code | a person |
 |---|---|
@@ -14,11 +14,11 @@
 | `pseudonymised` | replaced users' ids; `detail` has the number of rows |
 
 Each is listed once, at its own time. A filter leaves out a decision only where that has another market, policy or run:
-a pause of all partners passes each filter by market or policy. A filter by run lets pass what stood while the run was
-going. A request for a dry run is listed for that run alone.
+a pause of all partners passes each filter by market or policy. A filter by run lets holds and pauses pass that stood
+while the run was going. A request for a dry run is listed for that run alone.
 
-Tables are the source, and evidence has what they do not keep: logins, replaced notes and resolutions, and who closed,
-continued, reclosed or pseudonymised. A ledger of an earlier version has no evidence for its old decisions: they have no
+Tables are the source. Evidence has the rest: logins, replaced notes and resolutions, and the persons of `closed`,
+`continued`, `reclosed` and `pseudonymised`. A ledger of an earlier version has no evidence for its old decisions: they have no
 login, and a closed run has its person in `words`.
 """
 
@@ -134,7 +134,7 @@ def _decision(row: Any) -> Decision:
 
 
 def _detail(facts: Mapping[str, Any]) -> str | None:
-    """Say what else the ledger tells of a decision; None without anything."""
+    """Say the rest of a decision's facts; None without anything."""
     parts = (
         facts.get("evidence") and f"evidence {facts['evidence']}",
         facts.get("mode") == "dry_run" and "dry run",

@@ -23,31 +23,54 @@ named AS MATERIALIZED (
     WHERE e.kind IN ('hold_added', 'hold_released', 'paused', 'resumed', 'resolved', 'reclosed')
 ),
 
+-- The logins of holds and pauses, by kind and id: one look-up each.
+logins AS MATERIALIZED (
+    SELECT jsonb_object_agg(n.kind || ' ' || n.id, n.login) AS of_subject
+    FROM named n WHERE n.subject IN ('hold', 'pause')
+),
+
+-- The runs with rounds of the markets, and those with any.
+market_runs AS MATERIALIZED (
+    SELECT c.run_id, bool_or(c.market = ANY (%(markets)s::text[])) AS chosen
+    FROM retention.cancellations c WHERE %(markets)s::text[] IS NOT NULL
+    GROUP BY c.run_id
+),
+
 -- A resolution that replaced another keeps that one in its note, after a mark. `marks` is where the mark begins, and
 -- `begins` where the decision's own words do.
 resolutions AS (
-    SELECT c.id, c.resolved_at AS at, c.resolved_by AS by, n.login, c.resolved_as AS as_state, 1 AS marks, 1 AS begins,
-           NULL AS note
-    FROM retention.cancellations c
-    LEFT JOIN named n ON n.kind = 'resolved' AND n.id = c.id::text AND n.at = c.resolved_at
-    WHERE c.resolved_at IS NOT NULL
-    UNION ALL
     SELECT
-        n.id::bigint, n.at, n.facts ->> 'by', n.login,
-        coalesce(m.as_state, CASE WHEN json_typeof(n.facts -> 'as') = 'string' THEN n.facts ->> 'as' END),
-        m.marks, m.marks + m.length, n.facts ->> 'note'
-    FROM named n
-    LEFT JOIN retention.cancellations c ON c.id = n.id::bigint
+        n.id, n.at, n.by, n.login, coalesce(n.as_state, m.as_state, n.told_state) AS as_state,
+        CASE WHEN n.newest THEN 1 ELSE m.marks END AS marks,
+        CASE WHEN n.newest THEN 1 ELSE m.marks + m.length END AS begins,
+        CASE WHEN NOT n.newest THEN n.note END AS note
+    FROM (
+        -- Grouped, not joined: the planner knows nothing of the entries' rows, and would compare each with each.
+        SELECT
+            b.id, b.at, bool_or(b.newest) AS newest, max(b.by) AS by, max(b.login) AS login,
+            max(b.as_state) AS as_state, max(b.told_state) AS told_state, max(b.note) AS note
+        FROM (
+            SELECT id, resolved_at AS at, true AS newest, resolved_by AS by, NULL AS login, resolved_as AS as_state,
+                   NULL AS told_state, NULL AS note
+            FROM retention.cancellations WHERE resolved_at IS NOT NULL
+            UNION ALL
+            SELECT
+                e.id::bigint, e.at, false, e.facts ->> 'by', e.login, NULL,
+                CASE WHEN json_typeof(e.facts -> 'as') = 'string' THEN e.facts ->> 'as' END, e.facts ->> 'note'
+            FROM named e WHERE e.kind = 'resolved'
+        ) b
+        GROUP BY b.id, b.at
+    ) n
+    LEFT JOIN retention.cancellations c ON c.id = n.id AND NOT n.newest
     LEFT JOIN LATERAL (
         SELECT s.as_state, strpos(c.resolved_note, t.mark) AS marks, length(t.mark) AS length
         FROM unnest(%(resolutions)s::text[]) AS s (as_state)
         CROSS JOIN LATERAL (SELECT format(
-            %(earlier)s, s.as_state, n.facts ->> 'by',
+            %(earlier)s, s.as_state, n.by,
             to_char(n.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), '')) AS t (mark)
         WHERE strpos(c.resolved_note, t.mark) > 0
         ORDER BY 2 LIMIT 1
     ) m ON true
-    WHERE n.kind = 'resolved' AND n.at IS DISTINCT FROM c.resolved_at
 ),
 
 -- The decisions. `stood_until`: the end of what was decided, or of its run; NULL for a decision of a moment. `runs`:
@@ -117,26 +140,30 @@ decided AS (
         h.created_at, 'held', h.created_by, n.login, NULL, 'hold', h.hold_id::text, h.partner, h.market, h.game_id,
         h.user_id, h.round_id, NULL, h.reason, jsonb_build_object('until', h.until),
         coalesce(least(h.until, h.released_at), 'infinity'), NULL
-    FROM retention.holds h LEFT JOIN named n ON n.kind = 'hold_added' AND n.id = h.hold_id::text
+    FROM retention.holds h CROSS JOIN logins l
+    CROSS JOIN LATERAL (SELECT l.of_subject ->> concat('hold_added ', h.hold_id) AS login) n
 
     UNION ALL
     SELECT
         h.released_at, 'released', h.released_by, n.login, NULL, 'hold', h.hold_id::text, h.partner, h.market,
         h.game_id, h.user_id, h.round_id, NULL, NULL, NULL, NULL, NULL
-    FROM retention.holds h LEFT JOIN named n ON n.kind = 'hold_released' AND n.id = h.hold_id::text
+    FROM retention.holds h CROSS JOIN logins l
+    CROSS JOIN LATERAL (SELECT l.of_subject ->> concat('hold_released ', h.hold_id) AS login) n
     WHERE h.released_at IS NOT NULL
 
     UNION ALL
     SELECT
         p.paused_at, 'paused', p.paused_by, n.login, NULL, 'pause', p.pause_id::text, p.partner, NULL, NULL, NULL, NULL,
         NULL, p.reason, NULL, coalesce(p.resumed_at, 'infinity'), NULL
-    FROM retention.pauses p LEFT JOIN named n ON n.kind = 'paused' AND n.id = p.pause_id::text
+    FROM retention.pauses p CROSS JOIN logins l
+    CROSS JOIN LATERAL (SELECT l.of_subject ->> concat('paused ', p.pause_id) AS login) n
 
     UNION ALL
     SELECT
         p.resumed_at, 'resumed', p.resumed_by, n.login, NULL, 'pause', p.pause_id::text, p.partner, NULL, NULL, NULL,
         NULL, NULL, NULL, NULL, NULL, NULL
-    FROM retention.pauses p LEFT JOIN named n ON n.kind = 'resumed' AND n.id = p.pause_id::text
+    FROM retention.pauses p CROSS JOIN logins l
+    CROSS JOIN LATERAL (SELECT l.of_subject ->> concat('resumed ', p.pause_id) AS login) n
     WHERE p.resumed_at IS NOT NULL
 
     UNION ALL
@@ -200,9 +227,7 @@ WHERE (%(end)s::timestamptz IS NULL OR d.at < %(end)s)
   AND (%(markets)s::text[] IS NULL OR CASE
         WHEN d.market IS NOT NULL THEN d.market = ANY (%(markets)s::text[])
         WHEN d.run_id IS NOT NULL THEN
-            EXISTS (SELECT FROM retention.cancellations c
-                    WHERE c.run_id = d.run_id AND c.market = ANY (%(markets)s::text[]))
-            OR NOT EXISTS (SELECT FROM retention.cancellations c WHERE c.run_id = d.run_id)
+            d.run_id NOT IN (SELECT m.run_id FROM market_runs m WHERE NOT m.chosen)
         ELSE true END)
   AND (%(run_id)s::uuid IS NULL OR CASE
         WHEN d.run_id IS NOT NULL THEN d.run_id = %(run_id)s
