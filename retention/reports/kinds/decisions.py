@@ -18,8 +18,8 @@ a pause of all partners passes each filter by market or policy. A filter by run 
 while the run was going. A request for a dry run is listed for that run alone.
 
 Tables are the source. Evidence has the rest: logins, replaced notes and resolutions, and the persons of `closed`,
-`continued`, `reclosed` and `pseudonymised`. A ledger of an earlier version has no evidence for its old decisions: they have no
-login, and a closed run has its person in `words`.
+`continued`, `reclosed` and `pseudonymised`. A ledger of an earlier version has no evidence for its old
+decisions: they have no login, and a closed run has its person in `words`.
 """
 
 from __future__ import annotations
