@@ -169,7 +169,7 @@ class Reply(NamedTuple):
 
     Amounts are exact as sent, in currency units. A field that is missing or makes no sense is None. `round_id` is
     empty where the round's id cannot be read. `retry_after` is in seconds from the reply, None for a success.
-    `winnings` is None where the vendor tells none, or 0. `winnings_unclear`: the winnings make no sense. `over_idle`:
+    `winnings` is None where the vendor tells none. `winnings_unclear`: the winnings make no sense. `over_idle`:
     a 408 over a connection that may have been idle for long.
     """
 
@@ -212,7 +212,7 @@ class Settlement(NamedTuple):
     `due_in` is in seconds from the write; None in a live state leaves the round to a later run. The failure-ratio rail
     counts `failed`; None is no reply to a cancel request. `uncounted`: the vendor turned the request away, so it uses
     no attempt. `incomplete`: the vendor cancelled, and did not tell the whole refund. `review` is the reason for the
-    review of a round that is not cancelled.
+    review of a round that is not cancelled. `winnings`: as this answer tells them, in currency units.
     """
 
     claim: Claim
@@ -234,3 +234,4 @@ class Settlement(NamedTuple):
     uncounted: bool = False
     incomplete: bool = False
     review: Review | None = None
+    winnings: Decimal | None = None

@@ -120,7 +120,7 @@ def settlement_row(item: Settlement) -> dict[str, object]:
         "refusal_pending_probe": item.refusal_pending_probe,
     }
     # Rare values are left out, because the database's JSON parser costs time for each key.
-    for name in ("detail", "due_in", "failed", "review"):
+    for name in ("detail", "due_in", "failed", "review", "winnings"):
         if (value := getattr(item, name)) is not None:
             row[name] = value
     for name in ("uncounted", "incomplete"):

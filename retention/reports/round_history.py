@@ -37,7 +37,8 @@ class Attempt:
 class Cancellation:
     """One run's cancellation of the round, with its attempts. Amounts are in currency units.
 
-    The run sends its next request at `due_at`. A doubt without `due_at` waits for a later run.
+    The run sends its next request at `due_at`. A doubt without `due_at` waits for a later run. `last_activity_at`: as
+    the operator's view had it for the plan. `winnings`: the newest that the vendor told.
     """
 
     id: int
@@ -75,6 +76,8 @@ class Cancellation:
     resolved_by: str | None
     resolved_note: str | None
     resolved_at: datetime | None
+    last_activity_at: datetime | None
+    winnings: Decimal | None
     discrepancies: tuple[str, ...]
     attempts: tuple[Attempt, ...]
 

@@ -46,6 +46,8 @@ class SetRound:
     transaction_id: str | None
     settled_at: datetime | None
     adopted_by_run: UUID | None
+    last_activity_at: datetime | None
+    winnings: Decimal | None
 
 
 SET_COLUMNS = tuple(field.name for field in fields(SetRound))

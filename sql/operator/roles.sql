@@ -53,12 +53,12 @@ GRANT UPDATE (status, halt_reason, overrides, started_at, finished_at, heartbeat
 
 GRANT SELECT ON retention.cancellations TO retention_job;
 GRANT INSERT (run_id, partner, market, game_id, user_id, round_id, opened_at, stake, stake_currency, bet_transaction_id,
-              state, settled_at, detail, tried_before)
+              state, settled_at, detail, tried_before, last_activity_at)
     ON retention.cancellations TO retention_job;
 GRANT UPDATE (state, error_code, description, currency, amount, transaction_id, conflict, detail, settled_at, attempts,
               resolved_as, resolved_by, resolved_note, resolved_at, resolved_from, attempt_uuid, lease_until,
               attempts_this_run, probes_this_run, due_at, adopted_by_run, may_have_taken_effect, refusal_pending_probe,
-              needs_follow_up, in_progress_at, incomplete, review, user_id)
+              needs_follow_up, in_progress_at, incomplete, review, user_id, winnings)
     ON retention.cancellations TO retention_job;
 
 GRANT SELECT ON retention.attempts TO retention_job;

@@ -22,7 +22,7 @@ INSERTED_ONCE = {
     "runs": "run_id policy trigger mode scheduled_for as_of requested_by reason evidence settings deadline_at status halt_reason"
     " started_at finished_at ended_by unwritten_plan",
     "cancellations": "run_id partner market game_id user_id round_id opened_at stake stake_currency bet_transaction_id"
-    " state settled_at detail tried_before",
+    " state settled_at detail tried_before last_activity_at",
     "attempts": "uuid cancellation_id run_id kind replica claimed_at",
     "other_transactions": "transaction_id cancellation_id",
     "holds": "partner market game_id user_id round_id reason created_by created_at until",
@@ -44,7 +44,7 @@ UPDATED = {
     " recent_replies_tried_before",
     "cancellations": "state error_code description currency amount transaction_id conflict detail settled_at attempts"
     " resolved_as resolved_by resolved_note resolved_at resolved_from attempt_uuid lease_until attempts_this_run probes_this_run due_at"
-    " adopted_by_run may_have_taken_effect refusal_pending_probe needs_follow_up in_progress_at incomplete review user_id",
+    " adopted_by_run may_have_taken_effect refusal_pending_probe needs_follow_up in_progress_at incomplete review user_id winnings",
     "attempts": "sent_at replied_at http_status error_code outcome detail",
     "holds": "released_at released_by user_id",
     "pauses": "resumed_by resumed_at",
@@ -58,7 +58,7 @@ UPDATED = {
 NEVER = {
     "runs": "approved_by requested_login plan_digest approved_at approved_login approval_expires_at"
     " approval_used_at rejected_by rejected_at decision_note",
-    "cancellations": "id holds_round last_activity_at winnings",
+    "cancellations": "id holds_round",
     "holds": "hold_id",
     "findings": "finding_id found_at",
     "pauses": "pause_id",

@@ -291,6 +291,8 @@ COLUMNS = {
         "detail": "NULL",
         "settled_at": "settled_at + interval '1 microsecond'",
         "attempts": "2",
+        "last_activity_at": _TIME,
+        "winnings": "1.500000000000000001",
     },
     ("cancellation", "round_id = 'R-2'"): {
         "resolved_as": "'cancelled'",

@@ -91,6 +91,7 @@ def decide(
         uncounted=to.uncounted,
         incomplete=to.state is State.CANCELLED and rules.refund_in_reply and not _is_whole(refund),
         review=to.review,
+        winnings=reply.winnings,
     )
 
 

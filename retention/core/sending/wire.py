@@ -124,7 +124,7 @@ def decode(
         round_id=_round(document.get("roundId")),
         round_status=_text(document.get("roundStatus"), _CODE_LIMIT),
         bet_amount=_amount(document.get("betAmount")),
-        winnings=(winnings := _amount(document.get("winAmount"))) or None,
+        winnings=(winnings := _amount(document.get("winAmount"))),
         winnings_unclear=winnings is None and document.get("winAmount") is not None,
     )
 

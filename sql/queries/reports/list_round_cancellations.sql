@@ -10,7 +10,7 @@ SELECT
     c.market, c.game_id, c.user_id, c.opened_at, c.stake, c.stake_currency, c.bet_transaction_id,
     c.state, c.error_code, c.description, c.currency, c.amount, c.transaction_id, c.conflict, c.incomplete, c.detail,
     c.settled_at, c.due_at, c.adopted_by_run AS taken_up_by, c.may_have_taken_effect, c.holds_round,
-    c.resolved_from, c.resolved_as, c.resolved_by, c.resolved_note, c.resolved_at
+    c.resolved_from, c.resolved_as, c.resolved_by, c.resolved_note, c.resolved_at, c.last_activity_at, c.winnings
 FROM retention.cancellations c JOIN retention.runs r ON r.run_id = c.run_id
 WHERE c.partner = %(partner)s AND c.round_id = %(round_id)s
 ORDER BY c.id

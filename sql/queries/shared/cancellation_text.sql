@@ -10,5 +10,6 @@ to_json(ARRAY[
     c.transaction_id, c.conflict::text, c.detail,
     to_json(c.settled_at AT TIME ZONE 'UTC') #>> '{}', c.attempts::text,
     c.resolved_as, c.resolved_by, c.resolved_note,
-    to_json(c.resolved_at AT TIME ZONE 'UTC') #>> '{}'
+    to_json(c.resolved_at AT TIME ZONE 'UTC') #>> '{}',
+    to_json(c.last_activity_at AT TIME ZONE 'UTC') #>> '{}', c.winnings::text
 ])::text

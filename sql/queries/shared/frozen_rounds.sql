@@ -9,12 +9,12 @@ within AS MATERIALIZED (
 frozen AS (
     INSERT INTO retention.cancellations AS c
         (run_id, partner, market, game_id, user_id, round_id, opened_at, stake, stake_currency, bet_transaction_id,
-         state, settled_at, detail, tried_before)
+         state, settled_at, detail, tried_before, last_activity_at)
     SELECT
         %(run_id)s, partner, market, game_id, user_id, round_id, opened_at, stake, currency, bet_transaction_id,
         CASE WHEN %(dry_run)s THEN 'not_sent' ELSE 'planned' END,
         CASE WHEN %(dry_run)s THEN %(as_of)s::timestamptz END, CASE WHEN %(dry_run)s THEN %(dry_run_detail)s END,
-        tried_before
+        tried_before, last_activity_at
     FROM chosen WHERE (SELECT limits FROM within)
     ORDER BY tried_before, opened_at, partner, round_id
     -- Another run that is planned at this very moment keeps its rounds.

@@ -11,7 +11,7 @@ reply AS (
         id bigint, uuid uuid, kind text, state text, outcome text, sent_at timestamptz, replied_at timestamptz,
         http_status smallint, error_code text, description text, currency text, amount numeric, transaction_id text,
         detail text, due_in float8, may_have_taken_effect boolean, refusal_pending_probe boolean, failed boolean,
-        uncounted boolean, incomplete boolean, review text)
+        uncounted boolean, incomplete boolean, review text, winnings numeric)
 ),
 
 -- Every reply is written to its attempt.

@@ -8,6 +8,8 @@ settled AS (
         error_code = CASE WHEN r.kind = 'cancel' THEN r.error_code ELSE c.error_code END,
         description = CASE WHEN r.kind = 'cancel' THEN r.description ELSE c.description END,
         currency = r.currency, amount = r.amount, transaction_id = r.transaction_id,
+        -- The reply to a cancel request tells no winnings: the newest answer to a question stands.
+        winnings = coalesce(r.winnings, c.winnings),
         may_have_taken_effect = r.may_have_taken_effect, refusal_pending_probe = r.refusal_pending_probe,
         conflict = r.conflict,
         detail = coalesce(r.refusal, CASE

@@ -151,7 +151,15 @@ def test_the_vendors_example_as_printed_is_not_believed() -> None:
 def test_a_status_reply_is_read() -> None:
     """GetRoundStatus gives the round's status and its bet, whose decimals come as texts."""
     body = '{"error":"0","roundId":"1","currency":"EUR","betAmount":"1.50","winAmount":"0","roundStatus":"InProgress"}'
-    expected = Reply(200, "0", currency="EUR", round_id="1", round_status="InProgress", bet_amount=Decimal("1.50"))
+    expected = Reply(
+        200,
+        "0",
+        currency="EUR",
+        round_id="1",
+        round_status="InProgress",
+        bet_amount=Decimal("1.50"),
+        winnings=Decimal(0),
+    )
     assert expected == read(body)
 
 
