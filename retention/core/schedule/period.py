@@ -1,7 +1,8 @@
 """Periods of a calendar, such as last-month in a market's zone.
 
 A period begins with the first moment of its first day, and ends before the first moment of the day after its last one.
-So adjoining periods hold each moment once, also where a clock change has removed or repeated midnight.
+So adjoining periods hold each moment once, also where a clock change has removed or repeated midnight. A day that a
+zone skipped (2011-12-30 in Pacific/Apia) is an empty period.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
+
+from retention.core.schedule.cron import zone_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from zoneinfo import ZoneInfo
 
 FIRST_YEAR, LAST_YEAR = 2000, 9000
 """The years of a round's times, as the view may have them."""
@@ -42,14 +45,24 @@ def require_period(text: str) -> None:
 
 def period_at(text: str, now: datetime, timezone: str) -> Period:
     """Return the period that `text` names at the moment `now`, in the calendar of a zone. Raises ValueError."""
-    zone = ZoneInfo(timezone)
-    name, first, after = _days(text, now.astimezone(zone).date())
+    zone = zone_of(timezone)
+    name, first, after = _days(text, _day_of(now, zone))
     return Period(name, first_moment(first, zone), first_moment(after, zone))
 
 
 def first_moment(day: date, zone: ZoneInfo) -> datetime:
-    """Return the first moment of a day in UTC. Where the clock jumps over midnight, it is the moment of the jump."""
+    """Return the first moment of a day in UTC. Where the clock jumps over midnight, it is the moment of the jump.
+
+    Of a repeated midnight it is the first one. Every jump over midnight since FIRST_YEAR begins at midnight.
+    """
     return datetime.combine(day, time(), zone).astimezone(UTC)
+
+
+def _day_of(now: datetime, zone: ZoneInfo) -> date:
+    """Return the day that has the moment `now`. A clock that goes back over midnight shows the day before again."""
+    day = now.astimezone(zone).date()
+    following = day + _DAY_LENGTH
+    return following if first_moment(following, zone) <= now else day
 
 
 def _days(text: str, today: date) -> tuple[str, date, date]:
@@ -61,13 +74,13 @@ def _days(text: str, today: date) -> tuple[str, date, date]:
         found = form.fullmatch(text)
         if found is None:
             continue
+        year, *rest = map(int, found.groups())
+        if not FIRST_YEAR <= year < LAST_YEAR:
+            raise ValueError(f"is outside of the years {FIRST_YEAR} to {LAST_YEAR - 1}; write a period of one of them")
         try:
-            period = period_of(*map(int, found.groups()))
+            return period_of(year, *rest)
         except ValueError:  # no calendar has it
             break
-        if not FIRST_YEAR <= period[1].year < LAST_YEAR:
-            raise ValueError(f"is outside of the years {FIRST_YEAR} to {LAST_YEAR - 1}")
-        return period
     raise ValueError(f"names no period; write {EXAMPLES}")
 
 
