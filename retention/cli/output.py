@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from retention.errors import UsageError
-from retention.process.streams import NO_SPACE
+from retention.process.streams import NO_SPACE, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,8 +25,15 @@ def print_json(document: Any) -> None:
     print(to_json(document))
 
 
+def is_stdout(path: Path | None) -> bool:
+    """Whether an output goes to stdout: a file that stdout is sent to is never replaced by its name."""
+    return path is None or str(path) == "/dev/stdout"
+
+
 def require_place(path: Path) -> None:
     """Raise UsageError where no file can be made: better now than after the report was read."""
+    if is_stdout(path):
+        return
     place = Path(os.path.realpath(path))
     try:
         fits = place.parent.is_dir() and not place.is_dir()
@@ -48,9 +55,12 @@ def open_report(path: Path | None) -> Iterator[Output]:
     """Open the place of a report in the same way. Raises UsageError."""
     from retention.render.output import Output, whole_file
 
-    if path is None:
-        yield Output(sys.stdout, os.fdopen(sys.stdout.fileno(), "wb", closefd=False))
+    if is_stdout(path):
+        binary = sys.stdout.binary() if isinstance(sys.stdout, Stream) else sys.stdout.buffer
+        yield Output(sys.stdout, binary)
+        binary.flush()
         return
+    assert path is not None
     try:
         with whole_file(path) as output:
             yield output

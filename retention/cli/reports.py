@@ -12,14 +12,14 @@ import typer
 from retention.cli.command import command
 from retention.cli.lookups import known_run, require_known
 from retention.cli.options import AsJson, Markets, OnlyRun
-from retention.cli.output import open_report, print_json, require_place
+from retention.cli.output import is_stdout, open_report, print_json, require_place
 from retention.cli.parsing import period as from_and_to
 from retention.cli.parsing import requester
 from retention.core.name_matching import NameKind
 from retention.errors import UsageError
 from retention.render.formats import FORMATS, Format
 from retention.reports.kinds.filters import require_filters
-from retention.reports.report import UTC_NAME, Kind, Selection
+from retention.reports.report import NO_ACTIVITY, UTC_NAME, Kind, Selection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,7 +87,7 @@ def _writable_format(format_: Format | None, as_json: bool, output: Path | None)
         raise UsageError(f"--json and --format {format_} exclude each other")
     form = Format.JSON if as_json else format_ or Format.TABLE
     spec = FORMATS[form]
-    if spec.binary and output is None and sys.stdout.isatty():
+    if spec.binary and is_stdout(output) and sys.stdout.isatty():
         raise UsageError(f"--format {form}: no terminal shows it; add -o FILE{spec.suffix}, or send stdout to a file")
     if output is not None:
         require_place(output)
@@ -135,8 +135,15 @@ async def report(
     as_json: AsJson = False,
     output: Annotated[Path | None, typer.Option("-o", metavar="FILE", help="Into a file instead of stdout.")] = None,
 ) -> None:
-    """Report the stale rounds that were cancelled: when, why, by whom, for how much."""
+    """Report what was cancelled, when, why, by whom and for how much; what is open, refunded or decided.
+
+    --kind chooses: the cancelled rounds (default), the pending rounds at begin and end of the period, the refunds
+    promised beside those seen in the wallet, or the decisions of people. A period is one of the calendar of --timezone.
+    """
     from retention.core.schedule.period import period_at
+    from retention.core.text import printable_lines
+    from retention.process.this_process import report as tell
+    from retention.render.progress import is_watched
     from retention.render.write_report import write_report
     from retention.runs.scope import scope_of
 
@@ -162,14 +169,20 @@ async def report(
         pseudonymise=pseudonymise,
     )
     with open_report(output) as place:
-        await write_report(
+        written = await write_report(
             services.database,
             selection,
             checked.form,
             place,
             generated_by=requester(None),
             scopes={one: scope_of(services.settings, settings) for one, settings in services.settings.policies.items()},
+            watched=is_watched() and not (is_stdout(output) and sys.stdout.isatty()),
         )
+    rows = f"{written.count} row{'' if written.count == 1 else 's'}" if written.count else NO_ACTIVITY
+    if not is_stdout(output):
+        tell(printable_lines(services.redactor.text(f"{output}: {rows}, report {written.head.report_id}")))
+    elif not written.count and checked.form not in {Format.TABLE, Format.JSON}:  # a file of rows alone cannot say so
+        tell(rows)
 
 
 @command(ready_for="explain", prints=True)

@@ -25,6 +25,9 @@ from retention.process import writers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import BinaryIO
+
+    from typing_extensions import Buffer
 
 RESULT_CHUNK_CHARS = 64 * 1024
 """Characters of a result that are collected before a write."""
@@ -118,6 +121,15 @@ class Stream(io.TextIOBase):
         else:
             self._send(text.encode("utf-8", "backslashreplace"))
         return len(text)
+
+    def binary(self) -> BinaryIO:
+        """Return a file for bytes: they go the same way, after the text that was written before."""
+        return io.BufferedWriter(_Bytes(self), RESULT_CHUNK_CHARS)
+
+    def write_bytes(self, data: bytes) -> None:
+        """Write bytes after the collected text."""
+        self.flush()
+        self._send(data)
 
     def flush(self) -> None:
         """Write the collected text."""
@@ -252,6 +264,21 @@ class Stream(io.TextIOBase):
         self._given_up = self._limit is None or error.errno in _FOR_GOOD
         if self.blocking and first:
             raise UnprintedError(f"{self.name}: {problem_and_mend(error)}")
+
+
+class _Bytes(io.RawIOBase):
+    """The bytes of a stream."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Buffer) -> int:
+        whole = bytes(data)
+        self._stream.write_bytes(whole)
+        return len(whole)
 
 
 def problem_text(error: OSError) -> str:

@@ -13,6 +13,12 @@ from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+UNFINISHED = ".unfinished"
+"""The ending of a file that is being written; a process that was killed leaves it behind."""
+
+KNOWN_BYTES = 200
+"""The bytes of a file's name that its unfinished file has in its own; a name has at most 255."""
+
 
 @dataclass(frozen=True, slots=True)
 class Output:
@@ -35,7 +41,7 @@ def whole_file(path: Path) -> Iterator[Output]:
     so it is written as it is.
     """
     place = Path(os.path.realpath(path))
-    if place.exists() and not place.is_file():
+    if path.exists() and not path.is_file():
         with path.open("w", encoding="utf-8", newline="") as device:
             yield Output(device, cast("BinaryIO", device.buffer))
         return
@@ -43,8 +49,9 @@ def whole_file(path: Path) -> Iterator[Output]:
         finished: list[tuple[TextIO, Path, Path]] = []
 
         def start(target: Path) -> TextIO:
-            # An unpredictable name, so that no other user can have put a link there.
-            handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+            # An unpredictable name, so that no other user can have put a link there, and no longer than a name may be.
+            known = os.fsencode(target.name)[:KNOWN_BYTES].decode(errors="ignore")
+            handle, name = tempfile.mkstemp(prefix=f".{known}.", suffix=UNFINISHED, dir=target.parent)
             stack.callback(Path(name).unlink, missing_ok=True)
             file: TextIO = stack.enter_context(os.fdopen(handle, "w", encoding="utf-8", newline=""))
             if target.exists():

@@ -1,19 +1,21 @@
-"""The progress bar of a run, on stderr."""
+"""The progress bar of a run or a report, on stderr."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 
     from rich.console import RenderableType
     from rich.progress import Progress
 
     from retention.engine.counters import RunCounters
+    from retention.reports.report import Report
 
 REFRESH_INTERVAL_S = 0.2
 
@@ -34,22 +36,50 @@ async def progress(counters: RunCounters, planned: int, before: int = 0) -> Asyn
     with _display() as display:
         task = display.add_task("cancelling", total=planned, completed=before, speed="", outcomes="")
 
-        async def refresh() -> None:
-            while True:
-                speed = display.tasks[0].speed
-                display.update(
-                    task,
-                    completed=before + counters.done,
-                    speed=f"{speed:.0f}/s" if speed else "",
-                    outcomes=", ".join(f"{state.value} {count}" for state, count in counters.states.most_common()),
-                )
-                await asyncio.sleep(REFRESH_INTERVAL_S)
+        def show() -> None:
+            display.update(
+                task,
+                completed=before + counters.done,
+                outcomes=", ".join(f"{state.value} {count}" for state, count in counters.states.most_common()),
+            )
 
-        showing = asyncio.create_task(refresh())
-        try:
+        async with _refreshed(display, show):
             yield
-        finally:
-            showing.cancel()
+
+
+@asynccontextmanager
+async def report_progress(report: Report) -> AsyncIterator[Report]:
+    """Show rows written, rate and time left on stderr while the context is open; return the report to write."""
+    written = 0
+
+    async def counted() -> AsyncGenerator[Any, None]:
+        nonlocal written
+        async for row in report.rows:
+            written += 1
+            yield row
+
+    with _display() as display:
+        task = display.add_task("writing", total=report.count, speed="", outcomes="")
+        async with _refreshed(display, lambda: display.update(task, completed=written)), aclosing(counted()) as rows:
+            yield replace(report, rows=rows)
+
+
+@asynccontextmanager
+async def _refreshed(display: Progress, show: Callable[[], None]) -> AsyncIterator[None]:
+    """Call `show`, and show the rate, every REFRESH_INTERVAL_S while the context is open."""
+
+    async def refresh() -> None:
+        while True:
+            show()
+            (task,) = display.tasks
+            display.update(task.id, speed=f"{task.speed:.0f}/s" if task.speed else "")
+            await asyncio.sleep(REFRESH_INTERVAL_S)
+
+    showing = asyncio.create_task(refresh())
+    try:
+        yield
+    finally:
+        showing.cancel()
 
 
 def _display() -> Progress:

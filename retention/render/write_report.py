@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from retention.render.formats import FORMATS
+from retention.render.progress import report_progress
 from retention.reports.read import read_report
 
 if TYPE_CHECKING:
@@ -37,15 +39,19 @@ async def write_report(
     generated_by: str,
     scopes: Mapping[str, Scope],
     report_id: UUID | None = None,
+    watched: bool = False,
 ) -> WrittenReport:
     """Write a report to a place. Raises UsageError where it cannot be made, and the errors of database and place.
 
-    `scopes`: the configured policies by name. `report_id`: of a report that is made again.
+    `scopes`: the configured policies by name. `report_id`: of a report that is made again. `watched`: show progress.
     """
     spec = FORMATS[form]
     write = spec.load()
-    async with read_report(
-        database, selection, generated_by=generated_by, report_id=report_id, scopes=scopes, sections=spec.sections
-    ) as report:
-        count = await write(report, place)
+    async with (
+        read_report(
+            database, selection, generated_by=generated_by, report_id=report_id, scopes=scopes, sections=spec.sections
+        ) as report,
+        report_progress(report) if watched else nullcontext(report) as rows,
+    ):
+        count = await write(rows, place)
     return WrittenReport(report.head, count, report.totals)

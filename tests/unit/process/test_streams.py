@@ -177,3 +177,45 @@ def test_a_lone_surrogate_is_written_as_an_escape() -> None:
     assert "αβ \\udce9\n" == read_of(read, "\n")
     os.close(read)
     os.close(write)
+
+
+def test_bytes_and_text_arrive_in_their_order() -> None:
+    """Bytes follow the text that was written before, all of them, whatever the reader takes at a time."""
+    read, write = os.pipe()
+    stream = Stream(write, "stdout", closed=False, limit=None, by_line=False)
+    stream.blocking = True
+    data = bytes(range(256)) * 2000
+    found = bytearray()
+
+    def take() -> None:
+        while not found.endswith(b"end"):
+            found.extend(os.read(read, 4096))
+
+    reading = threading.Thread(target=take)
+    reading.start()
+    stream.write("text\n")
+    with stream.binary() as binary:
+        assert (True, False) == (binary.writable(), binary.seekable())
+        binary.write(data[:1000])
+        binary.write(memoryview(data)[1000:])
+    stream.write("end")
+    stream.flush()
+    reading.join(10)
+    assert b"text\n" + data + b"end" == bytes(found)
+    stream.close()
+    os.close(read)
+    os.close(write)
+
+
+def test_bytes_without_a_reader_are_an_error() -> None:
+    """Where the reader is gone or the disk is full, a printing command gets one error for its bytes."""
+    read, gone = os.pipe()
+    os.close(read)
+    full = os.open("/dev/full", os.O_WRONLY)
+    for descriptor, problem in ((gone, "Broken pipe"), (full, "No space left on device")):
+        stream = Stream(descriptor, "stdout", closed=False, limit=None, by_line=False)
+        stream.blocking = True
+        binary = stream.binary()
+        with pytest.raises(UnprintedError, match=problem):
+            binary.write(b"x" * 10**6)
+        os.close(descriptor)
