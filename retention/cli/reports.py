@@ -135,7 +135,7 @@ async def report(
     as_json: AsJson = False,
     output: Annotated[Path | None, typer.Option("-o", metavar="FILE", help="Into a file instead of stdout.")] = None,
 ) -> None:
-    """Report what was cancelled, when, why, by whom and for how much; what is open, refunded or decided.
+    """Report the stale rounds that were cancelled, or another kind: when, why, by whom, for how much.
 
     --kind chooses: the cancelled rounds (default), the pending rounds at begin and end of the period, the refunds
     promised beside those seen in the wallet, or the decisions of people. A period is one of the calendar of --timezone.
