@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from contextlib import contextmanager
@@ -65,6 +66,8 @@ def open_report(path: Path | None) -> Iterator[Output]:
         with whole_file(path) as output:
             yield output
     except OSError as error:
+        if error.errno == errno.ENXIO:
+            raise UsageError(f"{path}: no program reads it; start its reader first, or name a file") from None
         full = "free some space there, or name another file"
         mend = full if error.errno in NO_SPACE else "name a file in a folder that can be written to"
         raise UsageError(f"{path}: {error.strerror}; {mend}") from None

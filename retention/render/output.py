@@ -42,7 +42,10 @@ def whole_file(path: Path) -> Iterator[Output]:
     """
     place = Path(os.path.realpath(path))
     if path.exists() and not path.is_file():
-        with path.open("w", encoding="utf-8", newline="") as device:
+        # Without O_NONBLOCK the open of a pipe that no program reads would wait, and no signal would end it.
+        handle = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        os.set_blocking(handle, True)
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as device:
             yield Output(device, cast("BinaryIO", device.buffer))
         return
     with ExitStack() as stack:

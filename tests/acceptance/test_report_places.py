@@ -1,4 +1,4 @@
-"""The places that a report goes to: files, pipes and devices, what a person sees meanwhile, and what is left behind."""
+"""The places of a report: files, pipes and devices, the progress on a terminal, and the files after a stop."""
 
 from __future__ import annotations
 
@@ -77,6 +77,7 @@ REFUSED = {
     "a missing folder": ("nowhere/report.csv", "-o nowhere/report.csv: no place for a file"),
     "too long a name": ("n" * 256, "no place for a file; name a file"),
     "a full disk": ("/dev/full", "/dev/full: No space left on device; free some space there, or name another file"),
+    "a pipe without a reader": ("pipe", "pipe: no program reads it; start its reader first, or name a file"),
 }
 
 
@@ -84,10 +85,12 @@ REFUSED = {
 async def test_a_place_that_takes_nothing_is_an_error(settled: World, case: str) -> None:
     """A place that cannot be written to ends the command with 2 and one line, and no file is left."""
     name, problem = REFUSED[case]
+    if name == "pipe":
+        os.mkfifo(settled.folder / name)
     done = await settled.command(*CSV, "-o", name)
     assert (2, "", 1) == (done.code, done.out, len(done.err.splitlines())), done.err
     assert problem in done.err
-    assert set() == files(settled)
+    assert set() == files(settled) - {"pipe"}
 
 
 async def test_a_long_name_is_written(settled: World) -> None:

@@ -180,7 +180,7 @@ def test_a_lone_surrogate_is_written_as_an_escape() -> None:
 
 
 def test_bytes_and_text_arrive_in_their_order() -> None:
-    """Bytes follow the text that was written before, all of them, whatever the reader takes at a time."""
+    """Bytes follow the text that was written before, and all of them reach a slow reader."""
     read, write = os.pipe()
     stream = Stream(write, "stdout", closed=False, limit=None, by_line=False)
     stream.blocking = True
