@@ -177,6 +177,7 @@ async def report(
             generated_by=requester(None),
             scopes={one: scope_of(services.settings, settings) for one, settings in services.settings.policies.items()},
             watched=is_watched() and not (is_stdout(output) and sys.stdout.isatty()),
+            refund_within=services.refund_within,
         )
     rows = f"{written.count} row{'' if written.count == 1 else 's'}" if written.count else NO_ACTIVITY
     if not is_stdout(output):

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def reading_view() -> Iterator[None]:
+def reading_view(view: str = VIEW) -> Iterator[None]:
     """Raise ViewError if the view, or an object behind it, refuses a statement."""
     try:
         yield
     except psycopg.Error as error:
         if is_transient(error):
             raise
-        raise ViewError(describe_view_error(error)) from error
+        raise ViewError(describe_view_error(error, view)) from error
 
 
 def is_transient(error: psycopg.Error) -> bool:
@@ -41,11 +41,11 @@ def is_transient(error: psycopg.Error) -> bool:
     return trouble is not ErrorClass.REFUSED
 
 
-def describe_view_error(error: psycopg.Error) -> str:
-    """Describe the error of the view, and the GRANT that repairs missing privileges."""
-    words = f"{VIEW} cannot be read: {first_line(error)}"
+def describe_view_error(error: psycopg.Error, view: str = VIEW) -> str:
+    """Describe the error of a view, and the GRANT that repairs missing privileges."""
+    words = f"{view} cannot be read: {first_line(error)}"
     if not isinstance(error, psycopg.errors.InsufficientPrivilege):
         return words
-    if f"view {VIEW.rpartition('.')[2]}" in first_line(error):
-        return f"{words}; GRANT SELECT ON {VIEW} TO this role, or run sql/operator/roles.sql again"
+    if f"view {view.rpartition('.')[2]}" in first_line(error):
+        return f"{words}; GRANT SELECT ON {view} TO this role, or run sql/operator/roles.sql again"
     return f"{words}; grant SELECT to the view's owner, and leave security_invoker out"

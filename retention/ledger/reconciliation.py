@@ -15,10 +15,9 @@ import orjson
 from retention.core.evidence.reconciliation import REFUNDS_TOLD, LedgerSide, Operator, Refund
 from retention.core.model import CANCELLED_STATES, Kind
 from retention.core.sending.pacing import HORIZON_S, SPACING, DatabaseClock
-from retention.errors import SchemaError
-from retention.ledger.checks.readiness import wallet_findings
 from retention.ledger.claims import RATE_RECOVERY_PER_S
 from retention.ledger.records import record, records
+from retention.ledger.wallet import has_wallet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -107,11 +106,7 @@ class Reconciliations:
 
     async def has_wallet(self) -> bool:
         """Whether the operator has a view of the wallet. Raises SchemaError for one that cannot be read."""
-        found = wallet_findings(await self._database.rows("checks/describe_view", relation="wallet_refunds"))
-        for finding in found:
-            if not finding.ok:
-                raise SchemaError(finding.message)
-        return bool(found)
+        return await has_wallet(self._database)
 
     async def ensure_partners(self, partners: Sequence[str]) -> None:
         """Make the rows that hold the partners' rates, where they are missing."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from retention.reports.kinds.cancelled import ReportRound, Total
     from retention.reports.kinds.decisions import Decision, DecisionTotal
     from retention.reports.kinds.pending import PendingRound, PendingTotal
+    from retention.reports.kinds.refunds import RefundTotal, RoundRefund
     from retention.reports.report import Report, Selection
 
 PAGE_ROWS = 1000
@@ -119,6 +120,30 @@ def _decision_total(item: DecisionTotal) -> tuple[object, ...]:
     return item.decision, item.by or UNKNOWN, item.count
 
 
+def _refund(item: RoundRefund) -> tuple[object, ...]:
+    return (
+        item.partner,
+        item.market,
+        item.round_id,
+        item.outcome,
+        moment(item.cancelled_at),
+        display_money(item.amount, item.currency),
+        display_money(item.seen_amount, item.seen_currency),
+        item.seen_count,
+        moment(item.seen_at),
+        item.verdict,
+    )
+
+
+def _refund_total(item: RefundTotal) -> tuple[object, ...]:
+    sums = (
+        None if amount is None else padded_decimal(amount, item.currency)
+        for amount in (item.amount, item.seen_amount, item.difference)
+    )
+    verdicts = (item.seen, item.awaited, item.missing, item.differs, item.twice)
+    return item.market, item.currency or UNKNOWN, item.count, *sums, *verdicts
+
+
 LAYOUTS: Mapping[Kind, Layout] = {
     Kind.CANCELLED: Layout(
         columns=(
@@ -186,6 +211,32 @@ LAYOUTS: Mapping[Kind, Layout] = {
         total_columns=(Column("decision"), Column("by"), Column("count", right=True)),
         total_cells=_decision_total,
         empty=lambda _: "no person decided anything in this period",
+    ),
+    Kind.REFUNDS: Layout(
+        columns=(
+            Column("partner", 4),
+            Column("market", 2),
+            Column("round"),
+            Column("outcome", 5),
+            Column("cancelled", 3),
+            Column("promised", 1, right=True),
+            Column("seen", 1, right=True),
+            Column("refunds", 6, right=True),
+            Column("first seen", 4),
+            Column("verdict"),
+        ),
+        cells=_refund,
+        total_columns=(
+            Column("market"),
+            Column("currency"),
+            Column("rounds", right=True),
+            Column("promised", right=True),
+            Column("seen", right=True),
+            Column("difference", right=True),
+            *(Column(verdict, right=True) for verdict in ("fitting", "awaited", "missing", "differing", "twice")),
+        ),
+        total_cells=_refund_total,
+        empty=lambda _: "no rounds were cancelled in this period",
     ),
 }
 """For each kind: its layout."""

@@ -12,6 +12,7 @@ from retention.reports.read import read_report
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import timedelta
     from uuid import UUID
 
     from retention.core.planning.plan import Scope
@@ -38,18 +39,26 @@ async def write_report(
     *,
     generated_by: str,
     scopes: Mapping[str, Scope],
+    refund_within: Mapping[str, timedelta],
     report_id: UUID | None = None,
     watched: bool = False,
 ) -> WrittenReport:
     """Write a report to a place. Raises UsageError where it cannot be made, and the errors of database and place.
 
-    `scopes`: the configured policies by name. `report_id`: of a report that is made again. `watched`: show progress.
+    `scopes`: the configured policies by name. `refund_within`: of each configured partner. `report_id`: of a report that
+    is made again. `watched`: show progress.
     """
     spec = FORMATS[form]
     write = spec.load()
     async with (
         read_report(
-            database, selection, generated_by=generated_by, report_id=report_id, scopes=scopes, sections=spec.sections
+            database,
+            selection,
+            generated_by=generated_by,
+            report_id=report_id,
+            scopes=scopes,
+            refund_within=refund_within,
+            sections=spec.sections,
         ) as report,
         report_progress(report) if watched else nullcontext(report) as rows,
     ):

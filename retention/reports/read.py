@@ -19,9 +19,10 @@ from uuid import uuid4
 from retention.core.text import time_text
 from retention.errors import UsageError
 from retention.ledger.evidence import checkpoint_of
+from retention.ledger.wallet import has_wallet
 from retention.reports.kinds.filters import require_filters
 from retention.reports.kinds.kind import Reading
-from retention.reports.kinds.registry import KINDS
+from retention.reports.kinds.registry import KINDS, WALLET_KINDS
 from retention.reports.report import Report, ReportHead, columns_of
 from retention.reports.sections import read_sections
 
@@ -51,14 +52,17 @@ async def read_report(
     generated_by: str = "",
     report_id: UUID | None = None,
     scopes: Mapping[str, Scope] = MappingProxyType({}),
+    refund_within: Mapping[str, timedelta] = MappingProxyType({}),
     sections: bool = False,
 ) -> AsyncIterator[Report]:
     """Open a report, and wait for writers of its period first. Raises UsageError where they take too long.
 
-    It also raises UsageError for a filter that the kind refuses.
+    It also raises UsageError for a filter that the kind refuses, and SchemaError for a view of the wallet that cannot be
+    read.
 
     `generated_by` is who asks for it. A report that is made again keeps its `report_id`; None is a new one. `scopes`:
-    the configured policies by name. `sections`: whether to read those of a page.
+    the configured policies by name. `refund_within`: of each configured partner. `sections`: whether to read
+    those of a page.
     """
     require_filters(selection.kind, run=selection.run_id is not None, all_outcomes=selection.all_outcomes)
     kind = KINDS[selection.kind]
@@ -75,7 +79,8 @@ async def read_report(
             checkpoint=None if newest is None else checkpoint_of(newest),
             software=software(),
         )
-        reading = Reading(transaction, selection, now, scopes, wallet=False)
+        wallet = selection.kind in WALLET_KINDS and await has_wallet(transaction)
+        reading = Reading(transaction, selection, now, scopes, wallet, refund_within)
         totals, count = await kind.totals(reading)
         shown = await read_sections(reading) if sections else None
         async with aclosing(kind.rows(reading)) as rows:

@@ -45,6 +45,7 @@ from retention.wiring.signing import signer_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+    from datetime import timedelta
 
     from structlog.typing import FilteringBoundLogger
 
@@ -166,8 +167,12 @@ class Services:
                 inquiries[name] = RoundLists(
                     questions, self.log, lists=bool(partner.address(Call.ROUNDS)), may_ask=partner.status_probe
                 )
-            within = {name: partner.refund_within for name, partner in self.settings.partners.items()}
-            yield Reconciler(ledger, inquiries, within, self.log)
+            yield Reconciler(ledger, inquiries, self.refund_within, self.log)
+
+    @property
+    def refund_within(self) -> dict[str, timedelta]:
+        """Each configured partner's `refund_within`."""
+        return {name: partner.refund_within for name, partner in self.settings.partners.items()}
 
     def terms(self, names: Sequence[str]) -> list[PartnerTerms]:
         """Return the terms on which these partners are called."""

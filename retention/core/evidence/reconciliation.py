@@ -34,6 +34,22 @@ class FindingKind(enum.StrEnum):
     REFUND_TWICE = "refund_twice"
 
 
+class RefundVerdict(enum.StrEnum):
+    """A promised refund beside what the wallet has given back.
+
+    `awaited`: the partner's `refund_within` has not passed. `not_promised`: the promise, or else the stake, is 0, and
+    the wallet has nothing. `unknown`: there is no view of the wallet.
+    """
+
+    SEEN = "seen"
+    AWAITED = "awaited"
+    MISSING = "missing"
+    DIFFERS = "differs"
+    TWICE = "twice"
+    NOT_PROMISED = "not_promised"
+    UNKNOWN = "unknown"
+
+
 class Operator(enum.Enum):
     """The operator's view of the round's id, in words for people."""
 
@@ -124,6 +140,30 @@ def judge(sides: Comparison, now: datetime, refund_within: timedelta) -> tuple[F
     if sides.refunds is not None:
         found += _judge_refunds(ledger, sides.refunds, now, refund_within)
     return tuple(found)
+
+
+def judge_refund(
+    ledger: LedgerSide, refunds: Sequence[Refund] | None, now: datetime, refund_within: timedelta
+) -> RefundVerdict:
+    """Say in one word how the wallet fits a cancelled round, by the rules of `judge`.
+
+    Several refunds are `twice`, whether or not their amounts differ too.
+    """
+    if refunds is None:
+        return RefundVerdict.UNKNOWN
+    found = _judge_refunds(ledger, refunds, now, refund_within)
+    if found:
+        return _VERDICTS[found[-1]]
+    if refunds:
+        return RefundVerdict.SEEN
+    return RefundVerdict.NOT_PROMISED if ledger.expected_amount == 0 else RefundVerdict.AWAITED
+
+
+_VERDICTS = {
+    FindingKind.REFUND_MISSING: RefundVerdict.MISSING,
+    FindingKind.REFUND_DIFFERS: RefundVerdict.DIFFERS,
+    FindingKind.REFUND_TWICE: RefundVerdict.TWICE,
+}
 
 
 def describe(sides: Comparison) -> Sides:

@@ -53,6 +53,8 @@ STATEMENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "report": (
             "reports/sum_report_totals",
             "reports/list_report_rounds",
+            "reports/sum_promised_refunds",
+            "reports/list_promised_refunds",
             "reports/sum_decisions",
             "reports/list_decisions",
             "reports/list_writers",

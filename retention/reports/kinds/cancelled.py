@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from retention.core.evidence.discrepancies import discrepancies_of
 from retention.core.model import CANCELLED_STATES
 from retention.ledger.records import records
+from retention.ledger.wallet import reading_wallet
 from retention.reports.report import OUTCOMES
 
 if TYPE_CHECKING:
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
 class ReportRound:
     """One round and its outcome. Amounts are in currency units.
 
-    `amount` is the promised refund; the wallet has given back `refund_seen`, in the same currency. The vendor told
-    `winnings` when it was asked.
+    `amount` is the promised refund. The wallet has given back `refund_seen` in the same currency, first at
+    `refund_seen_at`; where no currency was promised, in the wallet's only one. A sum that has an amount without a value
+    is None. The wallet does not tell plays of one round id apart, so a refund of an earlier play counts too. The vendor
+    told `winnings` when it was asked.
     """
 
     partner: str
@@ -87,16 +90,23 @@ class CancelledRounds:
 
     async def rows(self, reading: Reading) -> AsyncGenerator[ReportRound, None]:
         """Read the rounds in the order of their outcomes."""
-        stream = reading.transaction.stream("reports/list_report_rounds", **selected(reading.selection))
+        # A statement cannot name a view that is not there.
+        name = "reports/list_refunded_rounds" if reading.wallet else "reports/list_report_rounds"
+        stream = reading.transaction.stream(name, **selected(reading.selection))
         async with aclosing(stream):
-            async for row in stream:
-                yield _round(row)
+            with reading_wallet(wanted=reading.wallet):
+                async for row in stream:
+                    yield _round(row)
 
 
-def selected(selection: Selection) -> Mapping[str, Any]:
-    """Return the parameters of shared/report_selection.sql, and the one of shared/shown_user_id.sql."""
+def selected(selection: Selection, *, all_outcomes: bool | None = None) -> Mapping[str, Any]:
+    """Return the parameters of shared/report_selection.sql, and the one of shared/shown_user_id.sql.
+
+    `all_outcomes` None: as selected.
+    """
+    every = selection.all_outcomes if all_outcomes is None else all_outcomes
     return {
-        "outcomes": [str(outcome) for outcome in (OUTCOMES if selection.all_outcomes else CANCELLED_STATES)],
+        "outcomes": [str(outcome) for outcome in (OUTCOMES if every else CANCELLED_STATES)],
         "start": selection.start,
         "end": selection.end,
         "markets": _texts(selection.markets),
@@ -136,5 +146,7 @@ def _round(row: Any) -> ReportRound:
         discrepancies=discrepancies_of(row),
         last_activity_at=row.last_activity_at,
         winnings=row.winnings,
+        refund_seen=row.refund_seen,
+        refund_seen_at=row.refund_seen_at,
         plan_digest=row.plan_digest,
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from retention.core.planning.plan import Scope
     from retention.ledger.database import Transaction
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class Reading:
     """One reading of the ledger: the selection, the moment, and what is configured.
 
-    `scopes`: the configured policies by name. `wallet`: whether the operator has the view `wallet_refunds`.
+    `scopes`: the configured policies by name. `wallet`: whether the operator has the view `wallet_refunds`, looked at
+    for WALLET_KINDS alone. `refund_within`: of each configured partner.
     """
 
     transaction: Transaction
@@ -26,6 +27,7 @@ class Reading:
     now: datetime
     scopes: Mapping[str, Scope]
     wallet: bool
+    refund_within: Mapping[str, timedelta]
 
 
 class ReportKind(Protocol):
