@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Reading:
     now: datetime
     scopes: Mapping[str, Scope]
     wallet: bool
-    refund_within: Mapping[str, timedelta]
+    refund_within: Mapping[str, timedelta] = field(default_factory=dict)
 
 
 class ReportKind(Protocol):
