@@ -57,7 +57,7 @@ async def read_report(
 ) -> AsyncIterator[Report]:
     """Open a report, and wait for writers of its period first. Raises UsageError where they take too long.
 
-    It also raises UsageError for a filter that the kind refuses, and SchemaError where the wallet's view cannot be read.
+    It also raises UsageError for a filter that the kind refuses, and SchemaError where a view of the wallet is broken.
 
     `generated_by` is who asks for it. A report that is made again keeps its `report_id`; None is a new one. `scopes`:
     the configured policies by name. `refund_within`: of each configured partner. `sections`: whether to read
