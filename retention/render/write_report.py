@@ -45,8 +45,8 @@ async def write_report(
 ) -> WrittenReport:
     """Write a report to a place. Raises UsageError where it cannot be made, and the errors of database and place.
 
-    `scopes`: the configured policies by name. `refund_within`: of each configured partner. `report_id`: of a report that
-    is made again. `watched`: show progress.
+    `scopes`: the configured policies by name. `refund_within`: of each configured partner. `report_id`: of a report
+    that is made again. `watched`: show progress.
     """
     spec = FORMATS[form]
     write = spec.load()
