@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from retention.daemon.liveness import Liveness
-from retention.daemon.scheduler import Scheduler
+from retention.daemon.schedule_rows import register_schedules
+from retention.daemon.scheduler import policy_scheduler
 from retention.daemon.systemd import notify
 from retention.daemon.wakeups import Wakeups
 from retention.errors import ConfigurationError, RetentionError
@@ -31,13 +32,15 @@ if TYPE_CHECKING:
     from retention.daemon.clock_gate import ClockGate
     from retention.daemon.ledger_metrics import LedgerMetrics
     from retention.daemon.live_configuration import LiveConfiguration
+    from retention.daemon.report_work import ReportWork
     from retention.daemon.run_supervisor import RunSupervisor
     from retention.daemon.scheduled_runs import ScheduledRuns
-    from retention.daemon.scheduler import DueRun
+    from retention.daemon.scheduler import Due
     from retention.daemon.stall_watch import StallWatch
     from retention.ledger.database import Database
     from retention.ledger.schedules import PendingWork, ScheduleStore
     from retention.notify.notifier import Notifier
+    from retention.settings.policy import Policy
 
 POLL_INTERVAL_S = 1.0
 """Seconds between two passes if no schedule wakes the daemon earlier."""
@@ -71,6 +74,7 @@ class Daemon:
         database: Database,
         schedules: ScheduleStore,
         scheduled_runs: ScheduledRuns,
+        reports: ReportWork,
         supervisor: RunSupervisor,
         clock_gate: ClockGate,
         stall_watch: StallWatch,
@@ -83,6 +87,7 @@ class Daemon:
         self._database = database
         self._schedules = schedules
         self._scheduled_runs = scheduled_runs
+        self._reports = reports
         self._supervisor = supervisor
         self._clock_gate = clock_gate
         self._stall_watch = stall_watch
@@ -90,7 +95,8 @@ class Daemon:
         self._notifier = notifier
         self._log = log
         self._drain_timeout_s = drain_timeout_s
-        self._scheduler = Scheduler()
+        self._scheduler = policy_scheduler()
+        self._schedulers = (self._scheduler, reports.scheduler)
         self._wake = asyncio.Event()
         self._wakeups = Wakeups(self._wake.set)
         self._liveness = Liveness()
@@ -105,6 +111,7 @@ class Daemon:
         """Drain: send no further request, settle the requests in flight, then let `run` return."""
         self._stopping = True
         self._supervisor.drain_group.stop()
+        self._reports.stop()
         self._wake.set()
 
     def abort(self) -> None:
@@ -166,6 +173,7 @@ class Daemon:
             await self.drain()
         finally:
             self._wakeups.stop()
+            self._reports.stop()
             await self._supervisor.cancel_all()
             if self._notifying is not None:  # another process, or the next start, sends the rest
                 helpers.append(self._notifying)
@@ -182,12 +190,13 @@ class Daemon:
         if work is None:
             return PassCounts()
         if self._clock_gate.report_change():
-            self._scheduler.reread()  # times that came meanwhile are decided as usual
+            self._reread()  # times that came meanwhile are decided as usual
             return PassCounts()
         if problem := self._clock_gate.closed_because():
-            self._scheduler.block(problem)
+            for scheduler in self._schedulers:
+                scheduler.block(problem)
             return PassCounts()
-        due = self._start_due(work)
+        due = self._start_due(work) + self._reports.start(work, self._supervisor.spawn)
         if self._policies_changed:
             self._policies_changed = False
             self._supervisor.spawn(self._halt_stricter(work.runs))
@@ -196,15 +205,17 @@ class Daemon:
     async def drain(self) -> None:
         """Wait until the work that passes started has ended, and abort it after the drain's timeout."""
         await self._supervisor.drain(self._drain_timeout_s, self._liveness.beat)
+        await self._reports.wait(self._drain_timeout_s)
 
     async def _poll(self) -> PendingWork | None:
         """Register schedules, check for stalled runs, and read the pending work; None if the ledger does not answer."""
         try:
             async with asyncio.timeout(POLL_TIMEOUT_S):
                 if await self._clock_gate.correct_times():
-                    self._scheduler.reread()
+                    self._reread()
                 if self._clock_gate.closed_because() is None:
-                    await self._scheduled_runs.register(self._scheduler)
+                    for scheduler in self._schedulers:
+                        await register_schedules(self._schedules, scheduler)
                     await self._stall_watch.check()
                 work = await self._schedules.poll([*self._configuration.settings.notify])
         except (TimeoutError, psycopg.Error) as error:  # a refusal may be mended while the daemon runs
@@ -224,7 +235,7 @@ class Daemon:
         """Start planning the due runs, each in a task; returns how many."""
         started = 0
         for due in self._scheduler.due(work.now):
-            if problem := self._clock_gate.closed_because(due.state.policy.name):
+            if problem := self._clock_gate.closed_because(due.state.entry.name):
                 due.state.block(problem)
                 continue
             due.state.begin()
@@ -232,7 +243,7 @@ class Daemon:
             started += 1
         return started
 
-    async def _run_due(self, due: DueRun) -> None:
+    async def _run_due(self, due: Due[Policy]) -> None:
         async with self._plan_slots:
             if self._stopping:  # another replica, or the next start, plans it
                 return
@@ -278,7 +289,13 @@ class Daemon:
 
     def _apply_settings(self) -> None:
         self._ledger_metrics.apply_settings()
-        schedules = self._scheduler.configure(self._configuration.settings.policies.values())
-        self._wakeups.follow(schedules)
-        if not schedules:
+        settings = self._configuration.settings
+        schedules = self._scheduler.configure(settings.policies.values())
+        reports = self._reports.scheduler.configure(settings.reports.values())
+        self._wakeups.follow(schedules | {f"[reports] {name}": times for name, times in reports.items()})
+        if not schedules and not reports:
             self._log.warning("schedule.none", detail="no policy has a schedule; this process only helps others")
+
+    def _reread(self) -> None:
+        for scheduler in self._schedulers:
+            scheduler.reread()

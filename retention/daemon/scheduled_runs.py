@@ -20,12 +20,13 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
-    from retention.daemon.scheduler import DueRun, Scheduler, ScheduleState
+    from retention.daemon.scheduler import Due, ScheduleState
     from retention.engine.counters import ProcessCounters
     from retention.ledger.schedules import ScheduleStore
     from retention.runs.checkpoints import Checkpoints
     from retention.runs.model import Planned
     from retention.runs.service import RunService
+    from retention.settings.policy import Policy
 
 RETRY_AVAILABLE_S = 1.0
 """Seconds before the next try after the database was away or busy."""
@@ -51,27 +52,15 @@ class ScheduledRuns:
         self._redact = redact
         self._log = log
 
-    async def register(self, scheduler: Scheduler) -> None:
-        """Read how far each new schedule is processed, and close the rows of removed ones.
-
-        A removed schedule misses nothing: if it comes back to the configuration, it begins anew.
-        Raises the database's errors.
-        """
-        for key in scheduler.removed:
-            await self._schedules.advance(*key, None)
-            scheduler.forget_removed(key)
-        for state in scheduler.unregistered:
-            state.register(*await self._schedules.register(*state.key))
-
-    async def plan(self, due: DueRun, runs: RunService) -> Planned | None:
+    async def plan(self, due: Due[Policy], runs: RunService) -> Planned | None:
         """Plan the due run and record the missed times; a failure postpones the schedule instead of being raised.
 
         Returns None if no time is to be run, or if another process planned its run first.
         """
         state, planned = due.state, None
         try:
-            if due.run_at is not None:
-                planned = await runs.plan_scheduled(state.policy, due.run_at)
+            if due.chosen:
+                planned = await runs.plan_scheduled(state.entry, due.chosen[-1])
             if planned is not None:
                 self._log_fired(due, planned)
             await self._record_missed(due)
@@ -81,27 +70,27 @@ class ScheduledRuns:
         except UNAVAILABLE as error:
             problem = self._redact(describe_unavailable(error))
             if state.postpone(problem, time.monotonic() + RETRY_AVAILABLE_S):
-                self._log.warning("schedule.deferred", policy=state.policy.name, problem=problem)
+                self._log.warning("schedule.deferred", policy=state.entry.name, problem=problem)
         except Exception as error:  # noqa: BLE001 - a failure of one schedule must not stop the others
             self._fail(state, error)
         finally:
             state.end()
         return planned  # even if recording failed: this process owns the run and can start it
 
-    def _log_fired(self, due: DueRun, planned: Planned) -> None:
-        assert due.run_at is not None
+    def _log_fired(self, due: Due[Policy], planned: Planned) -> None:
+        scheduled_for = due.chosen[-1]
         self._log.info(
             "schedule.fired",
-            policy=due.state.policy.name,
+            policy=due.state.entry.name,
             run_id=str(planned.run_id),
-            scheduled_for=due.run_at.isoformat(),
-            late_s=round((due.now - due.run_at).total_seconds(), 3),
+            scheduled_for=scheduled_for.isoformat(),
+            late_s=round((due.now - scheduled_for).total_seconds(), 3),
         )
 
-    async def _record_missed(self, due: DueRun) -> None:
+    async def _record_missed(self, due: Due[Policy]) -> None:
         if not due.missed:
             return
-        state, policy, reason = due.state, due.state.policy, due.reason
+        state, policy, reason = due.state, due.state.entry, due.reason
         recorded = await self._schedules.record_missed(policy.name, policy.mode, policy.as_record(), due.missed, reason)
         for moment in state.report_missed(recorded):
             self._counters.missed[policy.name] += 1
@@ -113,8 +102,8 @@ class ScheduledRuns:
             )
         await self._checkpoints.make()
 
-    def _fail(self, state: ScheduleState, error: Exception) -> None:
+    def _fail(self, state: ScheduleState[Policy], error: Exception) -> None:
         problem = self._redact(str(error).strip().partition("\n")[0])
         if state.postpone(problem, time.monotonic() + RETRY_FAILED_S):
             is_bug = not isinstance(error, (RetentionError, psycopg.Error))
-            self._log.error("schedule.failed", policy=state.policy.name, problem=problem, exc_info=is_bug)
+            self._log.error("schedule.failed", policy=state.entry.name, problem=problem, exc_info=is_bug)

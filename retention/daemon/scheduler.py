@@ -1,7 +1,8 @@
-"""The state of every policy's schedule, and the runs that are due: values alone, without ledger, log or event loop.
+"""The state of every schedule, and the times that are due: values alone, without ledger, log or event loop.
 
-`Scheduler.due(now)` tells which scheduled times have come; `ScheduledRuns` plans and records them, and reports back
-to the `ScheduleState`, which alone changes itself. All times are the database's, because replicas share them. Pauses
+Policies and reports have one `Scheduler` each. `Scheduler.due(now)` tells which scheduled times have come;
+`ScheduledRuns` and `ScheduledReports` plan and record them, and report back to the `ScheduleState`, which alone changes
+itself. All times are the database's, because replicas share them. Pauses
 between tries are measured with this process's monotonic clock, because the database's may jump.
 """
 
@@ -9,33 +10,65 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
-from retention.core.schedule.due import decide_due
+from retention.core.schedule.due import decide_by_period, decide_due
 from retention.core.schedule.missed import missed_reason
+from retention.core.schedule.period import period_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from datetime import datetime
+    from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime, timedelta
 
     from retention.core.schedule.cron import CronSchedule
+    from retention.core.schedule.due import DueTimes
+    from retention.ledger.schedules import ScheduleKind
     from retention.settings.policy import Policy
+    from retention.settings.report import ScheduledReport
 
 MAX_TIMES = 1000
 """Missed times that are recorded one by one. If more have passed, only the newest are recorded."""
 
 
-class ScheduleKey(NamedTuple):
-    """Identifies a schedule: the same policy with another expression or zone has another schedule."""
+class Scheduled(Protocol):
+    """A policy or a report that the configuration gives a schedule."""
 
-    policy: str
+    @property
+    def name(self) -> str:
+        """Its name in the configuration."""
+
+    @property
+    def schedule(self) -> str | None:
+        """Five cron fields; None where it has no schedule."""
+
+    @property
+    def timezone(self) -> str | None:
+        """The zone of the schedule; None where it has no schedule."""
+
+    @property
+    def catch_up(self) -> timedelta | None:
+        """How late a time may be."""
+
+    @property
+    def times(self) -> CronSchedule | None:
+        """Its scheduled times; None where it has no schedule."""
+
+
+T = TypeVar("T", bound=Scheduled)
+
+
+class ScheduleKey(NamedTuple):
+    """Identifies a schedule: the same policy or report with another expression or zone has another schedule."""
+
+    kind: ScheduleKind
+    name: str
     schedule: str
     timezone: str
 
 
 @dataclass(slots=True)
-class ScheduleState:
-    """One policy's schedule, and how far this process has processed it.
+class ScheduleState(Generic[T]):
+    """One schedule of the policy or report `entry`, and how far this process has processed it.
 
     `processed_until`: each time up to this one has a run or is recorded as missed; None before the ledger was read.
     `watched_since`: since when this process would notice a time at once. `next_time`: the first unprocessed time.
@@ -44,7 +77,8 @@ class ScheduleState:
     whose miss this process has already logged.
     """
 
-    policy: Policy
+    kind: ScheduleKind
+    entry: T
     schedule: CronSchedule
     processed_until: datetime | None = None
     watched_since: datetime | None = None
@@ -57,7 +91,7 @@ class ScheduleState:
     @property
     def key(self) -> ScheduleKey:
         """The identity of the schedule."""
-        return ScheduleKey(self.policy.name, str(self.policy.schedule), str(self.policy.timezone))
+        return ScheduleKey(self.kind, self.entry.name, str(self.entry.schedule), str(self.entry.timezone))
 
     def register(self, processed_until: datetime, now: datetime) -> None:
         """Take over how far the ledger says the schedule is processed, and watch it from `now` on."""
@@ -100,43 +134,56 @@ class ScheduleState:
 
 
 @dataclass(frozen=True, slots=True)
-class DueRun:
-    """The times of one schedule that have come: at most the newest is run (`run_at`), the others are missed.
+class Due(Generic[T]):
+    """The times of one schedule that have come: the `chosen` ones have a run or a report each, the others are missed.
 
-    `missed` has the oldest first, `reason` says why they are missed. `until` is the newest time: the schedule is
-    processed up to it once the run is planned and the missed times are recorded. `now` is when this was decided.
+    Both have the oldest first, `reason` says why times are missed. `until` is the newest time: the schedule is
+    processed up to it once all are recorded. `now` is when this was decided.
     """
 
-    state: ScheduleState
+    state: ScheduleState[T]
     now: datetime
-    run_at: datetime | None
+    chosen: tuple[datetime, ...]
     missed: tuple[datetime, ...]
     reason: str
     until: datetime | None
 
 
-class Scheduler:
-    """The schedules of the configured policies. `monotonic` gives this process's clock in seconds."""
+class Scheduler(Generic[T]):
+    """The schedules of the configured policies, or of the reports.
 
-    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+    `decide` chooses among the times that have come and are not processed, of an entry that is watched since a moment.
+    `monotonic` gives this process's clock in seconds.
+    """
+
+    def __init__(
+        self,
+        kind: ScheduleKind,
+        decide: Callable[[T, Sequence[datetime], datetime, datetime], DueTimes],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._kind = kind
+        self._decide = decide
         self._monotonic = monotonic
-        self._states: dict[ScheduleKey, ScheduleState] = {}
+        self._states: dict[ScheduleKey, ScheduleState[T]] = {}
         self._removed: set[ScheduleKey] = set()
 
-    def configure(self, policies: Iterable[Policy]) -> dict[str, CronSchedule]:
-        """Follow the schedules of these policies and no others; returns them by policy.
+    def configure(self, entries: Iterable[T]) -> dict[str, CronSchedule]:
+        """Follow the schedules of these policies or reports and no others; returns them by name.
 
-        A schedule that was followed before keeps its state, under the policy as it is now: its rails may have changed.
+        A schedule that was followed before keeps its state, under the entry as it is now: its rails may have changed.
         """
-        wanted = [ScheduleState(policy, schedule) for policy in policies if (schedule := policy.times) is not None]
+        wanted = [
+            ScheduleState(self._kind, entry, schedule) for entry in entries if (schedule := entry.times) is not None
+        ]
         known, self._states = self._states, {}
         for state in wanted:
             followed = known.get(state.key)
             if followed is not None:
-                followed.policy = state.policy
+                followed.entry = state.entry
             self._states[state.key] = followed or state
         self._removed = (self._removed | known.keys()) - self._states.keys()
-        return {state.policy.name: state.schedule for state in wanted}
+        return {state.entry.name: state.schedule for state in wanted}
 
     @property
     def removed(self) -> list[ScheduleKey]:
@@ -148,7 +195,7 @@ class Scheduler:
         self._removed.discard(key)
 
     @property
-    def unregistered(self) -> list[ScheduleState]:
+    def unregistered(self) -> list[ScheduleState[T]]:
         """Schedules of which this process has not read yet how far they are processed."""
         return [state for state in self._states.values() if state.processed_until is None]
 
@@ -163,11 +210,11 @@ class Scheduler:
         for state in self._states.values():
             state.block(problem)
 
-    def due(self, now: datetime) -> list[DueRun]:
-        """List the due runs at `now`, at most one for each schedule; changes nothing."""
+    def due(self, now: datetime) -> list[Due[T]]:
+        """List the due times at `now`, at most one for each schedule; changes nothing."""
         clock_s = self._monotonic()
         return [
-            _due_run(state, now)
+            self._due(state, now)
             for state in self._states.values()
             if state.next_time is not None
             and state.next_time <= now
@@ -175,12 +222,32 @@ class Scheduler:
             and state.retry_at_s <= clock_s
         ]
 
+    def _due(self, state: ScheduleState[T], now: datetime) -> Due[T]:
+        assert state.processed_until is not None
+        assert state.watched_since is not None
+        times = state.schedule.between(state.processed_until, now, MAX_TIMES)
+        due = self._decide(state.entry, times, now, state.watched_since)
+        newest = times[-1] if times else None
+        reason = missed_reason(
+            newer_is_run=newest in due.chosen, catch_up=state.entry.catch_up, problem=state.problem, kind=state.kind
+        )
+        return Due(state, now, due.chosen, due.missed, reason, newest)
 
-def _due_run(state: ScheduleState, now: datetime) -> DueRun:
-    assert state.processed_until is not None
-    assert state.watched_since is not None
-    times = state.schedule.between(state.processed_until, now, MAX_TIMES)
-    catch_up = state.policy.catch_up
-    due = decide_due(times, now, catch_up, state.watched_since)
-    reason = missed_reason(newer_is_run=due.run is not None, catch_up=catch_up, problem=state.problem)
-    return DueRun(state, now, due.run, due.missed, reason, times[-1] if times else None)
+
+def policy_scheduler(monotonic: Callable[[], float] = time.monotonic) -> Scheduler[Policy]:
+    """Return a scheduler of policies: of several times that have come, the newest has a run."""
+
+    def decide(policy: Policy, times: Sequence[datetime], now: datetime, watched_since: datetime) -> DueTimes:
+        return decide_due(times, now, policy.catch_up, watched_since)
+
+    return Scheduler("policy", decide, monotonic)
+
+
+def report_scheduler(monotonic: Callable[[], float] = time.monotonic) -> Scheduler[ScheduledReport]:
+    """Return a scheduler of reports: each period that has come has a report."""
+
+    def decide(report: ScheduledReport, times: Sequence[datetime], now: datetime, watched_since: datetime) -> DueTimes:
+        periods = [period_at(report.period, time, report.timezone).name for time in times]
+        return decide_by_period(times, periods, now, report.catch_up, watched_since)
+
+    return Scheduler("report", decide, monotonic)

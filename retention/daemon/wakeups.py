@@ -36,7 +36,7 @@ class Wakeups:
         self._scheduler.start()
 
     def follow(self, schedules: Mapping[str, CronSchedule]) -> None:
-        """Wake at the times of these schedules, by policy, and of no others."""
+        """Wake at the times of these schedules, by any name, and of no others."""
         for job in self._scheduler.get_jobs():
             if job.id not in schedules:
                 job.remove()

@@ -130,20 +130,22 @@ class Database:
             with session.naming(name):
                 yield session
 
-    async def rows(self, name: str, **values: Any) -> list[Any]:
+    async def rows(self, name: str, /, **values: Any) -> list[Any]:
         """Run one statement and return its rows."""
         async with self._statement(name) as session:
             cursor = await session.execute(query(name), values)
             return await cursor.fetchall() if cursor.description else []
 
-    async def tuples(self, name: str, **values: Any) -> list[tuple[Any, ...]]:
+    async def tuples(self, name: str, /, **values: Any) -> list[tuple[Any, ...]]:
         """Run one statement and return plain tuples, because building named tuples doubles the cost of a row."""
         async with self._statement(name) as session, session.cursor(row_factory=tuple_row) as cursor:
             await cursor.execute(query(name), values)
             return await cursor.fetchall()
 
     @asynccontextmanager
-    async def operator_call(self, name: str, **values: Any) -> AsyncIterator[tuple[list[tuple[Any, ...]], Transaction]]:
+    async def operator_call(
+        self, name: str, /, **values: Any
+    ) -> AsyncIterator[tuple[list[tuple[Any, ...]], Transaction]]:
         """Run one statement that calls the operator's function, then reset all settings that the function changed.
 
         Yields the rows as tuples, and the transaction, which commits after the block.
@@ -155,12 +157,12 @@ class Database:
             await session.reset_settings()
             yield rows, Transaction(session)
 
-    async def row(self, name: str, **values: Any) -> Any:
+    async def row(self, name: str, /, **values: Any) -> Any:
         """Run one statement and return its only row, or None."""
         rows = await self.rows(name, **values)
         return rows[0] if rows else None
 
-    async def count(self, name: str, **values: Any) -> int:
+    async def count(self, name: str, /, **values: Any) -> int:
         """Run one statement and return the number of rows that it changed or returned."""
         async with self._statement(name) as session:
             cursor: psycopg.AsyncCursor[Any] = await session.execute(query(name), values)
@@ -215,18 +217,18 @@ class Transaction:
     def __init__(self, connection: Session) -> None:
         self._connection = connection
 
-    async def rows(self, name: str, **values: Any) -> list[Any]:
+    async def rows(self, name: str, /, **values: Any) -> list[Any]:
         """Run one statement and return its rows."""
         with self._connection.naming(name):
             cursor = await self._connection.execute(query(name), values)
             return await cursor.fetchall() if cursor.description else []
 
-    async def row(self, name: str, **values: Any) -> Any:
+    async def row(self, name: str, /, **values: Any) -> Any:
         """Run one statement and return its only row, or None."""
         rows = await self.rows(name, **values)
         return rows[0] if rows else None
 
-    async def stream(self, name: str, **values: Any) -> AsyncGenerator[Any, None]:
+    async def stream(self, name: str, /, **values: Any) -> AsyncGenerator[Any, None]:
         """Run one statement and yield its rows as they arrive, with at most a thousand in memory."""
         async with self._connection.cursor(name="retention_stream") as cursor:
             cursor.itersize = 1000

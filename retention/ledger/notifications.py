@@ -19,6 +19,7 @@ from retention.core.notifications.message import missed_message, run_message, se
 from retention.ledger import details
 from retention.ledger.evidence import Evidence
 from retention.ledger.records import record, records
+from retention.ledger.report_notices import ReportNotices
 from retention.ledger.runs import RunLedger
 
 if TYPE_CHECKING:
@@ -41,25 +42,30 @@ _RUNS_PER_COLLECT = 1000
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """A notification in the outbox, and its targets."""
+    """A notification in the outbox, and its targets. `subject`: the policy of its run, or the name of its report."""
 
     notification_id: UUID
     event: Event
-    run_id: UUID
-    policy: str
+    run_id: UUID | None
+    subject: str
     targets: tuple[str, ...]
+    report_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """The delivery of one notification to one target. `tries` includes the present try."""
+    """The delivery of one notification to one target. `tries` includes the present try.
+
+    `subject`: the policy of its run, or the name of its report.
+    """
 
     notification_id: UUID
     target: str
     tries: int
     event: Event
-    run_id: UUID
-    policy: str
+    run_id: UUID | None
+    report_id: UUID | None
+    subject: str
     body: str
     last_error: str | None
 
@@ -80,6 +86,7 @@ class NotificationOutbox:
         self._evidence = Evidence(database)
         self._runs = RunLedger(database, max_runs=max_runs)
         self._redact = redact
+        self._reports = ReportNotices(self._database, redact)
 
     async def collect(self, wants: Mapping[str, Collection[Event]]) -> list[Notification]:
         """Make the notifications of new events; `wants` lists the events of each target.
@@ -114,7 +121,12 @@ class NotificationOutbox:
                 run_ids=[run.run_id for run in silent],
                 statuses=[run.status for run in silent],
             )
-        return [notice for notice in made if notice]
+        return [notice for notice in made if notice] + [
+            Notification(notification_id, report.event, None, report.name, targets, report.report_id)
+            for notification_id, report, targets in await self._reports.collect(
+                wants, await self._evidence.newest_checkpoint()
+            )
+        ]
 
     async def claim_deliveries(self, target: str, limit: int) -> list[Delivery]:
         """Claim the next deliveries to a target; the caller tries each before its lease ends."""

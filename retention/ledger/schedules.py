@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from psycopg.types.json import Jsonb
 
@@ -15,17 +15,21 @@ if TYPE_CHECKING:
     from retention.ledger.clocks import Clocks
     from retention.ledger.database import Database
 
+ScheduleKind = Literal["policy", "report"]
+"""The kind of a schedule: a policy and a report may have the same name."""
+
 REQUESTED_BY = "schedule"
 """The requester of a scheduled run."""
 
 
 @dataclass(frozen=True, slots=True)
 class PendingWork:
-    """The result of one poll: the runs to work on, and whether a notification waits (`untold`)."""
+    """The result of one poll: the runs to work on, and whether a notification (`untold`) or a report waits."""
 
     now: datetime
     runs: tuple[UUID, ...]
     untold: bool
+    report_due: bool
 
 
 class ScheduleStore:
@@ -42,22 +46,24 @@ class ScheduleStore:
         row = await self._database.row("schedules/poll_work", targets=list(targets))
         if self._clocks and began:
             self._clocks.observe(began, row.now)
-        return PendingWork(row.now, tuple(row.runs), row.to_notify)
+        return PendingWork(row.now, tuple(row.runs), row.to_notify, row.report_due)
 
-    async def register(self, policy: str, schedule: str, timezone: str) -> tuple[datetime, datetime]:
+    async def register(self, kind: ScheduleKind, name: str, schedule: str, timezone: str) -> tuple[datetime, datetime]:
         """Register a schedule; returns the time up to which it is processed, and the present time.
 
         A new or changed schedule begins now, so none of its times can be missed.
         """
         row = await self._database.row(
-            "schedules/register_schedule", policy=policy, schedule=schedule, timezone=timezone
+            "schedules/register_schedule", kind=kind, name=name, schedule=schedule, timezone=timezone
         )
         return row.processed_until, row.now
 
-    async def advance(self, policy: str, schedule: str, timezone: str, until: datetime | None) -> None:
+    async def advance(
+        self, kind: ScheduleKind, name: str, schedule: str, timezone: str, until: datetime | None
+    ) -> None:
         """Mark the schedule's times up to `until` as processed; None: the schedule is no longer registered."""
         await self._database.count(
-            "schedules/advance_schedule", policy=policy, schedule=schedule, timezone=timezone, until=until
+            "schedules/advance_schedule", kind=kind, name=name, schedule=schedule, timezone=timezone, until=until
         )
 
     async def record_missed(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
-    from retention.ledger.notifications import Delivery, NotificationOutbox
+    from retention.ledger.notifications import Delivery, Notification, NotificationOutbox
     from retention.notify.apprise_channel import AppriseChannel
     from retention.notify.webhook import Webhook
     from retention.settings.model import Target
@@ -70,8 +70,7 @@ class Notifier:
                 "notification.created",
                 notice=notification.event,
                 notification_id=str(notification.notification_id),
-                run_id=str(notification.run_id),
-                policy=notification.policy,
+                **_subject(notification),
                 targets=list(notification.targets),
             )
         abandoned = await self._outbox.abandon_deliveries(targets)
@@ -125,8 +124,14 @@ def _log_fields(delivery: Delivery) -> dict[str, Any]:
     return {
         "notice": delivery.event,
         "notification_id": str(delivery.notification_id),
-        "run_id": str(delivery.run_id),
-        "policy": delivery.policy,
+        **_subject(delivery),
         "target": delivery.target,
         "tries": delivery.tries,
     }
+
+
+def _subject(of: Delivery | Notification) -> dict[str, str]:
+    """The run or the report that a notification is about."""
+    if of.report_id is not None:
+        return {"report_id": str(of.report_id), "report": of.subject}
+    return {"run_id": str(of.run_id), "policy": of.subject}

@@ -56,9 +56,9 @@ def key(example: str, must_be: str, **limits: Any) -> Any:
     return Field(examples=[example], description=must_be, **limits)
 
 
-def list_of(example: str, of: str, at_least: int = 0) -> Any:
+def list_of(example: str, of: str, at_least: int = 0, **limits: Any) -> Any:
     must_be = f"a list of {of}" + (", not empty: without the key it is all of them" if at_least else "")
-    return key(example, must_be, min_length=at_least, strict=False)
+    return key(example, must_be, min_length=at_least, strict=False, **limits)
 
 
 MANY = 1_000_000_000

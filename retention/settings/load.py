@@ -17,10 +17,20 @@ from retention.settings.partner import NO_ADDRESS
 from retention.settings.schema import SECTIONS, dotted, field_at, variable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pydantic_core import ErrorDetails
+
+    from retention.settings.report import ScheduledReport
+
+
+_REFERENCES = (
+    ("policies", "partners", "partners"),
+    ("reports", "policies", "policies"),
+    ("reports", "notify", "notify"),
+)
+"""Keys that name tables of another section: section, key, and the section of those tables."""
 
 
 def load_settings(config: Path | None, environ: Mapping[str, str], cwd: Path) -> Settings:
@@ -49,6 +59,7 @@ def _finish(draft: Draft) -> Settings:
         problems += [_line(draft, detail) for detail in error.errors(include_input=False, include_url=False)]
     else:
         problems += [_one_account(draft, *found) for found in same_accounts(settings.partners.values())]
+        problems += _same_files(draft, settings.reports.values())
     if problems:  # raised here, outside of the handler: pydantic's own error holds the values
         raise ConfigurationError("\n".join(dict.fromkeys(problems)))
     return settings
@@ -72,15 +83,28 @@ def _with_names(tree: dict[str, Any]) -> dict[str, Any]:
 
 
 def _strangers(draft: Draft) -> Iterator[str]:
-    """Find partners that a policy names and the configuration lacks."""
-    known = [name for name, _ in _tables(draft.tree, "partners")]
-    for name, policy in _tables(draft.tree, "policies"):
-        wanted = policy.get("partners")
-        for partner in wanted if isinstance(wanted, list) else ():
-            if isinstance(partner, str) and partner not in known:
-                place = draft.place(("policies", name, "partners"))
-                have = known_names_text(partner, known) if known else "none is configured"
-                yield f"{place}: there is no [partners.{dotted([partner])}]; add it, or correct the name ({have})"
+    """Find names of tables that the configuration lacks."""
+    for section, key, target in _REFERENCES:
+        known = [name for name, _ in _tables(draft.tree, target)]
+        for name, table in _tables(draft.tree, section):
+            wanted = table.get(key)
+            for one in wanted if isinstance(wanted, list) else ():
+                if isinstance(one, str) and one not in known:
+                    place = draft.place((section, name, key))
+                    have = known_names_text(one, known) if known else "none is configured"
+                    yield f"{place}: there is no [{target}.{dotted([one])}]; add it, or correct the name ({have})"
+
+
+def _same_files(draft: Draft, reports: Iterable[ScheduledReport]) -> Iterator[str]:
+    """Find reports that would replace each other's files: many file systems ignore the case of a name."""
+    seen: dict[object, str] = {}
+    for report in reports:
+        if report.place is None:
+            continue
+        other = seen.setdefault(report.place, report.name)
+        if other != report.name:
+            place = draft.place(("reports", report.name))
+            yield f"{place}: would write the same files as [reports.{dotted([other])}]; rename one of them"
 
 
 def _tables(tree: dict[str, Any], section: str) -> Iterator[tuple[str, dict[str, Any]]]:

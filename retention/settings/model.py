@@ -30,6 +30,7 @@ from retention.settings.fields import (
 )
 from retention.settings.partner import Call, Partner
 from retention.settings.policy import Policy  # noqa: TC001 - pydantic reads the annotations
+from retention.settings.report import ScheduledReport  # noqa: TC001 - pydantic reads the annotations
 
 if TYPE_CHECKING:
     from retention.settings.secret import Secret
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 # Secrets that may also be given as `<key>_file = "path"`.
 ADDRESSES = ("api_url", *(call.key for call in Call))
 FILE_SECRETS = frozenset({"dsn", *ADDRESSES, "token", "webhook", "signing_key", "apprise"})
-PATHS = frozenset({"signing_key_file"})
+PATHS = frozenset({"signing_key_file", "directory"})
 """Keys that are paths themselves, in a table without a secret of that name."""
 
 
@@ -130,6 +131,7 @@ class Settings(Table):
     database: Database = Field(default_factory=Database, description="a table, [database]")
     partners: Mapping[Name, Partner] = Field(default_factory=dict, description="a table, [partners.NAME]")
     policies: Mapping[Name, Policy] = Field(default_factory=dict, description="a table, [policies.NAME]")
+    reports: Mapping[Name, ScheduledReport] = Field(default_factory=dict, description="a table, [reports.NAME]")
     notify: Mapping[Name, Target] = Field(default_factory=dict, description="a table, [notify.NAME]")
     evidence: Evidence = Field(default_factory=Evidence, description="a table, [evidence]")
     log_user_ids: Annotated[bool, key("false", SWITCH), Says("Whether logs may show user ids.")] = False

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from retention.settings.model import FILE_SECRETS, Database, Evidence, Settings, Target
 from retention.settings.partner import Partner
 from retention.settings.policy import Policy
+from retention.settings.report import ScheduledReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -21,10 +22,15 @@ if TYPE_CHECKING:
 PREFIX = "RETENTION_"
 
 # The tables whose entries are tables; the operator names them.
-SECTIONS = ("partners", "policies", "notify")
+SECTIONS = ("partners", "policies", "reports", "notify")
 
 _TABLES: Mapping[str, type[Table]] = {"database": Database, "evidence": Evidence}
-_NAMED: Mapping[str, type[Table]] = {"partners": Partner, "policies": Policy, "notify": Target}
+_NAMED: Mapping[str, type[Table]] = {
+    "partners": Partner,
+    "policies": Policy,
+    "reports": ScheduledReport,
+    "notify": Target,
+}
 
 KeyPath = tuple[str, ...]
 
@@ -50,7 +56,9 @@ def is_table(path: KeyPath) -> bool:
 def is_free(path: KeyPath) -> bool:
     """Whether the path leads to a table whose keys are the operator's: names, codes, currencies."""
     match path:
-        case ("partners",) | ("policies",) | ("notify",) | ("partners", _, "codes") | ("policies", _, "max_amount"):
+        case (section,):
+            return section in SECTIONS
+        case ("partners", _, "codes") | ("policies", _, "max_amount"):
             return True
         case _:
             return False

@@ -12,19 +12,25 @@ from retention.daemon.drain_group import DrainGroup
 from retention.daemon.health import listening, make_app
 from retention.daemon.ledger_metrics import LedgerMetrics
 from retention.daemon.live_configuration import LiveConfiguration
+from retention.daemon.report_maker import ReportMaker
+from retention.daemon.report_work import ReportWork
 from retention.daemon.run_supervisor import RunSupervisor
+from retention.daemon.scheduled_reports import ScheduledReports
 from retention.daemon.scheduled_runs import ScheduledRuns
 from retention.daemon.stall_watch import StallWatch
 from retention.errors import ConfigurationError
 from retention.exit_codes import ExitCode
 from retention.ledger.policy_facts import PolicyFacts
+from retention.ledger.scheduled_reports import ReportStore
 from retention.metrics import Metrics
+from retention.runs.scope import scope_of
 from retention.wiring.secrets import secret_sources
 from retention.wiring.services import timeouts_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Mapping
 
+    from retention.core.planning.plan import Scope
     from retention.process.shutdown import ShutdownSignals
     from retention.runs.service import RunService
     from retention.settings.model import Settings
@@ -87,6 +93,7 @@ async def open_daemon(
             services.database,
             schedules,
             ScheduledRuns(schedules, services.checkpoints, services.counters, services.redactor.text, log),
+            _report_work(services, configuration),
             RunSupervisor(drain_group, ledger_metrics.record_result, log),
             ClockGate(services.clocks, run_ledger.clock, configuration, log),
             StallWatch(services.stalls, expire_approvals, services.checkpoints, log),
@@ -95,6 +102,17 @@ async def open_daemon(
             log,
             drain_timeout_s,
         )
+
+
+def _report_work(services: Services, configuration: LiveConfiguration) -> ReportWork:
+    def scopes() -> Mapping[str, Scope]:
+        settings = configuration.settings
+        return {name: scope_of(settings, policy) for name, policy in settings.policies.items()}
+
+    dsn = services.settings.database.dsn
+    store, redact, log = ReportStore(services.database, services.replica), services.redactor.text, services.log
+    maker = ReportMaker(store, dsn.reveal if dsn else str, scopes, redact, log)
+    return ReportWork(ScheduledReports(services.schedules, store, redact, log), maker, log)
 
 
 def _checked_load(services: Services, load_settings: Callable[[], Settings]) -> Callable[[], Settings]:

@@ -84,6 +84,14 @@ GRANT UPDATE (next_slot, paused_until, rate, rate_at, server_started) ON retenti
 GRANT SELECT, INSERT ON retention.schedules TO retention_job;
 GRANT UPDATE (schedule, timezone, processed_until) ON retention.schedules TO retention_job;
 
+-- The reports of `serve`.
+GRANT SELECT ON retention.reports TO retention_job;
+GRANT INSERT (report_id, name, scheduled_for, status, period, period_start, period_end, settings, recorded_by,
+              recorded_at, due_at, problem)
+    ON retention.reports TO retention_job;
+GRANT UPDATE (status, replica, tries, due_at, file, file_sha256, rows, totals, checkpoint, problem, made_at, notified)
+    ON retention.reports TO retention_job;
+
 GRANT SELECT, INSERT ON retention.notifications TO retention_job;
 
 GRANT SELECT ON retention.ledger_key TO retention_job;

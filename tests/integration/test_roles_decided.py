@@ -28,8 +28,10 @@ INSERTED_ONCE = {
     "holds": "partner market game_id user_id round_id reason created_by created_at until",
     "pauses": "partner reason paused_by paused_at",
     "partner_state": "partner kind",
-    "schedules": "policy schedule timezone processed_until",
-    "notifications": "notification_id event run_id created_at body",
+    "schedules": "kind name schedule timezone processed_until",
+    "reports": "report_id name scheduled_for status period period_start period_end settings recorded_by recorded_at due_at"
+    " problem",
+    "notifications": "notification_id event run_id report_id created_at body",
     "deliveries": "notification_id target due_at",
     "findings": "cancellation_id kind ledger vendor operator wallet",
     "evidence": "run_id replica kind body",
@@ -50,6 +52,7 @@ UPDATED = {
     "pauses": "resumed_by resumed_at",
     "partner_state": "next_slot paused_until rate rate_at server_started",
     "schedules": "schedule timezone processed_until",
+    "reports": "status replica tries due_at file file_sha256 rows totals checkpoint problem made_at notified",
     "deliveries": "tries due_at delivered_at last_error",
     "findings": "resolved_at",
 }
@@ -92,6 +95,13 @@ NOW = datetime.now(UTC)
 UUID = uuid.UUID(int=4711)
 
 HARMLESS: dict[str, Any] = {
+    "name": "daily",
+    **dict.fromkeys(("file", "file_sha256", "rows", "totals", "checkpoint"), None),
+    **{key: [NOW] for key in ("starts", "ends")},
+    **{key: ["words"] for key in ("periods", "problems")},
+    "report_id": UUID,
+    "report_ids": [UUID],
+    "counted": True,
     "pid": 0,
     "lowest": UUID,
     "highest": UUID,
@@ -231,6 +241,13 @@ HARMLESS: dict[str, Any] = {
 }
 """A value for each name that our statements know."""
 
+OF_ONE_STATEMENT: dict[str, dict[str, Any]] = {
+    "runs/insert_run": {"run_id": uuid.uuid4()},  # the other one is there already
+    "schedules/register_schedule": {"kind": "report"},
+    "scheduled_reports/plan_reports": {"statuses": ["missed"], "settings": Jsonb({})},
+}
+"""Values that a statement needs in place of the harmless ones."""
+
 STATEMENTS = statements()
 
 RUN = (
@@ -256,7 +273,7 @@ def owned(postgres: str) -> Iterator[str]:
 @pytest.mark.parametrize("name", STATEMENTS)
 def test_the_job_runs_each_of_our_statements(owned: str, name: str) -> None:
     """Each file of sql/queries/ is not just explained but executed by the job's own login, and succeeds."""
-    values = HARMLESS | ({"run_id": uuid.uuid4()} if name == "runs/insert_run" else {})  # its own is there already
+    values = HARMLESS | OF_ONE_STATEMENT.get(name, {})
     with logged_in(owned, "retention_job") as connection:
         assert ("", "") == tried(connection, query(name), values=values)
 

@@ -38,6 +38,13 @@ class OpenDaemon:
         await self.daemon.drain()
         return counts
 
+    async def notified(self) -> None:
+        """Make a pass, and wait until its notifications are sent."""
+        await self.daemon.run_once()
+        await self.daemon.drain()
+        if self.daemon._notifying is not None:  # noqa: SLF001
+            await self.daemon._notifying  # noqa: SLF001
+
     def logged(self, event: str) -> list[Any]:
         """The lines of one log event."""
         return [entry for entry in self.log.entries if entry["event"] == event]

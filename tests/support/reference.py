@@ -25,6 +25,7 @@ from retention.settings.fields import Says
 from retention.settings.model import Database, Evidence, Settings, Target
 from retention.settings.partner import Partner
 from retention.settings.policy import Policy
+from retention.settings.report import ScheduledReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -49,6 +50,7 @@ TABLES: Mapping[str, type[BaseModel]] = {
     "database": Database,
     "partners": Partner,
     "policies": Policy,
+    "reports": ScheduledReport,
     "evidence": Evidence,
     "notify": Target,
 }

@@ -14,7 +14,16 @@ if TYPE_CHECKING:
 
     from retention.core.runs.summary import Summary
 
-Event = Literal["run.halted", "run.failed", "run.review", "run.stalled", "run.awaiting_approval", "schedule.missed"]
+Event = Literal[
+    "run.halted",
+    "run.failed",
+    "run.review",
+    "run.stalled",
+    "run.awaiting_approval",
+    "schedule.missed",
+    "report.made",
+    "report.failed",
+]
 
 EVENTS: tuple[Event, ...] = get_args(Event)
 

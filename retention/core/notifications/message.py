@@ -32,6 +32,8 @@ _TITLES: Mapping[Event, str] = {
     "run.stalled": "a run has stalled",
     "run.awaiting_approval": "a run awaits approval",
     "schedule.missed": "scheduled times missed",
+    "report.made": "a report is made",
+    "report.failed": "a report could not be made",
 }
 
 
@@ -98,8 +100,11 @@ def serialize(
 def chat_message(event: Event, body: str) -> tuple[str, str]:
     """Title and text for people, read from a serialized message."""
     message = json.loads(body)
-    policy = message["policy"] if "missed" in message else message["run"]["policy"]
-    return f"retention, policy {policy}: {_TITLES[event]}", message["text"]
+    if "report" in message:
+        subject = f"report {message['report']['name']}"
+    else:
+        subject = f"policy {message['policy'] if 'missed' in message else message['run']['policy']}"
+    return f"retention, {subject}: {_TITLES[event]}", message["text"]
 
 
 def _happened(event: Event, reason: str, summary: Summary) -> str:

@@ -1,4 +1,4 @@
-"""Decides which scheduled times are run and which are missed.
+"""Decides which scheduled times have a run or a report, and which are missed.
 
 A schedule has its own row (`schedules.processed_until`). Without it, a time missed before the first run could not be
 told from a time before the schedule existed.
@@ -20,9 +20,9 @@ GRACE = timedelta(seconds=60)
 
 @dataclass(frozen=True, slots=True)
 class DueTimes:
-    """The decision about scheduled times that have come: the one to run, if any, and the missed ones, oldest first."""
+    """The decision about scheduled times that have come: the ones to run or make, and the missed ones, oldest first."""
 
-    run: datetime | None = None
+    chosen: tuple[datetime, ...] = ()
     missed: tuple[datetime, ...] = ()
 
 
@@ -37,9 +37,28 @@ def decide_due(
     if not times:
         return DueTimes()
     newest = times[-1]
-    allowed = catch_up or timedelta()
-    if newest >= watched_since:
-        allowed = max(allowed, GRACE)
-    if now - newest <= allowed:
-        return DueTimes(newest, tuple(times[:-1]))
-    return DueTimes(None, tuple(times))
+    if _in_time(newest, now, catch_up or timedelta(), watched_since):
+        return DueTimes((newest,), tuple(times[:-1]))
+    return DueTimes((), tuple(times))
+
+
+def decide_by_period(
+    times: Sequence[datetime],
+    periods: Sequence[str],
+    now: datetime,
+    catch_up: timedelta | None,
+    watched_since: datetime,
+) -> DueTimes:
+    """Decide about the times of a report that have come, given oldest first; `periods` names the period of each.
+
+    Each period has one report, at its newest time: a report of an older time would be replaced at once. Without
+    `catch_up`, no period is too old: each report is of other rounds. `GRACE` applies as to runs.
+    """
+    newest = dict(zip(periods, times, strict=True)).values()
+    chosen = tuple(time for time in newest if catch_up is None or _in_time(time, now, catch_up, watched_since))
+    return DueTimes(tuple(sorted(chosen)), tuple(time for time in times if time not in chosen))
+
+
+def _in_time(time: datetime, now: datetime, catch_up: timedelta, watched_since: datetime) -> bool:
+    """Whether a time has not passed for too long."""
+    return now - time <= (max(catch_up, GRACE) if time >= watched_since else catch_up)

@@ -8,9 +8,13 @@ WITH
 -- Schedules whose processed times lie ahead.
 schedule AS (
     SELECT
-        s.policy, s.processed_until AS was,
-        coalesce((SELECT max(r.scheduled_for) FROM retention.runs r
-                  WHERE r.policy = s.policy AND r.scheduled_for <= statement_timestamp()),
+        s.kind, s.name, s.processed_until AS was,
+        coalesce(CASE s.kind
+                     WHEN 'policy' THEN (SELECT max(r.scheduled_for) FROM retention.runs r
+                                         WHERE r.policy = s.name AND r.scheduled_for <= statement_timestamp())
+                     ELSE (SELECT max(p.scheduled_for) FROM retention.reports p
+                           WHERE p.name = s.name AND p.scheduled_for <= statement_timestamp())
+                 END,
                  statement_timestamp()) AS until
     FROM retention.schedules s
     WHERE s.processed_until > statement_timestamp() + make_interval(secs => %(limit)s)
@@ -19,8 +23,9 @@ schedule AS (
 
 -- They go on from their newest run.
 schedules AS (
-    UPDATE retention.schedules s SET processed_until = w.until FROM schedule w WHERE s.policy = w.policy
-    RETURNING 'schedule' AS row, ARRAY[s.policy] AS key, 'processed_until' AS column, w.was, s.processed_until AS now
+    UPDATE retention.schedules s SET processed_until = w.until FROM schedule w
+    WHERE (s.kind, s.name) = (w.kind, w.name)
+    RETURNING 'schedule' AS row, ARRAY[s.name] AS key, 'processed_until' AS column, w.was, s.processed_until AS now
 ),
 
 -- Runs whose heartbeat lies ahead.

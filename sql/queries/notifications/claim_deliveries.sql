@@ -19,7 +19,10 @@ UPDATE retention.deliveries d
 SET tries = d.tries + 1,
     due_at = statement_timestamp()
         + make_interval(secs => (%(leases)s::float8[])[least(d.tries + 1, cardinality(%(leases)s::float8[]))])
-FROM due, retention.notifications n, retention.runs r
+FROM due
+JOIN retention.notifications n ON n.notification_id = due.notification_id
+LEFT JOIN retention.runs r ON r.run_id = n.run_id
+LEFT JOIN retention.reports p ON p.report_id = n.report_id
 WHERE d.notification_id = due.notification_id AND d.target = due.target
-  AND n.notification_id = d.notification_id AND r.run_id = n.run_id
-RETURNING d.notification_id, d.target, d.tries, n.event, n.run_id, r.policy, n.body, d.last_error
+RETURNING d.notification_id, d.target, d.tries, n.event, n.run_id, n.report_id,
+    coalesce(r.policy, p.name) AS subject, n.body, d.last_error

@@ -2,5 +2,5 @@
 -- Locks: the schedule, until the commit.
 -- Returns: nothing.
 UPDATE retention.schedules SET processed_until = coalesce(%(until)s::timestamptz, statement_timestamp())
-WHERE policy = %(policy)s AND schedule = %(schedule)s AND timezone = %(timezone)s
+WHERE kind = %(kind)s AND name = %(name)s AND schedule = %(schedule)s AND timezone = %(timezone)s
   AND processed_until < coalesce(%(until)s::timestamptz, statement_timestamp())

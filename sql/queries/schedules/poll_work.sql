@@ -1,7 +1,7 @@
 -- Purpose: Finds the work of a daemon: scheduled and approved runs to start, join, resume after a dead process or after
---     a pause, and notifications to send. Daemons ask each second, so this is cheap.
+--     a pause, notifications to send, and reports to make. Daemons ask each second, so this is cheap.
 -- Locks: none.
--- Returns: one row: the time, the runs, oldest first, and whether a notification is due.
+-- Returns: one row: the time, the runs, oldest first, whether a notification is due, and whether a report is.
 SELECT
     statement_timestamp() AS now,
     ARRAY(
@@ -25,4 +25,14 @@ SELECT
     )
     OR EXISTS (
         SELECT FROM retention.deliveries d
-        WHERE d.due_at <= statement_timestamp() AND d.target = ANY (%(targets)s::text[])) AS to_notify
+        WHERE d.due_at <= statement_timestamp() AND d.target = ANY (%(targets)s::text[]))
+    OR EXISTS (
+        SELECT FROM retention.reports p
+        WHERE
+            -- include shared/notifiable_report.sql
+    ) AS to_notify,
+    EXISTS (
+        SELECT FROM retention.reports p
+        WHERE
+            -- include shared/due_report.sql
+    ) AS report_due

@@ -125,7 +125,7 @@ async def schedule_many(world: World, count: int) -> None:
     await schedule(world, minutes_ago=1, markets=["M0"])
     world.policies |= {f"p{number}": {"markets": [f"M{number}"]} for number in range(1, count)}
     await world.sql(
-        "INSERT INTO retention.schedules SELECT name, schedule, timezone, processed_until"
-        " FROM retention.schedules, unnest(%(names)s::text[]) AS name",
+        "INSERT INTO retention.schedules SELECT policy, schedule, timezone, processed_until"
+        " FROM retention.schedules, unnest(%(names)s::text[]) AS policy",
         names=[*world.policies],
     )

@@ -82,7 +82,7 @@ async def test_a_reload_applies_a_good_file_and_refuses_a_bad_one(world: World) 
     )
     world.configure()
     replica.running.signal(signal.SIGHUP)
-    await until(lambda: world.sql("SELECT FROM retention.schedules WHERE policy = 'weekly'"))
+    await until(lambda: world.sql("SELECT FROM retention.schedules WHERE name = 'weekly'"))
     dsn, world.dsn = world.dsn, "postgresql://127.0.0.1:1/none"
     world.configure()
     replica.running.signal(signal.SIGHUP)

@@ -150,7 +150,7 @@ async def test_a_reloaded_policy_is_planned_from_the_next_pass_on(world: World) 
         world.policy |= {"schedule": "@yearly", "timezone": "UTC"}
         replica.daemon.reload()
         await replica.work_once()
-        assert [("nightly",)] == await world.sql("SELECT policy FROM retention.schedules")
+        assert [("nightly",)] == await world.sql("SELECT name FROM retention.schedules")
         world.policy["mode"] = "nonsense"
         replica.daemon.reload()
         assert PassCounts() == await replica.work_once()

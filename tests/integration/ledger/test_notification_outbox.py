@@ -51,18 +51,18 @@ class Interrupted(Database):
         """The same object."""
         return self
 
-    async def rows(self, name: str, **values: Any) -> list[Any]:
+    async def rows(self, name: str, /, **values: Any) -> list[Any]:
         """Run a statement."""
         found = await self._database.rows(name, **values)
         if name == "notifications/list_runs_to_notify":
             await self._meanwhile()
         return found
 
-    async def row(self, name: str, **values: Any) -> Any:
+    async def row(self, name: str, /, **values: Any) -> Any:
         """Run a statement."""
         return await self._database.row(name, **values)
 
-    async def count(self, name: str, **values: Any) -> int:
+    async def count(self, name: str, /, **values: Any) -> int:
         """Run a statement."""
         return await self._database.count(name, **values)
 
@@ -112,7 +112,7 @@ async def test_each_event_makes_one_notification(book: Book, notices: Notificati
     await book.run(policy="refused", status="cancelled", halt_reason="rejected by bob")
     await book.run(policy="going", status="running")
     made = await notices.collect(ALL)
-    events = Counter((notice.event, notice.policy, notice.targets) for notice in made)
+    events = Counter((notice.event, notice.subject, notice.targets) for notice in made)
     by_policy = {body["policy"] if "missed" in body else body["run"]["policy"]: body for body in await told(book)}
 
     assert {
@@ -225,7 +225,7 @@ async def test_locked_run_is_left_for_the_next_collect(
         first = await notices.collect(ALL)
     second = await notices.collect(ALL)
 
-    assert (["free"], ["locked"]) == ([one.policy for one in first], [one.policy for one in second])
+    assert (["free"], ["locked"]) == ([one.subject for one in first], [one.subject for one in second])
 
 
 async def one_delivery(book: Book, notices: NotificationOutbox) -> None:

@@ -69,7 +69,7 @@ class Explaining(Database):
 
     control = durable = bulk
 
-    async def rows(self, name: str, **values: Any) -> list[Any]:
+    async def rows(self, name: str, /, **values: Any) -> list[Any]:
         """Explain a statement instead of running it, but for the one that tells the time."""
         if name == "clocks/get_time":
             return await self.database.rows(name)

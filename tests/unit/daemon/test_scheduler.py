@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from retention.daemon.scheduler import Scheduler, ScheduleState
+from retention.daemon.scheduler import Scheduler, ScheduleState, policy_scheduler
 from retention.settings.policy import Policy
 
 DAY = timedelta(days=1)
@@ -33,9 +33,9 @@ def nightly(**changes: Any) -> Policy:
 
 def followed(
     *policies: Policy, processed_until: datetime, now: datetime, clock: MovedClock | None = None
-) -> tuple[Scheduler, ScheduleState]:
+) -> tuple[Scheduler[Policy], ScheduleState[Policy]]:
     """A scheduler whose ledger says `processed_until`, read at `now`; and the state of its first schedule."""
-    scheduler = Scheduler(clock or MovedClock())
+    scheduler = policy_scheduler(clock or MovedClock())
     scheduler.configure(policies)
     states = scheduler.unregistered
     for state in states:
@@ -45,9 +45,9 @@ def followed(
 
 def test_no_run_is_due_before_the_ledger_is_read() -> None:
     """A schedule whose row was not read yet may have a run already, so it is not due."""
-    scheduler = Scheduler()
+    scheduler = policy_scheduler()
     scheduler.configure([nightly()])
-    assert ["nightly"] == [state.policy.name for state in scheduler.unregistered]
+    assert ["nightly"] == [state.entry.name for state in scheduler.unregistered]
     assert [] == scheduler.due(THREE)
 
 
@@ -57,14 +57,14 @@ def test_a_run_is_due_when_its_time_has_come() -> None:
     assert [] == scheduler.due(THREE - timedelta(seconds=1))
     for _ in range(2):
         (due,) = scheduler.due(THREE)
-        assert (state, THREE, (), THREE) == (due.state, due.run_at, due.missed, due.until)
+        assert (state, (THREE,), (), THREE) == (due.state, due.chosen, due.missed, due.until)
 
 
 def test_catch_up_runs_the_newest_time_and_misses_the_older_ones() -> None:
     """A daemon that was down for three days catches up with one run; the older times are missed for its sake."""
     scheduler, _ = followed(nightly(catch_up="6h"), processed_until=THREE - 3 * DAY, now=THREE + timedelta(hours=6))
     (due,) = scheduler.due(THREE + timedelta(hours=6))
-    assert (THREE, (THREE - 2 * DAY, THREE - DAY)) == (due.run_at, due.missed)
+    assert ((THREE,), (THREE - 2 * DAY, THREE - DAY)) == (due.chosen, due.missed)
     assert "missed: a newer time was run instead" == due.reason
 
 
@@ -79,7 +79,7 @@ def test_a_time_beyond_catch_up_is_missed(catch_up: str | None, reason: str) -> 
     """No run is due for it; the schedule is processed once the miss is recorded."""
     scheduler, _ = followed(nightly(catch_up=catch_up), processed_until=THREE - DAY, now=THREE + timedelta(hours=2))
     (due,) = scheduler.due(THREE + timedelta(hours=2))
-    assert (None, (THREE,), THREE, reason) == (due.run_at, due.missed, due.until, due.reason)
+    assert ((), (THREE,), THREE, reason) == (due.chosen, due.missed, due.until, due.reason)
 
 
 def test_a_schedule_in_progress_is_not_due_again() -> None:
@@ -92,7 +92,7 @@ def test_a_schedule_in_progress_is_not_due_again() -> None:
     state.advance(due.until)
     state.end()
     assert [] == scheduler.due(THREE + timedelta(hours=1))
-    assert [THREE + DAY] == [due.run_at for due in scheduler.due(THREE + DAY)]
+    assert [(THREE + DAY,)] == [due.chosen for due in scheduler.due(THREE + DAY)]
 
 
 def test_a_deferred_schedule_is_due_again_after_its_pause() -> None:
@@ -102,11 +102,11 @@ def test_a_deferred_schedule_is_due_again_after_its_pause() -> None:
     assert state.postpone("no view", retry_at_s=10.0)
     assert [] == scheduler.due(THREE)
     clock.seconds = 10.0
-    assert [THREE] == [due.run_at for due in scheduler.due(THREE)]
+    assert [(THREE,)] == [due.chosen for due in scheduler.due(THREE)]
     assert not state.postpone("no view", retry_at_s=10.0)
     assert state.postpone("no table", retry_at_s=10.0)
     (due,) = scheduler.due(THREE + timedelta(hours=1))
-    assert (None, (THREE,)) == (due.run_at, due.missed)
+    assert ((), (THREE,)) == (due.chosen, due.missed)
     assert due.reason.endswith("; no table")
 
 
@@ -129,7 +129,7 @@ def test_a_reloaded_policy_keeps_its_schedule_and_takes_its_new_rails() -> None:
     scheduler, state = followed(nightly(), processed_until=THREE - DAY, now=THREE)
     (due,) = scheduler.due(THREE)
     scheduler.configure([nightly(max_rounds=3)])
-    assert 3 == due.state.policy.max_rounds
+    assert 3 == due.state.entry.max_rounds
     assert ([], []) == (scheduler.removed, scheduler.unregistered)
     assert state is scheduler.due(THREE)[0].state
 
@@ -162,6 +162,6 @@ def test_a_missed_time_is_reported_once() -> None:
 
 def test_a_policy_without_schedule_is_never_due() -> None:
     """It is run on demand only."""
-    scheduler = Scheduler()
+    scheduler = policy_scheduler()
     assert {} == scheduler.configure([nightly(schedule=None, timezone=None)])
     assert [] == scheduler.unregistered

@@ -14,6 +14,7 @@ from retention.settings.load import load_settings
 from retention.settings.model import Database, Evidence, Settings, Target
 from retention.settings.partner import Partner
 from retention.settings.policy import Policy
+from retention.settings.report import ScheduledReport
 from retention.settings.schema import keys_of
 
 if TYPE_CHECKING:
@@ -76,8 +77,8 @@ def test_no_configuration_says_how_to_begin(tmp_path: Path) -> None:
         ("policies.nightly = 5", "policies.nightly: must be a table, [policies.NAME]"),
         ('database = "x"', "database: must be a table, [database]"),
         (
-            "[reports]",
-            "reports: unknown key; known here: database, partners, policies, notify, evidence, log_user_ids, max_clock_difference",
+            "[zzz]",
+            "zzz: unknown key; known here: database, partners, policies, reports, notify, evidence, log_user_ids, max_clock_difference",
         ),
         ("[polices.x]", "polices: unknown key; did you mean policies?"),
         ('[policies."a\\nb"]\nopen_longer_than="1d"\nmax_rounds=1', 'policies."a\\nb": is no name; write one'),
@@ -113,6 +114,7 @@ def test_the_template_has_every_key(tmp_path: Path) -> None:
         "database": [],
         "partners": [],
         "policies": [],
+        "reports": [],
         "notify": [],
         "evidence": [],
     }
@@ -122,13 +124,14 @@ def test_the_template_has_every_key(tmp_path: Path) -> None:
             table = header[1]
         elif key := re.match(r"(?:# )?(\w+) = ", line):
             written[table].append(key[1])
-            if line.startswith("# ") and not key[1].endswith("_file") and table != "notify":
+            if line.startswith("# ") and not key[1].endswith("_file") and table not in {"reports", "notify"}:
                 load(tmp_path, render_template().replace(line, line.removeprefix("# ")))
     expected = {
         "": ["log_user_ids", "max_clock_difference"],
         "database": sorted(keys_of(Database)),
         "partners": sorted(keys_of(Partner)),
         "policies": sorted(keys_of(Policy)),
+        "reports": sorted(keys_of(ScheduledReport)),
         "notify": sorted(keys_of(Target)),
         "evidence": sorted(keys_of(Evidence)),
     }
@@ -139,10 +142,11 @@ def test_the_template_has_every_key(tmp_path: Path) -> None:
 @pytest.mark.parametrize("left_out", [("apprise",), ("webhook", "signing_key")])
 def test_the_templates_target_loads_as_a_whole(tmp_path: Path, left_out: tuple[str, ...]) -> None:
     """Without its #, and without the one or the other way to tell, the block is a target."""
-    text = re.sub(r"^# (\[notify|\w+ = )", r"\1", render_template(), flags=re.MULTILINE)
+    text = re.sub(r"^# (\[notify|\[reports|\w+ = )", r"\1", render_template(), flags=re.MULTILINE)
     text = re.sub(rf"^(\w+_file|dsn|{'|'.join(left_out)}) = .*$", "", text, flags=re.MULTILINE)
     target = load(tmp_path, text).notify["ops"]
     assert set(keys_of(Target)) - set(left_out) == {
         key for key in keys_of(Target) if key.endswith("_file") or getattr(target, key) is not None
     }
     assert ("run.halted", "schedule.missed") == target.events
+    assert tmp_path.root + "srv/reports" == str(load(tmp_path, text).reports["monthly"].directory)

@@ -1,0 +1,189 @@
+"""Reports that a daemon makes at their times: each period once, whole, and told."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from support.daemon_parts import daemon_of
+from support.receiver import KEY, Receiver
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from support.world import World
+
+
+def report(world: World, **keys: object) -> Path:
+    """Configure the report `daily`, made each minute of yesterday's rounds; returns its directory."""
+    directory = world.folder / "reports"
+    directory.mkdir(exist_ok=True)
+    values: dict[str, object] = {
+        "schedule": "* * * * *",
+        "timezone": "UTC",
+        "period": "2026-10",
+        "directory": str(directory),
+        **keys,
+    }
+    table = "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items() if value is not None)
+    world.extra = f"[reports.daily]\n{table}"
+    return directory
+
+
+async def down_since(world: World, minutes: int) -> None:
+    """Leave the schedule of a daemon that went away so long ago."""
+    await world.sql(
+        "INSERT INTO retention.schedules (kind, name, schedule, timezone, processed_until) VALUES"
+        " ('report', 'daily', '* * * * *', 'UTC', date_trunc('minute', now()) - make_interval(mins => %(minutes)s))",
+        minutes=minutes,
+    )
+
+
+async def reports(world: World, status: str) -> list[Any]:
+    """The rows of that status, oldest first."""
+    return await world.sql(
+        "SELECT * FROM retention.reports WHERE status = %(status)s ORDER BY scheduled_for", status=status
+    )
+
+
+async def test_a_first_start_makes_no_report(world: World) -> None:
+    """A report without a row begins now: none of its times is caught up."""
+    directory = report(world)
+    async with daemon_of(world) as replica:
+        await replica.work_once()
+        assert [("report", "daily")] == await world.sql(
+            "SELECT kind, name FROM retention.schedules WHERE name = 'daily'"
+        )
+    assert [] == [*directory.iterdir()]
+
+
+async def test_each_period_is_made_once_by_two_replicas(world: World) -> None:
+    """Of five missed times of one period the newest has the file, whole and with its digest; the others are missed."""
+    directory = report(world, format="json")
+    await down_since(world, 5)
+    async with daemon_of(world) as one, daemon_of(world) as other:
+        for _ in range(2):
+            await asyncio.gather(one.work_once(), other.work_once())
+    (made,) = await reports(world, "made")
+    missed = await reports(world, "missed")
+    assert 4 <= len(missed) <= 5
+    assert all(row.problem == "missed: a newer time has the report instead" for row in missed)
+    assert all(row.scheduled_for < made.scheduled_for for row in missed)
+    (file,) = directory.iterdir()
+    assert ("daily-2026-10.json", str(file)) == (file.name, made.file)
+    assert hashlib.sha256(file.read_bytes()).hexdigest() == made.file_sha256
+    document = json.loads(file.read_text("utf-8"))
+    assert (str(made.report_id), "2026-10") == (document["report_id"], document["period"])
+    logged = [*one.logged("report.made"), *other.logged("report.made")]
+    assert [("daily", made.file_sha256)] == [(line["report"], line["file_sha256"]) for line in logged]
+    told = [*one.logged("schedule.missed"), *other.logged("schedule.missed")]
+    assert {row.scheduled_for for row in missed} == {datetime.fromisoformat(line["scheduled_for"]) for line in told}
+
+
+async def test_a_late_report_is_of_the_period_at_its_time(world: World) -> None:
+    """Each of the missed days has its own report: the period is resolved at the scheduled time."""
+    directory = report(world, schedule="30 2 * * *", period="yesterday", timezone="Europe/Malta")
+    await world.sql(
+        "INSERT INTO retention.schedules (kind, name, schedule, timezone, processed_until)"
+        " VALUES ('report', 'daily', '30 2 * * *', 'Europe/Malta', now() - interval '3 days')"
+    )
+    async with daemon_of(world) as replica:
+        for _ in range(2):
+            await replica.work_once()
+    made = await reports(world, "made")
+    assert 3 == len(made) == len([*directory.iterdir()])
+    for row in made:
+        assert f"{row.scheduled_for.astimezone(UTC) - timedelta(days=1):%Y-%m-%d}" == row.period
+
+
+async def test_a_policy_and_a_report_may_have_one_name(world: World) -> None:
+    """Each has its own row, and processing the one leaves the other."""
+    report(world)
+    world.extra = world.extra.replace("daily", "nightly")
+    world.policy |= {"schedule": "0 3 * * *", "timezone": "UTC"}
+    async with daemon_of(world) as replica:
+        await replica.work_once()
+    rows = await world.sql("SELECT kind, name, schedule FROM retention.schedules ORDER BY kind")
+    assert [("policy", "nightly", "0 3 * * *"), ("report", "nightly", "* * * * *")] == rows
+
+
+async def test_a_report_that_fails_is_tried_again_and_then_given_up(world: World) -> None:
+    """Without its directory a report waits and is tried again; after six tries it fails and people are told how."""
+    async with Receiver() as receiver:
+        directory = report(world)
+        directory.rmdir()
+        world.extra += f'[notify.ops]\nwebhook = "http://{receiver.address}/"\nsigning_key = "{KEY}"\n'
+        await down_since(world, 1)
+        async with daemon_of(world) as replica:
+            for _ in range(8):
+                await replica.work_once()
+                await world.sql("UPDATE retention.reports SET due_at = now() WHERE status = 'planned'")
+            for _ in range(2):
+                await replica.work_once()
+                await replica.notified()
+            (failed, *_) = await reports(world, "failed")
+            assert (6, True) == (failed.tries, "No such file or directory" in failed.problem)
+            assert 5 <= len(replica.logged("report.deferred"))
+        (told,) = [one.json for one in receiver.requests if one.json["event"] == "report.failed"][:1]
+        assert "retention report --period 2026-10 --timezone UTC --format csv -o FILE" in told["text"]
+
+
+async def test_the_dead_maker_s_report_is_made_again(world: World) -> None:
+    """A maker that died leaves a lease and a hidden file: both end, and the report is made under the same id."""
+    directory = report(world)
+    await down_since(world, 1)
+    async with daemon_of(world) as replica:
+        await replica.daemon.run_once()
+        await replica.daemon.drain()
+        await world.sql("UPDATE retention.reports SET status = 'made', due_at = NULL, made_at = now(), tries = 9")
+        (row,) = (await world.sql("SELECT report_id FROM retention.reports ORDER BY scheduled_for"))[:1]
+        for path in directory.iterdir():
+            path.unlink()
+        (directory / f".daily-2026-10.csv.{row.report_id}.1").write_text("half")
+        await world.sql(
+            "UPDATE retention.reports SET status = 'writing', replica = 'dead', tries = 1, made_at = NULL,"
+            " due_at = now() WHERE report_id = %(id)s",
+            id=row.report_id,
+        )
+        await replica.work_once()
+    (made,) = [one for one in await reports(world, "made") if one.report_id == row.report_id]
+    assert 2 == made.tries
+    assert ["daily-2026-10.csv"] == [path.name for path in directory.iterdir()]
+
+
+async def test_a_finished_report_is_told_once_to_its_targets(world: World) -> None:
+    """The report's own target is notified, whatever its events; the body has file, digest and checkpoint."""
+    async with Receiver() as receiver:
+        report(world, notify=["ops"])
+        world.extra += (
+            f'[notify.ops]\nwebhook = "http://{receiver.address}/"\nsigning_key = "{KEY}"\nevents = ["run.failed"]\n'
+        )
+        await down_since(world, 1)
+        async with daemon_of(world) as one, daemon_of(world) as other:
+            for _ in range(3):
+                await asyncio.gather(one.work_once(), other.work_once())
+                await asyncio.gather(one.notified(), other.notified())
+        made = {str(row.report_id): row for row in await reports(world, "made")}
+        bodies = [request.json for request in receiver.requests]
+        assert sorted(made) == sorted(body["report"]["report_id"] for body in bodies)
+        assert {"report.made"} == {body["event"] for body in bodies}
+        for body in bodies:
+            row = made[body["report"]["report_id"]]
+            assert (row.file, row.file_sha256) == (body["report"]["file"], body["report"]["file_sha256"])
+            assert row.file in body["text"]
+
+
+async def test_a_report_without_directory_is_a_notification(world: World) -> None:
+    """No file is made, and the notification has the totals."""
+    directory = report(world, directory=None, notify=["ops"])
+    world.extra += f'[notify.ops]\nwebhook = "https://127.0.0.1:9/"\nsigning_key = "{KEY}"\n'
+    await down_since(world, 1)
+    async with daemon_of(world) as replica:
+        for _ in range(2):
+            await replica.work_once()
+    made = await reports(world, "made")
+    assert {(None, None, 0)} == {(row.file, row.file_sha256, row.rows) for row in made}
+    assert [] == [*directory.iterdir()]
