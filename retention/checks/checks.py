@@ -6,10 +6,12 @@ This module holds their order, which is the order of mending, and their output a
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from retention.checks.config import configuration_findings, next_times
 from retention.checks.database import database_findings
+from retention.checks.reports import report_findings, report_times
 from retention.checks.vendor import vendor_finding
 from retention.core.text import printable
 from retention.exit_codes import ExitCode
@@ -17,14 +19,13 @@ from retention.wiring.secrets import redactor_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
 
     from structlog.typing import FilteringBoundLogger
 
     from retention.ledger.checks.finding import Finding
     from retention.settings.model import Settings
 
-__all__ = ["document", "exit_code", "next_times", "run_checks", "text"]
+__all__ = ["document", "exit_code", "next_times", "report_times", "run_checks", "text"]
 
 
 async def run_checks(
@@ -35,7 +36,8 @@ async def run_checks(
     `schedules`: the next times of each policy, as `next_times` returns them. `log` reports long waits.
     """
     redactor = redactor_of(settings)
-    findings = [*configuration_findings(settings, schedules), *await database_findings(settings, redactor, log)]
+    findings = [*configuration_findings(settings, schedules), *report_findings(settings, datetime.now(UTC))]
+    findings += await database_findings(settings, redactor, log)
     partners = settings.partners.values()
     return findings + await asyncio.gather(*(vendor_finding(partner, redactor, log) for partner in partners))
 
@@ -50,14 +52,19 @@ def text(findings: Sequence[Finding]) -> str:
     return "\n".join(printable(f"{_mark(finding):<6}{finding.name}: {finding.message}") for finding in findings)
 
 
-def document(findings: Sequence[Finding], schedules: Mapping[str, Sequence[datetime]]) -> dict[str, Any]:
-    """Return the findings as a JSON document, with the next times of each schedule."""
+def document(
+    findings: Sequence[Finding],
+    schedules: Mapping[str, Sequence[datetime]],
+    reports: Mapping[str, Sequence[datetime]],
+) -> dict[str, Any]:
+    """Return the findings as a JSON document, with the next times of each schedule of a policy and of a report."""
     checks = [
         {"name": finding.name, "ok": finding.ok, "message": finding.message, "warning": finding.warning}
         for finding in findings
     ]
     coming = [{"policy": name, "next": [time.isoformat() for time in times]} for name, times in schedules.items()]
-    return {"checks": checks, "schedules": coming}
+    made = [{"report": name, "next": [time.isoformat() for time in times]} for name, times in reports.items()]
+    return {"checks": checks, "schedules": coming, "reports": made}
 
 
 def _mark(finding: Finding) -> str:

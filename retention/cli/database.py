@@ -133,10 +133,11 @@ async def check(settings: Settings, log: FilteringBoundLogger, /, as_json: AsJso
     from retention.checks import checks
     from retention.render.terminal_table import print_lines
 
-    schedules = checks.next_times(settings, datetime.now(UTC))
+    now = datetime.now(UTC)
+    schedules = checks.next_times(settings, now)
     findings = await checks.run_checks(settings, schedules, log)
     if as_json:
-        print_json(checks.document(findings, schedules))
+        print_json(checks.document(findings, schedules, checks.report_times(settings, now)))
     else:
         print_lines(checks.text(findings).split("\n"), hang=CHECK_MARK_COLUMNS)
     return checks.exit_code(findings)

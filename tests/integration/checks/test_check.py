@@ -250,7 +250,7 @@ def test_the_document_has_the_next_times() -> None:
                 "2026-04-01T03:00:00+02:00",
             ],
         }
-    ] == check.document([], schedules)["schedules"]
+    ] == check.document([], schedules, {})["schedules"]
 
 
 def test_findings_are_rendered_as_lines_and_as_json() -> None:
@@ -269,7 +269,8 @@ def test_findings_are_rendered_as_lines_and_as_json() -> None:
             {"name": "c", "ok": False, "message": "wrong", "warning": False},
         ],
         "schedules": [],
-    } == check.document(findings, {})
+        "reports": [{"report": "daily", "next": [NOW.isoformat()]}],
+    } == check.document(findings, {}, {"daily": [NOW]})
 
 
 async def test_a_database_that_lacks_letters_is_refused(postgres: str) -> None:
