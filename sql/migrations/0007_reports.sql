@@ -26,8 +26,8 @@ CREATE TABLE retention.reports (
     name           text NOT NULL,
     scheduled_for  timestamptz NOT NULL,
     status         text NOT NULL CHECK (status IN ('planned', 'writing', 'made', 'failed', 'missed')),
-    -- The period by its own name, such as 2026-10, as the scheduled time resolves it: from `period_start` on, and before
-    -- `period_end`.
+    -- The period by its own name, such as 2026-10, as the scheduled time resolves it: from `period_start` on, and
+    -- before `period_end`.
     period         text NOT NULL,
     period_start   timestamptz NOT NULL,
     period_end     timestamptz NOT NULL,

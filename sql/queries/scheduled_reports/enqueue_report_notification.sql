@@ -1,5 +1,5 @@
--- Purpose: Puts a notification of reports into the outbox, with a delivery per target, and marks them as notified: all of
---     it, or nothing where another process was first. Without a target they are marked alone.
+-- Purpose: Puts a notification of reports into the outbox, with a delivery per target, and marks them as notified: all
+--     of it, or nothing where another process was first. Without a target they are marked alone.
 -- Locks: the reports, those of others are skipped.
 -- Returns: nothing; the count of deliveries.
 WITH

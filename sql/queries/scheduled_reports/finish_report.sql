@@ -1,5 +1,5 @@
--- Purpose: Records that a report is made, if this process still has it. Its file is renamed before the commit, so that no
---     other process can make the report meanwhile.
+-- Purpose: Records that a report is made, if this process still has it. Its file is renamed before the commit, so that
+--     no other process can make the report meanwhile.
 -- Locks: the report, until the commit.
 -- Returns: a row where this process still has it.
 UPDATE retention.reports

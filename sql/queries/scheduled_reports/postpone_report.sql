@@ -1,4 +1,5 @@
--- Purpose: Gives a report back that could not be made, for a later try; `counted` is false where the try is not its fault.
+-- Purpose: Gives a report back that could not be made, for a later try. `counted` is false where the try is not its
+--     fault.
 -- Locks: the report, until the commit.
 -- Returns: nothing.
 UPDATE retention.reports

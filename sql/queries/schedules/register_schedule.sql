@@ -1,4 +1,5 @@
--- Purpose: Registers the schedule of a policy or a report. A new or changed schedule begins now: none of its times can be missed.
+-- Purpose: Registers the schedule of a policy or a report. A new or changed one begins now: none of its times can be
+--     missed.
 -- Locks: the schedule, until the commit.
 -- Returns: until when its times are processed, and the time.
 INSERT INTO retention.schedules AS s (kind, name, schedule, timezone, processed_until)

@@ -47,7 +47,8 @@ def test_only_a_run_that_needs_a_person_is_notified(event: Event | None, run: Ru
 
 def test_every_event_has_a_name_for_the_configuration() -> None:
     """A configuration may list exactly these events."""
-    expected = ("run.halted", "run.failed", "run.review", "run.stalled", "run.awaiting_approval", "schedule.missed")
+    of_runs = ("run.halted", "run.failed", "run.review", "run.stalled", "run.awaiting_approval", "schedule.missed")
+    expected = (*of_runs, "report.made", "report.failed")
     assert expected == EVENTS
 
 

@@ -165,7 +165,7 @@ TITLES: dict[Event, str] = {
 }
 
 
-@pytest.mark.parametrize("event", EVENTS)
+@pytest.mark.parametrize("event", [event for event in EVENTS if not event.startswith("report.")])
 def test_a_chat_message_names_the_policy_and_has_the_text(event: Event) -> None:
     """Title and text are read from the stored text, so that each try sends the same."""
     message = (
