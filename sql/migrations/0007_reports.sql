@@ -13,6 +13,7 @@ CREATE INDEX evidence_decisions ON retention.evidence (entry_id)
     WHERE kind IN ('approved', 'rejected', 'overridden', 'continued', 'called_off', 'hold_added', 'hold_released',
                    'paused', 'resumed', 'resolved', 'reclosed', 'pseudonymised');
 CREATE INDEX cancellations_resolved ON retention.cancellations (resolved_at) WHERE resolved_at IS NOT NULL;
+
 -- The schedules of reports stand beside those of policies; both may have the same name.
 ALTER TABLE retention.schedules RENAME COLUMN policy TO name;
 ALTER TABLE retention.schedules
