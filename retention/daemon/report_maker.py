@@ -26,6 +26,7 @@ from retention.settings.report import ScheduledReport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import timedelta
 
     from structlog.typing import FilteringBoundLogger
 
@@ -58,19 +59,22 @@ class LostReportError(Exception):
 
 
 class ReportMaker:
-    """Makes reports. `dsn` and `scopes` give the database and the configured policies; `redact` masks secrets."""
+    """Makes reports. `dsn` gives the database, and `redact` masks secrets.
+
+    `configured` gives the configured policies, and each configured partner's `refund_within`.
+    """
 
     def __init__(
         self,
         store: ReportStore,
         dsn: Callable[[], str],
-        scopes: Callable[[], Mapping[str, Scope]],
+        configured: Callable[[], tuple[Mapping[str, Scope], Mapping[str, timedelta]]],
         redact: Callable[[str], str],
         log: FilteringBoundLogger,
     ) -> None:
         self._store = store
         self._dsn = dsn
-        self._scopes = scopes
+        self._configured = configured
         self._redact = redact
         self._log = log
 
@@ -113,7 +117,7 @@ class ReportMaker:
             _selection(report, settings),
             report.report_id,
             REQUESTED_BY,
-            self._scopes(),
+            *self._configured(),
             settings.format,
             files,
         )

@@ -30,6 +30,7 @@ from retention.reports.read import read_report
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import timedelta
     from uuid import UUID
 
     from retention.core.planning.plan import Scope
@@ -49,6 +50,7 @@ class WritingJob:
     report_id: UUID
     generated_by: str
     scopes: Mapping[str, Scope]
+    refund_within: Mapping[str, timedelta]
     format: str
     files: ReportFiles | None
 
@@ -80,6 +82,7 @@ async def write(job: WritingJob) -> WritingResult:
                     generated_by=job.generated_by,
                     report_id=job.report_id,
                     scopes=job.scopes,
+                    refund_within=job.refund_within,
                 ) as report:
                     return _result(report.head, report.count, report.totals)
             job.files.remove(earlier=True)
@@ -91,6 +94,7 @@ async def write(job: WritingJob) -> WritingResult:
                     place,
                     generated_by=job.generated_by,
                     scopes=job.scopes,
+                    refund_within=job.refund_within,
                     report_id=job.report_id,
                 )
             with job.files.hidden(job.files.name).open("rb") as file:

@@ -29,6 +29,7 @@ from retention.wiring.services import timeouts_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
+    from datetime import timedelta
 
     from retention.core.planning.plan import Scope
     from retention.process.shutdown import ShutdownSignals
@@ -105,13 +106,14 @@ async def open_daemon(
 
 
 def _report_work(services: Services, configuration: LiveConfiguration) -> ReportWork:
-    def scopes() -> Mapping[str, Scope]:
+    def configured() -> tuple[Mapping[str, Scope], Mapping[str, timedelta]]:
         settings = configuration.settings
-        return {name: scope_of(settings, policy) for name, policy in settings.policies.items()}
+        within = {name: partner.refund_within for name, partner in settings.partners.items()}
+        return {name: scope_of(settings, policy) for name, policy in settings.policies.items()}, within
 
     dsn = services.settings.database.dsn
     store, redact, log = ReportStore(services.database, services.replica), services.redactor.text, services.log
-    maker = ReportMaker(store, dsn.reveal if dsn else str, scopes, redact, log)
+    maker = ReportMaker(store, dsn.reveal if dsn else str, configured, redact, log)
     return ReportWork(ScheduledReports(services.schedules, store, redact, log), maker, log)
 
 
