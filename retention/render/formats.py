@@ -28,6 +28,8 @@ class Format(enum.StrEnum):
     TABLE = "table"
     CSV = "csv"
     JSON = "json"
+    XLSX = "xlsx"
+    PARQUET = "parquet"
 
 
 class ListFormat(enum.StrEnum):
@@ -69,5 +71,7 @@ FORMATS: Mapping[Format, FormatSpec] = {
     Format.TABLE: FormatSpec("retention.render.terminal_report:write_table", ".txt"),
     Format.CSV: FormatSpec("retention.render.csv_file:write_csv", ".csv"),
     Format.JSON: FormatSpec("retention.render.json_file:write_json", ".json"),
+    Format.XLSX: FormatSpec("retention.render.xlsx_file:write_xlsx", ".xlsx", binary=True, extra="xlsx"),
+    Format.PARQUET: FormatSpec("retention.render.parquet_file:write_parquet", ".parquet", binary=True, extra="parquet"),
 }
 """For each format: what it needs."""

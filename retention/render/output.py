@@ -26,11 +26,13 @@ class Output:
 
     `beside(suffix)` opens a second file for rows that the format leaves out: the report's name with that ending. It
     returns the file and its name. It appears together with the report. None: there is no place for a second file.
+    `folder`: of the report's file, for temporary files of a format; None: the system's own.
     """
 
     text: TextIO
     binary: BinaryIO
     beside: Callable[[str], tuple[TextIO, str]] | None = None
+    folder: Path | None = None
 
 
 @contextmanager
@@ -67,7 +69,7 @@ def whole_file(path: Path) -> Iterator[Output]:
             return start(target), target.name
 
         report = start(place)
-        yield Output(report, report.buffer, beside)
+        yield Output(report, report.buffer, beside, place.parent)
         for written, _, _ in finished:
             written.close()
         for _, unfinished, target in reversed(finished):  # the report comes last: the file that it names is there

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, BinaryIO, TextIO, cast
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, TextIO, cast
 from uuid import UUID
 
 from retention.core.evidence.checkpoint import Checkpoint
@@ -13,7 +13,6 @@ from retention.reports.kinds.cancelled import ReportRound, Total
 from retention.reports.report import Report, ReportHead, Selection, columns_of
 
 if TYPE_CHECKING:
-    import io
     from collections.abc import AsyncIterator
 
 AT = datetime(2025, 3, 5, 3, tzinfo=UTC)
@@ -58,6 +57,6 @@ def report_of(*rounds: ReportRound, totals: tuple[Total, ...] = (), selection: S
     return Report(head, columns_of(ReportRound), each(), count, columns_of(Total), totals)
 
 
-def output_to(file: io.StringIO | io.BytesIO) -> Output:
+def output_to(file: IO[Any]) -> Output:
     """Make an output of a text or of bytes in memory."""
     return Output(cast("TextIO", file), cast("BinaryIO", file))
