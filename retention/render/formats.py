@@ -30,6 +30,7 @@ class Format(enum.StrEnum):
     JSON = "json"
     XLSX = "xlsx"
     PARQUET = "parquet"
+    HTML = "html"
 
 
 class ListFormat(enum.StrEnum):
@@ -73,5 +74,6 @@ FORMATS: Mapping[Format, FormatSpec] = {
     Format.JSON: FormatSpec("retention.render.json_file:write_json", ".json"),
     Format.XLSX: FormatSpec("retention.render.xlsx_file:write_xlsx", ".xlsx", binary=True, extra="xlsx"),
     Format.PARQUET: FormatSpec("retention.render.parquet_file:write_parquet", ".parquet", binary=True, extra="parquet"),
+    Format.HTML: FormatSpec("retention.render.html_file:write_html", ".html", sections=True),
 }
 """For each format: what it needs."""

@@ -81,7 +81,7 @@ async def read_report(
         wallet = selection.kind in WALLET_KINDS and await has_wallet(transaction)
         reading = Reading(transaction, selection, now, scopes, wallet, refund_within)
         totals, count = await kind.totals(reading)
-        shown = await read_sections(reading) if sections else None
+        shown = await read_sections(reading, totals) if sections else None
         async with aclosing(kind.rows(reading)) as rows:
             yield Report(head, columns_of(kind.row), rows, count, columns_of(kind.total), totals, shown)
 

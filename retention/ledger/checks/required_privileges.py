@@ -64,6 +64,13 @@ STATEMENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "reports/sum_pending_rounds",
             "reports/list_pending_rounds",
             "reports/list_writers",
+            "reports/get_report_span",
+            "reports/count_report_groups",
+            "reports/count_report_games",
+            "reports/list_report_discrepancies",
+            "reports/list_report_runs",
+            "reports/list_report_holds",
+            "reports/list_ledger_markets",
             "evidence/get_newest_checkpoint",
         ),
         "ledger status": (
