@@ -5,16 +5,20 @@ Only shapes and texts of the drawing are kept: no script, no style and no addres
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, NamedTuple
 from xml.etree import ElementTree as ET
 
-from pygal import Bar, HorizontalBar
+from pygal import Bar, HorizontalBar, PluginImportFixer
 from pygal.style import Style
 
 from retention.core.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+# For maps, pygal adds a finder of modules of a form that Python no longer has: each later import would warn of it.
+sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, PluginImportFixer)]
 
 WIDTH, HEIGHT, BAR_HEIGHT, MARGINS_HEIGHT = 480, 250, 26, 60
 """The size of a picture, in units of its own, each of which a wide screen shows as about one pixel."""
