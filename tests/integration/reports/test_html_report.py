@@ -95,7 +95,7 @@ class Page(HTMLParser):
 async def page_of(database: Database, selection: Selection = WEEK, **options: Any) -> str:
     """Write a report as text."""
     file = io.StringIO()
-    options.setdefault("scopes", {})
+    options = {"scopes": {}, "refund_within": {}} | options
     await write_report(database, selection, Format.HTML, output_to(file), generated_by="ann", **options)
     return file.getvalue()
 
@@ -169,7 +169,9 @@ async def test_a_longer_report_names_the_file_of_all_rows(
         await book.row(run, f"R-{nth}")
     monkeypatch.setattr(html_file, "SHOWN_ROWS", 3)
     with whole_file(tmp_path / "week.html") as place:
-        written = await write_report(database, WEEK, Format.HTML, place, generated_by="ann", scopes={})
+        written = await write_report(
+            database, WEEK, Format.HTML, place, generated_by="ann", scopes={}, refund_within={}
+        )
     page = Page((tmp_path / "week.html").read_text(encoding="utf-8"))
     expected = io.StringIO()
     async with read_report(database, WEEK, report_id=written.head.report_id) as report:
