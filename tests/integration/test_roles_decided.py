@@ -103,6 +103,8 @@ HARMLESS: dict[str, Any] = {
     "report_ids": [UUID],
     "counted": True,
     "pid": 0,
+    "day_starts": [],
+    "age_limits_s": [1, 2],
     "lowest": UUID,
     "highest": UUID,
     **dict.fromkeys(

@@ -1,7 +1,6 @@
 -- Purpose: Counts the rounds of a report for its pictures, all in one reading: by market, by day, and by age.
 -- Locks: none.
--- Returns: a row per market, per day and per class of age. `day` counts `day_starts` from one; zero is before the
--- first. `age` counts `age_limits_s` from zero.
+-- Returns: a row per market, per day and per class of age. `day` counts from one, and `age` from zero.
 WITH
 
 -- Rounds and totals select the same.

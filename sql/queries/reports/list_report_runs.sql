@@ -8,6 +8,7 @@ selected AS (
     -- include shared/report_selection.sql
 ),
 
+-- The number of rounds of each run.
 counted AS (
     SELECT s.run_id, count(*) AS rounds
     FROM selected s
