@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 
-from bench import against, audit, growth, idle, promptness, rate, replicas, start, throughput  # noqa: E402 - see the line above
+from bench import against, audit, growth, idle, promptness, rate, replicas, reports, start, throughput  # noqa: E402 - see the line above
 
 PARTS = {
     "throughput": throughput,
@@ -24,6 +24,7 @@ PARTS = {
     "start": start,
     "idle": idle,
     "audit": audit,
+    "reports": reports,
 }
 
 

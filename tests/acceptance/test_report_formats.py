@@ -1,0 +1,199 @@
+"""One ledger with hostile ids and 18-decimal amounts: every format, read back by another program, has the same rows."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import json
+from decimal import Decimal
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import openpyxl
+import pytest
+from support.hostile_report import MARKETS, fill, rounds_by_sql
+
+from retention.render.csv_file import cell
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from support.world import World
+
+START, END = "2026-09-30T22:00:00Z", "2026-10-31T23:00:00Z"
+"""October 2026 in Malta, where the clock changes on the 25th."""
+
+TEXTS = ("round_id", "user_id", "game_id", "market", "currency", "stake_currency", "transaction_id")
+AMOUNTS = ("amount", "stake", "winnings")
+PERIOD = ("--period", "2026-10", "--timezone", "Europe/Malta")
+
+Row = tuple[object, ...]
+
+
+def comparable(rows: Iterable[Mapping[str, Any]]) -> list[Row]:
+    """Keep the texts of each row as they are, and its amounts as exact numbers."""
+    return [
+        (
+            *(row[name] or None for name in TEXTS),
+            *(None if row[name] in {None, ""} else Decimal(row[name]) for name in AMOUNTS),
+        )
+        for row in rows
+    ]
+
+
+def summed(rows: Iterable[Row]) -> dict[tuple[object, object], list[Decimal | int]]:
+    """Count the rounds, and sum up refunds and stakes, by market and stake's currency."""
+    sums: dict[tuple[object, object], list[Decimal | int]] = {}
+    for row in rows:
+        of = sums.setdefault((row[3], row[5]), [0, Decimal(0), Decimal(0)])
+        of[0] += 1
+        of[1] += row[7] or 0  # type: ignore[operator]
+        of[2] += row[8]  # type: ignore[operator]
+    return sums
+
+
+def unguarded(rows: Iterable[dict[str, str]]) -> list[dict[str, str]]:
+    """Take away the apostrophe that keeps a spreadsheet from running a cell."""
+    return [
+        {name: text[1:] if text[:1] == "'" and cell(text[1:]) == text else text for name, text in row.items()}
+        for row in rows
+    ]
+
+
+class Page(HTMLParser):
+    """The values of a page's rounds, by column, and each tag with its attributes."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.rows: list[dict[str, str]] = []
+        self.tags: list[tuple[str, list[tuple[str, str | None]]]] = []
+        self._column: str | None = None
+        self._depth = 0
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, attrs))
+        if self._column is not None:
+            self._depth += 1
+        name = dict(attrs).get("data-column")
+        if name is not None:
+            if name == "partner":
+                self.rows.append({})
+            self._column, self._depth = name, 0
+            self.rows[-1][name] = ""
+
+    def handle_endtag(self, tag: str) -> None:
+        if self._column is not None and self._depth == 0:
+            self._column = None
+        self._depth -= 1
+
+    def handle_data(self, data: str) -> None:
+        if self._column is not None:
+            self.rows[-1][self._column] += data
+
+
+async def written(world: World, form: str, *words: str) -> Path:
+    """Write a report to a file."""
+    path = world.folder / f"report.{form}"
+    done = await world.command("report", *(words or PERIOD), "--format", form, "-o", str(path))
+    assert (0, "") == (done.code, done.out), done.err
+    return path
+
+
+def from_xlsx(path: Path) -> list[dict[str, Any]]:
+    """Read the rounds of a workbook with openpyxl."""
+    sheet = openpyxl.load_workbook(path, read_only=True)["Rounds"]
+    header, *rows = sheet.iter_rows(values_only=True)
+    return [dict(zip(header, row, strict=True)) for row in rows]
+
+
+def from_parquet(path: Path) -> list[dict[str, Any]]:
+    """Read the rounds of a Parquet file with DuckDB."""
+    found = duckdb.sql(f"SELECT * FROM '{path}'")
+    return [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
+
+
+@pytest.mark.parametrize("rounds", [2_000, pytest.param(10_000, marks=pytest.mark.long)])
+async def test_every_format_has_the_rounds_of_a_plain_sql_query(world: World, rounds: int) -> None:
+    """CSV, JSON, HTML, XLSX and Parquet give each text, amount and sum of the ledger back to another program."""
+    await fill(world, rounds)
+    stored = comparable(row._asdict() for row in await rounds_by_sql(world, START, END))
+    assert 1000 < len(stored) < rounds
+    as_csv, as_json, as_html, as_xlsx, as_parquet = await asyncio.gather(
+        *(written(world, form) for form in ("csv", "json", "html", "xlsx", "parquet"))
+    )
+    document = json.loads(as_json.read_text("utf-8"))
+    assert stored == comparable(document["rounds"])
+    with as_csv.open(encoding="utf-8", newline="") as file:
+        assert stored == comparable(unguarded(csv.DictReader(file, strict=True)))
+    assert stored == comparable(from_xlsx(as_xlsx))
+    assert stored == comparable(from_parquet(as_parquet))
+    page = Page(as_html.read_text("utf-8"))
+    assert stored[:1000] == comparable(page.rows)
+    (beside,) = (path for path in world.folder.iterdir() if path.name in as_html.read_text("utf-8") and path != as_html)
+    with beside.open(encoding="utf-8", newline="") as file:
+        assert stored == comparable(unguarded(csv.DictReader(file, strict=True)))
+
+    totals = await world.sql(
+        "SELECT market, stake_currency, count(*), coalesce(sum(amount), 0), sum(stake) FROM retention.cancellations"
+        " WHERE settled_at >= %(start)s::timestamptz AND settled_at < %(end)s::timestamptz GROUP BY 1, 2",
+        start=START,
+        end=END,
+    )
+    assert summed(stored) == {(row[0], row[1]): [*row[2:]] for row in totals}
+    told: dict[tuple[str, str], list[Any]] = {}
+    for row in document["totals"]:
+        of = told.setdefault((row["market"], row["currency"]), [0, Decimal(0), Decimal(0)])
+        of[:] = [of[0] + row["count"], of[1] + Decimal(row["amount"]), of[2] + Decimal(row["stake"])]
+    assert summed(stored) == told
+    for row in document["totals"]:
+        assert all(row[name] in as_html.read_text("utf-8") for name in ("amount", "stake"))
+
+
+async def test_a_page_runs_and_loads_nothing(world: World) -> None:
+    """A page has no script, no handler, no link and no source, whatever the ids contain."""
+    await fill(world, 200)
+    page = Page((await written(world, "html", "--all")).read_text("utf-8"))
+
+    assert len(page.rows) == 200
+    assert not {"script", "img", "iframe", "link", "object", "embed", "a", "form"} & {tag for tag, _ in page.tags}
+    names = {name for _, attributes in page.tags for name, _ in attributes}
+    assert not {name for name in names if name.startswith("on") or name in {"href", "src", "xlink:href", "action"}}
+
+
+async def test_adjoining_periods_hold_each_round_once(world: World) -> None:
+    """The days of a month with a change of clocks, and what lies around it, have each cancelled round exactly once."""
+    await fill(world, 1_000)
+    stored = [row.round_id for row in await world.sql("SELECT round_id FROM retention.cancellations")]
+    asked = [
+        ("--to", START),
+        *(("--period", f"2026-10-{day:02}", "--timezone", "Europe/Malta") for day in range(1, 32)),
+        ("--from", END),
+    ]
+    found = []
+    for words in asked:
+        found += [row["round_id"] for row in (await world.command("report", *words, "--json")).json["rounds"]]
+
+    assert sorted(stored) == sorted(found)
+
+
+@pytest.mark.parametrize("market", MARKETS)
+async def test_an_empty_report_says_so_in_every_format(world: World, market: str) -> None:
+    """Every format but CSV, which is its header line alone, says that a period has no activity."""
+    await fill(world, 30)
+    words = ("--period", "2020", "--market", market)
+    for form in ("html", "json"):
+        assert "no activity" in (await written(world, form, *words)).read_text("utf-8")
+    sheets = openpyxl.load_workbook(await written(world, "xlsx", *words), read_only=True)
+    assert any(
+        "no activity" in str(value) for sheet in sheets for row in sheet.iter_rows(values_only=True) for value in row
+    )
+    parquet = await written(world, "parquet", *words)
+    assert [] == from_parquet(parquet)
+    assert b"no activity" in parquet.read_bytes()
+    assert "no activity" in (await world.command("report", *words)).out
+    done = await world.command("report", *words, "--format", "csv")
+    assert (1, True) == (done.out.count("\n"), "no activity" in done.err)
