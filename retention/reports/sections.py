@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     from retention.reports.kinds.kind import Reading
 
+MAX_DAYS = 4_000
+"""The most days that are counted one by one: some eleven years."""
+
 SHOWN = 1000
 """The most entries of a list of a section. Each section has the number of all."""
 
@@ -199,7 +202,10 @@ def _discrepancy(row: Any) -> Discrepancy:
 
 
 async def _days(reading: Reading, parameters: Mapping[str, Any]) -> list[date]:
-    """List the days of the period in the report's zone. A period without a limit ends with its first or last round."""
+    """List the days of the period in the report's zone, none of a period with more than MAX_DAYS.
+
+    A period without a limit begins with its first round, or ends with its last one.
+    """
     selection, zone = reading.selection, ZoneInfo(reading.selection.timezone)
     start, end = selection.start, selection.end and selection.end - timedelta(microseconds=1)
     if start is None or end is None:
@@ -208,7 +214,8 @@ async def _days(reading: Reading, parameters: Mapping[str, Any]) -> list[date]:
     if start is None or end is None:
         return []
     first, last = (moment.astimezone(UTC).astimezone(zone).date() for moment in (start, end))
-    return [first + nth * _DAY for nth in range((last - first).days + 1)]
+    count = (last - first).days + 1
+    return [first + nth * _DAY for nth in range(count)] if count <= MAX_DAYS else []
 
 
 async def _idle_markets(reading: Reading, seen: set[str]) -> tuple[str, ...]:

@@ -160,6 +160,16 @@ async def test_days_are_those_of_the_zone(database: Database, book: Book) -> Non
     assert {"2025-03-29": 1, "2025-03-30": 2, "2025-03-31": 0} == days
 
 
+@pytest.mark.parametrize("end", [datetime(8999, 12, 31, tzinfo=UTC), datetime(2037, 1, 1, tzinfo=UTC)])
+async def test_a_period_of_many_years_has_no_calendar(database: Database, book: Book, end: datetime) -> None:
+    """The days of a period of more than eleven years are not counted one by one; its rounds are there."""
+    await book.row(await book.run())
+    selection = Selection(datetime(2000, 1, 1, tzinfo=UTC), end)
+    async with read_report(database, selection, sections=True) as report:
+        assert report.sections is not None
+        assert ((), 1) == (report.sections.days, report.count)
+
+
 async def test_a_longer_report_names_the_file_of_all_rows(
     database: Database, book: Book, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
