@@ -78,11 +78,13 @@ def _written(dsn: str, folder: Path, form: str, rounds: int) -> tuple[float, flo
     """Write the report; returns its seconds, its peak memory and the size of its file, both in MB."""
     configuration, file = folder / "retention.toml", folder / f"report.{form}"
     configuration.write_text(f'[database]\ndsn = "{dsn}"\n', "utf-8")
+    for earlier in folder.glob("report*"):
+        earlier.unlink()
     words = ["report", "--period", "2026-10", "--format", form, "-o", str(file)]
     with Watched([sys.executable, "-m", "retention", "--config", str(configuration), *words], folder) as process:
         ended = process.ended(WITHIN)
     refuse([] if ended.code == 0 else [ended.out, (folder / "log.jsonl").read_text("utf-8")])
-    size = sum(one.stat().st_size for one in folder.glob("report*") if one.is_file())
+    size = sum(one.stat().st_size for one in folder.glob("report*"))
     if form == Format.CSV:
         with file.open("rb") as written:
             refuse([] if sum(1 for _ in written) == rounds + 1 else [f"{file}: it has not {rounds} rounds"])
