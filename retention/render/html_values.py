@@ -31,9 +31,13 @@ _GROUP_OF = {name: group for group, names in _GROUPS.items() for name in names}
 _FOLLOWS = {
     "currency": "amount",
     "stake_currency": "stake",
+    "user_id": "round_id",
     "market": "partner",
+    "game_id": "market",
     "trigger": "policy",
+    "requested_by": "trigger",
     "approved_by": "requested_by",
+    "evidence": "reason",
 }
 """Columns that stand on the line of the column before them."""
 

@@ -155,8 +155,10 @@ class Sections:
 
 async def read_sections(reading: Reading, totals: Sequence[Any] = ()) -> Sections:
     """Read the sections of a report, as of the moment of its rows. `totals`: those of the report."""
+    if reading.selection.kind is Kind.DECISIONS:  # its totals count people's decisions, not a market's rounds
+        return Sections()
     if reading.selection.kind is not Kind.CANCELLED:
-        seen = {total.market for total in totals if getattr(total, "market", None)}
+        seen = {total.market for total in totals if total.market is not None}
         return Sections(idle_markets=await _idle_markets(reading, seen))
     rows, parameters = reading.transaction.rows, selected(reading.selection)
     days = await _days(reading, parameters)
