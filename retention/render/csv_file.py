@@ -7,7 +7,7 @@ import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from retention.render.exact_values import EXACT_TEXTS
+from retention.render.exact_values import exact_text
 from retention.render.report_facts import row_facts
 
 if TYPE_CHECKING:
@@ -69,5 +69,5 @@ def cell(value: Any) -> str:
     """Write a value as a cell that no spreadsheet runs: a formula gets a leading apostrophe."""
     if value is None:
         return ""
-    text = "; ".join(value) if isinstance(value, tuple) else EXACT_TEXTS.get(type(value), str)(value)
+    text = exact_text(value)
     return f"'{text}" if _FORMULA.match(text) else text

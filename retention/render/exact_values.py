@@ -14,3 +14,8 @@ if TYPE_CHECKING:
 
 EXACT_TEXTS: dict[type, Callable[[Any], str]] = {Decimal: decimal_text, datetime: time_text, UUID: str}
 """For each type without a JSON form: the function that writes its exact text."""
+
+
+def exact_text(value: Any) -> str:
+    """Write a known value of a report as the exact text of a cell; several texts are parted by semicolons."""
+    return "; ".join(value) if isinstance(value, tuple) else EXACT_TEXTS.get(type(value), str)(value)

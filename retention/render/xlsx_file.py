@@ -18,7 +18,7 @@ import xlsxwriter
 from xlsxwriter.exceptions import FileCreateError
 from xlsxwriter.worksheet import Worksheet
 
-from retention.render.exact_values import EXACT_TEXTS
+from retention.render.exact_values import exact_text
 from retention.render.json_file import to_line
 from retention.render.report_facts import report_facts
 from retention.reports.report import Column, ColumnType, Kind
@@ -67,7 +67,7 @@ def escaped(text: str) -> str:
 
 def cell_text(value: Any) -> str:
     """Return the text of a cell: exact, and cut with a mark where a cell cannot hold it."""
-    text = "; ".join(value) if isinstance(value, tuple) else EXACT_TEXTS.get(type(value), str)(value)
+    text = exact_text(value)
     if len(text) <= CELL_UNITS // 2 or _units(text) <= CELL_UNITS:
         return text
     kept = text.encode("utf-16-le")[: 2 * (CELL_UNITS - len(CUT))]
