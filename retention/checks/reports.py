@@ -47,8 +47,6 @@ def _problem(report: ScheduledReport) -> str | None:
         return f"directory {report.directory} is not there; create it for the user of `serve`"
     if not os.access(report.directory, os.W_OK | os.X_OK):
         return f"directory {report.directory} cannot be written by this user; allow it to the user of `serve`"
-    if report.format not in {*Format}:
-        return f"format {report.format} is not known to this version"
     try:
         FORMATS[Format(report.format)].load()
     except UsageError as error:

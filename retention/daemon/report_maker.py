@@ -235,7 +235,7 @@ def _selection(report: ClaimedReport, settings: ScheduledReport) -> Selection:
 def _files(report: ClaimedReport, settings: ScheduledReport) -> ReportFiles | None:
     if settings.directory is None:
         return None
-    suffix = FORMATS[Format(settings.format)].suffix if settings.format in {*Format} else f".{settings.format}"
+    suffix = FORMATS[Format(settings.format)].suffix
     return ReportFiles(
         Path(settings.directory), f"{report.name}-{report.period}{suffix}", report.report_id, report.tries
     )

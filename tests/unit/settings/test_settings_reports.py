@@ -92,5 +92,5 @@ def test_reports_with_the_same_files_are_refused(tmp_path: Path) -> None:
 def test_each_kind_and_format_of_the_command_can_be_scheduled() -> None:
     """The configuration knows the same words as `report`."""
     fields = ScheduledReport.model_fields
-    assert {*Kind} <= {*get_args(fields["kind"].annotation)}
-    assert {*Format} <= {*get_args(fields["format"].annotation)}
+    assert {*Kind} == {*get_args(fields["kind"].annotation)}
+    assert {*Format} == {*get_args(fields["format"].annotation)}
