@@ -13,13 +13,15 @@ from uuid import UUID
 
 import openpyxl
 import pytest
+import xlsxwriter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl.utils.escape import unescape
 from support.reports import ROUND, output_to, report_of
+from xlsxwriter.worksheet import Worksheet
 
 from retention.render.output import whole_file
-from retention.render.xlsx_file import CELL_UNITS, CUT, cell_text, escaped, write_xlsx
+from retention.render.xlsx_file import CELL_UNITS, CUT, TextSheet, cell_text, escaped, write_xlsx
 from retention.reports.kinds.cancelled import Total
 from retention.reports.report import Kind, Report, Selection, columns_of
 
@@ -229,6 +231,14 @@ async def test_a_text_longer_than_a_cell_is_cut_with_a_mark(sign: str) -> None:
     assert longer.startswith(second.removesuffix(CUT))
     assert CELL_UNITS - 1 <= len(second.encode("utf-16-le")) // 2 <= CELL_UNITS
     assert second == cell_text(longer)
+
+
+def test_xlsxwriter_has_the_parts_that_are_replaced() -> None:
+    """A new version without the undocumented parts fails here, by their names."""
+    replaced = {name for name in vars(TextSheet) if not name.startswith("__")}
+    assert replaced == {"_escape_control_characters", "_xml_rich_inline_string"}
+    assert replaced | {"_opt_close", "_xml_inline_string"} <= {*dir(Worksheet)}
+    assert "fileclosed" in vars(xlsxwriter.Workbook())
 
 
 async def test_nothing_is_left_of_a_report_that_fails(tmp_path: Path) -> None:
