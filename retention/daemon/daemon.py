@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import psycopg
 
 from retention.daemon.liveness import Liveness
+from retention.daemon.pass_counts import PassCounts
 from retention.daemon.schedule_rows import register_schedules
 from retention.daemon.scheduler import policy_scheduler
 from retention.daemon.systemd import notify
@@ -50,19 +50,6 @@ POLL_TIMEOUT_S = 10.0
 
 CONCURRENT_PLANS = 2
 """Plans made at a time: a plan may keep a connection busy for long, and replies have to be written meanwhile."""
-
-
-@dataclass(frozen=True, slots=True)
-class PassCounts:
-    """The work that one pass started.
-
-    `due`: schedules with times that have come. `adopted`: runs that another process planned or left, or that a pause
-    no longer halts. `notifying`: whether notifications are being sent.
-    """
-
-    due: int = 0
-    adopted: int = 0
-    notifying: bool = False
 
 
 class Daemon:

@@ -7,6 +7,7 @@ maker that has lost its report touches no other's.
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -40,7 +41,10 @@ class ReportFiles:
 
     @contextmanager
     def writing(self) -> Iterator[Output]:
-        """Open the report's file, and others on demand; all are on the disk when the block ends. Raises OSError."""
+        """Open the report's file, and others on demand; all are on the disk when the block ends. Raises OSError.
+
+        A format's temporary files have a hidden folder, so that a later try finds those of a killed one.
+        """
         opened: list[TextIO] = []
 
         def start(target: str) -> TextIO:
@@ -54,9 +58,11 @@ class ReportFiles:
             target = f"{Path(self.name).stem}{suffix}"
             return start(target), target
 
+        folder = self.hidden("parts")
         try:
             report = start(self.name)
-            yield Output(report, report.buffer, beside)
+            folder.mkdir(mode=0o700)
+            yield Output(report, report.buffer, beside, folder)
             for file in opened:
                 file.flush()
                 os.fsync(file.fileno())
@@ -64,6 +70,7 @@ class ReportFiles:
             for file in opened:
                 with suppress(OSError):  # a full disk has been told already
                     file.close()
+            shutil.rmtree(folder, ignore_errors=True)
 
     def publish(self) -> None:
         """Rename the files; a replaced file's mode stays. The report comes last: a file that it names is there."""
@@ -86,4 +93,12 @@ class ReportFiles:
                 if name.startswith(".") and name.endswith(f".{self.report_id}") and tries.isdecimal():
                     of_earlier = earlier and int(tries) <= self.tries
                     if of_earlier or int(tries) == self.tries:
-                        path.unlink(missing_ok=True)
+                        _remove(path)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, or the folder of a format's temporary files."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

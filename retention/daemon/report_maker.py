@@ -84,29 +84,30 @@ class ReportMaker:
             await self._make(report)
 
     async def _make(self, report: ClaimedReport) -> None:
-        if report.tries > len(PAUSES_S) + 1:
-            await self._give_up(report, report.problem or CUT_SHORT)
-            return
         settings = ScheduledReport.of_record(report.settings)
         files = _files(report, settings)
+        if report.tries > len(PAUSES_S) + 1:
+            _remove(files, earlier=True)
+            await self._give_up(report, report.problem or CUT_SHORT)
+            return
         try:
             result = await self._write(report, settings, files)
             if result.problem is None:
                 await self._publish(report, settings, files, result)
             else:
-                await self._postpone(report, result)
+                await self._postpone(report, files, result)
         except OSError as error:  # of the rename
-            await self._postpone(report, WritingResult(problem=f"{error.filename}: {error.strerror or error}"))
+            await self._postpone(report, files, WritingResult(problem=f"{error.filename}: {error.strerror or error}"))
         except LostReportError:
             self._log.warning("report.lost", report=report.name, report_id=str(report.report_id))
         except asyncio.CancelledError:
+            _remove(files)
             with suppress(*UNAVAILABLE, TimeoutError):
                 async with asyncio.timeout(RELEASE_TIMEOUT_S):
                     await self._store.postpone(report, None, 0.0, counted=False)
             raise
         finally:
-            if files is not None:
-                files.remove()
+            _remove(files)
 
     async def _write(
         self, report: ClaimedReport, settings: ScheduledReport, files: ReportFiles | None
@@ -191,7 +192,8 @@ class ReportMaker:
             tries=report.tries,
         )
 
-    async def _postpone(self, report: ClaimedReport, result: WritingResult) -> None:
+    async def _postpone(self, report: ClaimedReport, files: ReportFiles | None, result: WritingResult) -> None:
+        _remove(files)
         problem = self._redact(result.problem or "")
         if not result.database_away and report.tries > len(PAUSES_S):
             await self._give_up(report, problem)
@@ -239,6 +241,12 @@ def _files(report: ClaimedReport, settings: ScheduledReport) -> ReportFiles | No
     return ReportFiles(
         Path(settings.directory), f"{report.name}-{report.period}{suffix}", report.report_id, report.tries
     )
+
+
+def _remove(files: ReportFiles | None, *, earlier: bool = False) -> None:
+    """Remove hidden files before the report is given back: its next try may have the same number."""
+    if files is not None:
+        files.remove(earlier=earlier)
 
 
 def _publish(files: ReportFiles, began_s: float) -> None:

@@ -18,7 +18,8 @@ from retention.wiring.services import open_services
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from retention.daemon.daemon import Daemon, PassCounts
+    from retention.daemon.daemon import Daemon
+    from retention.daemon.pass_counts import PassCounts
     from retention.settings.model import Settings
     from support.world import World
 

@@ -64,6 +64,28 @@ async def test_a_stop_gives_the_report_back_at_once(world: World) -> None:
     assert [] == _names(directory)
 
 
+async def test_the_files_are_gone_before_a_report_is_given_back(world: World) -> None:
+    """A report that is given back keeps the number of its try, so its next maker may use the same hidden names."""
+    schedule = await hourly(world)
+    directory = report(world, schedule=schedule)
+    await down_since(world, 5, schedule)
+    async with world.locked("retention.cancellations"):
+        replica = await serve(world, until="/healthz")
+        await until(lambda: reports(world, "writing"))
+        await until(lambda: _async(_names(directory)))
+        async with world.locked("retention.reports", "SHARE"):
+            replica.running.signal(signal.SIGTERM)
+            await until(lambda: _async(not _names(directory)))
+            waiting = await world.sql(
+                "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+                " AND query LIKE '%%SET status = ''planned''%%'"
+            )
+            given_back = await reports(world, "planned")
+        await replica.running.ended()
+    assert waiting
+    assert not given_back
+
+
 def _names(directory: Path) -> list[str]:
     return [path.name for path in directory.iterdir()]
 

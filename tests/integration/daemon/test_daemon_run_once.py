@@ -12,7 +12,7 @@ from support.receiver import KEY, Receiver
 from support.replica import schedule
 
 from retention.daemon import daemon as module
-from retention.daemon.daemon import PassCounts
+from retention.daemon.pass_counts import PassCounts
 
 if TYPE_CHECKING:
     import pytest

@@ -5,14 +5,20 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from support.daemon_parts import daemon_of
 from support.receiver import KEY, Receiver
 from support.report_schedule import down_since, report, reports
 
+from retention.daemon.report_files import ReportFiles
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from support.world import World
 
 
@@ -98,8 +104,31 @@ async def test_a_report_that_fails_is_tried_again_and_then_given_up(world: World
         assert "retention report --period 2026-10 --timezone UTC --format csv -o FILE" in told["text"]
 
 
+async def test_a_report_whose_makers_all_died_leaves_no_file(world: World) -> None:
+    """The report is given up before a further try, and the hidden file of the last dead maker is removed all the
+    same.
+    """
+    directory = report(world)
+    await down_since(world, 1)
+    async with daemon_of(world) as replica:
+        await replica.daemon.run_once()
+        await replica.daemon.drain()
+        (row,) = (await reports(world, "planned"))[:1]
+        (directory / f".daily-2026-10.csv.{row.report_id}.6").write_text("half")
+        await world.sql(
+            "UPDATE retention.reports SET status = 'writing', replica = 'dead', tries = 6,"
+            " due_at = now() WHERE report_id = %(id)s",
+            id=row.report_id,
+        )
+        await replica.work_once()
+    assert [row.report_id] == [one.report_id for one in await reports(world, "failed")]
+    assert [] == [path.name for path in directory.iterdir() if path.name.startswith(".")]
+
+
 async def test_the_dead_maker_s_report_is_made_again(world: World) -> None:
-    """A maker that died leaves a lease and a hidden file: both end, and the report is made under the same id."""
+    """A maker that died leaves a lease, a hidden file and a folder: all end, and the report is made under the same
+    id.
+    """
     directory = report(world)
     await down_since(world, 1)
     async with daemon_of(world) as replica:
@@ -110,6 +139,9 @@ async def test_the_dead_maker_s_report_is_made_again(world: World) -> None:
         for path in directory.iterdir():
             path.unlink()
         (directory / f".daily-2026-10.csv.{row.report_id}.1").write_text("half")
+        parts = directory / f".parts.{row.report_id}.1"
+        parts.mkdir()
+        (parts / "sheet").write_text("half")
         await world.sql(
             "UPDATE retention.reports SET status = 'writing', replica = 'dead', tries = 1, made_at = NULL,"
             " due_at = now() WHERE report_id = %(id)s",
@@ -119,6 +151,21 @@ async def test_the_dead_maker_s_report_is_made_again(world: World) -> None:
     (made,) = [one for one in await reports(world, "made") if one.report_id == row.report_id]
     assert 2 == made.tries
     assert ["daily-2026-10.csv"] == [path.name for path in directory.iterdir()]
+
+
+def test_a_workbook_s_temporary_files_stand_where_a_later_try_finds_them(tmp_path: Path) -> None:
+    """A format keeps its temporary files in a hidden folder of the try: a process that is killed leaves nothing that
+    the next try does not remove.
+    """
+    files = ReportFiles(tmp_path, "daily-2026-10.xlsx", uuid4(), 1)
+    with files.writing() as place:
+        assert place.folder is not None
+        assert tmp_path == place.folder.parent
+        (place.folder / "sheet").write_text("half")
+        left = {path.name for path in tmp_path.iterdir()}
+        replace(files, tries=2, targets=[]).remove(earlier=True)
+        assert 2 == len(left)
+        assert [] == [*tmp_path.iterdir()]
 
 
 async def test_a_finished_report_is_told_once_to_its_targets(world: World) -> None:
