@@ -19,6 +19,7 @@ from uuid import uuid4
 from retention.core.text import time_text
 from retention.errors import UsageError
 from retention.ledger.evidence import checkpoint_of
+from retention.ledger.own_values import reading_own_values
 from retention.ledger.wallet import has_wallet
 from retention.reports.kinds.filters import require_filters
 from retention.reports.kinds.kind import Reading
@@ -57,7 +58,8 @@ async def read_report(
 ) -> AsyncIterator[Report]:
     """Open a report, and wait for writers of its period first. Raises UsageError where they take too long.
 
-    It also raises UsageError for a filter that the kind refuses, and SchemaError where a view of the wallet is broken.
+    It also raises UsageError for a filter that the kind refuses, and SchemaError where a view of the wallet is broken
+    or a value of the ledger was altered.
 
     `generated_by` is who asks for it. A report that is made again keeps its `report_id`; None is a new one. `scopes`:
     the configured policies by name. `refund_within`: of each configured partner. `sections`: whether to read
@@ -68,22 +70,23 @@ async def read_report(
     if selection.end is not None:
         await _wait_for_writers(database, selection.end)
     async with database.transaction(snapshot=True) as transaction:
-        now = (await transaction.row("clocks/get_time")).now
-        newest = await transaction.row("evidence/get_newest_checkpoint")
-        head = ReportHead(
-            report_id=report_id or uuid4(),
-            selection=selection,
-            generated_at=now,
-            generated_by=generated_by,
-            checkpoint=None if newest is None else checkpoint_of(newest),
-            software=software(),
-        )
-        wallet = selection.kind in WALLET_KINDS and await has_wallet(transaction)
-        reading = Reading(transaction, selection, now, scopes, wallet, refund_within)
-        totals, count = await kind.totals(reading)
-        shown = await read_sections(reading, totals) if sections else None
-        async with aclosing(kind.rows(reading)) as rows:
-            yield Report(head, columns_of(kind.row), rows, count, columns_of(kind.total), totals, shown)
+        with reading_own_values():
+            now = (await transaction.row("clocks/get_time")).now
+            newest = await transaction.row("evidence/get_newest_checkpoint")
+            head = ReportHead(
+                report_id=report_id or uuid4(),
+                selection=selection,
+                generated_at=now,
+                generated_by=generated_by,
+                checkpoint=None if newest is None else checkpoint_of(newest),
+                software=software(),
+            )
+            wallet = selection.kind in WALLET_KINDS and await has_wallet(transaction)
+            reading = Reading(transaction, selection, now, scopes, wallet, refund_within)
+            totals, count = await kind.totals(reading)
+            shown = await read_sections(reading, totals) if sections else None
+            async with aclosing(kind.rows(reading)) as rows:
+                yield Report(head, columns_of(kind.row), rows, count, columns_of(kind.total), totals, shown)
 
 
 @functools.cache

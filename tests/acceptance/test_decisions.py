@@ -171,3 +171,20 @@ async def test_a_resumed_run_names_the_person(world: World) -> None:
 
     found = [row for row in await decisions(world) if row["subject"] == "run" and row["decision"] != "requested"]
     assert [("continued", "kim", run_id)] == [(row["decision"], row["by"], row["run_id"]) for row in found]
+
+
+async def test_altered_values_are_no_riddle(world: World) -> None:
+    """A report over evidence or overrides that are no JSON of ours ends with 2, and points at `audit verify`."""
+    await world.seed(1)
+    await did(world, "hold", "add", "--round", "other", "--by", "hal", "--reason", "a dispute")
+    await did(world, "run")
+    for statement in (
+        """UPDATE retention.runs SET overrides = '[{"at": "a day"}]'""",
+        "UPDATE retention.runs SET overrides = '[]'; UPDATE retention.evidence SET body = 'no json'",
+        """UPDATE retention.evidence SET body = '{"at": "a day"}'""",
+        """UPDATE retention.evidence SET body = '{"rows": {"hold": 5}}'""",
+    ):
+        await world.sql(f"SET session_replication_role = replica; {statement}")  # past the trigger that forbids it
+        done = await did(world, "report", "--kind", "decisions", code=2)
+        assert "`retention audit verify`" in done.said, done.err
+        assert "Traceback" not in done.err
