@@ -174,17 +174,19 @@ async def test_a_resumed_run_names_the_person(world: World) -> None:
 
 
 async def test_altered_values_are_no_riddle(world: World) -> None:
-    """A report over evidence or overrides that are no JSON of ours ends with 2, and points at `audit verify`."""
+    """A report or page over evidence or overrides that are no JSON of ours ends with 2, and points at `audit verify`."""
     await world.seed(1)
     await did(world, "hold", "add", "--round", "other", "--by", "hal", "--reason", "a dispute")
     await did(world, "run")
-    for statement in (
-        """UPDATE retention.runs SET overrides = '[{"at": "a day"}]'""",
-        "UPDATE retention.runs SET overrides = '[]'; UPDATE retention.evidence SET body = 'no json'",
-        """UPDATE retention.evidence SET body = '{"at": "a day"}'""",
-        """UPDATE retention.evidence SET body = '{"rows": {"hold": 5}}'""",
+    listed, page = ("report", "--kind", "decisions"), ("report", "--format", "html", "-o", "page.html")
+    for words, statement in (
+        (page, "UPDATE retention.runs SET overrides = '[1]'"),
+        (listed, """UPDATE retention.runs SET overrides = '[{"at": "a day"}]'"""),
+        (listed, "UPDATE retention.runs SET overrides = '[]'; UPDATE retention.evidence SET body = 'no json'"),
+        (listed, """UPDATE retention.evidence SET body = '{"at": "a day"}'"""),
+        (listed, """UPDATE retention.evidence SET body = '{"rows": {"hold": 5}}'"""),
     ):
         await world.sql(f"SET session_replication_role = replica; {statement}")  # past the trigger that forbids it
-        done = await did(world, "report", "--kind", "decisions", code=2)
+        done = await did(world, *words, code=2)
         assert "`retention audit verify`" in done.said, done.err
         assert "Traceback" not in done.err

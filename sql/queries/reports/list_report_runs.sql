@@ -26,8 +26,13 @@ CROSS JOIN LATERAL (
         CASE WHEN NOT %(pseudonymise)s::boolean THEN r.reason END AS reason,
         CASE WHEN NOT %(pseudonymise)s::boolean THEN r.evidence END AS evidence,
         CASE WHEN NOT %(pseudonymise)s::boolean THEN r.decision_note END AS note,
-        (SELECT coalesce(jsonb_agg(CASE WHEN %(pseudonymise)s::boolean THEN o - 'text' ELSE o END), '[]')
-         FROM jsonb_array_elements(r.overrides) o) AS overrides
+        -- An altered entry that is no object is refused here, and not shown as an override.
+        (SELECT coalesce(jsonb_agg(w.entry), '[]')
+         FROM jsonb_array_elements(r.overrides) o
+         CROSS JOIN LATERAL (
+             SELECT coalesce(jsonb_object_agg(e.key, e.value), '{}') AS entry
+             FROM jsonb_each(o) e WHERE NOT (%(pseudonymise)s::boolean AND e.key = 'text')
+         ) w) AS overrides
 ) w
 ORDER BY r.as_of, r.run_id
 LIMIT %(limit)s
