@@ -207,11 +207,11 @@ async def test_a_round_is_cancelled() -> None:
 
 
 async def test_a_round_is_asked_about() -> None:
-    """GetRoundStatus comes back with the round's status and bet."""
+    """GetRoundStatus comes back with the round's status, bet and winnings."""
     async with Simulator([Round("acme", "R-1", amount=Decimal("1.50"))]) as vendor:
         found = await ask(f"{vendor.url}/history/GetRoundStatus")
     expected = Reply(200, "0", "Success", "EUR", round_id="R-1", round_status="InProgress", bet_amount=Decimal("1.50"))
-    assert expected == found.answer
+    assert expected._replace(winnings=Decimal(0)) == found.answer
 
 
 @LOOPS

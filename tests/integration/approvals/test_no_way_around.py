@@ -230,7 +230,7 @@ WRONGS = [
 
 async def _start_statement(process: Process) -> None:
     await process.services.database.row(
-        "runs/start_run", run_id=process.run_id, deadline=None, resumed=True, beat=HEARTBEAT_S, replica="r"
+        "runs/start_run", run_id=process.run_id, deadline=None, resumed=True, by=None, beat=HEARTBEAT_S, replica="r"
     )
 
 

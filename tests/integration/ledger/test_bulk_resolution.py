@@ -104,7 +104,8 @@ async def test_the_newest_evidence_is_that_of_the_closed_row(review: Review, boo
     await resolve(review, decided([row]))
     (resolved,), (reclosed,) = await entries(book, "resolved"), await entries(book, "reclosed")
 
-    assert ({"by": "ann", "as": "cancelled", "note": NOTE}, {"by": "ann"}) == (resolved["facts"], reclosed["facts"])
+    assert {"by": "ann", "as": "cancelled", "note": NOTE} == resolved["facts"]
+    assert {"by": "ann", "after": "resolved"} == reclosed["facts"]
     assert [(row, reclosed["rows"]["cancellation"][str(row)])] == await newest(book)
 
 
