@@ -13,6 +13,7 @@ from retention.errors import ConfigurationError, RetentionError
 from retention.ledger.checks.finding import Finding
 from retention.ledger.checks.names import check_names
 from retention.ledger.checks.readiness import check_database
+from retention.ledger.checks.required_privileges import SERVE
 from retention.ledger.clocks import Clocks
 from retention.ledger.database import open_database
 from retention.ledger.database_errors import UNAVAILABLE, describe_unavailable
@@ -36,11 +37,15 @@ async def database_findings(settings: Settings, redactor: Redactor, log: Filteri
     try:
         async with open_database(secret.reveal if secret else str, 1, log) as database:
             limits = {policy.name: policy.limits for policy in settings.policies.values()}
-            findings = [await _clock(database, settings), *await check_database(database, scopes, limits)]
+            findings = [
+                await _clock(database, settings),
+                *await check_database(database, scopes, limits, SERVE if settings.reports else None),
+            ]
             if not all(finding.ok for finding in findings):
                 return [*findings, *secret_findings(settings, ())]
             findings += [*await _signing(database, settings), *await _pauses(database)]
-            findings += await check_names(database, scopes)
+            reports = [(report.name, report.markets or ()) for report in settings.reports.values()]
+            findings += await check_names(database, scopes, reports)
             return [*findings, *secret_findings(settings, await sample_ids(database))]
     except RetentionError as error:
         message = str(error)

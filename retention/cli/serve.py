@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retention.cli.command import RUN, GlobalOptions, command
+from retention.cli.command import GlobalOptions, command
 from retention.cli.parsing import duration, http_address
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def _address_and_timeout(http: str, drain_timeout: str) -> tuple[tuple[str, int]
     return http_address("--http", http), duration("--drain-timeout", drain_timeout)
 
 
-@command(ready_for=RUN, before=_address_and_timeout, connections=CONNECTIONS, quiet=False)
+@command(ready_for="serve", before=_address_and_timeout, connections=CONNECTIONS, quiet=False)
 async def serve(
     services: Services,
     signals: ShutdownSignals,

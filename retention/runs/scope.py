@@ -38,6 +38,9 @@ def configured_names(settings: Settings, kind: NameKind) -> set[str]:
         case NameKind.POLICY:
             return set(settings.policies)
         case NameKind.MARKET:
-            return {name for policy in policies for name in (*(policy.markets or ()), *policy.exclude_markets)}
+            of_reports = {name for report in settings.reports.values() for name in report.markets or ()}
+            return of_reports | {
+                name for policy in policies for name in (*(policy.markets or ()), *policy.exclude_markets)
+            }
         case NameKind.GAME:
             return {name for policy in policies for name in (*(policy.games or ()), *policy.exclude_games)}

@@ -1,4 +1,4 @@
-"""Checks that the markets and games of policies exist, because a misspelt name selects nothing."""
+"""Checks that the markets and games of policies and reports exist, because a misspelt name selects nothing."""
 
 from __future__ import annotations
 
@@ -18,14 +18,23 @@ if TYPE_CHECKING:
 KINDS = (NameKind.MARKET, NameKind.GAME)
 
 
-async def check_names(database: Database, policies: Sequence[tuple[str, Scope]]) -> list[Finding]:
-    """Warn of each policy with a market or game that neither the operator's view nor the ledger has."""
+async def check_names(
+    database: Database, policies: Sequence[tuple[str, Scope]], reports: Sequence[tuple[str, Sequence[str]]] = ()
+) -> list[Finding]:
+    """Warn of each policy with a market or game that neither the operator's view nor the ledger has.
+
+    `reports`: the name of each report and its markets, which are checked likewise.
+    """
+    owners = [(f"policy {name}", {kind: [*_names_in_scope(kind, scope)] for kind in KINDS}) for name, scope in policies]
+    owners += [
+        (f"report {name}", {NameKind.MARKET: [("markets", one) for one in markets]}) for name, markets in reports
+    ]
     names = KnownNames(database)
     unseen: dict[NameKind, set[str]] = {}
     known: dict[NameKind, frozenset[str]] = {}
     certain, why_not = True, ""
     for kind in KINDS:
-        given = sorted({name for _, scope in policies for _, name in _names_in_scope(kind, scope)})
+        given = sorted({name for _, of_owner in owners for _, name in of_owner.get(kind, ())})
         found = await names.find_names(kind, given) if given else FoundNames(frozenset(), certain=True)
         unseen[kind] = set(given) - found.names
         # A look-up that timed out would time out again.
@@ -33,14 +42,14 @@ async def check_names(database: Database, policies: Sequence[tuple[str, Scope]])
         if unseen[kind] and not found.certain:
             certain, why_not = False, found.why_not
     findings = []
-    for policy, scope in policies:
+    for owner, of_owner in owners:
         strange: list[str] = []
         for kind in KINDS:
-            of_kind = [(key, name) for key, name in _names_in_scope(kind, scope) if name in unseen[kind]]
+            of_kind = [(key, name) for key, name in of_owner.get(kind, ()) if name in unseen[kind]]
             strange += (f"{key} {printable(name)}{_suggestion(name, known[kind])}" for key, name in of_kind)
             strange += [f"known {kind}s: {list_names(known[kind])}"] if of_kind and certain else []
         if strange:
-            findings.append(_finding(policy, strange, why_not))
+            findings.append(_finding(owner, strange, why_not))
     return findings
 
 
@@ -49,12 +58,12 @@ def _suggestion(name: str, known: frozenset[str]) -> str:
     return f" (did you mean {printable(meant)}?)" if meant is not None else ""
 
 
-def _finding(policy: str, strange: Sequence[str], why_not: str) -> Finding:
+def _finding(owner: str, strange: Sequence[str], why_not: str) -> Finding:
     if not why_not:
         message = f"neither the open rounds nor the ledger have ever shown {'; '.join(strange)}"
     else:
         message = f"{'; '.join(strange)}: whether there are such names was not found out{why_not}"
-    return Finding(f"names in policy {policy}", ok=True, message=message, warning=True)
+    return Finding(f"names in {owner}", ok=True, message=message, warning=True)
 
 
 def _names_in_scope(kind: NameKind, scope: Scope) -> Iterator[tuple[str, str]]:

@@ -11,7 +11,7 @@ from retention.ledger.checks.durability import check_closing, check_durability
 from retention.ledger.checks.finding import Finding
 from retention.ledger.checks.index_use import claim_index_use, plan_index_use, sequential_scans
 from retention.ledger.checks.policies import policy_findings
-from retention.ledger.checks.required_privileges import ARGUMENTS, closes_rounds, reads_view, required_privileges
+from retention.ledger.checks.required_privileges import ARGUMENTS, SERVE, closes_rounds, reads_view, required_privileges
 from retention.ledger.checks.role import MissingPrivilege, privilege_finding, role_finding
 from retention.ledger.checks.session_settings import check_session
 from retention.ledger.plans import scope_parameters
@@ -60,12 +60,13 @@ async def check_database(
     database: Database,
     policies: Sequence[tuple[str, Scope]],
     limits: Mapping[str, Limits] = MappingProxyType({}),
+    command: str | None = None,
 ) -> list[Finding]:
     """Check all requirements of runs, and the index use of claims and of each policy's plan.
 
-    `limits` are each policy's rails, which its next run may trip.
+    `limits` are each policy's rails, which its next run may trip. `command`: SERVE where `serve` makes reports.
     """
-    findings = await _required_findings(database)
+    findings = await _required_findings(database, command)
     if all(finding.ok for finding in findings):
         findings += [role_finding(await database.row("checks/describe_server")), *await check_session(database)]
     if all(finding.ok for finding in findings):
@@ -107,7 +108,7 @@ async def _required_findings(database: Database, command: str | None = None) -> 
         findings.append(function_finding(await database.rows("checks/describe_function")))
     others = [lack for lack in lacking if lack.grant not in unread]
     findings.append(privilege_finding(server, others, command))
-    if command is None and all(finding.ok for finding in findings):
+    if command in {None, SERVE} and all(finding.ok for finding in findings):
         findings.append(await claim_index_use(database))
     return findings
 

@@ -11,7 +11,7 @@ from retention.ledger.checks.grants import ROLE, Grant, grants
 from retention.ledger.queries import query
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 ARGUMENTS = "text[], text[], timestamp with time zone[], text[], numeric[], text[]"
 
@@ -23,6 +23,22 @@ FUNCTIONS = (
     "reject_run(uuid, text, text, text, text, text)",
 )
 """The functions that statements call, as PostgreSQL names them."""
+
+SERVE = "serve"
+"""The command that makes reports, besides runs."""
+
+REPORT_MAKING = (
+    "scheduled_reports/plan_reports",
+    "scheduled_reports/claim_report",
+    "scheduled_reports/extend_lease",
+    "scheduled_reports/postpone_report",
+    "scheduled_reports/fail_report",
+    "scheduled_reports/finish_report",
+)
+"""The statements that `serve` alone runs: its reports."""
+
+REPORT_NOTICES = ("scheduled_reports/list_reports_to_notify", "scheduled_reports/enqueue_report_notification")
+"""The statements of the reports' notifications, which each process sends."""
 
 _CLOSING = (
     "review/reclose_rounds",
@@ -154,7 +170,9 @@ CHECKPOINT = (
 )
 """The statements of the checkpoint that follows each decision."""
 
-_COMMENT = re.compile(r"--[^\n]*")
+_COMMENT = re.compile(r"--[^\n]*|'retention\.\w+'::regclass")
+"""The parts of a statement that need no privilege: comments, and names that are only turned into numbers."""
+
 _NAME = re.compile(r"\bretention\.(\w+)")
 _WRITE = re.compile(
     r"INSERT INTO retention\.(?P<into>\w+)(?:\s+AS\s+\w+)?\s*\((?P<columns>[^)]*)\)"
@@ -167,10 +185,13 @@ _AFTER_SET = {"FROM", "WHERE", "RETURNING"}
 @functools.cache
 def required_privileges(command: str | None) -> tuple[tuple[Grant, ...], tuple[str, ...]]:
     """Return the privileges on tables and views, and the functions, that a command (None: a run) requires."""
-    if command is None:
+    if command == SERVE:
         return grants(ROLE), FUNCTIONS
-    texts = [_COMMENT.sub("", query(statement)) for statement in statements_of(command)]
-    found = {Grant("SELECT", "schema_migrations", None), *(grant for text in texts for grant in _grants_in(text))}
+    if command is None:
+        of_serve = _grants_of(REPORT_MAKING) - _grants_of(REPORT_NOTICES)
+        return tuple(grant for grant in grants(ROLE) if grant not in of_serve), FUNCTIONS
+    texts = _texts(statements_of(command))
+    found = {Grant("SELECT", "schema_migrations", None), *_grants_of(statements_of(command))}
     named = {name for text in texts for name in _NAME.findall(text)}
     ours = grants(ROLE)  # keeps their order, and drops names that are no tables
     functions = tuple(function for function in FUNCTIONS if function.partition("(")[0] in named)
@@ -185,7 +206,7 @@ def statements_of(command: str) -> tuple[str, ...]:
 @functools.cache
 def decides(command: str) -> bool:
     """Whether a command is a person's decision: one of its statements writes evidence."""
-    return any("INSERT INTO retention.evidence " in query(statement) for statement in STATEMENTS[command])
+    return any("INSERT INTO retention.evidence " in query(statement) for statement in STATEMENTS.get(command, ()))
 
 
 def reads_view(command: str | None) -> bool:
@@ -196,6 +217,14 @@ def reads_view(command: str | None) -> bool:
 def closes_rounds(command: str | None) -> bool:
     """Whether a command calls the operator's function."""
     return FUNCTIONS[0] in required_privileges(command)[1]
+
+
+def _texts(statements: Sequence[str]) -> list[str]:
+    return [_COMMENT.sub("", query(statement)) for statement in statements]
+
+
+def _grants_of(statements: Sequence[str]) -> set[Grant]:
+    return {grant for text in _texts(statements) for grant in _grants_in(text)}
 
 
 def _grants_in(text: str) -> Iterator[Grant]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from retention.ledger.checks.finding import Finding
 from retention.ledger.checks.grants import REPORT_ROLE, ROLE, grants
-from retention.ledger.checks.required_privileges import required_privileges
+from retention.ledger.checks.required_privileges import SERVE, required_privileges
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +31,7 @@ def privilege_finding(server: Any, lacking: Sequence[MissingPrivilege], command:
         role == REPORT_ROLE and command is not None and {*required_privileges(command)[0]} <= {*grants(role)}
     ):
         mend = f"run {SCRIPT} again, or {statements}"
-    elif command is None and role == REPORT_ROLE:
+    elif command in {None, SERVE} and role == REPORT_ROLE:
         mend = job  # with all of that it would be another role
     else:
         mend = f"{job}, or {statements}"

@@ -64,3 +64,13 @@ async def test_name_check_times_out(database: Database, book: Book, direct_dsn: 
         connection.execute("LOCK TABLE public.rounds IN ACCESS EXCLUSIVE MODE")
         found = await check_names(database, [("known", scope(markets=("SE",))), ("other", scope(markets=("se",)))])
     assert [warning("other", "markets se: whether there are such names was not found out within 5 seconds")] == found
+
+
+async def test_an_unknown_market_of_a_report_is_a_warning(database: Database, book: Book) -> None:
+    """A report of a misspelt market would tell of no activity; a market of view or ledger passes."""
+    await book.open_round("R-1", market="GB")
+    never = "neither the open rounds nor the ledger have ever shown"
+    message = f"{never} markets gb (did you mean GB?); known markets: GB"
+    assert [Finding("names in report monthly", ok=True, message=message, warning=True)] == await check_names(
+        database, [], [("weekly", ["GB"]), ("monthly", ["gb"]), ("all", ())]
+    )

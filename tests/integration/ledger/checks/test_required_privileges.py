@@ -15,7 +15,7 @@ from support.role_database import guarded_database, logged_in
 from retention.errors import SchemaError
 from retention.ledger.checks.grants import REPORT_ROLE, ROLE, grants
 from retention.ledger.checks.readiness import check_database, require_ready
-from retention.ledger.checks.required_privileges import STATEMENTS, required_privileges, statements_of
+from retention.ledger.checks.required_privileges import SERVE, STATEMENTS, required_privileges, statements_of
 from retention.ledger.database import open_database
 from retention.ledger.queries import query
 
@@ -122,6 +122,26 @@ async def test_reporting_role_may_read_only(owned: str, command: str) -> None:
     assert message.startswith(start)
     assert "SELECT" not in message
     assert (command in CALLING) == ("EXECUTE" in message)
+
+
+async def test_serve_alone_requires_the_privileges_of_making_reports(owned: str) -> None:
+    """Without them a run is ready, and `serve` names them at its start; both send the notifications of reports."""
+    made = ("INSERT", "reports", "report_id"), ("UPDATE", "reports", "tries")
+    shared = ("SELECT", "reports", None), ("UPDATE", "reports", "notified")
+    of_run, of_serve = required_privileges(None)[0], required_privileges(SERVE)[0]
+    assert {*of_run} < {*of_serve}
+    assert {"reports"} == {grant.relation for grant in {*of_serve} - {*of_run}}
+    assert {*shared} <= {*of_run}
+    assert {*made} <= {*of_serve} - {*of_run}
+    async with open_database(lambda: as_role(owned, ROLE), size=1) as database:
+        await require_ready(database, SERVE)
+        run(owned, f"REVOKE UPDATE (tries) ON retention.reports FROM {ROLE}")
+        try:
+            await require_ready(database)
+            with pytest.raises(SchemaError, match=r"`retention serve`.*UPDATE \(tries\) ON retention.reports"):
+                await require_ready(database, SERVE)
+        finally:
+            run(owned, sample("roles"))
 
 
 async def test_missing_grant_of_roles_sql_names_the_script(stripped: str) -> None:
