@@ -6,6 +6,7 @@ maker that has lost its report touches no other's.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
@@ -73,7 +74,13 @@ class ReportFiles:
             shutil.rmtree(folder, ignore_errors=True)
 
     def publish(self) -> None:
-        """Rename the files; a replaced file's mode stays. The report comes last: a file that it names is there."""
+        """Rename the files; a replaced file's mode stays. The report comes last: a file that it names is there.
+
+        Raises OSError: for a name that a directory has, before any file is renamed.
+        """
+        for target in self.targets:
+            if (self.directory / target).is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(self.directory / target))
         for target in reversed(self.targets):
             hidden, shown = self.hidden(target), self.directory / target
             with suppress(FileNotFoundError):

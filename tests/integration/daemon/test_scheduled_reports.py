@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+import pytest
 from support.daemon_parts import daemon_of
 from support.receiver import KEY, Receiver
 from support.report_schedule import down_since, report, reports
@@ -151,6 +152,21 @@ async def test_the_dead_maker_s_report_is_made_again(world: World) -> None:
     (made,) = [one for one in await reports(world, "made") if one.report_id == row.report_id]
     assert 2 == made.tries
     assert ["daily-2026-10.csv"] == [path.name for path in directory.iterdir()]
+
+
+def test_a_directory_with_a_report_s_name_is_named_and_nothing_appears(tmp_path: Path) -> None:
+    """The error has the path that a person has to clear, and the second file does not appear without its report."""
+    files = ReportFiles(tmp_path, "daily-2026-10.html", uuid4(), 1)
+    taken = tmp_path / "daily-2026-10.html"
+    taken.mkdir()
+    with files.writing() as place:
+        assert place.beside is not None
+        place.beside("-rows.csv")
+    with pytest.raises(IsADirectoryError) as refusal:
+        files.publish()
+    files.remove()
+    assert str(taken) == refusal.value.filename
+    assert [taken] == [*tmp_path.iterdir()]
 
 
 def test_a_workbook_s_temporary_files_stand_where_a_later_try_finds_them(tmp_path: Path) -> None:
