@@ -145,7 +145,6 @@ async def report(
     from retention.process.this_process import report as tell
     from retention.render.progress import is_watched
     from retention.render.write_report import write_report
-    from retention.runs.scope import scope_of
 
     for option, named, names in (("--market", NameKind.MARKET, market), ("--policy", NameKind.POLICY, policy)):
         await require_known(services, option, named, names or ())
@@ -175,9 +174,8 @@ async def report(
             checked.form,
             place,
             generated_by=requester(None),
-            scopes={one: scope_of(services.settings, settings) for one, settings in services.settings.policies.items()},
+            configured=services.configured,
             watched=is_watched() and not (is_stdout(output) and sys.stdout.isatty()),
-            refund_within=services.refund_within,
         )
     rows = f"{written.count} row{'' if written.count == 1 else 's'}" if written.count else NO_ACTIVITY
     if not is_stdout(output):
@@ -198,10 +196,9 @@ async def explain(
     from retention.ledger.names import KnownNames
     from retention.render.terminal_history import print_history
     from retention.reports import explain as explaining
-    from retention.runs.scope import scope_of
 
     await require_known(services, "--partner", NameKind.PARTNER, [partner])
-    policies = [(name, scope_of(services.settings, policy)) for name, policy in services.settings.policies.items()]
+    policies = list(services.configured.scopes.items())
     history = await explaining.explain(services.database, partner, round_, policies, services.settings.max_runs())
     if not history.seen:
         history = replace(

@@ -25,13 +25,12 @@ from retention.reports.report import Kind, Selection
 from retention.settings.report import ScheduledReport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from datetime import timedelta
+    from collections.abc import Callable
 
     from structlog.typing import FilteringBoundLogger
 
-    from retention.core.planning.plan import Scope
     from retention.ledger.scheduled_reports import ClaimedReport, ReportStore
+    from retention.reports.report import Configured
 
 HEARTBEAT_INTERVAL_S = 10.0
 """Seconds between two extensions of the lease."""
@@ -59,16 +58,13 @@ class LostReportError(Exception):
 
 
 class ReportMaker:
-    """Makes reports. `dsn` gives the database, and `redact` masks secrets.
-
-    `configured` gives the configured policies, and each configured partner's `refund_within`.
-    """
+    """Makes reports. `dsn` gives the database, `configured` what is configured now, and `redact` masks secrets."""
 
     def __init__(
         self,
         store: ReportStore,
         dsn: Callable[[], str],
-        configured: Callable[[], tuple[Mapping[str, Scope], Mapping[str, timedelta]]],
+        configured: Callable[[], Configured],
         redact: Callable[[str], str],
         log: FilteringBoundLogger,
     ) -> None:
@@ -118,7 +114,7 @@ class ReportMaker:
             _selection(report, settings),
             report.report_id,
             REQUESTED_BY,
-            *self._configured(),
+            self._configured(),
             settings.format,
             files,
         )

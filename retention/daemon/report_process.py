@@ -30,12 +30,10 @@ from retention.reports.read import read_report
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import timedelta
     from uuid import UUID
 
-    from retention.core.planning.plan import Scope
     from retention.daemon.report_files import ReportFiles
-    from retention.reports.report import ReportHead, Selection
+    from retention.reports.report import Configured, ReportHead, Selection
 
 CONNECTIONS = 3
 """Database connections at most: for the snapshot, and for the statements before it."""
@@ -49,8 +47,7 @@ class WritingJob:
     selection: Selection
     report_id: UUID
     generated_by: str
-    scopes: Mapping[str, Scope]
-    refund_within: Mapping[str, timedelta]
+    configured: Configured
     format: str
     files: ReportFiles | None
 
@@ -81,8 +78,7 @@ async def write(job: WritingJob) -> WritingResult:
                     job.selection,
                     generated_by=job.generated_by,
                     report_id=job.report_id,
-                    scopes=job.scopes,
-                    refund_within=job.refund_within,
+                    configured=job.configured,
                 ) as report:
                     return _result(report.head, report.count, report.totals)
             job.files.remove(earlier=True)
@@ -93,8 +89,7 @@ async def write(job: WritingJob) -> WritingResult:
                     Format(job.format),
                     place,
                     generated_by=job.generated_by,
-                    scopes=job.scopes,
-                    refund_within=job.refund_within,
+                    configured=job.configured,
                     report_id=job.report_id,
                 )
             with job.files.hidden(job.files.name).open("rb") as file:

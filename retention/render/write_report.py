@@ -11,15 +11,12 @@ from retention.render.progress import report_progress
 from retention.reports.read import read_report
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import timedelta
     from uuid import UUID
 
-    from retention.core.planning.plan import Scope
     from retention.ledger.database import Database
     from retention.render.formats import Format
     from retention.render.output import Output
-    from retention.reports.report import ReportHead, Selection
+    from retention.reports.report import Configured, ReportHead, Selection
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +35,13 @@ async def write_report(
     place: Output,
     *,
     generated_by: str,
-    scopes: Mapping[str, Scope],
-    refund_within: Mapping[str, timedelta],
+    configured: Configured,
     report_id: UUID | None = None,
     watched: bool = False,
 ) -> WrittenReport:
     """Write a report to a place. Raises UsageError where it cannot be made, and the errors of database and place.
 
-    `scopes`: the configured policies by name. `refund_within`: of each configured partner. `report_id`: of a report
-    that is made again. `watched`: show progress.
+    `report_id`: of a report that is made again. `watched`: show progress.
     """
     spec = FORMATS[form]
     write = spec.load()
@@ -56,8 +51,7 @@ async def write_report(
             selection,
             generated_by=generated_by,
             report_id=report_id,
-            scopes=scopes,
-            refund_within=refund_within,
+            configured=configured,
             sections=spec.sections,
         ) as report,
         report_progress(report) if watched else nullcontext(report) as rows,

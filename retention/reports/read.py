@@ -12,7 +12,6 @@ import functools
 from contextlib import aclosing, asynccontextmanager
 from datetime import timedelta
 from importlib.metadata import version
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -24,15 +23,14 @@ from retention.ledger.wallet import has_wallet
 from retention.reports.kinds.filters import require_filters
 from retention.reports.kinds.kind import Reading
 from retention.reports.kinds.registry import KINDS, WALLET_KINDS
-from retention.reports.report import Report, ReportHead, columns_of
+from retention.reports.report import Configured, Report, ReportHead, columns_of
 from retention.reports.sections import read_sections
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator
     from datetime import datetime
     from uuid import UUID
 
-    from retention.core.planning.plan import Scope
     from retention.ledger.database import Database
     from retention.reports.report import Selection
 
@@ -44,6 +42,9 @@ _WRITERS_TIMEOUT_S = 30.0
 
 _POLL_INTERVAL_S = 0.05
 
+NOTHING_CONFIGURED = Configured()
+"""For reports of the ledger alone."""
+
 
 @asynccontextmanager
 async def read_report(
@@ -52,8 +53,7 @@ async def read_report(
     *,
     generated_by: str = "",
     report_id: UUID | None = None,
-    scopes: Mapping[str, Scope] = MappingProxyType({}),
-    refund_within: Mapping[str, timedelta] = MappingProxyType({}),
+    configured: Configured = NOTHING_CONFIGURED,
     sections: bool = False,
 ) -> AsyncIterator[Report]:
     """Open a report, and wait for writers of its period first. Raises UsageError where they take too long.
@@ -61,9 +61,8 @@ async def read_report(
     It also raises UsageError for a filter that the kind refuses, and SchemaError where a view of the wallet is broken
     or a value of the ledger was altered.
 
-    `generated_by` is who asks for it. A report that is made again keeps its `report_id`; None is a new one. `scopes`:
-    the configured policies by name. `refund_within`: of each configured partner. `sections`: whether to read
-    those of a page.
+    `generated_by` is who asks for it. A report that is made again keeps its `report_id`; None is a new one.
+    `sections`: whether to read those of a page.
     """
     require_filters(selection.kind, run=selection.run_id is not None, all_outcomes=selection.all_outcomes)
     kind = KINDS[selection.kind]
@@ -82,7 +81,7 @@ async def read_report(
                 software=software(),
             )
             wallet = selection.kind in WALLET_KINDS and await has_wallet(transaction)
-            reading = Reading(transaction, selection, now, scopes, wallet, refund_within)
+            reading = Reading(transaction, selection, now, configured, wallet)
             totals, count = await kind.totals(reading)
             shown = await read_sections(reading, totals) if sections else None
             async with aclosing(kind.rows(reading)) as rows:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from retention.core.model import RESOLUTIONS, State
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from datetime import datetime
+    from collections.abc import AsyncIterator, Mapping
+    from datetime import datetime, timedelta
     from uuid import UUID
 
     from retention.core.evidence.checkpoint import Checkpoint
+    from retention.core.planning.plan import Scope
     from retention.reports.sections import Sections
 
 OUTCOMES = (State.IN_DOUBT, *RESOLUTIONS)
@@ -56,7 +57,7 @@ class Column(NamedTuple):
 
 def columns_of(row: Any) -> tuple[Column, ...]:
     """Return the columns of a dataclass of rows, in the order of its fields."""
-    return tuple(Column(field.name, ColumnType(str(field.type).removesuffix(" | None"))) for field in fields(row))
+    return tuple(Column(one.name, ColumnType(str(one.type).removesuffix(" | None"))) for one in fields(row))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,17 @@ class Selection:
     period: str | None = None
     timezone: str = UTC_NAME
     pseudonymise: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """The part of the configuration that reports need.
+
+    `scopes`: the configured policies by name. `refund_within`: of each configured partner.
+    """
+
+    scopes: Mapping[str, Scope] = field(default_factory=dict)
+    refund_within: Mapping[str, timedelta] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

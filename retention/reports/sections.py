@@ -229,7 +229,7 @@ async def _idle_markets(reading: Reading, seen: set[str]) -> tuple[str, ...]:
     rows = await reading.transaction.rows("reports/list_ledger_markets", policies=policies)
     configured = {
         market
-        for name, scope in reading.scopes.items()
+        for name, scope in reading.configured.scopes.items()
         if policies is None or name in policies
         for market in scope.markets or ()
     }

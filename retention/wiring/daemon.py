@@ -23,15 +23,12 @@ from retention.exit_codes import ExitCode
 from retention.ledger.policy_facts import PolicyFacts
 from retention.ledger.scheduled_reports import ReportStore
 from retention.metrics import Metrics
-from retention.runs.scope import scope_of
 from retention.wiring.secrets import secret_sources
-from retention.wiring.services import timeouts_of
+from retention.wiring.services import configured_of, timeouts_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
-    from datetime import timedelta
+    from collections.abc import AsyncIterator, Callable
 
-    from retention.core.planning.plan import Scope
     from retention.process.shutdown import ShutdownSignals
     from retention.runs.service import RunService
     from retention.settings.model import Settings
@@ -106,14 +103,9 @@ async def open_daemon(
 
 
 def _report_work(services: Services, configuration: LiveConfiguration) -> ReportWork:
-    def configured() -> tuple[Mapping[str, Scope], Mapping[str, timedelta]]:
-        settings = configuration.settings
-        within = {name: partner.refund_within for name, partner in settings.partners.items()}
-        return {name: scope_of(settings, policy) for name, policy in settings.policies.items()}, within
-
     dsn = services.settings.database.dsn
     store, redact, log = ReportStore(services.database, services.replica), services.redactor.text, services.log
-    maker = ReportMaker(store, dsn.reveal if dsn else str, configured, redact, log)
+    maker = ReportMaker(store, dsn.reveal if dsn else str, lambda: configured_of(configuration.settings), redact, log)
     return ReportWork(ScheduledReports(services.schedules, store, redact, log), maker, log)
 
 

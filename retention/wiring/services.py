@@ -31,6 +31,7 @@ from retention.ledger.runs import RunLedger
 from retention.ledger.schedules import ScheduleStore
 from retention.ledger.stalled_runs import StalledRuns
 from retention.process.long_waits import log_long_wait
+from retention.reports.report import Configured
 from retention.runs.checkpoints import Checkpoints
 from retention.runs.model import RunParts
 from retention.runs.partner_questions import PartnerQuestions
@@ -45,7 +46,6 @@ from retention.wiring.signing import signer_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-    from datetime import timedelta
 
     from structlog.typing import FilteringBoundLogger
 
@@ -167,12 +167,12 @@ class Services:
                 inquiries[name] = RoundLists(
                     questions, self.log, lists=bool(partner.address(Call.ROUNDS)), may_ask=partner.status_probe
                 )
-            yield Reconciler(ledger, inquiries, self.refund_within, self.log)
+            yield Reconciler(ledger, inquiries, self.configured.refund_within, self.log)
 
     @property
-    def refund_within(self) -> dict[str, timedelta]:
-        """Each configured partner's `refund_within`."""
-        return {name: partner.refund_within for name, partner in self.settings.partners.items()}
+    def configured(self) -> Configured:
+        """The part of the configuration that reports need."""
+        return configured_of(self.settings)
 
     def terms(self, names: Sequence[str]) -> list[PartnerTerms]:
         """Return the terms on which these partners are called."""
@@ -233,6 +233,14 @@ async def open_services(
         clocks = Clocks(timeouts_of(settings))
         counters, server = ProcessCounters(), KnownServer()
         yield Services(settings, database, log, redactor, replica_name(), counters, clocks, server, signer)
+
+
+def configured_of(settings: Settings) -> Configured:
+    """Return the part of a configuration that reports need."""
+    return Configured(
+        scopes={name: scope_of(settings, policy) for name, policy in settings.policies.items()},
+        refund_within={name: partner.refund_within for name, partner in settings.partners.items()},
+    )
 
 
 def timeouts_of(settings: Settings) -> list[float]:

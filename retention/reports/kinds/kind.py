@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
-    from datetime import datetime, timedelta
+    from collections.abc import AsyncGenerator
+    from datetime import datetime
 
-    from retention.core.planning.plan import Scope
     from retention.ledger.database import Transaction
-    from retention.reports.report import Selection
+    from retention.reports.report import Configured, Selection
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
     """One reading of the ledger: the selection, the moment, and what is configured.
 
-    `scopes`: the configured policies by name. `wallet`: whether the operator has the view `wallet_refunds`, looked at
-    for WALLET_KINDS alone. `refund_within`: of each configured partner.
+    `wallet`: whether the operator has the view `wallet_refunds`, looked at for WALLET_KINDS alone.
     """
 
     transaction: Transaction
     selection: Selection
     now: datetime
-    scopes: Mapping[str, Scope]
+    configured: Configured
     wallet: bool
-    refund_within: Mapping[str, timedelta] = field(default_factory=dict)
 
 
 class ReportKind(Protocol):

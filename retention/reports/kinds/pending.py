@@ -134,12 +134,12 @@ def _selected(reading: Reading) -> Mapping[str, Any]:
 
 def _scopes(reading: Reading) -> dict[str, Scope]:
     chosen = reading.selection.policies
-    return {name: scope for name, scope in reading.scopes.items() if chosen is None or name in chosen}
+    return {name: scope for name, scope in reading.configured.scopes.items() if chosen is None or name in chosen}
 
 
 def _other_partners(reading: Reading) -> list[str]:
     """Return the configured partners that no selected policy has."""
-    known = {name for scope in reading.scopes.values() for name in (*scope.partners, *scope.other_partners)}
+    known = {name for scope in reading.configured.scopes.values() for name in (*scope.partners, *scope.other_partners)}
     return sorted(known - {name for scope in _scopes(reading).values() for name in scope.partners})
 
 

@@ -141,7 +141,7 @@ def _refund(row: Any, reading: Reading) -> RoundRefund:
     refunds = None
     if row.amounts is not None:
         refunds = [Refund(amount, currency) for amount, currency in zip(row.amounts, row.currencies, strict=True)]
-    within = reading.refund_within.get(row.partner, timedelta())
+    within = reading.configured.refund_within.get(row.partner, timedelta())
     return RoundRefund(
         partner=row.partner,
         market=row.market,

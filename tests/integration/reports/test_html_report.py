@@ -26,7 +26,7 @@ from retention.render.html_values import grouped
 from retention.render.output import whole_file
 from retention.render.write_report import write_report
 from retention.reports.read import read_report
-from retention.reports.report import Column, ColumnType, Kind, Selection
+from retention.reports.report import Column, ColumnType, Configured, Kind, Selection
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,7 +95,7 @@ class Page(HTMLParser):
 async def page_of(database: Database, selection: Selection = WEEK, **options: Any) -> str:
     """Write a report as text."""
     file = io.StringIO()
-    options = {"scopes": {}, "refund_within": {}} | options
+    options = {"configured": Configured()} | options
     await write_report(database, selection, Format.HTML, output_to(file), generated_by="ann", **options)
     return file.getvalue()
 
@@ -136,7 +136,7 @@ async def test_empty_days_and_markets_say_no_activity(database: Database, book: 
     """A period, each of its days and each known market without a round say so in words."""
     await book.row(await book.run(), market="MT")
     scope = Scope(("acme",), (2,), timedelta(hours=72), None, ("MT", "NJ"), (), None, ())
-    week = Page(await page_of(database, scopes={"nightly": scope})).text
+    week = Page(await page_of(database, configured=Configured({"nightly": scope}))).text
     before = Page(
         await page_of(database, Selection(datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 8, tzinfo=UTC)))
     )
@@ -179,9 +179,7 @@ async def test_a_longer_report_names_the_file_of_all_rows(
         await book.row(run, f"R-{nth}")
     monkeypatch.setattr(html_file, "SHOWN_ROWS", 3)
     with whole_file(tmp_path / "week.html") as place:
-        written = await write_report(
-            database, WEEK, Format.HTML, place, generated_by="ann", scopes={}, refund_within={}
-        )
+        written = await write_report(database, WEEK, Format.HTML, place, generated_by="ann", configured=Configured())
     page = Page((tmp_path / "week.html").read_text(encoding="utf-8"))
     expected = io.StringIO()
     async with read_report(database, WEEK, report_id=written.head.report_id) as report:

@@ -21,7 +21,7 @@ from retention.ledger.database import open_database
 from retention.render.json_file import write_json
 from retention.render.terminal_report import print_report
 from retention.reports.read import read_report
-from retention.reports.report import Kind, Selection
+from retention.reports.report import Configured, Kind, Selection
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,7 +63,7 @@ async def read(
 ) -> tuple[list[PendingRound], tuple[PendingTotal, ...]]:
     """Read a report's rounds and totals, and prove that they agree."""
     selection = selection or Selection(START, END, kind=Kind.PENDING)
-    async with read_report(database, selection, scopes=scopes) as report:
+    async with read_report(database, selection, configured=Configured(scopes)) as report:
         rows = [item async for item in report.rows]
         totals = report.totals
         assert len(rows) == report.count
@@ -306,7 +306,7 @@ async def test_stakes_are_exact(database: Database, book: Book) -> None:
     await book.open_round("unknown", stake=None, currency=None)
     await book.row(await book.run(as_of=STALE), "dollars", stake=tiny, stake_currency="USD", settled_at=END)
     file = io.StringIO()
-    async with read_report(database, pending(STALE + DAY, None), scopes=NIGHTLY) as report:
+    async with read_report(database, pending(STALE + DAY, None), configured=Configured(NIGHTLY)) as report:
         await write_json(report, output_to(file))
     written = json.loads(file.getvalue())
 
@@ -334,7 +334,7 @@ async def test_an_empty_period_says_so(database: Database) -> None:
     """Without a pending round a report has no rows and no totals, and a terminal says that nothing happened."""
     assert ([], ()) == await read(database)
     file = io.StringIO()
-    async with read_report(database, pending(), scopes=NIGHTLY) as report:
+    async with read_report(database, pending(), configured=Configured(NIGHTLY)) as report:
         await print_report(report, file)
     assert "no activity: no rounds were open and stale in this period" in file.getvalue()
 
@@ -343,7 +343,7 @@ async def test_a_terminal_shows_the_reconciliation(database: Database, book: Boo
     """A terminal shows each round's outcome, and the counts under their names."""
     await book.open_round()
     file = io.StringIO()
-    async with read_report(database, pending(), scopes=NIGHTLY) as report:
+    async with read_report(database, pending(), configured=Configured(NIGHTLY)) as report:
         assert 1 == await print_report(report, file)
     for words in ("R-1", "open", "100.00 EUR", "at begin", "became stale", "gone", "left out"):
         assert words in file.getvalue()
@@ -362,5 +362,5 @@ async def test_a_role_that_may_not_read_the_view_is_told_so(direct_dsn: str) -> 
     run(direct_dsn, sample("roles"), f"REVOKE ALL ON retention.open_rounds FROM {REPORT_ROLE}")
     async with open_database(lambda: as_role(direct_dsn, REPORT_ROLE), size=1) as reporting:
         with pytest.raises(ViewError, match=r"GRANT SELECT ON retention\.open_rounds"):
-            async with read_report(reporting, pending(), scopes=NIGHTLY):
+            async with read_report(reporting, pending(), configured=Configured(NIGHTLY)):
                 pass

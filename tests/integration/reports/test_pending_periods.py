@@ -13,7 +13,7 @@ import pytest
 from retention.core.model import LIVE_STATES, RESOLUTIONS, State
 from retention.core.planning.plan import Scope
 from retention.reports.read import read_report
-from retention.reports.report import Kind, Selection
+from retention.reports.report import Configured, Kind, Selection
 
 if TYPE_CHECKING:
     from support.ledger import Book
@@ -88,7 +88,7 @@ async def test_the_end_of_a_period_is_the_begin_of_the_next(
     fates: Counter[str] = Counter()
     for start, end in pairwise([None, *cuts, None]):
         selection = Selection(start, end, policies=policies, kind=Kind.PENDING)
-        async with read_report(database, selection, scopes=SCOPES) as report:
+        async with read_report(database, selection, configured=Configured(SCOPES)) as report:
             rows = [item async for item in report.rows]
         for total in report.totals:
             assert total.at_begin + total.became_stale == total.completed + total.cancelled + total.gone + total.at_end

@@ -20,7 +20,7 @@ from retention.errors import SchemaError, ViewError
 from retention.ledger.database import open_database
 from retention.ledger.reconciliation import Reconciliations
 from retention.reports.read import read_report
-from retention.reports.report import Kind, Selection
+from retention.reports.report import Configured, Kind, Selection
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +46,7 @@ async def compared(
     database: Database, within: dict[str, timedelta] | None = None
 ) -> tuple[dict[str, Any], Sequence[Any]]:
     """Read the report of refunds: its rows by their rounds, and its totals."""
-    async with read_report(database, REFUNDS, refund_within=within or {}) as report:
+    async with read_report(database, REFUNDS, configured=Configured(refund_within=within or {})) as report:
         return {item.round_id: item async for item in report.rows}, report.totals
 
 

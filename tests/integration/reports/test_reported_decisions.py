@@ -17,7 +17,7 @@ from retention.ledger.migrations import migrations
 from retention.reports.kinds.decisions import Decision, decisions_of
 from retention.reports.kinds.kind import Reading
 from retention.reports.read import read_report
-from retention.reports.report import Kind, Selection
+from retention.reports.report import Configured, Kind, Selection
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -129,7 +129,7 @@ async def test_a_page_shows_the_decisions_that_stood_in_its_period(database: Dat
     await book.run(reason="too new", as_of=SETTLED + HOUR)
     selection = Selection(start=SETTLED, end=SETTLED + HOUR)
     async with database.transaction(snapshot=True) as transaction:
-        reading = Reading(transaction, selection, SETTLED, {}, wallet=False)
+        reading = Reading(transaction, selection, SETTLED, Configured(), wallet=False)
         (found, count), (few, same) = await decisions_of(reading, 9), await decisions_of(reading, 0)
 
     assert ([("requested", "in time")], 1) == ([(one.decision, one.words) for one in found], count)
