@@ -79,6 +79,11 @@ class Selection:
     timezone: str = UTC_NAME
     pseudonymise: bool = False
 
+    def filters(self) -> dict[str, list[str] | None]:
+        """Return the filters `markets` and `policies` as parameters of statements."""
+        chosen = (("markets", self.markets), ("policies", self.policies))
+        return {name: None if names is None else list(names) for name, names in chosen}
+
 
 @dataclass(frozen=True, slots=True)
 class Configured:

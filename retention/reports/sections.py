@@ -225,12 +225,11 @@ async def _idle_markets(reading: Reading, seen: set[str]) -> tuple[str, ...]:
     selection = reading.selection
     if selection.markets is not None:
         return tuple(sorted(set(selection.markets) - seen))
-    policies = None if selection.policies is None else list(selection.policies)
-    rows = await reading.transaction.rows("reports/list_ledger_markets", policies=policies)
+    rows = await reading.transaction.rows("reports/list_ledger_markets", policies=selection.filters()["policies"])
     configured = {
         market
         for name, scope in reading.configured.scopes.items()
-        if policies is None or name in policies
+        if selection.policies is None or name in selection.policies
         for market in scope.markets or ()
     }
     return tuple(sorted((configured | {row.market for row in rows}) - seen))

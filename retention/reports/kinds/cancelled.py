@@ -109,15 +109,10 @@ def selected(selection: Selection, *, all_outcomes: bool | None = None) -> Mappi
         "outcomes": [str(outcome) for outcome in (OUTCOMES if every else CANCELLED_STATES)],
         "start": selection.start,
         "end": selection.end,
-        "markets": _texts(selection.markets),
-        "policies": _texts(selection.policies),
+        **selection.filters(),
         "run_id": selection.run_id,
         "pseudonymise": selection.pseudonymise,
     }
-
-
-def _texts(names: tuple[str, ...] | None) -> list[str] | None:
-    return None if names is None else list(names)
 
 
 def _round(row: Any) -> ReportRound:

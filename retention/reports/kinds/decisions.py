@@ -116,8 +116,7 @@ def _selected(reading: Reading, *, standing: bool = False) -> dict[str, Any]:
     return {
         "start": selection.start,
         "end": selection.end,
-        "markets": None if selection.markets is None else list(selection.markets),
-        "policies": None if selection.policies is None else list(selection.policies),
+        **selection.filters(),
         "run_id": selection.run_id,
         "pseudonymise": selection.pseudonymise,
         "standing": standing,

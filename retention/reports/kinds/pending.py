@@ -125,8 +125,7 @@ def _selected(reading: Reading) -> Mapping[str, Any]:
     return {
         "start": selection.start and min(selection.start, now),
         "end": min(selection.end or now, now),
-        "markets": None if selection.markets is None else list(selection.markets),
-        "policies": None if selection.policies is None else list(selection.policies),
+        **selection.filters(),
         "scopes": Jsonb([_scope(name, scope) for name, scope in _scopes(reading).items()]),
         "came_back": CAME_BACK,
     }
