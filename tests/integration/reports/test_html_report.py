@@ -25,6 +25,7 @@ from retention.render.formats import Format
 from retention.render.html_values import grouped
 from retention.render.output import whole_file
 from retention.render.write_report import write_report
+from retention.reports import sections
 from retention.reports.read import read_report
 from retention.reports.report import Column, ColumnType, Configured, Kind, Selection
 
@@ -130,6 +131,18 @@ async def test_the_page_has_every_column_of_every_row(database: Database, book: 
         rows[name] for name in ("round_id", "run_id", "game_id", "winnings")
     )
     assert row.cancelled_at == datetime.fromisoformat(rows["cancelled_at"])
+
+
+async def test_runs_that_are_not_shown_are_told(
+    database: Database, book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Approvals and overrides are those of the shown runs, and the page says so where there are more runs."""
+    for later in (0, 1):
+        await book.row(await book.run(as_of=SETTLED + timedelta(minutes=later), approved_by="bob"), f"R-{later}")
+    words = "Those of the first 1 of 2 runs are shown."
+    assert words not in Page(await page_of(database)).text
+    monkeypatch.setattr(sections, "SHOWN", 1)
+    assert 2 == Page(await page_of(database)).text.count(words)
 
 
 async def test_empty_days_and_markets_say_no_activity(database: Database, book: Book) -> None:
