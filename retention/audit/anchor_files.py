@@ -44,7 +44,9 @@ def read_anchors(paths: Sequence[Path]) -> dict[str, set[Anchor]]:
         except OSError as error:
             raise UsageError(f"--anchors {path}: {error.strerror}; {_CONTENT}") from None
         if not found[str(path)]:
-            raise UsageError(f"--anchors {path}: no checkpoint is in it; {_CONTENT}")
+            raise UsageError(
+                f"--anchors {path}: no checkpoint is in it; {_CONTENT}; of a PDF, the page it was printed from"
+            )
     return found
 
 

@@ -117,7 +117,8 @@ async def report(
         str | None, typer.Option(metavar="Z", help="The period's time zone, such as Europe/Malta; default: UTC.")
     ] = None,
     from_: Annotated[
-        str | None, typer.Option("--from", metavar="T", help="Begin, instead of --period; ISO 8601, UTC if it does not say.")
+        str | None,
+        typer.Option("--from", metavar="T", help="Begin, without --period; ISO 8601, UTC if it does not say."),
     ] = None,
     to: Annotated[str | None, typer.Option(metavar="T", help="End: the first moment that is outside.")] = None,
     market: Markets = None,

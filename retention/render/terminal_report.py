@@ -140,7 +140,7 @@ def _refund_total(item: RefundTotal) -> tuple[object, ...]:
         None if amount is None else padded_decimal(amount, item.currency)
         for amount in (item.amount, item.seen_amount, item.difference)
     )
-    verdicts = (item.seen, item.awaited, item.missing, item.differs, item.twice)
+    verdicts = (item.seen, item.awaited, item.missing, item.differs, item.twice, item.not_promised, item.unknown)
     return item.market, item.currency or UNKNOWN, item.count, *sums, *verdicts
 
 
@@ -234,6 +234,8 @@ LAYOUTS: Mapping[Kind, Layout] = {
             Column("seen", right=True),
             Column("difference", right=True),
             *(Column(verdict, right=True) for verdict in ("fitting", "awaited", "missing", "differing", "twice")),
+            Column("not promised", right=True),
+            Column("unknown", right=True),
         ),
         total_cells=_refund_total,
         empty=lambda _: "no rounds were cancelled in this period",

@@ -198,7 +198,6 @@ HARMLESS: dict[str, Any] = {
     "later_kinds": ["resolved"],
     "before": NOW,
     "begun": NOW,
-    "standing": False,
     "closed": "words",
     "resolutions": ["rejected"],
     "whys": ["conflict"],

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from retention.core.notifications.events import Event
 
+_LABELS = {"count": "rounds", "amount": "refund"}
+"""The names of totals that people read elsewhere under another one."""
+
 _EVENT_OF_STATUS: Mapping[str, Event] = {
     "made": "report.made",
     "failed": "report.failed",
@@ -125,7 +128,9 @@ def _made(report: ReportToNotify) -> str:
 
 
 def _sum(total: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key} {value}" for key, value in total.items() if value is not None)
+    return ", ".join(
+        f"{_LABELS.get(key, key.replace('_', ' '))} {value}" for key, value in total.items() if value is not None
+    )
 
 
 def _failed(report: ReportToNotify, problem: str) -> str:

@@ -91,26 +91,13 @@ class Decisions:
 
     async def rows(self, reading: Reading) -> AsyncGenerator[Decision, None]:
         """Read the decisions, oldest first."""
-        stream = reading.transaction.stream("reports/list_decisions", limit=None, **_selected(reading))
+        stream = reading.transaction.stream("reports/list_decisions", **_selected(reading))
         async with aclosing(stream):
             async for row in stream:
                 yield _decision(row)
 
 
-async def decisions_of(reading: Reading, limit: int) -> tuple[tuple[Decision, ...], int]:
-    """Read the decisions that concern a report of another kind: the oldest `limit` of them, and how many there are.
-
-    Give the report's own reading: period, markets, policies and run are its own, and so are its snapshot and
-    pseudonyms. Besides the decisions of the period, they are the earlier ones that stood in it: requests, approvals
-    and overrides of runs that had not ended before it, and holds and pauses that were still in force.
-    """
-    selected = _selected(reading, standing=True)
-    totals = records(DecisionTotal, await reading.transaction.rows("reports/sum_decisions", **selected))
-    rows = await reading.transaction.rows("reports/list_decisions", limit=limit, **selected)
-    return tuple(map(_decision, rows)), sum(total.count for total in totals)
-
-
-def _selected(reading: Reading, *, standing: bool = False) -> dict[str, Any]:
+def _selected(reading: Reading) -> dict[str, Any]:
     """Return the parameters of shared/decision_selection.sql."""
     selection = reading.selection
     return {
@@ -119,7 +106,6 @@ def _selected(reading: Reading, *, standing: bool = False) -> dict[str, Any]:
         **selection.filters(),
         "run_id": selection.run_id,
         "pseudonymise": selection.pseudonymise,
-        "standing": standing,
         "resolutions": list(map(str, RESOLUTIONS)),
         "earlier": details.EARLIER_RESOLUTION,
         "closed": details.CLOSED_BEGINS,

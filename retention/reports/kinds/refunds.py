@@ -71,6 +71,8 @@ class RefundTotal:
     missing: int
     differs: int
     twice: int
+    not_promised: int
+    unknown: int
 
 
 class Refunds:
@@ -93,7 +95,7 @@ class Refunds:
                 row.amount,
                 row.seen_amount,
                 row.difference,
-                *(verdicts[row.market, row.currency, str(verdict)] for verdict in _COUNTED),
+                *(verdicts[row.market, row.currency, str(verdict)] for verdict in RefundVerdict),
             )
             for row in sums
         )
@@ -115,21 +117,11 @@ class Refunds:
         It goes through all rounds: the rule of `reconcile` is no SQL, and one rule in two languages would drift apart.
         """
         found: Counter[tuple[str, str | None, str]] = Counter()
-        if reading.wallet:
-            async with aclosing(self.rows(reading)) as rows:
-                async for one in rows:
-                    currency = one.stake_currency if one.currency is None else one.currency
-                    found[one.market, currency, one.verdict] += 1
+        async with aclosing(self.rows(reading)) as rows:
+            async for one in rows:
+                currency = one.stake_currency if one.currency is None else one.currency
+                found[one.market, currency, one.verdict] += 1
         return found
-
-
-_COUNTED = (
-    RefundVerdict.SEEN,
-    RefundVerdict.AWAITED,
-    RefundVerdict.MISSING,
-    RefundVerdict.DIFFERS,
-    RefundVerdict.TWICE,
-)
 
 
 def _parameters(reading: Reading) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
--- Purpose: Lists the decisions of people that a report selects, at most `limit` (NULL: all).
+-- Purpose: Lists the decisions of people that a report selects.
 -- Locks: none.
 -- Returns: a row per decision, oldest first.
 WITH
@@ -11,4 +11,3 @@ selected AS (
 SELECT *
 FROM selected s
 ORDER BY s.at, s.decision COLLATE "C", s.subject_id COLLATE "C"
-LIMIT %(limit)s

@@ -222,7 +222,7 @@ CROSS JOIN LATERAL (VALUES (d.user_id)) AS u (user_id)
 CROSS JOIN LATERAL (VALUES (d.words)) AS t (words)
 LEFT JOIN retention.runs r ON r.run_id = d.run_id
 WHERE (%(end)s::timestamptz IS NULL OR d.at < %(end)s)
-  AND (%(start)s::timestamptz IS NULL OR d.at >= %(start)s OR (%(standing)s AND d.stood_until >= %(start)s))
+  AND (%(start)s::timestamptz IS NULL OR d.at >= %(start)s)
   AND (%(policies)s::text[] IS NULL OR coalesce(r.policy = ANY (%(policies)s::text[]), true))
   AND (%(markets)s::text[] IS NULL OR CASE
         WHEN d.market IS NOT NULL THEN d.market = ANY (%(markets)s::text[])

@@ -14,10 +14,8 @@ from support.postgres import new_database
 
 from retention.ledger.database import open_database
 from retention.ledger.migrations import migrations
-from retention.reports.kinds.decisions import Decision, decisions_of
-from retention.reports.kinds.kind import Reading
 from retention.reports.read import read_report
-from retention.reports.report import Configured, Kind, Selection
+from retention.reports.report import Kind, Selection
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
     from support.ledger import Book
 
     from retention.ledger.database import Database
+    from retention.reports.kinds.decisions import Decision
 
 HOUR = timedelta(hours=1)
 
@@ -120,20 +119,6 @@ async def test_filters_leave_out_what_has_another_fact(database: Database, book:
     assert {"of MT", "a hold of MT", "a pause"} == await words(run_id=run)
     assert {"a hold of MT", "of MT", "of SE"} == await words(start=SETTLED - HOUR, end=SETTLED + HOUR)
     assert {"of MT", "of SE"} == await words(start=SETTLED - HOUR, end=SETTLED)
-
-
-async def test_a_page_shows_the_decisions_that_stood_in_its_period(database: Database, book: Book) -> None:
-    """The decisions of a page are those of its period, and earlier ones that stood then; the rest is counted."""
-    await book.run(reason="in time")
-    await book.run(reason="too old", finished_at=SETTLED - HOUR, as_of=SETTLED - 2 * HOUR)
-    await book.run(reason="too new", as_of=SETTLED + HOUR)
-    selection = Selection(start=SETTLED, end=SETTLED + HOUR)
-    async with database.transaction(snapshot=True) as transaction:
-        reading = Reading(transaction, selection, SETTLED, Configured(), wallet=False)
-        (found, count), (few, same) = await decisions_of(reading, 9), await decisions_of(reading, 0)
-
-    assert ([("requested", "in time")], 1) == ([(one.decision, one.words) for one in found], count)
-    assert ((), 1) == (few, same)
 
 
 async def test_a_named_round_with_winnings_tells_it(database: Database, book: Book) -> None:

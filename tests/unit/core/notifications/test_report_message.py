@@ -55,7 +55,7 @@ def test_a_made_report_s_message_names_file_totals_and_checkpoint() -> None:
         message["report"][key] for key in ("period", "file_sha256", "totals")
     )
     assert MADE.checkpoint == message["report"]["checkpoint"]
-    assert "amount 10.50" in message["text"]
+    assert "rounds 2, refund 10.50" in message["text"]
     title, text = chat_message("report.made", serialize("report.made", UUID(int=2), SIX, message))
     assert ("retention, report monthly: a report is made", message["text"]) == (title, text)
 
