@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import csv
 import json
+import shutil
+import subprocess
 from contextlib import closing
 from decimal import Decimal, localcontext
 from html.parser import HTMLParser
@@ -116,6 +118,16 @@ def unescaped(value: Any) -> Any:
     return unescape(value) if isinstance(value, str) else value
 
 
+def from_libreoffice(path: Path) -> list[dict[str, Any]]:
+    """Read the rounds of a workbook with LibreOffice, which writes each sheet as CSV."""
+    profile = f"-env:UserInstallation={(path.parent / 'profile').as_uri()}"
+    form = "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,true,false,false,false,-1"
+    words = ["soffice", profile, "--headless", "--convert-to", form, "--outdir", str(path.parent), str(path)]
+    subprocess.run(words, check=True, capture_output=True, timeout=300)
+    with path.with_name(f"{path.stem}-Rounds.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, strict=True))
+
+
 def from_parquet(path: Path) -> list[dict[str, Any]]:
     """Read the rounds of a Parquet file with DuckDB."""
     found = duckdb.connect().execute(f"SELECT * FROM '{path}'")
@@ -185,6 +197,16 @@ async def test_adjoining_periods_hold_each_round_once(world: World) -> None:
         found += [row["round_id"] for row in (await world.command("report", *words, "--json")).json["rounds"]]
 
     assert sorted(stored) == sorted(found)
+
+
+@pytest.mark.long
+@pytest.mark.skipif(shutil.which("soffice") is None, reason="LibreOffice is not installed")
+async def test_a_spreadsheet_program_reads_the_same_rows(world: World) -> None:
+    """LibreOffice gives each text and each exact amount of 10,000 hostile rounds back as the ledger has it."""
+    await fill(world, 10_000)
+    stored = comparable(row._asdict() for row in await rounds_by_sql(world, START, END))
+    path = await written(world, "xlsx")
+    assert stored == comparable(await asyncio.to_thread(from_libreoffice, path))
 
 
 @pytest.mark.parametrize("market", MARKETS)
