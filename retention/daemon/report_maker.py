@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 HEARTBEAT_INTERVAL_S = 10.0
 """Seconds between two extensions of the lease."""
 
+WRITING_LIMIT_S = 3600.0
+"""Seconds of one try: a process that hangs, such as on a file system that is away, would hold up the other reports."""
+
 RENAME_WITHIN_S = 10.0
 """Seconds after which a maker that stood still renames no file: the server may have ended its transaction."""
 
@@ -131,21 +134,27 @@ class ReportMaker:
         )
         try:
             writing = asyncio.create_task(self._converse(child, pickle.dumps(job)))
-            began_s = time.monotonic()
-            while not (await asyncio.wait({writing}, timeout=HEARTBEAT_INTERVAL_S))[0]:
-                try:
-                    if not await self._store.extend(report):
-                        raise LostReportError
-                    began_s = time.monotonic()
-                except UNAVAILABLE:
-                    if time.monotonic() - began_s > LEASE_S:
-                        raise
-            return writing.result()
+            return await self._attend(report, writing)
         finally:
             if child.returncode is None:
                 child.kill()
             writing.cancel()
             await child.wait()
+
+    async def _attend(self, report: ClaimedReport, writing: asyncio.Task[WritingResult]) -> WritingResult:
+        """Extend the lease until the report is written, or has taken too long."""
+        began_s = extended_s = time.monotonic()
+        while not (await asyncio.wait({writing}, timeout=HEARTBEAT_INTERVAL_S))[0]:
+            if time.monotonic() - began_s > WRITING_LIMIT_S:
+                return WritingResult(problem=f"it was not written within {WRITING_LIMIT_S:.0f} s")
+            try:
+                if not await self._store.extend(report):
+                    raise LostReportError
+                extended_s = time.monotonic()
+            except UNAVAILABLE:
+                if time.monotonic() - extended_s > LEASE_S:
+                    raise
+        return writing.result()
 
     async def _converse(self, child: asyncio.subprocess.Process, job: bytes) -> WritingResult:
         """Send the job, and read the result until the child ends."""

@@ -15,6 +15,7 @@ from support.daemon_parts import daemon_of
 from support.receiver import KEY, Receiver
 from support.report_schedule import down_since, report, reports
 
+from retention.daemon import report_maker
 from retention.daemon.report_files import ReportFiles
 
 if TYPE_CHECKING:
@@ -103,6 +104,24 @@ async def test_a_report_that_fails_is_tried_again_and_then_given_up(world: World
             assert 5 <= len(replica.logged("report.deferred"))
         (told,) = [one.json for one in receiver.requests if one.json["event"] == "report.failed"][:1]
         assert "retention report --period 2026-10 --timezone UTC --format csv -o FILE" in told["text"]
+
+
+async def test_a_report_that_hangs_is_ended_and_tried_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that writes for too long is ended, and the report's problem says so; the next try makes it."""
+    monkeypatch.setattr(report_maker, "HEARTBEAT_INTERVAL_S", 0.1)
+    directory = report(world)
+    await down_since(world, 1)
+    async with daemon_of(world) as replica:
+        with monkeypatch.context() as patched:
+            patched.setattr(report_maker, "WRITING_LIMIT_S", 1.0)
+            async with world.locked("retention.cancellations"):
+                for _ in range(2):
+                    await replica.work_once()
+        (waiting,) = await reports(world, "planned")
+        assert ("it was not written within 1 s", []) == (waiting.problem, [*directory.iterdir()])
+        await world.sql("UPDATE retention.reports SET due_at = now() WHERE status = 'planned'")
+        await replica.work_once()
+    assert ["daily-2026-10.csv"] == [one.name for one in directory.iterdir()]
 
 
 async def test_a_report_whose_makers_all_died_leaves_no_file(world: World) -> None:
