@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from contextlib import aclosing
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
@@ -11,8 +10,10 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from retention.core.report_command import report_command
 from retention.core.text import time_text
 from retention.render.csv_file import write_rows
+from retention.render.formats import Format
 from retention.render.html_pictures import pictures_of, weeks_of
 from retention.render.html_values import field_of, grouped, is_number, label_of, moment
 from retention.render.json_file import to_line
@@ -102,16 +103,19 @@ def _parts(report: Report, rows: list[Any], rows_file: str | None) -> Iterator[s
 
 def _rows_command(selection: Selection) -> str:
     """Return the command that writes all rows of the same selection."""
-    words = ["retention", "report", "--kind", str(selection.kind), "--timezone", selection.timezone]
-    for option, moments in (("--from", selection.start), ("--to", selection.end)):
-        words += [] if moments is None else [option, time_text(moments)]
-    for option, names in (("--market", selection.markets), ("--policy", selection.policies)):
-        for name in names or ():
-            words += [option, name]
-    words += [] if selection.run_id is None else ["--run", str(selection.run_id)]
-    words += ["--all"] if selection.all_outcomes else []
-    words += ["--pseudonymise"] if selection.pseudonymise else []
-    return shlex.join([*words, "--format", "csv", "-o", "rows.csv"])
+    return report_command(
+        kind=selection.kind,
+        form=Format.CSV,
+        period=selection.period,
+        timezone=selection.timezone,
+        start=selection.start,
+        end=selection.end,
+        markets=selection.markets,
+        policies=selection.policies,
+        run_id=selection.run_id,
+        all_outcomes=selection.all_outcomes,
+        pseudonymise=selection.pseudonymise,
+    )
 
 
 @cache

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import csv
 import json
+import re
+import shlex
 import shutil
 import subprocess
 from contextlib import closing
 from decimal import Decimal, localcontext
+from html import unescape as unescape_html
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 
@@ -181,6 +184,19 @@ async def test_a_page_runs_and_loads_nothing(world: World) -> None:
     assert not {"script", "img", "iframe", "link", "object", "embed", "a", "form"} & {tag for tag, _ in page.tags}
     names = {name for _, attributes in page.tags for name in attributes}
     assert not {name for name in names if name.startswith("on") or name in {"href", "src", "xlink:href", "action"}}
+
+
+@pytest.mark.parametrize("words", [PERIOD, ("--from", START, "--to", END, "--market", "=GB", "--market", "MT")])
+async def test_a_page_on_stdout_names_the_command_that_writes_all_rows(world: World, words: tuple[str, ...]) -> None:
+    """The command of a page that is not a file, run as it stands, writes every row of the same report."""
+    await fill(world, 3_000)
+    page = (await world.command("report", *words, "--format", "html")).out
+    command = shlex.split(unescape_html(re.search("<code>(retention report .*?)</code>", page)[1]))  # type: ignore[index]
+    expected = (await world.command("report", *words, "--json")).json["count"]
+    done = await world.command(*command[1:])
+    assert (0, True) == (done.code, expected > 1000), done.err
+    with (world.folder / "FILE").open(encoding="utf-8", newline="") as file:
+        assert expected == sum(1 for _ in csv.DictReader(file))
 
 
 async def test_adjoining_periods_hold_each_round_once(world: World) -> None:

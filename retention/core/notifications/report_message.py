@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from retention.core.report_command import report_command
 from retention.core.text import counted, time_text
 
 if TYPE_CHECKING:
@@ -100,22 +100,22 @@ def missed_reports_message(reports: Sequence[ReportToNotify]) -> dict[str, Any]:
     return {
         "report": {"name": name, "periods": [*dict.fromkeys(report.period for report in reports)]},
         "missed": {"count": count, "oldest": oldest, "newest": newest},
-        "text": f"Report {name} missed {when}: {reports[-1].problem}. Next: {report_command(reports[-1])}",
+        "text": f"Report {name} missed {when}: {reports[-1].problem}. Next: {command_of(reports[-1])}",
     }
 
 
-def report_command(report: ReportToNotify) -> str:
+def command_of(report: ReportToNotify) -> str:
     """The command that makes the report by hand."""
     settings = report.settings
-    words = ["retention", "report", "--period", report.period, "--timezone", settings["timezone"]]
-    if settings["kind"] != "cancelled":
-        words += ["--kind", settings["kind"]]
-    for option, key in (("--market", "markets"), ("--policy", "policies")):
-        for name in settings[key] or ():
-            words += [option, name]
-    if settings["pseudonymise"]:
-        words.append("--pseudonymise")
-    return shlex.join([*words, "--format", settings["format"]]) + " -o FILE"
+    return report_command(
+        kind=settings["kind"],
+        form=settings["format"],
+        period=report.period,
+        timezone=settings["timezone"],
+        markets=settings["markets"],
+        policies=settings["policies"],
+        pseudonymise=settings["pseudonymise"],
+    )
 
 
 def _made(report: ReportToNotify) -> str:
@@ -134,4 +134,4 @@ def _sum(total: Mapping[str, Any]) -> str:
 
 
 def _failed(report: ReportToNotify, problem: str) -> str:
-    return f"Report {report.name} of {report.period} could not be made: {problem}. Next: {report_command(report)}"
+    return f"Report {report.name} of {report.period} could not be made: {problem}. Next: {command_of(report)}"

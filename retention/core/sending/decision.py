@@ -12,6 +12,7 @@ from retention.core.sending.transitions import TABLE, UNUSABLE, Detail, Due, Pro
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from decimal import Decimal
 
     from retention.core.model import Answer, Claim
     from retention.core.sending.reply_rules import ReplyRules
@@ -91,7 +92,7 @@ def decide(
         uncounted=to.uncounted,
         incomplete=to.state is State.CANCELLED and rules.refund_in_reply and not _is_whole(refund),
         review=to.review,
-        winnings=reply.winnings,
+        winnings=_told_winnings(claim, reply),
     )
 
 
@@ -121,6 +122,11 @@ def _detail(detail: Detail, claim: Claim, answer: Answer) -> str | None:
     if detail is Detail.ANSWER:
         return answer_detail(claim, answer)
     return winnings_detail(answer) if detail is Detail.WINNINGS else not_asked_detail(answer)
+
+
+def _told_winnings(claim: Claim, reply: Reply) -> Decimal | None:
+    """The winnings that an answer tells: only a successful answer to a question speaks of them."""
+    return reply.winnings if claim.kind is Kind.STATUS and reply.code == "0" else None
 
 
 def _is_whole(refund: Reply) -> bool:

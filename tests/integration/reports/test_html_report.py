@@ -203,7 +203,7 @@ async def test_a_longer_report_names_the_file_of_all_rows(
     assert "week-rows.csv" in page.text
     assert expected.getvalue() == (tmp_path / "week-rows.csv").read_bytes().decode()
     assert 6 == len(list(csv.reader(io.StringIO(expected.getvalue()))))
-    assert "--from 2025-03-03T00:00:00Z" in Page(await page_of(database)).text  # no place for a second file
+    assert "--period 2025-W10 --timezone UTC" in Page(await page_of(database)).text  # no place for a second file
 
 
 async def test_sections_agree_with_the_rows(database: Database, book: Book) -> None:

@@ -10,8 +10,8 @@ from uuid import UUID
 from retention.core.notifications.message import chat_message, serialize
 from retention.core.notifications.report_message import (
     ReportToNotify,
+    command_of,
     missed_reports_message,
-    report_command,
     report_message,
     report_targets,
 )
@@ -66,7 +66,7 @@ def test_a_failed_report_s_message_has_the_command_that_makes_it() -> None:
     message = report_message(FAILED, lambda text: text.replace("disk", "***"))
     assert f"Report monthly of 2026-10 could not be made: *** full. Next: {command}" == message["text"]
     more = {"kind": "refunds", "policies": ["a b"], "markets": None, "pseudonymise": True}
-    assert "--kind refunds --policy 'a b' --pseudonymise --format csv" in report_command(
+    assert "--kind refunds --policy 'a b' --pseudonymise --format csv" in command_of(
         replace(FAILED, settings=SETTINGS | more)
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given, settings
@@ -109,6 +109,23 @@ def test_a_wrong_status_address_leaves_the_round_planned() -> None:
     item = settled(probe, Reply(404, problem="HTTP 404"), wrong=True)
     assert (State.PLANNED, True, "HTTP 404") == (item.state, item.uncounted, item.detail)
     assert State.NOT_SENT == settled(probe, Reply(404, problem="HTTP 404")).state
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "told"),
+    [
+        (Kind.STATUS, {"winnings": Decimal("12.5")}, Decimal("12.5")),
+        (Kind.STATUS, {"winnings": Decimal(0)}, Decimal(0)),
+        (Kind.STATUS, {}, None),
+        (Kind.STATUS, {"winnings": Decimal(5), "code": "1"}, None),
+        (Kind.STATUS, {"winnings": Decimal(5), "round_id": "another"}, None),
+        (Kind.CANCEL, {"winnings": Decimal(5)}, None),
+    ],
+)
+def test_only_an_answer_to_a_question_tells_winnings(kind: Kind, changes: dict[str, Any], told: Decimal | None) -> None:
+    """Winnings come from a successful answer about this round: no other reply replaces what the ledger has."""
+    item = settled(make_claim(kind=kind, attempts=0, probes=1), IN_PROGRESS._replace(**changes))
+    assert told == item.winnings
 
 
 @pytest.mark.parametrize(("held", "cancel_winnings"), [(True, False), (False, True)])
