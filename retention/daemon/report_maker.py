@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from retention.daemon.report_files import ReportFiles
 from retention.daemon.report_process import WritingJob, WritingResult
-from retention.ledger.database_errors import UNAVAILABLE
+from retention.ledger.database_errors import UNAVAILABLE, first_line
 from retention.ledger.scheduled_reports import LEASE_S, FinishedReport
 from retention.ledger.schedules import REQUESTED_BY
 from retention.render.formats import FORMATS, Format
@@ -83,10 +83,14 @@ class ReportMaker:
             await self._make(report)
 
     async def _make(self, report: ClaimedReport) -> None:
-        settings = ScheduledReport.of_record(report.settings)
+        try:
+            settings = ScheduledReport.of_record(report.settings)
+        except ValueError as error:  # another version planned it
+            await self._give_up(report, f"its settings in the ledger cannot be read: {first_line(error)}")
+            return
         files = _files(report, settings)
         if report.tries > len(PAUSES_S) + 1:
-            _remove(files, earlier=True)
+            await _remove(files, earlier=True)
             await self._give_up(report, report.problem or CUT_SHORT)
             return
         try:
@@ -96,17 +100,18 @@ class ReportMaker:
             else:
                 await self._postpone(report, files, result)
         except OSError as error:  # of the rename
-            await self._postpone(report, files, WritingResult(problem=f"{error.filename}: {error.strerror or error}"))
+            where = f"{error.filename}: " if error.filename else ""
+            await self._postpone(report, files, WritingResult(problem=f"{where}{error.strerror or error}"))
         except LostReportError:
             self._log.warning("report.lost", report=report.name, report_id=str(report.report_id))
         except asyncio.CancelledError:
-            _remove(files)
+            await _remove(files)
             with suppress(*UNAVAILABLE, TimeoutError):
                 async with asyncio.timeout(RELEASE_TIMEOUT_S):
                     await self._store.postpone(report, None, 0.0, counted=False)
             raise
         finally:
-            _remove(files)
+            await _remove(files)
 
     async def _write(
         self, report: ClaimedReport, settings: ScheduledReport, files: ReportFiles | None
@@ -168,9 +173,10 @@ class ReportMaker:
         await child.wait()
         if errors:
             self._log.error("report.crashed", detail=self._redact(errors.decode(errors="replace")))
-        if not answer:
+        try:
+            result: WritingResult = pickle.loads(answer)  # noqa: S301 - it comes from our own child
+        except (EOFError, pickle.UnpicklingError):  # it ended before its answer, or in the midst of it
             return WritingResult(problem=f"the process that writes it ended with {child.returncode}")
-        result: WritingResult = pickle.loads(answer)  # noqa: S301 - it comes from our own child
         return result
 
     async def _publish(
@@ -198,7 +204,7 @@ class ReportMaker:
         )
 
     async def _postpone(self, report: ClaimedReport, files: ReportFiles | None, result: WritingResult) -> None:
-        _remove(files)
+        await _remove(files)
         problem = self._redact(result.problem or "")
         if not result.database_away and report.tries > len(PAUSES_S):
             await self._give_up(report, problem)
@@ -248,10 +254,13 @@ def _files(report: ClaimedReport, settings: ScheduledReport) -> ReportFiles | No
     )
 
 
-def _remove(files: ReportFiles | None, *, earlier: bool = False) -> None:
-    """Remove hidden files before the report is given back: its next try may have the same number."""
+async def _remove(files: ReportFiles | None, *, earlier: bool = False) -> None:
+    """Remove hidden files before the report is given back: its next try may have the same number.
+
+    In a thread: a file system that is away must not stop the loop, which sends the requests of runs.
+    """
     if files is not None:
-        files.remove(earlier=earlier)
+        await asyncio.to_thread(files.remove, earlier=earlier)
 
 
 def _publish(files: ReportFiles, began_s: float) -> None:

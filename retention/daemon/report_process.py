@@ -22,7 +22,7 @@ import psycopg
 
 from retention.errors import DatabaseUnreachableError, RetentionError
 from retention.ledger.database import open_database
-from retention.ledger.database_errors import UNAVAILABLE, first_line
+from retention.ledger.database_errors import UNAVAILABLE, BusyError, first_line
 from retention.render.formats import Format
 from retention.render.json_file import to_line
 from retention.render.write_report import write_report
@@ -96,7 +96,9 @@ async def write(job: WritingJob) -> WritingResult:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
             return _result(written.head, written.count, written.totals, job.files.targets, digest)
     except (*UNAVAILABLE, DatabaseUnreachableError) as error:
-        return WritingResult(problem=first_line(error) or type(error).__name__, database_away=True)
+        # A busy database may be busy with this very report: such tries are counted, so that people are told in time.
+        away = not isinstance(error, BusyError)
+        return WritingResult(problem=first_line(error) or type(error).__name__, database_away=away)
     except OSError as error:
         where = error.filename or (job.files and job.files.directory)
         return WritingResult(problem=f"{where}: {error.strerror or error}")

@@ -124,6 +124,38 @@ async def test_a_report_that_hangs_is_ended_and_tried_again(world: World, monkey
     assert ["daily-2026-10.csv"] == [one.name for one in directory.iterdir()]
 
 
+async def test_a_report_whose_statement_is_cancelled_counts_its_try(world: World) -> None:
+    """A statement that the server ends, as a time limit does, is a failed try: a report cannot wait for ever unseen."""
+    report(world)
+    await down_since(world, 1)
+    async with daemon_of(world) as replica:
+        await replica.work_once()  # plans it
+        async with world.locked("retention.cancellations"):
+            working = asyncio.create_task(replica.work_once())
+            await world.until_waiting()
+            await world.sql(
+                "SELECT pg_cancel_backend(pid) FROM pg_stat_activity"
+                " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            )
+            await working
+        (waiting,) = await reports(world, "planned")
+        assert (1, True) == (waiting.tries, "cancel" in waiting.problem), waiting.problem
+        assert ["daily"] == [line["report"] for line in replica.logged("report.deferred")]
+
+
+async def test_a_report_with_settings_of_another_version_is_given_up(world: World) -> None:
+    """A row whose settings cannot be read fails at once and is told, instead of crashing at each try."""
+    directory = report(world)
+    await down_since(world, 1)
+    async with daemon_of(world) as replica:
+        await replica.work_once()  # plans it
+        await world.sql("""UPDATE retention.reports SET settings = settings || '{"format": "tape"}'""")
+        await replica.work_once()
+    (failed,) = await reports(world, "failed")
+    assert failed.problem.startswith("its settings in the ledger cannot be read: ")
+    assert [] == [*directory.iterdir()]
+
+
 async def test_a_report_whose_makers_all_died_leaves_no_file(world: World) -> None:
     """The report is given up before a further try, and the hidden file of the last dead maker is removed all the
     same.
