@@ -1,8 +1,7 @@
-"""`init`, `db` and `check`: the steps before the first run."""
+"""`init` and `db`: the steps before the first run."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,19 +20,12 @@ from retention.process.this_process import work_comes_first
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from structlog.typing import FilteringBoundLogger
-
-    from retention.settings.model import Settings
     from retention.wiring.services import Services
-
-CHECK_MARK_COLUMNS = 6
-"""The width of a check's mark; further lines of its message are indented by as much."""
 
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
     app.command("init")(init)
-    app.command("check")(check)
     db = typer.Typer(cls=WholeHelp, help="Our schema, and the operator's two objects in it.", no_args_is_help=True)
     db.command("migrate")(migrate)
     db.command("status")(status)
@@ -125,19 +117,3 @@ def _nearest(name: str, known: Sequence[str]) -> str:
     acts = {one.partition("/")[2]: one for one in known}
     near = get_close_matches(name.rpartition("/")[2], acts, n=3, cutoff=0.5)
     return f"near it: {', '.join(acts[one] for one in near)}" if near else "`retention db sql` lists them"
-
-
-@command(prints=True)
-async def check(settings: Settings, log: FilteringBoundLogger, /, as_json: AsJson = False) -> ExitCode:
-    """Look at configuration, schedules, database, privileges, contract objects, index use, vendor. Exit code 0 or 2."""
-    from retention.checks import checks
-    from retention.render.terminal_table import print_lines
-
-    now = datetime.now(UTC)
-    schedules = checks.next_times(settings, now)
-    findings = await checks.run_checks(settings, schedules, log)
-    if as_json:
-        print_json(checks.document(findings, schedules, checks.report_times(settings, now)))
-    else:
-        print_lines(checks.text(findings).split("\n"), hang=CHECK_MARK_COLUMNS)
-    return checks.exit_code(findings)

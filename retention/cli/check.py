@@ -1,0 +1,41 @@
+"""`check`: whether a run has all that it needs, and how to mend what it lacks."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from retention.cli.command import command
+from retention.cli.options import AsJson
+from retention.cli.output import print_json
+from retention.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    import typer
+    from structlog.typing import FilteringBoundLogger
+
+    from retention.settings.model import Settings
+
+CHECK_MARK_COLUMNS = 6
+"""The width of a check's mark; further lines of its message are indented by as much."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's command."""
+    app.command("check")(check)
+
+
+@command(prints=True)
+async def check(settings: Settings, log: FilteringBoundLogger, /, as_json: AsJson = False) -> ExitCode:
+    """Look at configuration, schedules, database, privileges, contract objects, index use, vendor. Exit code 0 or 2."""
+    from retention.checks import checks
+    from retention.render.terminal_table import print_lines
+
+    now = datetime.now(UTC)
+    schedules = checks.next_times(settings, now)
+    findings = await checks.run_checks(settings, schedules, log)
+    if as_json:
+        print_json(checks.document(findings, schedules, checks.report_times(settings, now)))
+    else:
+        print_lines(checks.text(findings).split("\n"), hang=CHECK_MARK_COLUMNS)
+    return checks.exit_code(findings)
