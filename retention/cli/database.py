@@ -12,6 +12,7 @@ from retention.cli.command import command, global_options
 from retention.cli.help_text import WholeHelp
 from retention.cli.options import AsJson
 from retention.cli.output import print_json
+from retention.cli.sample import sample
 from retention.errors import UsageError
 from retention.exit_codes import ExitCode
 from retention.process.streams import NO_SPACE
@@ -82,15 +83,6 @@ async def status(services: Services, /, as_json: AsJson = False) -> ExitCode:
             print(f"{status.migration.name}  {when}")
         print("the schema is current" if current else "run `retention db migrate`")
     return ExitCode.DONE if current else ExitCode.USAGE
-
-
-def sample() -> None:
-    """Print the sample view, function, indexes and roles, for the DBA to adapt."""
-    from retention.ledger.queries import sql_root
-
-    for name in ("open_rounds", "close_rounds", "indexes", "roles"):
-        print(f"-- {name}.sql {'-' * (73 - len(name))}")
-        print((sql_root() / "operator" / f"{name}.sql").read_text("utf-8"))
 
 
 def statement(
