@@ -18,6 +18,7 @@ def bench(*words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.long
 def test_a_benchmark_prints_its_figures() -> None:
     """A small run beside the bare loop ends in a table with a row for each of them, after both were found correct."""
     done = bench("throughput", "--rounds", "300", "--latency", "1", "--in-flight", "20", "--repeat", "1")

@@ -306,6 +306,7 @@ async def test_swapped_columns_are_noticed_on_the_first_batch(world: World) -> N
     assert [] == await world.sql("SELECT FROM public.rounds WHERE status = 2")
 
 
+@pytest.mark.long
 async def test_a_run_that_was_halted_by_closings_is_made_whole(world: World) -> None:
     """Once the function is mended the run goes on and closes the remaining rounds."""
     await world.seed(40)

@@ -67,9 +67,11 @@ async def test_a_run_in_the_middle(world: World, tap: Wiretap, statement: str) -
 @pytest.mark.parametrize(
     "statement",
     [
-        *(pytest.param(one, marks=pytest.mark.long) for one in ("runs/insert_run", "plans/freeze_plan")),
+        *(
+            pytest.param(one, marks=pytest.mark.long)
+            for one in ("runs/insert_run", "plans/freeze_plan", "runs/start_run")
+        ),
         "COMMIT",
-        "runs/start_run",
     ],
 )
 async def test_a_run_that_begins(world: World, tap: Wiretap, statement: str) -> None:

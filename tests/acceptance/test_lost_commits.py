@@ -35,7 +35,8 @@ UPDATE taken_over.server SET started = now() WHERE EXISTS (SELECT FROM claimed) 
 """Lose releases and the claims that followed them, as a standby that lagged behind does."""
 
 
-@pytest.mark.parametrize("pause", [pytest.param("6", marks=pytest.mark.long), "1"], ids=["released", "claimed anew"])
+@pytest.mark.long
+@pytest.mark.parametrize("pause", ["6", "1"], ids=["released", "claimed anew"])
 async def test_a_release_that_is_lost_is_repeated(world: World, pause: str) -> None:
     """Claims whose release the database lost become no doubts, and the vendor is not asked about their rounds."""
     await on_own_server(world)

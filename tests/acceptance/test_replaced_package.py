@@ -48,6 +48,7 @@ async def test_a_run_whose_package_is_gone_settles(world: World, tmp_path: Path,
     assert [] == await violations(world)
 
 
+@pytest.mark.long
 async def test_a_daemon_whose_package_is_gone_settles(world: World, tmp_path: Path) -> None:
     """`serve` goes on with its run, and drains, though its package is gone."""
     await world.seed(60)

@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.mark.parametrize(
-    "ask_first", [pytest.param(True, marks=pytest.mark.long), False], ids=["asked first", "not asked"]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("ask_first", [True, False], ids=["asked first", "not asked"])
 async def test_commits_of_a_lost_primary_are_recorded_again(tmp_path: Path, ask_first: bool) -> None:
     """Claims and settlements of the last second are lost: two processes that live record them again, and repeat
     nothing.

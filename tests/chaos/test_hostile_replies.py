@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from retention.core.model import Reply
     from retention.ledger.database import Database
 
-REPLIES = 4000
+REPLIES = 2000
 """How many are tried by default; `tests/chaos/replies.py` tries them by the minute."""
 
 MEMORY = 8 * 2**20

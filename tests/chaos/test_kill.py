@@ -55,6 +55,7 @@ async def test_kill_9_and_resume(world: World, share: float) -> None:
     assert [] == await violations(world)
 
 
+@pytest.mark.long
 async def test_kill_9_of_a_targeted_run_and_resume(world: World) -> None:
     """Killed with requests in flight, a run of named rounds is made whole by `run --resume`: each named round is
     cancelled once, and its neighbours are not called.
@@ -159,6 +160,7 @@ async def test_the_vendor_down_for_five_seconds(world: World) -> None:
     assert [] == await violations(world)
 
 
+@pytest.mark.long
 async def test_a_run_survives_a_restart_of_postgres(tmp_path: Path) -> None:
     """PostgreSQL stopped with -m immediate and started again: the same process finishes the run, with nothing lost."""
     async with crashing_server() as server, make_world(server.dsn, tmp_path) as world:
@@ -198,6 +200,7 @@ async def test_several_processes_share_a_run_within_the_rate(world: World, proce
     assert processes == len(shares)
 
 
+@pytest.mark.long
 async def test_a_killed_helpers_claims_are_taken_over(world: World) -> None:
     """A killed process's claims are taken over after their lease by the remaining process, and asked about first."""
     await world.seed(300)

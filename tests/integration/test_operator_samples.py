@@ -151,6 +151,7 @@ def test_every_statement_of_ours_is_allowed_to_the_job(installed: str) -> None:
         assert [] == refused(connection)
 
 
+@pytest.mark.long
 def test_every_privilege_of_the_job_is_needed_by_a_statement(installed: str) -> None:
     """The roles cannot run ahead of the statements: without any one privilege, some statement fails."""
     spare = []

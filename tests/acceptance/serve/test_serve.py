@@ -233,6 +233,7 @@ async def test_a_planned_run_of_a_dead_replica_is_adopted(world: World) -> None:
     assert [] == [event for event in done.events if event["event"] == "schedule.fired"]
 
 
+@pytest.mark.long
 async def test_a_deadline_waits_for_the_leases_of_a_dead_replica(world: World) -> None:
     """A replica killed just before the deadline leaves claims with longer leases. The next replica ends the run once
     they are doubts; the next run settles them.

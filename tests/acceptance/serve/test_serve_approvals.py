@@ -87,6 +87,7 @@ async def test_a_run_killed_before_its_start_keeps_its_approval(guarded: World) 
     assert [] == await violations(guarded)
 
 
+@pytest.mark.long
 async def test_serve_ends_an_expired_request(guarded: World) -> None:
     """A request that nobody approved in time is cancelled by `serve`, with the reason, and the vendor hears nothing."""
     guarded.policy["approval_expires"] = "1s"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import psycopg.sql
+import pytest
 from support.invariants import violations
 from support.replica import finished, schedule, serve, until
 
@@ -38,6 +39,7 @@ async def test_replies_that_wait_for_a_locked_table_are_settled_later(world: Wor
     assert ["cancelled"] * 280 == [*(await world.states()).values()]
 
 
+@pytest.mark.long
 async def test_waiting_settlements_leave_connections_for_polls_and_heartbeats(world: World) -> None:
     """While many runs wait for the operator's table, the daemon polls, stays ready, and sends its heartbeats."""
     world.partner["rate"] = 60
@@ -55,6 +57,7 @@ async def test_waiting_settlements_leave_connections_for_polls_and_heartbeats(wo
     assert [] == await violations(world)
 
 
+@pytest.mark.long
 async def test_a_signal_while_plans_wait_starts_no_further_plan(world: World) -> None:
     """A stopped daemon makes none of the waiting plans, and starts none of the planned runs."""
     await schedule_many(world, 6)

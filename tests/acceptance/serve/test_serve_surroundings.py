@@ -129,6 +129,7 @@ async def test_a_joining_replica_does_not_call_an_unauthorized_partner(world: Wo
         assert 1 == len(other.requests)
 
 
+@pytest.mark.long
 async def test_a_pause_does_not_forgive_a_refusal(world: World) -> None:
     """A run that is resumed after a pause still does not call the partner that refused our credentials before."""
     async with refusing_partner(world, 5) as other:
@@ -146,6 +147,7 @@ async def test_a_pause_does_not_forgive_a_refusal(world: World) -> None:
         assert 300 == len(world.cancels)
 
 
+@pytest.mark.long
 async def test_a_replica_without_a_way_to_the_vendor_leaves_the_run_to_the_others(world: World) -> None:
     """If only one replica cannot reach the vendor, the run neither fails nor gives up rounds."""
     world.partner |= {"rate": 60, "max_attempts": 2}
@@ -219,6 +221,7 @@ async def test_a_daemon_that_cannot_start_says_why(world: World) -> None:
     assert (5, "error: the database cannot be reached: ") == (done.code, done.err[:39])
 
 
+@pytest.mark.long
 async def test_a_closed_log_pipe_stops_no_run(world: World) -> None:
     """The daemon works and drains after the reader of its log is gone."""
     await world.seed(60)

@@ -49,7 +49,6 @@ MUTANTS = (
             ("may_have_taken_effect = c.may_have_taken_effect OR e.kind = 'cancel'", "may_have_taken_effect = false"),
         ),
         "may have cancelled it",
-        quick=True,
     ),
     Mutant(
         "a claim does not look whether the round is open",
@@ -184,7 +183,6 @@ IDLE = (
         "restore_attempts",
         _restores_nothing,
         "is not on record after a fail-over",
-        quick=True,
     ),
     Idle(
         "a process that lives does not repeat its releases",
