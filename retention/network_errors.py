@@ -61,6 +61,27 @@ _HANDSHAKE = (
 )
 
 
+_MENDS = (
+    # A part of our own words, and the mend; the first part that fits counts.
+    ("could not be resolved", "correct the host's name in {key}, or this machine's DNS"),
+    ("handshake timed out", "a proxy or firewall in between may hold TLS up: have it let this machine through"),
+    ("TLS handshake failed", "correct host and port in {key}, or ask the other side which TLS it accepts"),
+    (
+        "timed out",
+        "correct host and port in {key}, have the firewall let this machine out, or have the other side allow it in",
+    ),
+    ("connection refused", "correct host and port in {key}, or ask the other side whether it is up"),
+)
+
+
+def connect_mend(why: str, key: str) -> str:
+    """Append the mend to the words of `why_not_connected`; `key`: the configuration's key of the address."""
+    if ";" in why:  # some words have their mend already
+        return why
+    mend = next((mend for part, mend in _MENDS if part in why), "correct {key}, or try again later")
+    return f"{why}; {mend.format(key=key)}"
+
+
 def why_not_connected(error: Exception, *, in_handshake: bool = False) -> str:
     """Say why there was no connection; `in_handshake`: a server answered at the address, and TLS had begun."""
     cause = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from retention.checks.config import configuration_findings, next_times
 from retention.checks.database import database_findings
+from retention.checks.notify import notify_findings
 from retention.checks.reports import report_findings, report_times
-from retention.checks.vendor import vendor_finding
+from retention.checks.vendor import vendor_findings
 from retention.core.text import printable
 from retention.exit_codes import ExitCode
 from retention.wiring.secrets import redactor_of
@@ -31,15 +32,16 @@ __all__ = ["document", "exit_code", "next_times", "report_times", "run_checks", 
 async def run_checks(
     settings: Settings, schedules: Mapping[str, Sequence[datetime]], log: FilteringBoundLogger | None = None
 ) -> list[Finding]:
-    """Run all checks: the configuration, then the database, then the vendors.
+    """Run all checks: the configuration, then the database, the vendors and the targets of notifications.
 
     `schedules`: the next times of each policy, as `next_times` returns them. `log` reports long waits.
     """
     redactor = redactor_of(settings)
     findings = [*configuration_findings(settings, schedules), *report_findings(settings, datetime.now(UTC))]
     findings += await database_findings(settings, redactor, log)
-    partners = settings.partners.values()
-    return findings + await asyncio.gather(*(vendor_finding(partner, redactor, log) for partner in partners))
+    vendors = (vendor_findings(partner, redactor, log) for partner in settings.partners.values())
+    findings += [finding for of_vendor in await asyncio.gather(*vendors) for finding in of_vendor]
+    return findings + await notify_findings(settings.notify.values(), redactor, log)
 
 
 def exit_code(findings: Sequence[Finding]) -> ExitCode:

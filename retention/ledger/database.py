@@ -22,13 +22,13 @@ from psycopg.rows import tuple_row
 from psycopg_pool import AsyncConnectionPool
 
 from retention.errors import ConfigurationError, DatabaseUnreachableError
+from retention.ledger.connect_errors import describe_connect_error
 from retention.ledger.database_errors import (
     IS_WRITABLE,
     BusyError,
     ReplyTimeoutError,
     ServerUnavailableError,
     classify_error,
-    describe_connect_error,
     retryable_error,
 )
 from retention.ledger.lock_waits import FREE_CONNECTION, LockWaits

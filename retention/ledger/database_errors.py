@@ -149,13 +149,6 @@ def describe_busy(error: psycopg.Error, *, closing: bool) -> str:
     return str(ClosingRefusal(words)) if inside else words
 
 
-def describe_connect_error(error: psycopg.Error) -> str:
-    """Describe why no connection can be opened; a connection that statement_timeout cuts off is named as such."""
-    if error.sqlstate == QUERY_CANCELED:
-        return f"its statement_timeout is too short for any statement ({first_line(error)}); mend: ALTER ROLE"
-    return first_line(error)
-
-
 def session_ended(error: psycopg.Error, connection: psycopg.AsyncConnection[Any]) -> bool:
     """Whether the session has ended."""
     return connection.broken or connection.closed or error.diag.severity_nonlocalized in {"FATAL", "PANIC"}

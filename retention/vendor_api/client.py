@@ -40,13 +40,14 @@ _LOOK_AGAIN_S = 0.001
 class Exchange(NamedTuple):
     """An answer, and when its request left and its reply came (monotonic seconds), None if that did not happen.
 
-    `body` is a success's body, None where it is longer than allowed.
+    `body` is a success's body, None where it is longer than allowed. `date` is the reply's own Date, as it came.
     """
 
     answer: Answer
     sent_at: float | None
     replied_at: float | None
     body: bytes | None = None
+    date: str | None = None
 
 
 class VendorClient:
@@ -130,7 +131,8 @@ class VendorClient:
         try:
             with self._deadlines.running():
                 connection.send(url, body)
-                reply, told = await _read(await connection.receive(), self._max_pause, limit)
+                head = await connection.receive()
+                reply, told = await _read(head, self._max_pause, limit)
         except _FAILURES as error:
             if ended_without_reply(error):
                 self._connections.ended_in_use(url, connection, sent_at)
@@ -142,7 +144,7 @@ class VendorClient:
         if reply.http_status == REQUEST_TIMEOUT and connection.lay_idle(sent_at):
             reply = reply._replace(over_idle=True)
         self._connections.replied(url, connection)
-        return Exchange(reply, sent_at, time.monotonic(), told)
+        return Exchange(reply, sent_at, time.monotonic(), told, head.headers.get("Date"))
 
     async def post(self, url: str, body: bytes, *, until: float = math.inf, limit: int = REPLY_LIMIT_BYTES) -> Exchange:
         """Send one request over a connection at hand, or a new one; nothing leaves after `until` or the timeout."""

@@ -240,14 +240,14 @@ def _retry_after(headers: Mapping[str, str], now: datetime, longest: float) -> f
     value = (headers.get("Retry-After") or "").strip()
     if value.isascii() and value.isdigit():
         return min(float(value), longest)
-    if (until := _http_date(value, now)) is None:
+    if (until := http_date(value, now)) is None:
         return None
-    sent = _http_date(headers.get("Date") or "", now) or now
+    sent = http_date(headers.get("Date") or "", now) or now
     return min(max((until - sent).total_seconds(), 0.0), longest)
 
 
-def _http_date(value: str, now: datetime) -> datetime | None:
-    """Read any of the three forms of RFC 9110 section 5.6.7. All are in GMT."""
+def http_date(value: str, now: datetime) -> datetime | None:
+    """Read any of the three forms of RFC 9110 section 5.6.7, all in GMT; None where the text makes no sense."""
     try:
         at = email.utils.parsedate_to_datetime(value.strip())
         at = at if at.tzinfo else at.replace(tzinfo=UTC)

@@ -23,6 +23,7 @@ from retention.simulator.server import Simulator
 TOKEN = "token-77c1"
 LOGIN = "login-77c1"
 NOW = datetime(2026, 3, 27, 23, 30, tzinfo=UTC)  # the night before the clocks change
+CORRECT = "correct partners.acme.secure_login and .token, exactly as the vendor gave them"
 POLICY = {"open_longer_than": "72h", "max_rounds": 500}
 SCHEDULE = {"schedule": "0 3 * * *", "timezone": "Europe/Malta"}
 
@@ -72,13 +73,50 @@ async def test_everything_in_place_is_exit_code_0(database_dsn: str) -> None:
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        ({"status": 401}, "refused our credentials, or this machine's address: HTTP 401"),
-        ({"status": 403}, "refused our credentials, or this machine's address: HTTP 403"),
-        ({"code": "54", "description": f"no {TOKEN}"}, "refused our credentials: error 54, no ***"),
-        ({"code": 999}, "is not well: error 999"),
-        ({"status": 500}, "is not well: HTTP 500"),
-        ({"status": 200, "body": "<html>"}, "is not well: the reply is not JSON"),
-        ({"cut": "before"}, "the connection broke: connection reset by peer"),
+        ({"status": 401}, f"refused our credentials: HTTP 401; {CORRECT}"),
+        (
+            {"status": 403},
+            (
+                "refused this machine's address, or our credentials: HTTP 403; its allow-list may lack this machine: send the"
+                " vendor this machine's outgoing address, which we cannot see; `curl https://checkip.amazonaws.com` here"
+                f" prints it, or your network team knows it; or {CORRECT}"
+            ),
+        ),
+        ({"code": "54", "description": f"no {TOKEN}"}, f"refused our credentials: error 54, no ***; {CORRECT}"),
+        ({"code": 999}, "is not well: error 999; ask the vendor what it means"),
+        (
+            {"status": 404},
+            (
+                "is not well: HTTP 404; there is no HealthCheck at that address: correct partners.acme.api_url; the vendor's"
+                " own calls are <api_url>/v4/HealthCheck"
+            ),
+        ),
+        (
+            {"status": 302},
+            (
+                "is not well: HTTP 302; a redirect is never followed: write the address that it leads to into"
+                " partners.acme.api_url"
+            ),
+        ),
+        ({"status": 429}, "is not well: HTTP 429; the vendor is busy: run `retention check` again later"),
+        (
+            {"status": 500},
+            (
+                "is not well: HTTP 500; the vendor or a proxy before it fails: run `retention check` again later, then ask"
+                " the vendor"
+            ),
+        ),
+        (
+            {"status": 200, "body": "<html>"},
+            "is not well: the reply is not JSON; a web page or a proxy answers there: correct partners.acme.api_url",
+        ),
+        (
+            {"cut": "before"},
+            (
+                "the connection broke: connection reset by peer; correct partners.acme.api_url, or ask the vendor: a proxy in"
+                " between may cut it"
+            ),
+        ),
     ],
 )
 async def test_a_vendor_that_is_not_well_is_exit_code_2(
@@ -106,7 +144,7 @@ async def test_no_half_of_a_secret_is_told(database_dsn: str, said: dict[str, ob
     async with Simulator(faults=Faults.of({"call": "HealthCheck", **said})) as vendor:
         findings = await run_all_checks(vendor, database_dsn)
 
-    assert f"is not well: {message}" == findings[-1].message
+    assert f"is not well: {message}; ask the vendor what it means" == findings[-1].message
 
 
 async def test_a_vendor_that_does_not_know_our_token_refuses_us(database_dsn: str) -> None:
@@ -128,7 +166,8 @@ async def test_a_vendor_that_is_down_and_a_database_that_is_away_are_findings(da
     down = [finding for finding in findings if not finding.ok]
     assert ["database", "vendor of acme"] == [finding.name for finding in down]
     assert down[0].message.startswith("the database cannot be reached: ")
-    assert "no connection: connection refused" == down[1].message
+    refused = "no connection: connection refused; correct host and port in partners.acme.api_url"
+    assert f"{refused}, or ask the other side whether it is up" == down[1].message
     assert 2 == check.exit_code(findings)
 
 
