@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from retention.redaction import Redactor
     from retention.settings.model import Settings
 
+LEDGER_READABLE = {"database", "schema", "privileges"}
+"""The findings without which the ledger's own tables cannot be read."""
+
 
 async def database_findings(settings: Settings, redactor: Redactor, log: FilteringBoundLogger | None) -> list[Finding]:
     """Check the database; an unreachable one is a finding, too. `log` reports long waits."""
@@ -41,9 +44,11 @@ async def database_findings(settings: Settings, redactor: Redactor, log: Filteri
                 await _clock(database, settings),
                 *await check_database(database, scopes, limits, SERVE if settings.reports else None),
             ]
+            if all(finding.ok for finding in findings if finding.name in LEDGER_READABLE):
+                findings += await _pauses(database)
             if not all(finding.ok for finding in findings):
                 return [*findings, *secret_findings(settings, ())]
-            findings += [*await _signing(database, settings), *await _pauses(database)]
+            findings += await _signing(database, settings)
             reports = [(report.name, report.markets or ()) for report in settings.reports.values()]
             findings += await check_names(database, scopes, reports)
             return [*findings, *secret_findings(settings, await sample_ids(database))]

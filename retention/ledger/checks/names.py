@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from retention.core.planning.plan import Scope
     from retention.ledger.database import Database
 
+MEND = "write names as the view spells them"
+
 KINDS = (NameKind.MARKET, NameKind.GAME)
 
 
@@ -60,7 +62,7 @@ def _suggestion(name: str, known: frozenset[str]) -> str:
 
 def _finding(owner: str, strange: Sequence[str], why_not: str) -> Finding:
     if not why_not:
-        message = f"neither the open rounds nor the ledger have ever shown {'; '.join(strange)}"
+        message = f"neither the open rounds nor the ledger have ever shown {'; '.join(strange)}; {MEND}"
     else:
         message = f"{'; '.join(strange)}: whether there are such names was not found out{why_not}"
     return Finding(f"names in {owner}", ok=True, message=message, warning=True)

@@ -10,7 +10,8 @@ from retention.ledger import migrations
 from retention.ledger.checks.durability import check_closing, check_durability
 from retention.ledger.checks.finding import Finding
 from retention.ledger.checks.index_use import claim_index_use, plan_index_use, sequential_scans
-from retention.ledger.checks.policies import policy_findings
+from retention.ledger.checks.open_rounds import look_at_open_rounds, open_round_findings
+from retention.ledger.checks.policies import SHARED, policy_findings
 from retention.ledger.checks.required_privileges import ARGUMENTS, SERVE, closes_rounds, reads_view, required_privileges
 from retention.ledger.checks.role import MissingPrivilege, privilege_finding, role_finding
 from retention.ledger.checks.session_settings import check_session
@@ -73,11 +74,27 @@ async def check_database(
         findings += [await check_closing(database), *await check_durability(database)]
     findings += wallet_findings(await database.rows("checks/describe_view", relation="wallet_refunds"))
     if all(finding.ok for finding in findings):
-        as_of = (await database.row("clocks/get_time")).now
-        for name, scope in policies:
-            values = scope_parameters(scope, as_of)
-            findings.append(await plan_index_use(database, name, values))
-            findings += await policy_findings(database, name, values, limits.get(name))
+        findings += await _round_findings(database, policies, limits)
+    return findings
+
+
+async def _round_findings(
+    database: Database, policies: Sequence[tuple[str, Scope]], limits: Mapping[str, Limits]
+) -> list[Finding]:
+    """Look at all open rounds, and run each policy's stale query; stop where the view gives no answer."""
+    as_of = (await database.row("clocks/get_time")).now
+    look = await look_at_open_rounds(database, as_of)
+    partners = sorted({name for _, scope in policies for name in (*scope.partners, *scope.other_partners)})
+    findings = open_round_findings(look, partners, as_of) if policies or look.problem else []
+    if look.blocked:
+        return findings
+    for name, scope in policies:
+        findings.append(await plan_index_use(database, name, scope_parameters(scope, as_of)))
+        of_policy, blocked = await policy_findings(database, name, scope, as_of, limits.get(name), look)
+        told = {finding.message for finding in findings}
+        findings += [one for one in of_policy if one.message not in told or not one.name.startswith(SHARED)]
+        if blocked:
+            break
     return findings
 
 
@@ -99,15 +116,15 @@ async def _required_findings(database: Database, command: str | None = None) -> 
         return [*findings, Finding("schema", ok=False, message=missing)]
     lacking = await _missing_privileges(database, server.role, command)
     # Without these two privileges the applied migrations are unknown.
-    unread = [lack.grant for lack in lacking if lack.object in {"SCHEMA retention", "retention.schema_migrations"}]
-    findings.append(await _schema_finding(database, unread))
+    unread = [lack for lack in lacking if lack.object in {"SCHEMA retention", "retention.schema_migrations"}]
+    if not unread or unread == lacking:  # else the privileges below name the one mend
+        findings.append(await _schema_finding(database, [lack.grant for lack in unread]))
     if reads_view(command):
         findings.append(view_finding(await database.rows("checks/describe_view", relation="open_rounds")))
     # A person may resolve a cancellation without the function: its round stays listed, and is reclosed later.
     if closes_rounds(command) and command != "review resolve":
         findings.append(function_finding(await database.rows("checks/describe_function")))
-    others = [lack for lack in lacking if lack.grant not in unread]
-    findings.append(privilege_finding(server, others, command))
+    findings.append(privilege_finding(server, [] if unread == lacking else lacking, command))
     if command in {None, SERVE} and all(finding.ok for finding in findings):
         findings.append(await claim_index_use(database))
     return findings

@@ -9,7 +9,7 @@ import psycopg
 
 from retention.core.planning.plan import Scope
 from retention.ledger.checks.finding import Finding
-from retention.ledger.checks.names import check_names
+from retention.ledger.checks.names import MEND, check_names
 
 if TYPE_CHECKING:
     from support.ledger import Book
@@ -39,12 +39,12 @@ async def test_unknown_names_are_a_warning(database: Database, book: Book) -> No
 
     never = "neither the open rounds nor the ledger have ever shown"
     assert [
-        warning("spares nothing", f"{never} exclude_markets gb (did you mean GB?); known markets: GB, MT, SE"),
+        warning("spares nothing", f"{never} exclude_markets gb (did you mean GB?); known markets: GB, MT, SE; {MEND}"),
         warning(
             "selects nothing",
             f"{never} markets mt (did you mean MT?); markets ZZ; known markets: GB, MT, SE;"
             " games roulette7 (did you mean Roulette-7?); exclude_games POKER-1 (did you mean poker-1?);"
-            " known games: Roulette-7, g\\x1b[2J1, poker-1",
+            f" known games: Roulette-7, g\\x1b[2J1, poker-1; {MEND}",
         ),
     ] == await check_names(
         database,
@@ -70,7 +70,7 @@ async def test_an_unknown_market_of_a_report_is_a_warning(database: Database, bo
     """A report of a misspelt market would tell of no activity; a market of view or ledger passes."""
     await book.open_round("R-1", market="GB")
     never = "neither the open rounds nor the ledger have ever shown"
-    message = f"{never} markets gb (did you mean GB?); known markets: GB"
+    message = f"{never} markets gb (did you mean GB?); known markets: GB; {MEND}"
     assert [Finding("names in report monthly", ok=True, message=message, warning=True)] == await check_names(
         database, [], [("weekly", ["GB"]), ("monthly", ["gb"]), ("all", ())]
     )

@@ -153,7 +153,9 @@ async def test_ready_database_has_no_warning(database_dsn: str) -> None:
         "index use of claims",
         "session",
         "closing",
+        "open rounds",
         "index use of policy nightly",
+        "stale rounds of policy nightly",
     ]
     assert names == [finding.name for finding in findings]
     assert {(True, False)} == {(finding.ok, finding.warning) for finding in findings}
