@@ -89,6 +89,7 @@ from retention.cli import (  # noqa: E402
     demo,
     find,
     holds,
+    init,
     ledger,
     pauses,
     plan_run,
@@ -103,6 +104,7 @@ from retention.cli import (  # noqa: E402
 for module in (
     demo,
     simulate,
+    init,
     database,
     check,
     plan_run,

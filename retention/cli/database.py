@@ -1,32 +1,34 @@
-"""`init` and `db`: the steps before the first run."""
+"""`db`: our schema, and the statements."""
 
 from __future__ import annotations
 
 from difflib import get_close_matches
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retention.cli.command import command, global_options
+from retention.cli.command import command
 from retention.cli.help_text import WholeHelp
 from retention.cli.options import AsJson
 from retention.cli.output import print_json
 from retention.cli.sample import sample
-from retention.errors import UsageError
+from retention.errors import DatabaseUnreachableError, SchemaError, UsageError
 from retention.exit_codes import ExitCode
-from retention.process.streams import NO_SPACE
-from retention.process.this_process import work_comes_first
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from structlog.typing import FilteringBoundLogger
+
+    from retention.settings.model import Settings
     from retention.wiring.services import Services
+
+    Login = tuple[str, Callable[[], str]]
+    """The name of a login, and its DSN."""
 
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
-    app.command("init")(init)
     db = typer.Typer(cls=WholeHelp, help="Our schema, and the operator's two objects in it.", no_args_is_help=True)
     db.command("migrate")(migrate)
     db.command("status")(status)
@@ -35,35 +37,72 @@ def register(app: typer.Typer) -> None:
     app.add_typer(db, name="db")
 
 
-def init(context: typer.Context) -> None:
-    """Write a commented retention.toml: valid, and a dry run as it stands."""
-    from retention.settings.files import render_template
+def migrate(
+    context: typer.Context,
+    as_: Annotated[
+        str | None, typer.Option("--as", metavar="DSN", help="Log in as this owner; without a password.")
+    ] = None,
+    sql: Annotated[bool, typer.Option("--sql", help="Print what psql would run, and connect to nothing.")] = False,
+) -> None:
+    """Create or update our schema `retention`. Needs CREATE on the database.
 
-    path = global_options(context).config or Path("retention.toml")
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(render_template())
-    except FileExistsError:
-        raise UsageError(f"{path} is there already; it is left as it is") from None
-    except OSError as error:
-        if error.errno in NO_SPACE:
-            path.unlink(missing_ok=True)  # the next command would find half a file, and refuse it
-        raise UsageError(f"{path}: {error.strerror}; name another file with --config") from None
-    path.chmod(0o600)  # secrets are going to stand in it
-    work_comes_first(machine=False)
-    print(f"{path} is written; edit it, then `retention db migrate`, `retention check`, `retention plan`")
+    It logs in by --as, else by owner_dsn, else by dsn of [database]. What --sql prints is for psql: it applies what is
+    pending, in one transaction, and leaves the rest alone.
+    """
+    if sql and as_ is not None:
+        raise UsageError("--sql connects to nothing; leave --as out, and give the login to psql")
+    if sql:
+        _print_script()
+    else:
+        _apply(context, as_=as_)
 
 
-@command()
-async def migrate(services: Services, /) -> None:
-    """Create or update our schema `retention`. Needs CREATE on the database."""
+def _print_script() -> None:
+    from retention.ledger.migration_script import migration_script
+
+    print(migration_script(), end="")
+
+
+def _login(settings: Settings, as_: str | None) -> Login:
+    """Choose the login of the owner. Raises UsageError for a DSN that has a password or is none."""
+    from retention.settings.questions import refuse_password
+    from retention.settings.rules import check_dsn
+
+    if as_ is not None:
+        try:
+            check_dsn(as_)
+        except ValueError as error:
+            raise UsageError(f"--as {error}") from None
+        refuse_password("--as", as_)
+        return "--as", lambda: as_
+    secret = settings.database.owner
+    name = "database.owner_dsn" if settings.database.owner_dsn else "database.dsn"
+    return (name, secret.reveal) if secret else ("libpq's own environment", str)
+
+
+@command(check=_login)
+async def _apply(log: FilteringBoundLogger, settings: Settings, checked: Login, /, as_: str | None = None) -> None:
+    """Apply the pending migrations."""
     from retention.ledger import migrations
+    from retention.ledger.database import open_database
 
-    applied = await migrations.migrate(services.database)
+    name, dsn = checked
+    try:
+        async with open_database(dsn, 1, log) as database:
+            applied = await migrations.migrate(database)
+    except (DatabaseUnreachableError, SchemaError) as error:
+        raise type(error)(f"{error}; {_mend(name)}") from None
     for migration in applied:
         print(f"applied {migration.name}")
     if not applied:
         print("the schema is current")
+
+
+def _mend(login: str) -> str:
+    other = (
+        "" if login == "--as" else ", or give the owner's: `retention db migrate --as postgresql://OWNER@HOST/DATABASE`"
+    )
+    return f"the login is that of {login}; correct it{other}"
 
 
 @command(prints=True)

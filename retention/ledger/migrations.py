@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 UNRELEASED = "de46f4836a5b4e7a5fe5ecb0b98330f51e92aaf58e3d8072c9bd2337643ea6ee"
 """Checksum of the first migration in ledgers that are older than 0.1.0. No version can update those."""
 
-_LOCK = 7_368_742_101  # any number, as long as every version of this program uses the same
+LOCK = 7_368_742_101  # any number, as long as every version of this program uses the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +73,9 @@ async def migrate(database: Database) -> list[Migration]:
         try:
             async with connection.transaction():
                 # A transaction-level lock works through PgBouncer, and a killed migration leaves no lock.
-                await connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+                await connection.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
                 await connection.execute("CREATE SCHEMA IF NOT EXISTS retention")
-                await connection.execute(_TABLE)
+                await connection.execute(TABLE)
                 pending = [item.migration for item in await _status(connection) if item.applied_at is None]
                 for migration in pending:
                     await connection.execute(migration.text)
@@ -97,7 +97,7 @@ async def require_current(database: Database) -> None:
         raise SchemaError(f"the schema lacks {', '.join(pending)}; run `retention db migrate`")
 
 
-_TABLE: LiteralString = """
+TABLE: LiteralString = """
 CREATE TABLE IF NOT EXISTS retention.schema_migrations (
     number      integer PRIMARY KEY,
     name        text NOT NULL,

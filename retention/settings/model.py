@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 # Secrets that may also be given as `<key>_file = "path"`.
 ADDRESSES = ("api_url", *(call.key for call in Call))
-FILE_SECRETS = frozenset({"dsn", *ADDRESSES, "token", "webhook", "signing_key", "apprise"})
+FILE_SECRETS = frozenset({"dsn", "owner_dsn", *ADDRESSES, "token", "webhook", "signing_key", "apprise"})
 PATHS = frozenset({"signing_key_file", "directory"})
 """Keys that are paths themselves, in a table without a secret of that name."""
 
@@ -54,6 +54,21 @@ class Database(Table):
             default="libpq's own environment (PGHOST, PGSERVICE ...)",
         ),
     ] = None
+    owner_dsn: Annotated[
+        Dsn | None,
+        key('"postgresql://operator_owner@db/operator"', "a string"),
+        Says(
+            "The same database as its owner, for `db migrate` and `db sample --table` alone: the job's own role can "
+            "neither create a schema nor read the operator's tables. No run opens it. Keep it out of the file that the "
+            "job reads every night: `db migrate --as`, or the variable, does as well.",
+            default="as `dsn`",
+        ),
+    ] = None
+
+    @property
+    def owner(self) -> Secret | None:
+        """The DSN of the owner; the job's own where no other is given."""
+        return self.owner_dsn or self.dsn
 
 
 class Target(Table):
@@ -179,7 +194,7 @@ class Settings(Table):
 
     def every_secret(self) -> tuple[Secret, ...]:
         """Return every secret; no log may show one."""
-        found: list[Secret | None] = [self.database.dsn]
+        found: list[Secret | None] = [self.database.dsn, self.database.owner_dsn]
         for partner in self.partners.values():
             found += [partner.secure_login, partner.token, *partner.addresses()]
         for target in self.notify.values():
@@ -191,8 +206,8 @@ class Settings(Table):
         found = {secret.reveal() for secret in self.every_secret()}
         for partner in self.partners.values():
             found |= {url.reveal().rstrip("/") for url in partner.addresses()}
-        if self.database.dsn:
-            found |= {*rules.passwords_in(self.database.dsn.reveal())}
+        for dsn in filter(None, (self.database.dsn, self.database.owner_dsn)):
+            found |= {*rules.passwords_in(dsn.reveal())}
         return sorted(found, key=len, reverse=True)
 
 

@@ -17,8 +17,7 @@ from retention.errors import DatabaseUnreachableError
 from retention.ledger import lock_waits as waits
 from retention.ledger import session as session_module
 from retention.ledger.database import open_database
-from retention.ledger.migrations import _LOCK as LOCK
-from retention.ledger.migrations import migrate
+from retention.ledger.migrations import LOCK, migrate
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
