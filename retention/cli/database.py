@@ -42,12 +42,12 @@ def migrate(
     as_: Annotated[
         str | None, typer.Option("--as", metavar="DSN", help="Log in as this owner; without a password.")
     ] = None,
-    sql: Annotated[bool, typer.Option("--sql", help="Print what psql would run, and connect to nothing.")] = False,
+    sql: Annotated[bool, typer.Option("--sql", help="Print a script for psql, and connect to nothing.")] = False,
 ) -> None:
     """Create or update our schema `retention`. Needs CREATE on the database.
 
-    It logs in by --as, else by owner_dsn, else by dsn of [database]. What --sql prints is for psql: it applies what is
-    pending, in one transaction, and leaves the rest alone.
+    It logs in by --as, else by owner_dsn, else by dsn of [database]. The script of --sql
+    applies the pending migrations in one transaction, and skips the others.
     """
     if sql and as_ is not None:
         raise UsageError("--sql connects to nothing; leave --as out, and give the login to psql")

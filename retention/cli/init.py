@@ -1,4 +1,4 @@
-"""`init`: writes a commented configuration file, with what its options say, or a person at a terminal answers.
+"""`init`: writes a commented configuration file, with the values of its options and of a person at a terminal.
 
 No option takes a secret, because the process list shows options. A secret comes from a file, from the environment, or
 from the terminal.
@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retention.cli.command import global_options
-from retention.cli.confirm import at_a_terminal
 from retention.cli.parsing import refuse_unreadable_texts
 from retention.errors import UsageError
 from retention.process.streams import NO_SPACE
@@ -52,11 +51,12 @@ def init(
     api_url_file: PathOption = None,
     token_file: PathOption = None,
 ) -> None:
-    """Write a commented retention.toml, a dry run as it stands; on a terminal, ask for what is not given.
+    """Write a commented retention.toml, a dry run as it stands; on a terminal, ask for the other values.
 
     No option takes a secret: the process list shows options. Give its file, or a variable such as
-    RETENTION_PARTNERS__ACME__TOKEN, or answer on a terminal. What is left out keeps an example to be replaced.
+    RETENTION_PARTNERS__ACME__TOKEN, or answer on a terminal. A value that is left out stays an example.
     """
+    from retention.cli.confirm import at_a_terminal
     from retention.settings import questions
     from retention.settings.files import render_template
     from retention.settings.new_file import fill, placeholders

@@ -58,7 +58,7 @@ class Database(Table):
         Dsn | None,
         key('"postgresql://operator_owner@db/operator"', "a string"),
         Says(
-            "The same database as its owner, for `db migrate` and `db sample --table` alone: the job's own role can "
+            "The same database as its owner, for `db migrate` and the proposals of `db sample`: the job's own role can "
             "neither create a schema nor read the operator's tables. No run opens it. Keep it out of the file that the "
             "job reads every night: `db migrate --as`, or the variable, does as well.",
             default="as `dsn`",

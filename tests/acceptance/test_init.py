@@ -43,6 +43,11 @@ def written(folder: Path) -> dict[str, Any]:
     return tomllib.loads((folder / "retention.toml").read_text("utf-8"))
 
 
+def files(folder: Path) -> list[Path]:
+    """The files of a folder."""
+    return [*folder.iterdir()]
+
+
 async def test_options_and_variables_need_no_edit(tmp_path: Path) -> None:
     """With options for the policy and variables for the secrets, the file is complete, loads, and holds no secret."""
     done = await retention(tmp_path, "init", *OPTIONS, environ=SECRETS)
@@ -100,7 +105,7 @@ async def test_a_wrong_option_writes_nothing(tmp_path: Path, words: tuple[str, .
     done = await retention(tmp_path, *before, "init", *after)
     assert (2, "", True) == (done.code, done.out, done.err.startswith(f"error: {told}")), done.err
     assert "hunter2" not in done.err
-    assert [] == [*tmp_path.iterdir()]
+    assert [] == files(tmp_path)
 
 
 async def test_a_terminal_is_asked_for_the_rest(world: World) -> None:
