@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 UNKNOWN = "unknown"
 """The word for an unknown amount or currency."""
 
-_USUAL = 2
+USUAL_MINOR_DIGITS = 2
 
-_OTHERS = {
+OTHER_MINOR_DIGITS = {
     0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
     3: "BHD IQD JOD KWD LYD OMR TND",
     4: "CLF UYW",
 }
 """Currencies of ISO 4217 whose minor units are not hundredths, by digits after the point."""
 
-_DIGITS = {currency: digits for digits, currencies in _OTHERS.items() for currency in currencies.split()}
+_DIGITS = {currency: digits for digits, currencies in OTHER_MINOR_DIGITS.items() for currency in currencies.split()}
 
 
 _AMOUNT = re.compile(r"\b(amount|stake|betAmount|winAmount|winnings) (-?\d+(?:\.\d+)?) ([A-Z]{3})\b")
@@ -34,7 +34,7 @@ def minor_digits(currency: str | None) -> int:
     """The digits after the point of a currency; 0 for an unknown one, or for no code of ISO 4217."""
     if currency is None or len(currency) != 3 or not (currency.isascii() and currency.isalpha() and currency.isupper()):  # noqa: PLR2004
         return 0
-    return _DIGITS.get(currency, _USUAL)
+    return _DIGITS.get(currency, USUAL_MINOR_DIGITS)
 
 
 def padded_decimal(amount: Decimal, currency: str | None) -> str:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, LiteralString
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -38,6 +38,7 @@ from retention.ledger.session import CONNECT_TIMEOUT_S, CONNECTION_OPTIONS, Sess
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
+    from psycopg.sql import Composed
     from structlog.typing import FilteringBoundLogger
 
 IDLE_TRANSACTION_TIMEOUT_MS = 20_000
@@ -227,6 +228,15 @@ class Transaction:
         """Run one statement and return its only row, or None."""
         rows = await self.rows(name, **values)
         return rows[0] if rows else None
+
+    async def run(self, setting: LiteralString) -> None:
+        """Run a SET LOCAL."""
+        await self._connection.execute(setting)
+
+    async def composed(self, statement: Composed) -> list[Any]:
+        """Run a composed statement within a savepoint: its failure leaves the transaction as it was."""
+        async with self._connection.transaction():
+            return await (await self._connection.execute(statement)).fetchall()
 
     async def stream(self, name: str, /, **values: Any) -> AsyncGenerator[Any, None]:
         """Run one statement and yield its rows as they arrive, with at most a thousand in memory."""
