@@ -63,7 +63,7 @@ def _print_script() -> None:
     print(migration_script(), end="")
 
 
-def _login(settings: Settings, as_: str | None) -> Login:
+def owner_login(settings: Settings, as_: str | None) -> Login:
     """Choose the login of the owner. Raises UsageError for a DSN that has a password or is none."""
     from retention.settings.questions import refuse_password
     from retention.settings.rules import check_dsn
@@ -80,7 +80,7 @@ def _login(settings: Settings, as_: str | None) -> Login:
     return (name, secret.reveal) if secret else ("libpq's own environment", str)
 
 
-@command(check=_login)
+@command(check=owner_login)
 async def _apply(log: FilteringBoundLogger, settings: Settings, checked: Login, /, as_: str | None = None) -> None:
     """Apply the pending migrations."""
     from retention.ledger import migrations

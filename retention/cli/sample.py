@@ -23,21 +23,27 @@ SHIPPED = ("open_rounds", "close_rounds", "indexes", "roles")
 TableOption = Annotated[
     str | None, typer.Option("--table", metavar="S.T", help="Your table of rounds, such as casino.rounds; it is read.")
 ]
+As = Annotated[str | None, typer.Option("--as", metavar="DSN", help="With --table: log in as this owner.")]
 Folder = Annotated[
     Path | None,
     typer.Option("-o", metavar="DIR", help="With --table: write a file each, and all.sql, which runs them."),
 ]
 
 
-def sample(context: typer.Context, table: TableOption = None, folder: Folder = None) -> None:
-    """Print the sample view, function, indexes and roles, for the DBA to adapt; with --table, for that table."""
+def sample(context: typer.Context, table: TableOption = None, folder: Folder = None, as_: As = None) -> None:
+    """Print the sample view, function, indexes and roles, for the DBA to adapt; with --table, for that table.
+
+    It logs in by --as, else by owner_dsn, else by dsn of [database], and only reads: the catalogue about the table and
+    its neighbours, and a sample of their rows. A comment with a question mark stands where a person decides.
+    """
     if table is None:
-        if folder is not None:
-            raise UsageError("-o goes with --table: name your table of rounds")
+        for option, given in (("-o", folder), ("--as", as_)):
+            if given is not None:
+                raise UsageError(f"{option} goes with --table: name your table of rounds")
         for name in SHIPPED:
             _print_file(f"{name}.sql", shipped(name))
         return
-    _propose(context, table=table, folder=folder)
+    _propose(context, table=table, folder=folder, as_=as_)
 
 
 def shipped(name: str) -> str:
@@ -65,8 +71,16 @@ def _check(table: str, folder: Path | None) -> TableName:
 
 @command(before=_check, prints=True)
 async def _propose(
-    settings: Settings, log: FilteringBoundLogger, checked: TableName, /, table: str, folder: Path | None
+    settings: Settings,
+    log: FilteringBoundLogger,
+    checked: TableName,
+    /,
+    table: str,
+    folder: Path | None = None,
+    as_: str | None = None,
 ) -> None:
+    """Propose the files for a table."""
+    from retention.cli.database import owner_login
     from retention.core.operator_tables.ids import JournalError
     from retention.core.operator_tables.proposal import propose
     from retention.ledger.database import open_database
@@ -74,8 +88,8 @@ async def _propose(
     from retention.process.this_process import report
     from retention.wiring.secrets import redactor_of
 
-    dsn = getattr(settings.database, "owner_dsn", None) or settings.database.dsn
-    async with open_database(dsn.reveal if dsn else str, 1, log) as database:
+    _, dsn = owner_login(settings, as_)
+    async with open_database(dsn, 1, log) as database:
         facts = await OperatorTables(database).read(checked, [*settings.partners], _job_role(settings))
     try:
         proposal = propose(facts, shipped("roles"))
