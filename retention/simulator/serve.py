@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from retention.process.shutdown import ShutdownSignals
+    from retention.simulator.source import RoundSource
 
 
 class _Serving:
@@ -36,8 +37,10 @@ async def serve(
     faults: Path | None,
     journal: Path | None,
     announce: Callable[[str], None],
+    source: RoundSource | None = None,
 ) -> int:
-    """Answer until a signal comes; returns that signal's exit code. `announce` is told the address.
+    """Answer until a signal comes; returns that signal's exit code. `announce` is told the address. `source` finds the
+    bets of rounds.
 
     Raises UsageError for a faults file that cannot be used, and for an address that cannot be listened on.
     """
@@ -45,7 +48,9 @@ async def serve(
     serving = _Serving()
     try:
         with signals.drain_on_signal(serving):
-            async with Simulator(host=host, port=port, unknown="open", faults=given, journal=journal) as vendor:
+            async with Simulator(
+                host=host, port=port, unknown="open", faults=given, journal=journal, source=source
+            ) as vendor:
                 announce(vendor.url)
                 await serving.stopped.wait()
     except OSError as error:

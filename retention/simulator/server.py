@@ -25,10 +25,12 @@ from retention.simulator.rounds import (
     RoundStatus,
     dump_json,
     read_fields,
+    reply_fields,
     summarize,
     text_field,
     worst_second,
 )
+from retention.simulator.source import RoundSource, RoundsUnavailableError
 from retention.simulator.vendor import Vendor
 
 if TYPE_CHECKING:
@@ -54,7 +56,7 @@ class Simulator(Vendor):
     `effect_at_arrival`. `tls`: speak https. `accept_delay`: seconds until a new connection is read. `handshake_delay`:
     further seconds until its TLS handshake. `journal`: a file that gets each request as a line of JSON. It gets the
     line before the effect, again before the answer, and in between where the answer waits longer. It never contains a
-    token.
+    token. `source`: finds rounds that are not registered.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Simulator(Vendor):
         accept_delay: float = 0.0,
         faults: Faults | None = None,
         journal: Path | None = None,
+        source: RoundSource | None = None,
     ) -> None:
         super().__init__(
             rounds,
@@ -94,7 +97,7 @@ class Simulator(Vendor):
         self.latency, self.effect_at_arrival = latency, effect_at_arrival
         self.handshake_delay, self.accept_delay, self._tls = handshake_delay, accept_delay, tls
         self.faults = faults or Faults()
-        self._journal = journal
+        self._journal, self._source = journal, source
         self._started_at: float | None = None
         self._listener: Listener | None = None
         self._in_flight: set[asyncio.Task[Any]] = set()
@@ -210,7 +213,7 @@ class Simulator(Vendor):
         early = self.effect_at_arrival or self._stalled_until > request.arrived_at
         if wait and not early:
             await asyncio.sleep(wait)
-        status, reply = self.answer(http.method, fields, request, self._faults, fault)
+        status, reply = await self._carry_out_call(http.method, fields, request, fault)
         effect_at = datetime.now(UTC) if request.call == "CancelRound" and reply.get("error") == "0" else None
         if early:
             self._record(replace(request, fault=number, effect=effect_at is not None, effect_at=effect_at))
@@ -238,6 +241,21 @@ class Simulator(Vendor):
             await http.protocol.gone.wait()
             self._record(replace(answered, finished_at=time.monotonic()))
         return await send(http, sent, fault.ending)
+
+    async def _carry_out_call(
+        self, method: str, fields: RequestFields, request: Request, fault: Fault
+    ) -> tuple[int, dict[str, str]]:
+        """Answer a call, after its round was looked up in the source; with 503 while the source cannot be read."""
+        if self._source is not None and request.round_id and request.call in {"CancelRound", "GetRoundStatus"}:
+            key = request.secure_login, request.round_id
+            if key not in self.rounds:
+                try:
+                    found = await self._source.find(*key)
+                except RoundsUnavailableError:
+                    return 503, reply_fields("503", "the source of the rounds cannot be read")
+                if found is not None and key not in self.rounds:
+                    self.register([found])
+        return self.answer(method, fields, request, self._faults, fault)
 
     def _record(self, request: Request) -> None:
         """Replace the record of a request by a newer one, and write it to the journal."""

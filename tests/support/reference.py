@@ -26,6 +26,7 @@ from retention.settings.model import Database, Evidence, Settings, Target
 from retention.settings.partner import Partner
 from retention.settings.policy import Policy
 from retention.settings.report import ScheduledReport
+from retention.simulator.faults_format import FORMAT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -107,17 +108,23 @@ def ledger_statements() -> str:
     return "\n".join(parts)
 
 
+def faults() -> str:
+    """The faults file of the simulated vendor, as `simulate --help` prints it."""
+    return f"```text\n{FORMAT}\n```\n"
+
+
 MADE = {
     "exit codes": exit_codes,
     "commands": commands,
     "configuration": configuration,
     "codes": codes,
+    "faults": faults,
     "metrics": metrics,
     "statements": ledger_statements,
 }
 
 PAGES = {
-    REFERENCE: ("exit codes", "commands", "configuration", "codes"),
+    REFERENCE: ("exit codes", "commands", "configuration", "codes", "faults"),
     OPERATIONS: ("metrics",),
     LEDGER: ("statements",),
 }
