@@ -22,6 +22,12 @@ VIEW = (
     " round_id, {opened_at} AS opened_at, last_activity_at, currency, {stake} AS stake, bet_tx AS bet_transaction_id"
     " FROM public.rounds WHERE status = 0"
 )
+LARGE = (
+    "INSERT INTO public.rounds (partner, market, user_id, round_id, opened_at, status, bet_tx)"
+    " SELECT 'acme', 'MT', 'u', 'R-' || i, now(), 1, 'bet-R-' || i FROM generate_series(1, 12000) i; ANALYZE public.rounds;"
+)
+"""More rounds than are read from end to end without a warning."""
+
 RIGHT = {"partner": "partner", "opened_at": "opened_at", "stake": "stake"}
 
 
@@ -162,6 +168,56 @@ WRONG: Mapping[str, Wrong] = {
         view(stake="(SELECT r.stake FROM pg_sleep(CASE WHEN current_query() LIKE '%WITH%' THEN 1.1 ELSE 0 END))")
         .replace("public.rounds", "public.rounds r")
         .replace("round_id,", "r.round_id,"),
+    ),
+    # Indexes.
+    "no index for claims": Wrong(
+        "index use of claims",
+        r"^Seq Scan on public\.rounds \(about 12,005 rows\), filter: .*\(status = 0\).*;"
+        r" CREATE INDEX CONCURRENTLY ON public\.rounds \(partner, round_id\) WHERE \(status = 0\)$",
+        "ALTER TABLE public.rounds DROP CONSTRAINT rounds_pkey; DROP INDEX public.rounds_open_by_age;" + LARGE,
+        besides=("index use of policy nightly",),
+    ),
+    "no index for plans": Wrong(
+        "index use of policy nightly",
+        r"filter: \(\(status = 0\) AND \(opened_at <= TIME\)\);"
+        r" CREATE INDEX CONCURRENTLY ON public\.rounds \(opened_at\) WHERE \(status = 0\)$",
+        "DROP INDEX public.rounds_open_by_age;" + LARGE,
+    ),
+    "an index that is not valid": Wrong(
+        "index use of policy nightly",
+        r"index public\.rounds_by_age is not valid.*: REINDEX INDEX CONCURRENTLY public\.rounds_by_age$",
+        "DROP INDEX public.rounds_open_by_age; CREATE INDEX rounds_by_age ON public.rounds (opened_at);"
+        + LARGE
+        + "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'public.rounds_by_age'::regclass",
+    ),
+    "an index with another condition": Wrong(
+        "index use of policy nightly",
+        r"rounds_by_age is partial, WHERE \(status = 1\), and the view asks in other words: CREATE INDEX",
+        "DROP INDEX public.rounds_open_by_age; CREATE INDEX rounds_by_age ON public.rounds (opened_at) WHERE status = 1;"
+        + LARGE,
+    ),
+    "an index on another expression": Wrong(
+        "index use of policy nightly",
+        r"rounds_by_age is on opened_at, and the view computes .*AT TIME ZONE.*: CREATE INDEX .*\(\(\(opened_at AT",
+        "DROP INDEX public.rounds_open_by_age; CREATE INDEX rounds_by_age ON public.rounds (opened_at);"
+        + LARGE
+        + view(opened_at="opened_at AT TIME ZONE 'UTC' AT TIME ZONE 'UTC'"),
+    ),
+    "a join without an index": Wrong(
+        "index use of policy nightly",
+        r"Seq Scan on public\.bets .*filter: \(bet = rounds\.bet_tx\); CREATE INDEX CONCURRENTLY ON public\.bets \(bet\)$",
+        LARGE
+        + "CREATE TABLE public.bets AS SELECT bet_tx AS bet, 1.5 AS amount FROM public.rounds; ANALYZE public.bets;"
+        + view(stake="(SELECT sum(b.amount) FROM public.bets b WHERE b.bet = bet_tx)"),
+    ),
+    "old statistics": Wrong(
+        "index use of policy nightly",
+        r"though an index serves, as the table's statistics are old: ANALYZE public\.rounds$",
+        "ALTER TABLE public.rounds SET (autovacuum_enabled = off); "
+        + LARGE
+        + "UPDATE public.rounds SET status = 0, opened_at = now() - interval '9 days';"
+        " CREATE INDEX ON public.rounds (opened_at) WHERE status = 0; ANALYZE public.rounds;"
+        "UPDATE public.rounds SET status = 1 WHERE round_id LIKE 'R-%'",
     ),
     # The vendor.
     "an allow-list": Wrong("vendor of acme", r"send the vendor this machine's outgoing address", fault={"status": 403}),

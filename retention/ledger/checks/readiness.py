@@ -9,11 +9,12 @@ from retention.errors import SchemaError
 from retention.ledger import migrations
 from retention.ledger.checks.durability import check_closing, check_durability
 from retention.ledger.checks.finding import Finding
-from retention.ledger.checks.index_use import claim_index_use, plan_index_use, sequential_scans
+from retention.ledger.checks.index_use import claim_index_use, plan_index_use
 from retention.ledger.checks.open_rounds import look_at_open_rounds, open_round_findings
 from retention.ledger.checks.policies import SHARED, policy_findings
 from retention.ledger.checks.required_privileges import ARGUMENTS, SERVE, closes_rounds, reads_view, required_privileges
 from retention.ledger.checks.role import MissingPrivilege, privilege_finding, role_finding
+from retention.ledger.checks.scans import sequential_scans
 from retention.ledger.checks.session_settings import check_session
 from retention.ledger.plans import scope_parameters
 

@@ -1,7 +1,11 @@
 -- Purpose: Lists the operator's large relations, in rows as last estimated. Partitions add up to their table.
 -- Locks: none.
--- Returns: a row per relation.
-SELECT quote_ident(rn.nspname) || '.' || quote_ident(root.relname) AS relation, sum(e.rows)::bigint AS rows
+-- Returns: a row per relation, with its partitions, or itself. `stale`: its statistics are missing, or a fifth of its
+--     rows has changed since.
+SELECT
+    quote_ident(rn.nspname) || '.' || quote_ident(root.relname) AS relation, sum(e.rows)::bigint AS rows,
+    root.relkind = 'p' AS partitioned, array_agg(n.nspname || '.' || r.relname) AS members,
+    bool_or(r.reltuples < 0) OR sum(pg_stat_get_mod_since_analyze(r.oid)) > sum(e.rows) / 5 AS stale
 FROM unnest(%(schemas)s::text[], %(names)s::text[]) AS s (nspname, relname)
 JOIN pg_catalog.pg_namespace n ON n.nspname = s.nspname
 JOIN pg_catalog.pg_class r ON r.relnamespace = n.oid AND r.relname = s.relname
@@ -10,6 +14,6 @@ JOIN pg_catalog.pg_namespace rn ON rn.oid = root.relnamespace
 -- Never analyzed: about a hundred bytes a row.
 CROSS JOIN LATERAL (SELECT CASE WHEN r.reltuples < 0 THEN pg_relation_size(r.oid) / 100 ELSE r.reltuples END AS rows) e
 WHERE n.nspname <> 'retention'
-GROUP BY rn.nspname, root.relname
+GROUP BY rn.nspname, root.relname, root.relkind
 HAVING sum(e.rows) > %(large)s
 ORDER BY relation

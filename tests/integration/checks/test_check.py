@@ -269,7 +269,7 @@ async def test_a_scheduled_policy_s_plan_without_an_index_is_warned_about(databa
 
     [warning] = [finding for finding in findings if finding.warning and finding.name not in {"durability", "role"}]
     assert "index use of policy nightly" == warning.name
-    assert warning.message.startswith("reads all of public.rounds (about 120,000 rows)")
+    assert warning.message.startswith("Seq Scan on public.rounds (about 120,000 rows), filter: ")
     assert 0 == check.exit_code(findings)
 
 
