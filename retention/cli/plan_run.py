@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,13 +15,26 @@ from retention.cli.metrics_file import RunMetrics, measuring
 from retention.cli.options import AsJson, Limit, Markets, OlderThan, PolicyName, Reason, ResumedRun, Yes
 from retention.cli.output import print_json
 from retention.cli.parsing import duration, requester
+from retention.cli.plan_output import (
+    Bys,
+    Rounds,
+    RoundsFile,
+    RoundsFormat,
+    Shown,
+    print_summary,
+    shown,
+    tell_written,
+    write_rounds,
+)
 from retention.core.name_matching import NameKind
 from retention.errors import UsageError
 
 if TYPE_CHECKING:
+    from retention.core.planning.breakdown import By
     from retention.core.planning.plan import Scope
     from retention.core.runs.run_ids import GivenRunId
     from retention.process.shutdown import ShutdownSignals
+    from retention.render.formats import ListFormat
     from retention.runs.model import Confirm, RunResult
     from retention.runs.service import RunService
     from retention.settings.model import Settings
@@ -87,28 +99,49 @@ def _refuse_conflicts(
         raise UsageError("--resume goes on with a run as it was planned; leave POLICY and the other choices out")
 
 
-@command(ready_for="plan", check=_choice, prints=True)
+def _chosen_plan(
+    settings: Settings,
+    policy: str | None,
+    market: list[str] | None,
+    older_than: str | None,
+    limit: int | None,
+    reason: str | None,
+    by: list[By] | None,
+    rounds: bool,
+    format_: ListFormat | None,
+    as_json: bool,
+    output: Path | None,
+) -> tuple[Policy, Scope, Shown]:
+    """Return the policy as the options narrow it, its scope, and what is shown. Raises UsageError."""
+    view = shown(by, rounds, format_, as_json, output)
+    choice = _choice(settings, policy, market, older_than, limit, reason)
+    assert choice is not None
+    return *choice, view
+
+
+@command(ready_for="plan", check=_chosen_plan, prints=True)
 async def plan(
     services: Services,
-    checked: Choice,
+    checked: tuple[Policy, Scope, Shown],
     /,
     policy: PolicyName = None,
     market: Markets = None,
     older_than: OlderThan = None,
     limit: Limit = None,
     reason: Reason = None,
-    rounds: Annotated[
-        bool, typer.Option("--rounds", help="List the rounds too, left out ones with their reason.")
-    ] = False,
+    by: Bys = None,
+    rounds: Rounds = False,
+    format_: RoundsFormat = None,
     as_json: AsJson = False,
+    output: RoundsFile = None,
 ) -> None:
     """Show the plan of a run. Writes nothing, calls no vendor."""
-    from retention.render import terminal_runs
-    from retention.render.json_file import write_plan_json
+    from retention.core.planning.breakdown import broken_down
+    from retention.render.json_file import row_objects
     from retention.reports.run_view import plan_document
     from retention.runs.plan_rails import recent_plan_sizes
 
-    wanted, scope = checked
+    wanted, scope, view = checked
     await require_known(services, "--market", NameKind.MARKET, market or ())
     found = await services.plans.preview_plan(scope, services.settings.clock_limit(wanted.name))
     found = replace(found, elsewhere=await services.stalls.list_overlapping_runs(wanted.name, scope, found.as_of))
@@ -117,14 +150,15 @@ async def plan(
     rates = {terms.partner: terms.cancels_per_second for terms in services.terms(scope.partners)}
     recent = await recent_plan_sizes(services.run_ledger, wanted)
     document = plan_document(wanted, found, rates, by_vendors, by_people, recent)
+    parts = [(one, broken_down(found.eligible, one)) for one in view.by]
+    if parts:
+        document["by"] = {one.value: row_objects(some) for one, some in parts}
     if not rounds:
-        print_json(document) if as_json else terminal_runs.print_plan(document)
+        print_summary(view, document, parts)
         return
     async with services.plans.preview_rounds(scope, found.as_of) as listed:
-        if as_json:
-            await write_plan_json(document, listed, sys.stdout)
-        else:
-            await terminal_runs.print_plan_rounds(document, listed)
+        count = await write_rounds(view, document, parts, listed)
+    tell_written(services, view, count)
 
 
 @command(before=_refuse_conflicts, measure=measuring, check=_choice)

@@ -19,7 +19,7 @@ from retention.core.name_matching import NameKind
 from retention.errors import UsageError
 from retention.render.formats import FORMATS, Format
 from retention.reports.kinds.filters import require_filters
-from retention.reports.report import NO_ACTIVITY, UTC_NAME, Kind, Selection
+from retention.reports.report import DRY_RUN, NO_ACTIVITY, UTC_NAME, Kind, Selection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -150,6 +150,9 @@ async def report(
     for option, named, names in (("--market", NameKind.MARKET, market), ("--policy", NameKind.POLICY, policy)):
         await require_known(services, option, named, names or ())
     run_id = await known_run(services, run) if run is not None else None
+    dry_run = False
+    if run_id is not None and kind is Kind.CANCELLED:
+        dry_run = (await services.run_ledger.require_run(run_id)).mode == "dry_run"
     start, end = checked.times
     name = None
     if checked.period is not None:
@@ -167,6 +170,7 @@ async def report(
         period=name,
         timezone=checked.timezone,
         pseudonymise=pseudonymise,
+        dry_run=dry_run,
     )
     with open_report(output) as place:
         written = await write_report(
@@ -183,6 +187,8 @@ async def report(
         tell(printable_lines(services.redactor.text(f"{output}: {rows}, report {written.head.report_id}")))
     elif not written.count and checked.form not in {Format.TABLE, Format.JSON}:  # a file of rows alone cannot say so
         tell(rows)
+    if dry_run and not (is_stdout(output) and checked.form in {Format.TABLE, Format.JSON}):
+        tell(f"run {run_id}: {DRY_RUN}")
 
 
 @command(ready_for="explain", prints=True)

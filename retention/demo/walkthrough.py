@@ -24,6 +24,7 @@ from retention.render.csv_file import write_csv
 from retention.render.output import whole_file
 from retention.render.terminal_history import print_history
 from retention.render.terminal_lists import print_reviews
+from retention.render.terminal_plan import print_plan
 from retention.render.terminal_report import print_report
 from retention.reports.explain import explain
 from retention.reports.read import read_report
@@ -103,7 +104,7 @@ async def _steps(services: Services, vendor: Simulator, signals: ShutdownSignals
 
     show.heading("retention plan nightly")
     plan = await services.plans.preview_plan(scope)
-    show.print_plan(plan_document(policy, plan, {term.partner: term.rate for term in terms}))
+    print_plan(plan_document(policy, plan, {term.partner: term.rate for term in terms}))
 
     show.heading("retention run nightly --enforce --by demo --reason 'the first look'")
     enforced = policy.model_copy(update={"mode": "enforce"})

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
     from typing import TextIO
 
-    from retention.core.planning.plan import ListedRound
     from retention.render.output import Output
     from retention.reports.report import Report
 
@@ -43,19 +42,20 @@ async def write_json(report: Report, output: Output) -> int:
     return count
 
 
-async def write_plan_json(document: Mapping[str, Any], rounds: AsyncIterator[ListedRound], file: TextIO) -> None:
-    """Write a plan's document as JSON, with its rounds under `listed`, one round per line."""
-    await write_with_list(document, "listed", rounds, file)
+async def write_with_list(document: Mapping[str, Any], name: str, items: AsyncIterator[Any], file: TextIO) -> int:
+    """Write a document as JSON, with rows (named tuples or dataclasses) under `name`, one row per line.
 
-
-async def write_with_list(document: Mapping[str, Any], name: str, items: AsyncIterator[Any], file: TextIO) -> None:
-    """Write a document as JSON, with rows (named tuples or dataclasses) under `name`, one row per line."""
+    Return the number of rows.
+    """
+    count = 0
     file.write("{\n" + "".join(f'"{key}": {_line(value)},\n' for key, value in document.items()) + f'"{name}": [')
     comma = "\n"
     async for item in items:
         file.write(comma + _line(*row_objects([item])))
         comma = ",\n"
+        count += 1
     file.write("\n]\n}\n")
+    return count
 
 
 def row_objects(rows: Iterable[Any]) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from retention.reports.report import NO_ACTIVITY
+from retention.reports.report import DRY_RUN, NO_ACTIVITY
 
 if TYPE_CHECKING:
     from retention.reports.report import Report
@@ -24,6 +24,7 @@ def report_facts(report: Report) -> dict[str, Any]:
         "markets": selection.markets,
         "policies": selection.policies,
         "run_id": selection.run_id,
+        "dry_run": DRY_RUN if selection.dry_run else None,
         "all_outcomes": selection.all_outcomes,
         "pseudonymised": selection.pseudonymise,
         "generated_at": head.generated_at,

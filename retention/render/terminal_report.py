@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from retention.core.money import UNKNOWN, display_amounts_in, display_money, padded_decimal
 from retention.render.terminal_table import Column, moment, print_grid, print_lines
-from retention.reports.report import NO_ACTIVITY, Kind
+from retention.reports.report import DRY_RUN, NO_ACTIVITY, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -46,6 +46,8 @@ async def write_table(report: Report, output: Output) -> int:
 async def print_report(report: Report, file: TextIO | None = None, *, limit: int | None = None) -> int:
     """Print a report's rows, at most `limit` of them, and its totals; return the number of rows printed."""
     layout = LAYOUTS[report.head.selection.kind]
+    if report.head.selection.dry_run:
+        print_lines([f"run {report.head.selection.run_id}: {DRY_RUN}", ""], file)
     count = 0
     page: list[Any] = []
     async for item in report.rows:

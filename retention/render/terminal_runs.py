@@ -1,34 +1,25 @@
-"""Plans and runs as a terminal shows them."""
+"""Runs as a terminal shows them."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from retention.core.money import UNKNOWN, display_money
 from retention.core.planning.named_rounds import TARGETED
 from retention.core.planning.plan import WHY_UNPLANNABLE
-from retention.core.planning.rails import NO_USUAL_SIZE
 from retention.core.runs.next_steps import resume_command
 from retention.core.runs.stalled import status_text
 from retention.core.runs.summary import NOT_CONFIRMED
-from retention.core.text import counted
 from retention.render.json_file import to_json
 from retention.render.terminal_table import (
-    Column,
     moment,
-    print_grid,
     print_lines,
-    sums_below,
-    sums_in_short,
     sums_lines,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import TextIO
-
-    from retention.core.planning.plan import ListedRound
 
 _LEFT_OUT = {
     "held": "on hold",
@@ -45,15 +36,6 @@ _OPEN_ENDS = {
     "to_review": "waiting for a person for another reason; `retention review list` says why",
 }
 
-_PLAN = (
-    Column("partner", 2),
-    Column("market", 1),
-    Column("game", 1),
-    Column("rounds", right=True),
-    Column("stakes", right=True),
-    Column("oldest", 3),
-)
-
 
 _REFUSED_SHOWN = 100
 """Refused rounds that are shown one by one."""
@@ -68,34 +50,6 @@ _RECORD_LABELS = {"active": "a process is at work"}
 def heading(text: str) -> None:
     """Print the heading of a step; a command gets a prompt."""
     print_lines(["", f"$ {text}" if text.startswith("retention ") else text], None)
-
-
-def print_plan(document: Mapping[str, Any]) -> None:
-    """Print a plan, the document of `plan`."""
-    print_lines([f"policy {document['policy']} ({document['mode']}), as of {moment(document['as_of'])}"], None)
-    if document["groups"]:
-        rows = (
-            (
-                group["partner"],
-                group["market"],
-                group["game_id"],
-                group["rounds"],
-                display_money(group["stake"], group["currency"]) or UNKNOWN,
-                moment(group["oldest"]),
-            )
-            for group in document["groups"]
-        )
-        print_grid(_PLAN, rows, None)
-    print_lines(_plan_lines(document), None)
-
-
-async def print_plan_rounds(document: Mapping[str, Any], rounds: AsyncIterator[ListedRound]) -> None:
-    """Print a plan, then its rounds one by one: a plan may have too many rounds for memory."""
-    print_plan(document)
-    async for item in rounds:
-        stake = display_money(item.stake, item.currency) or "no stake"
-        known = ", ".join(filter(None, (item.market, item.game_id, item.user_id, item.opened_at, stake)))
-        print_lines([f"{item.standing}: {item.partner or UNKNOWN}/{item.round_id or UNKNOWN}, {known}"], None)
 
 
 def print_result(document: Mapping[str, Any]) -> None:
@@ -144,32 +98,8 @@ def vendor_pause(partner: str, until: datetime) -> str:
     return f"{partner} is paused by the vendor until {moment(until)}; `{resume_command(partner)}` ends it"
 
 
-def _plan_lines(document: Mapping[str, Any]) -> Iterator[str]:
-    span = _span(document["eta_seconds"])
-    rounds = f"{counted(document['rounds'], 'round')} to cancel"
-    if document["rounds"]:
-        rounds += f", stakes {sums_in_short(document['stakes'])}"
-    yield f"{rounds}; {span} at the rate"
-    yield from sums_below(document["stakes"])
-    if document["oldest"]:
-        yield f"the oldest was opened at {moment(document['oldest'])}"
-    yield from _left_out(document)
-    if document["doubled"]:
-        names = [f"{one['partner']}/{one['round_id']}" for one in document["doubled"]]
-        yield f"  doubled: {', '.join(names)}"
-    for pause in document["pauses"]:
-        yield person_pause(pause["partner"], pause["paused_by"], pause["paused_at"], pause["reason"])
-    for pause in document["vendor_pauses"]:
-        yield vendor_pause(pause["partner"], pause["until"])
-    for rail in document["rails"]:
-        yield f"a run would halt: {rail['rail']}: {rail['words']}"
-    if document["surge"] and document["surge"]["usual"] is None:
-        yield NO_USUAL_SIZE
-    if document["unlimited"]:
-        yield f"max_amount has no limit for stakes in {', '.join(document['unlimited'])}"
-
-
-def _left_out(document: Mapping[str, Any]) -> Iterator[str]:
+def left_out_lines(document: Mapping[str, Any]) -> Iterator[str]:
+    """Write how many stale rounds are left out for which reason, and which other runs have such rounds."""
     for reason, count in sorted(document["left_out"].items()):
         yield f"left out: {count} {_LEFT_OUT[reason]}"
     for other in document["elsewhere"]:
@@ -193,7 +123,7 @@ def _result_lines(document: Mapping[str, Any]) -> Iterator[str]:
         yield f"  not sent: {count}, {why}"
     if not document["rounds"] and not document["taken_up"]:
         yield "  no stale rounds" + (" but those of other runs" if document["elsewhere"] else "")
-    yield from _left_out(document)
+    yield from left_out_lines(document)
     yield from _refused(document["refused"])
     if document["refunds"]:
         yield from sums_lines("refunds promised by the vendor", document["refunds"])
@@ -214,12 +144,6 @@ def _refused(refused: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 def _next_steps(document: Mapping[str, Any]) -> Iterator[str]:
     for nth, step in enumerate(document["next"]):
         yield f"{'      ' if nth else 'next: '}{step['command']}  ({step['does']})"
-
-
-def _span(seconds: float) -> str:
-    if seconds < 90:  # noqa: PLR2004 - seconds; above, minutes read better
-        return counted(round(seconds), "second")
-    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"  # noqa: PLR2004
 
 
 def _one_line(value: Any) -> str:

@@ -27,6 +27,10 @@ NO_ACTIVITY = "no activity"
 """The words of a report for a period, market or day without a row. N.J.A.C. 13:69O-1.9 asks for them."""
 
 
+DRY_RUN = "dry run: no vendor was called and nothing was cancelled; --all lists what it would have cancelled"
+"""The words of a report about a dry run."""
+
+
 class Kind(enum.StrEnum):
     """The subject of a report: the values of `--kind`."""
 
@@ -65,7 +69,7 @@ class Selection:
     """The selected rows: from `start` on, and before `end`. None is no limit.
 
     `period`: the name of these times in the calendar of `timezone`, such as 2026-10; None where they have none.
-    `pseudonymise`: users' ids are shown as keyed hashes.
+    `pseudonymise`: users' ids are shown as keyed hashes. `dry_run`: it is about one run, a dry run.
     """
 
     start: datetime | None = None
@@ -78,6 +82,7 @@ class Selection:
     period: str | None = None
     timezone: str = UTC_NAME
     pseudonymise: bool = False
+    dry_run: bool = False
 
     def filters(self) -> dict[str, list[str] | None]:
         """Return the filters `markets` and `policies` as parameters of statements."""

@@ -38,7 +38,10 @@ COMMANDS: dict[str, list[tuple[str, ...]]] = {
     "simulate": [("--port", "99999"), ("--faults", "missing.toml")],
     "init": [()],
     "check": [(), ("--json",)],
-    "plan": [(), ("--json",), ("nightly", "--market", "MT"), (TOKEN,), ("--older-than", TOKEN)],
+    "plan": [
+        *((), ("--json",), ("nightly", "--market", "MT"), (TOKEN,), ("--older-than", TOKEN), ("--by", "game")),
+        *(("--rounds", "-o", "plan.csv"), ("--rounds", "-o", f"{TOKEN}.csv"), ("--rounds", "-o", TOKEN)),
+    ],
     "run": [
         ("--dry-run", "--json"),
         ("--limit", "2"),

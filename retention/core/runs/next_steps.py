@@ -26,6 +26,8 @@ class NextStep(NamedTuple):
 
 def next_steps(summary: Summary) -> list[NextStep]:
     """List the commands that lead on, in their order; empty where nothing is left to do."""
+    if summary.mode == "dry_run":
+        return [*_after_dry_run(summary)]
     match summary.status:
         case "halted":
             return [*_after_halt(summary), *_reviews(summary)]
@@ -56,6 +58,15 @@ def pause_text(by: str, reason: str, partner: str | None) -> str:
     """Write a pause: its author, reason and partner, and the command that ends it."""
     of = f" ({partner})" if partner is not None else ""
     return f"paused by {by}: {reason}{of}; `{resume_command(partner)}` ends it"
+
+
+def _after_dry_run(summary: Summary) -> Iterator[NextStep]:
+    """The commands that read the result of a dry run, where it has one."""
+    if summary.status != "finished" or not summary.rounds:
+        return
+    run_id = summary.run_id
+    yield NextStep(f"retention report --all --run {run_id}", "lists what it would have cancelled, with totals")
+    yield NextStep(f"retention runs show {run_id} --set", "each round as it was planned")
 
 
 def _after_failure(summary: Summary) -> list[NextStep]:

@@ -67,6 +67,7 @@ STATEMENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
         "find": ("reports/find_rounds", "reports/find_runs"),
         "report": (
+            "runs/get_run",
             "reports/sum_report_totals",
             "reports/list_report_rounds",
             "reports/sum_promised_refunds",

@@ -34,8 +34,18 @@ TOTAL = Total("MT", "cancelled", "EUR", 1, Decimal("0.000000000000000001"), Deci
 COLUMNS = [column.name for column in columns_of(ReportRound)]
 ENDING = ["report_id", "kind", "period", "timezone", "checkpoint_size", "checkpoint_root", "software"]
 HEAD = [
-    *("report_id", "kind", "period", "timezone", "from", "to", "markets", "policies", "run_id", "all_outcomes"),
-    *("pseudonymised", "generated_at", "generated_by", "software", "checkpoint", "no_activity", "count", "rounds"),
+    *("report_id", "kind", "period", "timezone", "from", "to", "markets", "policies", "run_id", "dry_run"),
+    *(
+        "all_outcomes",
+        "pseudonymised",
+        "generated_at",
+        "generated_by",
+        "software",
+        "checkpoint",
+        "no_activity",
+        "count",
+        "rounds",
+    ),
     "totals",
 ]
 SIGNS = "=+-@\uff1d\uff0b\uff0d\uff20"

@@ -28,6 +28,7 @@ from retention.render import terminal_lists as table
 from retention.render import terminal_runs as show
 from retention.render import terminal_table as grid
 from retention.render.progress import progress
+from retention.render.terminal_plan import print_plan_rounds
 from retention.render.terminal_report import print_report
 from retention.reports.kinds.cancelled import ReportRound, Total
 from retention.reports.run_view import record_document
@@ -212,7 +213,7 @@ async def plan(file: io.StringIO) -> list[str]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.stdout", file)
-        await show.print_plan_rounds(plan_document(), each())
+        await print_plan_rounds(plan_document(), each())
     return [
         *ROUND_IDS,
         *USERS,

@@ -20,7 +20,7 @@ UNSENT = "lists its rounds; what was not sent is planned again by the next run"
 
 ENDS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "all is done": ({}, []),
-    "a dry run": ({"mode": "dry_run", "states": {State.NOT_SENT: 3}}, []),
+    "a dry run without rounds": ({"mode": "dry_run"}, []),
     "max_rounds": ({"status": "halted", "halt_reason": "max_rounds: 9"}, [PASS, CLOSE]),
     "max_amount": ({"status": "halted", "halt_reason": "max_amount: stakes of 9 EUR"}, [PASS, CLOSE]),
     "max_amount_unknown": ({"status": "halted", "halt_reason": "max_amount_unknown: 1"}, [PASS, CLOSE]),
@@ -85,6 +85,12 @@ def test_review_list_is_named_where_it_has_a_round(end: str) -> None:
     assert summary.is_listed == (REVIEW in ENDS[end][1])
     if summary.status == "finished":
         assert summary.needs_review == bool(ENDS[end][1])
+
+
+def test_a_dry_run_names_what_reads_it() -> None:
+    """After a dry run come the commands that read its rounds, and none that goes on with it."""
+    commands = [step.command for step in next_steps(ended(mode="dry_run", states={State.NOT_SENT: 3}))]
+    assert [REPORT, f"retention runs show {RUN} --set"] == commands
 
 
 def test_rounds_that_were_not_sent_are_planned_again() -> None:
