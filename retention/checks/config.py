@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import combinations, islice
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,6 @@ from retention.wiring.partners import terms_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from datetime import datetime
 
     from retention.settings.model import Settings
     from retention.settings.partner import Partner
@@ -23,6 +22,9 @@ if TYPE_CHECKING:
 
 AUTO_CLOSING = timedelta(hours=24)
 """Within this time the vendor itself completes abandoned rounds."""
+
+SELDOM = timedelta(days=366)
+"""A schedule whose next time is further away is probably a mistake."""
 
 SHOWN_TIMES = 5
 """Next times shown for each schedule."""
@@ -32,7 +34,8 @@ def configuration_findings(settings: Settings, schedules: Mapping[str, Sequence[
     """Check the configuration. `schedules`: the next times of each policy, as `next_times` returns them."""
     yield Finding("configuration", ok=True, message=_extent(settings))
     yield from map(_policy, settings.policies.values())
-    yield from (_schedule(settings.policies[name], times) for name, times in schedules.items())
+    now = datetime.now(UTC)
+    yield from (_schedule(settings.policies[name], times, now) for name, times in schedules.items())
     yield from _overlaps(settings)
     yield from _deadlines(settings)
     yield from (_without_status_call(partner) for partner in settings.partners.values() if not partner.asks_first)
@@ -61,11 +64,16 @@ def _policy(policy: Policy) -> Finding:
     return Finding(name, ok=True, message=f"{policy.mode}, rounds open for {age}, at most {policy.max_rounds} of them")
 
 
-def _schedule(policy: Policy, times: Sequence[datetime]) -> Finding:
+def _schedule(policy: Policy, times: Sequence[datetime], now: datetime) -> Finding:
     coming = ", ".join(f"{time:%a} {time.isoformat(' ', 'minutes')}" for time in times)
     within = f"within {format_duration(policy.catch_up)}" if policy.catch_up else None
     message = f"{coming}; a missed time is " + (f"made up for {within}" if within else "not made up for (no catch_up)")
-    return Finding(f"schedule of policy {policy.name}", ok=True, message=message)
+    seldom = not times or times[0] - now > SELDOM
+    if seldom:
+        message += (
+            f"; the first is more than a year away: correct policies.{policy.name}.schedule, if that is not meant"
+        )
+    return Finding(f"schedule of policy {policy.name}", ok=True, message=message, warning=seldom)
 
 
 def _overlaps(settings: Settings) -> Iterator[Finding]:

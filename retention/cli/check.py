@@ -27,7 +27,11 @@ def register(app: typer.Typer) -> None:
 
 @command(prints=True)
 async def check(settings: Settings, log: FilteringBoundLogger, /, as_json: AsJson = False) -> ExitCode:
-    """Look at configuration, schedules, database, privileges, contract objects, index use, vendor. Exit code 0 or 2."""
+    """Look at configuration, database, view, vendor, notifications and reports; name each mend. Exit code 0 or 2.
+
+    It changes nothing, reads the view for at most 30 s a look, and sends one HealthCheck to each vendor. Lines stand in
+    the order of mending: begin with the first FAIL.
+    """
     from retention.checks import checks
     from retention.render.terminal_table import print_lines
 

@@ -41,7 +41,8 @@ _MENDS = (
     ),
     _mend(
         r'role "(.*?)" does not exist',
-        "name a role of this server in database.dsn; roles.sql of `retention db sample` makes retention_job",
+        "name a role of this server in database.dsn, or make it: `retention db migrate`, then `retention db sample"
+        " --table SCHEMA.TABLE -o DIR`, whose roles.sql makes retention_job",
     ),
     _mend(r'role "(.*?)" is not permitted to log in', 'as the database\'s owner: ALTER ROLE "{0}" LOGIN'),
     _mend(r'database "(.*?)" does not exist', "name the operator's database in database.dsn; `psql -l` lists them"),
@@ -79,8 +80,12 @@ _MENDS = (
         "name the server as its certificate does, and the authority's file as sslrootcert, in database.dsn",
     ),
     _mend(
-        r'too many connections for (role|database) "(.*?)"',
-        'as the database\'s owner: ALTER {0} "{1}" CONNECTION LIMIT -1, or close other connections',
+        r'too many connections for role "(.*?)"',
+        'as the database\'s owner: ALTER ROLE "{0}" CONNECTION LIMIT -1, or close other connections',
+    ),
+    _mend(
+        r'too many connections for database "(.*?)"',
+        'as its owner: ALTER DATABASE "{0}" CONNECTION LIMIT -1, or close other connections',
     ),
     _mend(
         r"too many (?:clients|connections)|remaining connection slots",

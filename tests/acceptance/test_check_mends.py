@@ -55,7 +55,19 @@ class Wrong(NamedTuple):
 WRONG: Mapping[str, Wrong] = {
     # The database.
     "no schema": Wrong("schema", r"run `retention db migrate`", "DROP SCHEMA retention CASCADE", fails=True),
-    "no view": Wrong("view", r"`retention db sample` prints one", "DROP VIEW retention.open_rounds", fails=True),
+    "no schema, and no right to make it": Wrong(
+        "schema",
+        r"run `retention db migrate`, with .* owner_dsn .* or --as DSN: .*GRANT CREATE ON DATABASE \S+ TO retention_job",
+        "DROP SCHEMA retention CASCADE",
+        job=True,
+        fails=True,
+    ),
+    "no view": Wrong(
+        "view",
+        r"`retention db sample --table SCHEMA\.TABLE -o DIR` proposes one",
+        "DROP VIEW retention.open_rounds",
+        fails=True,
+    ),
     "a column's type": Wrong(
         "view",
         r"column stake is double precision; cast it, stake::numeric",
@@ -63,7 +75,10 @@ WRONG: Mapping[str, Wrong] = {
         fails=True,
     ),
     "no function": Wrong(
-        "function", r"`retention db sample` prints one", "DROP FUNCTION retention.close_rounds", fails=True
+        "function",
+        r"`retention db sample --table SCHEMA\.TABLE -o DIR` proposes one",
+        "DROP FUNCTION retention.close_rounds",
+        fails=True,
     ),
     "another signature": Wrong(
         "function", r"takes \(text\[\], bigint\[\]\), not \(text\[\]", function("text[], bigint[]"), fails=True
@@ -314,3 +329,14 @@ async def test_each_wrong_thing_names_its_mend(world: World, case: str) -> None:
     assert not any(secret in done.out + done.err for secret in ("token-9d41c7b2e6", "secret-path", "hidden-word"))
     asked = [request.call for request in world.vendor.requests]
     assert asked in ([], ["HealthCheck"])
+
+
+async def test_a_schedule_that_never_comes_is_refused(world: World) -> None:
+    """A schedule without any time is an error that names the key and the mend, before anything is connected to."""
+    world.policy |= {"schedule": "0 0 30 2 *", "timezone": "UTC"}
+    done = await world.command("check")
+    assert (2, "") == (done.code, done.out)
+    assert re.search(
+        r"policies\.nightly\.schedule: .* never comes: .*; write a day that one of its months has", done.err
+    )
+    assert [] == world.vendor.requests

@@ -177,7 +177,7 @@ WRONG_DATABASES: dict[str, tuple[LiteralString, list[str]]] = {
             "column stake is double precision; cast it, stake::numeric",
         ],
     ),
-    "no view": ("DROP VIEW retention.open_rounds", ["there is no view retention.open_rounds; `retention db sample`"]),
+    "no view": ("DROP VIEW retention.open_rounds", ["there is no view retention.open_rounds; `retention db sample "]),
     "no schema": ("DROP SCHEMA retention CASCADE", ["there is no schema `retention`; run `retention db migrate`"]),
     "not migrated": (
         "DELETE FROM retention.schema_migrations",

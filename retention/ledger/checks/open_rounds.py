@@ -33,13 +33,10 @@ SHOWN_ROUNDS = 3
 GROUPS_MAX = 1000
 """Partners and markets that one look reads at most, the most frequent first."""
 
-LOCK_NOT_AVAILABLE = "55P03"
-"""SQLSTATE of a statement that waited too long for a lock."""
-
 
 @dataclass(frozen=True, slots=True)
 class ViewLook:
-    """One look at the view. `rows` is None if there is no answer, and `blocked` if another look would have none."""
+    """One look at the view. `rows` is None if there is no answer, and `blocked` if another look would raise, too."""
 
     rows: Sequence[Any] | None
     seconds: float = 0.0
@@ -55,16 +52,12 @@ async def read_view(database: Database, name: str, statement: str, **values: Any
             await transaction.rows("checks/limit_view_time")
             shown = {"shown": SHOWN_ROUNDS, "longest": SHOWN_ID_CHARS_MAX}
             rows = await transaction.rows(statement, **shown, **values)
-    except BusyError as error:
-        locked = error.sqlstate == LOCK_NOT_AVAILABLE
+    except BusyError:
         message = (
-            f"a table behind {VIEW} is locked, and was not free within 5 s: run `retention check` again, or look who"
-            " holds it in pg_locks"
-            if locked
-            else f"{VIEW} was not read within {VIEW_TIME_S} s: give it the indexes named here, or look with EXPLAIN"
-            " (ANALYZE) where the time goes"
+            f"{VIEW} was not read within {VIEW_TIME_S} s: give it the indexes named here, look with EXPLAIN (ANALYZE)"
+            " where the time goes, and in pg_locks whether another session locks its tables"
         )
-        return ViewLook(None, problem=Finding(name, ok=True, message=message, warning=True), blocked=locked)
+        return ViewLook(None, problem=Finding(name, ok=True, message=message, warning=True))
     except psycopg.Error as error:
         if is_transient(error):
             raise

@@ -49,7 +49,7 @@ _LEFT_OUT = {
 async def policy_findings(
     database: Database, policy: str, scope: Scope, as_of: datetime, limits: Limits | None, look: ViewLook
 ) -> tuple[list[Finding], bool]:
-    """Check a policy's stale rounds; returns also whether the view gave no answer, so that another query has none.
+    """Check a policy's stale rounds; returns also whether the view raises, so that another query raises, too.
 
     `limits`: the rails of a next run. `look`: the look at all open rounds.
     """

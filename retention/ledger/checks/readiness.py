@@ -37,6 +37,8 @@ __all__ = [
 
 OLDEST_SERVER_MAJOR = 14
 
+SAMPLE = "`retention db sample --table SCHEMA.TABLE -o DIR` proposes one for your table"
+
 ENCODINGS = {"UTF8", "SQL_ASCII"}
 """Encodings that hold every letter; a reply with another letter could not be written and would be lost."""
 
@@ -113,8 +115,13 @@ async def _required_findings(database: Database, command: str | None = None) -> 
     server = await database.row("checks/describe_server")
     findings = [_server_finding(server)]
     if not server.has_schema:
-        missing = "there is no schema `retention`; run `retention db migrate`"
-        return [*findings, Finding("schema", ok=False, message=missing)]
+        message = "there is no schema `retention`; run `retention db migrate`"
+        if not server.may_create:
+            message += (
+                f", with the owner's login as owner_dsn in [database] or --as DSN: {server.role} may not create it"
+                f" (GRANT CREATE ON DATABASE {server.database} TO {server.role} would let it)"
+            )
+        return [*findings, Finding("schema", ok=False, message=message)]
     lacking = await _missing_privileges(database, server.role, command)
     # Without these two privileges the applied migrations are unknown.
     unread = [lack for lack in lacking if lack.object in {"SCHEMA retention", "retention.schema_migrations"}]
@@ -174,7 +181,7 @@ def _column_list(columns: Sequence[str] | None) -> str:
 def view_finding(rows: Sequence[Any]) -> Finding:
     """Judge the view of open rounds by the rows of check_view.sql."""
     if not rows:
-        message = "there is no view retention.open_rounds; `retention db sample` prints one to adapt"
+        message = f"there is no view retention.open_rounds; {SAMPLE}"
         return Finding("view", ok=False, message=message)
     problems = list(_column_problems(_OPEN_ROUNDS, rows))
     if rows[0].kind == "m":
@@ -210,13 +217,12 @@ def _column_problems(wanted: Mapping[str, tuple[str, ...]], rows: Sequence[Any])
 
 def function_finding(rows: Sequence[Any]) -> Finding:
     """Judge the function by the rows of check_function.sql."""
-    sample = "`retention db sample` prints one to adapt"
     if not rows:
-        return Finding("function", ok=False, message=f"there is no function retention.close_rounds; {sample}")
+        return Finding("function", ok=False, message=f"there is no function retention.close_rounds; {SAMPLE}")
     row = next((row for row in rows if row.arguments == ARGUMENTS), None)
     if row is None:
         found = " and ".join(f"({row.arguments})" for row in rows)
-        message = f"retention.close_rounds takes {found}, not ({ARGUMENTS}); {sample}"
+        message = f"retention.close_rounds takes {found}, not ({ARGUMENTS}); {SAMPLE}"
         return Finding("function", ok=False, message=message)
     if not row.returns_rows or tuple(column in _TEXT for column in row.columns) != (True, True):
         found = ("rows of " if row.returns_rows else "") + (", ".join(row.columns) or "nothing")

@@ -50,6 +50,10 @@ def role_finding(server: Any) -> Finding:
     if not server.may_delete:
         return Finding("role", ok=True, message=f"{server.role}, who may delete nothing from the ledger")
     standing = ", a superuser," if server.superuser else ", who owns the ledger," if server.owner else ""
-    job = f"use {ROLE} in database.dsn" if server.has_job else f"run {SCRIPT}, and use {ROLE} in database.dsn"
+    job = (
+        f"use {ROLE} in database.dsn"
+        if server.has_job
+        else f"run {SCRIPT} (`retention db sample` prints it), and use {ROLE} in database.dsn"
+    )
     message = f"connected as {server.role}{standing} who may delete evidence: {job}"
     return Finding("role", ok=True, message=message, warning=True)

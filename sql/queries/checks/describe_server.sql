@@ -4,7 +4,8 @@
 SELECT
     current_setting('server_version_num')::integer AS number, current_setting('server_version') AS version,
     current_setting('server_encoding') AS encoding,
-    quote_ident(current_user) AS role,
+    quote_ident(current_user) AS role, quote_ident(current_database()) AS database,
+    has_database_privilege(current_database(), 'CREATE') AS may_create,
     EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'retention') AS has_schema,
     (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user) AS superuser,
     EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'retention' AND pg_has_role(nspowner, 'USAGE'))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -11,6 +11,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from retention.checks import checks as check
+from retention.checks.config import configuration_findings
 from retention.errors import SchemaError
 from retention.ledger.checks.finding import Finding
 from retention.ledger.checks.readiness import check_database, require_ready
@@ -231,6 +232,15 @@ async def test_a_schedule_s_next_times_are_told(database_dsn: str) -> None:
         f"ok    schedule of policy weekly: {weekly}",
     ] == [line for line in check.text(findings).splitlines() if "schedule" in line]
     assert 0 == check.exit_code(findings)
+
+
+@pytest.mark.parametrize(("days", "warned"), [(300, False), (400, True)])
+def test_a_schedule_whose_next_time_is_years_away_is_warned_about(days: int, warned: bool) -> None:
+    """A next time more than a year away, as of 29 February, is probably a mistake: the warning names the key."""
+    configured = Settings.model_validate({"policies": {"nightly": {"name": "nightly", **POLICY, **SCHEDULE}}})
+    times = {"nightly": [datetime.now(UTC) + timedelta(days=days)]}
+    (found,) = (one for one in configuration_findings(configured, times) if one.name == "schedule of policy nightly")
+    assert warned == found.warning == found.message.endswith("correct policies.nightly.schedule, if that is not meant")
 
 
 async def test_policies_that_overlap_are_warned_about_in_pairs(database_dsn: str) -> None:

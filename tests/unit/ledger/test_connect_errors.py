@@ -15,7 +15,7 @@ HBA = 'FATAL:  no pg_hba.conf entry for host "10.0.0.9", user "job", database "o
     [
         (f'{AT}FATAL:  password authentication failed for user "job"', r"psql's \password job sets another"),
         (f"{AT}fe_sendauth: no password supplied", "add it to database.dsn"),
-        (f'{AT}FATAL:  role "job" does not exist', "`retention db sample` makes retention_job"),
+        (f'{AT}FATAL:  role "job" does not exist', "whose roles.sql makes retention_job"),
         (f'{AT}FATAL:  role "job" is not permitted to log in', 'ALTER ROLE "job" LOGIN'),
         (f'{AT}FATAL:  database "x" does not exist', "`psql -l` lists them"),
         (f'{AT}FATAL:  permission denied for database "x"', 'GRANT CONNECT ON DATABASE "x"'),
@@ -25,7 +25,7 @@ HBA = 'FATAL:  no pg_hba.conf entry for host "10.0.0.9", user "job", database "o
         (f'{AT}root certificate file "/r.crt" does not exist', "sslrootcert"),
         (f"{AT}SSL error: certificate verify failed", "name the server as its certificate does"),
         (f"{AT}FATAL:  sorry, too many clients already", "raise max_connections"),
-        (f'{AT}FATAL:  too many connections for role "job"', 'ALTER role "job" CONNECTION LIMIT -1'),
+        (f'{AT}FATAL:  too many connections for role "job"', 'ALTER ROLE "job" CONNECTION LIMIT -1'),
         (f"{AT}FATAL:  the database system is starting up", "try again shortly"),
         (f"{AT}Connection refused\n\tIs the server running?", "listen_addresses"),
         ("failed to resolve host 'db': [Errno -2] Name or service not known", "correct the host in database.dsn"),

@@ -16,7 +16,7 @@ from retention.ledger.database import open_database
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-ONE_TO_ADAPT = "`retention db sample` prints one to adapt"
+ONE_TO_ADAPT = "`retention db sample --table SCHEMA.TABLE -o DIR` proposes one for your table"
 
 
 BROKEN: Mapping[str, tuple[str, str, str]] = {
