@@ -107,7 +107,7 @@ async def _propose(
         for name, text in files.items():
             if name != "all.sql":
                 _print_file(name, text)
-    for line in _summary(proposal, folder):
+    for line in (*(f"warning: {one}" for one in facts.unread), *_summary(proposal, folder)):
         report(redactor.text(line))
 
 

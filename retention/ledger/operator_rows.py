@@ -15,6 +15,7 @@ from psycopg import sql
 
 from retention.core.operator_tables.facts import Column, Values
 from retention.core.operator_tables.state import ended_column, state_column
+from retention.ledger.database_errors import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -75,10 +76,14 @@ GROUP BY e.key ORDER BY count(*) DESC, e.key LIMIT {most}
 
 
 class Sampler:
-    """Reads samples in one transaction. A statement that fails, or takes too long, leaves its values unknown."""
+    """Reads samples in one transaction.
+
+    A statement that fails, or takes too long, leaves its values unknown, and `unread` says why.
+    """
 
     def __init__(self, transaction: Transaction) -> None:
         self._transaction = transaction
+        self.unread: list[str] = []
 
     async def describe(self, relation: Relation, keys: Sequence[ForeignKey]) -> Relation:
         """Return the relation with the keys of its JSON columns, the values of all, and its names for numbers."""
@@ -160,7 +165,10 @@ class Sampler:
         composed = sql.SQL(statement).format(rows=sample_of(relation, columns), **literals)
         try:
             return await self._transaction.composed(composed)
-        except (psycopg.errors.QueryCanceled, psycopg.errors.DataError):
+        except (psycopg.errors.QueryCanceled, psycopg.errors.DataError) as error:
+            why = f"{relation.sql}: its values were not read: {first_line(error)}"
+            if why not in self.unread:
+                self.unread.append(why)
             return []
 
 

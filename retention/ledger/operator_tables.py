@@ -43,8 +43,12 @@ class OperatorTables:
                 ForeignKey(row.table, tuple(row.columns), row.other, tuple(row.other_columns))
                 for row in await transaction.rows("proposals/list_foreign_keys", oid=found.oid)
             ]
+            keys += [
+                ForeignKey(row.table, tuple(row.columns), row.other, tuple(row.other_columns), guessed=True)
+                for row in await transaction.rows("proposals/list_guessed_keys", oid=found.oid)
+            ]
             oids = sorted({found.oid, *(one.table for one in keys), *(one.other for one in keys)})
-            relations = await _relations(transaction, oids, login.role, found.oid)
+            relations, closed = await _relations(transaction, oids, login.role, found.oid)
             sampler = Sampler(transaction)
             sampled = {oid: await sampler.describe(one, keys) for oid, one in relations.items()}
             table = sampled[found.oid]
@@ -56,6 +60,7 @@ class OperatorTables:
                 tuple(partners),
                 "retention_job" if login.job_owns else job,
                 login.zone,
+                (*(f"{one}: the role {login.role} has no SELECT" for one in closed), *sampler.unread),
             )
 
 
@@ -63,6 +68,8 @@ async def _find(transaction: Transaction, name: TableName) -> Any:
     for spelling in name.spellings():
         rows = await transaction.rows("proposals/find_relation", schema=spelling.schema, name=spelling.name)
         if rows:
+            if rows[0].schema == "retention":
+                raise UsageError(f"--table {_shown(name)}: a table or view of ours; name your own table of rounds")
             if rows[0].kind == "m":
                 raise UsageError(
                     f"--table {_shown(name)}: a materialized view, which nothing can mark a round cancelled in;"
@@ -90,11 +97,15 @@ def _shown(name: TableName) -> str:
     return printable(f"{name.schema}.{name.name}" if name.schema else name.name)
 
 
-async def _relations(transaction: Transaction, oids: Sequence[int], role: str, table: int) -> Mapping[int, Relation]:
-    """Read the catalogue about relations. A neighbour that may not be read is left out."""
+async def _relations(
+    transaction: Transaction, oids: Sequence[int], role: str, table: int
+) -> tuple[Mapping[int, Relation], list[str]]:
+    """Read the catalogue about relations, and name the neighbours that may not be read."""
     columns: dict[int, list[Column]] = defaultdict(list)
     for row in await transaction.rows("proposals/list_columns", oids=oids):
-        columns[row.oid].append(Column(row.name, row.sql, row.type, row.not_null, tuple(row.labels), row.comment))
+        columns[row.oid].append(
+            Column(row.name, row.sql, row.type, row.not_null, tuple(row.labels), row.comment, whole=row.whole)
+        )
     indexes: dict[int, list[Index]] = defaultdict(list)
     primary: dict[int, tuple[str, ...]] = {}
     for row in await transaction.rows("proposals/list_indexes", oids=oids):
@@ -105,19 +116,22 @@ async def _relations(transaction: Transaction, oids: Sequence[int], role: str, t
         Partition(row.sql, row.name, row.schema_sql, row.parent, row.leaf)
         for row in await transaction.rows("proposals/list_partitions", oid=table)
     ]
-    found = {}
+    found, closed = {}, []
     for row in await transaction.rows("proposals/list_tables", oids=oids):
         if row.oid == table and not row.readable:
             raise SchemaError(
                 f"the role {role} may not read {row.sql}; connect as its owner with [database] owner_dsn, or"
                 f" GRANT USAGE ON SCHEMA {row.sql.split('.')[0]} TO {role}; GRANT SELECT ON {row.sql} TO {role}"
             )
-        if row.readable:
+        if not row.readable:
+            closed.append(row.sql)
+        else:
             found[row.oid] = Relation(
                 row.oid,
                 row.schema,
                 row.name,
                 row.sql,
+                row.schema_sql,
                 row.kind,
                 row.rows,
                 tuple(columns[row.oid]),
@@ -127,4 +141,4 @@ async def _relations(transaction: Transaction, oids: Sequence[int], role: str, t
                 tuple(partitions) if row.oid == table else (),
                 last_pages=row.last_pages,
             )
-    return found
+    return found, closed

@@ -31,7 +31,7 @@ def column(name: str, kind: str = "text", *values: str, nulls: int = 0, longest:
 def relation(oid: int, name: str, columns: Sequence[Column], key: str = "id", **other: object) -> Relation:
     """A table of the schema casino with a primary key of one column."""
     index = Index(f"{name}_pkey", (key,), unique=True)
-    made = Relation(oid, "casino", name, f"casino.{name}", "r", 1000, tuple(columns), (key,), (index,))
+    made = Relation(oid, "casino", name, f"casino.{name}", "casino", "r", 1000, tuple(columns), (key,), (index,))
     return replace(made, **other)  # type: ignore[arg-type]
 
 

@@ -61,7 +61,7 @@ SHAPES = [
             "1000001": Stale("1", "GB", "EUR", Decimal("4.00")),
             "1000002": Stale("2", "MT", "JPY", Decimal(500)),
             "1000003": Stale("3", "GB", "KWD", Decimal("1.235")),
-            "1000005": Stale("4", "MT", "", Decimal(0)),
+            "1000005": Stale("4", "MT", "EUR", Decimal(1)),
         },
         "SELECT id::text FROM casino.rounds WHERE status = 'Cancelled' AND lock_version = 1 AND settled_at > now() - interval '1 day'",
     ),

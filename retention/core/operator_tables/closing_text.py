@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from retention.core.operator_tables import names
@@ -94,6 +95,20 @@ def closing_text(parts: Parts) -> FileText:
     return file
 
 
+def _ends(parts: Parts, column: Column) -> bool:
+    """Whether a cancelled round gets this time of an end: as those of the sample have it; a CHECK on it says no."""
+    if not fits(column.name, names.ENDED):
+        return False
+    state, facts = parts.state, parts.draft.facts
+    if state.column is None or state.cancelled is None:
+        return True
+    beside = facts.open_beside.get((state.column.name, column.name), {})
+    value = state.cancelled.sql.strip("'")
+    if beside.get((value, True)) or beside.get((value, False)):
+        return bool(beside.get((value, False)))
+    return not any(re.search(rf"\b{re.escape(column.name)}\b", check) for check in parts.draft.table.checks)
+
+
 def _sets(parts: Parts) -> Iterator[tuple[Column, str]]:
     """Yield the columns that a cancelled round gets, each with its value."""
     state = parts.state
@@ -102,8 +117,7 @@ def _sets(parts: Parts) -> Iterator[tuple[Column, str]]:
     for column in parts.draft.table.columns:
         if column is state.column or column.json_type:
             continue
-        moment = fits(column.name, (*names.ENDED, *names.CANCELLED_TIME)) and is_time(column)
-        if moment:
+        if is_time(column) and (fits(column.name, names.CANCELLED_TIME) or _ends(parts, column)):
             yield column, stored_sql(column, "c.cancelled_at")
         elif fits(column.name, names.UPDATED) and column.type in {WITH_ZONE, WITHOUT_ZONE}:
             yield column, stored_sql(column, "now()")

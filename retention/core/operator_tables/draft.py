@@ -58,6 +58,7 @@ class Join:
     alias: str
     before: str
     on: str
+    guessed: bool = False
 
 
 @dataclass(slots=True)
@@ -85,7 +86,7 @@ class Draft:
                 f"{alias}.{other.column(theirs).sql} = {before}.{own.column(ours).sql}"
                 for ours, theirs in zip(key.columns, key.other_columns, strict=True)
             )
-            self.joins.append(Join(other.sql, alias, before, on))
+            self.joins.append(Join(other.sql, alias, before, on, key.guessed))
             self._aliases[path] = alias
         return self._aliases[path]
 

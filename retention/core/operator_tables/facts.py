@@ -35,10 +35,11 @@ class Values:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column, or a key of a JSON column. `sql`: its quoted name, or its path from the JSON column's quoted name.
+    """A column, or a key of a JSON column.
 
-    `type` is the base type's name without length; `labels` are those of an enum, in order. `json_type` is the type of
-    the key's values: string, number, boolean.
+    `sql`: its quoted name, or its path from the JSON column's quoted name. `type`: the base type's name without length.
+    `whole`: a numeric one has no decimals. `labels`: those of an enum, in order. `json_type`: the type of the key's
+    values: string, number, boolean.
     """
 
     name: str
@@ -48,17 +49,22 @@ class Column:
     labels: tuple[str, ...] = ()
     comment: str = ""
     json_type: str | None = None
+    whole: bool = False
     values: Values = Values()
 
 
 @dataclass(frozen=True, slots=True)
 class ForeignKey:
-    """A foreign key: columns of the one table, and those of the other that they refer to. Tables by oid."""
+    """A foreign key: columns of the one table, and those of the other that they refer to. Tables by oid.
+
+    `guessed`: the names of columns alone say so.
+    """
 
     table: int
     columns: tuple[str, ...]
     other: int
     other_columns: tuple[str, ...]
+    guessed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +91,7 @@ class Partition:
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """A table, or a view. `kind` is pg_class's relkind; `rows` is an estimate.
+    """A table, or a view. `kind` is pg_class's relkind; `rows` is an estimate. `sql` and `schema_sql`: quoted names.
 
     `lookup`: of a small table of names, each key with its name. `last_pages`: the number of the page where the last
     fifty pages begin.
@@ -95,6 +101,7 @@ class Relation:
     schema: str
     name: str
     sql: str
+    schema_sql: str
     kind: str
     rows: int
     columns: tuple[Column, ...]
@@ -122,6 +129,7 @@ class Facts:
 
     `open_beside`: for a state column and a column of an end's time, (value, the time is NULL) -> rows of the sample.
     `partners`: the names that the configuration has. `job_role`: the role that works. `zone`: the server's time zone.
+    `unread`: the neighbours that could not be read, each with the reason.
     """
 
     table: Relation
@@ -131,6 +139,7 @@ class Facts:
     partners: tuple[str, ...] = ()
     job_role: str = "retention_job"
     zone: str = "UTC"
+    unread: tuple[str, ...] = ()
 
     def referred(self, oid: int) -> Sequence[ForeignKey]:
         """Return the foreign keys of a table."""

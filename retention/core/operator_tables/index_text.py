@@ -76,10 +76,9 @@ def _add(file: FileText, table: Relation, suffix: str, keys: list[str], where: s
     if not table.partitions:
         file.add(f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {name}", f"    ON {table.sql} {tail}")
         return
-    schema = table.sql[: -len(table.sql.rpartition(".")[2])] if "." in table.sql else ""
     file.comment("The table is partitioned: an index on it alone, one on each partition, and those attached.")
     file.add(f"CREATE INDEX IF NOT EXISTS {name}", f"    ON ONLY {table.sql} {tail}")
-    parents = {table.sql: f"{schema}{name}"}
+    parents = {table.sql: f"{table.schema_sql}.{name}"}
     for part in table.partitions:
         own = quote(derived_name(part.name, suffix))
         parents[part.sql] = f"{part.schema_sql}.{own}"

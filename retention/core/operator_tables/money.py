@@ -18,7 +18,7 @@ from retention.core.operator_tables.draft import (
     values_text,
 )
 from retention.core.operator_tables.names import fit, fits, literal
-from retention.core.operator_tables.places import currency_sql
+from retention.core.operator_tables.places import NO_CURRENCY, currency_sql
 from retention.core.operator_tables.times import is_time, time_sql
 from retention.core.operator_tables.words import Meaning, is_bet, is_result, meaning_of
 
@@ -84,8 +84,14 @@ def _exact(sql: str, column: Column) -> str:
 
 def _units(column: Column, sql: str, currency: str) -> Choice:
     named = fits(column.name, names.MINOR)
-    if not named and column.type not in _WHOLE:
+    if not named and column.type not in _WHOLE and not column.whole:
         return Choice(sql)
+    if currency == NO_CURRENCY:
+        return Choice(
+            f"{sql} / 100",
+            f"{column.name} seems to hold minor units, and no column tells the currency: divide by its own number of"
+            " them (mostly 100; JPY 1, KWD 1000), or by 1 where it holds whole units.",
+        )
     minor = f"({sql}) / {minor_units_sql(currency)}" if column.json_type else f"{sql} / {minor_units_sql(currency)}"
     if named:
         return Choice(minor)
@@ -135,6 +141,8 @@ def _sum_of_bets(draft: Draft, key: ForeignKey, bets: Relation, amount: Column, 
         f"{_INDENT}WHERE {where}\n) {SUM} ON true"
     )
     units = _units(amount, f"{SUM}.amount", chosen.sql)
+    if key.guessed:
+        question = " ".join([f"no foreign key says that {wheres[0]}, only the names do: is it so?", question]).strip()
     return Stake(units, join, question, chosen if own else None, f"{SUM}.last_at" if times else None, key)
 
 

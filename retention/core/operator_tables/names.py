@@ -31,7 +31,7 @@ VENDOR_USER: Rules = (
     rf"{_PERSON}_{_VENDOR}_{_ID}",
     rf"{_OUTER}_{_ID}",
 )
-USER: Rules = (rf"{_PERSON}_{_ID}", _PERSON, rf"(?:uid|{_PERSON}name)")
+USER: Rules = (rf"{_PERSON}_{_ID}", _PERSON, rf"(?:uid|login|{_PERSON}name)")
 VENDOR_ROUND: Rules = (
     rf"{_VENDOR}_{_ROUND}(?:_{_ID})?",
     rf"{_ROUND}_{_VENDOR}_{_ID}",
@@ -66,7 +66,7 @@ GAME_CODE: Rules = (
     "(?:game_)?(?:code|key|slug|symbol|identifier|ref)",
 )
 OPENED: Rules = (
-    "(?:opened|open)_(?:at|time|on|ts|date|datetime)",
+    "(?:opened|open)(?:_(?:at|time|on|ts|date|datetime))?",
     "(?:round_)?(?:started|start|begin|began|begun)(?:_(?:at|time|on|ts|date|datetime|timestamp))?",
     "(?:placed|bet)_(?:at|time|on|ts)",
     "(?:created|create|creation|inserted|insert)(?:_(?:at|time|on|ts|date|datetime|timestamp))?",
@@ -78,14 +78,14 @@ ACTIVITY: Rules = (
 )
 UPDATED: Rules = ("(?:updated|modified|last_updated|last_modified|date_updated)(?:_(?:at|time|on|ts))?",)
 ENDED: Rules = (
-    "(?:closed|settled|completed|finished|ended|resolved|end|finish|close|complete|settle)_(?:at|time|on|ts|date|datetime)",
+    "(?:closed|settled|completed|finished|ended|resolved|end|finish|close)(?:_(?:at|time|on|ts|date|datetime))?",
     "date_(?:closed|settled|ended|finished)",
 )
 CANCELLED_TIME: Rules = ("(?:cancel|cancell)ed_(?:at|time|on|ts)", "void(?:ed)?_at")
 DELETED_TIME: Rules = ("(?:deleted|removed)_(?:at|time|on|ts|date)", "date_deleted")
 DELETED_FLAG: Rules = ("(?:is_)?(?:deleted|removed)",)
 STATE: Rules = (
-    f"(?:{_ROUND}_)?(?:state|status|phase)(?:_(?:id|code|name))?",
+    f"(?:(?:{_ROUND}|game)_)?(?:state|status|phase)(?:_(?:id|code|name))?",
     "(?:is_)?(?:open|active|in_progress|running|ongoing)",
     "(?:is_|has_)?(?:closed|settled|completed|finished|ended|complete|over|done)",
 )

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from retention.core.operator_tables.draft import Draft
     from retention.core.operator_tables.facts import Column, Relation
 
+NO_CURRENCY = "NULL::text"
+"""The currency where no column tells it."""
+
 _NOT_OF_PLAYERS: names.Rules = (*names.GAME_TABLE, "(?:.*_)?(?:provider|vendor|supplier|aggregator|studio)s?(?:_.*)?")
 _MARKET_TABLE: names.Rules = ("(?:.*_)?(?:market|jurisdiction|countr(?:y|ies)|licen[cs]e|region)s?",)
 _CURRENCY_TABLE: names.Rules = ("(?:.*_)?currenc(?:y|ies)",)
@@ -44,7 +47,7 @@ def choose_currency(draft: Draft) -> Choice:
     found = _named(draft, names.CURRENCY, _CURRENCY_TABLE, hops=2)
     if not found:
         return Choice(
-            "NULL::text",
+            NO_CURRENCY,
             "no column tells the currency, so max_amount cannot judge a stake. If all play in one: 'EUR'::text.",
         )
     return Choice(currency_sql(draft.text(found[0]), found[0].column))

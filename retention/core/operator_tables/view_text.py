@@ -33,6 +33,8 @@ def view_text(parts: Parts) -> FileText:
     file.comment(
         "Where a comment begins with a question mark, a person decides; the line below it is the proposal. A name"
         ' such as "? market" is an answer that is missing: psql stops there.'
+        " The other files repeat some expressions: change them there, too."
+        " Values stand with their number of rows in a sample."
     )
     file.comment(
         "A view reads the tables with its owner's rights. Leave out security_invoker and security_barrier:"
@@ -47,7 +49,10 @@ def view_text(parts: Parts) -> FileText:
         comma = "," if place < len(TYPES) - 1 else ""
         file.add(f"    {choice.sql} AS {name}{comma}")
     file.add(f"FROM {table.sql} {TABLE}")
-    file.add(*(f"LEFT JOIN {one.sql} {one.alias} ON {one.on}" for one in parts.draft.joins))
+    for one in parts.draft.joins:
+        if one.guessed:
+            file.explain("join", Choice("", f"no foreign key says that {one.on}, only the names do: is it so?"))
+        file.add(f"LEFT JOIN {one.sql} {one.alias} ON {one.on}")
     if parts.stake.join:
         file.explain("bets", Choice("", parts.stake.join_question, stops='"? kind"' in parts.stake.join))
         file.add(parts.stake.join)

@@ -4,6 +4,7 @@
 SELECT
     a.attrelid::bigint AS oid, a.attname::text AS name, quote_ident(a.attname) AS sql,
     format_type(coalesce(nullif(t.typbasetype, 0), t.oid), NULL) AS type, a.attnotnull AS not_null,
+    t.typname = 'numeric' AND a.atttypmod > 4 AND ((a.atttypmod - 4) & 2047) = 0 AS whole,
     coalesce(col_description(a.attrelid, a.attnum), '') AS comment,
     ARRAY(SELECT e.enumlabel::text FROM pg_catalog.pg_enum e
           WHERE e.enumtypid = coalesce(nullif(t.typbasetype, 0), t.oid) ORDER BY e.enumsortorder) AS labels

@@ -3,7 +3,7 @@
 -- Returns: a row per relation; `sql` is its qualified name as SQL has it.
 SELECT
     c.oid::bigint AS oid, n.nspname::text AS schema, c.relname::text AS name, c.relkind::text AS kind,
-    quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS sql,
+    quote_ident(n.nspname) AS schema_sql, quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS sql,
     coalesce((
         -- Never analyzed: about a hundred bytes a row.
         SELECT sum(CASE WHEN p.reltuples < 0 THEN pg_relation_size(p.oid) / 100 ELSE p.reltuples END)::bigint

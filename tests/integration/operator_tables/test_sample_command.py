@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from support.world import World
 
 TABLES = """
+CREATE SCHEMA retention;
+CREATE TABLE retention.runs ();
 CREATE SCHEMA casino;
 CREATE TABLE casino.rounds (
     round_id varchar(36) PRIMARY KEY, vendor_user_id varchar(32) NOT NULL, market text NOT NULL, state text NOT NULL,
@@ -63,6 +65,7 @@ async def asked(operated: str, tmp_path_factory: pytest.TempPathFactory) -> Asyn
         ("a.b.c", "has more than two parts"),
         ('casino."rounds', "with its quotes"),
         ("casino.old_rounds", "a materialized view"),
+        ("retention.runs", "a table or view of ours; name your own table of rounds"),
         ("casino.transactions", "several rows of one round (told apart by type)"),
     ],
 )
@@ -83,6 +86,23 @@ async def test_a_table_that_may_not_be_read_names_role_and_grant(asked: World) -
     assert "GRANT SELECT ON casino.rounds TO stranger" in done.said
 
 
+async def test_a_neighbour_that_may_not_be_read_is_named(asked: World) -> None:
+    """A proposal that had to do without the players' table says so on stderr."""
+    run(
+        asked.direct,
+        "CREATE TABLE casino.players (id integer PRIMARY KEY, country text)",
+        "CREATE TABLE casino.plays (id integer PRIMARY KEY, player_id integer REFERENCES casino.players, state text)",
+        "CREATE ROLE reader LOGIN",
+        "GRANT USAGE ON SCHEMA casino TO reader",
+        "GRANT SELECT ON casino.plays TO reader",
+    )
+    asked.dsn = make_conninfo(asked.dsn, user="reader")
+    done = await asked.command("db", "sample", "--table", "casino.plays")
+    assert 0 == done.code
+    assert "warning: casino.players: the role reader has no SELECT\n" in done.said
+    run(asked.direct, "DROP OWNED BY reader", "DROP ROLE reader")
+
+
 async def test_no_id_is_shown_and_no_value_leaves_its_comment(asked: World) -> None:
     """States are shown with their counts, ids of players and rounds never; a hostile value stays in its comment."""
     done = await asked.command("db", "sample", "--table", "casino.rounds")
@@ -95,7 +115,6 @@ async def test_no_id_is_shown_and_no_value_leaves_its_comment(asked: World) -> N
 
 async def test_psql_stops_at_what_is_unknown(asked: World) -> None:
     """Where nothing tells the user, the state or the time, psql ends at the placeholder and shows its line."""
-    run(asked.direct, "CREATE SCHEMA IF NOT EXISTS retention")
     done = await asked.command("db", "sample", "--table", "casino.unknowns", "-o", "unknown")
     assert 0 == done.code
     assert "psql stops at" in done.said

@@ -20,4 +20,5 @@ VALUES (1000001, 1, 'slot-1', 'Open', now() - interval '5 days'), (1000002, 2, '
 INSERT INTO casino.bets (round_id, amount_minor, currency, kind, placed_at)
 VALUES (1000001, 150, 'EUR', 'bet', now() - interval '5 days'), (1000001, 250, 'EUR', 'bet', now() - interval '4 days'),
        (1000001, 9900, 'EUR', 'win', now() - interval '4 days'), (1000002, 500, 'JPY', 'bet', now() - interval '5 days'),
-       (1000003, 1234, 'KWD', 'bet', now() - interval '5 days'), (1000003, 1, 'KWD', 'bet', now() - interval '5 days');
+       (1000003, 1234, 'KWD', 'bet', now() - interval '5 days'), (1000003, 1, 'KWD', 'bet', now() - interval '5 days'),
+       (1000005, 100, 'EUR', 'bet', now() - interval '6 days');

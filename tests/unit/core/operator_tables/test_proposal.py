@@ -192,6 +192,46 @@ def test_winnings_and_void_bets_are_no_stake(kind: Column, expected: str, asked:
     assert asked == ("bets" in made.decisions.get("open_rounds.sql", ()))
 
 
+def test_a_join_that_only_names_suggest_is_asked_about() -> None:
+    """Without a foreign key the join stands with a question, for players as for bets."""
+    base = facts(column("player_id", "bigint"), without=["market", "vendor_user_id"])
+    players = relation(PLAYERS, "players", [column("id", "bigint"), column("market", "text", "MT", "SE")])
+    key = ForeignKey(TABLE, ("player_id",), PLAYERS, ("id",), guessed=True)
+    made = proposal(beside(base, players, foreign_keys=[key]))
+    assert {"open_rounds.sql": ("join",)} == made.decisions
+    assert "no foreign key says that p.id = r.player_id" in made.files["open_rounds.sql"]
+    bets = with_bets()
+    made = proposal(replace(bets, foreign_keys=[replace(bets.foreign_keys[0], guessed=True)]))
+    assert {"open_rounds.sql": ("bets",)} == made.decisions
+
+
+@pytest.mark.parametrize(
+    ("beside_state", "checks", "expected"),
+    [
+        ({}, (), True),
+        ({}, ("CHECK (((state = 'settled'::text) = (settled_at IS NOT NULL)))",), False),
+        ({("cancelled", True): 5}, (), False),
+        ({("cancelled", False): 5}, ("CHECK ((settled_at > opened_at))",), True),
+    ],
+)
+def test_closing_sets_the_end_s_time_as_cancelled_rounds_have_it(
+    beside_state: dict[tuple[str, bool], int], checks: tuple[str, ...], expected: bool
+) -> None:
+    """The sample's cancelled rounds decide; without any, a CHECK that speaks of the column keeps it out."""
+    base = facts(column("settled_at", "timestamp with time zone"), open_beside={("state", "settled_at"): beside_state})
+    table = replace(base.table, checks=checks)
+    text = proposal(replace(base, table=table, relations={TABLE: table})).files["close_rounds.sql"]
+    assert expected == ("settled_at = c.cancelled_at" in text)
+
+
+def test_whole_numerics_are_asked_about_as_whole_numbers_are() -> None:
+    """NUMERIC(36, 0) holds minor units as often as an integer does."""
+    made = proposal(facts(replace(column("stake", "numeric"), whole=True)))
+    assert {"open_rounds.sql": ("stake",)} == made.decisions
+    made = proposal(facts(column("stake", "integer"), without=["currency"]))
+    assert "r.stake::numeric / 100" == line(made, "stake")
+
+
 def test_the_market_is_found_by_the_player_s_foreign_key() -> None:
     """A join that drops no round leads to the player's row."""
     base = facts(column("player_id", "bigint"), without=["market", "vendor_user_id"])
