@@ -41,6 +41,7 @@ SELECT f.attrelid::bigint, k.oid::bigint, ARRAY[f.attname::text], ARRAY[k.attnam
 FROM own
 JOIN keys k ON k.oid = own.oid
 JOIN free f ON f.attrelid <> own.oid AND f.atttypid = k.atttypid
-    AND (lower(f.attname) IN (own.stem || '_id', own.stem || 'id') OR f.attname = k.attname AND lower(k.attname) <> 'id')
+    AND (lower(f.attname) IN (own.stem || '_id', own.stem || 'id')
+         OR f.attname = k.attname AND lower(k.attname) <> 'id')
 ORDER BY 1, 3
 LIMIT 50

@@ -18,7 +18,7 @@ from support.operator_facts import (
     relation,
 )
 
-from retention.core.operator_tables.facts import Column, Facts, ForeignKey, Index, Values
+from retention.core.operator_tables.facts import Column, Facts, ForeignKey, Index, Partition, Values
 from retention.core.operator_tables.ids import JournalError
 
 
@@ -92,6 +92,7 @@ def test_a_thing_that_nothing_tells_is_a_placeholder_at_which_psql_stops(lacking
     [
         (column("state", "text", "open", "completed", "cancelled"), "r.state = 'open'", "state = 'cancelled'"),
         (column("state", "text", "Open", "OPEN", "void"), "lower(r.state) = 'open'", "state = 'void'"),
+        (column("state", "text", "open", "SETTLED", "VOID"), "lower(r.state) = 'open'", "state = 'VOID'"),
         (column("state", "text", "OPEN", "CLOSED", "CANCELED"), "r.state = 'OPEN'", "state = 'CANCELED'"),
         (
             column("state", "text", "open", "in_progress", "cancelled"),
@@ -123,6 +124,7 @@ def test_numbers_without_names_stop_until_a_person_says_which_is_open() -> None:
     state = column("state", "smallint", "0", "1")
     made = proposal(facts(state))
     assert 'WHERE r.state = "? open state";' in made.files["open_rounds.sql"]
+    assert 2 == made.stops
     known = {("state", "ended_at"): {("0", True): 7, ("1", False): 9}}
     made = proposal(facts(state, column("ended_at", "timestamp with time zone"), open_beside=known))
     assert "WHERE r.state = 0;" in made.files["open_rounds.sql"]
@@ -169,8 +171,9 @@ def test_several_bets_are_summed_beside_the_round_and_double_none() -> None:
     assert "LEFT JOIN LATERAL (" in view
     assert "sum(b.amount_minor::numeric)" in view
     assert "WHERE b.round_id = r.round_id" in view
-    assert "'JPY'" in view
-    assert "'KWD'" in view
+    assert "'XPF') THEN 1\n" in view
+    assert "'KWD', 'LYD', 'OMR', 'TND') THEN 1000\n" in view
+    assert "ELSE 100\n" in view
     assert view.count("CASE") == view.count("ELSE")
     assert "bets_by_round ON casino.bets (round_id)" in made.files["indexes.sql"]
     assert {} == made.decisions
@@ -272,6 +275,10 @@ def test_a_journal_is_refused() -> None:
     table = replace(base.table, primary_key=(), indexes=(Index("k", ("round_id", "type"), unique=True),))
     with pytest.raises(JournalError):
         proposal(replace(base, table=table, relations={TABLE: table}))
+    twice = replace(column("round_id"), values=Values(100, 0, 50, 8))
+    table = replace(table, indexes=(), columns=(twice, *(one for one in table.columns if one.name != "round_id")))
+    with pytest.raises(JournalError):
+        proposal(replace(base, table=table, relations={TABLE: table}))
 
 
 @pytest.mark.parametrize(
@@ -329,3 +336,36 @@ def test_a_unique_key_makes_a_second_index_needless_and_long_names_are_cut() -> 
     name = text.split("IF NOT EXISTS ")[1].split("\n")[0].strip('"')
     assert len(name.encode()) <= 63
     assert name.endswith("_open_by_age")
+
+
+def test_a_foreign_key_of_two_columns_joins_by_both() -> None:
+    """A join by one of them would double rounds."""
+    base = facts(column("brand_id", "bigint"), column("player_no", "bigint"), without=["market"])
+    columns = [column("brand", "bigint"), column("no", "bigint"), column("market", "text", "MT")]
+    key = ForeignKey(TABLE, ("brand_id", "player_no"), PLAYERS, ("brand", "no"))
+    made = proposal(beside(base, relation(PLAYERS, "players", columns, "no"), foreign_keys=[key]))
+    assert "players p ON p.brand = r.brand_id AND p.no = r.player_no\n" in made.files["open_rounds.sql"]
+
+
+def test_a_partitioned_table_gets_an_index_for_each_partition() -> None:
+    """CONCURRENTLY is for single partitions; their indexes are attached to those of their parents, at any depth."""
+    parts = (
+        Partition("casino.mid", "mid", "casino", "casino.rounds", leaf=False),
+        Partition("other.leaf", "leaf", "other", "casino.mid", leaf=True),
+    )
+    base = facts()
+    table = replace(base.table, partitions=parts, kind="p")
+    text = proposal(replace(base, table=table, relations={TABLE: table})).files["indexes.sql"]
+    assert "CREATE INDEX IF NOT EXISTS rounds_open_by_age\n    ON ONLY casino.rounds" in text
+    assert "CREATE INDEX IF NOT EXISTS mid_open_by_age\n    ON ONLY casino.mid" in text
+    assert "CREATE INDEX CONCURRENTLY IF NOT EXISTS leaf_open_by_age\n    ON other.leaf" in text
+    assert "ALTER INDEX casino.rounds_open_by_age ATTACH PARTITION casino.mid_open_by_age;" in text
+    assert "ALTER INDEX casino.mid_open_by_age ATTACH PARTITION other.leaf_open_by_age;" in text
+
+
+@pytest.mark.parametrize("name", ["last_bet_at", "closed_at"])
+def test_a_zone_is_asked_about_wherever_a_time_without_one_is_first_used(name: str) -> None:
+    """A time beside, or one that closing sets, leads to the question, too: once, and never silently."""
+    made = proposal(facts(column(name, "timestamp without time zone")))
+    asked = {"last_bet_at": {"open_rounds.sql": ("last_activity_at",)}, "closed_at": {"close_rounds.sql": ("zone",)}}
+    assert asked[name] == made.decisions
