@@ -95,7 +95,6 @@ NOW = datetime.now(UTC)
 UUID = uuid.UUID(int=4711)
 
 HARMLESS: dict[str, Any] = {
-    "nth": 0,
     "name": "daily",
     **dict.fromkeys(("file", "file_sha256", "rows", "totals", "checkpoint"), None),
     **{key: [NOW] for key in ("starts", "ends")},

@@ -75,20 +75,25 @@ async def _find(database: Database) -> tuple[list[str] | None, str | None]:
 
 async def _first_round(database: Database, column: str, until: float) -> str | None:
     """Find the first round, by id, for which a column raises; None if the view raises whatever the condition."""
-    good = 0  # rounds from the first on that raise nothing
-    bad = (await database.row("checks/read_column", column=None, up_to=None)).rounds
-    round_id: str | None = None
-    while good < bad:
-        middle = (good + bad) // 2
-        found = await database.row("checks/get_nth_round", nth=middle)
-        if found is None:  # rounds were closed meanwhile
+    above: str | None = None  # no round up to this one raises
+    up_to: str | None = None
+    while True:
+        if time.monotonic() > until:
             return None
-        if await _raises(database, column, found.round_id, until):
-            bad, round_id = middle, found.round_id
-        else:
-            good = middle + 1
-    # The very first round may be found because every look raises. An empty id is before all others.
-    return None if round_id is None or (bad == 0 and await _raises(database, column, "", until)) else round_id
+        steps = await database.rows("checks/list_round_steps", above=above, up_to=up_to)
+        good, bad = 0, len(steps)
+        while good < bad:
+            middle = (good + bad) // 2
+            if await _raises(database, column, steps[middle].round_id, until):
+                bad = middle
+            else:
+                good = middle + 1
+        if bad == len(steps):  # rounds were closed meanwhile, or a round without an id raises
+            return None
+        above, up_to = steps[bad - 1].round_id if bad else above, steps[bad].round_id
+        if steps[bad].step == 1:
+            # The very first round may be found because every look raises. An empty id is before all others.
+            return None if above is None and await _raises(database, column, "", until) else up_to
 
 
 async def _raises(database: Database, column: str | None, up_to: str | None, until: float) -> bool:
