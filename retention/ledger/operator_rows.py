@@ -165,7 +165,9 @@ class Sampler:
         composed = sql.SQL(statement).format(rows=sample_of(relation, columns), **literals)
         try:
             return await self._transaction.composed(composed)
-        except (psycopg.errors.QueryCanceled, psycopg.errors.DataError) as error:
+        except psycopg.DatabaseError as error:  # a view may raise, or try to write
+            if isinstance(error, psycopg.OperationalError) and not isinstance(error, psycopg.errors.QueryCanceled):
+                raise
             why = f"{relation.sql}: its values were not read: {first_line(error)}"
             if why not in self.unread:
                 self.unread.append(why)

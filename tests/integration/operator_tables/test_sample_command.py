@@ -103,6 +103,20 @@ async def test_a_neighbour_that_may_not_be_read_is_named(asked: World) -> None:
     run(asked.direct, "DROP OWNED BY reader", "DROP ROLE reader")
 
 
+async def test_nothing_is_written_even_where_the_operator_s_view_would(asked: World) -> None:
+    """The transaction only reads: a view with a side effect fails, its values stay unknown, and the proposal says so."""
+    run(
+        asked.direct,
+        "CREATE TABLE casino.reads (at timestamptz)",
+        "CREATE FUNCTION casino.note() RETURNS boolean LANGUAGE sql VOLATILE AS"
+        " 'INSERT INTO casino.reads VALUES (now()) RETURNING true'",
+        "CREATE VIEW casino.noted_rounds AS SELECT *, casino.note() AS noted FROM casino.rounds",
+    )
+    done = await asked.command("db", "sample", "--table", "casino.noted_rounds")
+    assert (0, []) == (done.code, run(asked.direct, "SELECT FROM casino.reads"))
+    assert "warning: casino.noted_rounds: its values were not read: cannot execute INSERT in a read-only" in done.said
+
+
 async def test_no_id_is_shown_and_no_value_leaves_its_comment(asked: World) -> None:
     """States are shown with their counts, ids of players and rounds never; a hostile value stays in its comment."""
     done = await asked.command("db", "sample", "--table", "casino.rounds")
