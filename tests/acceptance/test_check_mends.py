@@ -136,7 +136,6 @@ WRONG: Mapping[str, Wrong] = {
         "partners",
         r"Acme \(5 open rounds; did you mean acme\?\); give the names of \[partners\.NAME\] AS partner in the view",
         view(partner="initcap(partner)"),
-        besides=("stale rounds of policy nightly",),
     ),
     "times of another zone": Wrong(
         "opened_at",
@@ -148,12 +147,6 @@ WRONG: Mapping[str, Wrong] = {
         r"markets mt \(did you mean MT\?\).*; write .* as the view spells them",
         policy={"markets": ["mt"]},
         besides=("stale rounds of policy nightly",),
-    ),
-    "only partners that are not configured": Wrong(
-        "stale rounds of policy nightly",
-        r"none of 5 open rounds: 5 of partners that are not configured; correct its partners",
-        "UPDATE public.rounds SET partner = 'other'",
-        besides=("partners",),
     ),
     "only markets that are left out": Wrong(
         "stale rounds of policy nightly",

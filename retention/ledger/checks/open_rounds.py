@@ -144,9 +144,9 @@ def why_none(look: ViewLook, scope: Scope, as_of: datetime, left_out: int) -> tu
     if others:
         held = f", {left_out} of them stale and left out" if left_out else ""
         parts.append(f"{others} too young, too active, of other games or left out{held}")
-    strange = counts["of partners that are not configured"] + counts["in markets that it leaves out"]
-    doubtful = bool(strange) and not young and not others
-    mend = "; correct its partners or markets, or the view" if doubtful else ""
+    # Partners that are not configured have a finding of their own, with the mend.
+    doubtful = bool(counts["in markets that it leaves out"]) and not young and not others
+    mend = "; correct its markets, or the view's" if doubtful else ""
     return f"none of {counted(sum(row.rounds for row in rows), 'open round')}: {', '.join(parts)}{mend}", doubtful
 
 
