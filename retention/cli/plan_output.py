@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retention.cli.output import is_stdout, open_output, print_json, require_place
+from retention.cli.parsing import moment, typed_run_id
 from retention.core.planning.breakdown import By
+from retention.core.runs.run_ids import GivenRunId
 from retention.errors import UsageError
 from retention.render.formats import ListFormat
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
+    from datetime import datetime
     from typing import Any
 
     from retention.core.planning.breakdown import Part
@@ -36,20 +39,49 @@ RoundsFile = Annotated[
     Path | None, typer.Option("-o", metavar="FILE", help="The rounds into a file, such as plan.csv or plan.json.")
 ]
 
+Compare = Annotated[
+    list[GivenRunId] | None,
+    typer.Option(
+        metavar="RUN_ID", parser=typed_run_id, help="What became of this run's rounds; may be given more than once."
+    ),
+]
+CompareFrom = Annotated[
+    str | None, typer.Option(metavar="T", help="The same for all dry runs of the policy since then; ISO 8601.")
+]
+
 _BY_SUFFIX = {".csv": ListFormat.CSV, ".json": ListFormat.JSON}
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """The output of `plan`: a summary or breakdowns, with the rounds or without, their form and their place."""
+    """The output of `plan`: a summary or breakdowns, with the rounds or without, their form and their place.
+
+    `compare`: the runs to compare with; `since`: all dry runs of the policy since then.
+    """
 
     by: Sequence[By]
     rounds: bool
     form: ListFormat
     output: Path | None
+    compare: Sequence[GivenRunId] = ()
+    since: datetime | None = None
+
+    @property
+    def compares(self) -> bool:
+        """Whether the plan is compared with earlier runs."""
+        return bool(self.compare) or self.since is not None
 
 
-def shown(by: list[By] | None, rounds: bool, format_: ListFormat | None, as_json: bool, output: Path | None) -> Shown:
+def shown(
+    by: list[By] | None,
+    rounds: bool,
+    format_: ListFormat | None,
+    as_json: bool,
+    output: Path | None,
+    limit: int | None,
+    compare: list[GivenRunId] | None,
+    compare_from: str | None,
+) -> Shown:
     """Check these options together. Raises UsageError."""
     if not rounds and (format_ is not None or output is not None):
         raise UsageError(f"{'-o' if format_ is None else '--format'} goes with --rounds")
@@ -63,7 +95,12 @@ def shown(by: list[By] | None, rounds: bool, format_: ListFormat | None, as_json
     form = ListFormat.JSON if as_json else format_ or by_name or ListFormat.TABLE
     if form is ListFormat.CSV and by:
         raise UsageError("--by does not go with rounds as CSV, which has no place for it; leave --by out")
-    return Shown(tuple(dict.fromkeys(by or ())), rounds, form, output)
+    if compare and compare_from is not None:
+        raise UsageError("--compare and --compare-from exclude each other; keep one")
+    if limit is not None and (compare or compare_from is not None):
+        raise UsageError("--limit does not go with a comparison: rounds beyond it would be missing; leave it out")
+    since = None if compare_from is None else moment("--compare-from", compare_from)
+    return Shown(tuple(dict.fromkeys(by or ())), rounds, form, output, tuple(compare or ()), since)
 
 
 def print_summary(view: Shown, document: Mapping[str, Any], parts: Sequence[tuple[By, Sequence[Part]]]) -> None:

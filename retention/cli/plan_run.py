@@ -17,6 +17,8 @@ from retention.cli.output import print_json
 from retention.cli.parsing import duration, requester
 from retention.cli.plan_output import (
     Bys,
+    Compare,
+    CompareFrom,
     Rounds,
     RoundsFile,
     RoundsFormat,
@@ -111,9 +113,11 @@ def _chosen_plan(
     format_: ListFormat | None,
     as_json: bool,
     output: Path | None,
+    compare: list[GivenRunId] | None,
+    compare_from: str | None,
 ) -> tuple[Policy, Scope, Shown]:
     """Return the policy as the options narrow it, its scope, and what is shown. Raises UsageError."""
-    view = shown(by, rounds, format_, as_json, output)
+    view = shown(by, rounds, format_, as_json, output, limit, compare, compare_from)
     choice = _choice(settings, policy, market, older_than, limit, reason)
     assert choice is not None
     return *choice, view
@@ -134,8 +138,15 @@ async def plan(
     format_: RoundsFormat = None,
     as_json: AsJson = False,
     output: RoundsFile = None,
+    compare: Compare = None,
+    compare_from: CompareFrom = None,
 ) -> None:
-    """Show the plan of a run. Writes nothing, calls no vendor."""
+    """Show the plan of a run. Writes nothing, calls no vendor.
+
+    --compare shows what became of the rounds of an earlier run, such as a dry run: still stale, changed, cancelled, or
+    come back, so that to cancel them would have been a mistake.
+    """
+    from retention.cli.plan_comparison import compared_runs, show_comparison
     from retention.core.planning.breakdown import broken_down
     from retention.render.json_file import row_objects
     from retention.reports.run_view import plan_document
@@ -143,6 +154,7 @@ async def plan(
 
     wanted, scope, view = checked
     await require_known(services, "--market", NameKind.MARKET, market or ())
+    runs = await compared_runs(services, view, wanted.name) if view.compares else []
     found = await services.plans.preview_plan(scope, services.settings.clock_limit(wanted.name))
     found = replace(found, elsewhere=await services.stalls.list_overlapping_runs(wanted.name, scope, found.as_of))
     by_vendors = await services.pauses.list_vendor_pauses(scope.partners)
@@ -153,6 +165,9 @@ async def plan(
     parts = [(one, broken_down(found.eligible, one)) for one in view.by]
     if parts:
         document["by"] = {one.value: row_objects(some) for one, some in parts}
+    if runs:
+        await show_comparison(services, view, runs, wanted, scope, document, found.as_of)
+        return
     if not rounds:
         print_summary(view, document, parts)
         return

@@ -8,11 +8,12 @@ from __future__ import annotations
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from psycopg.types.json import Jsonb
 
 from retention.core.planning.plan import DUPLICATED, DuplicatedRound, Group, ListedRound, Plan, sum_stakes
+from retention.core.planning.plan_comparison import ComparedGroup, ComparedRound, Word
 from retention.core.planning.rails import PlanTotals
 from retention.core.sending.backoff import BASE_S
 from retention.ledger import details
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from retention.ledger.database import Database, Transaction
     from retention.ledger.run_request import RunRequest
     from retention.ledger.terms import PartnerTerms
+
+Listed = TypeVar("Listed", ListedRound, ComparedRound)
 
 DOUBLED_ROUNDS_SHOWN = 20
 """A plan names at most so many rounds that the view has more than once."""
@@ -71,8 +74,21 @@ class Plans:
         async with self._database.transaction(snapshot=True) as transaction:
             with reading_view():
                 rows = transaction.stream("plans/preview_rounds", limit=scope.limit, **scope_parameters(scope, as_of))
-                async with aclosing(rows), aclosing(_listed(rows)) as listed:
+                async with aclosing(rows), aclosing(_each(ListedRound, rows)) as listed:
                     yield listed
+
+    @asynccontextmanager
+    async def compare_runs(
+        self, run_ids: Sequence[UUID], scope: Scope, as_of: datetime
+    ) -> AsyncIterator[tuple[list[ComparedGroup], AsyncIterator[ComparedRound]]]:
+        """Compare the rounds of these runs with such a plan, in groups, and one by one while the context is open."""
+        values = {"run_ids": list(run_ids), "words": list(Word), "limit": scope.limit, **scope_parameters(scope, as_of)}
+        async with self._database.transaction(snapshot=True) as transaction:
+            with reading_view():
+                groups = records(ComparedGroup, await transaction.rows("plans/sum_compared_rounds", **values))
+                rows = transaction.stream("plans/list_compared_rounds", **values)
+                async with aclosing(rows), aclosing(_each(ComparedRound, rows)) as listed:
+                    yield groups, listed
 
     async def create_run(
         self,
@@ -229,9 +245,9 @@ async def _freeze_rounds(
     return plan
 
 
-async def _listed(rows: AsyncIterator[Any]) -> AsyncGenerator[ListedRound, None]:
+async def _each(kind: type[Listed], rows: AsyncIterator[Any]) -> AsyncGenerator[Listed, None]:
     async for row in rows:
-        yield record(ListedRound, row)
+        yield record(kind, row)
 
 
 def scope_parameters(scope: Scope, as_of: datetime) -> dict[str, Any]:

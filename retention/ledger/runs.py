@@ -153,6 +153,10 @@ class RunLedger:
         rows = await self._database.rows("runs/list_recent_plan_sizes", policy=policy, limit=SURGE_RUNS)
         return [row.rounds for row in rows]
 
+    async def list_dry_runs(self, policy: str, start: datetime) -> list[UUID]:
+        """List the dry runs of a policy since a time, oldest first."""
+        return [row.run_id for row in await self._database.rows("runs/list_dry_runs", policy=policy, start=start)]
+
     async def count_drift(self, run_id: UUID, idle_longer_than: timedelta | None) -> dict[str | None, int]:
         """Count the rounds of an approved run by the reason why they are gone; None: they may still be called.
 

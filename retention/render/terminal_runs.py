@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import TextIO
 
-_LEFT_OUT = {
+LEFT_OUT = {
     "held": "on hold",
     "in_ledger": "in the ledger already (live in another run, in doubt, or cancelled before)",
     "doubled": "in the view more than once: make retention.open_rounds give each round once",
     "given_up": "refused or already completed in max_runs runs (`retention review list`)",
     **{broken: f"with {words} (`retention plan --rounds`)" for broken, words in WHY_UNPLANNABLE.items()},
 }
+"""The words for each reason why a plan leaves a stale round out, to follow a count."""
 
 _OPEN_ENDS = {
     "conflicts": "cancelled, and not closed at the operator's; `retention review list` says why",
@@ -101,7 +102,7 @@ def vendor_pause(partner: str, until: datetime) -> str:
 def left_out_lines(document: Mapping[str, Any]) -> Iterator[str]:
     """Write how many stale rounds are left out for which reason, and which other runs have such rounds."""
     for reason, count in sorted(document["left_out"].items()):
-        yield f"left out: {count} {_LEFT_OUT[reason]}"
+        yield f"left out: {count} {LEFT_OUT[reason]}"
     for other in document["elsewhere"]:
         yield other["words"]
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
+
+from support.replica import finished, schedule, serve, until
 
 if TYPE_CHECKING:
     from support.world import World
@@ -25,6 +28,7 @@ async def test_a_dry_run_says_where_its_result_is_read(world: World) -> None:
     commands = [step["command"] for step in done.json["next"]]
     assert [
         f"retention report --all --run {run}",
+        f"retention plan nightly --compare {run}",
         f"retention runs show {run} --set",
     ] == commands
     for command in commands:
@@ -62,3 +66,41 @@ async def test_an_empty_report_of_a_dry_run_is_explained(world: World) -> None:
     done = await world.command("report", "--all", "--run", real, "--json")
     assert None is done.json["dry_run"]
     assert words not in (await world.command("report", "--run", real)).out
+
+
+async def test_nights_of_dry_runs_decide_nothing(world: World) -> None:
+    """Dry runs tell nobody, add nothing to review, to `max_runs` or to `max_surge`, and spare no round."""
+    world.extra = '[notify.ops]\nwebhook = "https://127.0.0.1:1/hook"\nsigning_key = "whsec_' + 32 * "A" + '"\n'
+    world.partner["max_runs"] = 1
+    world.policy |= {"mode": "dry_run", "max_surge": 2.0}
+    await world.seed(3)
+    for _ in range(3):
+        done = await world.command("run", "--json", "--metrics-file", "dry.prom")
+        assert (0, {"not_sent": 3}) == (done.code, done.json["states"]), done.err
+    metrics = (world.folder / "dry.prom").read_text("utf-8")
+    (success,) = [line for line in metrics.splitlines() if line.startswith("retention_run_last_success_timestamp")]
+    assert float(success.split()[-1]) > 0
+    assert [] == await world.sql("SELECT FROM retention.notifications")
+    assert [] == (await world.command("review", "list", "--json")).json
+    told = (await world.command("plan", "--json")).json
+    assert (3, {}, {"max_surge": 2.0, "runs": 0, "usual": None, "allowed": None}) == (
+        told["rounds"],
+        told["left_out"],
+        told["surge"],
+    )
+    done = await world.command("run", "--enforce", "--json")
+    assert (0, {"cancelled": 3}) == (done.code, done.json["states"]), done.err
+
+
+async def test_a_scheduled_dry_run_is_compared(world: World) -> None:
+    """A dry run that `serve` makes at its time is found by `--compare-from`; missed times are no dry runs."""
+    await world.seed(3)
+    await schedule(world, mode="dry_run")
+    replica = await serve(world, until="/healthz")
+    await until(lambda: finished(world))
+    await replica.stopped(signal.SIGTERM)
+    await world.sql("UPDATE public.rounds SET status = 1 WHERE round_id = 'r0'")
+    compared = (await world.command("plan", "--compare-from", "2020-01-01", "--json")).json["compared"]
+    assert [("schedule", "dry_run")] == [(one["trigger"], one["mode"]) for one in compared["runs"]]
+    assert (3, 1) == (compared["rounds_then"], compared["came_back"])
+    assert [] == world.vendor.requests

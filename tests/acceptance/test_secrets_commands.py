@@ -41,6 +41,7 @@ COMMANDS: dict[str, list[tuple[str, ...]]] = {
     "plan": [
         *((), ("--json",), ("nightly", "--market", "MT"), (TOKEN,), ("--older-than", TOKEN), ("--by", "game")),
         *(("--rounds", "-o", "plan.csv"), ("--rounds", "-o", f"{TOKEN}.csv"), ("--rounds", "-o", TOKEN)),
+        *(("--compare", RUN, "--rounds"), ("--compare", TOKEN), ("--compare-from", TOKEN)),
     ],
     "run": [
         ("--dry-run", "--json"),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from retention.core.planning.plan import Group
+    from retention.core.planning.plan_comparison import ComparedGroup
 
 
 class By(enum.StrEnum):
@@ -23,7 +24,7 @@ class By(enum.StrEnum):
     GAME = "game"
     PARTNER = "partner"
 
-    def of(self, group: Group) -> str | None:
+    def of(self, group: Group | ComparedGroup) -> str | None:
         """Return the market, game or partner of a group."""
         match self:
             case By.MARKET:

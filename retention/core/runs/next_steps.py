@@ -66,6 +66,8 @@ def _after_dry_run(summary: Summary) -> Iterator[NextStep]:
         return
     run_id = summary.run_id
     yield NextStep(f"retention report --all --run {run_id}", "lists what it would have cancelled, with totals")
+    compare = f"retention plan {shlex.quote(summary.policy)} --compare {run_id}"
+    yield NextStep(compare, "later: what came back meanwhile")
     yield NextStep(f"retention runs show {run_id} --set", "each round as it was planned")
 
 

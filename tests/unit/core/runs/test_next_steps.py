@@ -90,7 +90,8 @@ def test_review_list_is_named_where_it_has_a_round(end: str) -> None:
 def test_a_dry_run_names_what_reads_it() -> None:
     """After a dry run come the commands that read its rounds, and none that goes on with it."""
     commands = [step.command for step in next_steps(ended(mode="dry_run", states={State.NOT_SENT: 3}))]
-    assert [REPORT, f"retention runs show {RUN} --set"] == commands
+    compare = f"retention plan nightly --compare {RUN}"
+    assert [REPORT, compare, f"retention runs show {RUN} --set"] == commands
 
 
 def test_rounds_that_were_not_sent_are_planned_again() -> None:
