@@ -42,7 +42,7 @@ RoundsFile = Annotated[
 Compare = Annotated[
     list[GivenRunId] | None,
     typer.Option(
-        metavar="RUN_ID", parser=typed_run_id, help="What became of this run's rounds; may be given more than once."
+        metavar="RUN_ID", parser=typed_run_id, help="The fate of this run's rounds; may be given more than once."
     ),
 ]
 CompareFrom = Annotated[

@@ -116,7 +116,7 @@ def _chosen_plan(
     compare: list[GivenRunId] | None,
     compare_from: str | None,
 ) -> tuple[Policy, Scope, Shown]:
-    """Return the policy as the options narrow it, its scope, and what is shown. Raises UsageError."""
+    """Return the policy as the options narrow it, its scope, and the output. Raises UsageError."""
     view = shown(by, rounds, format_, as_json, output, limit, compare, compare_from)
     choice = _choice(settings, policy, market, older_than, limit, reason)
     assert choice is not None
@@ -143,8 +143,8 @@ async def plan(
 ) -> None:
     """Show the plan of a run. Writes nothing, calls no vendor.
 
-    --compare shows what became of the rounds of an earlier run, such as a dry run: still stale, changed, cancelled, or
-    come back, so that to cancel them would have been a mistake.
+    --compare shows the fate of each round of an earlier run, such as a dry run: still stale, changed, cancelled, or
+    come back, so that to cancel it would have been a mistake.
     """
     from retention.cli.plan_comparison import compared_runs, show_comparison
     from retention.core.planning.breakdown import broken_down

@@ -150,6 +150,7 @@ HARMLESS: dict[str, Any] = {
     ),
     **dict.fromkeys(("run_id", "notification_id"), UUID),
     **{key: [UUID] for key in ("run_ids", "uuids", "but")},
+    "words": ["new"],
     **dict.fromkeys(("id", "hold_id", "after", "above", "up_to"), 0),
     **dict.fromkeys(
         ("batch", "new", "limit", "max_attempts", "tries", "large", "shown", "longest", "rounds", "size", "server"), 1
