@@ -11,16 +11,38 @@ from collections import Counter
 from dataclasses import dataclass
 from itertools import accumulate, product
 from math import isfinite
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
-from retention.core.model import RESOLUTIONS, ReviewWhy, State
+from retention.core.model import ReviewWhy, State
 from retention.core.planning.named_rounds import TARGETED
 from retention.engine.counters import BUCKETS, LatencyHistogram
+from retention.metric_names import (
+    BUILD,
+    CHECKPOINT,
+    EXIT_CODE,
+    FINISHED,
+    MISSED,
+    OUTCOMES,
+    PAUSED,
+    POLICY_GAUGES,
+    READ,
+    REFUNDS,
+    REPORT_FAILED,
+    REQUESTS,
+    REVIEW,
+    ROUNDS,
+    SCHEDULED,
+    STALE,
+    STALLED,
+    SUCCEEDED,
+    WAITED,
+    Described,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -35,73 +57,6 @@ if TYPE_CHECKING:
     from retention.settings.model import Settings
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
-
-
-class Described(NamedTuple):
-    """A metric: its name, its documentation, and the names of its labels."""
-
-    name: str
-    documentation: str
-    labels: tuple[str, ...]
-
-
-ROUNDS = Described(
-    "retention_rounds_total",
-    "Rounds that this process settled, by what became of them.",
-    ("policy", "partner", "market", "outcome"),
-)
-REQUESTS = Described("retention_request_seconds", "Seconds from sending a request to its reply.", ("partner",))
-STALE = Described("retention_stale_rounds", "Stale rounds that the policy's newest plan found.", ("policy", "market"))
-REFUNDS = Described(
-    "retention_refund_amount_total", "Refunds promised by the vendor, in currency units.", ("partner", "currency")
-)
-FINISHED = Described(
-    "retention_run_last_finished_timestamp_seconds",
-    "When the policy's newest run ended as finished or failed, in Unix seconds; a halted run has not ended. 0: none.",
-    ("policy",),
-)
-SUCCEEDED = Described(
-    "retention_run_last_success_timestamp_seconds",
-    "When the policy's newest run ended as finished (exit code 0 or 4), in Unix seconds. A dry run counts where the"
-    " policy's mode is dry_run; a run behind another of the policy that has stalled does not. 0: none.",
-    ("policy",),
-)
-EXIT_CODE = Described(
-    "retention_run_last_exit_code",
-    "The exit code of the policy's newest run, a halted one included; 0 before the first.",
-    ("policy",),
-)
-STALLED = Described(
-    "retention_run_stalled", "Runs of the policy in which no round has come to an end for stalled_after.", ("policy",)
-)
-REVIEW = Described(
-    "retention_review_rounds",
-    "Rounds that wait for a person, by why; a round with several whys counts under each.",
-    ("policy", "why"),
-)
-READ = Described(
-    "retention_ledger_last_read_timestamp_seconds",
-    "When this process last read the policy's runs and reviews from the ledger, in Unix seconds. 0: never.",
-    ("policy",),
-)
-WAITED = Described(
-    "retention_rate_wait_seconds_total", "Seconds that requests waited for their slot in the rate.", ("partner",)
-)
-CHECKPOINT = Described(
-    "retention_checkpoint_size", "Entries in the newest checkpoint of the evidence, which has this root.", ("root",)
-)
-MISSED = Described("retention_schedule_missed_total", "Scheduled times that passed without a run.", ("policy",))
-
-OUTCOMES = (State.IN_DOUBT, *RESOLUTIONS)
-"""The outcomes that a run can give a round."""
-
-POLICY_GAUGES = (FINISHED, SUCCEEDED, EXIT_CODE, STALLED, READ)
-"""The gauges with one value for each policy."""
-
-METRICS = (
-    *(ROUNDS, REQUESTS, STALE, REFUNDS, FINISHED, SUCCEEDED, EXIT_CODE, STALLED, REVIEW, READ, WAITED, MISSED),
-    CHECKPOINT,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +93,15 @@ class Metrics:
         self._gauges: dict[tuple[str, str], float] = {}
         self._review: dict[tuple[str, str], float] = {}
         self._checkpoint: dict[tuple[str], float] = {}
+        self._paused: dict[tuple[str, str], float] = {}
+        self._reports: dict[tuple[str], float] = {}
+        self._version: str | None = None
         self._registry = CollectorRegistry()
         self._registry.register(_Families(self._families))
 
-    def watch_process(self) -> None:
-        """Add the metrics of the process: memory and CPU time."""
+    def watch_process(self, version: str) -> None:
+        """Add the metrics of the process: its version, memory and CPU time."""
+        self._version = version
         ProcessCollector(registry=self._registry)
 
     def promise(self, policies: Iterable[PolicyLabels]) -> None:
@@ -189,7 +148,8 @@ class Metrics:
     def last_runs(self, found: Mapping[str, LastRuns]) -> None:
         """Record the newest runs of these policies, as read from the ledger."""
         for policy, last in found.items():
-            for gauge, at in ((FINISHED, last.finished_at), (SUCCEEDED, last.succeeded_at)):
+            times = ((FINISHED, last.finished_at), (SUCCEEDED, last.succeeded_at), (SCHEDULED, last.scheduled_for))
+            for gauge, at in times:
                 self._gauges[gauge.name, policy] = at.timestamp() if at is not None else 0
             self._gauges[STALLED.name, policy] = last.stalled
 
@@ -199,6 +159,15 @@ class Metrics:
         self._review |= {(policy, why.value): rounds for (policy, why), rounds in found.items()}
         for policy in self._policies:
             self._gauges[READ.name, policy] = read_at
+
+    def set_pauses(self, partners: Iterable[str], by_person: Collection[str], by_vendor: Collection[str]) -> None:
+        """Record which of the configured partners are paused."""
+        pauses = (("person", by_person), ("vendor", by_vendor))
+        self._paused = {(one, by): float(one in paused) for one in partners for by, paused in pauses}
+
+    def set_report_failures(self, failed: Mapping[str, bool]) -> None:
+        """Record of each configured report whether its newest one could not be made."""
+        self._reports = {(name,): float(problem) for name, problem in failed.items()}
 
     def set_checkpoint(self, checkpoint: Checkpoint | None) -> None:
         """Record the newest checkpoint, which replaces the one before; None leaves that."""
@@ -260,7 +229,10 @@ class Metrics:
         unknown = ((policy, why.value) for policy, why in product(self._policies, ReviewWhy))
         yield _gauge(REVIEW, dict.fromkeys(unknown, 0.0) | self._review)
         yield _counter(WAITED, {(partner,): milliseconds / 1000 for partner, milliseconds in counters.waited.items()})
+        yield _gauge(PAUSED, self._paused)
+        yield _gauge(REPORT_FAILED, self._reports)
         yield _gauge(CHECKPOINT, self._checkpoint)
+        yield _gauge(BUILD, {} if self._version is None else {(self._version,): 1.0})
         yield _counter(MISSED, {(name,): n for name, n in counters.missed.items() if n or name in self._policies})
 
     def _rounds_series(self) -> Iterator[tuple[str, str, str, State]]:

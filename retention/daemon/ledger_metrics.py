@@ -18,12 +18,13 @@ from retention.ledger.database_errors import UNAVAILABLE
 from retention.metrics import labels_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from structlog.typing import FilteringBoundLogger
 
     from retention.daemon.live_configuration import LiveConfiguration
     from retention.ledger.evidence import Evidence
+    from retention.ledger.pauses import Pauses
     from retention.ledger.policy_facts import LastRuns, PolicyFacts
     from retention.ledger.runs import RunLedger
     from retention.metrics import Metrics
@@ -56,6 +57,7 @@ class LedgerMetrics:
         facts: PolicyFacts,
         runs: RunLedger,
         evidence: Evidence,
+        pauses: Pauses,
         metrics: Metrics,
         log: FilteringBoundLogger,
     ) -> None:
@@ -63,6 +65,7 @@ class LedgerMetrics:
         self._facts = facts
         self._runs = runs
         self._evidence = evidence
+        self._pauses = pauses
         self._metrics = metrics
         self._log = log
         self._shown_runs: dict[str, object] = {}
@@ -116,8 +119,18 @@ class LedgerMetrics:
                 self._metrics.set_exit_code(policy, code)
                 self._shown_runs[policy] = (last.run_id, last.status)
         self._metrics.set_checkpoint(await self._evidence.newest_checkpoint())
-        max_runs = self._configuration.settings.max_runs()
+        settings = self._configuration.settings
+        await self._read_pauses(settings.partners)
+        if settings.reports:  # without them, the job needs no privilege on their table
+            self._metrics.set_report_failures(await self._facts.list_failed_reports(settings.reports))
+        max_runs = settings.max_runs()
         self._metrics.review_counts(await self._facts.count_review(max_runs), time.time())
+
+    async def _read_pauses(self, partners: Collection[str]) -> None:
+        pauses = await self._pauses.list_pauses()
+        by_person = set(partners) if any(one.partner is None for one in pauses) else {one.partner for one in pauses}
+        by_vendor = await self._pauses.list_vendor_pauses(None)
+        self._metrics.set_pauses(partners, {one for one in by_person if one is not None}, by_vendor)
 
     async def _last_runs(self) -> Mapping[str, LastRuns]:
         settings = self._configuration.settings

@@ -22,13 +22,14 @@ class LastRuns:
 
     `finished_at`: the end of the newest finished or failed run. `succeeded_at`: the end of the newest finished run that
     was not behind a stalled one; `stalled` counts stalled runs. `run_id` and `status` belong to the run that ended or
-    halted last.
+    halted last. `scheduled_for`: the newest scheduled time that has come.
     """
 
     finished_at: datetime | None
     succeeded_at: datetime | None
     run_id: UUID | None
     status: str | None
+    scheduled_for: datetime | None = None
     stalled: int = 0
 
 
@@ -44,6 +45,11 @@ class PolicyFacts:
             "runs/list_last_runs", policies=list(policies), dry_run_policies=list(dry_run_policies)
         )
         return {row.policy: record(LastRuns, row) for row in rows}
+
+    async def list_failed_reports(self, reports: Collection[str]) -> dict[str, bool]:
+        """Return of each of these reports whether its newest one could not be made."""
+        rows = await self._database.rows("scheduled_reports/list_failed_reports", names=list(reports))
+        return {row.name: row.failed for row in rows}
 
     async def count_review(self, max_runs: Mapping[str, int]) -> dict[tuple[str, ReviewWhy], int]:
         """Count the rounds that need review, by policy and reason; a missing key means 0.

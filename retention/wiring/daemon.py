@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from retention.daemon.clock_gate import ClockGate
@@ -50,7 +51,7 @@ async def serve(
     an address that cannot be listened on.
     """
     metrics = Metrics(services.counters)
-    metrics.watch_process()
+    metrics.watch_process(version("retention"))
     async with open_daemon(services, metrics, load_settings, lambda: signals.code, drain_timeout_s) as daemon:
         await daemon.prepare()
         app = make_app(daemon.liveness_problem, daemon.readiness_problem, metrics)
@@ -84,7 +85,7 @@ async def open_daemon(
 
     log, run_ledger, schedules = services.log, services.run_ledger, services.schedules
     facts = PolicyFacts(services.database)
-    ledger_metrics = LedgerMetrics(configuration, facts, run_ledger, services.evidence, metrics, log)
+    ledger_metrics = LedgerMetrics(configuration, facts, run_ledger, services.evidence, services.pauses, metrics, log)
     async with services.notifier(lambda: configuration.settings.notify) as notifier:
         yield Daemon(
             configuration,

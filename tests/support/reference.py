@@ -19,7 +19,7 @@ from retention.core.model import Treatment
 from retention.core.sending.reply_rules import DEFAULT_CODES
 from retention.exit_codes import ExitCode
 from retention.ledger.queries import purpose, statements
-from retention.metrics import METRICS
+from retention.metric_names import METRICS
 from retention.settings.durations import parse_duration
 from retention.settings.fields import Says
 from retention.settings.model import Database, Evidence, Settings, Target

@@ -48,7 +48,7 @@ def complete_commands() -> list[str]:
     """The commands that readers copy: those of `sh` blocks and of tables, without the generated ones."""
     spans = [
         span
-        for name in ("README.md", "deploy/OPERATIONS.md")
+        for name in ("README.md", "deploy/OPERATIONS.md", "deploy/RUNBOOK.md")
         for line in DOCUMENTS[name].splitlines()
         for span in (re.findall(r"`(retention [^`]+)`", line) if line.startswith("| ") else [line])
         if span.startswith("retention ")

@@ -1,9 +1,11 @@
 -- Purpose: Tells of each policy when its newest run ended, when the newest one succeeded, which run ended, halted or
---     asked for approval last, and how many of its runs have stalled. A dry run is a success for `dry_run_policies`.
---     While a run has stalled, no later run counts as a success. Targeted runs say nothing about a policy.
+--     asked for approval last, its newest scheduled time, and how many of its runs have stalled. A dry run is a success
+--     for `dry_run_policies`. While a run has stalled, no later run counts as a success. Targeted runs say nothing
+--     about a policy.
 -- Locks: none.
 -- Returns: a row per policy.
-SELECT p.policy, ended.finished_at, ended.succeeded_at, newest.run_id, newest.status, stalled.runs AS stalled
+SELECT p.policy, ended.finished_at, ended.succeeded_at, newest.run_id, newest.status, scheduled.newest AS scheduled_for,
+    stalled.runs AS stalled
 FROM unnest(%(policies)s::text[]) AS p (policy)
 CROSS JOIN LATERAL (
     SELECT count(*) AS runs, min(r.stalled_at) AS since
@@ -20,6 +22,9 @@ CROSS JOIN LATERAL (
     FROM retention.runs r
     WHERE r.policy = p.policy AND r.trigger <> 'targeted' AND r.status IN ('finished', 'failed')
 ) ended
+CROSS JOIN LATERAL (
+    SELECT max(r.scheduled_for) AS newest FROM retention.runs r WHERE r.policy = p.policy
+) scheduled
 LEFT JOIN LATERAL (
     SELECT r.run_id, r.status
     FROM retention.runs r

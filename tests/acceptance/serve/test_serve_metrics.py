@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import pytest
@@ -56,10 +57,12 @@ async def test_serve_exports_the_metrics_of_its_runs(world: World) -> None:
     assert pytest.approx(await last_ends(world), abs=0.001) == tuple(ends)
     assert found.pop('retention_rate_wait_seconds_total{partner="acme"}') > 0
     assert found.pop('retention_ledger_last_read_timestamp_seconds{policy="nightly"}') > 0
+    assert found.pop('retention_schedule_last_time_timestamp_seconds{policy="nightly"}') > 0
+    assert 1.0 == found.pop(f'retention_build_info{{version="{version("retention")}"}}')
     (size,) = (found.pop(name) for name in [*found] if name.startswith("retention_checkpoint_size{root="))
     assert size > 0
     zeros = {name for name, value in found.items() if not value}
-    assert {"retention_rounds_total", "retention_review_rounds", "retention_run_stalled"} == {
+    assert {"retention_paused", "retention_rounds_total", "retention_review_rounds", "retention_run_stalled"} == {
         name.partition("{")[0] for name in zeros
     }
     assert {
@@ -135,3 +138,30 @@ async def test_serve_keeps_every_series_without_the_database(tmp_path: Path) -> 
         read_at = 'retention_ledger_last_read_timestamp_seconds{policy="nightly"}'
         assert found | {read_at: away[read_at]} == away
         await replica.stopped(signal.SIGTERM)
+
+
+async def test_serve_shows_pauses_and_failed_reports(world: World) -> None:
+    """A pause by a person and one by the vendor are shown by partner, until they end; so is a report that failed."""
+    world.extra = (
+        '[reports.daily]\nschedule = "0 6 * * *"\ntimezone = "UTC"\nperiod = "yesterday"\ndirectory = "/nowhere"\n'
+    )
+    await world.command("pause", "--partner", "acme", "--by", "ann", "--reason", "incident")
+    await world.sql(
+        "INSERT INTO retention.partner_state (partner, kind, paused_until)"
+        " VALUES ('acme', 'cancel', now() + interval '1 hour')"
+    )
+    await world.sql(
+        "INSERT INTO retention.reports (report_id, name, scheduled_for, status, period, period_start, period_end,"
+        " settings, recorded_by, recorded_at, problem, made_at) SELECT gen_random_uuid(), 'daily', now() - age, status,"
+        " '2026-10-05', now() - age, now(), '{}', 'tests', now(), problem, made_at FROM (VALUES"
+        " ('failed', interval '2 days', 'no room', NULL::timestamptz), ('made', '3 days', NULL, now()))"
+        " AS r (status, age, problem, made_at)"
+    )
+    replica = await serve(world)
+    paused = {by: f'retention_paused{{by="{by}",partner="acme"}}' for by in ("person", "vendor")}
+    found = await metrics(replica, lambda found: found.get(paused["person"]))
+    assert (1.0, 1.0) == (found[paused["vendor"]], found['retention_report_failed{report="daily"}'])
+    await world.command("resume", "--partner", "acme", "--by", "ann")
+    await world.sql("DELETE FROM retention.reports WHERE status = 'failed'")
+    found = await metrics(replica, lambda found: not found[paused["person"]])
+    assert (0.0, 0.0) == (found[paused["vendor"]], found['retention_report_failed{report="daily"}'])
