@@ -7,7 +7,7 @@ Each migration stands behind psql's `\if`: applied ones are skipped, so the scri
 
 from __future__ import annotations
 
-from retention.ledger.migrations import LOCK, TABLE, migrations
+from retention.ledger.migrations import LOCK, LOCK_TIMEOUT, TABLE, migrations
 
 _HEAD = """\
 -- The schema `retention` of this version. Run it as its owner, with CREATE on the database:
@@ -21,6 +21,7 @@ _HEAD = """\
 BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
 SET LOCAL client_min_messages = warning;
 SELECT pg_advisory_xact_lock({lock}) \\g /dev/null
+SET LOCAL lock_timeout = '{timeout}'; -- claims queue behind a lock that waits; run it again where it gives up
 CREATE SCHEMA IF NOT EXISTS retention;
 {table};
 
@@ -57,7 +58,7 @@ VALUES ({number}, '{name}', '{checksum}');
 def migration_script() -> str:
     """Return the script: all migrations of this version, each skipped where it is applied."""
     known = ",\n".join(f"        ({one.number}, '{one.checksum}')" for one in migrations())
-    parts = [_HEAD.format(lock=LOCK, table=TABLE.strip(), known=known)]
+    parts = [_HEAD.format(lock=LOCK, timeout=LOCK_TIMEOUT, table=TABLE.strip(), known=known)]
     parts += [
         _ONE.format(
             number=one.number,

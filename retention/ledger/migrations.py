@@ -3,10 +3,14 @@
 Migrations are forty lines of our own. Tools that run plain SQL keep a lock row, which a killed process leaves behind,
 or need tables in `public`. A transaction-level advisory lock works through PgBouncer, and a killed migration leaves
 nothing.
+
+A ledger may be migrated while runs are at work. All its tables that they write are locked first, and for no longer than
+`LOCK_TIMEOUT` a try, since claims queue behind a lock that waits. Between two tries the claims go on.
 """
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import hashlib
 from dataclasses import dataclass
@@ -15,6 +19,7 @@ from typing import TYPE_CHECKING, LiteralString
 import psycopg
 
 from retention.errors import SchemaError
+from retention.ledger.database_errors import BusyError
 from retention.ledger.queries import sql_root
 
 if TYPE_CHECKING:
@@ -24,6 +29,15 @@ if TYPE_CHECKING:
 
 UNRELEASED = "de46f4836a5b4e7a5fe5ecb0b98330f51e92aaf58e3d8072c9bd2337643ea6ee"
 """Checksum of the first migration in ledgers that are older than 0.1.0. No version can update those."""
+
+LOCK_TIMEOUT = "2s"
+"""How long a try waits for a lock: far shorter than a lease, since nobody extends one meanwhile."""
+
+LOCK_TRIES = 30
+"""Tries to lock a ledger at work before `migrate` gives up."""
+
+PAUSE_S = 0.5
+"""Seconds between two tries, in which the processes at work go on."""
 
 LOCK = 7_368_742_101  # any number, as long as every version of this program uses the same
 
@@ -67,26 +81,46 @@ async def status(database: Database) -> list[MigrationStatus]:
         return await _status(connection)
 
 
-async def migrate(database: Database) -> list[Migration]:
-    """Apply all pending migrations or none; returns them. Two processes may run it at the same time."""
-    async with database.connection() as connection:
+async def migrate(database: Database, tries: int = LOCK_TRIES) -> list[Migration]:
+    """Apply all pending migrations or none; returns them. Two processes may run it at the same time.
+
+    Raises SchemaError where the role may not, the schema is another version's, or its tables stay locked by others.
+    """
+    for left in reversed(range(tries)):
         try:
-            async with connection.transaction():
-                # A transaction-level lock works through PgBouncer, and a killed migration leaves no lock.
-                await connection.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
-                await connection.execute("CREATE SCHEMA IF NOT EXISTS retention")
-                await connection.execute(TABLE)
-                pending = [item.migration for item in await _status(connection) if item.applied_at is None]
-                for migration in pending:
-                    await connection.execute(migration.text)
-                    await connection.execute(
-                        "INSERT INTO retention.schema_migrations (number, name, checksum) VALUES (%s, %s, %s)",
-                        [migration.number, migration.name, migration.checksum],
-                    )
+            async with database.connection() as connection:
+                return await _apply_pending(connection)
+        except (BusyError, psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
+            if not left:
+                raise SchemaError(
+                    f"db migrate: other sessions lock the ledger's tables, also at the last of {tries} tries; nothing"
+                    " is changed: end them (pg_stat_activity shows them), or wait until they are done"
+                ) from None
         except psycopg.errors.InsufficientPrivilege as error:
             raise SchemaError(
                 f"db migrate: {error.diag.message_primary}; run it as a role that has CREATE on this database",
             ) from None
+        await asyncio.sleep(PAUSE_S)
+    raise AssertionError
+
+
+async def _apply_pending(connection: psycopg.AsyncConnection[object]) -> list[Migration]:
+    """Apply all pending migrations in one transaction; returns them."""
+    async with connection.transaction():
+        # A transaction-level lock works through PgBouncer, and a killed migration leaves no lock.
+        await connection.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
+        await connection.execute("CREATE SCHEMA IF NOT EXISTS retention")
+        await connection.execute(TABLE)
+        pending = [item.migration for item in await _status(connection) if item.applied_at is None]
+        if pending and pending[0].number > 1:
+            await connection.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
+            await connection.execute(LOCKS)
+        for migration in pending:
+            await connection.execute(migration.text)
+            await connection.execute(
+                "INSERT INTO retention.schema_migrations (number, name, checksum) VALUES (%s, %s, %s)",
+                [migration.number, migration.name, migration.checksum],
+            )
     return pending
 
 
@@ -96,6 +130,11 @@ async def require_current(database: Database) -> None:
     if pending:
         raise SchemaError(f"the schema lacks {', '.join(pending)}; run `retention db migrate`")
 
+
+LOCKS: LiteralString = """
+LOCK TABLE retention.runs, retention.cancellations, retention.attempts, retention.partner_state, retention.holds,
+    retention.pauses, retention.schedules, retention.notifications, retention.deliveries IN ACCESS EXCLUSIVE MODE"""
+"""Locks what processes at work write, in the order in which their statements do."""
 
 TABLE: LiteralString = """
 CREATE TABLE IF NOT EXISTS retention.schema_migrations (

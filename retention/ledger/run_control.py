@@ -3,8 +3,8 @@
 A run halted by the kill switch is marked `paused`, so that it can resume by itself; a run halted by a rail cannot.
 
 The process that makes a transition logs it, once in the fleet (`run.started`, `run.halted`, `run.finished`); a
-process that joins or leaves logs `run.joined`, `run.left`. The row's `ended_by` names the process that ended the run,
-because that process may have lost the answer to its COMMIT.
+process that joins or leaves logs `run.joined`, `run.left`. The row's `ended_by_process` names the process that ended
+the run, because that process may have lost the answer to its COMMIT.
 """
 
 from __future__ import annotations

@@ -44,11 +44,11 @@ GRANT EXECUTE ON FUNCTION retention.reject_run(uuid, text, text, text, text, tex
 
 GRANT SELECT ON retention.runs TO retention_job;
 GRANT INSERT (run_id, policy, trigger, mode, scheduled_for, as_of, requested_by, reason, evidence, settings, status,
-              halt_reason, started_at, finished_at, deadline_at, ended_by, unwritten_plan)
+              halt_reason, started_at, finished_at, send_until, ended_by_process, unwritten_plan)
     ON retention.runs TO retention_job;
-GRANT UPDATE (status, halt_reason, overrides, started_at, finished_at, heartbeat_until, deadline_at, halted_partners,
+GRANT UPDATE (status, halt_reason, overrides, started_at, finished_at, heartbeat_until, send_until, halted_partners,
               recent_replies, recent_replies_tried_before, refused_closings, paused, paused_partners, notified,
-              ended_by, unwritten_plan, progressed_at, stalled_at, planned_rounds)
+              ended_by_process, unwritten_plan, progressed_at, stalled_at, planned_rounds)
     ON retention.runs TO retention_job;
 
 GRANT SELECT ON retention.cancellations TO retention_job;

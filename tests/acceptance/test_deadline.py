@@ -45,7 +45,7 @@ async def test_a_doubt_outlives_the_deadline(world: World) -> None:
     await running.until(
         world.vendor, lambda: "r0" in {one.round_id for one in world.cancels} and len(world.cancels) > 2
     )
-    await world.sql("UPDATE retention.runs SET deadline_at = now()")  # an hour later
+    await world.sql("UPDATE retention.runs SET send_until = now()")  # an hour later
     done = await running.ended()
     assert (4, "finished", 1) == (done.code, done.json["status"], done.json["states"]["in_doubt"]), done.err
     assert {"cancelled", "in_doubt", "not_sent"} == set(done.json["states"])

@@ -87,8 +87,8 @@ async def test_a_lost_claim_is_recorded_on_the_row_that_holds_its_round(world: W
     first = await _frozen_with_requests(world, "run", "--resume", run_id, "--override", "60 is right", "--by", "ann")
     await world.sql(FORGET)
     await world.sql(
-        "UPDATE retention.runs SET (status, halt_reason, started_at, deadline_at, heartbeat_until)"
-        " = (SELECT status, halt_reason, started_at, deadline_at, heartbeat_until FROM taken_over.runs)"
+        "UPDATE retention.runs SET (status, halt_reason, started_at, send_until, heartbeat_until)"
+        " = (SELECT status, halt_reason, started_at, send_until, heartbeat_until FROM taken_over.runs)"
     )
     world.policy["max_rounds"] = 100
     second = await world.start("run", "nightly", "--json")
@@ -115,10 +115,10 @@ async def test_rounds_whose_claims_are_lost_are_not_closed_as_unsent(world: Worl
     sent = len(world.cancels)
     await world.sql(FORGET)
     if run_id:  # the ledger has lost the approval and the start as well
-        columns = "status, started_at, deadline_at, heartbeat_until, approved_by, approved_at, approved_login, approval_used_at"
+        columns = "status, started_at, send_until, heartbeat_until, approved_by, approved_at, approved_login, approval_used_at"
         await world.sql(f"UPDATE retention.runs SET ({columns}) = (SELECT {columns} FROM taken_over.runs)")
     if by == "the deadline":
-        await world.sql("UPDATE retention.runs SET deadline_at = now()")  # an hour later
+        await world.sql("UPDATE retention.runs SET send_until = now()")  # an hour later
     (run,) = await world.sql("SELECT run_id::text FROM retention.runs")
     words = (
         ["run", "--resume", run.run_id]

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 REFUSED = "42501"
 
 INSERTED_ONCE = {
-    "runs": "run_id policy trigger mode scheduled_for as_of requested_by reason evidence settings deadline_at status halt_reason"
-    " started_at finished_at ended_by unwritten_plan",
+    "runs": "run_id policy trigger mode scheduled_for as_of requested_by reason evidence settings send_until status halt_reason"
+    " started_at finished_at ended_by_process unwritten_plan",
     "cancellations": "run_id partner market game_id user_id round_id opened_at stake stake_currency bet_transaction_id"
     " state settled_at detail tried_before last_activity_at",
     "attempts": "uuid cancellation_id run_id kind replica claimed_at",
@@ -41,8 +41,8 @@ INSERTED_ONCE = {
 """Columns that the job may set when it inserts a row."""
 
 UPDATED = {
-    "runs": "status halt_reason overrides started_at finished_at heartbeat_until deadline_at halted_partners recent_replies paused"
-    " paused_partners notified ended_by refused_closings unwritten_plan progressed_at stalled_at planned_rounds"
+    "runs": "status halt_reason overrides started_at finished_at heartbeat_until send_until halted_partners recent_replies paused"
+    " paused_partners notified ended_by_process refused_closings unwritten_plan progressed_at stalled_at planned_rounds"
     " recent_replies_tried_before",
     "cancellations": "state error_code description currency amount transaction_id conflict detail settled_at attempts"
     " resolved_as resolved_by resolved_note resolved_at resolved_from attempt_uuid lease_until attempts_this_run probes_this_run due_at"

@@ -14,8 +14,8 @@ expired AS (
 -- They are over.
 closed AS (
     UPDATE retention.runs r
-    SET status = 'cancelled', halt_reason = %(reason)s, finished_at = statement_timestamp(), ended_by = %(replica)s,
-        notified = false
+    SET status = 'cancelled', halt_reason = %(reason)s, finished_at = statement_timestamp(),
+        ended_by_process = %(replica)s, notified = false
     FROM expired e
     WHERE r.run_id = e.run_id
     RETURNING r.*

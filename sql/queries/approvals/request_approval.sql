@@ -17,7 +17,7 @@ waiting AS (
     SET status = CASE WHEN w.any_rounds THEN 'awaiting_approval' ELSE 'finished' END,
         started_at = CASE WHEN w.any_rounds THEN started_at ELSE statement_timestamp() END,
         finished_at = CASE WHEN w.any_rounds THEN NULL ELSE statement_timestamp() END,
-        ended_by = CASE WHEN w.any_rounds THEN NULL ELSE %(replica)s END,
+        ended_by_process = CASE WHEN w.any_rounds THEN NULL ELSE %(replica)s END,
         halt_reason = NULL, paused = false, paused_partners = '{}', notified = false
     FROM work w
     WHERE run_id = %(run_id)s AND status IN ('planned', 'halted', 'failed') AND mode = 'enforce'

@@ -49,15 +49,15 @@ partners AS (
 -- The run's deadline.
 deadline AS (
     UPDATE retention.runs r
-    SET deadline_at = statement_timestamp() + make_interval(secs => %(deadline)s::float8)
+    SET send_until = statement_timestamp() + make_interval(secs => %(deadline)s::float8)
     FROM (
-        SELECT run_id, deadline_at AS was FROM retention.runs
+        SELECT run_id, send_until AS was FROM retention.runs
         WHERE run_id = %(run_id)s AND status = 'running' AND %(deadline)s::float8 IS NOT NULL
-          AND deadline_at > statement_timestamp() + make_interval(secs => %(deadline)s::float8 + %(limit)s)
+          AND send_until > statement_timestamp() + make_interval(secs => %(deadline)s::float8 + %(limit)s)
         FOR UPDATE SKIP LOCKED
     ) w
     WHERE r.run_id = w.run_id
-    RETURNING r.run_id, w.was, r.deadline_at
+    RETURNING r.run_id, w.was, r.send_until
 ),
 
 -- Retries and probes.
@@ -81,6 +81,6 @@ SELECT 'partner', ARRAY[partner, kind], 'paused_until', pause, paused_until FROM
 UNION ALL
 SELECT 'partner', ARRAY[partner, kind], 'rate_at', rated, rate_at FROM partners WHERE rated IS NOT NULL
 UNION ALL
-SELECT 'run', ARRAY[run_id::text], 'deadline_at', was, deadline_at FROM deadline
+SELECT 'run', ARRAY[run_id::text], 'send_until', was, send_until FROM deadline
 UNION ALL
 SELECT 'round', ARRAY[partner, round_id], 'due_at', was, due_at FROM due

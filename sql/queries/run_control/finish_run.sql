@@ -7,7 +7,7 @@ WITH
 -- The run.
 ended AS (
     UPDATE retention.runs r
-    SET status = %(status)s, halt_reason = %(reason)s, ended_by = %(replica)s, notified = false,
+    SET status = %(status)s, halt_reason = %(reason)s, ended_by_process = %(replica)s, notified = false,
         paused = %(paused_partners)s::text[] <> '{}', paused_partners = %(paused_partners)s,
         finished_at = CASE WHEN %(status)s <> 'halted' THEN statement_timestamp() END
     WHERE r.run_id = %(run_id)s AND r.status = 'running'

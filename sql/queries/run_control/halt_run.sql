@@ -7,7 +7,7 @@ WITH
 halted AS (
     UPDATE retention.runs
     SET status = 'halted', halt_reason = %(reason)s, paused = %(paused_partners)s::text[] <> '{}',
-        paused_partners = %(paused_partners)s, notified = false, ended_by = %(replica)s
+        paused_partners = %(paused_partners)s, notified = false, ended_by_process = %(replica)s
     WHERE run_id = %(run_id)s AND status IN ('planned', 'running', 'awaiting_approval')
     RETURNING *
 ),

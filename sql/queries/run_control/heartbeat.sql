@@ -22,7 +22,7 @@ SELECT
     r.stalled_at IS NULL AND NOT %(progressed)s AND
         -- include shared/stalled_run.sql
         AS stalled,
-    r.status, r.halt_reason, r.halted_partners, r.deadline_at <= statement_timestamp() AS overdue,
+    r.status, r.halt_reason, r.halted_partners, r.send_until <= statement_timestamp() AS overdue,
     (SELECT json_agg(json_build_array(p.partner, p.paused_by, p.reason) ORDER BY p.pause_id)
      FROM retention.pauses p
      WHERE

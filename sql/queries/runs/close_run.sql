@@ -12,8 +12,8 @@ before AS (
 -- A finished or cancelled run stays as it is.
 closed AS (
     UPDATE retention.runs r
-    SET status = 'cancelled', halt_reason = %(reason)s, finished_at = statement_timestamp(), ended_by = %(replica)s,
-        paused = false, paused_partners = '{}', notified = false
+    SET status = 'cancelled', halt_reason = %(reason)s, finished_at = statement_timestamp(),
+        ended_by_process = %(replica)s, paused = false, paused_partners = '{}', notified = false
     FROM before b
     WHERE r.run_id = b.run_id AND b.status NOT IN ('finished', 'cancelled')
     RETURNING r.*

@@ -7,8 +7,8 @@ WITH
 -- The runs.
 ended AS (
     UPDATE retention.runs r
-    SET status = 'failed', halt_reason = %(reason)s, finished_at = statement_timestamp(), ended_by = %(replica)s,
-        notified = false
+    SET status = 'failed', halt_reason = %(reason)s, finished_at = statement_timestamp(),
+        ended_by_process = %(replica)s, notified = false
     WHERE r.status IN ('planned', 'running')
       AND r.heartbeat_until < statement_timestamp()
       AND NOT EXISTS (

@@ -7,7 +7,7 @@ WITH
 made AS (
     INSERT INTO retention.runs
         (run_id, policy, trigger, mode, scheduled_for, as_of, requested_by, reason, evidence, settings, status,
-         halt_reason, started_at, finished_at, deadline_at, unwritten_plan)
+         halt_reason, started_at, finished_at, send_until, unwritten_plan)
     VALUES (
         %(run_id)s, %(policy)s, %(trigger)s, %(mode)s, %(scheduled_for)s, %(as_of)s, %(requested_by)s, %(reason)s,
         %(evidence)s, %(settings)s, %(status)s, %(halt_reason)s,

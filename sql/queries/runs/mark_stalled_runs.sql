@@ -27,7 +27,7 @@ marked AS (
         status = CASE WHEN s.interrupted THEN 'failed' ELSE r.status END,
         halt_reason = CASE WHEN s.interrupted THEN %(reason)s ELSE r.halt_reason END,
         finished_at = CASE WHEN s.interrupted THEN statement_timestamp() ELSE r.finished_at END,
-        ended_by = CASE WHEN s.interrupted THEN %(replica)s ELSE r.ended_by END
+        ended_by_process = CASE WHEN s.interrupted THEN %(replica)s ELSE r.ended_by_process END
     FROM still s
     WHERE r.run_id = s.run_id AND (s.interrupted OR r.stalled_at IS NULL)
     RETURNING r.*, s.progressed_at AS last_progress, s.interrupted

@@ -24,13 +24,13 @@ before AS (
 started AS (
     UPDATE retention.runs r
     SET status = 'running', halt_reason = NULL, paused = false, paused_partners = '{}', notified = false,
-        ended_by = NULL,
+        ended_by_process = NULL,
         halted_partners = CASE WHEN b.goes_on THEN r.halted_partners ELSE '{}' END,
         recent_replies = CASE WHEN b.goes_on THEN r.recent_replies ELSE '' END,
         recent_replies_tried_before = CASE WHEN b.goes_on THEN r.recent_replies_tried_before ELSE '' END,
         refused_closings = CASE WHEN b.goes_on THEN r.refused_closings ELSE 0 END,
         started_at = coalesce(r.started_at, statement_timestamp()), finished_at = NULL,
-        deadline_at = CASE WHEN b.going THEN r.deadline_at
+        send_until = CASE WHEN b.going THEN r.send_until
                            ELSE coalesce(statement_timestamp() + make_interval(secs => %(deadline)s::float8),
                                          'infinity') END,
         heartbeat_until = statement_timestamp() + make_interval(secs => %(beat)s),

@@ -7,7 +7,7 @@ WITH
 recorded AS (
     INSERT INTO retention.runs
         (run_id, policy, trigger, mode, scheduled_for, as_of, requested_by, settings, status, halt_reason, finished_at,
-         ended_by)
+         ended_by_process)
     SELECT gen_random_uuid(), %(policy)s, 'schedule', %(mode)s, t.time, statement_timestamp(), %(requested_by)s,
            %(settings)s, 'cancelled', %(reason)s, statement_timestamp(), %(replica)s
     FROM unnest(%(times)s::timestamptz[]) AS t (time)
@@ -35,4 +35,4 @@ SELECT scheduled_for FROM recorded
 UNION ALL
 SELECT scheduled_for FROM retention.runs
 WHERE policy = %(policy)s AND scheduled_for = ANY (%(times)s::timestamptz[])
-  AND status = 'cancelled' AND ended_by = %(replica)s
+  AND status = 'cancelled' AND ended_by_process = %(replica)s

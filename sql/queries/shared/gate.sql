@@ -5,7 +5,7 @@ WHERE s.partner = %(partner)s AND s.kind = %(kind)s
   AND s.paused_until <= statement_timestamp()
   AND s.next_slot <= statement_timestamp() + make_interval(secs => %(horizon)s)
   AND r.run_id = %(run_id)s AND r.status = 'running' AND s.partner <> ALL (r.halted_partners)
-  AND r.deadline_at > statement_timestamp()
+  AND r.send_until > statement_timestamp()
   -- Another server, or one that has crashed, may lack claims. Their processes record them again first, and one process
   -- waits for the length of a lease, and records that, before the first claim on it.
   AND pg_postmaster_start_time() = coalesce(%(known_server)s::timestamptz, pg_postmaster_start_time())

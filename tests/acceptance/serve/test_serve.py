@@ -242,7 +242,7 @@ async def test_a_deadline_waits_for_the_leases_of_a_dead_replica(world: World) -
     world.policy["deadline"] = "1h"
     replica = await begun(world, rounds=400)
     await replica.stopped(signal.SIGKILL)
-    await world.sql("UPDATE retention.runs SET deadline_at = now() WHERE status = 'running'")  # an hour later
+    await world.sql("UPDATE retention.runs SET send_until = now() WHERE status = 'running'")  # an hour later
     other = await serve(world)
     await until(lambda: finished(world))
     done = await other.stopped(signal.SIGTERM)
