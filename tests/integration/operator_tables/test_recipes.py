@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -116,18 +117,32 @@ def bare(postgres: str) -> Iterator[str]:
         yield dsn
 
 
+def install(dsn: str, name: str, filler: int) -> None:
+    """Make the schema with so many rounds that are over, and run the page's own blocks and the sample's roles."""
+    schema = (FOLDER / f"{name}.sql").read_text("utf-8").replace(":filler", str(filler))
+    blocks = re.findall(r"^```sql\n(.*?)^```", RECIPES[name], re.MULTILINE | re.DOTALL)
+    made = run_script(dsn, script="\n".join([schema, *blocks, sample("roles"), "ANALYZE;"]))
+    assert 0 == made.returncode, made.stderr
+
+
+def close(connection: psycopg.Connection[Any], ids: list[str]) -> set[str]:
+    """Call the function for these rounds; returns the closed ones."""
+    rows = connection.execute(
+        "SELECT round_id FROM retention.close_rounds(array_fill('acme'::text, ARRAY[%(count)s]), %(ids)s::text[],"
+        " array_fill(now(), ARRAY[%(count)s]), array_fill(NULL::text, ARRAY[%(count)s]),"
+        " array_fill(1::numeric, ARRAY[%(count)s]), array_fill(NULL::text, ARRAY[%(count)s]))",
+        {"ids": ids, "count": len(ids)},
+    ).fetchall()
+    return {row[0] for row in rows}
+
+
 def closed_after(dsn: str, settle: str, ids: list[str]) -> set[str]:
     """Settle a round, then close all of `ids`; returns the closed ones. Nothing of it stays."""
     with psycopg.connect(dsn) as connection:
         connection.execute(settle.encode())
-        rows = connection.execute(
-            "SELECT round_id FROM retention.close_rounds(array_fill('acme'::text, ARRAY[%(count)s]), %(ids)s::text[],"
-            " array_fill(now(), ARRAY[%(count)s]), array_fill(NULL::text, ARRAY[%(count)s]),"
-            " array_fill(1::numeric, ARRAY[%(count)s]), array_fill(NULL::text, ARRAY[%(count)s]))",
-            {"ids": ids, "count": len(ids)},
-        ).fetchall()
+        closed = close(connection, ids)
         connection.rollback()
-    return {row[0] for row in rows}
+    return closed
 
 
 def test_the_page_s_list_and_sections_are_the_tested_shapes() -> None:
@@ -142,10 +157,7 @@ def test_the_page_s_list_and_sections_are_the_tested_shapes() -> None:
 async def test_a_recipe_carries_a_run_to_its_end(bare: str, tmp_path: Path, name: str, filler: int) -> None:
     """The page's SQL makes `check` content, and a run closes exactly the stale rounds, but none that was settled."""
     shape = SHAPES[name]
-    schema = (FOLDER / f"{name}.sql").read_text("utf-8").replace(":filler", str(filler))
-    blocks = re.findall(r"^```sql\n(.*?)^```", RECIPES[name], re.MULTILINE | re.DOTALL)
-    made = run_script(bare, script="\n".join([schema, *blocks, sample("roles"), "ANALYZE;"]))
-    assert 0 == made.returncode, made.stderr
+    install(bare, name, filler)
     async with make_world(bare, tmp_path) as world:
         world.vendor.register(
             Round(SECURE_LOGIN, round_id, user, currency=currency, amount=stake)
@@ -170,3 +182,27 @@ async def test_a_recipe_carries_a_run_to_its_end(bare: str, tmp_path: Path, name
         assert len(shape.stale) == planned["rounds"], planned
         assert 0 == ran.code, ran
         assert sorted(shape.stale) == sorted(row[0] for row in run(world.direct, shape.closed))
+
+
+@pytest.mark.parametrize("name", ["journal", "second_row"])
+async def test_closing_waits_for_a_settlement_by_the_trigger(bare: str, name: str) -> None:
+    """Play that may only insert settles a round; a closing meanwhile waits for its commit, and leaves the round out."""
+    install(bare, name, 5)
+    first, *others = SHAPES[name].stale
+    role, table = f"play_of_{name}", {"journal": "transactions"}.get(name, "events")
+    run(
+        bare,
+        f"CREATE ROLE {role}; GRANT USAGE ON SCHEMA casino TO {role}; GRANT INSERT ON casino.{table} TO {role};"
+        f" GRANT USAGE ON ALL SEQUENCES IN SCHEMA casino TO {role}",
+    )
+    try:
+        with psycopg.connect(bare) as play, psycopg.connect(bare, autocommit=True) as job:
+            play.execute(f"SET LOCAL ROLE {role}; {SHAPES[name].settle}".encode())
+            closing = asyncio.create_task(asyncio.to_thread(close, job, [first, *others]))
+            while not run(bare, "SELECT pid FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"):
+                assert not closing.done()
+                await asyncio.sleep(0.01)
+            play.commit()
+            assert {*others} == await closing
+    finally:
+        run(bare, f"DROP OWNED BY {role}; DROP ROLE {role}")
