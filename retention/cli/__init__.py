@@ -27,9 +27,11 @@ def main() -> None:
 def _outcome() -> int:
     """Run the command of the arguments; returns its exit code."""
     from retention.cli.app import app
+    from retention.cli.completion import answer_shell
     from retention.cli.usage_errors import complaint
     from retention.core.text import printable_lines
 
+    answer_shell()
     try:
         return app(prog_name="retention", standalone_mode=False) or 0
     except UnprintedError:  # reported at the end

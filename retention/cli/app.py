@@ -85,9 +85,11 @@ from retention.cli import (  # noqa: E402
     audit,
     cancel,
     check,
+    completion,
     database,
     demo,
     find,
+    help_command,
     holds,
     init,
     ledger,
@@ -120,5 +122,7 @@ for module in (
     pauses,
     audit,
     ledger,
+    completion,
+    help_command,
 ):
     module.register(app)

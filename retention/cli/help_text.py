@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from typer.core import TyperGroup
 
+from retention.cli.examples import epilog
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -19,10 +21,20 @@ class WholeHelp(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return a command, with arguments that are shown by their names alone; None for an unknown name."""
         command = super().get_command(ctx, cmd_name)
+        if command is not None:
+            self._add_examples(ctx, cmd_name, command)
         for parameter in command.params if command is not None else ():
             if parameter.param_type_name == "argument":
                 parameter.display_type_rich = _no_type  # type: ignore[attr-defined]
         return command
+
+    @staticmethod
+    def _add_examples(ctx: Any, name: str, command: Any) -> None:
+        """End the help of a command with its examples, once."""
+        path = " ".join([*ctx.command_path.split()[1:], name])
+        examples = epilog(path)
+        if examples and not (command.epilog or "").endswith(examples):
+            command.epilog = "\n\n".join(filter(None, (command.epilog, examples)))
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the commands with the first paragraph of their help."""

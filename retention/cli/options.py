@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from retention.cli.completion import policy_names
 from retention.cli.parsing import typed_run_id
 from retention.core.runs.run_ids import GivenRunId
 
@@ -28,7 +29,10 @@ OlderThan = Annotated[
     typer.Option(metavar="D", help="Another age than the policy's, such as 96h; a lower one needs --reason."),
 ]
 Partner = Annotated[str | None, typer.Option(metavar="P", help="Only this partner.")]
-PolicyName = Annotated[str | None, typer.Argument(metavar="POLICY", help="May be left out where there is only one.")]
+PolicyName = Annotated[
+    str | None,
+    typer.Argument(metavar="POLICY", help="May be left out where there is only one.", autocompletion=policy_names),
+]
 Reason = Annotated[str | None, typer.Option(metavar="TEXT", help="Why; kept with the run.")]
 RunId = Annotated[GivenRunId, typer.Argument(metavar="RUN_ID", parser=typed_run_id, help="Its first 8 digits do.")]
 OnlyRun = Annotated[GivenRunId | None, typer.Option(metavar="ID", parser=typed_run_id, help="Only this run.")]

@@ -36,6 +36,8 @@ BY = ("--by", "tess")
 COMMANDS: dict[str, list[tuple[str, ...]]] = {
     "demo": [("--rounds", "1")],
     "simulate": [("--port", "99999"), ("--faults", "missing.toml")],
+    "completion": [("tcsh",)],
+    "help": [("nope",)],
     "init": [()],
     "check": [(), ("--json",)],
     "plan": [

@@ -137,7 +137,7 @@ def test_each_shown_command_exists() -> None:
 @pytest.mark.parametrize("shown", complete_commands())
 def test_a_command_to_copy_parses(shown: str) -> None:
     """Each command that readers are to copy has all that it needs, and each option takes its value."""
-    words = shlex.split(shown.replace("RUN_ID", "01234567"))[1:]
+    words = shlex.split(shown.replace("RUN_ID", "01234567"), comments=True)[1:]
     if words != ["simulate", "--help"]:
         command, rest = command_of(words)
         command.make_context(words[0], rest)
