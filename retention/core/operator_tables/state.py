@@ -25,6 +25,12 @@ NO_STATE = (
     ' take a recipe of sql/operator/README.md ("settled as a second row").'
 )
 
+NO_END = (
+    "which rounds are open? {0} could tell, but not one of the {1:,} rows of the sample has it: it seems to be unused."
+)
+
+_OPEN, _OVER = {Meaning.OPEN, Meaning.MAYBE_OPEN}, {Meaning.OVER, Meaning.CANCELLED}
+
 
 @dataclass(frozen=True, slots=True)
 class OpenState:
@@ -36,9 +42,20 @@ class OpenState:
 
 
 def state_column(columns: Sequence[Column]) -> Column | None:
-    """Return the column that tells a round's state; None where only the time of its end can."""
+    """Return the column that tells a round's state, by its name or else by its values; None where only an end can."""
     found = [(names.fit(one.name, names.STATE), one) for one in columns if _can_tell(one)]
-    return min(((rank, one) for rank, one in found if rank is not None), key=lambda pair: pair[0], default=(0, None))[1]
+    ranked = [(rank, one) for rank, one in found if rank is not None]
+    if ranked:
+        return min(ranked, key=lambda pair: pair[0])[1]
+    return next((one for one in columns if _values_tell(one)), None)
+
+
+def _values_tell(column: Column) -> bool:
+    """Whether some values of a column, whatever its name, mean an open round, and others one that is over."""
+    if column.type not in TEXTS and not column.labels:
+        return False
+    meanings = {meaning_of(value) for value in (*column.labels, *column.values.known())}
+    return not meanings.isdisjoint(_OPEN) and not meanings.isdisjoint(_OVER)
 
 
 def ended_column(columns: Sequence[Column]) -> Column | None:
@@ -53,6 +70,8 @@ def choose_state(draft: Draft) -> OpenState:
         ended = ended_column(draft.table.columns)
         if ended is None:
             return OpenState(placeholder("open", NO_STATE))
+        if ended.values.rows and ended.values.nulls == ended.values.rows:
+            return OpenState(placeholder("open", NO_END.format(ended.name, ended.values.rows)))
         return OpenState(Choice(f"{column_sql(TABLE, ended)} IS NULL"))
     if column.type == "boolean" or column.json_type == "boolean":
         return _of_flag(column)

@@ -138,6 +138,24 @@ def test_a_round_without_a_state_is_open_until_its_end() -> None:
     assert "closed_at = c.cancelled_at AT TIME ZONE 'UTC'" in made.files["close_rounds.sql"]
 
 
+@pytest.mark.parametrize("values", [("RUNNING", "SETTLED", "VOID"), ("placed", "finished")], ids=" ".join)
+def test_a_state_is_known_by_its_values_under_any_name(values: tuple[str, ...]) -> None:
+    """A column whose values mean open and over tells the state, whatever its name, also beside an end that tells less."""
+    ended = column("ended", "timestamp without time zone", "x", nulls=5)
+    made = proposal(facts(column("st", "text", *values), ended, without=["state"]))
+    assert f"WHERE r.st = '{values[0]}';" in made.files["open_rounds.sql"]
+
+
+def test_an_end_that_no_row_has_tells_nothing() -> None:
+    """Where no row of the sample has an end, a person says which rounds are open: not all of them are."""
+    made = proposal(facts(column("closed_at", "timestamp without time zone", nulls=100), without=["state"]))
+    assert 'WHERE "? open";' in made.files["open_rounds.sql"]
+    assert ("open",) == made.decisions["open_rounds.sql"]
+    assert "not one of the 100 rows of the sample has it" in " ".join(
+        made.files["open_rounds.sql"].replace("--", "").split()
+    )
+
+
 def test_rows_that_are_deleted_softly_stay_out_of_view_function_and_indexes() -> None:
     """Each file has the condition."""
     made = proposal(facts(column("deleted_at", "timestamp with time zone"), column("is_deleted", "boolean")))
