@@ -23,6 +23,12 @@ HEADER = "round_id,currency,stake"
 
 STDIN = Path("-")
 
+LONGEST_LINE = 100_000
+"""Characters from which on a line is no round's."""
+
+LARGEST_STAKE = Decimal(10) ** 20
+"""In currency units: the ledger holds 20 digits before the point and 18 after it."""
+
 
 @dataclass(frozen=True, slots=True)
 class FileRounds:
@@ -57,7 +63,7 @@ def read_stakes(path: Path) -> FileRounds:
 
 
 def _rows(shown: str, file: TextIO) -> Iterator[tuple[str, Round]]:
-    reader = csv.DictReader(file, strict=True)
+    reader = csv.DictReader(_lines(shown, file), strict=True)
     columns = reader.fieldnames or ()
     # The names of `plan --rounds` and of a report.
     currency_column = "stake_currency" if "stake_currency" in columns else "currency"
@@ -75,6 +81,16 @@ def _rows(shown: str, file: TextIO) -> Iterator[tuple[str, Round]]:
         yield round_id, _round(place, round_id, row, currency_column)
 
 
+def _lines(shown: str, file: TextIO) -> Iterator[str]:
+    """Yield the lines. Raises UsageError for one without an end, such as a device gives."""
+    while line := file.readline(LONGEST_LINE):
+        if len(line) == LONGEST_LINE:
+            raise UsageError(
+                f"{shown}: a line has {LONGEST_LINE:,} characters or more; write {HEADER} and one round a line"
+            )
+        yield line
+
+
 def _round(place: str, round_id: str, row: Mapping[str, str | None], currency_column: str) -> Round:
     """Read a row. An empty currency or stake keeps the simulated vendor's own."""
     given = Round("", round_id)
@@ -85,6 +101,6 @@ def _round(place: str, round_id: str, row: Mapping[str, str | None], currency_co
         amount = Decimal(stake)
     except InvalidOperation:
         amount = Decimal("NaN")
-    if not amount.is_finite():
+    if not amount.is_finite() or not 0 <= amount < LARGEST_STAKE or amount != round(amount, 18):
         raise UsageError(f"{place}: stake {stake!r} is no amount; write digits and a point, such as 12.50")
     return Round("", round_id, currency=currency, amount=amount, transaction_id=row.get("bet_transaction_id") or "")

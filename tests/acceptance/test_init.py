@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import tomllib
 from typing import TYPE_CHECKING, Any

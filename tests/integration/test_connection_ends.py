@@ -137,7 +137,7 @@ def test_the_send_check_is_the_last_step_before_the_write(
                 exchange = runner.run(asked(vendor))
         finally:
             ending.let_go()
-    assert (NotConnected("not sent: the vendor ended the connection before"), None, None, None) == exchange
+    assert (NotConnected("not sent: the vendor ended the connection before"), None, None, None, None) == exchange
     assert 2 == len(vendor.heard)
 
 

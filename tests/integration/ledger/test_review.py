@@ -232,10 +232,10 @@ async def test_last_runs_are_listed_by_policy(database: Database, book: Book) ->
     behind = await book.run(policy="stuck", as_of=hour(5), finished_at=hour(6))
     facts = PolicyFacts(database)
     expected = {
-        "nightly": (hour(4), hour(2), halted, "halted", 0),
-        "weekly": (hour(1), None, dry, "finished", 0),
-        "never": (None, None, None, None, 0),
-        "stuck": (hour(6), hour(2), behind, "finished", 1),
+        "nightly": (hour(4), hour(2), halted, "halted", None, 0),
+        "weekly": (hour(1), None, dry, "finished", None, 0),
+        "never": (None, None, None, None, None, 0),
+        "stuck": (hour(6), hour(2), behind, "finished", None, 1),
     }
     assert expected == {name: astuple(last) for name, last in (await facts.list_last_runs([*expected], [])).items()}
     assert hour(1) == (await facts.list_last_runs(["weekly"], ["weekly"]))["weekly"].succeeded_at
