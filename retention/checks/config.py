@@ -26,6 +26,9 @@ AUTO_CLOSING = timedelta(hours=24)
 SELDOM = timedelta(days=366)
 """A schedule whose next time is further away is probably a mistake."""
 
+EXAMPLE = "replace-me"
+"""The value of a secret in the file of `retention init`."""
+
 SHOWN_TIMES = 5
 """Next times shown for each schedule."""
 
@@ -38,6 +41,7 @@ def configuration_findings(settings: Settings, schedules: Mapping[str, Sequence[
     yield from (_schedule(settings.policies[name], times, now) for name, times in schedules.items())
     yield from _overlaps(settings)
     yield from _deadlines(settings)
+    yield from _examples(settings)
     yield from (_without_status_call(partner) for partner in settings.partners.values() if not partner.asks_first)
 
 
@@ -74,6 +78,17 @@ def _schedule(policy: Policy, times: Sequence[datetime], now: datetime) -> Findi
             f"; the first is more than a year away: correct policies.{policy.name}.schedule, if that is not meant"
         )
     return Finding(f"schedule of policy {policy.name}", ok=True, message=message, warning=seldom)
+
+
+def _examples(settings: Settings) -> Iterator[Finding]:
+    """Refuse a partner that still has the examples of `retention init`."""
+    for partner in settings.partners.values():
+        secrets = {"secure_login": partner.secure_login, "token": partner.token}
+        left = [key for key, secret in secrets.items() if secret.reveal() == EXAMPLE]
+        if left:
+            keys = " and ".join(f"partners.{partner.name}.{key}" for key in left)
+            message = f"{keys}: still the example of `retention init`; write what the vendor gave you"
+            yield Finding(f"partner {partner.name}", ok=False, message=message)
 
 
 def _overlaps(settings: Settings) -> Iterator[Finding]:

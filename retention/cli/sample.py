@@ -141,14 +141,16 @@ def _summary(proposal: Proposal, folder: Path | None) -> list[str]:
     from retention.core.text import counted
 
     where = f"{folder}/" if folder is not None else ""
-    run = f"psql -v ON_ERROR_STOP=1 -f {where}all.sql" if folder is not None else "each part with psql"
+    run = f"psql -v ON_ERROR_STOP=1 -d DATABASE -f {where}all.sql" if folder is not None else "each part with psql"
     left = sum(map(len, proposal.decisions.values()))
     if not left:
         return [f"nothing is left to decide; run {run}, then `retention check`"]
     lines = [f"{counted(left, 'decision')} left, each at a comment that begins with a question mark:"]
     lines += [f"  {where}{name}: {', '.join(subjects)}" for name, subjects in proposal.decisions.items()]
     if proposal.stops:
-        lines.append(f"psql stops at {proposal.stops} of them until the placeholder is replaced")
+        lines.append(f'psql stops at {proposal.stops} of them until the placeholder, such as "? market", is replaced')
+        if folder is not None:
+            lines.append(f"in every file that has it: grep -n '\"? ' {where}*.sql")
     return [*lines, f"then run {run}, and `retention check`"]
 
 

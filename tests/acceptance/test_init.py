@@ -146,6 +146,19 @@ async def test_a_terminal_is_asked_for_the_rest(world: World) -> None:
     assert ["MT", "SE"] == document["policies"]["nightly"]["markets"]
 
 
+async def test_check_refuses_the_examples_of_the_file(tmp_path: Path) -> None:
+    """While secrets are still the file's examples, `check` fails with their keys; it does not once they are given."""
+    await retention(tmp_path, "init", "--dsn", "postgresql://127.0.0.1:1/none")
+    environ = {name: value for name, value in SECRETS.items() if not name.endswith("API_URL")}
+    found = []
+    for given in ({}, environ):
+        done = await retention(tmp_path, "check", "--json", environ=given)
+        found.append([one["message"] for one in done.json["checks"] if "example of" in one["message"]])
+    (message,) = found[0]
+    assert message.startswith("partners.acme.secure_login and partners.acme.token: still the example")
+    assert [] == found[1]
+
+
 @pytest.mark.parametrize(("keys", "code"), [("\x03", 130), ("\x04", 2)], ids=["Ctrl-C", "Ctrl-D"])
 async def test_a_broken_off_dialogue_writes_nothing(world: World, keys: str, code: int) -> None:
     """Ctrl-C and the end of the input leave no file."""

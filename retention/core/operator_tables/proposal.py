@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 _ALL = """\
--- Runs the files of this folder in their order: psql -v ON_ERROR_STOP=1 -f all.sql
+-- Runs the files of this folder in their order: psql -v ON_ERROR_STOP=1 -d DATABASE -f all.sql
 -- Run it as the owner of the table, after `retention db migrate`, and without --single-transaction, since indexes are
 -- made CONCURRENTLY. A second run changes nothing.
 \\set ON_ERROR_STOP on
