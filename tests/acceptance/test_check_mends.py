@@ -191,6 +191,12 @@ WRONG: Mapping[str, Wrong] = {
         r" CREATE INDEX CONCURRENTLY ON public\.rounds \(opened_at\) WHERE \(status = 0\)$",
         "DROP INDEX public.rounds_open_by_age;" + LARGE,
     ),
+    "no index, and no right to the operator's schema": Wrong(
+        "index use of policy nightly",
+        r" CREATE INDEX CONCURRENTLY ON public\.rounds \(opened_at\) WHERE \(status = 0\)$",
+        "DROP INDEX public.rounds_open_by_age; REVOKE ALL ON SCHEMA public FROM PUBLIC;" + LARGE,
+        job=True,
+    ),
     "an index that is not valid": Wrong(
         "index use of policy nightly",
         r"index public\.rounds_by_age is not valid.*: REINDEX INDEX CONCURRENTLY public\.rounds_by_age$",

@@ -9,5 +9,8 @@ SELECT
 FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE i.indrelid = to_regclass(%(relation)s)
+-- By its name: to_regclass asks for USAGE on the schema, which the job's role does not have.
+JOIN pg_catalog.pg_class t ON t.oid = i.indrelid
+JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace
+WHERE quote_ident(tn.nspname) || '.' || quote_ident(t.relname) = %(relation)s
 ORDER BY name
