@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 from dataclasses import dataclass, field
 from decimal import Decimal
 from hashlib import md5
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
-
-from psycopg.conninfo import conninfo_to_dict
-
-from support.postgres_node import installed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -99,26 +94,3 @@ SHAPES = [
         "SELECT hand_id FROM hands WHERE closed_at > now() - interval '1 day'",
     ),
 ]
-
-
-def psql(dsn: str, *words: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run psql, which stops at the first error."""
-    environ = {f"PG{key.upper()}": value for key, value in _libpq(dsn).items()}
-    return subprocess.run(
-        [installed()[0] / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", *words],
-        env=environ,
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def _libpq(dsn: str) -> dict[str, str]:
-    named = conninfo_to_dict(dsn)
-    names = {"dbname": "database"}
-    return {
-        names.get(key, key): str(value)
-        for key, value in named.items()
-        if key in {"host", "port", "user", "dbname", "password"}
-    }

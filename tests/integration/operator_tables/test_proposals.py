@@ -9,8 +9,9 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from support.bare_database import bare_database, run
 from support.job_login import JOB
-from support.operator_shapes import SHAPES, Shape, psql
+from support.operator_shapes import SHAPES, Shape
 from support.postgres import only_on_our_own
+from support.psql import run_script
 from support.world import SECURE_LOGIN, make_world
 
 from retention.simulator.server import Round
@@ -68,7 +69,7 @@ async def test_a_proposal_carries_a_run_to_its_end(bare: str, tmp_path: Path, sh
         ((read,),) = run(world.direct, "SELECT coalesce(max(seq_tup_read), 0)::integer FROM pg_stat_user_tables")
         assert read < LARGE
         for _ in range(2):
-            done = psql(world.dsn, "-f", str(folder / "all.sql"))
+            done = run_script(world.dsn, "-f", str(folder / "all.sql"))
             assert 0 == done.returncode, done.stderr
         for round_id, one in shape.stale.items():
             world.vendor.register(

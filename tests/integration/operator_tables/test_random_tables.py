@@ -9,8 +9,8 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 from support.bare_database import bare_database, run
-from support.operator_shapes import psql
 from support.postgres import only_on_our_own
+from support.psql import run_script
 
 from retention.core.operator_tables.ids import JournalError
 from retention.core.operator_tables.proposal import propose
@@ -177,7 +177,7 @@ async def test_psql_runs_each_proposal_or_stops_at_its_placeholder(bare: str, tm
             (folder / name).write_text(text)
             assert text.count("CASE") == text.count("ELSE"), text
         for _ in range(2):
-            done = psql(make_conninfo(bare), "-f", str(folder / "all.sql"))
+            done = run_script(make_conninfo(bare), "-f", str(folder / "all.sql"))
             if proposal.stops:
                 assert 'ERROR:  column "? ' in done.stderr, (schema, done.stderr)
             else:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from psycopg.conninfo import make_conninfo
 from support.bare_database import run
-from support.operator_shapes import psql
 from support.postgres import new_database, only_on_our_own
+from support.psql import run_script
 from support.world import make_world
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ async def test_psql_stops_at_what_is_unknown(asked: World) -> None:
     done = await asked.command("db", "sample", "--table", "casino.unknowns", "-o", "unknown")
     assert 0 == done.code
     assert "psql stops at" in done.said
-    stopped = psql(asked.direct, "-f", str(asked.folder / "unknown" / "all.sql"))
+    stopped = run_script(asked.direct, "-f", str(asked.folder / "unknown" / "all.sql"))
     assert 3 == stopped.returncode
     assert "open_rounds.sql:" in stopped.stderr
     assert 'column "? market" does not exist' in stopped.stderr
