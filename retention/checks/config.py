@@ -87,7 +87,7 @@ def _examples(settings: Settings) -> Iterator[Finding]:
         left = [key for key, secret in secrets.items() if secret.reveal() == EXAMPLE]
         if left:
             keys = " and ".join(f"partners.{partner.name}.{key}" for key in left)
-            message = f"{keys}: still the example of `retention init`; write what the vendor gave you"
+            message = f"{keys}: still an example; write what the vendor gave you"
             yield Finding(f"partner {partner.name}", ok=False, message=message)
 
 

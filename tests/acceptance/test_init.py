@@ -153,9 +153,9 @@ async def test_check_refuses_the_examples_of_the_file(tmp_path: Path) -> None:
     found = []
     for given in ({}, environ):
         done = await retention(tmp_path, "check", "--json", environ=given)
-        found.append([one["message"] for one in done.json["checks"] if "example of" in one["message"]])
+        found.append([one["message"] for one in done.json["checks"] if "still an example" in one["message"]])
     (message,) = found[0]
-    assert message.startswith("partners.acme.secure_login and partners.acme.token: still the example")
+    assert message.startswith("partners.acme.secure_login and partners.acme.token: still an example")
     assert [] == found[1]
 
 
