@@ -46,8 +46,8 @@ def migrate(
 ) -> None:
     """Create or update our schema `retention`. Needs CREATE on the database.
 
-    It logs in by --as, else by owner_dsn, else by dsn of [database]. The script of --sql
-    applies the pending migrations in one transaction, and skips the others.
+    It logs in by --as, else by owner_dsn, else by dsn of [database]. The script of --sql applies the pending migrations
+    in one transaction, and skips the others.
     """
     if sql and as_ is not None:
         raise UsageError("--sql connects to nothing; leave --as out, and give the login to psql")
@@ -65,14 +65,11 @@ def _print_script() -> None:
 
 def owner_login(settings: Settings, as_: str | None) -> Login:
     """Choose the login of the owner. Raises UsageError for a DSN that has a password or is none."""
-    from retention.settings.questions import refuse_password
+    from retention.settings.questions import check_option, refuse_password
     from retention.settings.rules import check_dsn
 
     if as_ is not None:
-        try:
-            check_dsn(as_)
-        except ValueError as error:
-            raise UsageError(f"--as {error}") from None
+        check_option("--as", as_, check_dsn)
         refuse_password("--as", as_)
         return "--as", lambda: as_
     secret = settings.database.owner

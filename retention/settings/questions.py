@@ -104,16 +104,21 @@ def answers_of(given: Mapping[str, str | None]) -> dict[str, str]:
         if question.option in answers and question.file_option in answers:
             raise UsageError(f"{question.option} and {question.file_option} exclude each other")
         if question.option in answers:
-            try:
-                question.check(answers[question.option])
-            except ValueError as error:
-                raise UsageError(f"{question.option} {error}") from None
+            check_option(question.option, answers[question.option], question.check)
     for option in ("--dsn", "--owner-dsn"):
         refuse_password(option, answers.get(option))
     if ("--schedule" in answers) != ("--timezone" in answers):
         have, lack = ("schedule", "timezone") if "--schedule" in answers else ("timezone", "schedule")
         raise UsageError(f"--{have} goes with --{lack}; give both, or neither")
     return answers
+
+
+def check_option(option: str, value: str, check: Callable[[str], object]) -> None:
+    """Raise UsageError for a value that the check refuses, naming the option and the mend."""
+    try:
+        check(value)
+    except ValueError as error:
+        raise UsageError(f"{option} {error}") from None
 
 
 def refuse_password(option: str, dsn: str | None) -> None:
