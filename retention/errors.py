@@ -26,6 +26,10 @@ class ConfigurationError(UsageError):
     """The configuration cannot be used."""
 
 
+class UnsuitableServerError(ConfigurationError):
+    """The server is not a PostgreSQL on which the ledger works."""
+
+
 class UnprintedError(RetentionError):
     """The output cannot be printed."""
 

@@ -8,6 +8,8 @@ Each migration stands behind psql's `\if`: applied ones are skipped, so the scri
 from __future__ import annotations
 
 from retention.ledger.migrations import LOCK, LOCK_TIMEOUT, TABLE, migrations
+from retention.ledger.queries import query
+from retention.ledger.server_kind import GENUINE, OLDEST_MAJOR, OTHERS
 
 _HEAD = """\
 -- The schema `retention` of this version. Run it as its owner, with CREATE on the database:
@@ -18,8 +20,22 @@ _HEAD = """\
 
 \\set ON_ERROR_STOP on
 \\set QUIET on
-BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
-SET LOCAL client_min_messages = warning;
+-- One message: no limit of the role or the database applies to it.
+BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE NOT DEFERRABLE \\;
+SET LOCAL statement_timeout = 0 \\;
+{settings} \\g /dev/null
+
+-- A claim needs PostgreSQL's own locks: no other server with its protocol will do.
+SELECT version() AS server, current_setting('server_version_num') AS server_number \\gset
+SELECT :'server' !~ '{genuine}' OR :'server' ~ '{others}' OR :server_number < {oldest}0000 AS unsuitable \\gset
+\\if :unsuitable
+DO $guard$
+BEGIN
+    RAISE EXCEPTION 'the server is not a PostgreSQL of version {oldest} or newer, whose locks a claim needs';
+END
+$guard$;
+\\endif
+
 SELECT pg_advisory_xact_lock({lock}) \\g /dev/null
 SET LOCAL lock_timeout = '{timeout}'; -- claims queue behind a lock that waits; run it again where it gives up
 CREATE SCHEMA IF NOT EXISTS retention;
@@ -58,7 +74,9 @@ VALUES ({number}, '{name}', '{checksum}');
 def migration_script() -> str:
     """Return the script: all migrations of this version, each skipped where it is applied."""
     known = ",\n".join(f"        ({one.number}, '{one.checksum}')" for one in migrations())
-    parts = [_HEAD.format(lock=LOCK, timeout=LOCK_TIMEOUT, table=TABLE.strip(), known=known)]
+    settings = query("session/begin_pooled").strip()
+    kind = {"genuine": GENUINE, "others": OTHERS, "oldest": OLDEST_MAJOR}
+    parts = [_HEAD.format(lock=LOCK, timeout=LOCK_TIMEOUT, table=TABLE.strip(), known=known, settings=settings, **kind)]
     parts += [
         _ONE.format(
             number=one.number,

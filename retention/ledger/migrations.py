@@ -21,6 +21,7 @@ import psycopg
 from retention.errors import SchemaError
 from retention.ledger.database_errors import BusyError
 from retention.ledger.queries import sql_root
+from retention.ledger.server_kind import encoding_problem
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -106,6 +107,8 @@ async def migrate(database: Database, tries: int = LOCK_TRIES) -> list[Migration
 
 async def _apply_pending(connection: psycopg.AsyncConnection[object]) -> list[Migration]:
     """Apply all pending migrations in one transaction; returns them."""
+    if problem := encoding_problem(connection.info.parameter_status("server_encoding") or "UTF8"):
+        raise SchemaError(f"db migrate: {problem}; nothing is changed")
     async with connection.transaction():
         # A transaction-level lock works through PgBouncer, and a killed migration leaves no lock.
         await connection.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])

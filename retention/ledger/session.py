@@ -15,11 +15,13 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, LiteralString, Self, TypeVar
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from psycopg.rows import namedtuple_row, tuple_row
 
 from retention.ledger.database_errors import ReadOnlyError, first_line
 from retention.ledger.lock_waits import CONNECTING, LockWaits
 from retention.ledger.queries import query
+from retention.ledger.server_kind import refuse_by_parameters, refuse_by_version
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -71,13 +73,21 @@ class Session(psycopg.AsyncConnection[Any]):
     async def connect(  # type: ignore[override]
         cls, conninfo: str = "", *, waits: LockWaits | None = None, **options: Any
     ) -> Self:
-        """Connect and apply our settings. `waits` reports long waits."""
+        """Connect and apply our settings. `waits` reports long waits.
+
+        Raises UnsuitableServerError for a server that is not a PostgreSQL of ours, before any other statement.
+        """
         waits = waits or LockWaits()
         with waits.watch(CONNECTING):
             session = await super().connect(conninfo, **options)
         session.waits = waits
         try:
-            await session.apply_settings()
+            refuse_by_parameters(session.info.parameter_status, session.info.server_version)
+            try:
+                await session.apply_settings()
+            except psycopg.Error:
+                await session.refuse_by_version()  # such a server may not know our settings
+                raise
         except BaseException:
             await session.close()
             raise
@@ -95,7 +105,21 @@ class Session(psycopg.AsyncConnection[Any]):
                     await self.execute("COMMIT")
             else:
                 await cursor.execute(query("session/begin_session"), values)
-            [(self.pooled, self.standby, _)] = await cursor.fetchall()
+            [(self.pooled, self.standby, version, _)] = await cursor.fetchall()
+        refuse_by_version(version)
+
+    async def refuse_by_version(self) -> None:
+        """Ask the server for its version after it refused our settings; it may give no answer.
+
+        Raises UnsuitableServerError where it is not PostgreSQL.
+        """
+        with suppress(psycopg.Error):
+            if self.info.transaction_status != TransactionStatus.IDLE:
+                await self.execute("ROLLBACK")
+            async with self.cursor(row_factory=tuple_row) as cursor:
+                await cursor.execute("SELECT version()")
+                [(version,)] = await cursor.fetchall()
+                refuse_by_version(version)
 
     async def wait(self, gen: PQGen[RV], *how: Any, **named: Any) -> RV:
         """Wait for the server, as every statement does, and report a long wait."""

@@ -17,6 +17,7 @@ from retention.ledger.checks.role import MissingPrivilege, privilege_finding, ro
 from retention.ledger.checks.scans import sequential_scans
 from retention.ledger.checks.session_settings import check_session
 from retention.ledger.plans import scope_parameters
+from retention.ledger.server_kind import NEWEST_MAJOR, encoding_problem, untested
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -35,12 +36,7 @@ __all__ = [
     "wallet_findings",
 ]
 
-OLDEST_SERVER_MAJOR = 14
-
 SAMPLE = "`retention db sample --table SCHEMA.TABLE -o DIR` proposes one for your table"
-
-ENCODINGS = {"UTF8", "SQL_ASCII"}
-"""Encodings that hold every letter; a reply with another letter could not be written and would be lost."""
 
 _TEXT = ("text", "character varying")
 _TIME = ("timestamp with time zone",)
@@ -139,13 +135,13 @@ async def _required_findings(database: Database, command: str | None = None) -> 
 
 
 def _server_finding(server: Any) -> Finding:
-    if server.number < OLDEST_SERVER_MAJOR * 10_000:
-        message = f"PostgreSQL {server.version} is too old; version {OLDEST_SERVER_MAJOR} or newer is needed"
-        return Finding("database", ok=False, message=message)
-    if server.encoding not in ENCODINGS:
-        message = f"its encoding is {server.encoding}, and a vendor may use any letter; a database in UTF8 is needed"
-        return Finding("database", ok=False, message=message)
-    return Finding("database", ok=True, message=f"PostgreSQL {server.version}, as {server.role}")
+    if problem := encoding_problem(server.encoding):
+        return Finding("database", ok=False, message=problem)
+    message = f"PostgreSQL {server.version}, as {server.role}"
+    if untested(server.number):
+        message += f"; no test of this version of retention ran on a PostgreSQL newer than {NEWEST_MAJOR}"
+        return Finding("database", ok=True, message=message, warning=True)
+    return Finding("database", ok=True, message=message)
 
 
 async def _schema_finding(database: Database, unread: list[str]) -> Finding:

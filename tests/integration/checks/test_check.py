@@ -17,6 +17,7 @@ from retention.ledger.checks.finding import Finding
 from retention.ledger.checks.readiness import check_database, require_ready
 from retention.ledger.database import open_database
 from retention.ledger.database_errors import ServerUnavailableError
+from retention.ledger.migrations import migrate
 from retention.settings.model import Settings
 from retention.simulator.faults import Faults
 from retention.simulator.server import Simulator
@@ -323,7 +324,7 @@ def test_findings_are_rendered_as_lines_and_as_json() -> None:
 
 
 async def test_a_database_that_lacks_letters_is_refused(postgres: str) -> None:
-    """A database whose encoding cannot hold all texts of a vendor is refused before any run."""
+    """A database whose encoding cannot hold all texts of a vendor is refused before any run and any migration."""
     name = f"retention_test_{uuid.uuid4().hex}"
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0".encode())
@@ -332,6 +333,9 @@ async def test_a_database_that_lacks_letters_is_refused(postgres: str) -> None:
                 (finding, *_) = await check_database(database, ())
                 with pytest.raises(SchemaError) as caught:
                     await require_ready(database)
+                with pytest.raises(SchemaError, match=r"its encoding is LATIN1.*; nothing is changed"):
+                    await migrate(database)
+                assert not (await database.row("checks/describe_server")).has_schema
         finally:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
     message = "its encoding is LATIN1, and a vendor may use any letter; a database in UTF8 is needed"
