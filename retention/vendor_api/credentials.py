@@ -46,18 +46,23 @@ class CredentialWatch:
         self._state = state
         self._access = access
         self._changed_at = changed_at
-        self._current: Credentials | None = None
+        self._current: Access | None = None
         self._accepted_at = -math.inf
         self._one = asyncio.Lock()
 
     def access(self) -> Access:
-        """The addresses and credentials of the next call."""
-        found = self._access()
-        if found.credentials != self._current:
-            if self._current is not None:
+        """Read the addresses and credentials of the next call."""
+        found, before = self._access(), self._current
+        if found is not before:
+            if before is not None and found.credentials != before.credentials:
                 self.since = time.monotonic()
-            self._current = found.credentials
+            self._current = found
         return found
+
+    @property
+    def latest(self) -> Access:
+        """The addresses and credentials as they were read last."""
+        return self._current or self.access()
 
     @property
     def changing(self) -> bool:

@@ -98,7 +98,8 @@ class VendorGateway:
         return self._client.in_hand(self._url(kind))
 
     def take_connection(self, kind: Kind) -> Connection | None:
-        """Take a connection that is at hand."""
+        """Take a connection that is at hand, for a call at once: the call has the credentials that are read here."""
+        self._credentials.access()
         return self._client.take(self._url(kind))
 
     def return_connection(self, kind: Kind, connection: Connection) -> None:
@@ -116,7 +117,7 @@ class VendorGateway:
 
     async def call(self, claim: Claim, connection: Connection) -> Exchange:
         """Send a claim's request over a connection, unless its time (`send_by`) is over."""
-        access = self._credentials.access()
+        access = self._credentials.latest
         if claim.kind is Kind.CANCEL:
             url = access.cancel_url
             body = wire.encode_cancel(claim, access.credentials, send_game_id=self._send_game_id)
@@ -235,10 +236,11 @@ class VendorGateway:
         return not self._state.halted
 
     def _url(self, kind: Kind) -> str:
-        access = self._credentials.access()
+        access = self._credentials.latest
         return access.cancel_url if kind is Kind.CANCEL else access.status_url
 
     async def _open(self, kind: Kind) -> None:
+        self._credentials.access()
         failure = await self._client.connect(self._url(kind))
         self._state.record(kind, failure, time.monotonic(), self._jitter())
 

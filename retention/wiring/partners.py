@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from retention.core.model import Credentials
@@ -16,7 +15,7 @@ from retention.vendor_api.credentials import Access
 from retention.vendor_api.gateway import VendorGateway
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from contextlib import AsyncExitStack
     from datetime import timedelta
 
@@ -86,8 +85,7 @@ async def _open(
         state,
         concurrency=settings.concurrency,
         send_game_id=settings.send_game_id,
-        # Read for each call: a secret in a file may change during a run.
-        access=lambda: _access(settings),
+        access=_access_reader(settings),
         changed_at=lambda: max(secret.changed_at for secret in settings.secrets()),
         redact=redactor.text,
         is_echo=redactor.is_echo,
@@ -95,19 +93,26 @@ async def _open(
     return RunPartner(terms_of(settings), state, gateway)
 
 
+def _access_reader(settings: PartnerSettings) -> Callable[[], Access]:
+    """Return a reader of the secrets, for each call: a secret in a file may change during a run."""
+    secrets = settings.secrets()
+    seen: list[str] = []
+    access = _access(settings)
+
+    def read() -> Access:
+        nonlocal seen, access
+        if (values := [secret.reveal() for secret in secrets]) != seen:
+            access, seen = _access(settings), values
+        return access
+
+    return read
+
+
 def _access(settings: PartnerSettings) -> Access:
-    return _access_by(
+    return Access(
         settings.address(Call.CANCEL),
         settings.address(Call.STATUS),
         settings.address(Call.HEALTH),
+        Credentials(settings.secure_login.reveal(), settings.token.reveal()),
         settings.address(Call.ROUNDS),
-        settings.secure_login.reveal(),
-        settings.token.reveal(),
     )
-
-
-@lru_cache(maxsize=64)
-def _access_by(
-    cancel_url: str, status_url: str, health_url: str, rounds_url: str, secure_login: str, token: str
-) -> Access:
-    return Access(cancel_url, status_url, health_url, Credentials(secure_login, token), rounds_url)
