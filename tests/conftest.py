@@ -121,3 +121,10 @@ async def client() -> AsyncIterator[aiohttp.ClientSession]:
     """Yield an HTTP client."""
     async with aiohttp.ClientSession() as session:
         yield session
+
+
+@pytest.fixture(params=["plain", "general"])
+def way_of_replies(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read replies the short way where they are plain, and then all of them by aiohttp's parser."""
+    if request.param == "general":
+        monkeypatch.setattr("retention.vendor_api.reply_protocol.read_plain_reply", lambda _data: None)

@@ -18,7 +18,15 @@ import aiohttp
 
 from retention.core.model import NotConnected, Unclear
 from retention.core.sending.connection_reuse import SOON_UNUSED_S
-from retention.core.sending.wire import MAX_PAUSE_S, REPLY_LIMIT_BYTES, REQUEST_TIMEOUT, SUCCESS, decode
+from retention.core.sending.plain_reply import PlainReply
+from retention.core.sending.wire import (
+    MAX_PAUSE_S,
+    REPLY_LIMIT_BYTES,
+    REQUEST_TIMEOUT,
+    SUCCESS,
+    decode,
+    decode_success,
+)
 from retention.network_errors import ENDED_UNUSED, ended_without_reply, why_not_connected, why_unclear
 from retention.vendor_api.connection_pool import Connections, Making
 from retention.vendor_api.deadlines import Deadlines
@@ -131,8 +139,14 @@ class VendorClient:
         try:
             with self._deadlines.running():
                 connection.send(url, body)
-                head = await connection.receive()
-                reply, told = await _read(head, self._max_pause, limit)
+                received = await connection.receive()
+                told: bytes | None
+                if isinstance(received, PlainReply):  # shorter than any limit
+                    told, date = received
+                    reply = decode_success(200, told)
+                else:
+                    reply, told = await _read(received, self._max_pause, limit)
+                    date = received.headers.get("Date")
         except _FAILURES as error:
             if ended_without_reply(error):
                 self._connections.ended_in_use(url, connection, sent_at)
@@ -144,7 +158,7 @@ class VendorClient:
         if reply.http_status == REQUEST_TIMEOUT and connection.lay_idle(sent_at):
             reply = reply._replace(over_idle=True)
         self._connections.replied(url, connection)
-        return Exchange(reply, sent_at, time.monotonic(), told, head.headers.get("Date"))
+        return Exchange(reply, sent_at, time.monotonic(), told, date)
 
     async def post(self, url: str, body: bytes, *, until: float = math.inf, limit: int = REPLY_LIMIT_BYTES) -> Exchange:
         """Send one request over a connection at hand, or a new one; nothing leaves after `until` or the timeout."""

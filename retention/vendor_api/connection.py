@@ -1,8 +1,8 @@
 """One connection to a vendor: whether it is usable now, a request in one piece, and its reply.
 
-This module and connection_pool.py alone use undocumented parts of aiohttp: `Connection.protocol`, and of the protocol
-`abort`, `closed`, `is_connected`, `should_close`, `set_response_params` and `read`. pyproject.toml bounds aiohttp's
-version for them.
+This module, connection_pool.py and reply_protocol.py alone use undocumented parts of aiohttp. This one uses
+`Connection.protocol`, and of the protocol `abort`, `closed`, `is_connected`, `should_close` and `read`. pyproject.toml
+bounds aiohttp's version for them, and a test names them.
 """
 
 from __future__ import annotations
@@ -15,12 +15,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from yarl import URL
 
+from retention.vendor_api.reply_protocol import ReplyProtocol
+
 if TYPE_CHECKING:
     from asyncio import Future
     from collections.abc import Callable, Mapping
 
     from aiohttp import connector
     from aiohttp.streams import StreamReader
+
+    from retention.core.sending.plain_reply import PlainReply
 
 IDLE_S = 1.0
 """Seconds without a first request after which a new connection is idle."""
@@ -43,15 +47,17 @@ class Connection:
     `closed_here`: it was closed on this side while it was usable.
     """
 
-    __slots__ = ("_made", "_protocol", "_tls", "_unread", "closed_here", "since", "uses")
+    __slots__ = ("_awaited", "_made", "_protocol", "_tls", "_unread", "closed_here", "since", "uses")
 
     def __init__(self, made: connector.Connection) -> None:
         """Take over a new connection. Raises OSError where it has ended already."""
         protocol = made.protocol
         if protocol is None or protocol.transport is None:
             raise ConnectionResetError("the connection ended as it was made")
+        assert isinstance(protocol, ReplyProtocol)
         self._made = made
         self._protocol = protocol
+        self._awaited: Future[PlainReply | None]
         self._tls: ssl.SSLObject | None = protocol.transport.get_extra_info("ssl_object")
         unread = select.poll()
         unread.register(protocol.transport.get_extra_info("socket").fileno(), select.POLLIN)
@@ -92,12 +98,14 @@ class Connection:
     def send(self, url: str, body: bytes) -> None:
         """Write a whole request at once: nothing is awaited between the check and the write."""
         protocol = self._protocol
-        protocol.set_response_params(read_until_eof=True, auto_decompress=False)
+        self._awaited = protocol.expect()
         assert protocol.transport is not None
         protocol.transport.write(b"%b%d\r\n\r\n%b" % (_request_head(url), len(body), body))
 
-    async def receive(self) -> Head:
+    async def receive(self) -> PlainReply | Head:
         """Wait for a reply, past interim ones. Raises aiohttp's errors."""
+        if (reply := await self._awaited) is not None:
+            return reply
         while True:
             message, body = await self._protocol.read()
             if message.code not in _INTERIM or message.code == _SWITCHING:

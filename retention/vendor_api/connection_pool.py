@@ -3,7 +3,7 @@
 A connection comes before its claim. aiohttp's session picks a connection only after it has the request; a TLS handshake
 of five seconds then let 50 cancels leave after a pause. This module therefore uses aiohttp's connector (DNS, happy
 eyeballs, TLS) and parser directly. Of aiohttp's undocumented parts it uses `BaseConnector.connect` with a
-`ClientRequest` as the template, and the connector's `_factory`.
+`ClientRequest` as the template, and the connector's `_factory`, which makes its protocols.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from yarl import URL
 
 from retention.core.sending.connection_reuse import WATCHED_S, ConnectionReuse
 from retention.vendor_api.connection import Connection
+from retention.vendor_api.reply_protocol import ReplyProtocol
 
 if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler
@@ -60,13 +61,12 @@ class _Connector(aiohttp.TCPConnector):
 
     def __init__(self) -> None:
         super().__init__(limit=0)
-        make = self._factory
+        self._factory = partial(_make_protocol, asyncio.get_running_loop())
 
-        def factory() -> ResponseHandler:
-            _MAKING.get().reached = True
-            return make()
 
-        self._factory = partial(factory)
+def _make_protocol(loop: asyncio.AbstractEventLoop) -> ResponseHandler:
+    _MAKING.get().reached = True
+    return ReplyProtocol(loop)
 
 
 @dataclass(slots=True)

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("way_of_replies")
+
 TOKEN = "t0ken-of-the-partner"
 FIELDS = {"secureLogin": "acme", "userId": "tester", "roundId": "R-1", "token": TOKEN, "uuid": "u-1"}
 BODY = json.dumps(FIELDS).encode()

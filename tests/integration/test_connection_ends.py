@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("way_of_replies")
+
 BODY = b'{"roundId": "R-1"}'
 LOOPS = pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
 SECURE = pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])

@@ -101,6 +101,11 @@ def decode(
     if status not in SUCCESS:
         pause = _retry_after(headers, now, max_pause)
         return Reply(status, retry_after=pause, problem=f"HTTP {status}")
+    return decode_success(status, body)
+
+
+def decode_success(status: int, body: bytes | None) -> Reply:
+    """Decode a reply whose status says success; `body` as in `decode`."""
     if body is not None and (usual := _USUAL.fullmatch(body)):
         description, currency, amount, transaction_id = usual.groups()
         return Reply(
