@@ -21,8 +21,8 @@ from retention.settings.durations import format_duration
 from retention.settings.secret import Secret
 
 Dsn = Annotated[Secret, BeforeValidator(rules.secret(rules.check_dsn))]
-Login = Annotated[Secret, BeforeValidator(rules.secret(rules.text_of(32)))]
-Token = Annotated[Secret, BeforeValidator(rules.secret(rules.text_of(36)))]
+Login = Annotated[Secret, BeforeValidator(rules.secret(rules.TextOf(32)))]
+Token = Annotated[Secret, BeforeValidator(rules.secret(rules.TextOf(36)))]
 Url = Annotated[Secret, BeforeValidator(rules.secret(rules.check_url))]
 Webhook = Annotated[Secret, BeforeValidator(rules.secret(rules.check_webhook))]
 SigningKey = Annotated[Secret, BeforeValidator(rules.secret(rules.check_signing_key))]

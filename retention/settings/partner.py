@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 from datetime import timedelta
 from functools import cached_property, lru_cache
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -173,7 +172,7 @@ class Partner(Table):
     @cached_property
     def treatments(self) -> Mapping[str, Treatment]:
         """The meaning of each code: the default mapping, overridden by this partner's `codes`."""
-        return MappingProxyType({**DEFAULT_CODES, **self.codes})
+        return {**DEFAULT_CODES, **self.codes}
 
     @field_validator("api_url")
     @classmethod

@@ -70,9 +70,9 @@ QUESTIONS = (
         f"Your name for the account at the vendor, as the view will have it [{PARTNER}]",
         rules.name,
     ),
-    Question("--secure-login", ("partners", "secure_login"), "Its secureLogin at the vendor", rules.text_of(32)),
+    Question("--secure-login", ("partners", "secure_login"), "Its secureLogin at the vendor", rules.TextOf(32)),
     Question("--api-url", ("partners", "api_url"), "Its address at the vendor, https://...", rules.check_url),
-    Question("--token", ("partners", "token"), "Its token (not shown)", rules.text_of(36), hidden=True),
+    Question("--token", ("partners", "token"), "Its token (not shown)", rules.TextOf(36), hidden=True),
     Question("--market", ("policies", "markets"), "Markets, such as MT, SE [all]", _markets, listed=True),
     Question(
         "--older-than",

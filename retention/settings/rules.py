@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -30,18 +31,22 @@ SHORTEST_KEY = 24
 _MONEY = re.compile(r"[0-9]{1,20}(\.[0-9]{1,18})?")
 
 
-def text_of(limit: int) -> Check:
-    """Return a check that limits a value to the length in the vendor's documentation."""
+@dataclass(frozen=True, slots=True)
+class TextOf:
+    """A check that limits a value to the length in the vendor's documentation. It can be sent to another process."""
 
-    def check(value: str) -> None:
+    limit: int
+
+    def __call__(self, value: str) -> None:
+        """Raise ValueError for a value that is no such text."""
         if value != value.strip() or not value.isprintable():
             raise ValueError("has blanks around it or control characters in it; write it exactly as the vendor gave it")
         if not value:
             raise ValueError("is empty; write what the vendor gave you")
-        if len(value) > limit:
-            raise ValueError(f"is longer than the vendor's {limit} characters; write it exactly as the vendor gave it")
-
-    return check
+        if len(value) > self.limit:
+            raise ValueError(
+                f"is longer than the vendor's {self.limit} characters; write it exactly as the vendor gave it"
+            )
 
 
 def check_url(value: str, sends: str = "the token") -> None:
