@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -56,13 +57,30 @@ def _for_people(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> 
     }
 
 
-def configure(log_format: str, level: str, redactor: Redactor) -> FilteringBoundLogger:
-    """Return a logger to stderr. `log_format`: json, console, or auto (console on a terminal, else json)."""
-    console = log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
+@dataclass(frozen=True, slots=True)
+class LogForm:
+    """The form of a log, as another process needs it to write lines alike. `format`: json or console."""
+
+    format: str
+    level: str
+    colors: bool
+
+
+def log_form(log_format: str, level: str) -> LogForm:
+    """Return the form of a log to stderr. `log_format`: json, console, or auto (console on a terminal, else json)."""
+    colors = sys.stderr.isatty()
+    auto = "console" if colors else "json"
+    return LogForm(auto if log_format == "auto" else log_format, level, colors)
+
+
+def configure(log_format: str, level: str, redactor: Redactor, *, colors: bool | None = None) -> FilteringBoundLogger:
+    """Return a logger to stderr; `log_format` as `log_form` has it. `colors`: None where stderr decides."""
+    console = log_form(log_format, level).format == "console"
+    colors = sys.stderr.isatty() if colors is None else colors
     processors: list[Processor] = [
         _stamped,
         redactor,  # after the traceback became text
-        *([_for_people, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())] if console else [_as_json]),
+        *([_for_people, structlog.dev.ConsoleRenderer(colors=colors)] if console else [_as_json]),
     ]
     if isinstance(sys.stderr, Stream):
         form = processors[2:]

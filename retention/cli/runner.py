@@ -6,7 +6,6 @@ Slow to import, so `command.py` imports this module only when a command runs.
 from __future__ import annotations
 
 import asyncio
-import gc
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -16,6 +15,7 @@ from retention.errors import RetentionError, UnprintedError
 from retention.exit_codes import ExitCode
 from retention.ledger.database_errors import UNAVAILABLE, describe_unavailable
 from retention.process import this_process
+from retention.process.busy_loop import busy_runner
 from retention.process.shutdown import ShutdownSignals
 
 if TYPE_CHECKING:
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from retention.redaction import Redactor
-
-GC_THRESHOLDS = (50_000, 20, 100)
-"""Allocations, and collections of the younger generation, between two searches for cycles."""
 
 
 def run(
@@ -42,10 +39,6 @@ def run(
     `prints`: the output is all that the command is for. Any other command continues when it cannot print. `machine`: a
     program reads the output. Raises UnprintedError for a command that is only for its output.
     """
-    # Imported modules stay, and requests leave next to no cycles. At Python's own thresholds the search for cycles
-    # takes a tenth of the time of a busy process.
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
     signals = ShutdownSignals()
     if not prints:
         this_process.work_comes_first(machine=machine)
@@ -55,7 +48,7 @@ def run(
             return await work(signals) or ExitCode.DONE
 
     try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with busy_runner() as runner:
             return runner.run(until_signalled())
     except asyncio.CancelledError:
         return signals.code or ExitCode.BUG
@@ -86,11 +79,3 @@ def _report(error: Exception, redactor: Redactor) -> ExitCode | None:
     if isinstance(error, psycopg.errors.InsufficientPrivilege):  # the owner of a view or function lacks a privilege
         return fail(f"{refusal}; grant it to the role that needs it: `retention check` looks", ExitCode.USAGE)
     return fail(f"the database refused a statement: {refusal}", ExitCode.USAGE)
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    try:
-        import uvloop
-    except ImportError:  # not on this platform; the standard loop is slower, and otherwise the same
-        return asyncio.new_event_loop
-    return uvloop.new_event_loop

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
-    from retention.daemon.drain_group import DrainGroup
+    from retention.process.drain_group import DrainGroup
     from retention.runs.model import RunResult
 
 RESTART_PAUSE_S = 1.0

@@ -16,9 +16,9 @@ from support.daemon_parts import daemon_of
 from support.job_login import JOB, OTHER_LOGIN, as_job
 
 from retention.core.planning.approval import ApprovalState
-from retention.daemon.drain_group import DrainGroup
 from retention.errors import RetentionError
 from retention.ledger.clocks import HEARTBEAT_S
+from retention.process.drain_group import DrainGroup
 from retention.runs import approvals
 from retention.runs.model import RequestedBy
 from retention.settings.load import load_settings

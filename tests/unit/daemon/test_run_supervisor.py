@@ -12,11 +12,11 @@ from structlog.testing import LogCapture
 
 from retention.core.runs.summary import Summary
 from retention.daemon import run_supervisor as module
-from retention.daemon.drain_group import DrainGroup
 from retention.daemon.run_supervisor import RunSupervisor
 from retention.errors import UsageError
 from retention.exit_codes import ExitCode
 from retention.ledger.database_errors import ServerUnavailableError
+from retention.process.drain_group import DrainGroup
 from retention.runs.model import RunResult
 
 if TYPE_CHECKING:

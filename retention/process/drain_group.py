@@ -1,4 +1,4 @@
-"""The engines that work in a daemon, drained together."""
+"""Workers of one process that are drained together: the engines of a daemon or of a helper process."""
 
 from __future__ import annotations
 
