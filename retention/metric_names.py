@@ -75,6 +75,9 @@ REPORT_FAILED = Described(
 )
 BUILD = Described("retention_build_info", "1; the label has the version of the process.", ("version",))
 MISSED = Described("retention_schedule_missed_total", "Scheduled times that passed without a run.", ("policy",))
+LOST = Described(
+    "retention_processes_lost_total", "Helper processes (--processes) that ended while a run needed them.", ()
+)
 
 OUTCOMES = (State.IN_DOUBT, *RESOLUTIONS)
 """The outcomes that a run can give a round."""
@@ -98,5 +101,5 @@ METRICS = (
         WAITED,
         MISSED,
     ),
-    *(PAUSED, REPORT_FAILED, CHECKPOINT, BUILD),
+    *(PAUSED, REPORT_FAILED, CHECKPOINT, BUILD, LOST),
 )

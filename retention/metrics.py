@@ -26,6 +26,7 @@ from retention.metric_names import (
     CHECKPOINT,
     EXIT_CODE,
     FINISHED,
+    LOST,
     MISSED,
     OUTCOMES,
     PAUSED,
@@ -233,6 +234,7 @@ class Metrics:
         yield _gauge(REPORT_FAILED, self._reports)
         yield _gauge(CHECKPOINT, self._checkpoint)
         yield _gauge(BUILD, {} if self._version is None else {(self._version,): 1.0})
+        yield _counter(LOST, {(): counters.lost})
         yield _counter(MISSED, {(name,): n for name, n in counters.missed.items() if n or name in self._policies})
 
     def _rounds_series(self) -> Iterator[tuple[str, str, str, State]]:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
+    from retention.log import LogForm
     from retention.process.shutdown import ShutdownSignals
     from retention.redaction import Redactor
     from retention.settings.model import Settings
@@ -69,13 +70,19 @@ class GlobalOptions:
             here = Path()
         return load_settings(self.config, os.environ, here)
 
-    def log(self, redactor: Redactor, *, quiet: bool = True) -> FilteringBoundLogger:
-        """Open the log. With `quiet`, a terminal gets warnings only, since the command's own output shows the rest."""
-        from retention.log import configure
+    def log_form(self, *, quiet: bool = True) -> LogForm:
+        """Return the form of the log. With `quiet`, a terminal gets warnings only: the output shows the rest."""
+        from retention.log import log_form
 
         quiet = quiet and sys.stderr.isatty() and self.log_format == "auto"
-        level = self.log_level or ("warning" if quiet else "info")
-        return configure(self.log_format, level, redactor)
+        return log_form(self.log_format, self.log_level or ("warning" if quiet else "info"))
+
+    def log(self, redactor: Redactor, *, quiet: bool = True) -> FilteringBoundLogger:
+        """Open the log in that form."""
+        from retention.log import configure
+
+        form = self.log_form(quiet=quiet)
+        return configure(form.format, form.level, redactor)
 
 
 def global_options(context: typer.Context) -> GlobalOptions:
@@ -157,7 +164,10 @@ class _Command:
                 values["checked"] = _call(self.check, values)
         except RetentionError as error:  # it repeats options, and one of them may be a secret
             return fail(redactor.text(str(error)), error.exit_code)
-        log = values["log"] = values["global_options"].log(redactor, quiet=self.quiet)
+        log = values["global_options"].log(redactor, quiet=self.quiet)
+        if options.get("processes", 1) > 1:  # each line of the one log names its process
+            log = log.bind(process=1)
+        values["log"] = log
 
         async def work(signals: ShutdownSignals) -> int | None:
             values["signals"] = signals

@@ -35,11 +35,12 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         'retention run --market MT --enforce --by ann --reason "MGA request 81"',
         "retention run --resume 01234567",
         'retention run --resume 01234567 --override "1,200 is right" --by ann',
+        "retention run nightly --processes 2",
     ),
     "cancel": ("retention cancel --partner acme --round 702750 --evidence T-4711 --by ann",),
     "approve": ("retention approve 01234567 --by bea --digest 0123456789ab",),
     "reject": ('retention reject 01234567 --by bea --note "wrong market"',),
-    "serve": ("retention serve --http 127.0.0.1:8901",),
+    "serve": ("retention serve --http 127.0.0.1:8901", "retention serve --processes 2"),
     "report": (
         "retention report --period last-month --timezone Europe/Malta --market MT",
         "retention report --period 2026-03 --format csv -o march.csv",

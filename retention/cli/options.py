@@ -16,6 +16,9 @@ HIGHEST_ID = 2**63 - 1
 MAX_COUNT = 1_000_000_000
 """The highest number of rounds or runs that a command may be limited to."""
 
+MAX_PROCESSES = 64
+"""The highest number of processes of one command; more belong on more machines."""
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 By = Annotated[str, typer.Option(metavar="WHO", help="Who answers for it.")]
 Limit = Annotated[
@@ -39,4 +42,10 @@ OnlyRun = Annotated[GivenRunId | None, typer.Option(metavar="ID", parser=typed_r
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask on a terminal.")]
 ResumedRun = Annotated[
     GivenRunId | None, typer.Option(metavar="RUN_ID", parser=typed_run_id, help="Go on with a run, or help with it.")
+]
+Processes = Annotated[
+    int,
+    typer.Option(
+        min=1, max=MAX_PROCESSES, metavar="N", help="So many processes send, one for each core; a dry run has 1."
+    ),
 ]

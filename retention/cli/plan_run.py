@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from retention.cli.command import command
+from retention.cli.command import GlobalOptions, command
 from retention.cli.lookups import known_run, require_known
 from retention.cli.metrics_file import RunMetrics, measuring
-from retention.cli.options import AsJson, Limit, Markets, OlderThan, PolicyName, Reason, ResumedRun, Yes
+from retention.cli.options import AsJson, Limit, Markets, OlderThan, PolicyName, Processes, Reason, ResumedRun, Yes
 from retention.cli.output import print_json
 from retention.cli.parsing import duration, requester
 from retention.cli.plan_output import (
@@ -180,6 +180,7 @@ async def plan(
 async def run(
     services: Services,
     signals: ShutdownSignals,
+    global_options: GlobalOptions,
     measured: RunMetrics,
     checked: Choice | None,
     /,
@@ -194,6 +195,7 @@ async def run(
     yes: Yes = False,
     resume: ResumedRun = None,
     override: Annotated[str | None, typer.Option(metavar="TEXT", help="Pass the rail that halted it; why.")] = None,
+    processes: Processes = 1,
     metrics_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write metrics for Prometheus's textfile collector.")
     ] = None,
@@ -204,8 +206,11 @@ async def run(
     from retention.ledger.checks.readiness import require_ready
     from retention.render import terminal_runs
     from retention.reports.run_view import result_document
+    from retention.wiring.fleet import with_helpers
+    from retention.wiring.services import CONNECTIONS
 
     import_the_end()
+    services = with_helpers(services, processes, global_options.log_form(), CONNECTIONS)
     measured.counters = services.counters
     try:
         # Checked here, so that the metrics file has the ledger's facts even where a privilege is missing.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retention.cli.command import GlobalOptions, command
+from retention.cli.options import Processes
 from retention.cli.parsing import duration, http_address
 
 if TYPE_CHECKING:
@@ -42,13 +43,15 @@ async def serve(
     drain_timeout: Annotated[
         str, typer.Option(metavar="D", help="How long a stop waits for requests in flight, such as 25s.")
     ] = "25s",
+    processes: Processes = 1,
 ) -> int:
     """Run each policy at its scheduled times, until stopped. Any number of replicas share the work."""
     from retention.wiring.daemon import serve as run_daemon
+    from retention.wiring.fleet import with_helpers
 
     address, timeout = checked
     return await run_daemon(
-        services,
+        with_helpers(services, processes, global_options.log_form(quiet=False), CONNECTIONS),
         signals,
         global_options.settings,
         address=address,

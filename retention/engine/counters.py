@@ -35,6 +35,11 @@ class LatencyHistogram:
         self.counts[bisect_left(BUCKETS, seconds)] += 1
         self.total += seconds
 
+    def add(self, other: LatencyHistogram) -> None:
+        """Add the requests of another histogram."""
+        self.counts = [one + more for one, more in zip(self.counts, other.counts, strict=True)]
+        self.total += other.total
+
 
 @dataclass(slots=True)
 class ProcessCounters:
@@ -55,6 +60,8 @@ class ProcessCounters:
 
     missed: Counter[str] = field(default_factory=Counter)
     """Times of schedules that passed without a run, by policy."""
+    lost: int = 0
+    """Helper processes that ended before their work did."""
 
     def found(self, policy: str, markets: Iterable[tuple[str, int]]) -> None:
         """Record the stale rounds of a new plan of the policy, by market; other markets have no stale rounds."""
@@ -64,6 +71,28 @@ class ProcessCounters:
                 self.stale[key] = 0
         for market, rounds in markets:
             self.stale[policy, market] = self.stale.get((policy, market), 0) + rounds
+
+    def take(self) -> ProcessCounters:
+        """Take what requests have counted out of these counts, for those of another process."""
+        taken = ProcessCounters(self.rounds, self.requests, self.refunds, self.waited)
+        empty = ProcessCounters()
+        self.rounds, self.requests = empty.rounds, empty.requests
+        self.refunds, self.waited = empty.refunds, empty.waited
+        return taken
+
+    def add(self, taken: ProcessCounters) -> None:
+        """Add what another process has counted."""
+        self.rounds.update(taken.rounds)
+        self.waited.update(taken.waited)
+        for partner, latencies in taken.requests.items():
+            self.requests[partner].add(latencies)
+        for key, amount in taken.refunds.items():
+            self.refunds[key] = EXACT_CONTEXT.add(self.refunds[key], amount)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no request has counted anything."""
+        return not (self.rounds or self.requests or self.refunds or self.waited)
 
 
 @dataclass(slots=True)
@@ -83,6 +112,12 @@ class RunCounters:
         """Count rounds that this run has finished."""
         self.states[state] += rounds
         self.tally.rounds[self.policy, partner, market, state] += rounds
+
+    def add(self, taken: ProcessCounters) -> None:
+        """Add what another process has counted in the same run."""
+        for (_, _, _, state), rounds in taken.rounds.items():
+            self.states[state] += rounds
+        self.tally.add(taken)
 
     def refund(self, partner: str, currency: str | None, amount: Decimal | None) -> None:
         """Add a refund that the vendor promised, in currency units."""

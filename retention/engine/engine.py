@@ -47,10 +47,14 @@ RECOVERY_INTERVAL_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class EngineResult:
-    """How this process's part ended. `unreachable` names the partners that no process could reach."""
+    """How this process's part ended. `unreachable` names the partners that no process could reach.
+
+    `helpers`: the names of the helper processes that worked on the run for this one.
+    """
 
     stopped: bool
     unreachable: tuple[str, ...]
+    helpers: tuple[str, ...] = ()
 
 
 class Engine:

@@ -79,7 +79,8 @@ class RunStarter:
             run.run_id, plan=run.plan, unreachable=bool(ended.unreachable), stopped=ended.stopped
         )
         # The row names the process that ended the run, because that process may have lost the answer to its COMMIT.
-        return self.log_result(run.log, result, ended=result.summary.ended_by == self._parts.replica)
+        ours = {self._parts.replica, *ended.helpers}
+        return self.log_result(run.log, result, ended=result.summary.ended_by in ours)
 
     async def halt(self, run: RunToStart, halt: Halt) -> RunResult:
         """Halt a run before its first request."""

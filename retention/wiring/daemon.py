@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from retention.daemon.clock_gate import ClockGate
 from retention.daemon.daemon import Daemon
-from retention.daemon.drain_group import DrainGroup
 from retention.daemon.health import listening, make_app
 from retention.daemon.ledger_metrics import LedgerMetrics
 from retention.daemon.live_configuration import LiveConfiguration
@@ -24,6 +23,7 @@ from retention.exit_codes import ExitCode
 from retention.ledger.policy_facts import PolicyFacts
 from retention.ledger.scheduled_reports import ReportStore
 from retention.metrics import Metrics
+from retention.process.drain_group import DrainGroup
 from retention.wiring.secrets import secret_sources
 from retention.wiring.services import configured_of, timeouts_of
 
@@ -54,7 +54,11 @@ async def serve(
     metrics.watch_process(version("retention"))
     async with open_daemon(services, metrics, load_settings, lambda: signals.code, drain_timeout_s) as daemon:
         await daemon.prepare()
-        app = make_app(daemon.liveness_problem, daemon.readiness_problem, metrics)
+
+        async def readiness_problem() -> str | None:
+            return await daemon.readiness_problem() or (services.fleet.problem if services.fleet else None)
+
+        app = make_app(daemon.liveness_problem, readiness_problem, metrics)
         async with listening(app, *address) as url:
             announce(url)
             services.log.info("serve.started", url=url, replica=services.replica)

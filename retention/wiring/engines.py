@@ -1,24 +1,28 @@
-"""Builds the engine of a run."""
+"""Builds the engine of a run, and shares it with helper processes where there are some."""
 
 from __future__ import annotations
 
 import time
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from retention.engine.clock_watch import ClockWatch
 from retention.engine.counters import RunCounters
 from retention.engine.engine import Engine
+from retention.fleet.messages import Work
 from retention.ledger.engine_ledger import EngineLedger
 from retention.render.progress import is_watched, progress
 from retention.runs.planning import log_stalled
 from retention.wiring.partners import open_partner
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from uuid import UUID
 
+    from structlog.typing import FilteringBoundLogger
+
     from retention.engine.engine import EngineResult
+    from retention.fleet.shared_engine import SharedEngine
     from retention.process.shutdown import DrainScope
     from retention.settings.policy import Policy
     from retention.wiring.services import Services
@@ -33,10 +37,41 @@ async def run_engine(
     policy: Policy,
     passed: Sequence[str],
 ) -> EngineResult:
-    """Work on a run until it ends for this process. `show` shows its progress where stderr is a terminal.
+    """Work on a run until it ends for this process and its helpers. `show` shows its progress on a terminal.
 
     `notify` is called once the run stalls. A daemon needs none: its next poll finds stalled runs.
     """
+    stats = RunCounters(policy.name, services.counters)
+    log = services.log.bind(run_id=str(run_id), policy=policy.name)
+
+    async def stalled() -> None:
+        log_stalled(services.log, await services.stalls.mark_stalled_runs(run_id))
+        if notify is not None:
+            await notify()
+
+    async with open_engine(services, run_id, policy, passed, stats, log, stalled) as engine:
+        worker: Engine | SharedEngine = engine
+        if services.fleet is not None:
+            worker = services.fleet.share(engine, Work(run_id, policy, passed, services.settings), stats)
+        with scope.drain_on_signal(worker):
+            if not (show and is_watched()):
+                return await worker.run()
+            summary = await services.run_ledger.summarize_run(run_id)
+            async with progress(stats, summary.rounds, summary.done):
+                return await worker.run()
+
+
+@asynccontextmanager
+async def open_engine(
+    services: Services,
+    run_id: UUID,
+    policy: Policy,
+    passed: Sequence[str],
+    stats: RunCounters,
+    log: FilteringBoundLogger,
+    stalled: Callable[[], Awaitable[None]] | None = None,
+) -> AsyncIterator[Engine]:
+    """Yield the engine of a run, with its partners' gateways. `passed`: the rails that no longer halt the run."""
     ledger = EngineLedger.of_run(
         services.database,
         run_id,
@@ -46,20 +81,12 @@ async def run_engine(
         services.clocks,
         services.server,
     )
-    stats = RunCounters(policy.name, services.counters)
-    log = services.log.bind(run_id=str(run_id), policy=policy.name)
-
-    async def stalled() -> None:
-        log_stalled(services.log, await services.stalls.mark_stalled_runs(run_id))
-        if notify is not None:
-            await notify()
-
     async with AsyncExitStack() as stack:
         partners = [
             await open_partner(stack, services.settings.partner(name), policy, services.redactor)
             for name in services.settings.partners_of(policy)
         ]
-        engine = Engine(
+        yield Engine(
             ledger,
             partners,
             stats,
@@ -79,9 +106,3 @@ async def run_engine(
             ),
             stalled=stalled,
         )
-        with scope.drain_on_signal(engine):
-            if not (show and is_watched()):
-                return await engine.run()
-            summary = await services.run_ledger.summarize_run(run_id)
-            async with progress(stats, summary.rounds, summary.done):
-                return await engine.run()

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 
     from retention.core.evidence.checkpoint import Signer
     from retention.core.planning.plan import Scope
+    from retention.fleet.fleet import Fleet
     from retention.ledger.claims import PartnerTerms
     from retention.ledger.database import Database
     from retention.notify.notifier import Notifier
@@ -68,7 +69,7 @@ CONNECTIONS = 6
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The parts of a process. `replica` is its name in the ledger."""
+    """The parts of a process. `replica` is its name in the ledger, `fleet` its helper processes, if it has any."""
 
     settings: Settings
     database: Database
@@ -79,6 +80,7 @@ class Services:
     clocks: Clocks
     server: KnownServer
     signer: Signer | None = None
+    fleet: Fleet | None = None
 
     @property
     def run_ledger(self) -> RunLedger:
