@@ -1,50 +1,65 @@
-"""Session defaults of the operator's database: under each of them our statements do the same."""
+"""Session defaults of the operator's database and roles: under each of them our statements do the same."""
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from difflib import ndiff
+from pprint import pformat
+from typing import TYPE_CHECKING, Any, cast
 
-import psycopg
-import psycopg.rows
+import psycopg.sql
 import pytest
-from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from support.pgbouncer import MISSING, program, running_pgbouncer
+from psycopg.conninfo import conninfo_to_dict
+from support.job_login import as_job
+from support.pgbouncer import MISSING, pgbouncer_version, program, running_pgbouncer
 from support.replica import finished, schedule, serve, until
-from support.world import make_world
+from support.whole_job import new_place, outcomes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
+    from typing import LiteralString
 
+    from support.whole_job import Level
     from support.world import World
 
 FORMATS = {
-    "datestyle": "German",
-    "intervalstyle": "sql_standard",
-    "timezone": "Asia/Kathmandu",
+    "DateStyle": "German, DMY",
+    "IntervalStyle": "sql_standard",
+    "TimeZone": "Asia/Kathmandu",
+    "timezone_abbreviations": "India",
     "extra_float_digits": "-15",
     "bytea_output": "escape",
+    "xmlbinary": "hex",
     "standard_conforming_strings": "off",
+    "escape_string_warning": "on",
     "backslash_quote": "off",
     "array_nulls": "off",
     "transform_null_equals": "on",
     "quote_all_identifiers": "on",
+    "lc_messages": "C",
+    "lc_monetary": "C",
     "lc_numeric": "C",
-    "timezone_abbreviations": "India",
+    "lc_time": "C",
+    "client_encoding": "LATIN1",
     "client_min_messages": "debug1",
     "search_path": "nowhere",
+    "default_text_search_config": "pg_catalog.german",
 }
 LIMITS = {
-    "statement_timeout": "1ms",
+    "statement_timeout": "20ms",
     "lock_timeout": "1ms",
-    "idle_in_transaction_session_timeout": "1ms",
+    "idle_in_transaction_session_timeout": "20ms",
     "idle_session_timeout": "2s",
-    "transaction_timeout": "20ms",
+    "transaction_timeout": "40ms",
     "work_mem": "64kB",
+    "maintenance_work_mem": "1MB",
+    "temp_buffers": "800kB",
     "temp_file_limit": "0",
+    "hash_mem_multiplier": "1",
+    "logical_decoding_work_mem": "64kB",
 }
 TRANSACTIONS = {
     "default_transaction_read_only": "on",
@@ -53,176 +68,181 @@ TRANSACTIONS = {
     "row_security": "off",
     "synchronous_commit": "off",
     "check_function_bodies": "off",
+    "exit_on_error": "on",
+    "restrict_nonsystem_relation_kind": "view",
+    "default_toast_compression": "pglz",
+    "default_table_access_method": "unusual",
+    "createrole_self_grant": "set, inherit",
+    "plpgsql.variable_conflict": "use_variable",
+    "plpgsql.extra_errors": "all",
+    "event_triggers": "off",
+    "lo_compat_privileges": "on",
+    "track_activities": "off",
+    "track_counts": "off",
+    "application_name": "theirs",
 }
 PLANNER = {
     "enable_indexscan": "off",
+    "enable_indexonlyscan": "off",
     "enable_bitmapscan": "off",
     "enable_nestloop": "off",
+    "enable_hashjoin": "off",
+    "enable_hashagg": "off",
+    "enable_mergejoin": "off",
     "enable_seqscan": "off",
     "enable_sort": "off",
+    "enable_partition_pruning": "off",
+    "enable_material": "off",
+    "enable_memoize": "off",
+    "enable_parallel_append": "off",
+    "enable_group_by_reordering": "off",
+    "enable_presorted_aggregate": "off",
+    "enable_self_join_elimination": "off",
     "jit": "on",
     "jit_above_cost": "0",
+    "jit_inline_above_cost": "0",
+    "jit_optimize_above_cost": "0",
     "plan_cache_mode": "force_generic_plan",
+    "constraint_exclusion": "off",
     "from_collapse_limit": "1",
     "join_collapse_limit": "1",
+    "geqo_threshold": "2",
     "debug_parallel_query": "on",
     "force_parallel_mode": "on",
+    "max_parallel_workers_per_gather": "8",
+    "parallel_setup_cost": "0",
+    "parallel_tuple_cost": "0",
+    "min_parallel_table_scan_size": "0",
+    "random_page_cost": "1000000",
     "cursor_tuple_fraction": "0.0001",
+    "default_statistics_target": "1",
     "gin_fuzzy_search_limit": "1",
 }
-GROUPS: Mapping[str, Mapping[str, str]] = {
-    "formats": FORMATS,
-    "limits": LIMITS,
-    "transactions": TRANSACTIONS,
-    "planner": PLANNER,
-}
-# The beginning of each transaction and a pooler's own statements have to finish within these, also on a busy machine.
-_PATIENT = {name: "10s" for name, value in LIMITS.items() if value.endswith("s")}
+ALL: Mapping[str, str] = {**FORMATS, **LIMITS, **TRANSACTIONS, **PLANNER}
+
+# The beginning of each transaction, psql's first message and a pooler's own statements have to finish within these, also
+# on a busy machine.
+_PATIENT = {name: "10s" for name in LIMITS if name.endswith("_timeout")}
 TOGETHER: Mapping[str, Mapping[str, str]] = {
-    "limits": {**LIMITS, **_PATIENT},
-    "all others": {**FORMATS, **TRANSACTIONS, **PLANNER},
+    "limits": {**LIMITS, **_PATIENT, **FORMATS},
+    "others": {**TRANSACTIONS, **PLANNER},
 }
 """The same in fewer tests: no setting undoes the effect of another one of these."""
-EACH = {name: value for group in GROUPS.values() for name, value in group.items()}
 
-RELIED_ON = {
-    "statement_timeout": "0",
-    "transaction_timeout": "0",
-    "transaction_read_only": "off",
-    "transaction_isolation": "read committed",
-    "datestyle": "ISO",
-    "intervalstyle": "postgres",
-    "extra_float_digits": "1",
-    "array_nulls": "on",
-    "row_security": "on",
-    "enable_indexscan": "on",
-    "jit": "off",
-    "plan_cache_mode": "auto",
-    "work_mem": "4MB",
+OTHER_VALUES = {
+    "default_transaction_isolation repeatable read": "repeatable read",
+    "search_path without ours": "",
+    "jit off": "off",
+    "default_toast_compression lz4": "lz4",
 }
-"""The settings that a statement sees which calls the operator's function, under any defaults."""
-
-WATCHED = """
-CREATE TABLE public.seen AS SELECT name, setting FROM pg_settings WHERE false;
-CREATE TRIGGER watched AFTER UPDATE ON public.rounds FOR EACH STATEMENT EXECUTE FUNCTION public.note_settings()
-"""
-NOTE = """
-CREATE FUNCTION public.note_settings() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    INSERT INTO public.seen SELECT lower(name), current_setting(name) FROM pg_catalog.pg_settings
-    WHERE lower(name) = ANY (ARRAY[
-        'statement_timeout', 'transaction_timeout', 'transaction_read_only', 'transaction_isolation', 'datestyle',
-        'intervalstyle', 'extra_float_digits', 'array_nulls', 'row_security', 'enable_indexscan', 'jit',
-        'plan_cache_mode', 'work_mem']);
-    RETURN NULL;
-END $$
-"""
-
-WAYS = ["direct", pytest.param("pooled", marks=pytest.mark.skipif(program() is None, reason=MISSING))]
+"""More values of settings that are named before."""
 
 
-@pytest.fixture
-def front(postgres: str, request: pytest.FixtureRequest) -> Iterator[str]:
-    """Yield the DSN that leads to the server as the test wants it: straight, or through PgBouncer."""
+POOLERS = {
+    "a pooler": "",
+    "a pooler that ignores parameters": "ignore_startup_parameters = extra_float_digits, options, search_path",
+}
+if (pgbouncer_version() or (0, 0)) >= (1, 21):
+    POOLERS["a pooler without prepared statements"] = "max_prepared_statements = 0"
+    POOLERS["a pooler with prepared statements"] = "max_prepared_statements = 200"
+
+pooled = pytest.mark.skipif(program() is None, reason=MISSING)
+
+
+@pytest.fixture(scope="session")
+def plain(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Any]:
+    """What comes of the whole job without any default of the operator's."""
+    with new_place(postgres) as place:
+        return asyncio.run(outcomes(place, postgres, tmp_path_factory.mktemp("plain"), {}))
+
+
+def under(server: str, folder: Path, defaults: Mapping[str, str], level: Level, pooler: str | None) -> dict[str, Any]:
+    """Do the whole job under these defaults, directly or through PgBouncer with more of a configuration."""
     with ExitStack() as stack:
-        yield (
-            stack.enter_context(running_pgbouncer(postgres)) if getattr(request, "param", "") == "pooled" else postgres
-        )
+        place = stack.enter_context(new_place(server))
+        front = server if pooler is None else stack.enter_context(running_pgbouncer(server, more=pooler))
+        return asyncio.run(outcomes(place, front, folder, defaults, level))
 
 
-async def set_defaults(world: World, server: str, settings: Mapping[str, str]) -> list[str]:
-    """Make these the database's own, as far as the server knows them; returns which."""
-    name = str(conninfo_to_dict(world.direct)["dbname"])
-    done = []
-    async with await psycopg.AsyncConnection.connect(server, autocommit=True) as connection:
-        for setting, value in settings.items():
-            try:
-                await connection.execute(
-                    sql.SQL("ALTER DATABASE {} SET {} = {}").format(
-                        sql.Identifier(name), sql.Identifier(setting), sql.Literal(value)
-                    )
-                )
-            except psycopg.errors.UndefinedObject:
-                continue  # another version's
-            done.append(setting)
-    return done
+def changed(found: Mapping[str, Any], plain: Mapping[str, Any]) -> list[str]:
+    """The lines of each step that came out otherwise."""
+    before, after = (
+        [f"{step}: {line}" for step in one for line in pformat(one[step]).splitlines()] for one in (plain, found)
+    )
+    return [line[:400] for line in ndiff(before, after) if line[0] in "+-"]
 
 
-async def watched_world(world: World, rounds: int) -> Sequence[str]:
-    """Open rounds, and have the closing statement's settings noted."""
-    ids = await world.seed(rounds)
-    for statement in (NOTE, *WATCHED.strip().split(";\n")):
-        await world.sql(statement)
-    return ids
+def known(server: str, setting: str) -> bool:
+    """Whether this version has a setting; PL/pgSQL's own are known once it is loaded."""
+    with psycopg.connect(server) as connection:
+        connection.execute("LOAD 'plpgsql'")
+        row = connection.execute("SELECT current_setting(%s, true) IS NOT NULL", [setting]).fetchone()
+    return row == (True,)
 
 
-@pytest.mark.parametrize("front", WAYS, indirect=True)
-@pytest.mark.parametrize("group", TOGETHER)
-async def test_no_session_default_changes_a_run(postgres: str, database_dsn: str, tmp_path: Path, group: str) -> None:
-    """Under each kind of odd default `check` passes, and a run cancels, closes, reports and proves its rounds."""
-    direct = make_conninfo(postgres, dbname=conninfo_to_dict(database_dsn)["dbname"])
-    async with make_world(database_dsn, tmp_path, direct) as world:
-        ids = await watched_world(world, 3)
-        assert len(await set_defaults(world, postgres, TOGETHER[group])) > 4
-
-        checked = await world.command("check", "--json")
-        ran = await world.command("run", "nightly", "--yes", "--json")
-        reported = await world.command("report", "--format", "json")
-        proved = await world.command("audit", "verify", "--json")
-
-        assert (0, True) == (checked.code, "session" in {one["name"] for one in checked.json["checks"]}), checked.out
-        assert (0, {"cancelled": 3}, 0) == (ran.code, ran.json["states"], ran.json["conflicts"]), ran.err
-        placed = {"count": 1, "signatures": 0, "newest": ran.json["checkpoint"]}
-        assert (0, placed) == (proved.code, proved.json["checkpoints"]), proved.out + proved.err
-        found = {(one["round_id"], one["amount"], one["opened_at"][-1]) for one in reported.json["rounds"]}
-        assert {(one, "1.5", "Z") for one in ids} == found
-        seen = {row.name: row.setting for row in await seen_settings(postgres, direct)}
-        assert {name: value for name, value in RELIED_ON.items() if name in seen} == {
-            name: value.partition(",")[0] if name == "datestyle" else value for name, value in seen.items()
-        }
-
-
-async def seen_settings(server: str, direct: str) -> Sequence[Any]:
-    """Read the noted settings, past the defaults."""
-    name = conninfo_to_dict(direct)["dbname"]
-    async with await psycopg.AsyncConnection.connect(server, autocommit=True) as connection:
-        await connection.execute(sql.SQL("ALTER DATABASE {} RESET ALL").format(sql.Identifier(str(name))))
-    async with await psycopg.AsyncConnection.connect(direct, row_factory=psycopg.rows.namedtuple_row) as connection:
-        return await (await connection.execute("SELECT DISTINCT name, setting FROM public.seen")).fetchall()
-
-
-COMMANDS: Sequence[Sequence[str]] = (
-    *(["db", "migrate"], ["db", "status"], ["check"], ["plan", "nightly"], ["run", "nightly", "--yes"]),
-    *(["runs", "list"], ["report", "--all"], ["review", "list"], ["explain", "--partner", "acme", "--round", "r0"]),
-    *(["pause", "--by", "a", "--reason", "b"], ["resume", "--by", "a"]),
-    *(["hold", "add", "--round", "r-none", "--reason", "c", "--by", "a"], ["hold", "list"]),
+@pytest.mark.parametrize(
+    ("group", "level", "pooler"),
+    [
+        ("limits", "role", None),
+        ("others", "database", None),
+        pytest.param("limits", "database", "a pooler that ignores parameters", marks=pooled),
+        pytest.param("others", "role", "a pooler", marks=pooled),
+    ],
 )
+def test_no_session_default_changes_a_job(
+    postgres: str, plain: Mapping[str, Any], tmp_path: Path, group: str, level: Level, pooler: str | None
+) -> None:
+    """Under many odd defaults at once, the whole job comes out as in a database without any."""
+    assert (0, 3, 4, 143) == (plain["check"][0], plain["paused run"][0], plain["run"][0], plain["serve"])
+    assert [] == changed(under(postgres, tmp_path, TOGETHER[group], level, pooler and POOLERS[pooler]), plain)
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("front", WAYS, indirect=True)
-@pytest.mark.parametrize("setting", EACH)
-async def test_every_command_works_under_each_default(
-    postgres: str, database_dsn: str, tmp_path: Path, setting: str
+@pytest.mark.parametrize(
+    ("level", "pooler"),
+    [("database", None), ("role", None), *(pytest.param("role", one, marks=pooled) for one in POOLERS)],
+)
+@pytest.mark.parametrize("setting", [*ALL, *OTHER_VALUES])
+def test_no_session_default_changes_a_job_by_itself(
+    postgres: str, plain: Mapping[str, Any], tmp_path: Path, setting: str, level: Level, pooler: str | None
 ) -> None:
-    """The whole matrix: each command ends with 0 under each odd default alone."""
-    direct = make_conninfo(postgres, dbname=conninfo_to_dict(database_dsn)["dbname"])
-    async with make_world(database_dsn, tmp_path, direct) as world:
-        await world.seed(3)
-        if not await set_defaults(world, postgres, {setting: EACH[setting]}):
-            pytest.skip("another version's")
-        ends = {" ".join(words): await world.command(*words) for words in COMMANDS}
-        assert {} == {words: done.out + done.err for words, done in ends.items() if done.code}
+    """The whole grid: each default alone, as the database's and as the roles', directly and through each pooler."""
+    name, value = setting.partition(" ")[0], {**ALL, **OTHER_VALUES}[setting]
+    if not known(postgres, name):
+        pytest.skip("another version's")
+    assert [] == changed(under(postgres, tmp_path, {name: value}, level, pooler and POOLERS[pooler]), plain)
 
 
 async def test_check_names_a_session_default_that_it_cannot_set(world: World, postgres: str) -> None:
     """A default that only the operator can change fails `check`, by its name, its value and the mend."""
-    await set_defaults(world, postgres, {"session_replication_role": "replica"})
+    name = psycopg.sql.Identifier(str(conninfo_to_dict(world.direct)["dbname"]))
+    async with await psycopg.AsyncConnection.connect(postgres, autocommit=True) as server:
+        await server.execute(psycopg.sql.SQL("ALTER DATABASE {} SET session_replication_role = replica").format(name))
     done = await world.command("check", "--json")
     (found,) = [one["message"] for one in done.json["checks"] if one["name"] == "session"]
     assert 2 == done.code
     assert "session_replication_role is replica" in found
     assert "SET session_replication_role = origin" in found
+
+
+async def test_row_level_security_on_our_tables_is_refused(world: World) -> None:
+    """Policies would hide holds and pauses without an error: `check` and each command name the tables and the mend."""
+    await world.seed(1)
+    as_job(world)
+    await world.sql("ALTER TABLE retention.pauses ENABLE ROW LEVEL SECURITY")
+    await world.sql("ALTER TABLE retention.holds ENABLE ROW LEVEL SECURITY")
+    checked = await world.command("check", "--json")
+    (found,) = [one["message"] for one in checked.json["checks"] if one["name"] == "row security"]
+    ran = await world.command("run", "nightly", "--yes")
+    held = await world.command("hold", "list")
+    for code, said in ((checked.code, found), (ran.code, ran.said), (held.code, held.said)):
+        assert (2, True) == (code, "row-level security on retention.holds and 1 more hides rows" in said), said
+        assert "ALTER TABLE retention.pauses DISABLE ROW LEVEL SECURITY" in said
+    assert [] == world.cancels
+
+    for mend in found.partition(": ")[2].split("; "):
+        await world.sql(cast("LiteralString", mend))
+    assert 0 == (await world.command("run", "nightly", "--yes")).code
 
 
 async def test_a_cancelled_statement_is_told_as_that(world: World) -> None:

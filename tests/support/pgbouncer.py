@@ -10,6 +10,7 @@ import tempfile
 import threading
 import time
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,6 +51,7 @@ admin_users = {user}
 server_login_retry = 0.1
 log_connections = 0
 log_disconnections = 0
+{more}
 """
 
 
@@ -63,11 +65,22 @@ def program() -> str | None:
     return shutil.which("pgbouncer", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
 
 
+@cache
+def pgbouncer_version() -> tuple[int, ...] | None:
+    """Its version, such as (1, 18, 0); None where it is not installed."""
+    installed = program()
+    if installed is None:
+        return None
+    said = subprocess.run([installed, "--version"], capture_output=True, text=True, check=True).stdout
+    return tuple(int(part) for part in said.split()[1].split("."))
+
+
 @contextmanager
-def running_pgbouncer(server: str, *, pool_size: int = 4, reserve: int = 6) -> Iterator[str]:
+def running_pgbouncer(server: str, *, pool_size: int = 4, reserve: int = 6, more: str = "") -> Iterator[str]:
     """Yield a DSN that leads to the server through a PgBouncer with so many connections to each database and role.
 
-    Any database is reached by its name, as any role that the server lets in without a password.
+    Any database is reached by its name, as any role that the server lets in without a password. `more`: lines of its
+    configuration.
     """
     installed = program()
     if installed is None:
@@ -78,7 +91,7 @@ def running_pgbouncer(server: str, *, pool_size: int = 4, reserve: int = 6) -> I
     directory = Path(tempfile.mkdtemp(prefix="retention-pgbouncer-"))
     try:
         values = {"host": host, "port": port, "user": user, "directory": directory, "own_port": _PORT}
-        configuration = _CONFIGURATION.format(**values, pool_size=pool_size, reserve=reserve)
+        configuration = _CONFIGURATION.format(**values, pool_size=pool_size, reserve=reserve, more=more)
         (directory / "pgbouncer.ini").write_text(configuration, "utf-8")
         (directory / "users").write_text(" ".join('"' + word.replace('"', '""') + '"' for word in (user, password)))
         owner = _owner(host, port) if os.geteuid() == 0 else None

@@ -13,7 +13,7 @@ from retention.ledger.checks.index_use import claim_index_use, plan_index_use
 from retention.ledger.checks.open_rounds import look_at_open_rounds, open_round_findings
 from retention.ledger.checks.policies import SHARED, policy_findings
 from retention.ledger.checks.required_privileges import ARGUMENTS, SERVE, closes_rounds, reads_view, required_privileges
-from retention.ledger.checks.role import MissingPrivilege, privilege_finding, role_finding
+from retention.ledger.checks.role import MissingPrivilege, privilege_finding, role_finding, row_security_findings
 from retention.ledger.checks.scans import sequential_scans
 from retention.ledger.checks.session_settings import check_session
 from retention.ledger.plans import scope_parameters
@@ -129,6 +129,7 @@ async def _required_findings(database: Database, command: str | None = None) -> 
     if closes_rounds(command) and command != "review resolve":
         findings.append(function_finding(await database.rows("checks/describe_function")))
     findings.append(privilege_finding(server, [] if unread == lacking else lacking, command))
+    findings += row_security_findings(server)
     if command in {None, SERVE} and all(finding.ok for finding in findings):
         findings.append(await claim_index_use(database))
     return findings

@@ -45,6 +45,17 @@ def privilege_finding(server: Any, lacking: Sequence[MissingPrivilege], command:
     return Finding("privileges", ok=False, message=f"{what}; {mend}")
 
 
+def row_security_findings(server: Any) -> list[Finding]:
+    """Refuse row-level security on our tables, by checks/describe_server.sql: it would hide holds and pauses."""
+    if not server.row_secured:
+        return []
+    tables = server.row_secured
+    more = f" and {len(tables) - 1} more" if len(tables) > 1 else ""
+    mend = "; ".join(f"ALTER TABLE {table} DISABLE ROW LEVEL SECURITY" for table in tables)
+    message = f"row-level security on {tables[0]}{more} hides rows from {server.role}, holds and pauses too: {mend}"
+    return [Finding("row security", ok=False, message=message)]
+
+
 def role_finding(server: Any) -> Finding:
     """Warn of a role that can delete evidence."""
     if not server.may_delete:

@@ -18,4 +18,9 @@ SELECT
     EXISTS (
         SELECT FROM pg_catalog.pg_roles j, pg_catalog.pg_namespace n
         WHERE j.rolname = 'retention_job' AND n.nspname = 'retention' AND has_schema_privilege(j.oid, n.oid, 'USAGE'))
-        AS has_job
+        AS has_job,
+    -- Policies hide rows without an error: a hold or a pause that is not seen does not stop a request.
+    ARRAY(SELECT 'retention.' || quote_ident(r.relname)
+          FROM pg_catalog.pg_class r JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace
+          WHERE n.nspname = 'retention' AND r.relkind IN ('r', 'p') AND row_security_active(r.oid)
+          ORDER BY r.relname) AS row_secured

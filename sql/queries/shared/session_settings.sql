@@ -13,7 +13,8 @@
     "enable_hashjoin": "on", "enable_incremental_sort": "on", "enable_indexonlyscan": "on", "enable_indexscan": "on",
     "enable_material": "on", "enable_memoize": "on", "enable_mergejoin": "on", "enable_nestloop": "on",
     "enable_partition_pruning": "on", "enable_seqscan": "on", "enable_sort": "on", "enable_tidscan": "on",
-    "work_mem": "4MB"
+    "work_mem": "4MB", "exit_on_error": "off", "restrict_nonsystem_relation_kind": "",
+    "default_table_access_method": "heap"
  }') AS e
  WHERE current_setting(e.key, true) IS NOT NULL
    AND (e.key <> 'work_mem' OR pg_size_bytes(current_setting('work_mem')) < 4194304)) AS s
