@@ -122,7 +122,7 @@ class Redactor:
             if form in words:
                 return {key: self._by_key(key, value) for key, value in event.items()}
         for key, value in event.items():
-            if type(value) not in _PLAIN:
+            if type(value) not in _PLAIN and not (type(value) is float and math.isfinite(value)):
                 event[key] = self._by_key(key, value)
         return event
 

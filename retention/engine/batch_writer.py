@@ -90,8 +90,9 @@ class BatchWriter:
     @property
     def blocked(self) -> bool:
         """Whether nothing may be sent: the database is away, refuses something, or too many rounds are parked."""
-        waiting = sum(len(batch.items) for batch in self.parked)
-        return self._away or self._asking or self._isolating or waiting > PARKED_ROUNDS_MAX
+        if self._away or self._asking or self._isolating:
+            return True
+        return bool(self.parked) and sum(len(batch.items) for batch in self.parked) > PARKED_ROUNDS_MAX
 
     def due_batches(self) -> list[SettleBatch]:
         """Take the parked batches whose next try is due; after too long a wait, without closing."""

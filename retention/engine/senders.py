@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections import Counter, deque
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from retention.core.model import Kind
@@ -196,7 +197,8 @@ class Senders:
     def _slot_came(self) -> None:
         self._timer = None
         now = self._now() + SLOT_EARLY_S
-        self._wake_senders(sum(claim.slot <= now for queue in self._queues.values() for claim in _head(queue, now)))
+        due = (claim for queue in self._queues.values() for claim in _head(queue, now))
+        self._wake_senders(sum(1 for _ in islice(due, len(self._waiting_senders))))
         self._arm()
 
     def _wake_senders(self, senders: int) -> None:
