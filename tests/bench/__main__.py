@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 
-from bench import against, audit, growth, idle, promptness, rate, replicas, reports, start, throughput  # noqa: E402 - see the line above
+from bench import against, audit, evidence_cost, growth, idle, promptness, rate, replicas, reports, start, throughput  # noqa: E402 - see the line above
 
 PARTS = {
     "throughput": throughput,
@@ -23,6 +23,7 @@ PARTS = {
     "growth": growth,
     "start": start,
     "idle": idle,
+    "evidence_cost": evidence_cost,
     "audit": audit,
     "reports": reports,
 }

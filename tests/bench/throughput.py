@@ -36,6 +36,8 @@ class Figures:
     cpu_postgres: float
     cpu_vendor: float
     peak_rss: float
+    requests: float
+    """Requests a round: cancel requests and questions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class Scene:
     rounds: int
     in_flight: int
 
-    def retention(self, tree: Path | None = None) -> Figures:
+    def retention(self, tree: Path | None = None, *, ask_first: bool = False) -> Figures:
         """Measure `retention run`, of another checkout if one is given, in a database of its own."""
         environ = {} if tree is None else {"PYTHONPATH": str(tree)}
         with new_database(self.place.server, self.place.template) as name, tempfile.TemporaryDirectory() as folder:
@@ -55,7 +57,9 @@ class Scene:
             seed(dsn, self.rounds)
 
             def start() -> Watched:
-                return start_run(dsn, self.vendor, Path(folder), environ, concurrency=self.in_flight)
+                return start_run(
+                    dsn, self.vendor, Path(folder), environ, concurrency=self.in_flight, ask_first=ask_first
+                )
 
             ended, figures = self.measured(start)
             wrong = disagreements(dsn, self.vendor)
@@ -91,6 +95,7 @@ class Scene:
             cpu_vendor=(after[0] - before[0]) * each,
             cpu_postgres=(after[1] - before[1]) * each,
             peak_rss=ended.peak_rss / MB,
+            requests=(counts.requests + counts.questions) / self.rounds,
         )
 
 

@@ -60,7 +60,8 @@ class Watched:
             self._process = subprocess.Popen(
                 command,
                 cwd=folder,
-                env={**os.environ, **(environ or {})},
+                # As installed: compiled once, and not anew for each process.
+                env={**os.environ, "PYTHONDONTWRITEBYTECODE": "", **(environ or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=log,
