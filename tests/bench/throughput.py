@@ -6,6 +6,7 @@ is from its start to its end; at the vendor's door it is from the first request 
 
 from __future__ import annotations
 
+import os
 import statistics
 import sys
 import tempfile
@@ -38,6 +39,16 @@ class Figures:
     peak_rss: float
     requests: float
     """Requests a round: cancel requests and questions."""
+
+    @property
+    def together(self) -> float:
+        """CPU of the process, PostgreSQL and the vendor."""
+        return self.cpu + self.cpu_postgres + self.cpu_vendor
+
+    @property
+    def limit(self) -> float:
+        """The rate at which the process would take a whole core, or all three would take all cores."""
+        return 1e6 / max(self.cpu, self.together / (os.cpu_count() or 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +128,11 @@ def rows(measured: dict[str, list[Figures]], yardstick: str) -> dict[str, dict[s
             "CPU, us a round": median_of([one.cpu for one in found]),
             "of its CPU": ratio(found, lambda one: one.cpu),
             "PostgreSQL's CPU, us": median_of([one.cpu_postgres for one in found]),
+            "the vendor's CPU, us": median_of([one.cpu_vendor for one in found]),
+            "cores busy with these": median_of([one.together * one.whole / 1e6 for one in found], 2),
+            "of the loop, were they never idle": median_of(
+                [one.limit / other.door for one, other in zip(found, bare, strict=True)], 2
+            ),
             "peak RSS, MB": f"{statistics.median(one.peak_rss for one in found):.0f}",
         }
         for name, found in measured.items()
