@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,10 @@ import structlog
 from hypothesis import HealthCheck, settings
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from support import pgbouncer
+from support.cluster import JOB
 from support.ledger import Book
-from support.postgres import new_database, running_server, template_database
+from support.postgres import new_database, only_on_our_own, running_server, template_database
+from support.read_pair import ReadPair, reading
 from support.vendor import open_round
 from support.world import World, make_world
 
@@ -128,3 +131,36 @@ def way_of_replies(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
     """Read replies the short way where they are plain, and then all of them by aiohttp's parser."""
     if request.param == "general":
         monkeypatch.setattr("retention.vendor_api.reply_protocol.read_plain_reply", lambda _data: None)
+
+
+@pytest.fixture(scope="session")
+def read_pair() -> Iterator[ReadPair]:
+    """Yield a primary and its standby, for all tests of plans on a replica."""
+    only_on_our_own()
+    pair = ReadPair()
+    try:
+        asyncio.run(pair.make())
+        yield pair
+    finally:
+        asyncio.run(pair.remove())
+
+
+@pytest.fixture
+async def pair_name(read_pair: ReadPair) -> AsyncIterator[str]:
+    """Yield the name of the test's own database on both servers."""
+    async with read_pair.database() as name:
+        yield name
+
+
+@pytest.fixture
+async def paired(read_pair: ReadPair, pair_name: str, tmp_path: Path) -> AsyncIterator[World]:
+    """Yield a world whose database is on the primary of that pair."""
+    dsn, direct = (make_conninfo(read_pair.primary.dsn(user), dbname=pair_name) for user in (JOB, "postgres"))
+    async with make_world(dsn, tmp_path, direct) as world:
+        yield world
+
+
+@pytest.fixture
+def replica(read_pair: ReadPair, pair_name: str) -> dict[str, str]:
+    """Return the environment of a command that plans on the standby."""
+    return reading(make_conninfo(read_pair.standby.dsn(JOB), dbname=pair_name))

@@ -20,6 +20,7 @@ from retention.ledger.database_errors import UNAVAILABLE, describe_unavailable
 from retention.ledger.pauses import Pauses
 from retention.render.terminal_runs import person_pause, vendor_pause
 from retention.runs.scope import scope_of
+from retention.wiring.services import plan_views_of
 from retention.wiring.signing import signer_of
 
 if TYPE_CHECKING:
@@ -42,7 +43,13 @@ async def database_findings(settings: Settings, redactor: Redactor, log: Filteri
             limits = {policy.name: policy.limits for policy in settings.policies.values()}
             findings = [
                 await _clock(database, settings),
-                *await check_database(database, scopes, limits, SERVE if settings.reports else None),
+                *await check_database(
+                    database,
+                    scopes,
+                    limits,
+                    SERVE if settings.reports else None,
+                    plan_views_of(settings, redactor, None),
+                ),
             ]
             if all(finding.ok for finding in findings if finding.name in LEDGER_READABLE):
                 findings += await _pauses(database)

@@ -56,6 +56,6 @@ def _secrets(settings: Settings) -> Iterator[tuple[str, str]]:
     for name, partner in settings.partners.items():
         yield f"partners.{name}.secure_login", partner.secure_login.reveal()
         yield f"partners.{name}.token", partner.token.reveal()
-    if settings.database.dsn:
-        for password in rules.passwords_in(settings.database.dsn.reveal()):
-            yield "database.dsn (its password)", password
+    for key, dsn in (("dsn", settings.database.dsn), ("read_dsn", settings.database.read_dsn)):
+        for password in rules.passwords_in(dsn.reveal()) if dsn else ():
+            yield f"database.{key} (its password)", password

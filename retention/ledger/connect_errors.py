@@ -114,12 +114,12 @@ _MENDS = (
 )
 
 
-def describe_connect_error(error: psycopg.Error) -> str:
-    """Describe why no connection can be opened, and its mend."""
+def describe_connect_error(error: psycopg.Error, key: str = "database.dsn") -> str:
+    """Describe why no connection can be opened, and its mend. `key`: the configuration's key of the connection."""
     words = first_line(error)
     if error.sqlstate == QUERY_CANCELED:
         return f"its statement_timeout is too short for any statement ({words}); mend: ALTER ROLE"
-    return f"{words}; {connect_mend(str(error))}"
+    return f"{words}; {connect_mend(str(error)).replace('database.dsn', key)}"
 
 
 def connect_mend(text: str) -> str:

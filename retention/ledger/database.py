@@ -12,7 +12,6 @@ Plans stay custom, so a LIMIT never turns a claim into a scan.
 from __future__ import annotations
 
 import asyncio
-import time
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, LiteralString
 
@@ -22,11 +21,11 @@ from psycopg.rows import tuple_row
 from psycopg_pool import AsyncConnectionPool
 
 from retention.errors import ConfigurationError, DatabaseUnreachableError
+from retention.ledger.adaptive_timeout import AdaptiveTimeout
 from retention.ledger.connect_errors import describe_connect_error
 from retention.ledger.database_errors import (
     IS_WRITABLE,
     BusyError,
-    ReplyTimeoutError,
     ServerUnavailableError,
     classify_error,
     retryable_error,
@@ -50,36 +49,8 @@ CONTROL_TIMEOUT_S = 10.0
 BULK_TIMEOUT_S = 30.0
 """Seconds for the first answer to a bulk statement."""
 
-LONGEST_TIMEOUT_S = 600.0
-"""Seconds for any answer, however often its statement timed out before."""
-
 RESERVED_CONNECTIONS = 2
 """Connections that bulk statements leave to control statements."""
-
-
-class AdaptiveTimeout:
-    """Limits the wait for each statement's answer; each timeout doubles the limit of that statement.
-
-    A connection can die silently, so no wait is unlimited. A slow statement must succeed at last, so the limit grows.
-    An answer within the first limit shows that an outage had made it grow, and brings that one back.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self._first = seconds
-        self._seconds: dict[str, float] = {}
-
-    @asynccontextmanager
-    async def __call__(self, name: str) -> AsyncIterator[None]:
-        """Raise ReplyTimeoutError if the statement of this name takes too long."""
-        seconds, began = self._seconds.get(name, self._first), time.monotonic()
-        try:
-            async with asyncio.timeout(seconds):
-                yield
-        except TimeoutError:
-            self._seconds[name] = min(2 * seconds, LONGEST_TIMEOUT_S)
-            raise ReplyTimeoutError(f"no answer for {seconds:.0f} s ({name})") from None
-        if time.monotonic() - began < self._first:
-            self._seconds.pop(name, None)
 
 
 class Database:
@@ -215,13 +186,18 @@ class Database:
 class Transaction:
     """Runs statements in one open transaction."""
 
-    def __init__(self, connection: Session) -> None:
+    def __init__(self, connection: Session, text: Callable[[str], LiteralString] = query) -> None:
         self._connection = connection
+        self._text = text
+
+    def with_texts(self, text: Callable[[str], LiteralString]) -> Transaction:
+        """Return this transaction for statements with other texts, by their names."""
+        return Transaction(self._connection, text)
 
     async def rows(self, name: str, /, **values: Any) -> list[Any]:
         """Run one statement and return its rows."""
         with self._connection.naming(name):
-            cursor = await self._connection.execute(query(name), values)
+            cursor = await self._connection.execute(self._text(name), values)
             return await cursor.fetchall() if cursor.description else []
 
     async def row(self, name: str, /, **values: Any) -> Any:
@@ -230,8 +206,14 @@ class Transaction:
         return rows[0] if rows else None
 
     async def run(self, setting: LiteralString) -> None:
-        """Run a SET LOCAL."""
+        """Run a SET LOCAL, or another command without a result."""
         await self._connection.execute(setting)
+
+    async def copy_in(self, command: LiteralString, blocks: AsyncIterator[bytes]) -> None:
+        """Run a COPY FROM STDIN with these blocks."""
+        async with self._connection.cursor().copy(command) as copy:
+            async for block in blocks:
+                await copy.write(block)
 
     async def composed(self, statement: Composed) -> list[Any]:
         """Run a composed statement within a savepoint: its failure leaves the transaction as it was."""
@@ -243,7 +225,7 @@ class Transaction:
         async with self._connection.cursor(name="retention_stream") as cursor:
             cursor.itersize = 1000
             with self._connection.naming(name):
-                await cursor.execute(query(name), values)
+                await cursor.execute(self._text(name), values)
             async for row in cursor:
                 yield row
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from retention.core.runs.stalled import INTERRUPTED, OtherRun, Stalled
-from retention.ledger.plans import scope_parameters
 from retention.ledger.records import records
+from retention.ledger.scope_parameters import scope_parameters
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -99,6 +99,8 @@ def _plan_lines(document: Mapping[str, Any]) -> Iterator[str]:
     if document["oldest"]:
         yield f"the oldest was opened at {moment(document['oldest'])}"
     yield from left_out_lines(document)
+    if document["view"]:
+        yield document["view"]["words"]
     if document["doubled"]:
         names = [f"{one['partner']}/{one['round_id']}" for one in document["doubled"]]
         yield f"  doubled: {', '.join(names)}"

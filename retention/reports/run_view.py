@@ -46,6 +46,7 @@ def plan_document(
         "policy": policy.name,
         "mode": policy.mode,
         "as_of": plan.as_of,
+        "view": plan.source and plan.source.document() | {"words": str(plan.source)},
         "rounds": plan.rounds,
         "stakes": dict(sorted(totals.stakes.items())),
         "oldest": plan.oldest,

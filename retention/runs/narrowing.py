@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from retention.core.invisible_text import is_blank
 from retention.core.name_matching import did_you_mean
+from retention.core.planning.view_source import VIEW_AT
 from retention.errors import UsageError
 from retention.settings.durations import format_duration
 
@@ -22,7 +23,7 @@ CONFIGURED = "configured"
 NAMED = "named"
 """The key in a targeted run's settings with its demand: how many `rounds`, and `despite_winnings`."""
 
-NOT_POLICY = {"limit", CONFIGURED, NAMED}
+NOT_POLICY = {"limit", CONFIGURED, NAMED, VIEW_AT}
 """The keys in a run's settings that are not part of the policy."""
 
 

@@ -131,6 +131,7 @@ class Planning:
             mode=policy.mode,
             rounds=plan.rounds,
             left_out=plan.left_out() or None,
+            **_source_values(plan),
         )
         for other in plan.elsewhere:
             self._log.warning(
@@ -141,6 +142,14 @@ class Planning:
                 rounds=other.rounds,
                 detail=str(other),
             )
+
+
+def _source_values(plan: Plan) -> dict[str, Any]:
+    """Say for the log where the view was read, if a replica is configured."""
+    if plan.source is None:
+        return {}
+    document = plan.source.document()
+    return {"read_on": document["read_on"], "lag_s": document["lag_seconds"]}
 
 
 def log_stalled(log: FilteringBoundLogger, stalled: Iterable[Stalled]) -> None:

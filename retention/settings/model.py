@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 # Secrets that may also be given as `<key>_file = "path"`.
 ADDRESSES = ("api_url", *(call.key for call in Call))
-FILE_SECRETS = frozenset({"dsn", "owner_dsn", *ADDRESSES, "token", "webhook", "signing_key", "apprise"})
+FILE_SECRETS = frozenset({"dsn", "read_dsn", "owner_dsn", *ADDRESSES, "token", "webhook", "signing_key", "apprise"})
 PATHS = frozenset({"signing_key_file", "directory"})
 """Keys that are paths themselves, in a table without a secret of that name."""
 
@@ -52,6 +52,17 @@ class Database(Table):
             "The database with the ledger and the view `retention.open_rounds`, as a connection string of libpq. "
             "Over a network, ask for TLS and for the right server: add ?sslmode=verify-full&sslrootcert=FILE.",
             default="libpq's own environment (PGHOST, PGSERVICE ...)",
+        ),
+    ] = None
+    read_dsn: Annotated[
+        Dsn | None,
+        key('"postgresql://retention_job@replica/operator"', "a string"),
+        Says(
+            "A streaming replica (hot standby) of that database. `plan`, `run`, `serve` and `check` read the view "
+            "there, and everything else on the primary. A claim looks each round up on the primary, so a late replica "
+            "cancels nothing wrongly. A replica that is away or is not one of this primary is named, and the primary "
+            "is read.",
+            default="the view is read on the primary",
         ),
     ] = None
     owner_dsn: Annotated[
@@ -69,6 +80,10 @@ class Database(Table):
     def owner(self) -> Secret | None:
         """The DSN of the owner; the job's own where no other is given."""
         return self.owner_dsn or self.dsn
+
+    def secrets(self) -> list[Secret]:
+        """Return every DSN that is given."""
+        return [dsn for dsn in (self.dsn, self.read_dsn, self.owner_dsn) if dsn is not None]
 
 
 class Target(Table):
@@ -194,7 +209,7 @@ class Settings(Table):
 
     def every_secret(self) -> tuple[Secret, ...]:
         """Return every secret; no log may show one."""
-        found: list[Secret | None] = [self.database.dsn, self.database.owner_dsn]
+        found: list[Secret | None] = [*self.database.secrets()]
         for partner in self.partners.values():
             found += [partner.secure_login, partner.token, *partner.addresses()]
         for target in self.notify.values():
@@ -206,7 +221,7 @@ class Settings(Table):
         found = {secret.reveal() for secret in self.every_secret()}
         for partner in self.partners.values():
             found |= {url.reveal().rstrip("/") for url in partner.addresses()}
-        for dsn in filter(None, (self.database.dsn, self.database.owner_dsn)):
+        for dsn in self.database.secrets():
             found |= {*rules.passwords_in(dsn.reveal())}
         return sorted(found, key=len, reverse=True)
 

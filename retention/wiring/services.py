@@ -25,6 +25,7 @@ from retention.ledger.named_rounds import NamedRounds
 from retention.ledger.notifications import NotificationOutbox
 from retention.ledger.pauses import Pauses
 from retention.ledger.plans import Plans
+from retention.ledger.read_replica import PlanViews
 from retention.ledger.reconciliation import Reconciliations
 from retention.ledger.review import Review
 from retention.ledger.runs import RunLedger
@@ -95,7 +96,7 @@ class Services:
     @property
     def plans(self) -> Plans:
         """The ledger of plans."""
-        return Plans(self.database, self.clocks, self.replica)
+        return Plans(self.database, self.clocks, self.replica, plan_views_of(self.settings, self.redactor, self.log))
 
     @property
     def holds(self) -> Holds:
@@ -235,6 +236,12 @@ async def open_services(
         clocks = Clocks(timeouts_of(settings))
         counters, server = ProcessCounters(), KnownServer()
         yield Services(settings, database, log, redactor, replica_name(), counters, clocks, server, signer)
+
+
+def plan_views_of(settings: Settings, redactor: Redactor, log: FilteringBoundLogger | None) -> PlanViews:
+    """Return what reads the operator's view for plans: the replica of `read_dsn`, or the primary."""
+    secret = settings.database.read_dsn
+    return PlanViews(secret.reveal if secret else None, log, redactor.text)
 
 
 def configured_of(settings: Settings) -> Configured:

@@ -8,6 +8,9 @@
 -- Neither has a password. Give them a way in (\password retention_job, or a line of pg_hba.conf), or let a login of
 -- your own have their rights: GRANT retention_job TO nightly. For other names, replace these throughout.
 --
+-- Plans on a replica (read_dsn) need temporary tables on the primary. PUBLIC may make them, unless you have revoked
+-- that: GRANT TEMPORARY ON DATABASE operator TO retention_job, retention_report.
+--
 -- Neither gets anything in `public` or on your own tables: the view and the function work with their owner's rights.
 -- Neither may delete: the record of the job's work stays. Plans and attempts can be added to, not rewritten, and no row
 -- is born approved, sent, settled, resolved or released.

@@ -103,6 +103,7 @@ HARMLESS: dict[str, Any] = {
     "report_ids": [UUID],
     "counted": True,
     "pid": 0,
+    "position": "0/0",
     **dict.fromkeys(("oid", "oids"), None),
     "schema": "words",
     "job": "words",

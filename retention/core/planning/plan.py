@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
 
     from retention.core.planning.named_rounds import RefusedRound
+    from retention.core.planning.view_source import ViewSource
     from retention.core.runs.stalled import OtherRun
 
 DUPLICATED = "doubled"
@@ -106,7 +107,7 @@ class Plan:
     """The stale rounds at `as_of`, in groups. `doubled` names the first rounds that the view has more than once.
 
     `elsewhere`: the other runs that have such rounds, or have stalled. `refused`: of a targeted run's named rounds,
-    those that are not planned.
+    those that are not planned. `source`: the server that the view was read on, where a replica is configured.
     """
 
     as_of: datetime
@@ -114,6 +115,7 @@ class Plan:
     doubled: tuple[DuplicatedRound, ...] = ()
     elsewhere: tuple[OtherRun, ...] = ()
     refused: tuple[RefusedRound, ...] = ()
+    source: ViewSource | None = None
 
     @property
     def eligible(self) -> tuple[Group, ...]:

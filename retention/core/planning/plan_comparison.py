@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from retention.core.planning.plan import sum_stakes
+from retention.core.planning.view_source import VIEW_AT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -166,10 +167,10 @@ def compare_plans(
 
 
 def changed_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[ChangedSetting]:
-    """List the settings that differ, in the order of their names."""
+    """List the settings that differ, in the order of their names; the moment of the view is no choice of anybody."""
     return [
         ChangedSetting(key, before.get(key), now.get(key))
-        for key in sorted({*before, *now})
+        for key in sorted({*before, *now} - {VIEW_AT})
         if before.get(key) != now.get(key)
     ]
 

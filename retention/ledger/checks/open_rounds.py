@@ -16,6 +16,7 @@ from retention.ledger.checks.bad_rows import SHOWN_ID_CHARS_MAX, describe_bad_ro
 from retention.ledger.checks.finding import Finding
 from retention.ledger.database_errors import BusyError
 from retention.ledger.operator_view import is_transient
+from retention.ledger.read_replica import CONFLICT
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -52,7 +53,9 @@ async def read_view(database: Database, name: str, statement: str, **values: Any
             await transaction.rows("checks/limit_view_time")
             shown = {"shown": SHOWN_ROUNDS, "longest": SHOWN_ID_CHARS_MAX}
             rows = await transaction.rows(statement, **shown, **values)
-    except BusyError:
+    except BusyError as error:
+        if error.sqlstate == CONFLICT:  # a replica had to replay a change
+            raise
         message = (
             f"{VIEW} was not read within {VIEW_TIME_S} s: give it the indexes named here, look with EXPLAIN (ANALYZE)"
             " where the time goes, and in pg_locks whether another session locks its tables"

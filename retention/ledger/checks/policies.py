@@ -10,8 +10,8 @@ from retention.core.text import counted, printable
 from retention.ledger.checks.bad_rows import shown_ids
 from retention.ledger.checks.finding import Finding
 from retention.ledger.checks.open_rounds import read_view, why_none
-from retention.ledger.plans import scope_parameters
 from retention.ledger.records import records
+from retention.ledger.scope_parameters import scope_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

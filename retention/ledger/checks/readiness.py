@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +17,14 @@ from retention.ledger.checks.required_privileges import ARGUMENTS, SERVE, closes
 from retention.ledger.checks.role import MissingPrivilege, privilege_finding, role_finding, row_security_findings
 from retention.ledger.checks.scans import sequential_scans
 from retention.ledger.checks.session_settings import check_session
-from retention.ledger.plans import scope_parameters
+from retention.ledger.checks.view_looks import look_on_replica
+from retention.ledger.read_replica import PlanViews
+from retention.ledger.scope_parameters import scope_parameters
 from retention.ledger.server_kind import NEWEST_MAJOR, encoding_problem, untested
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from retention.core.planning.plan import Scope
     from retention.core.planning.rails import Limits
@@ -61,10 +65,12 @@ async def check_database(
     policies: Sequence[tuple[str, Scope]],
     limits: Mapping[str, Limits] = MappingProxyType({}),
     command: str | None = None,
+    views: PlanViews | None = None,
 ) -> list[Finding]:
     """Check all requirements of runs, and the index use of claims and of each policy's plan.
 
     `limits` are each policy's rails, which its next run may trip. `command`: SERVE where `serve` makes reports.
+    `views`: where plans read the view.
     """
     findings = await _required_findings(database, command)
     if all(finding.ok for finding in findings):
@@ -73,15 +79,16 @@ async def check_database(
         findings += [await check_closing(database), *await check_durability(database)]
     findings += wallet_findings(await database.rows("checks/describe_view", relation="wallet_refunds"))
     if all(finding.ok for finding in findings):
-        findings += await _round_findings(database, policies, limits)
+        as_of = (await database.row("clocks/get_time")).now
+        look = partial(_round_findings, policies=policies, limits=limits, as_of=as_of)
+        findings += await look_on_replica(database, views or PlanViews(), look)
     return findings
 
 
 async def _round_findings(
-    database: Database, policies: Sequence[tuple[str, Scope]], limits: Mapping[str, Limits]
+    database: Database, policies: Sequence[tuple[str, Scope]], limits: Mapping[str, Limits], as_of: datetime
 ) -> list[Finding]:
     """Look at all open rounds, and run each policy's stale query; stop where the view gives no answer."""
-    as_of = (await database.row("clocks/get_time")).now
     look = await look_at_open_rounds(database, as_of)
     partners = sorted({name for _, scope in policies for name in (*scope.partners, *scope.other_partners)})
     findings = open_round_findings(look, partners, as_of) if policies or look.problem else []

@@ -31,7 +31,9 @@ due_retries AS (
     SELECT next.*
     FROM (
         SELECT
-            c.id, c.partner, c.market, c.game_id, c.user_id, c.round_id, c.opened_at, c.may_have_taken_effect, r.as_of
+            c.id, c.partner, c.market, c.game_id, c.user_id, c.round_id, c.opened_at, c.may_have_taken_effect,
+            -- include shared/view_moment.sql
+            AS as_of
         FROM retention.cancellations c JOIN retention.runs r ON r.run_id = c.run_id
         WHERE EXISTS (SELECT FROM allowed) AND %(ask_first)s
           AND

@@ -55,7 +55,9 @@ due_retries AS (
     SELECT next.*
     FROM (
         SELECT
-            c.id, c.partner, c.market, c.game_id, c.user_id, c.round_id, c.opened_at, c.may_have_taken_effect, r.as_of
+            c.id, c.partner, c.market, c.game_id, c.user_id, c.round_id, c.opened_at, c.may_have_taken_effect,
+            -- include shared/view_moment.sql
+            AS as_of
         FROM retention.cancellations c JOIN retention.runs r ON r.run_id = c.run_id
         WHERE EXISTS (SELECT FROM allowed) AND NOT %(ask_first)s
           AND
@@ -69,7 +71,10 @@ due_retries AS (
 
 -- The rounds of `ids`, as far as the vendor's answer is still young.
 asked AS (
-    SELECT c.id, c.partner, c.market, c.game_id, c.user_id, c.round_id, c.opened_at, c.may_have_taken_effect, r.as_of
+    SELECT
+        c.id, c.partner, c.market, c.game_id, c.user_id, c.round_id, c.opened_at, c.may_have_taken_effect,
+        -- include shared/view_moment.sql
+        AS as_of
     FROM retention.cancellations c JOIN retention.runs r ON r.run_id = c.run_id
     WHERE EXISTS (SELECT FROM allowed) AND c.id = ANY (%(ids)s::bigint[])
       AND c.partner = %(partner)s AND coalesce(c.adopted_by_run, c.run_id) = %(run_id)s

@@ -9,7 +9,8 @@ WITH
 approved AS (
     SELECT
         c.id, c.partner, c.market, c.game_id, c.user_id, c.round_id, c.opened_at, c.may_have_taken_effect, c.state,
-        r.as_of
+        -- include shared/view_moment.sql
+        AS as_of
     FROM retention.runs r JOIN retention.cancellations c ON c.run_id = r.run_id
     WHERE r.run_id = %(run_id)s AND r.approved_at IS NOT NULL AND r.approval_used_at IS NULL
 ),

@@ -10,7 +10,9 @@
 candidates AS MATERIALIZED (
     SELECT DISTINCT ON (c.partner, c.round_id)
         c.id, c.partner, c.market, c.game_id, c.round_id, c.opened_at, c.stake, c.stake_currency, c.state,
-        c.may_have_taken_effect, r.run_id, r.as_of,
+        c.may_have_taken_effect, r.run_id,
+        -- include shared/view_moment.sql
+        AS as_of,
         CASE WHEN c.user_id ~ '^pseudonym:[A-Za-z0-9_-]{22}$'
              THEN coalesce((SELECT max(o.user_id) FROM retention.open_rounds o
                             WHERE o.partner = c.partner AND o.round_id = c.round_id), c.user_id)

@@ -1,5 +1,8 @@
 -- Fragment: one row while requests of one kind may be sent to a partner for a run, and else no row.
-SELECT s.partner, s.kind, r.as_of
+SELECT
+    s.partner, s.kind,
+    -- include shared/view_moment.sql
+    AS as_of
 FROM (SELECT count(*) FROM durable) d, retention.partner_state s, retention.runs r
 WHERE s.partner = %(partner)s AND s.kind = %(kind)s
   AND s.paused_until <= statement_timestamp()

@@ -1,6 +1,7 @@
 -- Fragment: looks the rounds of `candidates` up in the operator's view and in the holds once more. `candidates` has the
--- columns of a cancellation and its run's `as_of`. `why` is NULL where the round is the one that was planned, and may
--- be called. No value of the view makes this fail: one such row would stop all others of its claim.
+-- columns of a cancellation and, as `as_of`, shared/view_moment.sql of its run. `why` is NULL where the round is the
+-- one that was planned, and may be called. No value of the view makes this fail: one such row would stop all others of
+-- its claim.
 WITH
 -- include shared/standing_holds.sql
 ,

@@ -14,7 +14,8 @@ from support.postgres import address
 from support.proxy import Cut, Link, Proxy, Trouble, Way, flipped
 
 from retention.ledger import database as module
-from retention.ledger.database import AdaptiveTimeout, Database, open_database
+from retention.ledger.adaptive_timeout import AdaptiveTimeout
+from retention.ledger.database import Database, open_database
 from retention.ledger.database_errors import UNAVAILABLE, ReplyTimeoutError
 
 if TYPE_CHECKING:
