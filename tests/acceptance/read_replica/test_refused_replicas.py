@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
 from psycopg.conninfo import make_conninfo
 from support.cluster import JOB
 from support.postgres_node import Node, installed
-from support.read_pair import TEMPLATE, ReadPair, checked, reading, why_primary
+from support.read_pair import POLL_S, TEMPLATE, ReadPair, checked, reading, why_primary
 from support.world import make_world
 
 from retention.ledger.database import open_database
@@ -19,7 +20,7 @@ from retention.settings.secret import Secret
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from support.world import World
+    from support.world import Running, World
 
 
 async def test_a_server_of_another_cluster_is_refused(paired: World, postgres: str) -> None:
@@ -107,6 +108,8 @@ async def test_promoted_servers_are_refused(
         await other.remove()
 
 
+SLEEPING = "SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+
 SLOW_THERE = """
 CREATE FUNCTION public.slow() RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
@@ -119,13 +122,14 @@ SELECT partner, market, game AS game_id, user_id, round_id, opened_at, last_acti
 """
 
 
-async def cancel_queries(paired: World, read_pair: ReadPair) -> None:
-    """Make a change that the standby can replay only after it has cancelled the query there."""
-    await read_pair.until("SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+async def cancel_query(paired: World, read_pair: ReadPair, run: Running) -> None:
+    """Make a change that the standby can replay only after it has cancelled the query of this run there."""
+    while not await read_pair.standby.sql(SLEEPING):
+        assert not run.over, await run.ended()
+        await asyncio.sleep(POLL_S)
     await ReadPair.run(paired.direct, "BEGIN; LOCK TABLE public.rounds IN ACCESS EXCLUSIVE MODE; COMMIT")
-    await read_pair.until(
-        "SELECT FROM (SELECT 1) one WHERE NOT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep')"
-    )
+    while await read_pair.standby.sql(SLEEPING):
+        await asyncio.sleep(POLL_S)
 
 
 async def test_a_query_that_the_replica_cancels_is_tried_again(
@@ -138,8 +142,8 @@ async def test_a_query_that_the_replica_cancels_is_tried_again(
     await read_pair.standby.sql("SELECT pg_reload_conf()")
     await read_pair.caught_up()
     run = await paired.start("run", "--json", environ=replica)
-    await cancel_queries(paired, read_pair)
-    await cancel_queries(paired, read_pair)
+    await cancel_query(paired, read_pair, run)
+    await cancel_query(paired, read_pair, run)
     done = await run.ended()
     assert (0, {"cancelled": 3}) == (done.code, done.json["states"]), done.err
     (warned,) = [event for event in done.events if event["event"] == "plan.replica_unused"]

@@ -19,6 +19,7 @@ from support.runs import RECORD
 from retention.core.model import ReviewWhy, State
 from retention.core.planning.holds import Hold
 from retention.core.planning.plan import ListedRound
+from retention.core.planning.view_source import ViewSource
 from retention.core.runs.stalled import OtherRun
 from retention.core.runs.summary import Summary
 from retention.engine.counters import ProcessCounters, RunCounters
@@ -182,6 +183,7 @@ def plan_document() -> dict[str, Any]:
         "policy": POLICY,
         "mode": "enforce",
         "as_of": AT,
+        "view": {"words": str(ViewSource(why_primary="the replica went away: terminating connection"))},
         "groups": groups,
         "rounds": 1,
         "surge": {"max_surge": 5.0, "runs": 0, "usual": None, "allowed": None},
