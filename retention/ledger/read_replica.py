@@ -55,8 +55,10 @@ TRIES = 2
 COPY: LiteralString = "pg_temp.open_rounds"
 """The table that read_replica/create_view_copy.sql makes."""
 
-CONNECT_LIMIT_S = 12.0
-"""Seconds to reach and compare the replica. The primary ends a transaction that is idle for 20 s."""
+CONNECT_LIMIT_S = 8.0
+"""Seconds to reach and compare the replica. The primary ends a transaction that is idle for 20 s, and to give up a
+silent server takes ten more.
+"""
 
 CATCH_UP_S = 1.0
 """Seconds for a replica to replay what the primary had committed."""

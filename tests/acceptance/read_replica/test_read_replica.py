@@ -93,7 +93,7 @@ async def test_a_late_replica_cancels_nothing_wrongly(
     assert (0, {"cancelled": 1, "no_longer_open": 6}) == (done.code, done.json["states"]), done.err
     assert {"held": 1, "in_ledger": 1} == done.json["left_out"]
     assert {"done0", "good0"} == {request.round_id for request in paired.cancels}
-    (planned,) = [event for event in done.events if event["event"] == "run.planned"]
+    (planned,) = events(done, "run.planned")
     assert "replica" == planned["read_on"]
     assert planned["lag_s"] > 0
     ((view_at, as_of),) = await paired.sql(
@@ -121,7 +121,7 @@ async def test_a_run_without_its_replica_is_done_on_the_primary(
     away = reading(make_conninfo(read_pair.standby.dsn(JOB), dbname=pair_name, port="1"))
     done = await paired.command("run", "--json", environ=away)
     assert (0, {"cancelled": 3}) == (done.code, done.json["states"]), done.err
-    (warned,) = [event for event in done.events if event["event"] == "plan.replica_unused"]
+    (warned,) = events(done, "plan.replica_unused")
     assert "the replica cannot be reached" in warned["detail"]
     assert "database.read_dsn" in warned["detail"]
     assert "database.dsn" not in warned["detail"]

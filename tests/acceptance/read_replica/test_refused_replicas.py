@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
 from psycopg.conninfo import make_conninfo
 from support.cluster import JOB
 from support.postgres_node import Node, installed
-from support.read_pair import POLL_S, TEMPLATE, ReadPair, checked, reading, why_primary
+from support.read_pair import POLL_S, TEMPLATE, ReadPair, checked, events, reading, why_primary
 from support.world import make_world
 
 from retention.ledger.database import open_database
@@ -122,14 +123,48 @@ SELECT partner, market, game AS game_id, user_id, round_id, opened_at, last_acti
 """
 
 
-async def cancel_query(paired: World, read_pair: ReadPair, run: Running) -> None:
-    """Make a change that the standby can replay only after it has cancelled the query of this run there."""
+async def until_read(read_pair: ReadPair, run: Running) -> None:
+    """Wait until a run reads the view on the standby."""
     while not await read_pair.standby.sql(SLEEPING):
         assert not run.over, await run.ended()
         await asyncio.sleep(POLL_S)
+
+
+async def cancel_query(paired: World, read_pair: ReadPair, run: Running) -> None:
+    """Make a change that the standby can replay only after it has cancelled the query of this run there."""
+    await until_read(read_pair, run)
     await ReadPair.run(paired.direct, "BEGIN; LOCK TABLE public.rounds IN ACCESS EXCLUSIVE MODE; COMMIT")
     while await read_pair.standby.sql(SLEEPING):
         await asyncio.sleep(POLL_S)
+
+
+async def test_a_silent_server_is_given_up(paired: World) -> None:
+    """A server that takes the connection and never answers holds a plan up for seconds, and stops nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        done = await paired.command(
+            "plan", "--json", environ=reading(f"host=127.0.0.1 port={port} dbname=operator sslmode=disable")
+        )
+    assert 0 == done.code, done.err
+    assert "the replica cannot be reached" in done.json["view"]["why_primary"]
+
+
+async def test_a_replica_that_dies_while_it_is_read(
+    paired: World, read_pair: ReadPair, replica: dict[str, str]
+) -> None:
+    """A run whose replica crashes in the midst of the view is planned on the primary, once."""
+    await paired.seed(3)
+    await ReadPair.run(paired.direct, SLOW_THERE)
+    await read_pair.caught_up()
+    run = await paired.start("run", "--json", environ=replica)
+    await until_read(read_pair, run)
+    await read_pair.standby.stop()
+    done = await run.ended()
+    await read_pair.standby.start()
+    assert (0, {"cancelled": 3}) == (done.code, done.json["states"]), done.err
+    (warned,) = events(done, "plan.replica_unused")
+    assert "the replica went away" in warned["detail"]
+    assert [(1,)] == await paired.sql("SELECT count(*)::int FROM retention.runs")
 
 
 async def test_a_query_that_the_replica_cancels_is_tried_again(
@@ -146,7 +181,7 @@ async def test_a_query_that_the_replica_cancels_is_tried_again(
     await cancel_query(paired, read_pair, run)
     done = await run.ended()
     assert (0, {"cancelled": 3}) == (done.code, done.json["states"]), done.err
-    (warned,) = [event for event in done.events if event["event"] == "plan.replica_unused"]
+    (warned,) = events(done, "plan.replica_unused")
     assert "hot_standby_feedback = on" in warned["detail"]
     assert [(1,)] == await paired.sql("SELECT count(*)::int FROM retention.runs")
 
