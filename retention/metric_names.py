@@ -55,7 +55,9 @@ READ = Described(
     ("policy",),
 )
 WAITED = Described(
-    "retention_rate_wait_seconds_total", "Seconds that requests waited for their slot in the rate.", ("partner",)
+    "retention_rate_wait_seconds_total",
+    "Seconds that requests waited for a slot in the partner's rate and its group's.",
+    ("partner",),
 )
 CHECKPOINT = Described(
     "retention_checkpoint_size", "Entries in the newest checkpoint of the evidence, which has this root.", ("root",)

@@ -42,6 +42,7 @@ def configuration_findings(settings: Settings, schedules: Mapping[str, Sequence[
     yield from _overlaps(settings)
     yield from _deadlines(settings)
     yield from _examples(settings)
+    yield from _rate_groups(settings)
     yield from (_without_status_call(partner) for partner in settings.partners.values() if not partner.asks_first)
 
 
@@ -107,7 +108,7 @@ def _deadlines(settings: Settings) -> Iterator[Finding]:
     """Warn of deadlines that come before a run may send: on a database server that has restarted, it waits first."""
     if not settings.partners:
         return
-    leases = {name: terms_of(partner).lease for name, partner in settings.partners.items()}
+    leases = {name: terms_of(settings, name).lease for name in settings.partners}
     for policy in settings.policies.values():
         lease = timedelta(seconds=max(leases[name] for name in settings.partners_of(policy)))
         if policy.deadline is not None and policy.deadline <= lease:
@@ -116,6 +117,23 @@ def _deadlines(settings: Settings) -> Iterator[Finding]:
                 f" {format_duration(lease)} (timeout and 5 s), and sends nothing; set a longer one"
             )
             yield Finding(f"policy {policy.name}", ok=True, message=message, warning=True)
+
+
+def _rate_groups(settings: Settings) -> Iterator[Finding]:
+    """Tell who shares each rate group; warn of groups that nobody shares, and of rates that a group cuts."""
+    for group in settings.rate_groups.values():
+        name, members = f"rate group {group.name}", settings.partners_in(group.name)
+        if not members:
+            message = f'no partner has rate_group = "{group.name}", so it limits nothing; add that, or take it out'
+            yield Finding(name, ok=True, message=message, warning=True)
+            continue
+        yield Finding(name, ok=True, message=f"{group.rate:g} requests per second for {', '.join(members)} together")
+        for partner in map(settings.partner, members):
+            rates = {"rate": partner.rate, "question_rate": partner.question_rate or 0.0}
+            for key, rate in rates.items():
+                if rate > group.rate:
+                    message = f"{key} is {rate:g}, but its rate group {group.name} allows {group.rate:g}: that counts"
+                    yield Finding(f"partner {partner.name}", ok=True, message=message, warning=True)
 
 
 def _without_status_call(partner: Partner) -> Finding:

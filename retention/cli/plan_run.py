@@ -159,9 +159,9 @@ async def plan(
     found = replace(found, elsewhere=await services.stalls.list_overlapping_runs(wanted.name, scope, found.as_of))
     by_vendors = await services.pauses.list_vendor_pauses(scope.partners)
     by_people = await services.pauses.list_pauses(scope.partners)
-    rates = {terms.partner: terms.cancels_per_second for terms in services.terms(scope.partners)}
+    paces = {terms.partner: terms.pace for terms in services.terms(scope.partners)}
     recent = await recent_plan_sizes(services.run_ledger, wanted)
-    document = plan_document(wanted, found, rates, by_vendors, by_people, recent)
+    document = plan_document(wanted, found, paces, by_vendors, by_people, recent)
     parts = [(one, broken_down(found.eligible, one)) for one in view.by]
     if parts:
         document["by"] = {one.value: row_objects(some) for one, some in parts}

@@ -104,7 +104,7 @@ async def _steps(services: Services, vendor: Simulator, signals: ShutdownSignals
 
     show.heading("retention plan nightly")
     plan = await services.plans.preview_plan(scope)
-    print_plan(plan_document(policy, plan, {term.partner: term.rate for term in terms}))
+    print_plan(plan_document(policy, plan, {term.partner: term.pace for term in terms}))
 
     show.heading("retention run nightly --enforce --by demo --reason 'the first look'")
     enforced = policy.model_copy(update={"mode": "enforce"})

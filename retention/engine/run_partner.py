@@ -23,7 +23,7 @@ class RunPartner:
     asked: AskedRounds = field(init=False)
 
     def __post_init__(self) -> None:
-        self.asked = AskedRounds(self.terms.rate)
+        self.asked = AskedRounds(self.terms.ahead_rate)
 
     @property
     def name(self) -> str:

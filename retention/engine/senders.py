@@ -70,7 +70,7 @@ class Senders:
         self._waiting_senders: deque[asyncio.Future[None]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
-        self._budgets = {kind: LateBudget(partner.terms.rate_of(kind)) for kind in Kind}
+        self._budgets = {kind: LateBudget(partner.terms.late_rate_of(kind)) for kind in Kind}
 
     def may_call(self, kind: Kind, now: float) -> bool:
         """Whether the partner may be called, by its state and by the database's clock."""

@@ -245,7 +245,11 @@ class Settler:
     async def record_throttle(self, partner: RunPartner, pause: float) -> None:
         """Record in the ledger that the vendor asked for a pause of so many seconds: every process obeys it."""
         self.log.warning("partner.throttled", partner=partner.name, pause_s=round(pause, 3))
-        await retry_until(lambda: self._control.throttle_partner(partner.terms, pause), until=self._lifecycle.aborted)
+        group_rate = await retry_until(
+            lambda: self._control.throttle_partner(partner.terms, pause), until=self._lifecycle.aborted
+        )
+        if group_rate is not None and partner.terms.group is not None:
+            self.log.warning("rate_group.throttled", rate_group=partner.terms.group.name, rate=round(group_rate, 3))
 
     # Reports and counts for the other parts.
 

@@ -24,21 +24,24 @@ class WaitLog:
 
     def report(self, partner: str, waits: Iterable[ClaimWait], *, idle: bool) -> None:
         """Report the new ones of a partner's `waits`. `idle`: this process has no request of the partner in flight."""
-        found = {wait.by_vendor: wait.until for wait in waits if wait.partner == partner}
+        found = {wait.by_vendor: wait for wait in waits if wait.partner == partner}
         if True not in found:
             self._reported.discard((partner, True))  # the next pause is reported again
-        for by_vendor, until in found.items() if idle else ():
+        for by_vendor, wait in found.items() if idle else ():
             if (partner, by_vendor) not in self._reported:
                 self._reported.add((partner, by_vendor))
-                why = (
-                    "its vendor asked to be left alone; `retention resume` ends that earlier"
-                    if by_vendor
-                    else "its next send slot is then"
-                )
-                self._log.warning("run.waiting", partner=partner, until=until, detail=why)
+                self._log.warning("run.waiting", partner=partner, until=wait.until, detail=_why(wait))
 
     def report_new_server(self, partner: str, lease_s: float, *, new: bool) -> None:
         """Report once that a partner's claims wait for a lease: the server may lack claims that are under way."""
         if new and partner not in self._on_new_server:
             self._log.warning("run.waiting", partner=partner, detail=new_server_text(lease_s))
         (self._on_new_server.add if new else self._on_new_server.discard)(partner)
+
+
+def _why(wait: ClaimWait) -> str:
+    if wait.by_vendor:
+        return "its vendor asked to be left alone; `retention resume` ends that earlier"
+    if wait.rate_group is not None:
+        return f"the next send slot of its rate group {wait.rate_group} is then"
+    return "its next send slot is then"

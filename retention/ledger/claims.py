@@ -17,10 +17,11 @@ import orjson
 
 from retention.core.model import Claim, Kind, State
 from retention.core.sending.backoff import BASE_S
-from retention.core.sending.pacing import HORIZON_S, LOOK_GOOD_S, PROBE_GOOD_S, SPACING
+from retention.core.sending.pacing import HORIZON_S, LOOK_GOOD_S, PROBE_GOOD_S
 from retention.ledger import details
 from retention.ledger.known_server import KnownServer
 from retention.ledger.results import ClaimBatch, SkippedRound
+from retention.ledger.slots import slot_parameters
 from retention.ledger.terms import PartnerTerms as PartnerTerms  # noqa: PLC0414, TC001 - importers know it from here
 
 if TYPE_CHECKING:
@@ -33,9 +34,6 @@ if TYPE_CHECKING:
 
 NO_SLOT = "no_slot"
 """Stands in place of a state for a round that got no slot."""
-
-RATE_RECOVERY_PER_S = 0.02
-"""Share of the configured rate by which a throttled rate grows back each second."""
 
 LEASE_EXTENSION_S = 10.0
 """Seconds by which a lease is extended while its request is in flight or its reply is not written."""
@@ -99,19 +97,13 @@ class Claims:
             "claims/claim_rounds" if kind is Kind.CANCEL else "claims/claim_probes",
             run_id=self._run_id,
             replica=self._replica,
-            partner=terms.partner,
-            kind=kind.value,
             after=after,
             batch=batch,
             new=batch if new is None else min(new, batch),
             ids=None if ids is None else list(ids),
             due_first=due_first,
             leave_tried=leave_tried,
-            rate=terms.rate_of(kind),
-            spacing=SPACING,
-            recovery=RATE_RECOVERY_PER_S,
-            horizon=HORIZON_S,
-            head_start=self._clock.delay_s,
+            **slot_parameters(terms, kind, horizon=HORIZON_S, head_start=self._clock.delay_s),
             lease=terms.lease,
             max_attempts=terms.max_attempts,
             status_probe=terms.status_probe,
@@ -167,17 +159,12 @@ class Claims:
         Returns those claims, by slot. Another process may own the claims that are missing.
         """
         queried = self._monotonic()
+        horizon = max(0.0, min(claim.send_by for claim in claims) - self._monotonic() - LOOK_GOOD_S + HORIZON_S)
         rows = await self._database.rows(
             "claims/reserve_slots",
-            partner=terms.partner,
-            kind=kind.value,
             ids=[claim.cancellation_id for claim in claims],
             uuids=[claim.uuid for claim in claims],
-            rate=terms.rate_of(kind),
-            spacing=SPACING,
-            recovery=RATE_RECOVERY_PER_S,
-            horizon=max(0.0, min(claim.send_by for claim in claims) - self._monotonic() - LOOK_GOOD_S + HORIZON_S),
-            head_start=self._clock.delay_s,
+            **slot_parameters(terms, kind, horizon=horizon, head_start=self._clock.delay_s),
             lease=terms.lease,
         )
         if not rows:

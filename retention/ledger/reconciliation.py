@@ -14,9 +14,9 @@ import orjson
 
 from retention.core.evidence.reconciliation import REFUNDS_TOLD, LedgerSide, Operator, Refund
 from retention.core.model import CANCELLED_STATES, Kind
-from retention.core.sending.pacing import HORIZON_S, SPACING, DatabaseClock
-from retention.ledger.claims import RATE_RECOVERY_PER_S
+from retention.core.sending.pacing import HORIZON_S, DatabaseClock
 from retention.ledger.records import record, records
+from retention.ledger.slots import slot_parameters, throttle_partner
 from retention.ledger.wallet import has_wallet
 
 if TYPE_CHECKING:
@@ -171,18 +171,12 @@ class Reconciliations:
         queried = self._monotonic()
         rows = await self._database.rows(
             "reconciliation/reserve_questions",
-            partner=terms.partner,
-            kind=Kind.STATUS.value,
             replica=self._replica,
             wanted=wanted,
             uuids=[uuid for uuid, _ in rounds],
             ids=[one.id for _, one in rounds],
             run_ids=[one.run_id for _, one in rounds],
-            rate=terms.rate_of(Kind.STATUS),
-            spacing=SPACING,
-            recovery=RATE_RECOVERY_PER_S,
-            horizon=HORIZON_S,
-            head_start=self._clock.delay_s,
+            **slot_parameters(terms, Kind.STATUS, horizon=HORIZON_S, head_start=self._clock.delay_s),
         )
         first = rows[0]
         waits = Reservation(paused_by=first.paused_by, by_vendor=first.by_vendor)
@@ -191,10 +185,12 @@ class Reconciliations:
         offset_s = self._clock.observe(queried, first.at, self._monotonic())
         return replace(waits, slots=tuple(row.slot - offset_s for row in rows), clock_offset_s=offset_s)
 
-    async def throttle_partner(self, terms: PartnerTerms, pause: float) -> None:
-        """Stop the calls of every replica to the partner for `pause` seconds, and halve its rates."""
-        rates = {"rate": terms.rate, "question_rate": terms.rate_of(Kind.STATUS)}
-        await self._control.count("run_control/throttle_partner", partner=terms.partner, pause=pause, **rates)
+    async def throttle_partner(self, terms: PartnerTerms, pause: float) -> float | None:
+        """Stop the calls of every replica to the partner for `pause` seconds, and halve its rates.
+
+        Returns the new rate of its group, where that is halved too.
+        """
+        return await throttle_partner(self._control, terms, pause)
 
     async def record_answers(self, items: Sequence[Settlement]) -> None:
         """Write the answers to their attempts."""

@@ -76,12 +76,16 @@ class ClosedGroup:
 
 
 class ClaimWait(NamedTuple):
-    """A partner whose calls wait until `until`: its vendor asked for a pause, or no slot is free."""
+    """A partner whose calls wait until `until`: its vendor asked for a pause, or no slot is free.
+
+    `rate_group`: the group that has no slot before, where the partner itself would have one.
+    """
 
     partner: str
     kind: str
     by_vendor: bool
     until: str
+    rate_group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

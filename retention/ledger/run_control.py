@@ -11,17 +11,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from retention.core.model import Kind, State
+from retention.core.model import State
 from retention.core.runs.pauses import ActivePause
 from retention.errors import LostRunError
 from retention.ledger.clocks import HEARTBEAT_S, correct_leases, correct_run_times
 from retention.ledger.known_server import KnownServer
 from retention.ledger.results import ClaimWait, ClosedGroup, RunSnapshot
+from retention.ledger.slots import throttle_partner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from uuid import UUID
 
+    from retention.core.model import Kind
     from retention.ledger.clocks import Clocks, Correction
     from retention.ledger.database import Database
     from retention.ledger.terms import PartnerTerms
@@ -83,10 +85,12 @@ class RunControl:
             row.stalled,
         )
 
-    async def throttle_partner(self, terms: PartnerTerms, pause: float) -> None:
-        """Stop the calls of every replica to the partner for `pause` seconds, and halve its rates."""
-        rates = {"rate": terms.rate, "question_rate": terms.rate_of(Kind.STATUS)}
-        await self._control.count("run_control/throttle_partner", partner=terms.partner, pause=pause, **rates)
+    async def throttle_partner(self, terms: PartnerTerms, pause: float) -> float | None:
+        """Stop the calls of every replica to the partner for `pause` seconds, and halve its rates.
+
+        Returns the new rate of its group, where that is halved too.
+        """
+        return await throttle_partner(self._control, terms, pause)
 
     async def trust_server(self, partner: str, lease: float) -> None:
         """Let all processes claim for the partner, if this one has waited for `lease` seconds on the server."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from retention.core.planning.plan import eta_s
+from retention.core.planning.eta import eta_s
 from retention.core.planning.rails import check_plan, measure_surge
 from retention.core.runs.next_steps import next_steps
 from retention.exit_codes import ExitCode
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from retention.core.evidence.checkpoint import Checkpoint
     from retention.core.model import State
+    from retention.core.planning.eta import Pace
     from retention.core.planning.plan import Plan
     from retention.core.runs.summary import Summary
     from retention.ledger.pauses import Pause
@@ -30,14 +31,14 @@ if TYPE_CHECKING:
 def plan_document(
     policy: Policy,
     plan: Plan,
-    rates: Mapping[str, float],
+    paces: Mapping[str, Pace],
     vendor_pauses: Mapping[str, datetime] | None = None,
     pauses: Sequence[Pause] = (),
     recent: Sequence[int] = (),
 ) -> dict[str, Any]:
     """Describe a plan, its totals and the pauses that would delay its run.
 
-    `rates`: requests per second, by partner. `vendor_pauses`: the end of each partner's vendor pause. `pauses`: the
+    `paces`: the limits of each partner. `vendor_pauses`: the end of each partner's vendor pause. `pauses`: the
     pauses that people set. `recent`: planned rounds of earlier runs, as `measure_surge` takes them. Stakes are in
     currency units, `eta_seconds` in seconds.
     """
@@ -50,7 +51,7 @@ def plan_document(
         "rounds": plan.rounds,
         "stakes": dict(sorted(totals.stakes.items())),
         "oldest": plan.oldest,
-        "eta_seconds": round(eta_s(plan.by_partner(), dict(rates)), 1),
+        "eta_seconds": round(eta_s(plan.by_partner(), paces), 1),
         "groups": [
             {
                 "partner": group.partner,

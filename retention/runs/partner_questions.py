@@ -80,7 +80,7 @@ class PartnerQuestions:
         self._ledger = ledger
         self._jitter = jitter
         self._log = log.bind(partner=partner.name)
-        self._budget = LateBudget(partner.terms.rate_of(Kind.STATUS))
+        self._budget = LateBudget(partner.terms.late_rate_of(Kind.STATUS))
         self._waiting: deque[_Question] = deque()
         self._later: list[_Question] = []
         self._unsent = 0
@@ -141,7 +141,9 @@ class PartnerQuestions:
         state = self.partner.state
         state.throttle(time.monotonic() + pause)
         self._log.warning("partner.throttled", pause_s=round(pause, 3))
-        await self._ledger.throttle_partner(self.partner.terms, pause)
+        group, rate = self.partner.terms.group, await self._ledger.throttle_partner(self.partner.terms, pause)
+        if group is not None and rate is not None:
+            self._log.warning("rate_group.throttled", rate_group=group.name, rate=round(rate, 3))
         state.throttle_recorded(time.monotonic())
 
     async def is_accepted(self, answer: Answer, sent_at: float) -> bool:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 
 _REFERENCES = (
+    ("partners", "rate_group", "rate_groups"),
     ("policies", "partners", "partners"),
     ("reports", "policies", "policies"),
     ("reports", "notify", "notify"),
@@ -88,7 +89,7 @@ def _strangers(draft: Draft) -> Iterator[str]:
         known = [name for name, _ in _tables(draft.tree, target)]
         for name, table in _tables(draft.tree, section):
             wanted = table.get(key)
-            for one in wanted if isinstance(wanted, list) else ():
+            for one in wanted if isinstance(wanted, list) else [wanted]:
                 if isinstance(one, str) and one not in known:
                     place = draft.place((section, name, key))
                     have = known_names_text(one, known) if known else "none is configured"

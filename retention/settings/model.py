@@ -30,6 +30,7 @@ from retention.settings.fields import (
 )
 from retention.settings.partner import Call, Partner
 from retention.settings.policy import Policy  # noqa: TC001 - pydantic reads the annotations
+from retention.settings.rate_group import RateGroup  # noqa: TC001 - pydantic reads the annotations
 from retention.settings.report import ScheduledReport  # noqa: TC001 - pydantic reads the annotations
 
 if TYPE_CHECKING:
@@ -160,6 +161,7 @@ class Settings(Table):
 
     database: Database = Field(default_factory=Database, description="a table, [database]")
     partners: Mapping[Name, Partner] = Field(default_factory=dict, description="a table, [partners.NAME]")
+    rate_groups: Mapping[Name, RateGroup] = Field(default_factory=dict, description="a table, [rate_groups.NAME]")
     policies: Mapping[Name, Policy] = Field(default_factory=dict, description="a table, [policies.NAME]")
     reports: Mapping[Name, ScheduledReport] = Field(default_factory=dict, description="a table, [reports.NAME]")
     notify: Mapping[Name, Target] = Field(default_factory=dict, description="a table, [notify.NAME]")
@@ -190,6 +192,10 @@ class Settings(Table):
         if not names:
             raise UsageError("no partner is configured; add [partners.NAME] to the configuration")
         return names
+
+    def partners_in(self, group: str) -> tuple[str, ...]:
+        """Return the names of the partners that share the limit of a rate group."""
+        return tuple(partner.name for partner in self.partners.values() if partner.rate_group == group)
 
     def max_runs(self) -> dict[str, int]:
         """Return each partner's `max_runs`."""

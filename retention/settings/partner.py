@@ -21,6 +21,7 @@ from retention.settings.fields import (
     Duration,
     DurationOrNone,
     Login,
+    Name,
     Says,
     Table,
     Token,
@@ -99,6 +100,14 @@ class Partner(Table):
     rate: Annotated[float, _PER_SECOND, Says("Cancel requests per second, over all replicas together.")]
     question_rate: Annotated[
         float | None, _PER_SECOND, Says("Status probes per second, over all replicas together.", default="as `rate`")
+    ] = None
+    rate_group: Annotated[
+        Name | None,
+        key('"lm"', "the name of a [rate_groups.NAME]"),
+        Says(
+            "The group of partners that share one more limit at the vendor: [rate_groups.NAME].",
+            default="no other partner shares a limit with this one",
+        ),
     ] = None
     concurrency: Annotated[
         int,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from retention.settings.model import FILE_SECRETS, Database, Evidence, Settings, Target
 from retention.settings.partner import Partner
 from retention.settings.policy import Policy
+from retention.settings.rate_group import RateGroup
 from retention.settings.report import ScheduledReport
 
 if TYPE_CHECKING:
@@ -22,11 +23,12 @@ if TYPE_CHECKING:
 PREFIX = "RETENTION_"
 
 # The tables whose entries are tables; the operator names them.
-SECTIONS = ("partners", "policies", "reports", "notify")
+SECTIONS = ("partners", "rate_groups", "policies", "reports", "notify")
 
 _TABLES: Mapping[str, type[Table]] = {"database": Database, "evidence": Evidence}
 _NAMED: Mapping[str, type[Table]] = {
     "partners": Partner,
+    "rate_groups": RateGroup,
     "policies": Policy,
     "reports": ScheduledReport,
     "notify": Target,

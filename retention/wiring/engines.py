@@ -83,7 +83,7 @@ async def open_engine(
     )
     async with AsyncExitStack() as stack:
         partners = [
-            await open_partner(stack, services.settings.partner(name), policy, services.redactor)
+            await open_partner(stack, services.settings, name, policy, services.redactor)
             for name in services.settings.partners_of(policy)
         ]
         yield Engine(

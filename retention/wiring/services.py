@@ -165,7 +165,7 @@ class Services:
             inquiries = {}
             for name, partner in self.settings.partners.items():
                 questions = PartnerQuestions(
-                    await open_questions(stack, partner, self.redactor), ledger, self.log, random.random
+                    await open_questions(stack, self.settings, name, self.redactor), ledger, self.log, random.random
                 )
                 inquiries[name] = RoundLists(
                     questions, self.log, lists=bool(partner.address(Call.ROUNDS)), may_ask=partner.status_probe
@@ -179,7 +179,7 @@ class Services:
 
     def terms(self, names: Sequence[str]) -> list[PartnerTerms]:
         """Return the terms on which these partners are called."""
-        return [terms_of(self.settings.partner(name)) for name in names]
+        return [terms_of(self.settings, name) for name in names]
 
     def runs(
         self, scope: DrainScope, *, show: bool = False, stalled: Callable[[], Awaitable[None]] | None = None
@@ -207,7 +207,7 @@ class Services:
                 policy_now=self._policy_now,
                 scope=self._scope,
                 clock_limit=self.settings.clock_limit,
-                longest_lease=longest_lease(self.settings.partners.values()),
+                longest_lease=longest_lease(self.settings),
             )
         )
 

@@ -82,7 +82,14 @@ GRANT UPDATE (resumed_by, resumed_at) ON retention.pauses TO retention_job;
 
 GRANT SELECT ON retention.partner_state TO retention_job;
 GRANT INSERT (partner, kind) ON retention.partner_state TO retention_job;
-GRANT UPDATE (next_slot, paused_until, rate, rate_at, server_started) ON retention.partner_state TO retention_job;
+GRANT UPDATE (next_slot, paused_until, rate, rate_at, server_started, rate_group, wanted_at, wanted_rate,
+              share_until)
+    ON retention.partner_state TO retention_job;
+
+GRANT SELECT ON retention.rate_groups TO retention_job;
+GRANT INSERT (name) ON retention.rate_groups TO retention_job;
+GRANT UPDATE (begins, step, taken, next_slot, last_slot, rate, rate_at, throttled_partner, throttled_at)
+    ON retention.rate_groups TO retention_job;
 
 GRANT SELECT, INSERT ON retention.schedules TO retention_job;
 GRANT UPDATE (schedule, timezone, processed_until) ON retention.schedules TO retention_job;

@@ -25,6 +25,7 @@ from retention.settings.fields import Says
 from retention.settings.model import Database, Evidence, Settings, Target
 from retention.settings.partner import Partner
 from retention.settings.policy import Policy
+from retention.settings.rate_group import RateGroup
 from retention.settings.report import ScheduledReport
 from retention.simulator.faults_format import FORMAT
 
@@ -50,6 +51,7 @@ TABLES: Mapping[str, type[BaseModel]] = {
     "": Settings,
     "database": Database,
     "partners": Partner,
+    "rate_groups": RateGroup,
     "policies": Policy,
     "reports": ScheduledReport,
     "evidence": Evidence,

@@ -167,8 +167,3 @@ def sum_stakes(stakes: Iterable[tuple[str | None, Decimal | None]]) -> dict[str,
             if currency is not None and stake is not None:
                 sums[currency] = sums.get(currency, Decimal(0)) + stake
     return sums
-
-
-def eta_s(rounds: dict[str, int], rates: dict[str, float]) -> float:
-    """Estimate the seconds that a plan takes. Partners are called in parallel; `rates` are requests per second."""
-    return max((count / rates[partner] for partner, count in rounds.items()), default=0.0)

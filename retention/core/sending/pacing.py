@@ -30,10 +30,34 @@ HORIZON_S = 0.6
 PROBE_GOOD_S = 55.0
 """Seconds for which a probe's answer permits a cancel. The contract promises a minute."""
 
+RATE_RECOVERY_PER_S = 0.02
+"""Share of the configured rate by which a throttled rate grows back each second."""
+
+GROUP_REGROWTH_S = 5.0
+"""Seconds between two jumps of a throttled group's rate: each jump leaves a few slots of the group unused."""
+
+THROTTLED_TOGETHER_S = 60.0
+"""Seconds within which the 429s of two partners of a group mean the limit that they share."""
+
+EXCESS_S = 0.2
+"""Seconds ahead within which a partner takes slots of its group beyond its share. Later slots, up to the horizon, stay
+for partners that have had less; these look for slots every 0.1 s."""
+
+WANTS_S = 1.5
+"""Seconds for which a partner that wanted slots of its group counts when the group is shared out."""
+
 
 def batch_size(rate: float, most: int) -> int:
     """Rounds to claim at once: the slots inside the horizon, so that a pause finds few claims to release."""
     return max(1, min(most, int(rate * HORIZON_S)))
+
+
+def late_rate(rate: float, group_rate: float, parts: int) -> float:
+    """The rate whose late share (`LATE_SHARE`) one kind of request may use up in a process.
+
+    A group has one margin for all its requests, so each of its `parts` (a partner's kind of request) has a part of it.
+    """
+    return min(rate, group_rate / parts)
 
 
 LONGEST_ANSWER_S = 0.25

@@ -1,7 +1,8 @@
 -- Purpose: Claims the next rounds to probe: doubts, and with `ask_first` due retries and the plan in its order, by
 --     turns. A probe of a doubt changes nothing, so only the other rounds are looked up in the operator's view: a
 --     round that must not be called is not asked about either.
--- Locks: the claimed rows, those of others are skipped; the partner's slots, until the commit.
+-- Locks: the claimed rows, those of others are skipped; the partner's slots,
+--     then its rate group's, until the commit.
 -- Returns: a row per claim, per skipped round, per round without a slot; a row without an id where the gate is closed.
 WITH
 
@@ -111,10 +112,10 @@ wanted AS (
 claimed AS (
     UPDATE retention.cancellations c
     SET state = 'claimed', attempt_uuid = gen_random_uuid(), due_at = NULL, probes_this_run = c.probes_this_run + 1,
-        lease_until = v.first_slot + make_interval(secs => (t.nth - 1) * v.step + %(lease)s)
-    FROM to_send t, reserved v
-    WHERE c.id = t.id AND t.nth <= v.slots
-    RETURNING c.*, t.nth
+        lease_until = v.slot + make_interval(secs => %(lease)s)
+    FROM to_send t JOIN given v ON v.nth = t.nth
+    WHERE c.id = t.id
+    RETURNING c.*, v.slot
 ),
 
 -- include shared/claimed_rows.sql

@@ -3,7 +3,8 @@
 --     take turns, so that neither keeps the other waiting.
 --     Rounds that an earlier run tried, and adopted doubts, come last and have a failure window of their own. When that
 --     window trips, the run skips them: a halt would otherwise come every night, before any new round.
--- Locks: the claimed rows, those of others are skipped; the partner's slots, until the commit.
+-- Locks: the claimed rows, those of others are skipped; the partner's slots,
+--     then its rate group's, until the commit.
 -- Returns: a row per claim, per skipped round, per round without a slot; a row without an id where the gate is closed.
 WITH
 
@@ -118,10 +119,10 @@ claimed AS (
     UPDATE retention.cancellations c
     SET state = 'claimed', attempt_uuid = gen_random_uuid(), due_at = NULL,
         attempts = c.attempts + 1, attempts_this_run = c.attempts_this_run + 1,
-        lease_until = v.first_slot + make_interval(secs => (t.nth - 1) * v.step + %(lease)s)
-    FROM to_send t, reserved v
-    WHERE c.id = t.id AND t.nth <= v.slots
-    RETURNING c.*, t.nth
+        lease_until = v.slot + make_interval(secs => %(lease)s)
+    FROM to_send t JOIN given v ON v.nth = t.nth
+    WHERE c.id = t.id
+    RETURNING c.*, v.slot
 ),
 
 -- include shared/claimed_rows.sql

@@ -1,6 +1,6 @@
 -- Purpose: Takes back times that keep a run waiting: times that no trusted clock has written, and vendor's pauses
 --     longer than the configuration allows. A slot is put one step ahead, which keeps the rate.
--- Locks: the corrected rows, those of others are skipped.
+-- Locks: the corrected rows, partners before their rate groups; those of others are skipped.
 -- Returns: a row per corrected time.
 WITH
 
@@ -46,6 +46,23 @@ partners AS (
     RETURNING s.partner, s.kind, w.slot, s.next_slot, w.pause, s.paused_until, w.rated, s.rate_at
 ),
 
+-- The slots of their rate groups. The grid begins anew.
+groups AS (
+    UPDATE retention.rate_groups g
+    SET last_slot = statement_timestamp() + w.step, next_slot = statement_timestamp() + w.step, taken = '', step = 0
+    FROM (
+        SELECT g.name, g.last_slot AS was, make_interval(secs => least(86400, g.step)) AS step
+        FROM retention.rate_groups g
+        WHERE g.last_slot > statement_timestamp() + make_interval(
+                secs => %(limit)s::float8 + %(horizon)s::float8 + 2 * least(86400, g.step))
+          AND g.name IN (SELECT s.rate_group FROM retention.partner_state s JOIN terms t ON t.partner = s.partner)
+          AND (SELECT count(*) FROM partners) >= 0
+        FOR UPDATE OF g SKIP LOCKED
+    ) w
+    WHERE g.name = w.name
+    RETURNING g.name, w.was, g.last_slot
+),
+
 -- The run's deadline.
 deadline AS (
     UPDATE retention.runs r
@@ -80,6 +97,8 @@ UNION ALL
 SELECT 'partner', ARRAY[partner, kind], 'paused_until', pause, paused_until FROM partners WHERE pause IS NOT NULL
 UNION ALL
 SELECT 'partner', ARRAY[partner, kind], 'rate_at', rated, rate_at FROM partners WHERE rated IS NOT NULL
+UNION ALL
+SELECT 'rate group', ARRAY[name], 'last_slot', was, last_slot FROM groups
 UNION ALL
 SELECT 'run', ARRAY[run_id::text], 'send_until', was, send_until FROM deadline
 UNION ALL

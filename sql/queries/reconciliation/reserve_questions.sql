@@ -1,6 +1,6 @@
 -- Purpose: Reserves slots for questions to a partner, and commits the attempts of questions about one round before they
 --     leave. While a person or the vendor pauses the partner, it gives no slot.
--- Locks: the partner's slots, until the commit.
+-- Locks: the partner's slots, then its rate group's, until the commit.
 -- Returns: a row per slot, as the database's time (Unix seconds), or one row without a slot. Each row says who pauses
 --     the partner, and whether the vendor asked for a pause.
 WITH
@@ -34,15 +34,15 @@ wanted AS (
 recorded AS (
     INSERT INTO retention.attempts (uuid, cancellation_id, run_id, kind, replica, claimed_at)
     SELECT q.uuid, q.id, q.run_id, %(kind)s, %(replica)s, statement_timestamp()
-    FROM reserved v,
+    FROM given v,
         unnest(%(uuids)s::uuid[], %(ids)s::bigint[], %(run_ids)s::uuid[]) WITH ORDINALITY AS q (uuid, id, run_id, nth)
-    WHERE q.nth <= v.slots
+    WHERE q.nth = v.nth
 )
 
 SELECT
-    p.by AS paused_by, p.by_vendor, extract(epoch FROM v.first_slot)::float8 + (n.nth - 1) * v.step AS slot,
+    p.by AS paused_by, p.by_vendor, extract(epoch FROM n.slot)::float8 AS slot,
     extract(epoch FROM v.at)::float8 AS at
 FROM paused p
 LEFT JOIN reserved v ON true
-LEFT JOIN LATERAL generate_series(1, v.slots) AS n (nth) ON true
+LEFT JOIN given n ON true
 ORDER BY n.nth

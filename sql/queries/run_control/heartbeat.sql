@@ -2,7 +2,7 @@
 --     shortens `heartbeat_until`, and a clock that was wrong for a moment does not leave it far ahead.
 -- Locks: the run, until the commit.
 -- Returns: one row; none where the ledger has lost the run. `waits`: until when each partner gets no slot, since the
---     vendor has paused it, or since all earlier slots are taken. `new_server_for`: the partners for which no process
+--     vendor has paused it, or since all earlier slots are taken, its own or those of its rate group, which is named. `new_server_for`: the partners for which no process
 --     has waited yet since the server's start.
 WITH
 
@@ -36,9 +36,11 @@ SELECT
             AND s.server_started <> pg_postmaster_start_time()) AS new_server_for,
     (SELECT json_agg(json_build_array(
                 s.partner, s.kind, s.paused_until > statement_timestamp(),
-                to_char(greatest(s.paused_until, s.next_slot) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))
+                to_char(greatest(s.paused_until, s.next_slot, g.next_slot) AT TIME ZONE 'UTC',
+                        'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+                CASE WHEN g.next_slot > s.next_slot THEN g.name END)
             ORDER BY s.kind)
-     FROM retention.partner_state s
+     FROM retention.partner_state s LEFT JOIN retention.rate_groups g ON g.name = s.rate_group
      WHERE s.partner = ANY (%(partners)s::text[])
-       AND greatest(s.paused_until, s.next_slot) > statement_timestamp() + interval '2 seconds') AS waits
+       AND greatest(s.paused_until, s.next_slot, g.next_slot) > statement_timestamp() + interval '2 seconds') AS waits
 FROM retention.runs r WHERE r.run_id = %(run_id)s

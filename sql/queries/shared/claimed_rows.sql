@@ -31,7 +31,7 @@ about AS (
 SELECT
     c.id, c.run_id::text, c.state, c.market, c.game_id, c.user_id, c.round_id, c.attempt_uuid::text AS uuid,
     c.attempts_this_run, c.probes_this_run, c.may_have_taken_effect, c.refusal_pending_probe, NULL AS detail,
-    extract(epoch FROM v.first_slot)::float8 + (c.nth - 1) * v.step AS slot,
+    extract(epoch FROM c.slot)::float8 AS slot,
     extract(epoch FROM v.at)::float8 AS at, v.step
 FROM claimed c, reserved v
 UNION ALL
@@ -42,7 +42,7 @@ FROM skipped d
 UNION ALL
 -- Rounds for which the horizon had no slot left.
 SELECT w.id, NULL, 'no_slot', NULL, NULL, NULL, NULL, NULL, 0, 0, false, false, NULL, NULL, NULL, NULL
-FROM to_send w, reserved v WHERE w.nth > v.slots
+FROM to_send w WHERE w.nth > coalesce((SELECT slots FROM reserved), 0)
 UNION ALL
 -- A closed gate is told apart from a plan without rounds left.
 SELECT NULL, NULL, 'gate_closed', NULL, NULL, NULL, NULL, NULL, 0, 0, false, false, NULL, NULL, NULL, NULL

@@ -7,6 +7,9 @@ FROM (SELECT count(*) FROM durable) d, retention.partner_state s, retention.runs
 WHERE s.partner = %(partner)s AND s.kind = %(kind)s
   AND s.paused_until <= statement_timestamp()
   AND s.next_slot <= statement_timestamp() + make_interval(secs => %(horizon)s)
+  AND NOT EXISTS (
+      SELECT FROM retention.rate_groups g
+      WHERE g.name = %(rate_group)s AND g.next_slot > statement_timestamp() + make_interval(secs => %(horizon)s))
   AND r.run_id = %(run_id)s AND r.status = 'running' AND s.partner <> ALL (r.halted_partners)
   AND r.send_until > statement_timestamp()
   -- Another server, or one that has crashed, may lack claims. Their processes record them again first, and one process

@@ -214,6 +214,32 @@ async def test_a_deadline_before_the_first_request_is_warned_about(
     assert warned == (line in check.text(findings).splitlines())
 
 
+def test_rate_groups_are_told_and_warned_about() -> None:
+    """Each group names its partners; a group without any, and rates above the group's, are warnings."""
+    account = {"api_url": "http://127.0.0.1:1", "token": "t", "rate": 50.0, "rate_group": "lm"}
+    configured = Settings.model_validate(
+        {
+            "partners": {
+                "acme": {"name": "acme", "secure_login": "a", **account, "question_rate": 70.0},
+                "beta": {"name": "beta", "secure_login": "b", **account, "rate": 60.5},
+            },
+            "rate_groups": {"lm": {"name": "lm", "rate": 60.0}, "idle": {"name": "idle", "rate": 1.0}},
+        }
+    )
+    found = [one for one in configuration_findings(configured, {}) if "group" in one.message or "group" in one.name]
+    assert [
+        ("rate group lm", False, "60 requests per second for acme, beta together"),
+        ("partner acme", True, "question_rate is 70, but its rate group lm allows 60: that counts"),
+        ("partner beta", True, "rate is 60.5, but its rate group lm allows 60: that counts"),
+        (
+            "rate group idle",
+            True,
+            'no partner has rate_group = "idle", so it limits nothing; add that, or take it out',
+        ),
+    ] == [(one.name, one.warning, one.message) for one in found]
+    assert all(one.ok for one in found)
+
+
 async def test_a_schedule_s_next_times_are_told(database_dsn: str) -> None:
     """Five of them with their offsets, over the change of clocks, and whether a missed one is made up for."""
     policies = {"nightly": {**SCHEDULE, "catch_up": "6h"}, "by_hand": {}, "weekly": {**SCHEDULE, "schedule": "@weekly"}}

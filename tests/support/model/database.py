@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, LiteralString, Self, TypeVar
 from uuid import uuid4
 
@@ -30,9 +30,11 @@ from retention.ledger.run_request import RunRequest
 from retention.ledger.runs import RunLedger
 from support.evidence import tree_problems, unproven_rows
 from support.history import audit_of
+from support.model.clock import INSTALL_CLOCK, SEARCH_PATH, START
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Mapping
+    from datetime import datetime
     from types import TracebackType
     from uuid import UUID
 
@@ -43,14 +45,10 @@ T = TypeVar("T")
 PARTNER = "acme"
 SCOPE = Scope((PARTNER,), (3,), timedelta(hours=72), None, None, (), None, ())
 NO_SETTINGS: Mapping[str, object] = {}
-START = datetime(2100, 1, 1, tzinfo=UTC)  # after any time that a column's default may take from the real clock
 
-_INSTALL = """
-CREATE SCHEMA model;
-CREATE TABLE model.clock (at timestamptz NOT NULL);
-INSERT INTO model.clock VALUES ('infinity');
-CREATE FUNCTION model.statement_timestamp() RETURNS timestamptz LANGUAGE sql STABLE AS 'SELECT at FROM model.clock';
-CREATE FUNCTION model.clock_timestamp() RETURNS timestamptz LANGUAGE sql STABLE AS 'SELECT at FROM model.clock';
+_INSTALL = (
+    INSTALL_CLOCK
+    + """
 -- When the server started: another one that takes over did at another time.
 CREATE TABLE model.server (started timestamptz NOT NULL);
 INSERT INTO model.server VALUES ('epoch');
@@ -80,6 +78,7 @@ BEGIN
     RETURN QUERY SELECT * FROM retention.close_rounds_well($1, $2, $3, $4, $5, $6);
 END $$;
 """
+)
 
 _FOR_ROLES = """
 -- The functions of approvals do not look at the caller's search path, but at the model's clock.
@@ -102,7 +101,7 @@ _KEPT = (
     *(
         f"retention.{name}"
         for name in (
-            "runs", "cancellations", "other_transactions", "findings", "attempts", "holds", "pauses", "partner_state",
+            "runs", "cancellations", "other_transactions", "findings", "attempts", "holds", "pauses", "partner_state", "rate_groups",
             "evidence", "evidence_leaves", "checkpoints",
         )
     ),
@@ -128,7 +127,7 @@ _PUT_BACK = (
 
 _CLEAR = """
 TRUNCATE retention.runs, retention.cancellations, retention.other_transactions, retention.findings, retention.attempts,
-    retention.holds, retention.pauses, retention.partner_state, retention.notifications, retention.deliveries,
+    retention.holds, retention.pauses, retention.partner_state, retention.rate_groups, retention.notifications, retention.deliveries,
     retention.evidence, retention.evidence_leaves, retention.checkpoints, public.rounds, model.refusing;
 UPDATE model.server SET started = 'epoch'
 """
@@ -153,7 +152,7 @@ class ModelDatabase:
             connection.execute(_STANDBY.encode())
             name = psycopg.sql.Identifier(str(conninfo_to_dict(self._dsn)["dbname"]))
             connection.execute(
-                psycopg.sql.SQL("ALTER DATABASE {} SET search_path = model, pg_catalog, public").format(name)
+                psycopg.sql.SQL("ALTER DATABASE {} SET search_path = {}").format(name, psycopg.sql.SQL(SEARCH_PATH))
             )
         self.run(self._open())
         retry.FIRST_WAIT_S = 0.0  # the model says when a statement is tried again

@@ -128,6 +128,7 @@ def test_codes_lie_over_the_vendors_table(tmp_path: Path) -> None:
         ("PARTNERS__ACME_EU__TIMEOUT", "1m30s", lambda s: s.partners["acme-eu"].timeout == timedelta(seconds=90)),
         ("PARTNERS__BETA__STATUS_PROBE", "false", lambda s: not s.partners["beta"].status_probe),
         ("PARTNERS__BETA__ASK_FIRST", "false", lambda s: not s.partners["beta"].asks_first),
+        ("RATE_GROUPS__LM__RATE", "7.5", lambda s: s.rate_groups["lm"].rate == 7.5),
         ("PARTNERS__BETA__QUESTION_RATE", "7", lambda s: s.partners["beta"].questions_per_second == 7.0),
         ("PARTNERS__BETA__REFUND_IN_REPLY", "false", lambda s: not s.partners["beta"].refund_in_reply),
         ("PARTNERS__BETA__REFUND_WITHIN", "1d", lambda s: s.partners["beta"].refund_within == timedelta(days=1)),

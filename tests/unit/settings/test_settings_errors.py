@@ -78,6 +78,12 @@ VENDOR = "write it exactly as the vendor gave it"
         *[("rate", value, RATE) for value in ("0", "-1", "inf", "nan", "true", '"20"', "[20]")],
         *[("rate", value, RATE) for value in ("1e308", "1e-300", "99999999999999999999")],
         *[("question_rate", value, QUESTIONS) for value in ("0", "-2", "inf", "false", '"2"')],
+        ("rate_group", "7", 'must be the name of a [rate_groups.NAME]; write rate_group = "lm"'),
+        (
+            "rate_group",
+            '"lm"',
+            "there is no [rate_groups.lm]; add it, or correct the name (none is configured)",
+        ),
         *[("concurrency", value, CONCURRENCY) for value in ("0", "1001", "5.0", "true")],
         ("max_attempts", "0", f"{COUNT} max_attempts = 5"),
         *[("max_runs", value, f"{COUNT} max_runs = 3") for value in ("true", "2147483648")],
@@ -95,6 +101,24 @@ VENDOR = "write it exactly as the vendor gave it"
 def test_a_partners_keys_are_checked(tmp_path: Path, key: str, value: str, problem: str) -> None:
     """Each key of a partner that is missing, unknown or bad is one line that says how to write it."""
     assert [f"retention.toml: partners.acme.{key}: {problem}"] == refusal(tmp_path, configuration({key: value}, {}))
+
+
+@pytest.mark.parametrize("value", ["0", "-5", "nan", "inf", '"100"', "10001"])
+def test_a_groups_rate_is_checked(tmp_path: Path, value: str) -> None:
+    """A rate that limits nothing, or is none, is refused with the way to write it; so is a group without a rate."""
+    place, mend = "retention.toml: rate_groups.lm.rate", "write rate = 100"
+    problem = "must be a number of requests per second, from 0.000001 to 10000"
+    text = configuration({"rate_group": '"lm"'}, {})
+    assert [f"{place}: {problem}; {mend}"] == refusal(tmp_path, f"{text}\n[rate_groups.lm]\nrate = {value}\n")
+    assert [f"{place}: missing; {mend}"] == refusal(tmp_path, f"{text}\n[rate_groups.lm]\n")
+
+
+def test_an_unknown_group_is_named_beside_the_known_ones(tmp_path: Path) -> None:
+    """A partner's group that is misspelt is refused, with the group that was probably meant."""
+    text = configuration({"rate_group": '"lm1"'}, {}) + "\n[rate_groups.lm]\nrate = 5\n"
+    mend = "add it, or correct the name (known: lm; did you mean lm?)"
+    problem = f"retention.toml: partners.acme.rate_group: there is no [rate_groups.lm1]; {mend}"
+    assert [problem] == refusal(tmp_path, text)
 
 
 @pytest.mark.parametrize(
@@ -319,7 +343,7 @@ def test_the_example_of_an_error_loads(tmp_path: Path, table: tuple[str, ...]) -
                 configuration(
                     example if table[0] == "partners" else {},
                     {"timezone": '"UTC"', **example} if table[0] == "policies" else {},
-                    f"database.dsn = {example[key]}" if table[0] == "database" else "",
+                    f"database.dsn = {example[key]}" if table[0] == "database" else "rate_groups.lm.rate = 100",
                 )
             )
             load_settings(None, {}, tmp_path)

@@ -14,6 +14,7 @@ from retention.settings.load import load_settings
 from retention.settings.model import Database, Evidence, Settings, Target
 from retention.settings.partner import Partner
 from retention.settings.policy import Policy
+from retention.settings.rate_group import RateGroup
 from retention.settings.report import ScheduledReport
 from retention.settings.schema import keys_of
 
@@ -78,7 +79,7 @@ def test_no_configuration_says_how_to_begin(tmp_path: Path) -> None:
         ('database = "x"', "database: must be a table, [database]"),
         (
             "[zzz]",
-            "zzz: unknown key; known here: database, partners, policies, reports, notify, evidence, log_user_ids, max_clock_difference",
+            "zzz: unknown key; known here: database, partners, rate_groups, policies, reports, notify, evidence, log_user_ids, max_clock_difference",
         ),
         ("[polices.x]", "polices: unknown key; did you mean policies?"),
         ('[policies."a\\nb"]\nopen_longer_than="1d"\nmax_rounds=1', 'policies."a\\nb": is no name; write one'),
@@ -113,6 +114,7 @@ def test_the_template_has_every_key(tmp_path: Path) -> None:
         "": [],
         "database": [],
         "partners": [],
+        "rate_groups": [],
         "policies": [],
         "reports": [],
         "notify": [],
@@ -124,12 +126,15 @@ def test_the_template_has_every_key(tmp_path: Path) -> None:
             table = header[1]
         elif key := re.match(r"(?:# )?(\w+) = ", line):
             written[table].append(key[1])
-            if line.startswith("# ") and not key[1].endswith("_file") and table not in {"reports", "notify"}:
-                load(tmp_path, render_template().replace(line, line.removeprefix("# ")))
+            commented = line.startswith("# ") and not key[1].endswith("_file")
+            if commented and table not in {"reports", "notify", "rate_groups"}:
+                group = "\n[rate_groups.lm]\nrate = 100\n" if key[1] == "rate_group" else ""
+                load(tmp_path, render_template().replace(line, line.removeprefix("# ")) + group)
     expected = {
         "": ["log_user_ids", "max_clock_difference"],
         "database": sorted(keys_of(Database)),
         "partners": sorted(keys_of(Partner)),
+        "rate_groups": sorted(keys_of(RateGroup)),
         "policies": sorted(keys_of(Policy)),
         "reports": sorted(keys_of(ScheduledReport)),
         "notify": sorted(keys_of(Target)),
@@ -142,7 +147,7 @@ def test_the_template_has_every_key(tmp_path: Path) -> None:
 @pytest.mark.parametrize("left_out", [("apprise",), ("webhook", "signing_key")])
 def test_the_templates_target_loads_as_a_whole(tmp_path: Path, left_out: tuple[str, ...]) -> None:
     """Without its #, and without the one or the other way to tell, the block is a target."""
-    text = re.sub(r"^# (\[notify|\[reports|\w+ = )", r"\1", render_template(), flags=re.MULTILINE)
+    text = re.sub(r"^# (\[notify|\[reports|\[rate_groups|\w+ = )", r"\1", render_template(), flags=re.MULTILINE)
     text = re.sub(rf"^(\w+_file|dsn|{'|'.join(left_out)}) = .*$", "", text, flags=re.MULTILINE)
     target = load(tmp_path, text).notify["ops"]
     assert set(keys_of(Target)) - set(left_out) == {

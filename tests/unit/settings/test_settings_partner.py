@@ -150,8 +150,8 @@ def test_a_refused_address_is_not_asked_for_again(tmp_path: Path) -> None:
 )
 def test_a_partner_is_asked_first_where_it_may_be_asked(tmp_path: Path, keys: dict[str, str], asks: bool) -> None:
     """ask_first follows status_probe unless it is set, and the terms of the run say so."""
-    partner = load(tmp_path, {"api_url": f'"{API}"', **keys}).partner("acme")
-    assert (asks, asks) == (partner.asks_first, terms_of(partner).ask_first)
+    settings = load(tmp_path, {"api_url": f'"{API}"', **keys})
+    assert (asks, asks) == (settings.partner("acme").asks_first, terms_of(settings, "acme").ask_first)
 
 
 @pytest.mark.parametrize(("written", "environ"), [(True, {}), (False, {f"{VARIABLE}ASK_FIRST": "true"})])

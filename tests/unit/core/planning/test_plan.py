@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retention.core.planning.plan import Group, Plan, Scope, eta_s, sum_stakes
+from retention.core.planning.eta import Pace, eta_s
+from retention.core.planning.plan import Group, Plan, Scope, sum_stakes
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -90,4 +91,4 @@ def test_sums_of_stakes_are_exact(units: list[int]) -> None:
 )
 def test_partners_are_called_in_parallel(seconds: float, rounds: dict[str, int]) -> None:
     """A plan takes as long as its slowest partner."""
-    assert seconds == eta_s(rounds, {"acme": 20.0, "beta": 0.5})
+    assert seconds == eta_s(rounds, {"acme": Pace(20.0), "beta": Pace(0.5)})

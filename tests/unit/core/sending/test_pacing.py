@@ -17,6 +17,7 @@ from retention.core.sending.pacing import (
     DatabaseClock,
     LateBudget,
     batch_size,
+    late_rate,
 )
 
 STARTS = st.sampled_from([0.0, 12_345.678, 5e6])  # a monotonic clock may have begun long ago
@@ -101,6 +102,14 @@ def test_a_slot_in_time_is_always_used(rate: int, start: float, delays: list[flo
 def test_a_slot_within_the_tolerance_is_in_time() -> None:
     """A slot that is late by the tolerance itself is in time; beyond it, at a slow pace, it is lost."""
     assert [True, False] == [LateBudget(20).allows(0.0, late) for late in (TOLERANCE, TOLERANCE * 1.001)]
+
+
+@given(st.floats(0.001, 1e4), st.lists(st.floats(0.001, 1e9), min_size=1, max_size=9))
+def test_a_group_has_no_more_room_for_late_requests_than_its_rate(group: float, rates: list[float]) -> None:
+    """All partners and kinds of a group together may be late by no more than the margin of the group's own rate."""
+    late = [late_rate(rate, group, len(rates)) for rate in rates]
+    assert sum(late) <= group * (1 + 1e-9)
+    assert all(one <= rate for one, rate in zip(late, rates, strict=True))
 
 
 @pytest.mark.parametrize("rate", [0.5, 1, 20, 50, 99])
