@@ -120,7 +120,7 @@ def _deadlines(settings: Settings) -> Iterator[Finding]:
 
 
 def _rate_groups(settings: Settings) -> Iterator[Finding]:
-    """Tell who shares each rate group; warn of groups that nobody shares, and of rates that a group cuts."""
+    """Name the partners of each rate group; warn of groups without partners, and of rates above their group's."""
     for group in settings.rate_groups.values():
         name, members = f"rate group {group.name}", settings.partners_in(group.name)
         if not members:

@@ -40,7 +40,7 @@ ROWS = {
     "run": "run {}",
     "delivery": "notification {} to {}",
     "partner": "partner {}, {}",
-    "rate group": "rate group {}",
+    "rate_group": "rate group {}",
     "round": "round {}/{}",
 }
 """How the row of a correction is named, by its kind; takes the row's key."""

@@ -1,6 +1,6 @@
--- Partners that share one limit at the vendor. A group's slots lie on a grid: `step` seconds apart, the first at `begins`.
--- A bit of `taken` stands for each slot from there on. A partner that is slower than its group thus leaves free slots
--- between its own, and others take them.
+-- Partners that share one limit at the vendor. A group's slots lie on a grid, `step` seconds apart, from `begins` on. A
+-- bit of `taken` stands for each of them. A partner that is slower than its group thus leaves free slots between its
+-- own, and others take them.
 CREATE TABLE retention.rate_groups (
     name               text PRIMARY KEY,
     begins             timestamptz NOT NULL DEFAULT '-infinity',

@@ -98,7 +98,7 @@ SELECT 'partner', ARRAY[partner, kind], 'paused_until', pause, paused_until FROM
 UNION ALL
 SELECT 'partner', ARRAY[partner, kind], 'rate_at', rated, rate_at FROM partners WHERE rated IS NOT NULL
 UNION ALL
-SELECT 'rate group', ARRAY[name], 'last_slot', was, last_slot FROM groups
+SELECT 'rate_group', ARRAY[name], 'last_slot', was, last_slot FROM groups
 UNION ALL
 SELECT 'run', ARRAY[run_id::text], 'send_until', was, send_until FROM deadline
 UNION ALL

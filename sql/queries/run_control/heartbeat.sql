@@ -2,8 +2,8 @@
 --     shortens `heartbeat_until`, and a clock that was wrong for a moment does not leave it far ahead.
 -- Locks: the run, until the commit.
 -- Returns: one row; none where the ledger has lost the run. `waits`: until when each partner gets no slot, since the
---     vendor has paused it, or since all earlier slots are taken, its own or those of its rate group, which is named. `new_server_for`: the partners for which no process
---     has waited yet since the server's start.
+--     vendor has paused it, or since all earlier slots are taken: its own, or those of its rate group, which is named.
+--     `new_server_for`: the partners for which no process has waited yet since the server's start.
 WITH
 
 -- Only a running run has heartbeats.

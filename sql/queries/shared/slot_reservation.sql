@@ -153,7 +153,7 @@ given AS (
     FROM walk w, searched s WHERE w.nth > 0
 ),
 
--- The partner's row after that, and the group's.
+-- The partner's row after that.
 moved AS (
     SELECT
         g.partner, g.kind, g.at, g.rate, g.step, g.slots, NULL::text AS rate_group, g.share_until,
@@ -166,6 +166,8 @@ moved AS (
         s.begins + make_interval(secs => w.own_next)
     FROM searched s, (SELECT * FROM walk ORDER BY nth DESC LIMIT 1) w
 ),
+
+-- The group's row after that.
 group_after AS (
     SELECT
         s.rate_group AS name, s.begins, s.group_step AS step, w.places AS taken,
@@ -178,6 +180,8 @@ group_after AS (
     FROM searched s, (SELECT * FROM walk ORDER BY nth DESC LIMIT 1) w
     WHERE w.nth > 0
 ),
+
+-- Moves the group's slots.
 group_moved AS (
     UPDATE retention.rate_groups g
     SET begins = a.begins, step = a.step, taken = a.taken, last_slot = a.last_slot, next_slot = a.next_slot,
