@@ -18,15 +18,26 @@ if TYPE_CHECKING:
 
 
 def start_replicas(
-    running: ExitStack, dsn: str, vendor: CheapVendor, folder: Path, number: int, **partner: object
+    running: ExitStack,
+    dsn: str,
+    vendor: CheapVendor,
+    folder: Path,
+    number: int,
+    *,
+    group: Sequence[str] = (),
+    **partner: object,
 ) -> list[Watched]:
-    """Start a run, have the other replicas help with it, and wait until all of them are at work."""
-    replicas = [running.enter_context(start_run(dsn, vendor, folder, None, ("run", "nightly"), **partner))]
+    """Start a run, have the other replicas help with it, and wait until all of them are at work.
+
+    `group`: more partners, as `start_run` has them.
+    """
+    first = start_run(dsn, vendor, folder, None, ("run", "nightly"), group=group, **partner)
+    replicas = [running.enter_context(first)]
     help_it = ("run", "--resume", _run_of(dsn, replicas[0]), "--by", "bench")
     for nth in range(1, number):
         own = folder / str(nth)
         own.mkdir()
-        replicas.append(running.enter_context(start_run(dsn, vendor, own, None, help_it, **partner)))
+        replicas.append(running.enter_context(start_run(dsn, vendor, own, None, help_it, group=group, **partner)))
     _await_all(dsn, replicas)
     return replicas
 

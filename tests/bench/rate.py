@@ -1,6 +1,6 @@
 """The used share of the allowed rate while there is work, and that no sliding second exceeds the rate.
 
-One replica, or several that share a run, against a vendor with a long tail and a few faults. The vendor takes the
+One replica, or several that share a run, for one partner or for three in a rate group, against a vendor with a long tail and a few faults. The vendor takes the
 times, as it reads the requests. The share counts the cancel requests between the first one and the last one for a new
 round: later requests are resends, which wait for their back-off. Resends count as any other; questions, of which each
 round gets one before its first cancel, have a rate of their own. CPU is measured over a stretch in the middle, from
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from bisect import bisect_left
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -48,6 +49,9 @@ MAX_ATTEMPTS = 20
 
 MIDDLE = 0.8
 """Share of the remaining work, once all replicas are at it, for which CPU is counted."""
+
+GROUP, GROUP_RATE = ("beta", "gamma"), 200
+"""Partners beside the first in the case of a rate group, and the rate that they share."""
 
 _CANCELLED = """
     SELECT substr(c.round_id, 2)::int FROM retention.cancellations c
@@ -106,15 +110,18 @@ class Case:
     replicas: int
     seconds: float
     ask_first: bool = True
+    group: tuple[str, ...] = ()
+    """More partners, which share the rate with the first."""
 
     def __str__(self) -> str:
         asking = "" if self.ask_first else ", ask_first off"
-        return f"{self.rate:,}/s, {self.replicas} replica{'s' if self.replicas > 1 else ''}{asking}"
+        shared = f", a group of {1 + len(self.group)} partners" if self.group else ""
+        return f"{self.rate:,}/s, {self.replicas} replica{'s' if self.replicas > 1 else ''}{shared}{asking}"
 
     @property
     def rounds(self) -> int:
-        """As many as may be cancelled in that time."""
-        return round(self.rate * self.seconds)
+        """As many as may be cancelled in that time; in a group, questions take half of the rate."""
+        return round(self.rate * self.seconds / (2 if self.group and self.ask_first else 1))
 
     @property
     def concurrency(self) -> int:
@@ -132,15 +139,18 @@ class Case:
         ):
             dsn = make_conninfo(where.server, dbname=name)
             seed(dsn, self.rounds)
+            if self.group:
+                share_out(dsn, ("acme", *self.group))
             middle, ends = self.carried_out(dsn, vendor, Path(folder), where.postmaster)
             stall = vendor.figures().stall
             wrong = [f"exit code {end.code}: {end.out}" for end in ends if end.code not in REVIEWED]
             refuse(wrong or differences(dsn, vendor, self.rounds))
             cancels, questions = vendor.requests("cancel"), vendor.requests("status")
+        limited = sorted([*cancels.times, *(questions.times if self.group else ())])
         return Figures(
             requests=len(cancels.times),
-            used=share_used(cancels, self.rate),
-            worst=worst_second(cancels.times) / self.rate,
+            used=share_used(cancels, limited, self.rate),
+            worst=worst_second(limited) / self.rate,
             resends=len(cancels.times) - self.rounds,
             questions=len(questions.times),
             stall=stall,
@@ -154,7 +164,7 @@ class Case:
         with ExitStack() as running:
             terms = {"rate": self.rate, "concurrency": self.concurrency, "max_attempts": MAX_ATTEMPTS}
             terms["ask_first"] = self.ask_first
-            replicas = start_replicas(running, dsn, vendor, folder, self.replicas, **terms)
+            replicas = start_replicas(running, dsn, vendor, folder, self.replicas, group=self.group, **terms)
             processes = [psutil.Process(replica.pid) for replica in replicas]
 
             def moment() -> Moment:
@@ -162,7 +172,7 @@ class Case:
 
             before = moment()
             psutil.cpu_percent()  # begins to count
-            time.sleep(MIDDLE * max(self.rounds - before.requests, 0) / self.rate)
+            time.sleep(MIDDLE * self.seconds * max(self.rounds - before.requests, 0) / self.rounds)
             busy = psutil.cpu_percent() / 100
             after = moment()
             each = 1e6 / max(after.requests - before.requests, 1)
@@ -170,15 +180,25 @@ class Case:
             return middle, [replica.ended(WITHIN) for replica in replicas]
 
 
-def share_used(cancels: Heard, rate: int) -> float:
-    """The share of the rate that arrived from the first request to the last for a round not asked for before,
-    half-open.
+def share_out(dsn: str, partners: Sequence[str]) -> None:
+    """Give the rounds to these partners by turns."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(
+            "UPDATE public.rounds SET partner = (%s::text[])[1 + substr(round_id, 2)::int %% %s]",
+            [list(partners), len(partners)],
+        )
+        connection.execute("VACUUM FULL ANALYZE public.rounds")
+
+
+def share_used(cancels: Heard, limited: Sequence[float], rate: int) -> float:
+    """The share of the rate that arrived from the first request to the last cancel for a round not asked for before,
+    half-open. `limited`: the moments of all requests that the rate limits, in order.
     """
     first: dict[int, int] = {}
     for nth, number in enumerate(cancels.rounds):
         first.setdefault(number, nth)
     last = max(first.values())
-    return last / (rate * (cancels.times[last] - cancels.times[0]))
+    return bisect_left(limited, cancels.times[last]) / (rate * (cancels.times[last] - limited[0]))
 
 
 def differences(dsn: str, vendor: TailedVendor, rounds: int) -> list[str]:
@@ -232,6 +252,9 @@ def measure(asked: argparse.Namespace) -> str:
         Case(rate, replicas, asked.seconds or (60.0 if rate < 1000 else 30.0), not asked.no_ask_first)
         for rate, replicas in product(asked.rates, asked.replicas)
     ]
+    if GROUP_RATE in asked.rates:
+        asks = not asked.no_ask_first
+        cases += [Case(GROUP_RATE, number, asked.seconds or 60.0, asks, GROUP) for number in asked.replicas]
     with place() as where:
         head = (
             f"{surroundings(where.server)}; replies after {LEAST * 1000:g} to {MOST * 1000:g} ms, log-normal, median"

@@ -106,6 +106,7 @@ GOOD = History(
     listed=frozenset({IDS[LOST]}),
     left={OPEN: at(0.5)},
     rate=20.0,
+    group_rate=30.0,
     at_rest=True,
 )
 
@@ -258,6 +259,7 @@ BREAKS: list[tuple[str, str, Callable[[History], History]]] = [
     ("proven", "an entry that is missing", lambda one: replace(one, unproven=["attempt 6: no evidence"])),
     ("audited", "an entry that is gone", lambda one: replace(one, audited=["entry_missing in evidence: 6"])),
     ("within_the_rate", "a burst", lambda one: replace(one, rate=1.0)),
+    ("within_the_groups_rate", "a burst", lambda one: replace(one, group_rate=1.0)),
 ]
 
 

@@ -124,16 +124,28 @@ def start_run(
     folder: Path,
     environ: Mapping[str, str] | None = None,
     command: Sequence[str] = ("run", "nightly"),
+    *,
+    group: Sequence[str] = (),
     **partner: object,
 ) -> Watched:
-    """Start `retention run` over all that is stale, as fast as it goes, or another command that knows `--json`."""
+    """Start `retention run` over all that is stale, as fast as it goes, or another command that knows `--json`.
+
+    `group`: more partners like the first, in a rate group with its rate.
+    """
     # Without questions, unless they are asked for: the rivals ask none.
     asked = {"secure_login": "login", "token": "token-9d41c7b2e6", "rate": UNLIMITED, "timeout": "30s"}
     terms = {**asked, "ask_first": False, **partner}
+    accounts = {"acme": terms, **{name: {**terms, "secure_login": name} for name in group}}
     config = folder / "retention.toml"
     config.write_text(
-        f"[database]\ndsn = {json.dumps(dsn)}\n[partners.acme]\napi_url = {json.dumps(vendor.url + '/secret-path')}\n"
-        + "".join(f"{key} = {json.dumps(value)}\n" for key, value in terms.items())
+        f"[database]\ndsn = {json.dumps(dsn)}\n"
+        + "".join(
+            f"[partners.{name}]\napi_url = {json.dumps(vendor.url + '/secret-path')}\n"
+            + "".join(f"{key} = {json.dumps(value)}\n" for key, value in account.items())
+            + ('rate_group = "lm"\n' if group else "")
+            for name, account in accounts.items()
+        )
+        + (f"[rate_groups.lm]\nrate = {terms['rate']}\n" if group else "")
         + '[policies.nightly]\nopen_longer_than = "72h"\nmode = "enforce"\nmax_rounds = 100000000\n',
         "utf-8",
     )

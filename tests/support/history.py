@@ -92,7 +92,8 @@ class History:
 
     `listed`: the cancellations that the review list shows. `left`: rounds that were not to be called any more, each
     with a moment when that had been committed; `stopped`: when all was stopped. `timeout`: seconds per request. `rate`:
-    requests per second that the vendor may see; None where the rate is not checked. `probes`: the vendor may be asked;
+    cancel requests per second that the vendor may see; None where the rate is not checked. `group_rate`: the same of all
+    requests about rounds. `probes`: the vendor may be asked;
     `asks_first`: it is, before each cancel; `cancels_winnings`: a round with winnings is cancelled all the same.
     `at_rest`: nothing is left to be done. `lost`: the commits that the database has lost. `unproven`: problems of
     the evidence, by a naive reading; `audited`: those that `audit verify` finds.
@@ -108,6 +109,7 @@ class History:
     left: Mapping[str, datetime] = field(default_factory=dict)
     timeout: float = 2.0
     rate: float | None = None
+    group_rate: float | None = None
     probes: bool = True
     asks_first: bool = False
     cancels_winnings: bool = False

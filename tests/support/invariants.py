@@ -351,6 +351,17 @@ def within_the_rate(history: History) -> Iterator[str]:
         yield f"{worst} requests in one second, {history.rate:g} are allowed"
 
 
+def within_the_groups_rate(history: History) -> Iterator[str]:
+    """No sliding second holds more requests about rounds than the rate group's rate, as seen from either end."""
+    if history.group_rate is None:
+        return
+    sent = [one.sent_at.timestamp() for one in history.attempts if one.sent_at is not None]
+    arrived = [request.arrived_at for request in history.about_rounds()]
+    worst = min(worst_second(sent), worst_second(arrived))
+    if worst > history.group_rate * BUNCHED:
+        yield f"{worst} requests of the group in one second, {history.group_rate:g} are allowed"
+
+
 INVARIANTS: tuple[Callable[[History], Iterator[str]], ...] = (
     on_record,
     on_record_before,
@@ -375,4 +386,5 @@ INVARIANTS: tuple[Callable[[History], Iterator[str]], ...] = (
     proven,
     audited,
     within_the_rate,
+    within_the_groups_rate,
 )

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-PARTNER = "acme"
+PARTNER, GROUP = "acme", "lm"
 SCOPE = Scope((PARTNER,), (3,), timedelta(hours=72), None, None, (), None, ())
 NO_SETTINGS: Mapping[str, object] = {}
 
@@ -218,6 +218,7 @@ class ModelDatabase:
         await self.script(_CLEAR)
         self.now = 0.0
         await self.pass_time(0)
+        await self.sql("INSERT INTO retention.rate_groups (name) VALUES (%(name)s)", name=GROUP)
         await self.sql(
             "INSERT INTO public.rounds (partner, market, game, user_id, round_id, opened_at, currency, stake, bet_tx)"
             " SELECT %(partner)s, 'MT', 'game', 'user-' || id, id, %(at)s - interval '5 days', 'EUR', 1.50, 'bet-' || id"

@@ -12,11 +12,11 @@ from retention.core.sending.reply_rules import DEFAULT_CODES, ReplyRules
 from retention.engine.counters import ProcessCounters, RunCounters
 from retention.engine.engine import Engine
 from retention.engine.run_partner import RunPartner
-from retention.ledger.terms import PartnerTerms
+from retention.ledger.terms import GroupTerms, PartnerTerms
 from retention.vendor_api.client import Exchange, VendorClient
 from retention.vendor_api.credentials import Access
 from retention.vendor_api.gateway import VendorGateway
-from support.model.database import PARTNER
+from support.model.database import GROUP, PARTNER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,9 +40,21 @@ class NoHealth:
         return Exchange(NotConnected("refused"), None, None)
 
 
-def terms(*, status_probe: bool, ask_first: bool = False, timeout: float = 10.0, max_attempts: int = 3) -> PartnerTerms:
-    """One partner's terms, quick enough that slots hardly matter; `timeout` in seconds."""
-    return PartnerTerms(PARTNER, 1000.0, timeout, max_attempts, status_probe, ask_first and status_probe)
+def terms(
+    *,
+    status_probe: bool,
+    ask_first: bool = False,
+    timeout: float = 10.0,
+    max_attempts: int = 3,
+    in_group: bool = False,
+) -> PartnerTerms:
+    """One partner's terms, quick enough that slots hardly matter; `timeout` in seconds.
+
+    With `in_group`, cancels and probes share the slots of a rate group.
+    """
+    group = GroupTerms(GROUP, 200.0) if in_group else None
+    asks = ask_first and status_probe
+    return PartnerTerms(PARTNER, 1000.0, timeout, max_attempts, status_probe, asks, group=group)
 
 
 def partner_of(terms: PartnerTerms) -> RunPartner:

@@ -36,7 +36,9 @@ class Fleet:
         self.names = [f"r{number}" for number in range(rounds)]
         self.db = db
         self.terms = terms
-        self.invariants = Invariants(db, self.names, status_probe=terms.status_probe, ask_first=terms.ask_first)
+        self.invariants = Invariants(
+            db, self.names, status_probe=terms.status_probe, ask_first=terms.ask_first, group=terms.group
+        )
         self.replicas: list[Replica | None] = [None] * replicas
         self.runs: list[UUID] = []
         self._leases: list[float] = []

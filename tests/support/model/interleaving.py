@@ -71,7 +71,7 @@ class Interleaving:
         self.db = db
         self.terms = how
         self.names = names
-        self.invariants = Invariants(db, names, status_probe=how.status_probe, ask_first=how.ask_first)
+        self.invariants = Invariants(db, names, status_probe=how.status_probe, ask_first=how.ask_first, group=how.group)
         self.backends: dict[int, int] = {}
         self._waiting: dict[int, asyncio.Event] = {}
         self._replicas = replicas
@@ -207,7 +207,8 @@ def interleave(db: ModelDatabase, examples: int, *, seed: int, shorten: bool = T
     def any_schedule(
         rounds: int, replicas: int, *, status_probe: bool, ask_first: bool, schedule: list[int], moods: list[Mood]
     ) -> None:
-        turns = Interleaving(db, terms(status_probe=status_probe, ask_first=ask_first), rounds, replicas)
+        how = terms(status_probe=status_probe, ask_first=ask_first, in_group=replicas == 3)
+        turns = Interleaving(db, how, rounds, replicas)
         db.run(turns.play(schedule, moods))
         evidence.tried += 1
         evidence.rounds += rounds

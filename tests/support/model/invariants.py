@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from retention.core.model import Claim, Settlement
     from retention.ledger.results import SettledRow
+    from retention.ledger.terms import GroupTerms
     from support.model.database import ModelDatabase
 
 DONE = {"cancelled", "already_cancelled"}
@@ -87,8 +88,19 @@ class Knowledge:
 class Invariants:
     """The past of one example, and its checks."""
 
-    def __init__(self, db: ModelDatabase, names: Iterable[str], *, status_probe: bool, ask_first: bool = False) -> None:
+    def __init__(
+        self,
+        db: ModelDatabase,
+        names: Iterable[str],
+        *,
+        status_probe: bool,
+        ask_first: bool = False,
+        group: GroupTerms | None = None,
+    ) -> None:
         self.db = db
+        self._group = group
+        self._slots: list[float] = []
+        """The slots of all claims in the group."""
         self.ask_first = ask_first
         self.paused_at: float | None = None
         self.status_probe = status_probe
@@ -129,8 +141,9 @@ class Invariants:
         return BrokenError("\n".join([*self.story, f"BROKEN: {invariant}"]))
 
     def claimed(self, claims: Iterable[Claim]) -> None:
-        """A claim is only to be had for a round that may be cancelled at this moment."""
+        """A claim is only to be had for a round that may be cancelled at this moment, and has a slot of its own."""
         for claim in claims:
+            self._has_own_slot(claim)
             self._made.add(claim.uuid)
             known = self.operator[claim.round_id]
             if claim.kind is Kind.STATUS:
@@ -145,6 +158,14 @@ class Invariants:
             if known.came_back_at > self.as_of[claim.run_id]:
                 raise self.broken(f"{claim.round_id} was claimed, and its player had come back")
 
+    def _has_own_slot(self, claim: Claim) -> None:
+        """Two requests of a group never come closer to each other than its rate allows, whatever their kinds."""
+        if self._group is None:
+            return
+        if any(abs(slot - claim.slot) < 1 / self._group.rate for slot in self._slots):
+            raise self.broken(f"{claim.round_id} was claimed, and its slot in the group was taken")
+        self._slots.append(claim.slot)
+
     def copied(self) -> None:
         """Keep the database's knowledge: a standby will know no more."""
         past = {name: replace(one, sent={}, known={**one.known}, claimed=set()) for name, one in self.past.items()}
@@ -156,6 +177,7 @@ class Invariants:
         Releases stay, and so do the vendor's answers: the replicas that have them record them again.
         """
         assert self._copy is not None
+        self._slots.clear()  # the standby may not know of them
         for name, known in self._copy.operator.items():
             now = self.operator[name]
             self.operator[name] = replace(known, raises=now.raises, was_closed=now.was_closed or known.was_closed)

@@ -87,7 +87,11 @@ class Machine(RuleBasedStateMachine):
     ) -> None:
         """A run is planned, and all replicas are at work on it."""
         self.fleet = self.fleet_of(
-            self.db, terms(status_probe=status_probe, ask_first=ask_first), rounds, replicas, losses
+            self.db,
+            terms(status_probe=status_probe, ask_first=ask_first, in_group=replicas == 3),
+            rounds,
+            replicas,
+            losses,
         )
         self.troubles = troubles
         self.db.run(self.fleet.begin())

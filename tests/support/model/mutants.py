@@ -51,6 +51,12 @@ MUTANTS = (
         "may have cancelled it",
     ),
     Mutant(
+        "a group forgets the slots that it gives",
+        "claims/claim_rounds claims/claim_probes",
+        (("set_bit(f.places, p.place, 1)::varbit", "f.places"),),
+        "its slot in the group was taken",
+    ),
+    Mutant(
         "a claim does not look whether the round is open",
         "claims/claim_rounds claims/claim_probes",
         (("WHEN s.rows = 0 THEN 'closed'", "WHEN s.rows = 0 THEN NULL"),),
