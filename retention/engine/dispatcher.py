@@ -48,7 +48,7 @@ SLOW_CLAIM_S = LOOK_GOOD_S / 3
 class Dispatcher:
     """Claims rounds in batches, gives them to the senders, and releases the claims that may not leave.
 
-    `idle`: the last look found nothing to claim. `highest_claimed_id`: of the cancellations claimed here.
+    `idle`: the last look found nothing to claim.
     """
 
     def __init__(
@@ -64,7 +64,6 @@ class Dispatcher:
         self.kind = kind
         self.partner: RunPartner = senders.partner
         self.idle = False
-        self.highest_claimed_id = 0
         self._senders = senders
         self._claims = claims
         self._settler = settler
@@ -152,7 +151,7 @@ class Dispatcher:
             lambda: self._claims.claim(
                 self.kind,
                 self.partner.terms,
-                after=self._cursor,
+                after=self._cursor or None,
                 batch=batch,
                 new=new,
                 ids=None if permitted is None else taken,
@@ -181,7 +180,6 @@ class Dispatcher:
             self._senders.clock_offset_s = claimed.clock_offset_s
         # All processes walk the plan in one order; one that is behind may jump to the front.
         self._cursor = max(self._cursor, claimed.last_id)
-        self.highest_claimed_id = max(self.highest_claimed_id, claimed.last_id)
         self._senders.holding[self.kind] += len(claimed.claims)
         self._senders.enqueue(self._hold(claimed.claims))
         self._adapt(claimed, took)

@@ -105,7 +105,7 @@ class Engine:
         for partner in partners:
             self._add(partner)
         in_hand = self.settler.in_hand
-        self.expired = ExpiredClaims(ledger.claims, partners, self.dispatchers, in_hand, [run_id], log)
+        self.expired = ExpiredClaims(ledger.claims, partners, in_hand, [run_id], log)
         self.finisher = RunFinisher(ledger.control, partners, self.settler, self.expired, self.lifecycle, log)
         self.watcher = RunWatcher(
             ledger.control,

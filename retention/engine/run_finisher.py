@@ -6,6 +6,7 @@ where no process could reach a partner.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from retention.core.model import Kind
@@ -61,17 +62,18 @@ class RunFinisher:
 
         Rounds that the server may lack claims of stay; a later call closes them.
         """
-        closed = await retry_until(
-            lambda: self._control.close_unsent(partner, why, doubts_only=doubts_only, tried_only=tried_only),
-            until=self._lifecycle.draining,
-        )
-        if closed:
-            self._settler.count_closed(closed)
-            self._log.warning("run.given_up", partner=partner, rounds=sum(one.rounds for one in closed), detail=why)
+        close = partial(self._control.close_unsent, partner, why, doubts_only=doubts_only, tried_only=tried_only)
+        after, rounds = -1, 0
+        while closed := await retry_until(partial(close, after=after), until=self._lifecycle.draining):
+            after = closed.last_block
+            rounds += sum(one.rounds for one in closed.groups)
+            self._settler.count_closed(closed.groups)
+        if rounds:
+            self._log.warning("run.given_up", partner=partner, rounds=rounds, detail=why)
 
     async def finish_once(self, *, done: bool) -> bool:
         """Expire claims; where this process is `done` and there were none, end the run. Whether this call ended it."""
-        found = await self._expired.find(whole=done)
+        found = await self._expired.find()
         return done and not found and await self._finish()
 
     async def close_overdue_once(self) -> bool:

@@ -3,14 +3,13 @@
 A claim's age counts from the moment its statement was sent, not answered. A claim that waited for a lock read the
 view before the wait.
 
-Expired leases are searched only when a process is idle, and every few seconds, for at most a tenth of the time. A
-lease is a column without an index, so that updates stay HOT. While other work exists, the search covers only ids
-between the first unsettled round and the claim cursor. A scan of ten million rows takes seconds.
+Expired leases are searched only when a process is idle, and every few seconds. A lease is a column without an index,
+so that updates stay HOT. The run's totals tell in which blocks of ids there are claims, and only those are searched: a
+scan of ten million rows takes seconds.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -35,16 +34,11 @@ if TYPE_CHECKING:
 NO_SLOT = "no_slot"
 """Stands in place of a state for a round that got no slot."""
 
+NO_ID = 2**63 - 1
+"""Greater than the id of every round: beyond it there is nothing to claim."""
+
 LEASE_EXTENSION_S = 10.0
 """Seconds by which a lease is extended while its request is in flight or its reply is not written."""
-
-
-@dataclass(frozen=True, slots=True)
-class IdRange:
-    """Ids of cancellations: from `above` (exclusive) to `up_to` (inclusive)."""
-
-    above: int
-    up_to: int
 
 
 class Claims:
@@ -79,7 +73,7 @@ class Claims:
         kind: Kind,
         terms: PartnerTerms,
         *,
-        after: int,
+        after: int | None,
         batch: int,
         new: int | None = None,
         ids: Sequence[int] | None = None,
@@ -88,10 +82,14 @@ class Claims:
     ) -> ClaimBatch:
         """Claim up to `batch` rounds: new rounds with ids above `after`, and rounds whose retry is due.
 
+        `after` is None where the plan is to be walked from its first unsettled round, which the ledger finds first.
         New rounds and retries alternate; `due_first` says which kind begins. `leave_tried` leaves out the rounds that
         an earlier run has tried. `new` limits, for probes, the claims of rounds that are not in doubt.
         `ids` names the cancellations to cancel: the vendor has just said that they are in progress.
         """
+        if after is None:
+            first = 1 if ids is not None else await self.find_first_unsettled(terms.partner, 0)
+            after = NO_ID if first is None else first - 1
         queried, began = self._monotonic(), self._clocks.moment() if self._clocks else None
         rows = await self._database.tuples(
             "claims/claim_rounds" if kind is Kind.CANCEL else "claims/claim_probes",
@@ -200,9 +198,9 @@ class Claims:
         )
 
     async def expire_claims(
-        self, terms: PartnerTerms, run_ids: Sequence[UUID], window: IdRange | None = None, *, but: Sequence[str] = ()
+        self, terms: PartnerTerms, run_ids: Sequence[UUID], *, but: Sequence[str] = ()
     ) -> list[Any]:
-        """Turn the expired claims of these runs into doubts; first claims are searched only within `window`.
+        """Turn the expired claims of these runs, and of all follow-ups, into doubts.
 
         `but` names the attempts that this process still holds: they have not expired.
         """
@@ -211,8 +209,6 @@ class Claims:
             now=self._clocks and self._clocks.trusted_now(),
             partner=terms.partner,
             run_ids=list(run_ids),
-            above=window.above if window else 0,
-            up_to=window.up_to if window else None,
             status_probe=terms.status_probe,
             max_attempts=terms.max_attempts,
             back_off=BASE_S,

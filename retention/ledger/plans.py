@@ -172,8 +172,6 @@ async def freeze_plan(
             now=clock.trusted_now(),
             partner=partner.partner,
             run_ids=inactive,
-            above=0,
-            up_to=None,
             status_probe=partner.status_probe,
             max_attempts=partner.max_attempts,
             back_off=BASE_S,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from retention.core.model import Claim, State
@@ -73,6 +74,14 @@ class ClosedGroup:
     market: str
     state: State
     rounds: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedBatch:
+    """What one transaction closed; the next one goes on beyond `last_block`."""
+
+    groups: Sequence[ClosedGroup]
+    last_block: int
 
 
 class ClaimWait(NamedTuple):

@@ -16,7 +16,7 @@ from retention.core.runs.pauses import ActivePause
 from retention.errors import LostRunError
 from retention.ledger.clocks import HEARTBEAT_S, correct_leases, correct_run_times
 from retention.ledger.known_server import KnownServer
-from retention.ledger.results import ClaimWait, ClosedGroup, RunSnapshot
+from retention.ledger.results import ClaimWait, ClosedBatch, ClosedGroup, RunSnapshot
 from retention.ledger.slots import throttle_partner
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from retention.ledger.clocks import Clocks, Correction
     from retention.ledger.database import Database
     from retention.ledger.terms import PartnerTerms
+
+CLOSED_AT_ONCE = 10_000
+"""Rounds that one transaction closes, about."""
 
 
 class RunControl:
@@ -117,12 +120,13 @@ class RunControl:
         return await self._durable.count("run_control/halt_partner", run_id=self._run_id, partner=partner) > 0
 
     async def close_unsent(
-        self, partner: str | None, why: str, *, doubts_only: bool = False, tried_only: bool = False
-    ) -> list[ClosedGroup]:
-        """Close the rounds that wait for a request to one partner or (None) to all; returns how many, by group.
+        self, partner: str | None, why: str, *, doubts_only: bool = False, tried_only: bool = False, after: int = -1
+    ) -> ClosedBatch | None:
+        """Close the next rounds that wait for a request to one partner or (None) to all, beyond the block `after`.
 
         `doubts_only` closes doubts without a probe, `tried_only` only rounds that an earlier run has tried. On a server
-        that may lack claims, nothing is closed before a process has waited there (`trust_server`).
+        that may lack claims, nothing is closed before a process has waited there (`trust_server`). Returns None where
+        no such round is left.
         """
         rows = await self._database.rows(
             "run_control/close_unsent",
@@ -132,8 +136,15 @@ class RunControl:
             why=why,
             doubts_only=doubts_only,
             tried_only=tried_only,
+            after=after,
+            rounds=CLOSED_AT_ONCE,
         )
-        return [ClosedGroup(row.partner, row.market, State(row.state), row.rounds) for row in rows]
+        if not rows:
+            return None
+        groups = [
+            ClosedGroup(row.partner, row.market, State(row.state), row.rounds) for row in rows if row.state is not None
+        ]
+        return ClosedBatch(groups, rows[0].block)
 
     async def check_partner_reached(self, partner: str, kinds: Sequence[Kind], within: float | None) -> bool:
         """Check whether any process got a reply from the partner in this run: ever, or in the last `within` seconds."""
@@ -164,7 +175,7 @@ class RunControl:
     async def correct_times(
         self, limit: float, deadline: float | None, terms: Sequence[PartnerTerms], *, leases: bool
     ) -> list[Correction]:
-        """Correct the run's times that lie impossibly far ahead; `leases` as well, which reads the whole plan."""
+        """Correct the run's times that lie impossibly far ahead; `leases` as well."""
         found = await correct_run_times(self._control, limit, self._run_id, deadline, terms)
         for one in terms if leases else ():
             found += await correct_leases(self._control, limit, [self._run_id], one)

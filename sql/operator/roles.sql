@@ -64,6 +64,9 @@ GRANT UPDATE (state, error_code, description, currency, amount, transaction_id, 
               needs_follow_up, in_progress_at, incomplete, review, user_id, winnings)
     ON retention.cancellations TO retention_job;
 
+-- Triggers write the totals, with their owner's rights.
+GRANT SELECT ON retention.run_totals, retention.plan_totals TO retention_job;
+
 GRANT SELECT ON retention.attempts TO retention_job;
 GRANT INSERT (uuid, cancellation_id, run_id, kind, replica, claimed_at) ON retention.attempts TO retention_job;
 GRANT UPDATE (sent_at, replied_at, http_status, error_code, outcome, detail) ON retention.attempts TO retention_job;
@@ -124,7 +127,8 @@ GRANT UPDATE (tries, due_at, delivered_at, last_error) ON retention.deliveries T
 GRANT USAGE ON SCHEMA retention TO retention_report;
 GRANT SELECT ON retention.schema_migrations, retention.runs, retention.cancellations, retention.attempts,
     retention.holds, retention.pauses, retention.partner_state, retention.ledger_key, retention.evidence,
-    retention.evidence_leaves, retention.checkpoints, retention.findings, retention.other_transactions
+    retention.evidence_leaves, retention.checkpoints, retention.findings, retention.other_transactions,
+    retention.run_totals, retention.plan_totals
     TO retention_report;
 -- The open rounds: `plan` and `explain` tell of them. Leave it out where those who report are not to see that.
 GRANT SELECT ON retention.open_rounds TO retention_report;

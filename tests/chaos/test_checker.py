@@ -258,6 +258,7 @@ BREAKS: list[tuple[str, str, Callable[[History], History]]] = [
     ),
     ("proven", "an entry that is missing", lambda one: replace(one, unproven=["attempt 6: no evidence"])),
     ("audited", "an entry that is gone", lambda one: replace(one, audited=["entry_missing in evidence: 6"])),
+    ("totalled", "a total that is off", lambda one: replace(one, miscounted=["run 1: 3 rounds, and not 4"])),
     ("within_the_rate", "a burst", lambda one: replace(one, rate=1.0)),
     ("within_the_groups_rate", "a burst", lambda one: replace(one, group_rate=1.0)),
 ]

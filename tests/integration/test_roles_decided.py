@@ -63,7 +63,7 @@ UPDATED = {
 NEVER = {
     "runs": "approved_by requested_login plan_digest approved_at approved_login approval_expires_at"
     " approval_used_at rejected_by rejected_at decision_note",
-    "cancellations": "id holds_round",
+    "cancellations": "id holds_round may_need_review",
     "holds": "hold_id",
     "findings": "finding_id found_at",
     "pauses": "pause_id",
@@ -71,6 +71,8 @@ NEVER = {
     "ledger_key": "only_row origin inner_pad outer_pad kept_since",
     "evidence": "entry_id written_by",
     "checkpoints": "checkpoint_id at",
+    "run_totals": "worked_by state partner block run_id aspect currency why writer rounds refunds",
+    "plan_totals": "run_id currency rounds stake unjudged",
 }
 """Columns that the job neither sets nor changes, beside those outside UPDATED."""
 
@@ -88,6 +90,8 @@ REPORTED = {
     "evidence_leaves",
     "checkpoints",
     "findings",
+    "run_totals",
+    "plan_totals",
 }
 """The tables that the second role reads; it does nothing else."""
 

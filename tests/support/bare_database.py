@@ -144,6 +144,6 @@ def cancelled(claims: Sequence[Claim]) -> list[Settlement]:
     """The vendor's yes to each of these."""
     now = datetime.now(UTC)
     return [
-        Settlement(claim, Outcome.CANCELLED, State.CANCELLED, now, now, 200, "0", "ok", "EUR", None, "T1", failed=False)
+        Settlement(claim, Outcome.CANCELLED, State.CANCELLED, now, now, 200, "0", "ok", "EUR", None, None, failed=False)
         for claim in claims
     ]

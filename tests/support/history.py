@@ -14,6 +14,7 @@ from retention.ledger.database import open_database
 from retention.ledger.queries import query
 from support.evidence import tree_problems, unproven_rows
 from support.losses import Lost
+from support.totals import wrong_totals
 from support.true_times import TrueTimes
 
 if TYPE_CHECKING:
@@ -96,7 +97,8 @@ class History:
     requests about rounds. `probes`: the vendor may be asked;
     `asks_first`: it is, before each cancel; `cancels_winnings`: a round with winnings is cancelled all the same.
     `at_rest`: nothing is left to be done. `lost`: the commits that the database has lost. `unproven`: problems of
-    the evidence, by a naive reading; `audited`: those that `audit verify` finds.
+    the evidence, by a naive reading; `audited`: those that `audit verify` finds. `miscounted`: totals that are not the
+    count of their rows.
     """
 
     requests: Sequence[Request]
@@ -118,6 +120,7 @@ class History:
     lost: Lost = field(default_factory=Lost)
     unproven: Sequence[str] = ()
     audited: Sequence[str] = ()
+    miscounted: Sequence[str] = ()
 
     def rounds_of_attempts(self) -> dict[str, str]:
         """The round of each attempt, by uuid; of one whose row was lost, as the vendor was asked about it."""
@@ -166,7 +169,7 @@ async def read(world: World, *, shifts: Sequence[timedelta] = (), **more: Any) -
     max_runs = world.partner.get("max_runs", 3)
     # In threads: the way to the database may lead through a proxy of this very loop.
     unproven = [*await to_thread(unproven_rows, world.direct), *await to_thread(tree_problems, world.direct)]
-    audited = await audit(world.direct)
+    audited, miscounted = await audit(world.direct), await to_thread(wrong_totals, world.direct)
     async with await psycopg.AsyncConnection.connect(world.direct) as connection:
         await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 
@@ -201,6 +204,7 @@ async def read(world: World, *, shifts: Sequence[timedelta] = (), **more: Any) -
             cancels_winnings=world.policy.get("winnings") == "cancel",
             unproven=unproven,
             audited=audited,
+            miscounted=miscounted,
             **more,
         )
 

@@ -339,6 +339,11 @@ def audited(history: History) -> Iterator[str]:
     yield from history.audited
 
 
+def totalled(history: History) -> Iterator[str]:
+    """The totals of each run are the counts of its rows."""
+    yield from history.miscounted
+
+
 def within_the_rate(history: History) -> Iterator[str]:
     """No sliding second holds more cancel requests than the rate, as seen from either end."""
     if history.rate is None:
@@ -385,6 +390,7 @@ INVARIANTS: tuple[Callable[[History], Iterator[str]], ...] = (
     listed_for_cause,
     proven,
     audited,
+    totalled,
     within_the_rate,
     within_the_groups_rate,
 )

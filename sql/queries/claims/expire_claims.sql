@@ -1,20 +1,24 @@
 -- Purpose: Turns expired claims into doubts: their requests may have been sent. An expired probe returns its round to
---     the state before, since a probe changes nothing. First claims are searched between two ids (`above` exclusive,
---     `up_to` NULL: unbounded); follow-up claims everywhere. `but` lists attempts that the asking process still holds.
---     `now` is the time past a jump of the database's clock (NULL: unknown), since a jump must not expire a claim.
+--     the state before, since a probe changes nothing. `but` lists attempts that the asking process still holds. `now`
+--     is the time past a jump of the database's clock (NULL: unknown), since a jump must not expire a claim.
 -- Locks: the expired rows, those of others are skipped.
 -- Returns: a row per expired claim, with its new state.
 WITH
 
 -- The first claim of a planned round.
 first_claims AS (
-    SELECT c.id, c.attempt_uuid, c.may_have_taken_effect, c.refusal_pending_probe
-    FROM retention.cancellations c
-    WHERE c.partner = %(partner)s AND c.run_id = ANY (%(run_ids)s::uuid[])
-      AND c.id > %(above)s AND (%(up_to)s::bigint IS NULL OR c.id <= %(up_to)s)
-      AND c.state = 'claimed' AND c.lease_until < least(statement_timestamp(), %(now)s::timestamptz)
-      AND NOT c.needs_follow_up AND c.attempt_uuid <> ALL (%(but)s::uuid[])
-    FOR UPDATE OF c SKIP LOCKED
+    SELECT f.*
+    FROM
+        -- include shared/claimed_blocks.sql
+        b
+    CROSS JOIN LATERAL (
+        SELECT c.id, c.attempt_uuid, c.may_have_taken_effect, c.refusal_pending_probe
+        FROM retention.cancellations c
+        WHERE c.partner = %(partner)s AND c.run_id = b.run_id AND c.id BETWEEN b.first AND b.last
+          AND c.state = 'claimed' AND c.lease_until < least(statement_timestamp(), %(now)s::timestamptz)
+          AND NOT c.needs_follow_up AND c.attempt_uuid <> ALL (%(but)s::uuid[])
+        FOR UPDATE OF c SKIP LOCKED
+    ) f
 ),
 
 -- Retries, and probes of doubts.

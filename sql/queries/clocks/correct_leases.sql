@@ -6,12 +6,27 @@ WITH
 
 -- Such leases, with the time that they had.
 far AS (
-    SELECT c.id, c.lease_until AS was
-    FROM retention.cancellations c
-    WHERE c.partner = %(partner)s AND c.state = 'claimed'
-      AND (c.run_id = ANY (%(run_ids)s::uuid[]) OR c.needs_follow_up)
-      AND c.lease_until > statement_timestamp() + make_interval(secs => %(lease)s::float8 + %(limit)s::float8)
-    FOR UPDATE SKIP LOCKED
+    SELECT f.*
+    FROM
+        -- include shared/claimed_blocks.sql
+        b
+    CROSS JOIN LATERAL (
+        SELECT c.id, c.lease_until AS was
+        FROM retention.cancellations c
+        WHERE c.partner = %(partner)s AND c.run_id = b.run_id AND c.id BETWEEN b.first AND b.last
+          AND c.state = 'claimed' AND NOT c.needs_follow_up
+          AND c.lease_until > statement_timestamp() + make_interval(secs => %(lease)s::float8 + %(limit)s::float8)
+        FOR UPDATE OF c SKIP LOCKED
+    ) f
+    UNION ALL
+    SELECT g.*
+    FROM (
+        SELECT c.id, c.lease_until AS was
+        FROM retention.cancellations c
+        WHERE c.partner = %(partner)s AND c.state = 'claimed' AND c.needs_follow_up
+          AND c.lease_until > statement_timestamp() + make_interval(secs => %(lease)s::float8 + %(limit)s::float8)
+        FOR UPDATE OF c SKIP LOCKED
+    ) g
 )
 
 UPDATE retention.cancellations c

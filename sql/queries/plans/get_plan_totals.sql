@@ -1,8 +1,8 @@
--- Purpose: Sums up a run's plan for the rails.
+-- Purpose: Reads what a run's plan comes to, for the rails.
 -- Locks: none.
 -- Returns: rounds and stakes by currency.
 SELECT
-    currency,
-    -- include shared/stake_sums.sql
-FROM (SELECT stake_currency AS currency, stake FROM retention.cancellations WHERE run_id = %(run_id)s) planned
-GROUP BY currency
+    t.currency, sum(t.rounds)::bigint AS rounds, sum(t.stake) AS stake, sum(t.unjudged)::bigint AS unjudged
+FROM retention.plan_totals t
+WHERE t.run_id = %(run_id)s
+GROUP BY t.currency

@@ -16,5 +16,5 @@ SELECT
   AND (%(markets)s::text[] IS NULL OR c.market = ANY (%(markets)s::text[]))
   AND (%(policy)s::text IS NULL OR o.policy = %(policy)s)
   AND (%(whys)s::text[] IS NULL OR w.why && %(whys)s::text[])
-  AND (%(run_id)s::uuid IS NULL OR c.run_id = %(run_id)s OR c.adopted_by_run = %(run_id)s)
+  AND (%(run_id)s::uuid IS NULL OR s.run_id = %(run_id)s OR s.adopted_by_run = %(run_id)s)
 ORDER BY c.id

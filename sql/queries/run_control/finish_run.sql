@@ -12,11 +12,11 @@ ended AS (
         finished_at = CASE WHEN %(status)s <> 'halted' THEN statement_timestamp() END
     WHERE r.run_id = %(run_id)s AND r.status = 'running'
       AND NOT EXISTS (
-          SELECT FROM
-              -- include shared/run_work.sql
-              c
-          WHERE c.state = 'claimed' OR (c.partner <> ALL (r.halted_partners || %(paused_partners)s::text[])
-                AND (c.state IN ('planned', 'retrying') OR (c.state = 'in_doubt' AND c.due_at IS NOT NULL))))
+          SELECT FROM retention.run_totals t
+          WHERE t.worked_by = r.run_id
+            AND (t.state = 'claimed' OR (t.partner <> ALL (r.halted_partners || %(paused_partners)s::text[])
+                 AND (t.state IN ('planned', 'retrying') OR t.aspect = 'due')))
+          HAVING sum(t.rounds) > 0)
     RETURNING r.*
 ),
 

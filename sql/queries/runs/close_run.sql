@@ -34,6 +34,6 @@ SELECT
     b.status, EXISTS (SELECT FROM closed) AS done,
     (SELECT count(*) FROM ended WHERE state = 'not_sent') AS not_sent,
     (SELECT count(*) FROM ended WHERE state = 'in_doubt') AS in_doubt,
-    (SELECT count(*) FROM retention.cancellations c
-     WHERE (c.run_id = b.run_id OR c.adopted_by_run = b.run_id) AND c.state = 'claimed') AS claimed
+    (SELECT coalesce(sum(t.rounds), 0)::bigint FROM retention.run_totals t
+     WHERE (t.run_id = b.run_id OR t.worked_by = b.run_id) AND t.state = 'claimed') AS claimed
 FROM before b

@@ -8,7 +8,7 @@ WITH
 listed AS (
     SELECT w.why
     -- include shared/rounds_to_review.sql
-      AND (c.run_id = %(run_id)s OR c.adopted_by_run = %(run_id)s)
+      AND (s.run_id = %(run_id)s OR s.adopted_by_run = %(run_id)s)
 )
 
 SELECT a.why, count(*) AS rounds

@@ -12,11 +12,10 @@ ended AS (
     WHERE r.status IN ('planned', 'running')
       AND r.heartbeat_until < statement_timestamp()
       AND NOT EXISTS (
-          SELECT FROM
-              -- include shared/run_work.sql
-              c
-          WHERE c.state IN ('planned', 'claimed', 'retrying')
-             OR (c.state = 'in_doubt' AND c.adopted_by_run IS NOT NULL))
+          SELECT FROM retention.run_totals t
+          WHERE t.worked_by = r.run_id
+            AND (t.state IN ('planned', 'claimed', 'retrying') OR (t.state = 'in_doubt' AND t.run_id <> r.run_id))
+          HAVING sum(t.rounds) > 0)
     RETURNING r.*
 ),
 

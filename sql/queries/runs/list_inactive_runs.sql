@@ -7,5 +7,6 @@ WHERE (r.status IN ('halted', 'failed')
        OR (r.status IN ('planned', 'running') AND r.heartbeat_until < statement_timestamp())
        OR (r.status = 'cancelled' AND r.started_at IS NOT NULL AND r.heartbeat_until < statement_timestamp()
            AND EXISTS (
-               SELECT FROM retention.cancellations c WHERE c.run_id = r.run_id AND c.state = 'claimed')))
+               SELECT FROM retention.run_totals t
+               WHERE t.run_id = r.run_id AND t.state = 'claimed' HAVING sum(t.rounds) > 0)))
   AND r.run_id <> %(run_id)s

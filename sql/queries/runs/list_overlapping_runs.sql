@@ -21,12 +21,24 @@ CROSS JOIN LATERAL (
 ) s
 CROSS JOIN LATERAL (
     SELECT count(*) AS rounds
-    FROM
-        -- include shared/run_work.sql
-        c
-    WHERE c.partner = ANY (%(partners)s::text[])
-      -- Rounds that an abandoned run never sent are planned again; its claims are not, before their leases end.
-      AND (c.state = 'claimed'
+    -- The totals tell where the live rounds are.
+    FROM (
+        SELECT t.run_id, t.partner, t.block
+        FROM retention.run_totals t
+        WHERE t.worked_by = r.run_id AND t.state IN ('planned', 'claimed', 'retrying', 'in_doubt')
+          AND t.partner = ANY (%(partners)s::text[])
+        GROUP BY t.run_id, t.partner, t.block
+        HAVING sum(t.rounds) > 0
+    ) b
+    CROSS JOIN LATERAL (
+        SELECT c.market, c.game_id, c.opened_at, c.state
+        FROM retention.cancellations c
+        WHERE c.run_id = b.run_id AND c.partner = b.partner AND c.id BETWEEN b.block * 10000 AND b.block * 10000 + 9999
+          AND coalesce(c.adopted_by_run, c.run_id) = r.run_id
+        OFFSET 0
+    ) c
+    -- Rounds that an abandoned run never sent are planned again; its claims are not, before their leases end.
+    WHERE (c.state = 'claimed'
            OR ((w.waits OR r.heartbeat_until > statement_timestamp())
                AND c.state IN ('planned', 'retrying', 'in_doubt')))
       AND c.opened_at <= %(as_of)s::timestamptz - make_interval(secs => %(open_longer_than)s)

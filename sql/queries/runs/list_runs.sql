@@ -24,17 +24,17 @@ SELECT
 FROM newest r
 LEFT JOIN LATERAL (
     SELECT
-        count(*) AS rounds,
-        count(*) FILTER (WHERE state = 'cancelled') AS cancelled,
-        count(*) FILTER (WHERE state = 'already_cancelled') AS already_cancelled,
-        count(*) FILTER (WHERE state = 'already_completed') AS already_completed,
-        count(*) FILTER (WHERE state = 'rejected') AS rejected,
-        count(*) FILTER (WHERE state = 'in_doubt') AS in_doubt,
-        count(*) FILTER (WHERE state = 'not_sent') AS not_sent,
-        count(*) FILTER (WHERE state = 'no_longer_open') AS no_longer_open,
-        count(*) FILTER (WHERE state = 'held') AS held,
-        count(*) FILTER (WHERE state = 'resolved') AS resolved,
-        count(*) FILTER (WHERE state IN ('planned', 'claimed', 'retrying')) AS unfinished
-    FROM retention.cancellations c WHERE c.run_id = r.run_id
+        sum(t.rounds)::bigint AS rounds,
+        (sum(t.rounds) FILTER (WHERE t.state = 'cancelled'))::bigint AS cancelled,
+        (sum(t.rounds) FILTER (WHERE t.state = 'already_cancelled'))::bigint AS already_cancelled,
+        (sum(t.rounds) FILTER (WHERE t.state = 'already_completed'))::bigint AS already_completed,
+        (sum(t.rounds) FILTER (WHERE t.state = 'rejected'))::bigint AS rejected,
+        (sum(t.rounds) FILTER (WHERE t.state = 'in_doubt'))::bigint AS in_doubt,
+        (sum(t.rounds) FILTER (WHERE t.state = 'not_sent'))::bigint AS not_sent,
+        (sum(t.rounds) FILTER (WHERE t.state = 'no_longer_open'))::bigint AS no_longer_open,
+        (sum(t.rounds) FILTER (WHERE t.state = 'held'))::bigint AS held,
+        (sum(t.rounds) FILTER (WHERE t.state = 'resolved'))::bigint AS resolved,
+        (sum(t.rounds) FILTER (WHERE t.state IN ('planned', 'claimed', 'retrying')))::bigint AS unfinished
+    FROM retention.run_totals t WHERE t.run_id = r.run_id
 ) c ON true
 ORDER BY r.as_of DESC

@@ -1,6 +1,7 @@
 -- Purpose: Sums up the refunds that the vendor promised in a run.
 -- Locks: none.
 -- Returns: amount and rounds by currency.
-SELECT currency, sum(amount) AS amount, count(*) AS rounds FROM retention.cancellations
-WHERE (run_id = %(run_id)s OR adopted_by_run = %(run_id)s) AND amount IS NOT NULL AND currency IS NOT NULL
-GROUP BY currency ORDER BY currency
+SELECT t.currency, sum(t.refunds) AS amount, sum(t.rounds)::bigint AS rounds
+FROM retention.run_totals t
+WHERE (t.run_id = %(run_id)s OR t.worked_by = %(run_id)s) AND t.currency <> ''
+GROUP BY t.currency HAVING sum(t.rounds) > 0 ORDER BY t.currency

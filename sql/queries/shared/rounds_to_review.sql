@@ -1,8 +1,16 @@
 -- Fragment from FROM on: the cancellations `c` that need a person. `n` has the reasons one by one, `w.why` the true
 -- ones, as codes; `o` is the run that planned the row. `ended.times` is how often a round has ended as rejected or
 -- completed, `p` its partner's limit. A resolved row needs no person once it is closed at the operator's, unless
--- something was found since.
-FROM retention.cancellations c
+-- something was found since. The rows of `s` alone are looked at: the index has those that may need a person, and most
+-- rows never do.
+FROM (
+    SELECT m.id, m.run_id, m.adopted_by_run FROM retention.cancellations m WHERE m.may_need_review
+    UNION
+    SELECT m.id, m.run_id, m.adopted_by_run
+    FROM retention.findings g JOIN retention.cancellations m ON m.id = g.cancellation_id
+    WHERE g.resolved_at IS NULL
+) s
+JOIN retention.cancellations c ON c.id = s.id
 JOIN retention.runs o ON o.run_id = c.run_id
 JOIN retention.runs r ON r.run_id = coalesce(c.adopted_by_run, c.run_id)
 LEFT JOIN unnest(%(partners)s::text[], %(max_runs)s::integer[]) AS p (partner, max_runs) ON p.partner = c.partner

@@ -13,7 +13,6 @@ from support.bare_database import TERMS, begin, cancelled
 
 from retention.core.model import Kind
 from retention.core.sending.pacing import HORIZON_S, SPACING
-from retention.ledger.claims import IdRange
 from retention.ledger.engine_ledger import EngineLedger
 
 if TYPE_CHECKING:
@@ -59,14 +58,14 @@ async def test_late_answer_moves_no_slot(world: World, database: Database, event
     assert pytest.approx([1 / (SPACING * TERMS.rate)] * 5, abs=2.5) == gaps
 
 
-async def test_expired_claims_are_found_within_the_window(world: World, database: Database) -> None:
-    """A window limits the search to its first claims, but not to its retries; the first unsettled id starts the
-    window.
-    """
+async def test_expired_claims_are_found_in_each_block_of_the_plan(world: World, database: Database) -> None:
+    """First claims and retries expire wherever they stand in the plan, and the first unsettled round is found there."""
+    await world.sql("SELECT setval(pg_get_serial_sequence('retention.cancellations', 'id'), 9996)")
     await world.seed(6)
     planned = await begin(database)
-    claims = (await planned.work.claims.claim(Kind.CANCEL, TERMS, after=0, batch=5)).claims
+    claims = (await planned.work.claims.claim(Kind.CANCEL, TERMS, after=None, batch=5)).claims
     ids = [claim.cancellation_id for claim in claims]
+    assert [9997, 9998, 9999, 10000, 10001] == ids
     assert ids[0] == await planned.work.claims.find_first_unsettled("acme", 0)
     await planned.work.settlements.settle_replies(cancelled(claims[:1]))
     assert [ids[1], ids[4]] == [await planned.work.claims.find_first_unsettled("acme", above) for above in (0, ids[3])]
@@ -75,10 +74,12 @@ async def test_expired_claims_are_found_within_the_window(world: World, database
         " WHERE state = 'claimed'",
         id=ids[4],
     )
-    found = await planned.work.claims.expire_claims(TERMS, [planned.run_id], IdRange(ids[1], ids[2]))
-    assert {ids[2], ids[4]} == {row.id for row in found}
-    assert {ids[1], ids[3]} == {row.id for row in await planned.work.claims.expire_claims(TERMS, [planned.run_id])}
-    assert ids[4] + 1 == await planned.work.claims.find_first_unsettled("acme", 0)
+    await planned.work.claims.extend_leases(claims[2:3])
+    assert {ids[1], ids[3], ids[4]} == {
+        row.id for row in await planned.work.claims.expire_claims(TERMS, [planned.run_id])
+    }
+    assert ids[2] == await planned.work.claims.find_first_unsettled("acme", 0)
+    assert ids[4] + 1 == await planned.work.claims.find_first_unsettled("acme", ids[2])
     assert await planned.work.claims.find_first_unsettled("acme", ids[4] + 1) is None
 
 

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 from support.postgres import new_database
+from support.totals import wrong_totals
 
 from retention.ledger.migrations import migrations
 
@@ -55,3 +56,10 @@ def test_plans_have_their_sizes_and_refunds_their_transactions(
     assert [(3,), (None,)] == sizes
     found = migrated.execute("SELECT transaction_id FROM retention.other_transactions ORDER BY 1").fetchall()
     assert [("T-2",), ("T-3",)] == found
+
+
+def test_totals_begin_with_the_rows_that_are_there(migrated: psycopg.Connection[tuple[object, ...]]) -> None:
+    """A migrated ledger has the totals of all its rows, and counts what comes after."""
+    assert [(3,)] == migrated.execute("SELECT sum(rounds) FROM retention.run_totals").fetchall()
+    migrated.execute("UPDATE retention.cancellations SET amount = 2.50, currency = 'EUR' WHERE round_id = 'R-1'")
+    assert [] == wrong_totals(migrated.info.dsn)
