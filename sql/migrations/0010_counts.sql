@@ -81,32 +81,34 @@ DECLARE
         FROM (%s) c
         GROUP BY c.run_id, c.stake_currency;
     $sql$;
-    rows text;
+    rows CONSTANT text := $sql$SELECT 1 AS change, b.* FROM retention.cancellations b$sql$;
     one record;
 BEGIN
-    rows := 'SELECT 1 AS change, b.* FROM retention.cancellations b';
     EXECUTE format(counted, rows);
     EXECUTE format(planned, rows);
     FOR one IN
-        SELECT *
+        SELECT v.*, 'count_' || lower(v.event) AS name
         FROM (VALUES
-            ('INSERT', 'NEW TABLE AS became', 'SELECT 1 AS change, b.* FROM became b', true),
-            ('DELETE', 'OLD TABLE AS was', 'SELECT -1 AS change, w.* FROM was w WHERE w.settled_at IS NULL', false),
-            ('UPDATE', 'OLD TABLE AS was NEW TABLE AS became',
-             'SELECT -1 AS change, w.* FROM was w UNION ALL SELECT 1, b.* FROM became b', false)
-        ) AS v (event, transitions, rows, changes_plan)
+            ('INSERT', $sql$NEW TABLE AS became$sql$, $sql$SELECT 1 AS change, b.* FROM became b$sql$, planned),
+            ('DELETE', $sql$OLD TABLE AS was$sql$,
+             $sql$SELECT -1 AS change, w.* FROM was w WHERE w.settled_at IS NULL$sql$, ''),
+            ('UPDATE', $sql$OLD TABLE AS was NEW TABLE AS became$sql$,
+             $sql$SELECT -1 AS change, w.* FROM was w UNION ALL SELECT 1, b.* FROM became b$sql$, '')
+        ) AS v (event, transitions, rows, more)
     LOOP
         EXECUTE format(
-            'CREATE FUNCTION retention.%I() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER'
-            ' SET search_path = pg_catalog, pg_temp AS %L',
-            'count_' || lower(one.event),
-            'BEGIN' || format(counted, one.rows)
-            || CASE WHEN one.changes_plan THEN format(planned, one.rows) ELSE '' END || 'RETURN NULL; END');
-        EXECUTE format('REVOKE ALL ON FUNCTION retention.%I() FROM PUBLIC', 'count_' || lower(one.event));
+            $sql$
+                CREATE FUNCTION retention.%I() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+                SET search_path = pg_catalog, pg_temp AS %L
+            $sql$,
+            one.name, 'BEGIN' || format(counted || one.more, one.rows, one.rows) || 'RETURN NULL; END');
+        EXECUTE format($sql$REVOKE ALL ON FUNCTION retention.%I() FROM PUBLIC$sql$, one.name);
         EXECUTE format(
-            'CREATE TRIGGER %I AFTER %s ON retention.cancellations REFERENCING %s'
-            ' FOR EACH STATEMENT EXECUTE FUNCTION retention.%I()',
-            'count_' || lower(one.event), one.event, one.transitions, 'count_' || lower(one.event));
+            $sql$
+                CREATE TRIGGER %1$I AFTER %2$s ON retention.cancellations REFERENCING %3$s
+                FOR EACH STATEMENT EXECUTE FUNCTION retention.%1$I()
+            $sql$,
+            one.name, one.event, one.transitions);
     END LOOP;
 END
 $build$;

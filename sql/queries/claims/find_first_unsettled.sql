@@ -1,5 +1,5 @@
--- Purpose: Finds the first round of a run's plan beyond an id that is planned, or claimed for the first time. The totals
---     tell in which block of ids it is.
+-- Purpose: Finds the first round of a run's plan beyond an id that is planned, or claimed for the first time. The
+--     totals tell in which block of ids it is.
 -- Locks: none.
 -- Returns: its id, or no row.
 SELECT c.id
