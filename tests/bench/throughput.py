@@ -130,9 +130,7 @@ def rows(measured: dict[str, list[Figures]], yardstick: str) -> dict[str, dict[s
             "PostgreSQL's CPU, us": median_of([one.cpu_postgres for one in found]),
             "the vendor's CPU, us": median_of([one.cpu_vendor for one in found]),
             "cores busy with these": median_of([one.together * one.whole / 1e6 for one in found], 2),
-            "of the loop, were they never idle": median_of(
-                [one.limit / other.door for one, other in zip(found, bare, strict=True)], 2
-            ),
+            "of the loop, were no core ever idle": ratio(found, lambda one: one.limit),
             "peak RSS, MB": f"{statistics.median(one.peak_rss for one in found):.0f}",
         }
         for name, found in measured.items()
