@@ -12,6 +12,7 @@ from retention.core.evidence.checkpoint import verifier_key
 from retention.errors import ConfigurationError, RetentionError
 from retention.ledger.checks.finding import Finding
 from retention.ledger.checks.names import check_names
+from retention.ledger.checks.pgpool import check_pgpool
 from retention.ledger.checks.readiness import check_database
 from retention.ledger.checks.required_privileges import SERVE
 from retention.ledger.clocks import Clocks
@@ -41,7 +42,10 @@ async def database_findings(settings: Settings, redactor: Redactor, log: Filteri
     try:
         async with open_database(secret.reveal if secret else str, 1, log) as database:
             limits = {policy.name: policy.limits for policy in settings.policies.values()}
-            findings = [
+            findings = await check_pgpool(database)
+            if not all(finding.ok for finding in findings):  # each answer may be another server's
+                return [*findings, *secret_findings(settings, ())]
+            findings += [
                 await _clock(database, settings),
                 *await check_database(
                     database,

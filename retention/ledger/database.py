@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, LiteralString
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 from psycopg_pool import AsyncConnectionPool
 
@@ -221,13 +222,20 @@ class Transaction:
             return await (await self._connection.execute(statement)).fetchall()
 
     async def stream(self, name: str, /, **values: Any) -> AsyncGenerator[Any, None]:
-        """Run one statement and yield its rows as they arrive, with at most a thousand in memory."""
-        async with self._connection.cursor(name="retention_stream") as cursor:
-            cursor.itersize = 1000
+        """Run one statement and yield its rows as they arrive, with at most a thousand in memory.
+
+        The cursor is declared and read by statements: Pgpool-II cannot describe one, as the driver's own would have it.
+        """
+        async with self._connection.cursor() as cursor:
             with self._connection.naming(name):
-                await cursor.execute(self._text(name), values)
-            async for row in cursor:
-                yield row
+                await cursor.execute("DECLARE retention_stream NO SCROLL CURSOR FOR " + self._text(name), values)
+            try:
+                while rows := await (await cursor.execute("FETCH FORWARD 1000 FROM retention_stream")).fetchall():
+                    for row in rows:
+                        yield row
+            finally:
+                if self._connection.info.transaction_status == TransactionStatus.INTRANS:
+                    await cursor.execute("CLOSE retention_stream")
 
 
 @asynccontextmanager
