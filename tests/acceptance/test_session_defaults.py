@@ -213,6 +213,13 @@ def test_no_session_default_changes_a_job_by_itself(
     assert [] == changed(under(postgres, tmp_path, {name: value}, level, pooler and POOLERS[pooler]), plain)
 
 
+@pytest.mark.long
+def test_a_database_without_an_encoding_changes_no_job(postgres: str, plain: Mapping[str, Any], tmp_path: Path) -> None:
+    """In SQL_ASCII the whole job comes out as in UTF8, letters beyond ASCII included."""
+    with new_place(postgres, encoding="SQL_ASCII") as place:
+        assert [] == changed(asyncio.run(outcomes(place, postgres, tmp_path, {})), plain)
+
+
 async def test_check_names_a_session_default_that_it_cannot_set(world: World, postgres: str) -> None:
     """A default that only the operator can change fails `check`, by its name, its value and the mend."""
     name = psycopg.sql.Identifier(str(conninfo_to_dict(world.direct)["dbname"]))

@@ -78,7 +78,7 @@ class Place:
     @property
     def direct(self) -> str:
         """The superuser's DSN of this database, past a pooler."""
-        return make_conninfo(self.server, dbname=self.database)
+        return make_conninfo(self.server, dbname=self.database, client_encoding="UTF8")
 
     @contextmanager
     def defaults(self, settings: Mapping[str, str], level: Level) -> Iterator[None]:
@@ -181,12 +181,17 @@ async def _make_schema(
         found["script"] = by_psql.returncode, by_psql.stdout, by_psql.stderr
         again = await world.command("db", "migrate", "--as", owner)
         found["migrate after the script"] = again.code, again.out, again.said
-    found["schema of the script"] = await asyncio.to_thread(run, place.direct, DESCRIBED)
+    found["schema of the script"] = await _schema(place)
     await world.sql("DROP SCHEMA retention CASCADE")
     with place.defaults(defaults, level):
         done = await world.command("db", "migrate", "--as", owner)
         found["migrate"] = done.code, done.out, done.said
-    found["schema"] = await asyncio.to_thread(run, place.direct, DESCRIBED)
+    found["schema"] = await _schema(place)
+
+
+async def _schema(place: Place) -> list[str]:
+    """The description of the schema, in an order that is no collation's."""
+    return sorted(map(str, await asyncio.to_thread(run, place.direct, DESCRIBED)))
 
 
 async def _open_rounds(world: World, place: Place) -> None:
