@@ -62,7 +62,7 @@ _VOLATILE = (
     (re.compile(r"[A-Za-z0-9+/]{43}="), "<root>"),
     (re.compile(r"\b(job|owner)_[0-9a-f]{12}\b"), r"<\1>"),
     (re.compile(r",\d+,<root>"), ",<size>,<root>"),
-    (re.compile(r'("(?:origin|size|placed|count|replica|latency_s|took_s)": )[^,}\n]+'), r"\1<volatile>"),
+    (re.compile(r'("(?:at_work|origin|size|placed|count|replica|latency_s|took_s)": )[^,}\n]+'), r"\1<volatile>"),
 )
 
 
