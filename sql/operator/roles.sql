@@ -126,9 +126,9 @@ GRANT UPDATE (tries, due_at, delivered_at, last_error) ON retention.deliveries T
 -- Those who report.
 GRANT USAGE ON SCHEMA retention TO retention_report;
 GRANT SELECT ON retention.schema_migrations, retention.runs, retention.cancellations, retention.attempts,
-    retention.holds, retention.pauses, retention.partner_state, retention.ledger_key, retention.evidence,
-    retention.evidence_leaves, retention.checkpoints, retention.findings, retention.other_transactions,
-    retention.run_totals, retention.plan_totals
+    retention.holds, retention.pauses, retention.partner_state, retention.rate_groups, retention.ledger_key,
+    retention.evidence, retention.evidence_leaves, retention.checkpoints, retention.findings,
+    retention.other_transactions, retention.run_totals, retention.plan_totals
     TO retention_report;
 -- The open rounds: `plan` and `explain` tell of them. Leave it out where those who report are not to see that.
 GRANT SELECT ON retention.open_rounds TO retention_report;

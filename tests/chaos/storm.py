@@ -217,7 +217,8 @@ async def storm(folder: Path, *, rate: int, seed: int = 0) -> AsyncIterator[Stor
             posts = replicas.posts
             world.vendor.latency = 0.05
             # A time that a clock hours ahead has set is taken back where it lies beyond the longest pause.
-            world.partner |= {"rate": rate, "timeout": "2s", "max_pause": "1m"}
+            world.partner |= {"rate": rate, "timeout": "2s", "max_pause": "1m", "rate_group": "lm"}
+            world.extra = f"[rate_groups.lm]\nrate = {2 * rate}\n"
             # A player who came back is away for longer than any storm lasts before his round is stale again.
             world.policy |= {"idle_longer_than": "24h", "max_failure_ratio": 1.0}
             world.policy |= {"schedule": "* * * * *", "timezone": "Europe/Malta", "catch_up": "6h"}

@@ -85,6 +85,7 @@ REPORTED = {
     "holds",
     "pauses",
     "partner_state",
+    "rate_groups",
     "ledger_key",
     "evidence",
     "evidence_leaves",
