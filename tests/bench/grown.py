@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import signal
 import statistics
@@ -14,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from support.bulk_rounds import MB, start_run
 
-from bench.figures import WITHIN, median_of, refuse
+from bench.figures import WITHIN, refuse
+from bench.own_wal import OwnWal
 from bench.server_log import COARSE
 from bench.sparse import keep_only_the_last, wrong
 from retention.engine.dispatcher import BATCH_MAX
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from support.bulk_rounds import Ended, Watched
@@ -70,7 +70,9 @@ class Figures:
     attempts: float | None = _row("attempts, bytes a request")
     attempts_indexes: float | None = _row("of that their indexes")
     wal_planned: float | None = _row("WAL of planning, bytes a round planned")
-    wal_sent: float | None = _row("WAL of sending, bytes a round sent")
+    wal_sent: float | None = _row("WAL of all while sending, bytes a round sent")
+    wal_own: float | None = _row("WAL of `run` itself, bytes a round sent")
+    wal_pages: float | None = _row("of that whole pages, a round sent", 3)
     hot_cancellations: float | None = _row("HOT among the updates of cancellations, %", 1)
     hot_attempts: float | None = _row("HOT among the updates of attempts, %", 1)
     dead_cancellations: float | None = _row("dead tuples of cancellations at the end, a round sent", 2)
@@ -87,6 +89,7 @@ class Leg:
     over: float
     drained: float | None
     wal_at_plan: int
+    own_wal: OwnWal
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,7 @@ class Scene:
             counts = self.vendor.counts()
             figures.wal_planned = (leg.wal_at_plan - wal) / self.stale
             figures.wal_sent = (_wal(connection) - leg.wal_at_plan) / counts.requests
+            figures.wal_own, figures.wal_pages = leg.own_wal.of_each_round() or (None, None)
             self._note_ledger(connection, counts.requests, figures)
         left = self.stale - counts.requests
         codes = {143} if left else {0, 143}  # the last round may be sent while the signal is on its way
@@ -149,21 +153,24 @@ class Scene:
     def _run(self, connection: psycopg.Connection) -> Leg:
         """Run, and stop once the vendor has heard enough."""
         started, limit = time.time(), time.monotonic() + self.within
-        wal_at_plan, told = 0, None
+        wal_at_plan, told, own_wal = 0, None, OwnWal(connection)
         with self._start("run", "nightly") as process:
             while process.alive and time.monotonic() < limit and told is None:
                 if not wal_at_plan and _planned(process.log):
-                    wal_at_plan = _wal(connection)
-                elif wal_at_plan and self.send < self.stale and self.vendor.counts().requests >= self.send:
-                    process.signal(signal.SIGTERM)
-                    told = time.monotonic()
+                    wal_at_plan, own_wal = _wal(connection), OwnWal(connection)
+                elif wal_at_plan:
+                    sent = self.vendor.counts().requests
+                    own_wal.look(sent)
+                    if self.send < self.stale and sent >= self.send:
+                        process.signal(signal.SIGTERM)
+                        told = time.monotonic()
                 time.sleep(LOOK if wal_at_plan else SOON)
             ended = process.ended(max(limit - time.monotonic(), 1.0))
             drained = None if told is None else time.monotonic() - told
             planned = _planned(process.log)
         if planned is None or not wal_at_plan:
             raise SystemExit(f"no figures: `run` planned nothing, and exited with {ended.code}")
-        return Leg(ended, started, planned, started + ended.seconds, drained, wal_at_plan)
+        return Leg(ended, started, planned, started + ended.seconds, drained, wal_at_plan, own_wal)
 
     def _resume(self, run_id: str, sent: int, figures: Figures) -> None:
         """Go on with the last rounds of the plan, the others between given up."""
@@ -248,32 +255,6 @@ SELECT width_bucket(extract(epoch FROM claimed_at)::float8, %s::float8[]) AS nth
        min(cancellation_id) - (SELECT min(id) FROM retention.cancellations)
 FROM retention.attempts GROUP BY nth
 """
-
-
-def settings_of(server: str) -> str:
-    """The settings of the server that matter here and are most often changed."""
-    names = ["shared_buffers", "work_mem", "max_wal_size"]
-    with psycopg.connect(server) as connection:
-        rows = connection.execute(
-            "SELECT name, current_setting(name) FROM unnest(%s::text[]) AS name", [names]
-        ).fetchall()
-    return ", ".join(f"{name} {value}" for name, value in rows)
-
-
-def rows(measured: Mapping[str, Sequence[Figures]]) -> dict[str, dict[str, str]]:
-    """The table's row of each size, and of the last one beside the first."""
-    found: dict[str, dict[str, str]] = {}
-    for one in dataclasses.fields(Figures):
-        values = {
-            size: [value for figures in several if (value := getattr(figures, one.name)) is not None]
-            for size, several in measured.items()
-        }
-        row = {size: median_of(several, one.metadata["digits"]) if several else "" for size, several in values.items()}
-        least, greatest = (values[size] for size in (next(iter(values)), next(reversed(values))))
-        if one.metadata["compared"] and len(values) > 1 and least and greatest and statistics.median(least):
-            row["last column : first"] = f"{statistics.median(greatest) / statistics.median(least):.2f}"
-        found[one.metadata["row"]] = row
-    return found
 
 
 def _wal(connection: psycopg.Connection) -> int:

@@ -14,29 +14,32 @@ template of the databases that are measured: with ledger and WAL, 100 million ro
 
 from __future__ import annotations
 
+import dataclasses
+import statistics
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psycopg
 from psycopg.conninfo import make_conninfo
 from support.cheap_vendor import cheap_vendor
 from support.postgres import new_database
 
-from bench.figures import place, say, surroundings, table
-from bench.grown import Scene, rows, settings_of
+from bench.figures import median_of, place, say, surroundings, table
+from bench.grown import Figures, Scene
 from bench.server_log import ServerLog
 from bench.sparse import load
 
 if TYPE_CHECKING:
     import argparse
-
-    from bench.grown import Figures
+    from collections.abc import Mapping, Sequence
 
 NOTES = """
 Claims are timed by the server's log: parsing, planning and executing, without the commit; full batches alone. The tenths
 are of the plan: of more than {send:,} stale rounds the first {send:,} are sent, then SIGTERM comes; what lies between is
-marked `not_sent` by an UPDATE and a VACUUM, as if given up, and `run --resume` sends the last {send:,}. WAL is all of the
-server's, from a checkpoint on. HOT updates, dead tuples and sizes are the server's own figures after the first process.
+marked `not_sent` by an UPDATE and a VACUUM, as if given up, and `run --resume` sends the last {send:,}. WAL of all is the
+server's, from a checkpoint on, autovacuum of the plan included; that of `run` itself is what its sessions have written.
+HOT updates, dead tuples and sizes are the server's own figures after the first process.
 """
 
 
@@ -53,7 +56,7 @@ def measure(asked: argparse.Namespace) -> str:
     """A table with a column for each size."""
     measured: dict[str, list[Figures]] = {}
     with place() as where, cheap_vendor() as vendor:
-        about = f"{surroundings(where.server)}, {settings_of(where.server)}; {asked.repeat} times each"
+        about = f"{surroundings(where.server)}, {_settings_of(where.server)}; {asked.repeat} times each"
         log = ServerLog.of(where.server)
         for stale in asked.sizes:
             found = measured.setdefault(f"{stale:,} stale of {stale * asked.factor:,}", [])
@@ -68,4 +71,30 @@ def measure(asked: argparse.Namespace) -> str:
                         scene = Scene(dsn, vendor, log, Path(folder), stale, stale * asked.factor, asked.send)
                         found.append(scene.measured())
                     say(f"{nth + 1} {stale:,} stale: {found[-1]}")
-    return f"{about}\n\n{table(rows(measured))}\n{NOTES.format(send=asked.send)}"
+    return f"{about}\n\n{table(_rows(measured))}\n{NOTES.format(send=asked.send)}"
+
+
+def _settings_of(server: str) -> str:
+    """The settings of the server that matter here and are most often changed."""
+    names = ["shared_buffers", "work_mem", "max_wal_size"]
+    with psycopg.connect(server) as connection:
+        rows = connection.execute(
+            "SELECT name, current_setting(name) FROM unnest(%s::text[]) AS name", [names]
+        ).fetchall()
+    return ", ".join(f"{name} {value}" for name, value in rows)
+
+
+def _rows(measured: Mapping[str, Sequence[Figures]]) -> dict[str, dict[str, str]]:
+    """The table's row of each size, and of the last one beside the first."""
+    found: dict[str, dict[str, str]] = {}
+    for one in dataclasses.fields(Figures):
+        values = {
+            size: [value for figures in several if (value := getattr(figures, one.name)) is not None]
+            for size, several in measured.items()
+        }
+        row = {size: median_of(several, one.metadata["digits"]) if several else "" for size, several in values.items()}
+        least, greatest = (values[size] for size in (next(iter(values)), next(reversed(values))))
+        if one.metadata["compared"] and len(values) > 1 and least and greatest and statistics.median(least):
+            row["last column : first"] = f"{statistics.median(greatest) / statistics.median(least):.2f}"
+        found[one.metadata["row"]] = row
+    return found
