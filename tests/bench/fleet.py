@@ -1,4 +1,4 @@
-"""Several replicas at work on one run."""
+"""Several replicas, or processes of one command, at work on one run."""
 
 from __future__ import annotations
 
@@ -38,8 +38,18 @@ def start_replicas(
         own = folder / str(nth)
         own.mkdir()
         replicas.append(running.enter_context(start_run(dsn, vendor, own, None, help_it, group=group, **partner)))
-    _await_all(dsn, replicas)
+    _await_all(dsn, replicas, number)
     return replicas
+
+
+def start_processes(
+    running: ExitStack, dsn: str, vendor: CheapVendor, folder: Path, number: int, **partner: object
+) -> list[Watched]:
+    """Start a run with so many processes under one supervisor, and wait until all of them are at work."""
+    words = ("run", "nightly", "--processes", str(number))
+    run = running.enter_context(start_run(dsn, vendor, folder, None, words, **partner))
+    _await_all(dsn, [run], number)
+    return [run]
 
 
 def _run_of(dsn: str, process: Watched) -> str:
@@ -52,12 +62,12 @@ def _run_of(dsn: str, process: Watched) -> str:
     sys.exit(f"there was no run to help with: {process.ended(0).out}")
 
 
-def _await_all(dsn: str, replicas: Sequence[Watched]) -> None:
+def _await_all(dsn: str, replicas: Sequence[Watched], number: int) -> None:
     """Wait until each has claimed something: a run without one of them would be another case."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         while all(replica.alive for replica in replicas):
             (found,) = connection.execute("SELECT count(DISTINCT replica) FROM retention.attempts").fetchall()[0]
-            if found == len(replicas):
+            if found == number:
                 return
             time.sleep(0.1)
     sys.exit("a replica ended before all were at work; give them more --seconds")
