@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
+    from retention.ledger.checks.connections import ConnectionNeeds
     from retention.ledger.checks.finding import Finding
     from retention.settings.model import Settings
 
@@ -30,15 +31,19 @@ __all__ = ["document", "exit_code", "next_times", "report_times", "run_checks", 
 
 
 async def run_checks(
-    settings: Settings, schedules: Mapping[str, Sequence[datetime]], log: FilteringBoundLogger | None = None
+    settings: Settings,
+    schedules: Mapping[str, Sequence[datetime]],
+    log: FilteringBoundLogger | None = None,
+    needs: ConnectionNeeds | None = None,
 ) -> list[Finding]:
     """Run all checks: the configuration, then the database, the vendors and the targets of notifications.
 
-    `schedules`: the next times of each policy, as `next_times` returns them. `log` reports long waits.
+    `schedules`: the next times of each policy, as `next_times` returns them. `log` reports long waits. `needs`: the
+    processes that are to get connections.
     """
     redactor = redactor_of(settings)
     findings = [*configuration_findings(settings, schedules), *report_findings(settings, datetime.now(UTC))]
-    findings += await database_findings(settings, redactor, log)
+    findings += await database_findings(settings, redactor, log, needs)
     vendors = (vendor_findings(partner, redactor, log) for partner in settings.partners.values())
     findings += [finding for of_vendor in await asyncio.gather(*vendors) for finding in of_vendor]
     return findings + await notify_findings(settings.notify.values(), redactor, log)

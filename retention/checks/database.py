@@ -10,6 +10,7 @@ from retention.checks.secret_findings import sample_ids, secret_findings
 from retention.core.clock_check import offset_text
 from retention.core.evidence.checkpoint import verifier_key
 from retention.errors import ConfigurationError, RetentionError
+from retention.ledger.checks.connections import check_connections
 from retention.ledger.checks.finding import Finding
 from retention.ledger.checks.names import check_names
 from retention.ledger.checks.pgpool import check_pgpool
@@ -27,6 +28,7 @@ from retention.wiring.signing import signer_of
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
+    from retention.ledger.checks.connections import ConnectionNeeds
     from retention.ledger.database import Database
     from retention.redaction import Redactor
     from retention.settings.model import Settings
@@ -35,8 +37,13 @@ LEDGER_READABLE = {"database", "schema", "privileges"}
 """The findings without which the ledger's own tables cannot be read."""
 
 
-async def database_findings(settings: Settings, redactor: Redactor, log: FilteringBoundLogger | None) -> list[Finding]:
-    """Check the database; an unreachable one is a finding, too. `log` reports long waits."""
+async def database_findings(
+    settings: Settings, redactor: Redactor, log: FilteringBoundLogger | None, needs: ConnectionNeeds | None = None
+) -> list[Finding]:
+    """Check the database; an unreachable one is a finding, too. `log` reports long waits.
+
+    `needs`: the processes that are to get connections.
+    """
     secret = settings.database.dsn
     scopes = [(policy.name, scope_of(settings, policy)) for policy in settings.policies.values()]
     try:
@@ -55,6 +62,8 @@ async def database_findings(settings: Settings, redactor: Redactor, log: Filteri
                     plan_views_of(settings, redactor, None),
                 ),
             ]
+            if needs is not None:
+                findings.append(await check_connections(database, needs))
             if all(finding.ok for finding in findings if finding.name in LEDGER_READABLE):
                 findings += await _pauses(database)
             if not all(finding.ok for finding in findings):

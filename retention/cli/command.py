@@ -165,7 +165,7 @@ class _Command:
         except RetentionError as error:  # it repeats options, and one of them may be a secret
             return fail(redactor.text(str(error)), error.exit_code)
         log = values["global_options"].log(redactor, quiet=self.quiet)
-        if options.get("processes", 1) > 1:  # each line of the one log names its process
+        if "services" in self.needs and options.get("processes", 1) > 1:  # each line of the one log names its process
             log = log.bind(process=1)
         values["log"] = log
 

@@ -23,7 +23,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "db status": ("retention db status",),
     "db sample": ("retention db sample --table casino.rounds -o proposal", "retention db sample"),
     "db sql": ("retention db sql", "retention db sql claims/claim_rounds"),
-    "check": ("retention check", "retention check --json"),
+    "check": ("retention check", "retention check --json", "retention check --processes 2"),
     "plan": (
         "retention plan",
         "retention plan nightly --by market",

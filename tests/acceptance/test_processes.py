@@ -318,3 +318,11 @@ async def test_serve_drains_its_helpers(world: World) -> None:
     assert not helper.is_running()
     assert [] == await world.sql("SELECT FROM retention.cancellations WHERE state IN ('claimed', 'in_doubt')")
     assert [] == named(done, "process.lost")
+
+
+async def test_check_counts_the_connections_of_all_processes(world: World) -> None:
+    """`check --processes N` names the connections of N processes, and warns where a limit leaves too few."""
+    done = await world.command("check", "--processes", "64", "--json")
+    (found,) = [one for one in done.json["checks"] if one["name"] == "connections"]
+    assert (True, True) == (found["ok"], found["warning"])
+    assert found["message"].startswith("of 64 processes, `run` up to 384, `serve` up to 640 connections; the server (")
