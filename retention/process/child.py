@@ -49,8 +49,9 @@ class Child:
         """Start the module. `write` gets its output in whole lines. Raises OSError where no process can be started."""
         ours, theirs = socket.socketpair()
         read, written = os.pipe()
-        with suppress(OSError):  # a user's pipes may have used up their room
-            fcntl.fcntl(read, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+        if hasattr(fcntl, "F_SETPIPE_SZ"):  # on Linux
+            with suppress(OSError):  # a user's pipes may have used up their room
+                fcntl.fcntl(read, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         try:
             process = await asyncio.to_thread(_spawn, module, theirs.fileno(), written)
         except BaseException:

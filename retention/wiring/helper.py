@@ -82,10 +82,9 @@ def _failed(error: Exception, redactor: Redactor, log: FilteringBoundLogger) -> 
 
 async def _work(services: Services, work: Work, counters: RunCounters, scope: DrainScope) -> EngineResult:
     """Work on a run that the first process has started, under the settings that it had then."""
-    if work.settings is not services.settings:
-        services.redactor.follow(*secret_sources(work.settings))
-        services.clocks.set_timeouts(timeouts_of(work.settings))
-        services = replace(services, settings=work.settings)
+    services = replace(services, settings=work.settings)
+    services.redactor.follow(*secret_sources(work.settings))
+    services.clocks.set_timeouts(timeouts_of(work.settings))
     log = services.log.bind(run_id=str(work.run_id), policy=work.policy.name)
     await services.run_ledger.clock.require_time(services.settings.clock_limit(work.policy.name))
     async with open_engine(services, work.run_id, work.policy, work.overridden, counters, log) as engine:
