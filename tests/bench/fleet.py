@@ -47,7 +47,7 @@ def start_processes(
 ) -> list[Watched]:
     """Start a run with so many processes under one supervisor, and wait until all of them are at work."""
     words = ("run", "nightly", "--processes", str(number))
-    run = running.enter_context(start_run(dsn, vendor, folder, None, words, **partner))
+    run = running.enter_context(start_run(dsn, vendor, folder, None, words, group=(), **partner))
     _await_all(dsn, [run], number)
     return [run]
 
