@@ -17,6 +17,7 @@ from support.terminal import on_terminal
 from support.world import SECURE_LOGIN, TOKEN, World, make_world
 
 from retention.simulator.faults import Faults
+from retention.simulator.rounds import worst_second
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -228,6 +229,23 @@ async def test_a_rail_before_the_first_call_starts_no_helper(world: World) -> No
     assert [3, 0, 0] == [done.code for done in (halted, dry, nothing)], nothing.err
     assert [[], [], []] == [named(done, "process.started") for done in (halted, dry, nothing)]
     assert [] == world.vendor.requests
+
+
+async def test_processes_share_the_rate(world: World) -> None:
+    """Two processes, each of which could use all of the rate, send no more than the rate in any second."""
+    world.partner["rate"] = 40
+    process, _ = await shared(world, rounds=150)
+    world.vendor.latency = QUICK_S
+    done = await process.ended()
+    assert (0, {"cancelled": 150}) == (done.code, done.json["states"]), done.err[-2000:]
+    assert {1, 2} == {event["process"] for event in named(done, "round.cancelled")}
+    sent = await world.sql(
+        "SELECT extract(epoch FROM sent_at)::float8 AS at FROM retention.attempts"
+        " WHERE kind = 'cancel' AND sent_at IS NOT NULL"
+    )
+    # Seen from both ends of the wire: a stall of one end bunches its own times, and both ends see a burst.
+    arrived = worst_second(request.arrived_at for request in world.cancels)
+    assert min(arrived, worst_second(row.at for row in sent)) <= 42
 
 
 @pytest.mark.long
