@@ -18,6 +18,7 @@ from retention.core.model import Claim, Kind, State
 from retention.core.sending.backoff import BASE_S
 from retention.core.sending.pacing import HORIZON_S, LOOK_GOOD_S, PROBE_GOOD_S
 from retention.ledger import details
+from retention.ledger.first_id import FirstId
 from retention.ledger.known_server import KnownServer
 from retention.ledger.results import ClaimBatch, SkippedRound
 from retention.ledger.slots import slot_parameters
@@ -57,6 +58,7 @@ class Claims:
         clock: DatabaseClock,
         clocks: Clocks | None = None,
         server: KnownServer | None = None,
+        first_id: FirstId | None = None,
     ) -> None:
         self._database = database.bulk()
         self._control = database.control()
@@ -67,6 +69,7 @@ class Claims:
         self._clock = clock
         self._clocks = clocks
         self._server = server or KnownServer()
+        self._first_id = first_id or FirstId()
 
     async def claim(
         self,
@@ -94,6 +97,7 @@ class Claims:
         rows = await self._database.tuples(
             "claims/claim_rounds" if kind is Kind.CANCEL else "claims/claim_probes",
             run_id=self._run_id,
+            first_id=self._first_id.value,
             replica=self._replica,
             after=after,
             batch=batch,
@@ -160,6 +164,7 @@ class Claims:
         horizon = max(0.0, min(claim.send_by for claim in claims) - self._monotonic() - LOOK_GOOD_S + HORIZON_S)
         rows = await self._database.rows(
             "claims/reserve_slots",
+            first_id=self._first_id.value,
             ids=[claim.cancellation_id for claim in claims],
             uuids=[claim.uuid for claim in claims],
             **slot_parameters(terms, kind, horizon=horizon, head_start=self._clock.delay_s),
@@ -179,13 +184,17 @@ class Claims:
     async def release_claims(self, claims: Sequence[Claim]) -> int:
         """Release claims whose requests have not left; returns how many of them this process still owned."""
         return await self._database.count(
-            "claims/release_claims", replica=self._replica, uuids=[claim.uuid for claim in claims]
+            "claims/release_claims",
+            first_id=self._first_id.value,
+            replica=self._replica,
+            uuids=[claim.uuid for claim in claims],
         )
 
     async def extend_leases(self, claims: Sequence[Claim]) -> None:
         """Extend the leases of claims whose requests are in flight or whose replies are not written."""
         await self._control.count(
             "claims/extend_leases",
+            first_id=self._first_id.value,
             ids=[claim.cancellation_id for claim in claims],
             uuids=[claim.uuid for claim in claims],
             kept=LEASE_EXTENSION_S,
@@ -194,7 +203,12 @@ class Claims:
     async def renew_leases(self, terms: PartnerTerms) -> int:
         """Give this process's claims whole leases from now, after a jump of the database's clock; returns how many."""
         return await self._control.count(
-            "claims/renew_leases", run_id=self._run_id, replica=self._replica, partner=terms.partner, lease=terms.lease
+            "claims/renew_leases",
+            run_id=self._run_id,
+            first_id=self._first_id.value,
+            replica=self._replica,
+            partner=terms.partner,
+            lease=terms.lease,
         )
 
     async def expire_claims(
@@ -219,7 +233,12 @@ class Claims:
 
     async def find_first_unsettled(self, partner: str, above: int) -> int | None:
         """Find the first id beyond `above` of a round that is planned or claimed for the first time."""
-        row = await self._database.row("claims/find_first_unsettled", run_id=self._run_id, partner=partner, above=above)
+        row = await self._database.row(
+            "claims/find_first_unsettled",
+            run_id=self._run_id,
+            partner=partner,
+            above=above,
+        )
         return row.id if row else None
 
     async def restore_attempts(self, claims: Sequence[Claim]) -> dict[str, int | None]:
@@ -235,7 +254,9 @@ class Claims:
             kept=LEASE_EXTENSION_S,
             detail=details.REPLY_LOST,
         )
-        return dict(rows)
+        restored: dict[str, int | None] = dict(rows)
+        self._first_id.include(restored.values())
+        return restored
 
 
 def _claim_row(claim: Claim, clock_offset_s: float) -> dict[str, object]:

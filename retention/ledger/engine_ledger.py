@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from retention.core.sending.pacing import DatabaseClock
 from retention.ledger.claims import Claims
+from retention.ledger.first_id import FirstId
 from retention.ledger.known_server import KnownServer
 from retention.ledger.run_control import RunControl
 from retention.ledger.settlements import Settlements
@@ -26,6 +27,7 @@ class EngineLedger:
     claims: Claims
     settlements: Settlements
     control: RunControl
+    first_id: FirstId
 
     @classmethod
     def of_run(
@@ -42,9 +44,10 @@ class EngineLedger:
 
         `idle_longer_than` is the policy's, in seconds; `monotonic` is this process's clock, in seconds.
         """
-        server = server or KnownServer()
+        server, first_id = server or KnownServer(), FirstId()
         return cls(
-            Claims(database, run_id, replica, idle_longer_than, monotonic, DatabaseClock(), clocks, server),
-            Settlements(database, run_id, replica),
+            Claims(database, run_id, replica, idle_longer_than, monotonic, DatabaseClock(), clocks, server, first_id),
+            Settlements(database, run_id, replica, first_id),
             RunControl(database, run_id, replica, monotonic, clocks, server),
+            first_id,
         )

@@ -9,6 +9,7 @@ import orjson
 from retention.core.evidence.discrepancies import Payment
 from retention.core.model import CANCELLED_STATES
 from retention.ledger import details
+from retention.ledger.first_id import FirstId
 from retention.ledger.results import SettledBatch, SettledRow
 
 if TYPE_CHECKING:
@@ -22,11 +23,12 @@ if TYPE_CHECKING:
 class Settlements:
     """Writes the settlements of one process in one run."""
 
-    def __init__(self, database: Database, run_id: UUID, replica: str) -> None:
+    def __init__(self, database: Database, run_id: UUID, replica: str, first_id: FirstId | None = None) -> None:
         self._database = database.bulk()
         self._control = database.control()
         self._run_id = run_id
         self._replica = replica
+        self._first_id = first_id or FirstId()
 
     async def settle_replies(
         self, batch: Sequence[Settlement], close_error: str | None = None, *, again: bool = False
@@ -39,6 +41,7 @@ class Settlements:
             # PostgreSQL refuses a statement that names a missing or forbidden function even if it does not call it.
             "settlements/settle_replies" if close_error is None else "settlements/settle_without_closing",
             run_id=self._run_id,
+            first_id=self._first_id.value,
             replica=self._replica,
             close_error=close_error,
             again=again,
@@ -54,6 +57,7 @@ class Settlements:
             left_open = await transaction.rows(
                 "settlements/mark_left_open",
                 run_id=self._run_id,
+                first_id=self._first_id.value,
                 replica=self._replica,
                 ids=closed,
                 detail=details.LEFT_OPEN,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -70,6 +70,7 @@ class RunParts:
     policy_now: Callable[[str], Policy | None]
     scope: Callable[[Policy, int | None], tuple[Scope, Sequence[PartnerTerms]]]
     clock_limit: Callable[[str], float]
+    begin_month: Callable[[], Awaitable[None]]
     longest_lease: float
 
 

@@ -90,11 +90,12 @@ class Planning:
         return None
 
     async def prepare_ledger(self, limit: float) -> None:
-        """Correct the ledger's impossible times, mark stalled runs, and end expired approvals, before a plan.
+        """Begin the month, correct the ledger's impossible times, mark stalled runs, and end expired approvals.
 
         Raises ClockError if the database's clock is off by more than `limit` seconds.
         """
         await self._plans.clock.require_time(limit)
+        await self._parts.begin_month()
         for correction in await self._plans.clock.correct_ledger_times(limit):
             self.log_correction(correction)
         log_stalled(self._log, await self._parts.stalls.mark_stalled_runs())

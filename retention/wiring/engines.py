@@ -81,6 +81,7 @@ async def open_engine(
         services.clocks,
         services.server,
     )
+    await ledger.first_id.find(services.database, run_id, services.settings.partners_of(policy))
     async with AsyncExitStack() as stack:
         partners = [
             await open_partner(stack, services.settings, name, policy, services.redactor)

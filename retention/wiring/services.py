@@ -21,6 +21,7 @@ from retention.ledger.database_errors import UNAVAILABLE
 from retention.ledger.evidence import Evidence
 from retention.ledger.holds import Holds
 from retention.ledger.known_server import KnownServer
+from retention.ledger.months import begin_month
 from retention.ledger.named_rounds import NamedRounds
 from retention.ledger.notifications import NotificationOutbox
 from retention.ledger.pauses import Pauses
@@ -207,6 +208,7 @@ class Services:
                 policy_now=self._policy_now,
                 scope=self._scope,
                 clock_limit=self.settings.clock_limit,
+                begin_month=partial(begin_month, self.database, self.log),
                 longest_lease=longest_lease(self.settings),
             )
         )

@@ -40,6 +40,7 @@ GRANT SELECT ON retention.open_rounds TO retention_job;
 GRANT EXECUTE ON FUNCTION retention.close_rounds(text[], text[], timestamptz[], text[], numeric[], text[])
     TO retention_job;
 GRANT EXECUTE ON FUNCTION retention.refuse_closing(text) TO retention_job;
+GRANT EXECUTE ON FUNCTION retention.begin_month() TO retention_job;
 -- Plans and approvals: these functions alone write the columns of an approval.
 GRANT EXECUTE ON FUNCTION retention.seal_plan(uuid) TO retention_job;
 GRANT EXECUTE ON FUNCTION retention.approve_run(uuid, text, text, text) TO retention_job;
@@ -66,6 +67,7 @@ GRANT UPDATE (state, error_code, description, currency, amount, transaction_id, 
 
 -- Triggers write the totals, with their owner's rights.
 GRANT SELECT ON retention.run_totals, retention.plan_totals TO retention_job;
+GRANT SELECT ON retention.round_keys TO retention_job;
 
 GRANT SELECT ON retention.attempts TO retention_job;
 GRANT INSERT (uuid, cancellation_id, run_id, kind, replica, claimed_at) ON retention.attempts TO retention_job;
@@ -128,7 +130,7 @@ GRANT USAGE ON SCHEMA retention TO retention_report;
 GRANT SELECT ON retention.schema_migrations, retention.runs, retention.cancellations, retention.attempts,
     retention.holds, retention.pauses, retention.partner_state, retention.rate_groups, retention.ledger_key,
     retention.evidence, retention.evidence_leaves, retention.checkpoints, retention.findings,
-    retention.other_transactions, retention.run_totals, retention.plan_totals
+    retention.other_transactions, retention.run_totals, retention.plan_totals, retention.round_keys
     TO retention_report;
 -- The open rounds: `plan` and `explain` tell of them. Leave it out where those who report are not to see that.
 GRANT SELECT ON retention.open_rounds TO retention_report;

@@ -80,9 +80,16 @@ WHERE round_id = 'R-2';
 """
 
 
+_SMALL_IDS = b"""
+SELECT setval('retention.cancellations_id_seq', 1, false), setval('retention.evidence_entry_id_seq', 1, false)
+"""
+"""Ids as in a ledger from before its months: the falsifications name them."""
+
+
 def fill_ledger(connection: psycopg.Connection[Any]) -> list[tuple[int, str]]:
     """Fill an empty ledger; returns the size and root of each checkpoint, oldest first."""
     anchors = []
+    connection.execute(_SMALL_IDS)
     connection.execute(_RUNS.encode())
     record_rows(connection, "planned", batch=1)
     anchors.append(place_entries(connection))

@@ -18,6 +18,7 @@ from retention.ledger.checks.role import MissingPrivilege, privilege_finding, ro
 from retention.ledger.checks.scans import sequential_scans
 from retention.ledger.checks.session_settings import check_session
 from retention.ledger.checks.view_looks import look_on_replica
+from retention.ledger.months import check_months
 from retention.ledger.read_replica import PlanViews
 from retention.ledger.scope_parameters import scope_parameters
 from retention.ledger.server_kind import NEWEST_MAJOR, encoding_problem, untested
@@ -76,7 +77,7 @@ async def check_database(
     if all(finding.ok for finding in findings):
         findings += [role_finding(await database.row("checks/describe_server")), *await check_session(database)]
     if all(finding.ok for finding in findings):
-        findings += [await check_closing(database), *await check_durability(database)]
+        findings += [await check_closing(database), await check_months(database), *await check_durability(database)]
     findings += wallet_findings(await database.rows("checks/describe_view", relation="wallet_refunds"))
     if all(finding.ok for finding in findings):
         as_of = (await database.row("clocks/get_time")).now

@@ -21,6 +21,7 @@ FUNCTIONS = (
     "seal_plan(uuid)",
     "approve_run(uuid, text, text, text)",
     "reject_run(uuid, text, text, text, text, text)",
+    "begin_month()",
 )
 """The functions that statements call, as PostgreSQL names them."""
 

@@ -53,7 +53,8 @@ next_planned AS (
         SELECT c.id, c.partner, c.market, c.game_id, c.user_id, c.round_id, c.opened_at, c.may_have_taken_effect
         FROM retention.cancellations c
         WHERE EXISTS (SELECT FROM allowed) AND %(ask_first)s
-          AND c.run_id = %(run_id)s AND c.partner = %(partner)s AND c.id > %(after)s AND c.state = 'planned'
+          AND c.run_id = %(run_id)s AND c.partner = %(partner)s AND c.id > %(after)s
+          AND c.id >= %(first_id)s AND c.state = 'planned'
           AND NOT (c.tried_before AND %(leave_tried)s)
           AND (
               -- include shared/in_progress_lately.sql
@@ -114,7 +115,7 @@ claimed AS (
     SET state = 'claimed', attempt_uuid = gen_random_uuid(), due_at = NULL, probes_this_run = c.probes_this_run + 1,
         lease_until = v.slot + make_interval(secs => %(lease)s)
     FROM to_send t JOIN given v ON v.nth = t.nth
-    WHERE c.id = t.id
+    WHERE c.id = t.id AND c.id >= %(first_id)s
     RETURNING c.*, v.slot
 ),
 

@@ -38,7 +38,8 @@ next_planned AS (
         SELECT c.id, c.partner, c.market, c.game_id, c.user_id, c.round_id, c.opened_at, c.may_have_taken_effect
         FROM retention.cancellations c
         WHERE EXISTS (SELECT FROM allowed) AND %(ids)s::bigint[] IS NULL
-          AND c.run_id = %(run_id)s AND c.partner = %(partner)s AND c.id > %(after)s AND c.state = 'planned'
+          AND c.run_id = %(run_id)s AND c.partner = %(partner)s AND c.id > %(after)s
+          AND c.id >= %(first_id)s AND c.state = 'planned'
           AND NOT (c.tried_before AND %(leave_tried)s)
           AND (NOT %(ask_first)s OR (
               -- include shared/in_progress_lately.sql
@@ -77,7 +78,7 @@ asked AS (
         -- include shared/view_moment.sql
         AS as_of
     FROM retention.cancellations c JOIN retention.runs r ON r.run_id = c.run_id
-    WHERE EXISTS (SELECT FROM allowed) AND c.id = ANY (%(ids)s::bigint[])
+    WHERE EXISTS (SELECT FROM allowed) AND c.id = ANY (%(ids)s::bigint[]) AND c.id >= %(first_id)s
       AND c.partner = %(partner)s AND coalesce(c.adopted_by_run, c.run_id) = %(run_id)s
       AND c.state IN ('planned', 'retrying')
       AND
@@ -121,7 +122,7 @@ claimed AS (
         attempts = c.attempts + 1, attempts_this_run = c.attempts_this_run + 1,
         lease_until = v.slot + make_interval(secs => %(lease)s)
     FROM to_send t JOIN given v ON v.nth = t.nth
-    WHERE c.id = t.id
+    WHERE c.id = t.id AND c.id >= %(first_id)s
     RETURNING c.*, v.slot
 ),
 

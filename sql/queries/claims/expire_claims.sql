@@ -37,14 +37,15 @@ expired AS (
         e.id, e.attempt_uuid, a.kind,
         a.kind = 'cancel' OR e.may_have_taken_effect OR e.refusal_pending_probe AS is_doubt
     FROM (SELECT * FROM first_claims UNION ALL SELECT * FROM follow_up_claims) e
-    JOIN retention.attempts a ON a.uuid = e.attempt_uuid
+    JOIN retention.attempts a ON a.uuid = e.attempt_uuid AND a.cancellation_id = e.id
 ),
 
 -- Their attempts have no reply on record.
 attempts_lost AS (
     UPDATE retention.attempts a
     SET outcome = 'in_doubt', detail = %(detail)s
-    FROM expired e WHERE a.uuid = e.attempt_uuid AND a.outcome IS NULL
+    FROM expired e
+    WHERE a.uuid = e.attempt_uuid AND a.cancellation_id = e.id AND a.outcome IS NULL
     RETURNING a.*
 ),
 

@@ -7,8 +7,9 @@ SET lease_until = statement_timestamp() + make_interval(secs => %(kept)s)
 FROM (
     SELECT k.id
     FROM unnest(%(ids)s::bigint[], %(uuids)s::uuid[]) AS ours (id, uuid)
-    JOIN retention.cancellations k ON k.id = ours.id AND k.attempt_uuid = ours.uuid
+    JOIN retention.cancellations k ON k.id = ours.id AND k.id >= %(first_id)s
+        AND k.attempt_uuid = ours.uuid
     WHERE k.state = 'claimed' AND k.lease_until < statement_timestamp() + make_interval(secs => %(kept)s / 2)
     FOR UPDATE OF k SKIP LOCKED
 ) kept
-WHERE c.id = kept.id
+WHERE c.id = kept.id AND c.id >= %(first_id)s

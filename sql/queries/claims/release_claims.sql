@@ -19,18 +19,22 @@ released AS (
         attempts_this_run = c.attempts_this_run - (a.kind = 'cancel')::integer,
         probes_this_run = c.probes_this_run - (a.kind = 'status')::integer
     FROM retention.attempts a
-    WHERE a.uuid = ANY (%(uuids)s::uuid[]) AND c.id = a.cancellation_id
+    WHERE a.uuid = ANY (%(uuids)s::uuid[]) AND a.cancellation_id >= %(first_id)s
+      AND c.id = a.cancellation_id AND c.id >= %(first_id)s
       AND c.state = 'claimed' AND c.attempt_uuid = a.uuid
-    RETURNING a.uuid
+    RETURNING a.uuid, a.cancellation_id
 ),
 
 -- Attempts whose rows they no longer hold: they expired, or were recorded again after a lost commit. None was sent.
 stray AS (
     UPDATE retention.attempts a SET outcome = 'released', detail = NULL
-    WHERE a.uuid = ANY (%(uuids)s::uuid[]) AND a.sent_at IS NULL AND coalesce(a.outcome, 'in_doubt') = 'in_doubt'
-      AND NOT EXISTS (
-        SELECT FROM retention.cancellations c
-        WHERE c.id = a.cancellation_id AND c.attempt_uuid = a.uuid AND c.state = 'claimed')
+    WHERE a.uuid = ANY (%(uuids)s::uuid[])
+      AND (a.cancellation_id >= %(first_id)s OR a.cancellation_id = 0)
+      AND a.sent_at IS NULL AND coalesce(a.outcome, 'in_doubt') = 'in_doubt'
+      -- By the id: with NOT EXISTS the planner may compare each attempt with each row.
+      AND (
+          SELECT c.attempt_uuid = a.uuid AND c.state = 'claimed' FROM retention.cancellations c
+          WHERE c.id = a.cancellation_id AND c.id >= %(first_id)s LIMIT 1) IS NOT TRUE
     RETURNING a.*
 ),
 
@@ -50,14 +54,15 @@ uncounted AS (
         FROM stray GROUP BY cancellation_id
     ) s
     -- One statement changes a row once.
-    WHERE c.id = s.cancellation_id AND NOT EXISTS (
-        SELECT FROM retention.attempts a WHERE a.uuid = ANY (%(uuids)s::uuid[]) AND a.uuid = c.attempt_uuid)
+    WHERE c.id = s.cancellation_id AND c.id >= %(first_id)s
+      AND (c.attempt_uuid = ANY (%(uuids)s::uuid[])) IS NOT TRUE
     RETURNING c.*
 ),
 
 -- The attempts of the claims that still held their rows.
 freed AS (
-    UPDATE retention.attempts a SET outcome = 'released' FROM released r WHERE a.uuid = r.uuid
+    UPDATE retention.attempts a SET outcome = 'released' FROM released r
+    WHERE a.uuid = r.uuid AND a.cancellation_id = r.cancellation_id AND a.cancellation_id >= %(first_id)s
     RETURNING a.*
 ),
 

@@ -5,5 +5,6 @@
 UPDATE retention.cancellations c
 SET lease_until = statement_timestamp() + make_interval(secs => %(lease)s)
 FROM retention.attempts a
-WHERE c.partner = %(partner)s AND (c.run_id = %(run_id)s OR c.adopted_by_run = %(run_id)s) AND c.state = 'claimed'
-  AND a.uuid = c.attempt_uuid AND a.replica = %(replica)s
+WHERE c.partner = %(partner)s AND c.id >= %(first_id)s AND (c.run_id = %(run_id)s OR c.adopted_by_run = %(run_id)s)
+  AND c.state = 'claimed' AND a.uuid = c.attempt_uuid AND a.cancellation_id = c.id
+  AND a.cancellation_id >= %(first_id)s AND a.replica = %(replica)s

@@ -14,5 +14,5 @@ wanted AS (
 UPDATE retention.cancellations c
 SET lease_until = g.slot + make_interval(secs => %(lease)s)
 FROM reserved v, given g, unnest(%(ids)s::bigint[], %(uuids)s::uuid[]) WITH ORDINALITY AS r (id, uuid, nth)
-WHERE c.id = r.id AND r.nth = g.nth AND c.state = 'claimed' AND c.attempt_uuid = r.uuid
+WHERE c.id = r.id AND c.id >= %(first_id)s AND r.nth = g.nth AND c.state = 'claimed' AND c.attempt_uuid = r.uuid
 RETURNING c.id, extract(epoch FROM g.slot)::float8 AS slot, extract(epoch FROM v.at)::float8 AS at

@@ -39,7 +39,7 @@ recorded AS (
     INSERT INTO retention.attempts (uuid, cancellation_id, run_id, kind, replica, claimed_at)
     SELECT uuid, coalesce(id, 0), %(run_id)s, kind, %(replica)s, to_timestamp(claimed_at)
     FROM target
-    ON CONFLICT (uuid) DO NOTHING
+    ON CONFLICT (uuid, cancellation_id) DO NOTHING
     RETURNING uuid
 ),
 

@@ -7,8 +7,8 @@ SELECT
     c.amount, c.currency, c.stake, c.stake_currency, r.mode,
     EXISTS (SELECT FROM retention.findings f WHERE f.cancellation_id = c.id AND f.resolved_at IS NULL) AS finding,
     EXISTS (
-        SELECT FROM retention.cancellations n
-        WHERE n.partner = c.partner AND n.round_id = c.round_id AND n.holds_round AND n.id <> c.id) AS rival
+        SELECT FROM retention.round_keys k
+        WHERE k.partner = c.partner AND k.round_id = c.round_id AND k.held_by <> c.id) AS rival
 FROM retention.cancellations c JOIN retention.runs r ON r.run_id = c.run_id
 WHERE c.id = ANY (%(ids)s::bigint[])
 ORDER BY c.id FOR UPDATE OF c

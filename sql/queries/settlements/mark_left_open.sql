@@ -8,7 +8,7 @@ WITH
 left_open AS MATERIALIZED (
     SELECT c.id
     FROM retention.cancellations c
-    WHERE c.id = ANY (%(ids)s::bigint[]) AND NOT c.conflict AND (
+    WHERE c.id = ANY (%(ids)s::bigint[]) AND c.id >= %(first_id)s AND NOT c.conflict AND (
         SELECT o.opened_at IS NOT DISTINCT FROM c.opened_at
         FROM retention.open_rounds o WHERE o.partner = c.partner AND o.round_id = c.round_id LIMIT 1)
 ),
@@ -17,7 +17,7 @@ left_open AS MATERIALIZED (
 noted AS (
     UPDATE retention.cancellations c
     SET conflict = true, detail = concat_ws('; ', c.detail, %(detail)s::text)
-    FROM left_open l WHERE c.id = l.id
+    FROM left_open l WHERE c.id = l.id AND c.id >= %(first_id)s
     RETURNING c.*
 ),
 

@@ -5,7 +5,8 @@ within AS MATERIALIZED (
     SELECT coalesce(count(*) <= %(max_rounds)s::bigint, true) AS limits FROM chosen
 ),
 
--- Writes the rows. New rounds come first, since rounds that an earlier run has tried may never succeed.
+-- Writes the rows. New rounds come first, since rounds that an earlier run has tried may never succeed. A trigger
+-- leaves out the rounds that another run, planned at this very moment, has taken.
 frozen AS (
     INSERT INTO retention.cancellations AS c
         (run_id, partner, market, game_id, user_id, round_id, opened_at, stake, stake_currency, bet_transaction_id,
@@ -17,8 +18,6 @@ frozen AS (
         tried_before, last_activity_at
     FROM chosen WHERE (SELECT limits FROM within)
     ORDER BY tried_before, opened_at, partner, round_id
-    -- Another run that is planned at this very moment keeps its rounds.
-    ON CONFLICT (partner, round_id) WHERE holds_round DO NOTHING
     RETURNING c.id, c.partner, c.market, c.game_id, c.stake_currency AS currency, c.stake, c.opened_at, (
         SELECT
             -- include shared/cancellation_leaf.sql

@@ -19,14 +19,14 @@ noted AS (
     UPDATE retention.attempts a
     SET sent_at = r.sent_at, replied_at = r.replied_at, http_status = r.http_status, error_code = r.error_code,
         outcome = r.outcome, detail = r.detail
-    FROM reply r WHERE a.uuid = r.uuid
+    FROM reply r WHERE a.uuid = r.uuid AND (a.cancellation_id >= %(first_id)s OR a.cancellation_id = 0)
     RETURNING a.*
 ),
 
 -- The process that holds the claim decides. A reply after its lease counts only where it is certain.
 locked AS (
     SELECT r.*, c.partner, c.round_id, c.run_id <> %(run_id)s OR c.tried_before AS tried_before
-    FROM reply r JOIN retention.cancellations c ON c.id = r.id
+    FROM reply r JOIN retention.cancellations c ON c.id = r.id AND c.id >= %(first_id)s
     -- One hash of `noted`: a join would read it once per reply, where the planner expects one.
     WHERE (r.uuid IN (SELECT n.uuid FROM noted n)) IS TRUE
       AND ((c.state = 'claimed' AND c.attempt_uuid = r.uuid)

@@ -20,26 +20,22 @@ SELECT
         WHEN
             -- include shared/on_hold.sql
             THEN 'held'
-        WHEN EXISTS (
-            SELECT FROM retention.cancellations c JOIN retention.runs r ON r.run_id = c.run_id
-            WHERE c.partner = f.partner AND c.round_id = f.round_id AND c.holds_round
-              -- Rounds that an abandoned run never sent are planned again by this one.
-              AND NOT (c.state IN ('planned', 'retrying') AND NOT c.may_have_taken_effect
-                       AND (r.status IN ('halted', 'failed', 'cancelled')
-                            OR (r.heartbeat_until < statement_timestamp() AND NOT
-                                -- include shared/waits_for_approval.sql
-                            )))
-        ) THEN 'in_ledger'
-        WHEN f.max_runs <= t.refused THEN 'given_up'
+        WHEN k.held_by IS NOT NULL AND (
+            -- Rounds that an abandoned run never sent are planned again by this one. By the id: with EXISTS the planner
+            -- may read all cancellations. An archived row is not there, and holds its round for good.
+            SELECT c.state IN ('planned', 'retrying') AND NOT c.may_have_taken_effect
+                   AND (r.status IN ('halted', 'failed', 'cancelled')
+                        OR (r.heartbeat_until < statement_timestamp() AND NOT
+                            -- include shared/waits_for_approval.sql
+                        ))
+            FROM retention.cancellations c JOIN retention.runs r ON r.run_id = c.run_id
+            WHERE c.id = k.held_by LIMIT 1
+        ) IS NOT TRUE THEN 'in_ledger'
+        WHEN f.max_runs <= k.refused THEN 'given_up'
         ELSE 'eligible'
     END AS standing,
-    t.tried > 0 AS tried_before
+    coalesce(k.tried, 0) > 0 AS tried_before
 FROM looked_at f
 LEFT JOIN doubled d ON d.partner = f.partner AND d.round_id = f.round_id
--- How the round ended in earlier runs.
-CROSS JOIN LATERAL (
-    SELECT count(*) FILTER (WHERE c.state IN ('rejected', 'already_completed')) AS refused,
-           count(*) FILTER (WHERE c.state = 'rejected' OR c.resolved_from IN ('rejected', 'in_doubt')
-                                  OR c.review = 'not_asked') AS tried
-    FROM retention.cancellations c WHERE c.partner = f.partner AND c.round_id = f.round_id
-) t
+-- How the round ended in earlier runs, in whatever month.
+LEFT JOIN retention.round_keys k ON k.partner = f.partner AND k.round_id = f.round_id

@@ -41,7 +41,7 @@ settled AS (
         FROM locked l CROSS JOIN LATERAL (SELECT l.state IN ('cancelled', 'already_cancelled') AS closes) k
         LEFT JOIN left_open o ON o.id = l.id
     ) r
-    WHERE c.id = r.id
+    WHERE c.id = r.id AND c.id >= %(first_id)s
     RETURNING c.*, r.uuid::text AS uuid, r.refuses, r.tried_before AS tried
 ),
 
@@ -104,7 +104,9 @@ FROM settled s FULL JOIN run_counted w ON false
 UNION ALL
 -- Rows that an earlier try of this batch wrote, and whose answer was lost.
 SELECT c.id, c.attempt_uuid::text, c.conflict, c.stake, c.stake_currency, c.bet_transaction_id, NULL, NULL, NULL
-FROM reply r JOIN retention.cancellations c ON c.id = r.id AND c.attempt_uuid = r.uuid AND c.state = r.state
+FROM reply r
+JOIN retention.cancellations c
+    ON c.id = r.id AND c.id >= %(first_id)s AND c.attempt_uuid = r.uuid AND c.state = r.state
 WHERE %(again)s
 UNION ALL
 -- Replies without an attempt on record: its commit was lost.

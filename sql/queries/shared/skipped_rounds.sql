@@ -20,5 +20,5 @@ SET state = CASE
         WHEN 'another_market' THEN coalesce(l.market, %(skip_details)s::jsonb ->> 'no_market')
         WHEN 'came_back' THEN to_char(l.last_activity_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') END)
 FROM rechecked l
-WHERE c.id = l.id AND l.why IS NOT NULL
+WHERE c.id = l.id AND c.id >= %(first_id)s AND l.why IS NOT NULL
 RETURNING c.*

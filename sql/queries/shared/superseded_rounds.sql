@@ -6,9 +6,9 @@ superseded AS (
     UPDATE retention.cancellations c
     SET state = 'not_sent', settled_at = statement_timestamp(), due_at = NULL, needs_follow_up = false,
         detail = %(detail)s
-    FROM chosen s
+    FROM chosen s JOIN retention.round_keys k ON k.partner = s.partner AND k.round_id = s.round_id
     WHERE (SELECT coalesce(count(*) <= %(max_rounds)s::bigint, true) FROM chosen)
-      AND c.partner = s.partner AND c.round_id = s.round_id AND c.holds_round
+      AND c.id = k.held_by
       AND c.state IN ('planned', 'retrying') AND NOT c.may_have_taken_effect
     RETURNING c.*
 ),

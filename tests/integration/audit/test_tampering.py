@@ -291,7 +291,7 @@ def _drop_checks(connection: psycopg.Connection[Any]) -> None:
     """Take away every rule of the tables that could refuse a falsified value."""
     rules = connection.execute(
         "SELECT conrelid::regclass::text, conname FROM pg_constraint"
-        " WHERE connamespace = 'retention'::regnamespace AND contype = 'c'"
+        " WHERE connamespace = 'retention'::regnamespace AND contype = 'c' AND coninhcount = 0"
     ).fetchall()
     for table, name in rules:
         connection.execute(sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(sql.SQL(table), sql.Identifier(name)))

@@ -132,7 +132,8 @@ async def test_every_kind_is_found_by_an_index(database: Database, book: Book) -
     async with database.connection() as connection:
         cursor = await connection.execute("EXPLAIN (VERBOSE, FORMAT JSON) " + query("reports/find_rounds"), values)
         [[[plan]]] = await cursor.fetchall()
-    assert set() == {name for _, name in sequential_scans(plan["Plan"]) if name != "runs"}
+    empty = {name for (name,) in await book.all("SELECT relname FROM pg_class WHERE reltuples = 0")}
+    assert set() == {name for _, name in sequential_scans(plan["Plan"])} - {"runs"} - empty
 
 
 async def test_a_shortened_run_id_is_found_by_the_key(database: Database, book: Book) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
@@ -17,6 +18,7 @@ from retention.errors import UsageError, ViewError
 from retention.exit_codes import ExitCode
 from retention.ledger.approvals import Approvals
 from retention.ledger.evidence import Evidence
+from retention.ledger.months import begin_month
 from retention.ledger.named_rounds import NamedRounds
 from retention.ledger.pauses import Pauses
 from retention.ledger.plans import Plans
@@ -73,6 +75,7 @@ class Process:
                 policy_now=lambda _: self.configured,
                 scope=lambda *_: (SCOPE, [TERMS]),
                 clock_limit=lambda _: 60.0,
+                begin_month=partial(begin_month, self.database, log),
                 longest_lease=TERMS.lease,
             )
         )

@@ -154,6 +154,7 @@ async def test_ready_database_has_no_warning(database_dsn: str) -> None:
         "index use of claims",
         "session",
         "closing",
+        "months",
         "open rounds",
         "index use of policy nightly",
         "stale rounds of policy nightly",

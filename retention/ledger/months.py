@@ -1,0 +1,39 @@
+"""The months of the ledger: partitions that are made ahead, so that a month can later be archived whole.
+
+A month whose partition is missing loses nothing: its rows get the ids of the month before, and stand in its partition.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from retention.ledger.checks.finding import Finding
+from retention.ledger.database_errors import BusyError
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger
+
+    from retention.ledger.database import Database
+
+
+async def begin_month(database: Database, log: FilteringBoundLogger) -> None:
+    """Begin this month where that is still to be done. A lock that another session holds only defers it."""
+    control = database.control()
+    try:
+        # Ids move only into a partition that is committed, so the call that makes one is followed by another.
+        while made := await control.rows("months/begin_month"):
+            log.info("ledger.month_made", partitions=[row.partition for row in made])
+    except BusyError:
+        log.warning("ledger.month_deferred", detail="another session locks the ledger; the next plan tries again")
+
+
+async def check_months(database: Database) -> Finding:
+    """Warn if this month or the next one lacks a partition."""
+    row = await database.row("months/list_missing_months")
+    if row.missing:
+        message = (
+            f"{', '.join(row.missing)}: missing, so new rows stand in the month before; a run or `serve` makes them,"
+            " unless another session locks the ledger for long"
+        )
+        return Finding("months", ok=True, message=message, warning=True)
+    return Finding("months", ok=True, message=f"the ledger's partitions are made until {row.last_made}")

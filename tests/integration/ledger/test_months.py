@@ -1,0 +1,141 @@
+"""The ledger's months: partitions are made ahead, ids tell their month, and a round has one holder over all of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+import structlog
+from structlog.testing import LogCapture
+from support.bare_database import run, sample
+from support.ledger import Book
+from support.role_database import guarded_database, logged_in, tried
+
+from retention.ledger.months import begin_month, check_months
+
+if TYPE_CHECKING:
+    from retention.ledger.database import Database
+
+THIS_MONTH = "to_char(statement_timestamp() AT TIME ZONE 'UTC', 'YYYY_MM')"
+
+
+@pytest.fixture
+def log() -> LogCapture:
+    """What is logged."""
+    return LogCapture()
+
+
+async def _begin(database: Database, log: LogCapture) -> None:
+    await begin_month(database, structlog.wrap_logger(None, [log]))
+
+
+async def _in_old_month(book: Book) -> None:
+    """Go back to a month ten years ago, whose partitions are there, and lose this month's."""
+    await book.all("SELECT retention.make_months('2016-10-01')")
+    await book.all("SELECT setval('retention.cancellations_id_seq', retention.first_id('2016-10-01'))")
+    await book.all("SELECT setval('retention.evidence_entry_id_seq', retention.first_id('2016-10-01'))")
+    ((month,),) = await book.all(f"SELECT {THIS_MONTH}")
+    for table in ("cancellations", "attempts", "evidence"):
+        await book.all(f"DROP TABLE retention.{table}_{month}")
+
+
+async def test_a_row_stands_in_the_month_of_its_id(database: Database) -> None:
+    """A new row's id begins with its month, and its partition is that month's."""
+    book = Book(database)
+    row = await book.row(await book.run())
+    ((number, partition, month),) = await book.all(
+        f"SELECT id, tableoid::regclass::text, {THIS_MONTH} FROM retention.cancellations WHERE id = %s", row
+    )
+    assert f"retention.cancellations_{month}" == partition
+    assert month.replace("_", "") == str(number)[:6]
+
+
+async def test_a_missing_month_loses_nothing_and_is_made(database: Database, log: LogCapture) -> None:
+    """While this month lacks its partitions rows stand in an earlier one and `check` warns; the next plan makes them."""
+    book = Book(database)
+    await _in_old_month(book)
+    run_id = await book.run()
+    before = await book.row(run_id, "R-1")
+    warned = await check_months(database)
+    await _begin(database, log)
+    after = await book.row(run_id, "R-2")
+    assert ("2016", True) == (str(before)[:4], warned.warning)
+    assert "missing" in warned.message
+    assert {"ledger.month_made"} == {entry["event"] for entry in log.entries}
+    assert not (await check_months(database)).warning
+    rows = await book.all(f"SELECT id, tableoid::regclass::text LIKE '%%' || {THIS_MONTH} FROM retention.cancellations")
+    assert {(before, False), (after, True)} == {(number, here) for number, here in rows}
+
+
+async def test_a_month_that_has_begun_is_left_alone(database: Database, log: LogCapture) -> None:
+    """A second beginning of the month makes nothing and moves no id, so ids never go back."""
+    book = Book(database)
+    run_id = await book.run()
+    numbers = []
+    for name in ("R-1", "R-2", "R-3"):
+        await _begin(database, log)
+        numbers.append(await book.row(run_id, name))
+    assert [] == log.entries
+    assert [numbers[0], numbers[0] + 1, numbers[0] + 2] == numbers
+
+
+async def test_a_locked_ledger_defers_the_month(database: Database, database_dsn: str, log: LogCapture) -> None:
+    """A session that locks the runs lets no new partition be attached: the plan goes on after 2 s, and says so."""
+    await _in_old_month(Book(database))
+    with psycopg.connect(database_dsn) as other:
+        other.execute("LOCK TABLE retention.runs IN SHARE MODE")
+        other.execute("LOCK TABLE retention.cancellations IN SHARE MODE")
+        await _begin(database, log)
+    assert ["ledger.month_deferred"] == [entry["event"] for entry in log.entries]
+
+
+@pytest.mark.parametrize(("ends_as", "planned"), [("rejected", True), ("cancelled", False), ("in_doubt", False)])
+async def test_a_round_has_one_holder_over_all_months(
+    database: Database, log: LogCapture, ends_as: str, planned: bool
+) -> None:
+    """A round that a row of an earlier month holds is not written again; one that it does not hold is."""
+    book = Book(database)
+    await _in_old_month(book)
+    run_id = await book.run()
+    await book.row(run_id, "R-1", ends_as)
+    await _begin(database, log)
+    written = await book.all(
+        "INSERT INTO retention.cancellations (run_id, partner, market, user_id, round_id, opened_at)"
+        " VALUES (%s, 'acme', 'MT', 'U-1', 'R-1', now()) RETURNING id",
+        await book.run(),
+    )
+    assert planned is bool(written)
+
+
+async def test_a_round_is_held_until_its_row_ends_or_is_gone(database: Database) -> None:
+    """The key of a round follows its row: planned, rejected, deleted; and a table that is emptied holds nothing."""
+    book = Book(database)
+    key = "SELECT held_by, refused, tried FROM retention.round_keys WHERE round_id = 'R-1'"
+    row = await book.row(await book.run(), "R-1", "claimed")
+    assert [(row, 0, 0)] == await book.all(key)
+    await book.all(
+        "UPDATE retention.cancellations SET state = 'rejected', attempts = 1, lease_until = NULL, settled_at = now()"
+    )
+    assert [(None, 1, 1)] == await book.all(key)
+    other = await book.row(await book.run(), "R-1", "planned")
+    assert [(other, 1, 1)] == await book.all(key)
+    await book.all("DELETE FROM retention.cancellations WHERE id = %s", other)
+    assert [(None, 1, 1)] == await book.all(key)
+    await book.all("TRUNCATE retention.cancellations")
+    assert [] == await book.all(key)
+
+
+def test_the_job_begins_a_month_and_makes_no_other(postgres: str) -> None:
+    """The job's login may begin this month, and may neither make other months nor move the ids."""
+    with guarded_database(postgres) as owned:
+        run(owned, sample("roles"))
+        with logged_in(owned, "retention_job") as connection:
+            assert ("", "") == tried(connection, "SELECT retention.begin_month()")
+            for act in (
+                "SELECT retention.make_months('2030-01-01')",
+                "SELECT setval('retention.cancellations_id_seq', 1)",
+                "UPDATE retention.round_keys SET held_by = NULL",
+                "SELECT FROM retention.cancellations_before",
+            ):
+                assert "42501" == tried(connection, act)[0]
