@@ -142,7 +142,7 @@ BEGIN
     WHERE NOT NEW.holds_round OR coalesce(k.held_by, NEW.id) = NEW.id;
     IF NOT FOUND THEN
         RAISE unique_violation USING
-            MESSAGE = 'another cancellation holds this round', CONSTRAINT = 'round_keys_held_by',
+            MESSAGE = 'round_held', CONSTRAINT = 'round_keys_held_by',
             SCHEMA = 'retention', TABLE = 'cancellations';
     END IF;
     RETURN NULL;

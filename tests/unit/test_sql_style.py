@@ -28,7 +28,10 @@ CTE = re.compile(r"^(?!DO\b)\w+ AS (?:NOT )?(?:MATERIALIZED )?\($")
 SENTENCE = re.compile(r"[A-Za-z]{2,} [a-z]{2,}")
 """Two words in a row: a text that a person would read."""
 
-NO_TEXT = {"read committed", "SCHEMA retention", "FUNCTION retention.", "ALTER TABLE retention."}
+NO_TEXT = {
+    *("read committed", "SCHEMA retention", "FUNCTION retention."),
+    *("ALTER TABLE retention.", "ALTER INDEX retention.", "CREATE TABLE retention."),
+}
 """Values and names of the server's that have two words."""
 
 
