@@ -34,7 +34,14 @@ if TYPE_CHECKING:
     from retention.core.evidence.signatures import VerifierKey
     from retention.ledger.database import Database, Transaction
 
-TABLES = {"run": "runs", "cancellation": "cancellations", "attempt": "attempts", "hold": "holds", "pause": "pauses"}
+TABLES = {
+    "run": "runs",
+    "cancellation": "cancellations",
+    "attempt": "attempts",
+    "hold": "holds",
+    "pause": "pauses",
+    "archive": "archives",
+}
 """The table of each subject of evidence."""
 
 _COUNTED = {"fits", "exempt"}
@@ -102,6 +109,7 @@ class _Verification:
             left_out = await self._unreadable_entries(transaction, result) if self.look_at_bodies else []
             await self._check_entries(transaction, result, left_out)
             await self._check_rows(transaction, result, left_out)
+            result.archives = [row.name for row in await transaction.rows("archives/list_archives")]
         return result
 
     async def _check_tree(self, transaction: Transaction, result: AuditResult, origin: str | None) -> None:
@@ -109,8 +117,10 @@ class _Verification:
         tree = TreeCheck(wanted_sizes(checkpoints, self.files), result.findings)
         async with aclosing(transaction.stream("audit/list_leaves")) as leaves:
             async for row in leaves:
-                tree.add(Leaf(row.leaf, row.entry_id, row.hash, row.found, row.fits))
+                tree.add(Leaf(row.leaf, row.entry_id, row.hash, row.found, row.fits, row.archived))
         result.leaves, result.checkpoints = tree.end(), len(checkpoints)
+        if tree.archived:
+            result.archived["evidence"] = tree.archived
         if checkpoints:
             result.newest_size, result.newest_root = checkpoints[-1].size, checkpoints[-1].root
         signatures = SignatureCheck(origin, self.keys, result.findings)
@@ -142,6 +152,9 @@ class _Verification:
         async with aclosing(compared) as rows:
             async for row in rows:
                 table = TABLES.get(row.subject, row.subject)
+                if row.verdict == "archived":
+                    result.archived[table] = row.rows
+                    continue
                 result.rows[table] = result.rows.get(table, 0) + row.rows
                 if row.verdict == "exempt":
                     result.exempt[table] = row.rows

@@ -11,7 +11,7 @@ from retention.cli.command import command
 from retention.cli.help_text import WholeHelp
 from retention.cli.lookups import known_run, recorded_run, warn
 from retention.cli.options import AsJson, OnlyRun
-from retention.cli.output import open_output, print_json, require_place
+from retention.cli.output import open_output, print_json, require_folder, require_parquet, require_place
 from retention.cli.parsing import period, typed_run_id
 from retention.core.runs.run_ids import GivenRunId
 from retention.core.text import counted
@@ -37,13 +37,21 @@ def register(app: typer.Typer) -> None:
 
 
 def _given(
-    from_: str | None, to: str | None, anchors: list[Path] | None, files: list[Path] | None, key: list[str] | None
+    from_: str | None,
+    to: str | None,
+    anchors: list[Path] | None,
+    files: list[Path] | None,
+    key: list[str] | None,
+    archives: Path | None,
 ) -> Checked:
-    """Read the period, the anchors and the keys. Raises UsageError."""
+    """Read the period, the anchors and the keys, and look at the folder of archives. Raises UsageError."""
     from retention.audit.anchor_files import read_anchors
     from retention.wiring.signing import given_keys
 
     times = period(from_, to)
+    if archives is not None:
+        require_folder("--archives", archives)
+        require_parquet("--archives")
     if files and not anchors:
         raise UsageError(f"{files[0]}: write --anchors before the files with checkpoints")
     return *times, read_anchors([*(anchors or ()), *(files or ())]), given_keys(key or ())
@@ -72,6 +80,9 @@ async def audit_verify(
             help="The public key that signs checkpoints, as `check` shows it; all of them, if it changed.",
         ),
     ] = None,
+    archives: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where the files of archived months are: they must fit, too.")
+    ] = None,
     as_json: AsJson = False,
 ) -> int:
     """Prove that the evidence and all that it covers are unaltered; the tree is always checked whole."""
@@ -84,6 +95,10 @@ async def audit_verify(
         keys = [own_key(services.signer)]
     run_id = await recorded_run(services, run) if run is not None else None
     result = await verify_evidence(services.database, RowSelection(run_id, start, end), found, keys)
+    if archives is not None:
+        from retention.audit.archive_check import verify_archives
+
+        await verify_archives(services.database, archives, result)
     print_json(audit_document(result)) if as_json else print_audit(result)
     return ExitCode.DONE if result.ok else ExitCode.REVIEW
 

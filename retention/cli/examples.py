@@ -70,6 +70,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "audit verify": ("retention audit verify", "retention audit verify --anchors march.html --anchors retention.log"),
     "audit export": ("retention audit export --run 01234567 -o run.json",),
     "ledger status": ("retention ledger status",),
+    "ledger archive": (
+        "retention ledger archive --older-than 400d --to /srv/archive --dry-run",
+        "retention ledger archive --older-than 400d --to /srv/archive --by ann",
+    ),
     "ledger pseudonymise": ("retention ledger pseudonymise --user 5472 --by ann",),
     "completion": ("retention completion bash", "source <(retention completion bash)"),
     "help": ("retention help", "retention help exit-codes", "retention help review list"),

@@ -1,4 +1,4 @@
-"""`ledger`: how large the ledger is, and the erasure of users' ids."""
+"""`ledger`: how large the ledger is, its archives, and the erasure of users' ids."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from retention.cli.archive import ledger_archive
 from retention.cli.command import command
 from retention.cli.help_text import WholeHelp
 from retention.cli.options import AsJson
@@ -18,8 +19,11 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands."""
-    ledger = typer.Typer(cls=WholeHelp, help="The ledger's own size, and users' ids in it.", no_args_is_help=True)
+    ledger = typer.Typer(
+        cls=WholeHelp, help="The ledger's own size, its archives, and users' ids in it.", no_args_is_help=True
+    )
     ledger.command("status")(ledger_status)
+    ledger.command("archive")(ledger_archive)
     ledger.command("pseudonymise")(ledger_pseudonymise)
     app.add_typer(ledger, name="ledger")
 

@@ -6,6 +6,7 @@ import errno
 import os
 import sys
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,22 @@ def require_place(path: Path) -> None:
         fits = False
     if not fits:
         raise UsageError(f"-o {path}: no place for a file; name a file in a folder that can be written to")
+
+
+def require_folder(option: str, folder: Path) -> None:
+    """Raise UsageError where there is no such folder."""
+    try:
+        there = folder.is_dir()
+    except OSError:  # a name that is too long, for instance
+        there = False
+    if not there:
+        raise UsageError(f"{option} {folder}: there is no such folder; make it, or give another one")
+
+
+def require_parquet(what: str) -> None:
+    """Raise UsageError where the extra for Parquet is not installed."""
+    if find_spec("pyarrow") is None:
+        raise UsageError(f"{what} needs the extra 'parquet'; install it with: pip install 'retention[parquet]'")
 
 
 @contextmanager

@@ -163,6 +163,12 @@ class Database:
             yield session
 
     @asynccontextmanager
+    async def alone(self) -> AsyncIterator[Session]:
+        """Yield a connection for statements that refuse a transaction; behind a pooler it lacks our settings."""
+        async with self._session() as session:
+            yield session
+
+    @asynccontextmanager
     async def _session(self) -> AsyncIterator[Session]:
         """Yield a connection whose errors are classified as unavailable, busy or refused."""
         async with AsyncExitStack() as stack:
@@ -206,9 +212,9 @@ class Transaction:
         rows = await self.rows(name, **values)
         return rows[0] if rows else None
 
-    async def run(self, setting: LiteralString) -> None:
+    async def run(self, statement: LiteralString | Composed) -> None:
         """Run a SET LOCAL, or another command without a result."""
-        await self._connection.execute(setting)
+        await self._connection.execute(statement)
 
     async def copy_in(self, command: LiteralString, blocks: AsyncIterator[bytes]) -> None:
         """Run a COPY FROM STDIN with these blocks."""

@@ -37,6 +37,7 @@ def audit_document(result: AuditResult) -> dict[str, Any]:
         "checkpoints": {"count": result.checkpoints, "signatures": result.signatures, "newest": newest},
         "rows": result.rows,
         "rows_before_evidence": result.exempt,
+        "archived": {"archives": result.archives, "files_read": result.archive_files, **result.archived},
         "anchors": {"checked": result.anchors, "of_other_ledgers": result.foreign},
         "findings_total": result.findings.total,
         "findings": [_finding(finding) for finding in result.findings.kept],
@@ -62,6 +63,10 @@ def _checked(result: AuditResult) -> Iterator[str]:
     if result.exempt:
         since = moment(result.kept_since)
         yield f"of them without evidence, since they are older than it ({since}): {_counts(result.exempt)}"
+    if result.archives:
+        yield f"archived: {_counts(result.archived) or 'nothing yet'}, in {counted(len(result.archives), 'archive')}"
+        read = counted(result.archive_files, "file")
+        yield f"files of archives: {read} compared" if result.archive_files else "their files: see --archives DIR"
     if result.anchors:
         yield f"anchors: {counted(result.anchors, 'checkpoint')}"
     for origin, count in result.foreign.items():

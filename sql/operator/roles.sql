@@ -117,6 +117,8 @@ GRANT INSERT (leaf, entry_id, hash) ON retention.evidence_leaves TO retention_jo
 GRANT SELECT ON retention.checkpoints TO retention_job;
 GRANT INSERT (size, root, signature, frontier, placed_before, server) ON retention.checkpoints TO retention_job;
 
+GRANT SELECT ON retention.archives TO retention_job;
+
 GRANT SELECT ON retention.findings TO retention_job;
 GRANT INSERT (cancellation_id, kind, ledger, vendor, operator, wallet) ON retention.findings TO retention_job;
 GRANT UPDATE (resolved_at) ON retention.findings TO retention_job;
@@ -130,7 +132,8 @@ GRANT USAGE ON SCHEMA retention TO retention_report;
 GRANT SELECT ON retention.schema_migrations, retention.runs, retention.cancellations, retention.attempts,
     retention.holds, retention.pauses, retention.partner_state, retention.rate_groups, retention.ledger_key,
     retention.evidence, retention.evidence_leaves, retention.checkpoints, retention.findings,
-    retention.other_transactions, retention.run_totals, retention.plan_totals, retention.round_keys
+    retention.other_transactions, retention.run_totals, retention.plan_totals, retention.round_keys,
+    retention.archives
     TO retention_report;
 -- The open rounds: `plan` and `explain` tell of them. Leave it out where those who report are not to see that.
 GRANT SELECT ON retention.open_rounds TO retention_report;

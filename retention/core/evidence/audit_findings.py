@@ -46,6 +46,8 @@ class FindingKind(enum.StrEnum):
     ROW_UNRECORDED = "row_unrecorded", "the row was written past the program: nothing was recorded of it"
     SETTLED_TWICE = "settled_twice", "the cancellation was settled, and later settled otherwise"
     ATTEMPT_UNCLAIMED = "attempt_unclaimed", "the attempt has no outcome, and no claim knows it"
+    ARCHIVE_MISSING = "archive_missing", "the file of an archived month is not in the folder"
+    ARCHIVE_CHANGED = "archive_changed", "the file is not as the month was archived"
     ANCHOR_MISSING = "anchor_missing", "the anchor knows a larger tree: evidence was removed"
     ANCHOR_DIFFERS = "anchor_differs", "the anchor knows another root at this size: evidence was replaced"
     ANCHOR_FOREIGN = "anchor_foreign", "the file has checkpoints of other ledgers alone"
@@ -88,6 +90,9 @@ class AuditResult:
 
     `rows` and `exempt` count rows by table; exempt ones are older than `kept_since`. `anchors` counts the checkpoints
     that were found outside, `foreign` those of other ledgers by name.
+
+    `archived` counts the entries, and the rows by table, that have left for `archives`. `archive_files` counts the
+    files that were read.
     """
 
     origin: str | None = None
@@ -102,6 +107,9 @@ class AuditResult:
     exempt: dict[str, int] = field(default_factory=dict)
     anchors: int = 0
     foreign: dict[str, int] = field(default_factory=dict)
+    archives: list[str] = field(default_factory=list)
+    archived: dict[str, int] = field(default_factory=dict)
+    archive_files: int = 0
     findings: Findings = field(default_factory=Findings)
 
     @property

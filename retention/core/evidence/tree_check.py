@@ -22,13 +22,17 @@ BATCH = 1000
 
 
 class Leaf(NamedTuple):
-    """A leaf beside its entry. `found`: the entry is there. `fits`: its body has the leaf's hash."""
+    """A leaf beside its entry. `found`: the entry is there. `fits`: its body has the leaf's hash.
+
+    `archived`: the entry has left for an archive.
+    """
 
     leaf: int
     entry_id: int
     hash: bytes
     found: bool
     fits: bool
+    archived: bool = False
 
 
 class StoredCheckpoint(NamedTuple):
@@ -60,6 +64,7 @@ class TreeCheck:
     tree: Frontier = field(default_factory=Frontier)
     broken: int | None = None
     next_leaf: int = 0
+    archived: int = 0
     passed: dict[int, Passed] = field(default_factory=dict)
     pending: list[bytes] = field(default_factory=list)
 
@@ -72,7 +77,9 @@ class TreeCheck:
         if leaf.leaf != self.next_leaf:
             self._tell_gap(leaf)
         self.next_leaf = leaf.leaf + 1
-        if not leaf.found:
+        if leaf.archived:
+            self.archived += 1
+        elif not leaf.found:
             self._tell(FindingKind.ENTRY_MISSING, leaf)
         elif not leaf.fits:
             self._tell(FindingKind.ENTRY_CHANGED, leaf)

@@ -48,6 +48,17 @@ _CLOSING = (
     "review/record_reclosing",
 )
 
+_VERIFYING = (
+    "archives/list_archives",
+    "audit/get_ledger_key",
+    "audit/list_checkpoints",
+    "audit/list_leaves",
+    "audit/list_entry_bodies",
+    "audit/find_odd_entries",
+    "audit/compare_rows",
+    "audit/find_unclaimed_attempts",
+)
+
 _DECIDING = ("runs/get_run", "approvals/expire_approvals", "plans/get_plan_totals")
 
 STATEMENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -103,6 +114,13 @@ STATEMENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "storage/estimate_rounds",
             "storage/list_months",
         ),
+        "ledger archive": (
+            "archives/list_partitions",
+            "archives/list_unresolved",
+            "archives/count_month",
+            "archives/find_unfinished_runs",
+            *_VERIFYING,
+        ),
         "runs list": ("runs/list_runs",),
         "runs show": (
             "runs/get_run",
@@ -152,16 +170,7 @@ STATEMENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "audit/list_run_leaves",
             "audit/list_run_entries",
         ),
-        "audit verify": (
-            "audit/get_ledger_key",
-            "audit/list_checkpoints",
-            "audit/list_leaves",
-            "audit/list_entry_bodies",
-            "audit/find_odd_entries",
-            "audit/compare_rows",
-            "audit/find_unclaimed_attempts",
-            "audit/find_recorded_runs",
-        ),
+        "audit verify": (*_VERIFYING, "audit/find_recorded_runs"),
         "pause": ("pauses/begin_pause",),
         "resume": ("pauses/list_pauses", "pauses/end_pause"),
     }

@@ -1,8 +1,8 @@
 -- Purpose: Compares each covered row with the newest hash that evidence has of it. `start` and `end` are of the row's
 --     own time, else of the entry's.
 -- Locks: none.
--- Returns: a row per subject that fits, or that is older than all evidence, with the number of its rows; a row per row
---     that does not fit, in the order of the entries.
+-- Returns: a row per subject that fits, that is older than all evidence, or that is archived, with the number of its
+--     rows; a row per row that does not fit, in the order of the entries.
 WITH
 
 -- The hashes of each row in evidence, in the order of the tree. Entries that have no place yet are the newest.
@@ -19,13 +19,19 @@ recorded AS (
     GROUP BY subject, id
 ),
 
+-- The archives whose own evidence fits.
+holding AS MATERIALIZED (
+    -- include shared/recorded_archives.sql
+),
+
 -- Since when each row has evidence: never later than the first entry, even if the key names a
 -- later time. NULL: always.
 begun AS (
-    SELECT CASE WHEN k.kept_since IS NOT NULL THEN least(k.kept_since, (
-        SELECT (e.body::json ->> 'at')::timestamptz FROM retention.evidence e
-        WHERE e.entry_id <> ALL (%(unreadable)s::bigint[])
-        ORDER BY e.entry_id LIMIT 1)) END AS at
+    SELECT CASE WHEN k.kept_since IS NOT NULL THEN least(
+        k.kept_since, (SELECT min(v.first_at) FROM retention.archives v),
+        (SELECT (e.body::json ->> 'at')::timestamptz FROM retention.evidence e
+         WHERE e.entry_id <> ALL (%(unreadable)s::bigint[])
+         ORDER BY e.entry_id LIMIT 1)) END AS at
     FROM retention.ledger_key k
 ),
 
@@ -55,6 +61,10 @@ covered AS (
     SELECT 'pause', p.pause_id::text, NULL, p.paused_at, coalesce(p.paused_at < b.at, false),
         -- include shared/pause_leaf.sql
     FROM retention.pauses p CROSS JOIN begun b
+    UNION ALL
+    SELECT 'archive', v.name, NULL, v.archived_at, false,
+        -- include shared/archive_leaf.sql
+    FROM retention.archives v
 ),
 
 -- Both sides of each row, and their difference.
@@ -69,7 +79,16 @@ compared AS (
                     SELECT FROM retention.cancellations x WHERE x.id = substring(e.id FROM '^[0-9]{1,18}$')::bigint))
                 OR (e.subject = 'attempt' AND EXISTS (
                     SELECT FROM retention.attempts x WHERE x.uuid = substring(e.id FROM '^[0-9a-f-]{36}$')::uuid))
-                THEN 'row_changed' ELSE 'row_missing' END
+                THEN 'row_changed'
+                -- An archive said that it left, and holds it.
+                WHEN e.kinds[cardinality(e.kinds)] = 'left' AND EXISTS (
+                    SELECT FROM retention.evidence x JOIN holding h ON h.name = x.body::json -> 'facts' ->> 'archive'
+                    WHERE x.entry_id = e.entry_id) THEN 'archived'
+                -- Its archive is recorded, and the entries are about to follow it.
+                WHEN EXISTS (
+                    SELECT FROM holding h
+                    WHERE h.entries IS NOT NULL AND e.entry_id BETWEEN h.first_id AND h.last_id) THEN 'archived'
+                ELSE 'row_missing' END
             WHEN e.id IS NULL THEN CASE WHEN c.exempt THEN 'exempt' ELSE 'row_unrecorded' END
             WHEN c.hash <> e.hashes[cardinality(e.hashes)] THEN 'row_changed'
             -- Settled once, a cancellation is changed by a person's decision or a later closing alone.
@@ -86,9 +105,9 @@ SELECT
     c.verdict, c.subject, one.id, one.run_id, one.entry_id, one.leaf, count(*) AS rows
 FROM compared c
 CROSS JOIN LATERAL (
-    SELECT c.id, c.run_id, c.entry_id, c.leaf WHERE c.verdict NOT IN ('fits', 'exempt')
+    SELECT c.id, c.run_id, c.entry_id, c.leaf WHERE c.verdict NOT IN ('fits', 'exempt', 'archived')
     UNION ALL
-    SELECT NULL, NULL, NULL, NULL WHERE c.verdict IN ('fits', 'exempt')
+    SELECT NULL, NULL, NULL, NULL WHERE c.verdict IN ('fits', 'exempt', 'archived')
 ) one
 LEFT JOIN retention.evidence e ON e.entry_id = one.entry_id AND c.at IS NULL
 WHERE (%(run_id)s::uuid IS NULL OR c.run_id = %(run_id)s)

@@ -1,0 +1,4 @@
+-- Purpose: Lists the cancellations of a month that stay in the ledger, because they are not settled or need a person.
+-- Locks: none.
+-- Returns: their ids.
+-- include shared/unresolved_rounds.sql

@@ -1,0 +1,115 @@
+"""An archive that is killed, refused or short of room leaves each row in the ledger or in its files."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from support.archiving import aged, archive
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from support.world import World
+
+POINTS = {
+    "freezing": "LOCK TABLE retention.cancellations_2024_01 IN ROW EXCLUSIVE MODE",
+    "recording": "LOCK TABLE retention.archives IN SHARE MODE",
+    "detaching": "SELECT FROM retention.attempts",
+    "dropping": "LOCK TABLE retention.runs IN ROW EXCLUSIVE MODE",
+}
+"""Where the archive waits while another session has begun this."""
+
+WAITS = "SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE NOT l.granted AND a.application_name = 'retention'"
+
+
+@contextmanager
+def holding(world: World, statement: str) -> Iterator[None]:
+    """Hold what a statement locks."""
+    with psycopg.connect(world.direct) as connection:
+        connection.execute(statement.encode())
+        yield
+        connection.rollback()
+
+
+@pytest.mark.parametrize("point", POINTS)
+async def test_a_killed_archive_is_made_whole_by_the_next_one(world: World, point: str) -> None:
+    """Killed at any step, it leaves every row in the ledger or in recorded files; the same command ends it."""
+    folder = aged(world, "2024-01", refused=0)
+    words = ("ledger", "archive", "--older-than", "300d", "--to", str(folder))
+    with holding(world, POINTS[point]):
+        running = await world.start(*words)
+        while not await world.sql(WAITS):
+            assert not running.over, await running.ended()
+            await asyncio.sleep(0.02)
+        running.signal(signal.SIGKILL)
+        await running.ended()
+    recorded = await world.sql("SELECT FROM retention.archives")
+    assert bool(recorded) is (point in {"detaching", "dropping"})
+    if not recorded:
+        assert [(3,)] == await world.sql("SELECT count(*) FROM retention.cancellations")
+    verified = await world.command("audit", "verify", "--json")
+    assert 0 == verified.code, verified.out
+    done = await archive(world, folder)
+    assert 0 == done.code, done.err
+    assert [] == await world.sql("SELECT FROM pg_class WHERE relname ~ '_2024_01$' AND relkind = 'r'")
+    assert 4 == len([*folder.iterdir()]), [*folder.iterdir()]
+    verified = await world.command("audit", "verify", "--archives", str(folder), "--json")
+    assert (0, 4) == (verified.code, verified.json["archived"]["files_read"]), verified.out
+
+
+async def test_what_is_left_to_drop_needs_its_files(world: World) -> None:
+    """After an interruption the next archive drops nothing unless it is given the folder with the recorded files."""
+    folder = aged(world, "2024-01")
+    with holding(world, POINTS["detaching"]):
+        running = await world.start("ledger", "archive", "--older-than", "300d", "--to", str(folder))
+        while not await world.sql(WAITS):
+            assert not running.over, await running.ended()
+            await asyncio.sleep(0.02)
+        running.signal(signal.SIGKILL)
+        await running.ended()
+    other = world.folder / "other"
+    other.mkdir()
+    refused = await archive(world, other)
+    assert (2, True) == (refused.code, "give its folder to --to" in refused.err), refused.err
+    assert 3 == len(await world.sql("SELECT FROM pg_class WHERE relname ~ '_2024_01$' AND relkind = 'r'"))
+    assert 0 == (await archive(world, folder)).code
+
+
+async def test_two_archives_at_once(world: World) -> None:
+    """The second one is refused while the first is at work."""
+    folder = aged(world, "2024-01")
+    with holding(world, POINTS["recording"]):
+        running = await world.start("ledger", "archive", "--older-than", "300d", "--to", str(folder))
+        while not await world.sql(WAITS):
+            assert not running.over, await running.ended()
+            await asyncio.sleep(0.02)
+        refused = await archive(world, folder)
+        assert (2, True) == (refused.code, "another `retention ledger archive`" in refused.err), refused.err
+    assert 0 == (await running.ended()).code
+
+
+async def test_a_file_of_that_name_is_left_alone(world: World) -> None:
+    """A foreign file under an archive's name is named, stays as it is, and nothing is dropped."""
+    folder = aged(world, "2024-01")
+    foreign = folder / "ledger-2024-01-attempts.parquet"
+    foreign.write_text("mine", "utf-8")
+    refused = await archive(world, folder)
+    assert (2, True, "mine") == (refused.code, f"{foreign}: another file" in refused.err, foreign.read_text("utf-8"))
+    assert [(3,)] == await world.sql("SELECT count(*) FROM retention.cancellations")
+
+
+async def test_a_folder_that_does_not_do_is_refused_before_any_connection(world: World) -> None:
+    """A folder that is absent, a file, or not writable is exit 2."""
+    nowhere = {"RETENTION_DATABASE__DSN": "postgresql://127.0.0.1:1/nothing"}
+    file = world.folder / "file"
+    file.write_text("", "utf-8")
+    for place in (world.folder / "absent", file, "/proc"):
+        done = await world.command(
+            "ledger", "archive", "--older-than", "300d", "--to", str(place), environ=nowhere
+        )
+        assert (2, True) == (done.code, f"--to {place}" in done.err), done.err
