@@ -104,9 +104,16 @@ def checkpoint_problems(export, anchor, root, key):
             yield "checkpoint: its signature is wrong"
 
 
+def named_rows(body, where):
+    """The rows that an entry names, each with its hash and the entry; without the entry where an archive has it."""
+    where, rows = None if body.get("kind") == "left" else where, body["rows"].items()
+    return {(subject, number): (value, where) for subject, some in rows for number, value in some.items()}
+
+
 def row_problems(export):
     """Yield each entry and each row that does not fit, and each row that is not there."""
     newest, point = {("run", export["run_id"]): (None, "the file's head")}, export["checkpoint"]
+    rows = once([((row["subject"], row["id"]), row["text"]) for row in export["rows"]], "a row")
     for entry in sorted(export["entries"], key=lambda one: (one["leaf"] is None, one["leaf"], one["entry_id"])):
         where, proof = f"entry {entry['entry_id']}", [b64decode(one) for one in entry["proof"]]
         leaf = sha256(b"\x00" + entry["body"].encode()).digest()
@@ -114,13 +121,11 @@ def row_problems(export):
             yield f"{where}: no checkpoint contains it yet; export the run again"
         elif root_of(leaf, entry["leaf"], point["size"], proof) != b64decode(point["root"]):
             yield f"{where}: its proof does not lead to the checkpoint's root"
-        for subject, hashes in json.loads(entry["body"])["rows"].items():
-            newest.update({(subject, number): (value, where) for number, value in hashes.items()})
-    rows = once([((row["subject"], row["id"]), row["text"]) for row in export["rows"]], "a row")
+        newest.update(named_rows(json.loads(entry["body"]), where))
     for about in sorted({*rows, *newest}):
         (value, where), name = newest.get(about, (None, None)), " ".join(about)
         if about not in rows:
-            yield f"{name}: {where} names it, and the file does not have it"
+            yield from [f"{name}: {where} names it, and the file does not have it"] if where else []
         elif tuple(json.loads(rows[about])[:2]) != about:
             yield f"{name}: its text is another row's"
         elif value is None:

@@ -14,10 +14,11 @@ from retention.core.text import time_text
 from retention.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Mapping, Sequence
     from typing import TextIO
     from uuid import UUID
 
+    from retention.core.evidence.archives import ArchivedMonth
     from retention.ledger.database import Database, Transaction
 
 FORMAT = "retention evidence 1"
@@ -34,10 +35,12 @@ class Exported:
     checkpoint: Checkpoint
 
 
-async def export_evidence(database: Database, run_id: UUID, public_key: str | None, file: TextIO) -> Exported:
+async def export_evidence(
+    database: Database, run_id: UUID, public_key: str | None, file: TextIO, archived: Sequence[ArchivedMonth] = ()
+) -> Exported:
     """Write a run's rows, entries and proofs as of one moment. `public_key` is a line of signed-note.
 
-    Raises UsageError where there is no checkpoint yet.
+    `archived` months have the rest of them. Raises UsageError where there is no checkpoint yet.
     """
     async with database.transaction(snapshot=True) as transaction:
         newest = await transaction.row("evidence/get_newest_checkpoint")
@@ -53,6 +56,7 @@ async def export_evidence(database: Database, run_id: UUID, public_key: str | No
             "origin": checkpoint.origin,
             "checkpoint": {**values, "signature": checkpoint.signature},
             "public_key": public_key,
+            "archived": [{"month": one.month, "files": one.files} for one in archived],
         }
         file.write("{\n" + "".join(f"{json.dumps(name)}: {json.dumps(value)},\n" for name, value in head.items()))
         file.write('"rows": [')

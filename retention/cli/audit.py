@@ -9,7 +9,7 @@ import typer
 
 from retention.cli.command import command
 from retention.cli.help_text import WholeHelp
-from retention.cli.lookups import known_run, recorded_run, warn
+from retention.cli.lookups import known_run, recorded_run, warn, warn_of_archived
 from retention.cli.options import AsJson, OnlyRun
 from retention.cli.output import open_output, print_json, require_folder, require_parquet, require_place
 from retention.cli.parsing import period, typed_run_id
@@ -118,15 +118,19 @@ async def audit_export(
 ) -> None:
     """Export a run's rows, evidence and proofs, for `deploy/verify_evidence.py`; users are pseudonyms in it."""
     from retention.audit.export import export_evidence
+    from retention.core.evidence.archives import of_run
     from retention.core.evidence.checkpoint import verifier_key
+    from retention.ledger.archives import Archives
 
     run_id = await known_run(services, run)
     with open_output(output) as file:
         origin = (await services.database.row("audit/get_ledger_key")).origin
         key = verifier_key(origin, services.signer.public_key) if services.signer is not None else None
-        done = await export_evidence(services.database, run_id, key, file)
+        archived = of_run(await Archives(services.database).all(), run_id)
+        done = await export_evidence(services.database, run_id, key, file, archived)
     held = f"{counted(done.rows, 'row')}, {counted(done.entries, 'entry', 'entries')}"
     print(f"{output}: {held}, checkpoint of size {done.checkpoint.size}")
+    warn_of_archived(services, archived)
     if done.unplaced:
         warn(
             services,

@@ -13,9 +13,10 @@ from retention.errors import UsageError
 from retention.process.this_process import report
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from uuid import UUID
 
+    from retention.core.evidence.archives import ArchivedMonth
     from retention.core.runs.run_ids import GivenRunId
     from retention.settings.model import Settings
     from retention.wiring.services import Services
@@ -99,6 +100,12 @@ async def warn_of_no_match(services: Services, fields: Mapping[str, str | None])
         elif others:
             hints.append(f"{column} {given} is known in another spelling: did you mean {' or '.join(others)}?")
     warn(services, "; ".join(["the hold matches no round that is open now", *hints]))
+
+
+def warn_of_archived(services: Services, archived: Iterable[ArchivedMonth]) -> None:
+    """Warn that a part of what was asked for is archived, and name its files."""
+    for one in archived:
+        warn(services, f"not whole: {one.month} is archived, in {', '.join(one.files)}")
 
 
 def warn(services: Services, text: str) -> None:

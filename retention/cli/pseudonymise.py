@@ -42,12 +42,20 @@ async def ledger_pseudonymise(
 ) -> int:
     """Replace users' ids by keyed pseudonyms in rows that need them no more. The evidence stays proved."""
     from retention.audit.pseudonymise import pseudonymise
+    from retention.ledger.archives import Archives
 
     done = await pseudonymise(services.database, user, checked, requester(by))
     if user is not None and not done.erased + done.kept:
         raise UsageError(f"--user {user}: no row of the ledger has this id, nor its pseudonym")
     print(f"replaced in {counted(done.cancellations, 'cancellation')} and {counted(done.holds, 'hold')}")
     _warn_of_rest(services, done)
+    archives = await Archives(services.database).all()
+    if archives:
+        warn(
+            services,
+            f"the files of {counted(len(archives), 'archive')} are not changed by this: erase the ids there by other"
+            " means; `retention ledger status` lists them",
+        )
     return ExitCode.REVIEW if done.kept else ExitCode.DONE
 
 

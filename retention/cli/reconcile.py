@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retention.cli.command import command
-from retention.cli.lookups import known_run, require_known
+from retention.cli.lookups import known_run, require_known, warn_of_archived
 from retention.cli.options import AsJson, OnlyRun
 from retention.cli.parsing import period
 from retention.core.name_matching import NameKind
@@ -44,6 +44,8 @@ async def reconcile(
     Each finding is kept once, however often it is found. Exit code 4: there are findings, or the vendor did not
     tell of a round. 5: a vendor cannot be reached. 3: a partner is paused. Rounds that were not told are counted.
     """
+    from retention.core.evidence.archives import of_period
+    from retention.ledger.archives import Archives
     from retention.ledger.reconciliation import ReconcileScope
     from retention.render.reconciliation import Findings
 
@@ -52,9 +54,11 @@ async def reconcile(
     if run_id is not None and (await services.run_ledger.require_run(run_id)).mode == "dry_run":
         raise UsageError(f"run {run_id} is a dry run: it has cancelled nothing that could be compared")
     scope = ReconcileScope(*checked, market, run_id)
+    archived = of_period(await Archives(services.database).all(), *checked, run_id=run_id)
+    warn_of_archived(services, archived)
     with Findings() as findings:
         async with services.reconciler() as reconciler, aclosing(reconciler.reconcile(scope)) as batches:
             async for batch in batches:
                 findings.add(batch)
-        findings.write(scope, reconciler, sys.stdout, as_json=as_json)
+        findings.write(scope, reconciler, sys.stdout, archived, as_json=as_json)
         return reconciler.exit_code()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from retention.cli.command import command
-from retention.cli.lookups import known_run, require_known
+from retention.cli.lookups import known_run, require_known, warn, warn_of_archived
 from retention.cli.options import AsJson, Markets, OnlyRun
 from retention.cli.output import is_stdout, open_report, print_json, require_place
 from retention.cli.parsing import period as from_and_to
@@ -182,6 +182,7 @@ async def report(
             configured=services.configured,
             watched=is_watched() and not (is_stdout(output) and sys.stdout.isatty()),
         )
+    warn_of_archived(services, written.head.archived)
     rows = f"{written.count} row{'' if written.count == 1 else 's'}" if written.count else NO_ACTIVITY
     if not is_stdout(output):
         tell(printable_lines(services.redactor.text(f"{output}: {rows}, report {written.head.report_id}")))
@@ -211,4 +212,8 @@ async def explain(
         history = replace(
             history, alike=tuple(await KnownNames(services.database).find_rounds_by_spelling(round_) or ())
         )
+    if history.cancelled_in is not None:
+        warn_of_archived(services, [history.cancelled_in])
+    elif history.archived:
+        warn(services, f"not searched: {len(history.archived)} archived months; `retention ledger status` lists them")
     print_json(history) if as_json else print_history(history)

@@ -9,7 +9,7 @@ import typer
 
 from retention.cli.command import command
 from retention.cli.help_text import WholeHelp
-from retention.cli.lookups import known_run
+from retention.cli.lookups import known_run, warn_of_archived
 from retention.cli.options import MAX_COUNT, AsJson, By, RunId
 from retention.cli.output import open_output, print_json, require_place
 from retention.cli.parsing import requester
@@ -17,6 +17,9 @@ from retention.errors import UsageError
 from retention.render.formats import ListFormat
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from retention.core.evidence.archives import ArchivedMonth
     from retention.ledger.run_record import RunRecord
     from retention.process.shutdown import ShutdownSignals
     from retention.wiring.services import Services
@@ -81,7 +84,9 @@ async def runs_show(
     output: Annotated[Path | None, typer.Option("-o", metavar="FILE", help="The set into a file.")] = None,
 ) -> None:
     """Show one run: who asked for it, its settings and its result."""
+    from retention.core.evidence.archives import of_run
     from retention.core.planning.approval import approval_state
+    from retention.ledger.archives import Archives
     from retention.render.terminal_plan_view import print_plan_view
     from retention.render.terminal_runs import print_record
     from retention.reports.plan_view import is_before_its_start, read_plan_view
@@ -89,14 +94,17 @@ async def runs_show(
 
     run_id = await known_run(services, run)
     row = await services.run_ledger.require_run(run_id)
+    archived = of_run(await Archives(services.database).all(), run_id)
+    warn_of_archived(services, archived)
     if checked is not None:
-        await _write_set(services, row, checked, output)
+        await _write_set(services, row, checked, output, archived)
         return
     summary = await services.run_ledger.summarize_run(run_id)
     partners = row.settings.get("partners") or None
     pauses = await services.pauses.list_vendor_pauses(partners) if row.status in UNFINISHED else {}
     document = record_document(row, summary, pauses, await services.evidence.newest_checkpoint())
     now = await services.run_ledger.clock.get_time()
+    document["archived"] = archived
     document["approval"] = approval_state(row.approval, now).value
     view = await read_plan_view(services.database, row) if is_before_its_start(row) else None
     if as_json:
@@ -107,13 +115,15 @@ async def runs_show(
         print_plan_view(view)
 
 
-async def _write_set(services: Services, run: RunRecord, form: ListFormat, output: Path | None) -> None:
+async def _write_set(
+    services: Services, run: RunRecord, form: ListFormat, output: Path | None, archived: Sequence[ArchivedMonth]
+) -> None:
     from retention.render.run_set_files import write_run_set
     from retention.reports.run_set import read_run_set
 
     with open_output(output) as file:
         async with read_run_set(services.database, run.run_id) as rounds:
-            await write_run_set(run, rounds, form, file)
+            await write_run_set(run, rounds, form, file, archived)
 
 
 @command(ready_for="runs close")

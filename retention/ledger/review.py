@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 import psycopg
 
-from retention.core.evidence.resolutions import check_resolutions, resolution_facts
+from retention.core.evidence.archives import of_ids
+from retention.core.evidence.resolutions import check_resolutions, is_archived, resolution_facts
 from retention.core.evidence.review_reasons import review_reasons
 from retention.core.invisible_text import is_blank
 from retention.core.model import CANCELLED_STATES, RESOLUTIONS, ReviewWhy, State
 from retention.errors import UsageError
 from retention.ledger import details
+from retention.ledger.archives import archives_of
 from retention.ledger.database import Transaction
 from retention.ledger.reclosing import NO_LOCK_TIMEOUT, Reclosed, Recloser
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
     from decimal import Decimal
     from uuid import UUID
@@ -134,7 +136,8 @@ class Review:
     ) -> CheckedResolutions:
         await transaction.rows("session/limit_waits", lock_timeout=NO_LOCK_TIMEOUT)
         rows = await transaction.rows("review/lock_resolvable", ids=[one.id for one in resolutions])
-        return check_resolutions(resolutions, rows, by, details.EARLIER_BEGINS)
+        archived = await _archived(transaction, {one.id for one in resolutions} - {row.id for row in rows})
+        return check_resolutions(resolutions, rows, by, details.EARLIER_BEGINS, archived)
 
     async def reclose_rounds(self, ids: Sequence[int] | None, by: str) -> Sequence[Reclosed]:
         """Call the operator's function again for cancelled rounds that could not be closed: `ids`, or all of them.
@@ -145,7 +148,13 @@ class Review:
             raise UsageError("who closes must not be blank: it is kept with the cancellation")
         rows = await self._database.rows("review/list_reclose_candidates", ids=None if ids is None else list(ids))
         found = {row.id: row for row in rows}
-        wrong = [f"cancellation {one} {words}" for one in ids or () if (words := _not_closable(found.get(one)))]
+        archived = await _archived(self._database, {*(ids or ())} - {*found})
+        wrong = [is_archived(*one) for one in archived.items()]
+        wrong += [
+            f"cancellation {one} {words}"
+            for one in ids or ()
+            if one not in archived and (words := _not_closable(found.get(one)))
+        ]
         if wrong:
             raise UsageError("; ".join(dict.fromkeys(wrong)))
         return await Recloser(self._database).reclose([*found], by)
@@ -162,6 +171,14 @@ def require_no_refusal(refused: Sequence[str]) -> None:
     if refused:
         more = [f"and {len(refused) - REFUSALS_SHOWN} more"] if len(refused) > REFUSALS_SHOWN else []
         raise UsageError("\n  ".join([*dict.fromkeys(refused[:REFUSALS_SHOWN]), *more]))
+
+
+async def _archived(ledger: Database | Transaction, missing: Collection[int]) -> Mapping[int, str]:
+    """Return the archived months of cancellations that the ledger does not have."""
+    if not missing:
+        return {}
+    archives = archives_of(await ledger.rows("archives/list_archives"))
+    return {number: month.month for number in missing for month in of_ids(archives, [number])[:1]}
 
 
 async def _resolve(transaction: Transaction, resolutions: Sequence[Resolution], by: str) -> list[Any]:

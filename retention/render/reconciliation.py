@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import TextIO
 
+    from retention.core.evidence.archives import ArchivedMonth
     from retention.ledger.reconciliation import ReconcileScope
     from retention.runs.reconcile import Finding, Reconciler
 
@@ -54,16 +55,26 @@ class Findings:
         for finding in findings:
             self._file.write(to_line(finding) + "\n")
 
-    def write(self, scope: ReconcileScope, done: Reconciler, file: TextIO, *, as_json: bool) -> None:
-        """Print the findings, and how many rounds the vendor did not tell of."""
+    def write(
+        self,
+        scope: ReconcileScope,
+        done: Reconciler,
+        file: TextIO,
+        archived: Sequence[ArchivedMonth] = (),
+        *,
+        as_json: bool,
+    ) -> None:
+        """Print the findings, and how many rounds the vendor did not tell of. `archived` months were not compared."""
         self._file.seek(0)
         if as_json:
-            _write_json(self._file, scope, done, file)
+            _write_json(self._file, scope, done, archived, file)
         else:
             _write_tables(self._file, done, file)
 
 
-def _write_json(lines: Any, scope: ReconcileScope, done: Reconciler, file: TextIO) -> None:
+def _write_json(
+    lines: Any, scope: ReconcileScope, done: Reconciler, archived: Sequence[ArchivedMonth], file: TextIO
+) -> None:
     file.write('{\n"findings": [')
     file.writelines((",\n" if number else "\n") + line.rstrip("\n") for number, line in enumerate(lines))
     tail = {
@@ -76,6 +87,7 @@ def _write_json(lines: Any, scope: ReconcileScope, done: Reconciler, file: TextI
         "wallet": done.has_wallet,
         "not_asked": done.tally.not_asked(),
         "not_listed": done.not_listed(),
+        "archived": archived,
     }
     file.write("\n]" + "".join(f',\n"{name}": {to_line(value)}' for name, value in tail.items()) + "\n}\n")
 

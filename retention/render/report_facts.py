@@ -31,6 +31,7 @@ def report_facts(report: Report) -> dict[str, Any]:
         "generated_by": head.generated_by,
         "software": head.software,
         "checkpoint": head.checkpoint and head.checkpoint.document(),
+        "archived": head.archived,
         "no_activity": NO_ACTIVITY if report.count == 0 else None,
         "count": report.count,
     }

@@ -8,13 +8,15 @@ from retention.core.money import display_amounts_in, display_money
 from retention.render.csv_file import write_rows
 from retention.render.formats import ListFormat
 from retention.render.json_file import write_with_list
+from retention.render.terminal_report import archived_lines
 from retention.render.terminal_table import Column, moment, print_grid, print_lines
 from retention.reports.run_set import SET_COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from typing import TextIO
 
+    from retention.core.evidence.archives import ArchivedMonth
     from retention.ledger.run_record import RunRecord
     from retention.reports.run_set import SetRound
 
@@ -38,18 +40,27 @@ _COLUMNS = (
 )
 
 
-async def write_run_set(record: RunRecord, rounds: AsyncIterator[SetRound], form: ListFormat, file: TextIO) -> None:
-    """Write the set of a run to a text file, which must leave line ends unchanged."""
+async def write_run_set(
+    record: RunRecord,
+    rounds: AsyncIterator[SetRound],
+    form: ListFormat,
+    file: TextIO,
+    archived: Sequence[ArchivedMonth] = (),
+) -> None:
+    """Write the set of a run to a text file, which must leave line ends unchanged. `archived` months have the rest."""
     if form is ListFormat.CSV:
         await write_rows(SET_COLUMNS, rounds, file)
     elif form is ListFormat.JSON:
-        head = {name: getattr(record, name) for name in _HEAD}
+        head = {name: getattr(record, name) for name in _HEAD} | {"archived": archived}
         await write_with_list(head, "rounds", rounds, file)
     else:
-        await _print_rounds(record, rounds, file)
+        print_lines(archived_lines(archived), file)
+        await _print_rounds(record, rounds, file, archived)
 
 
-async def _print_rounds(record: RunRecord, rounds: AsyncIterator[SetRound], file: TextIO) -> None:
+async def _print_rounds(
+    record: RunRecord, rounds: AsyncIterator[SetRound], file: TextIO, archived: Sequence[ArchivedMonth]
+) -> None:
     count, page = 0, []
     async for item in rounds:
         page.append(_cells(item))
@@ -61,7 +72,7 @@ async def _print_rounds(record: RunRecord, rounds: AsyncIterator[SetRound], file
         print_grid(_COLUMNS, page, file)
     if record.unwritten:
         print_lines([f"a rail halted the run before its {record.unwritten['rounds']} rounds were written"], file)
-    elif not count:
+    elif not count and not archived:
         print_lines(["the run planned no rounds"], file)
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from retention.core.money import display_money
+from retention.core.text import counted
 from retention.render.terminal_table import Column, moment, print_grid, print_lines
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from typing import TextIO
 
     from retention.reports.find import Found, FoundRound, FoundRun
@@ -40,8 +42,12 @@ _RUN = (
 
 def print_found(found: Found, file: TextIO | None = None) -> None:
     """Print the rounds, then the runs; or that nothing has the id."""
+    archived = [line for one in found.archived for line in (f"archived in {one.month}:", *_indented(one.files))]
+    if found.not_searched:
+        archived.append(f"not searched: {counted(len(found.not_searched), 'archive')}; see `retention ledger status`")
     if not found.rounds and not found.runs:
-        print_lines([f"nothing in the ledger has {found.id}", *_HINTS], file)
+        print_lines([] if found.archived else [f"nothing in the ledger has {found.id}", *_HINTS], file)
+        print_lines(archived, file)
         return
     if found.rounds:
         print_grid(_ROUND, map(_round, found.rounds), file)
@@ -49,6 +55,11 @@ def print_found(found: Found, file: TextIO | None = None) -> None:
         print_lines([f"and more: these are the newest {len(found.rounds)}"], file)
     print_lines([""] if found.rounds else [], file)
     print_grid(_RUN, map(_run, found.runs), file)
+    print_lines(archived, file)
+
+
+def _indented(files: Iterable[str]) -> Iterator[str]:
+    return (f"  {file}" for file in files)
 
 
 _HINTS = (

@@ -34,6 +34,12 @@ def history_lines(history: RoundHistory) -> Iterator[str]:
     if history.can_be_named and not any(verdict.selected for verdict in history.policies):
         name = f"--partner {shlex.quote(history.partner)} --round {shlex.quote(history.round_id)}"
         yield f"`retention cancel {name} --evidence REF --by WHO` cancels it whatever its age"
+    if history.cancelled_in is not None:
+        yield f"cancelled in {history.cancelled_in.month}, which is archived: its files tell how"
+        yield from (f"  {file}" for file in history.cancelled_in.files)
+    elif history.archived:
+        first, last = history.archived[0].month, history.archived[-1].month
+        yield f"months from {first} to {last} are archived, and not searched: its rows there are not shown"
     for at, event in timeline(history):
         yield f"{time_text(at)}  {event}"
     for item in history.cancellations:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import TextIO
 
-    from retention.reports.ledger_status import LedgerStatus
+    from retention.reports.ledger_status import ArchiveLine, LedgerStatus
 
 _TABLES = (
     Column("table"),
@@ -24,6 +24,13 @@ _MONTHS = (
     Column("runs", right=True),
     Column("rounds", right=True),
     Column("size (estimated)", right=True),
+)
+_ARCHIVES = (
+    Column("archived month"),
+    Column("rounds", right=True),
+    Column("rounds that stay", right=True),
+    Column("archived", 1),
+    Column("by", 1),
 )
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 _STEP = 1000
@@ -46,6 +53,14 @@ def print_ledger_status(status: LedgerStatus, file: TextIO | None = None) -> Non
             (one.month, f"{one.runs:,}", f"{one.rounds:,}", size_text(one.bytes_estimated)) for one in status.months
         )
         print_grid(_MONTHS, rows, file)
+    if status.archives:
+        print_lines([""], file)
+        print_grid(_ARCHIVES, map(_archive, status.archives), file)
+
+
+def _archive(one: ArchiveLine) -> tuple[object, ...]:
+    name = one.month if one.part == 1 else f"{one.month}, part {one.part}"
+    return name, f"{one.rounds:,}", f"{one.kept:,}", moment(one.archived_at), one.archived_by
 
 
 def size_text(size: int | None) -> str:

@@ -10,9 +10,10 @@ from retention.render.terminal_table import Column, moment, print_grid, print_li
 from retention.reports.report import DRY_RUN, NO_ACTIVITY, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import TextIO
 
+    from retention.core.evidence.archives import ArchivedMonth
     from retention.render.output import Output
     from retention.reports.kinds.cancelled import ReportRound, Total
     from retention.reports.kinds.decisions import Decision, DecisionTotal
@@ -48,6 +49,8 @@ async def print_report(report: Report, file: TextIO | None = None, *, limit: int
     layout = LAYOUTS[report.head.selection.kind]
     if report.head.selection.dry_run:
         print_lines([f"run {report.head.selection.run_id}: {DRY_RUN}", ""], file)
+    if report.head.archived:
+        print_lines([*archived_lines(report.head.archived), ""], file)
     count = 0
     page: list[Any] = []
     async for item in report.rows:
@@ -64,6 +67,13 @@ async def print_report(report: Report, file: TextIO | None = None, *, limit: int
     if report.totals:
         print_grid(layout.total_columns, map(layout.total_cells, report.totals), file)
     return count
+
+
+def archived_lines(archived: Iterable[ArchivedMonth]) -> Iterator[str]:
+    """Write that months of what was asked for are archived, and in which files their rows are."""
+    for one in archived:
+        yield f"not whole: {one.month} is archived; the rest is in"
+        yield from (f"  {file}" for file in one.files)
 
 
 def _after_rows(report: Report, layout: Layout, printed: int) -> Iterator[str]:

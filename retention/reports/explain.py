@@ -6,16 +6,19 @@ from dataclasses import fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from retention.core.evidence.archives import of_ids
 from retention.core.evidence.discrepancies import discrepancies_of
 from retention.core.model import OpenRound, State
 from retention.core.planning.eligibility import CurrentRow, LedgerFacts, can_be_named, explain_eligibility
 from retention.core.planning.holds import Hold
+from retention.ledger.archives import archives_of
 from retention.ledger.operator_view import reading_view
 from retention.reports.round_history import Attempt, Cancellation, RoundHistory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from retention.core.evidence.archives import Archive, ArchivedMonth
     from retention.core.planning.plan import Scope
     from retention.ledger.database import Database
 
@@ -38,24 +41,29 @@ async def explain(
             open_rows = await transaction.rows("reports/get_open_round", **key)
         rows = await transaction.rows("reports/list_round_cancellations", as_of=as_of, **key)
         attempts = [Attempt(**row._asdict()) for row in await transaction.rows("reports/list_round_attempts", **key)]
+        keys = await transaction.rows("reports/get_round_key", **key)
+        archives = archives_of(await transaction.rows("archives/list_archives"))
         holds = tuple(Hold(**row._asdict()) for row in await transaction.rows("reports/list_round_holds", **key))
     open_round = OpenRound(**open_rows[0]._asdict()) if open_rows else None
-    endings = sum(row.state in _COUNTED_FOR_MAX_RUNS for row in rows)
-    facts = LedgerFacts(holds, _current_row(rows), endings, len(open_rows))
+    endings = keys[0].refused if keys else 0
+    cancelled_in = _cancelled_in(keys, rows, archives)
+    current = _current_row(rows) if cancelled_in is None else _archived_row(keys[0].held_by, cancelled_in)
+    facts = LedgerFacts(holds, current, endings, len(open_rows))
     return RoundHistory(
         partner,
         round_id,
         as_of,
-        seen=bool(open_round or rows),
+        seen=bool(open_round or rows or keys),
         open_round=open_round,
         policies=tuple(explain_eligibility(name, scope, open_round, facts, as_of) for name, scope in policies),
         cancellations=tuple(_cancellation(row, attempts) for row in rows),
         holds=holds,
         can_be_named=can_be_named(open_round, facts, max_runs, as_of),
+        cancelled_in=cancelled_in,
+        archived=tuple(one.named for one in archives),
     )
 
 
-_COUNTED_FOR_MAX_RUNS = {State.REJECTED, State.ALREADY_COMPLETED}
 _UNSENT = {State.PLANNED, State.RETRYING}
 _COLUMNS = [field.name for field in fields(Cancellation) if field.name not in {"discrepancies", "attempts"}]
 
@@ -66,6 +74,19 @@ def _current_row(rows: Sequence[Any]) -> CurrentRow | None:
         if row.holds_round and not (row.abandoned and row.state in _UNSENT and not row.may_have_taken_effect):
             return CurrentRow(row.id, row.run_id, row.state)
     return None
+
+
+def _cancelled_in(keys: Sequence[Any], rows: Sequence[Any], archives: Sequence[Archive]) -> ArchivedMonth | None:
+    """Return the archived month of the cancellation that holds the round; None where the ledger has it."""
+    held_by = keys[0].held_by if keys else None
+    if held_by is None or any(row.id == held_by for row in rows):
+        return None
+    return next(iter(of_ids(archives, [held_by])), None)
+
+
+def _archived_row(held_by: int, archived: ArchivedMonth) -> CurrentRow:
+    """Return the archived cancellation that holds the round: only a cancelled one holds it and leaves the ledger."""
+    return CurrentRow(held_by, None, State.CANCELLED, archived.month)
 
 
 def _cancellation(row: Any, attempts: Sequence[Attempt]) -> Cancellation:

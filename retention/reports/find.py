@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from retention.core.evidence.archives import of_ids, of_run
 from retention.core.runs.run_ids import parse_run_id
+from retention.ledger.archives import archives_of
 from retention.ledger.records import records
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from decimal import Decimal
 
+    from retention.core.evidence.archives import ArchivedMonth
     from retention.core.runs.run_ids import GivenRunId
     from retention.ledger.database import Database
 
@@ -68,12 +71,17 @@ class FoundRun:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """All that has an id. `more`: there are more rounds than these."""
+    """All that has an id. `more`: there are more rounds than these.
+
+    `archived`: archived months that have it. `not_searched`: other archived months, which may have it.
+    """
 
     id: str
     rounds: Sequence[FoundRound]
     runs: Sequence[FoundRun]
     more: bool
+    archived: Sequence[ArchivedMonth] = ()
+    not_searched: Sequence[ArchivedMonth] = ()
 
 
 async def find_id(database: Database, given: str) -> Found:
@@ -85,7 +93,21 @@ async def find_id(database: Database, given: str) -> Found:
         wanted = {*(one.run_id for one in rounds), *(one.adopted_by_run for one in rounds)} - {None}
         between = {"lowest": run and run.lowest, "highest": run and run.highest}
         runs = await transaction.rows("reports/find_runs", run_ids=list(wanted), **between)
-    return Found(given, rounds, list(records(FoundRun, runs)), more=len(rows) > ROUNDS_SHOWN)
+        archives = archives_of(await transaction.rows("archives/list_archives"))
+        ids = [row.id for row in await transaction.rows("archives/find_ids", given=given)] if archives else []
+    found_runs = records(FoundRun, runs)
+    held = {
+        *of_ids(archives, ids),
+        *(month for one in found_runs if one.run_id not in wanted for month in of_run(archives, one.run_id)),
+    }
+    return Found(
+        given,
+        rounds,
+        found_runs,
+        more=len(rows) > ROUNDS_SHOWN,
+        archived=[one.named for one in archives if one.named in held],
+        not_searched=[one.named for one in archives if one.named not in held],
+    )
 
 
 def _uuid(given: str) -> UUID | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from retention.ledger.archives import Archives
 from retention.ledger.database_errors import BusyError
 from retention.ledger.records import records
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
+    from retention.core.evidence.archives import Archive
     from retention.ledger.database import Database
 
 MONTHS_SHOWN = 12
@@ -55,6 +57,19 @@ class NewestCheckpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class ArchiveLine:
+    """An archived month, or a part of one: the rounds that left and that stayed, when, by whom, and its files."""
+
+    month: str
+    part: int
+    rounds: int
+    kept: int
+    archived_at: datetime
+    archived_by: str
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class LedgerStatus:
     """The ledger at `as_of`. Sizes are in bytes.
 
@@ -74,6 +89,7 @@ class LedgerStatus:
     unplaced: int
     checkpoint: NewestCheckpoint | None
     months: Sequence[Month]
+    archives: Sequence[ArchiveLine]
 
 
 async def read_ledger_status(database: Database) -> LedgerStatus:
@@ -102,6 +118,7 @@ async def read_ledger_status(database: Database) -> LedgerStatus:
             Month(row.month, row.runs, row.rounds, None if per_round is None else round(row.rounds * per_round))
             for row in await database.rows("storage/list_months", limit=MONTHS_SHOWN)
         ],
+        archives=[_line(one) for one in await Archives(database).all()],
     )
 
 
@@ -114,6 +131,14 @@ async def count_states(database: Database) -> tuple[dict[str, int], bool]:
     except BusyError:
         rows, estimated = await database.rows("storage/estimate_rounds"), True
     return {row.state: row.rounds for row in rows}, estimated
+
+
+def _line(archive: Archive) -> ArchiveLine:
+    rounds = sum(one.rows for one in archive.files if one.table == "cancellations")
+    files = tuple(one.name for one in archive.files)
+    return ArchiveLine(
+        archive.month, archive.part, rounds, archive.kept, archive.archived_at, archive.archived_by, files
+    )
 
 
 def _bytes_per_round(tables: Sequence[TableSize], rounds: int) -> float | None:

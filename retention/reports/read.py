@@ -15,15 +15,17 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from retention.core.evidence.archives import of_period
 from retention.core.text import time_text
 from retention.errors import UsageError
+from retention.ledger.archives import archives_of
 from retention.ledger.evidence import checkpoint_of
 from retention.ledger.own_values import reading_own_values
 from retention.ledger.wallet import has_wallet
 from retention.reports.kinds.filters import require_filters
 from retention.reports.kinds.kind import Reading
 from retention.reports.kinds.registry import KINDS, WALLET_KINDS
-from retention.reports.report import Configured, Report, ReportHead, columns_of
+from retention.reports.report import Configured, Kind, Report, ReportHead, columns_of
 from retention.reports.sections import read_sections
 
 if TYPE_CHECKING:
@@ -79,6 +81,13 @@ async def read_report(
                 generated_by=generated_by,
                 checkpoint=None if newest is None else checkpoint_of(newest),
                 software=software(),
+                archived=of_period(
+                    archives_of(await transaction.rows("archives/list_archives")),
+                    selection.start,
+                    selection.end,
+                    run_id=selection.run_id,
+                    opened=selection.kind is Kind.PENDING,
+                ),
             )
             wallet = selection.kind in WALLET_KINDS and await has_wallet(transaction)
             reading = Reading(transaction, selection, now, configured, wallet)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
     from uuid import UUID
 
+    from retention.core.evidence.archives import ArchivedMonth
     from retention.core.evidence.checkpoint import Checkpoint
     from retention.core.planning.plan import Scope
     from retention.reports.sections import Sections
@@ -105,7 +106,8 @@ class Configured:
 class ReportHead:
     """The facts of a report as a whole.
 
-    `checkpoint`: the newest one at `generated_at`; None before the first. `software`: name and version.
+    `checkpoint`: the newest one at `generated_at`; None before the first. `software`: name and version. `archived`:
+    months with rows that the report lacks.
     """
 
     report_id: UUID
@@ -114,6 +116,7 @@ class ReportHead:
     generated_by: str
     checkpoint: Checkpoint | None
     software: str
+    archived: tuple[ArchivedMonth, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

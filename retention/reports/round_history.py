@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
     from uuid import UUID
 
+    from retention.core.evidence.archives import ArchivedMonth
     from retention.core.model import OpenRound
     from retention.core.planning.eligibility import Eligibility
     from retention.core.planning.holds import Hold
@@ -87,7 +88,8 @@ class RoundHistory:
     """Everything about one round, as of `as_of`. `seen`: the operator's view or the ledger has the round.
 
     `alike`: similar rounds of a round that is not `seen`, each as (partner, round id). `can_be_named`: `cancel` would
-    cancel the round.
+    cancel the round. `cancelled_in`: the archived month whose files tell how it was cancelled. `archived`: all archived
+    months; they may have more of the round, and are not searched.
     """
 
     partner: str
@@ -100,3 +102,5 @@ class RoundHistory:
     holds: tuple[Hold, ...]
     alike: tuple[tuple[str, str], ...] = ()
     can_be_named: bool = False
+    cancelled_in: ArchivedMonth | None = None
+    archived: tuple[ArchivedMonth, ...] = ()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -9,9 +12,9 @@ import psycopg
 from support.aged_ledger import fill_months
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from support.world import Done, World
+
+VERIFIER = Path(__file__).parents[2] / "deploy/verify_evidence.py"
 
 OLD = ("2024-01", "2024-02")
 """Months that are long over."""
@@ -29,3 +32,9 @@ def aged(world: World, *months: str, **facts: Any) -> Path:
 async def archive(world: World, folder: Path, *more: str, older_than: str = "300d") -> Done:
     """Archive what is old enough."""
     return await world.command("ledger", "archive", "--older-than", older_than, "--to", str(folder), *more)
+
+
+def offline(file: Path, *more: str, python: tuple[str, ...] = (sys.executable, "-I")) -> tuple[int, str]:
+    """Verify a file without the ledger; returns the exit code and the output."""
+    done = subprocess.run([*python, VERIFIER, file, *more], capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr

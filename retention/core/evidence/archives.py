@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable
     from uuid import UUID
 
 BEFORE = "before"
@@ -35,6 +35,18 @@ class ArchivedFile:
     def document(self) -> dict[str, Any]:
         """Describe the file, as the ledger and the proof do."""
         return {"table": self.table, "name": self.name, "sha256": self.sha256, "rows": self.rows}
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedMonth:
+    """A month that is archived, and the files that have its rows."""
+
+    month: str
+    files: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Name the month and its files, for a person."""
+        return f"{self.month} ({', '.join(self.files)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +80,10 @@ class Archive:
         begin = min(self.first_at, self.opened_from) if opened and self.opened_from is not None else self.first_at
         return (end is None or begin < end) and (start is None or self.last_at >= start)
 
-    def has_id(self, number: int) -> bool:
-        """Whether an id is one of the month's."""
-        return self.first_id <= number <= self.last_id
-
-    def document(self) -> dict[str, Any]:
-        """Describe the archive for a program: its month and files."""
-        return {"month": self.month, "files": [one.name for one in self.files]}
+    @property
+    def named(self) -> ArchivedMonth:
+        """Its month and its files, without the proof."""
+        return ArchivedMonth(self.month, tuple(one.name for one in self.files if one.table != PROOF))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,16 +123,33 @@ def file_name(archive: str, table: str) -> str:
     return f"ledger-{archive}-{table}.{'json' if table == PROOF else 'parquet'}"
 
 
-def archive_of_id(archives: Iterable[Archive], number: int) -> tuple[Archive, ...]:
-    """Return the archives whose month has an id."""
-    return tuple(one for one in archives if one.has_id(number))
+def of_ids(archives: Iterable[Archive], ids: Collection[int]) -> tuple[ArchivedMonth, ...]:
+    """Name the archives whose month has one of the ids."""
+    return tuple(one.named for one in archives if any(one.first_id <= number <= one.last_id for number in ids))
 
 
-def archived_words(archives: Sequence[Archive]) -> str:
-    """Name archived months and their files, for a person."""
-    months = sorted({one.month for one in archives})
-    files = [file.name for one in archives for file in one.files if file.table != PROOF]
-    return f"{', '.join(months)} (files: {', '.join(files)})"
+def of_run(archives: Iterable[Archive], run_id: UUID) -> tuple[ArchivedMonth, ...]:
+    """Name the archives that have rows or entries of a run."""
+    return tuple(one.named for one in archives if run_id in one.runs)
+
+
+def of_period(
+    archives: Iterable[Archive],
+    start: datetime | None,
+    end: datetime | None,
+    *,
+    run_id: UUID | None = None,
+    opened: bool = False,
+) -> tuple[ArchivedMonth, ...]:
+    """Name the archives with rows of a period, and of a run where one is given.
+
+    With `opened`, a round is of the time while it was open, too.
+    """
+    return tuple(
+        one.named
+        for one in archives
+        if one.overlaps(start, end, opened=opened) and (run_id is None or run_id in one.runs)
+    )
 
 
 def _month(number: int, later: int = 0) -> datetime:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from retention.core.model import CANCELLED_STATES, State
@@ -98,9 +99,16 @@ class CheckedResolutions:
 
 
 def check_resolutions(
-    resolutions: Sequence[Resolution], rows: Iterable[ResolvableRow], by: str, earlier: str
+    resolutions: Sequence[Resolution],
+    rows: Iterable[ResolvableRow],
+    by: str,
+    earlier: str,
+    archived: Mapping[int, str] = MappingProxyType({}),
 ) -> CheckedResolutions:
-    """Check decisions against rows of the ledger. `earlier` begins the part of a note that keeps the older one."""
+    """Check decisions against rows of the ledger. `earlier` begins the part of a note that keeps the older one.
+
+    `archived`: the months of cancellations that are archived.
+    """
     found = {row.id: row for row in rows}
     to_do, done, unclosed, refused = [], [], [], []
     sums: dict[State, ResolutionSum] = {}
@@ -108,7 +116,9 @@ def check_resolutions(
     for one in resolutions:
         row = found.get(one.id)
         if row is None:
-            refused.append(f"{_place(one)}there is no cancellation {one.id}; `retention review list` shows them")
+            month = archived.get(one.id)
+            words = no_such_cancellation(one.id) if month is None else is_archived(one.id, month)
+            refused.append(f"{_place(one)}{words}")
             continue
         cancelled = one.as_state in CANCELLED_STATES
         if _is_done(one, row, by, earlier):
@@ -129,6 +139,16 @@ def check_resolutions(
         to_do.append(one)
         _add(sums.setdefault(one.as_state, ResolutionSum()), row)
     return CheckedResolutions(to_do, done, unclosed, refused, sums)
+
+
+def no_such_cancellation(number: int) -> str:
+    """Say that the ledger does not have a cancellation."""
+    return f"there is no cancellation {number}; `retention review list` shows them"
+
+
+def is_archived(number: int, month: str) -> str:
+    """Say that a cancellation has left the ledger, if it ever was."""
+    return f"cancellation {number} is of {month}, which is archived: what needed nobody has left, and stays as it was"
 
 
 def resolution_facts(resolutions: Sequence[Resolution], by: str) -> dict[str, Any]:

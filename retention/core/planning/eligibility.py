@@ -20,11 +20,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CurrentRow:
-    """The cancellation that holds the round: live, or cancelled."""
+    """The cancellation that holds the round: live, or cancelled.
+
+    `month`: it is archived, and its run is not known; None where the ledger has it.
+    """
 
     cancellation_id: int
-    run_id: UUID
+    run_id: UUID | None
     state: str
+    month: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +124,9 @@ def _on_hold(holds: Sequence[Hold], found: OpenRound, as_of: datetime) -> Iterat
 
 
 def _in_ledger(max_runs_by_partner: Mapping[str, int], found: OpenRound, facts: LedgerFacts) -> Iterator[str]:
-    if (row := facts.current_row) is not None:
+    if (row := facts.current_row) is not None and row.month is not None:
+        yield f"{row.state} in {row.month}, which is archived: cancellation {row.cancellation_id}"
+    elif row is not None:
         yield f"in the ledger as {row.state}: cancellation {row.cancellation_id} of run {row.run_id}"
     max_runs = max_runs_by_partner.get(found.partner)
     if max_runs is not None and facts.ended_runs >= max_runs:

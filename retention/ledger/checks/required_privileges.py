@@ -46,6 +46,7 @@ _CLOSING = (
     "review/find_open_rounds",
     "review/list_reclose_candidates",
     "review/record_reclosing",
+    "archives/list_archives",
 )
 
 _VERIFYING = (
@@ -81,8 +82,10 @@ STATEMENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "reports/list_round_cancellations",
             "reports/list_round_attempts",
             "reports/list_round_holds",
+            "reports/get_round_key",
+            "archives/list_archives",
         ),
-        "find": ("reports/find_rounds", "reports/find_runs"),
+        "find": ("reports/find_rounds", "reports/find_runs", "archives/list_archives", "archives/find_ids"),
         "report": (
             "runs/get_run",
             "reports/sum_report_totals",
@@ -100,6 +103,7 @@ STATEMENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "reports/list_report_holds",
             "reports/list_ledger_markets",
             "evidence/get_newest_checkpoint",
+            "archives/list_archives",
         ),
         "report --kind pending": (
             "reports/sum_pending_rounds",
@@ -107,12 +111,14 @@ STATEMENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "reports/list_writers",
             "reports/list_ledger_markets",
             "evidence/get_newest_checkpoint",
+            "archives/list_archives",
         ),
         "ledger status": (
             "storage/get_span",
             "storage/count_rounds",
             "storage/estimate_rounds",
             "storage/list_months",
+            "archives/list_archives",
         ),
         "ledger archive": (
             "archives/list_partitions",
@@ -133,6 +139,7 @@ STATEMENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "reports/list_largest_stakes",
             "reports/list_plan_holds",
             "reports/get_approved_run",
+            "archives/list_archives",
             "pauses/list_pauses",
             "pauses/list_vendor_pauses",
             "evidence/get_newest_checkpoint",
@@ -141,9 +148,14 @@ STATEMENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "approve": (*_DECIDING, "approvals/approve_run"),
         "reject": (*_DECIDING, "runs/find_new_server", "approvals/reject_run"),
         "review list": ("review/list_review",),
-        "review resolve": ("review/lock_resolvable", "review/resolve_cancellations", *_CLOSING),
+        "review resolve": (
+            "review/lock_resolvable",
+            "review/resolve_cancellations",
+            *_CLOSING,
+        ),
         "review reclose": _CLOSING,
         "reconcile": (
+            "archives/list_archives",
             "reconciliation/list_rounds",
             "reconciliation/compare_rounds",
             "reconciliation/insert_findings",
@@ -160,11 +172,13 @@ STATEMENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "pseudonyms/replace_user_ids",
             "pseudonyms/count_kept_user_ids",
             "pseudonyms/find_user_mentions",
+            "archives/list_archives",
         ),
         "audit export": (
             "runs/find_runs_by_prefix",
             "audit/get_ledger_key",
             "evidence/get_newest_checkpoint",
+            "archives/list_archives",
             "audit/list_run_rows",
             "audit/list_leaf_hashes",
             "audit/list_run_leaves",

@@ -50,7 +50,9 @@ async def test_rounds_that_need_a_person_stay_and_leave_in_a_later_part(world: W
     assert 0 == resolved.code, resolved.err
     assert 0 == (await archive(world, folder)).code
     assert (folder / "ledger-2024-01-part2-cancellations.parquet").is_file()
-    assert [("2024-02-x1",), ("2024-02-x2",)] == await world.sql("SELECT round_id FROM retention.cancellations ORDER BY id")
+    assert [("2024-02-x1",), ("2024-02-x2",)] == await world.sql(
+        "SELECT round_id FROM retention.cancellations ORDER BY id"
+    )
     assert [] == await world.sql("SELECT FROM pg_class WHERE relname = 'cancellations_2024_01'")
     verified = await world.command("audit", "verify", "--archives", str(folder), "--json")
     assert 0 == verified.code, verified.out

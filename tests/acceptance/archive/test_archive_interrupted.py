@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 from support.archiving import aged, archive
+from support.bare_database import run as run_script
+from support.bare_database import sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,7 +112,46 @@ async def test_a_folder_that_does_not_do_is_refused_before_any_connection(world:
     file = world.folder / "file"
     file.write_text("", "utf-8")
     for place in (world.folder / "absent", file, "/proc"):
-        done = await world.command(
-            "ledger", "archive", "--older-than", "300d", "--to", str(place), environ=nowhere
-        )
+        done = await world.command("ledger", "archive", "--older-than", "300d", "--to", str(place), environ=nowhere)
         assert (2, True) == (done.code, f"--to {place}" in done.err), done.err
+
+
+async def test_a_file_that_cannot_be_written_drops_nothing(world: World) -> None:
+    """Where the disk takes no more, the month stays whole and can be changed, no file is left, and the error says so."""
+    folder = aged(world, "2024-01")
+    words = ("ledger", "archive", "--older-than", "300d", "--to", str(folder))
+    refused = await world.command(*words, under=("prlimit", "--fsize=2000"))
+    assert (2, True) == (refused.code, f"{folder}: File too large" in refused.err), refused.err
+    assert "2024-01 is still in the ledger, whole" in refused.err
+    assert [] == [*folder.iterdir()]
+    assert [(3,)] == await world.sql("SELECT count(*) FROM retention.cancellations")
+    erased = await world.command("ledger", "pseudonymise", "--user", "U-1", "--by", "ann")
+    assert 0 == erased.code, erased.err
+    assert 0 == (await archive(world, folder)).code
+    assert 0 == (await world.command("audit", "verify")).code
+
+
+async def test_a_month_that_leaves_cannot_be_changed(world: World) -> None:
+    """While its files are written, a row that leaves refuses changes, and says why; the archive is right afterwards."""
+    folder = aged(world, "2024-01")
+    with holding(world, POINTS["recording"]):
+        running = await world.start("ledger", "archive", "--older-than", "300d", "--to", str(folder))
+        while not await world.sql(WAITS):
+            assert not running.over, await running.ended()
+            await asyncio.sleep(0.02)
+        erased = await world.command("ledger", "pseudonymise", "--user", "U-1", "--by", "ann")
+        assert (5, True) == (erased.code, "archiving 2024-01" in erased.err), erased.err
+    assert 0 == (await running.ended()).code
+    verified = await world.command("audit", "verify", "--archives", str(folder))
+    assert 0 == verified.code, verified.out
+
+
+async def test_a_login_that_does_not_own_the_ledger_is_refused(world: World) -> None:
+    """Without the owner's login nothing is frozen or written, and the error names the options."""
+    folder = aged(world, "2024-01")
+    run_script(world.direct, sample("roles"))
+    world.dsn = make_conninfo(world.dsn, options="-c role=retention_job")
+    refused = await archive(world, folder)
+    assert (2, True, []) == (refused.code, "owner_dsn" in refused.err, [*folder.iterdir()]), refused.err
+    told = await archive(world, folder, "--dry-run")
+    assert 0 == told.code, told.err

@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from support.archiving import aged, archive
+from support.archiving import aged, archive, offline
 
 if TYPE_CHECKING:
     from support.world import World
-
-VERIFIER = Path(__file__).parents[3] / "deploy/verify_evidence.py"
-
-
-def offline(proof: Path, *more: str, python: tuple[str, ...] = (sys.executable, "-I")) -> tuple[int, str]:
-    """Verify a proof without the ledger; returns the exit code and the output."""
-    done = subprocess.run([*python, VERIFIER, proof, *more], capture_output=True, text=True, check=False)
-    return done.returncode, done.stdout + done.stderr
 
 
 async def test_the_proof_verifies_without_the_ledger(world: World) -> None:
