@@ -1,15 +1,11 @@
 #!/usr/bin/env python3
 """Verify a file of `retention audit export`: python3 -I verify_evidence.py FILE [--anchor FILE | --root ROOT] [--key K]
 
-FILE may also be the proof of an archived month, such as ledger-2026-01-proof.json, with the month's files beside it.
-
-Needs Python 3.9 and nothing else. Of an export it checks that
+Needs Python 3.9 and nothing else. It checks that
   - the text of each row has the hash that the newest entry naming the row has recorded;
   - each entry is in the tree, by its inclusion proof (RFC 6962), and no row that an entry of the run names is left out;
   - the checkpoint is the one of --anchor (any text with its root: a log, a report, a message) or of --root;
   - the checkpoint's signature (Ed25519, C2SP signed-note) is one of --key, where a key is given or in the file.
-Of a proof it checks the checkpoint in the same way, that each file has its hash, and that the leaves lead to the root.
-Where pyarrow is installed, it also reads the files: each entry is that of its leaf, and each row as its entry says.
 
 A file proves itself alone: a forger could make a whole one. --anchor and --key tie it to the ledger. An older state of
 a row, without the entries of the newer one, verifies too: ask the ledger's owner for a new export. Exit 0, or 1.
@@ -23,12 +19,6 @@ from base64 import b64decode, b64encode
 from hashlib import sha256, sha512
 from pathlib import Path
 
-try:
-    from pyarrow import parquet
-except ImportError:  # an archive's files are then checked by their hashes alone
-    parquet = None
-
-FORMATS = ("retention evidence 1", "retention archive 1")
 P, L = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
 D, BASE = -121665 * pow(121666, -1, P) % P, b"\x58" + b"\x66" * 31
 
@@ -85,10 +75,10 @@ def once(pairs, what="a key"):
     return dict(pairs)
 
 
-def checkpoint_problems(export, anchor, root, key):
+def checkpoint_problems(export, anchor, root, key, form="retention evidence 1"):
     """Yield each thing that does not fit in the head. Raises ValueError for a file of another form."""
     origin, point = export["origin"], export["checkpoint"]
-    if export["format"] not in FORMATS or type(point["size"]) is not int:
+    if (export["format"], type(point["size"])) != (form, int):
         raise ValueError("its format is another one, or its size is no whole number")
     if point["note"] != f"{origin}\n{point['size']}\n{point['root']}\n":
         yield "checkpoint: its note has another name, size or root"
@@ -104,24 +94,19 @@ def checkpoint_problems(export, anchor, root, key):
             yield "checkpoint: its signature is wrong"
 
 
-def named_rows(body, where):
-    """The rows that an entry names, each with its hash and the entry; without the entry where an archive has it."""
-    where, rows = None if body.get("kind") == "left" else where, body["rows"].items()
-    return {(subject, number): (value, where) for subject, some in rows for number, value in some.items()}
-
-
 def row_problems(export):
     """Yield each entry and each row that does not fit, and each row that is not there."""
     newest, point = {("run", export["run_id"]): (None, "the file's head")}, export["checkpoint"]
-    rows = once([((row["subject"], row["id"]), row["text"]) for row in export["rows"]], "a row")
     for entry in sorted(export["entries"], key=lambda one: (one["leaf"] is None, one["leaf"], one["entry_id"])):
-        where, proof = f"entry {entry['entry_id']}", [b64decode(one) for one in entry["proof"]]
-        leaf = sha256(b"\x00" + entry["body"].encode()).digest()
+        where, leaf = f"entry {entry['entry_id']}", sha256(b"\x00" + entry["body"].encode()).digest()
         if type(entry["leaf"]) is not int:
             yield f"{where}: no checkpoint contains it yet; export the run again"
-        elif root_of(leaf, entry["leaf"], point["size"], proof) != b64decode(point["root"]):
+        elif root_of(leaf, entry["leaf"], point["size"], [*map(b64decode, entry["proof"])]) != b64decode(point["root"]):
             yield f"{where}: its proof does not lead to the checkpoint's root"
-        newest.update(named_rows(json.loads(entry["body"]), where))
+        for subject, hashes in (body := json.loads(entry["body"]))["rows"].items():
+            named = None if body.get("kind") == "left" else where  # an archive has these rows
+            newest.update({(subject, number): (value, named) for number, value in hashes.items()})
+    rows = once([((row["subject"], row["id"]), row["text"]) for row in export["rows"]], "a row")
     for about in sorted({*rows, *newest}):
         (value, where), name = newest.get(about, (None, None)), " ".join(about)
         if about not in rows:
@@ -134,76 +119,6 @@ def row_problems(export):
             yield f"{name}: it is not as {where} recorded it"
 
 
-def frontier_root(size, hashes, leaves):
-    """The size and root of a tree, of the hashes of its largest whole subtrees and the leaves after them."""
-    if len(hashes) != sum(int(digit) for digit in f"{size:b}"):
-        raise ValueError("its frontier is of another size")
-    for leaf in leaves:
-        joined, whole = leaf, size
-        while whole & 1:
-            joined, whole = sha256(b"\x01" + hashes.pop() + joined).digest(), whole >> 1
-        hashes.append(joined)
-        size += 1
-    root = hashes.pop() if hashes else sha256(b"").digest()
-    while hashes:
-        root = sha256(b"\x01" + hashes.pop() + root).digest()
-    return size, root
-
-
-def archive_problems(proof, folder):
-    """Yield each file of an archived month that does not fit, and each row where they can be read."""
-    point, begin = proof["checkpoint"], proof["before"] or {"size": 0, "frontier": []}
-    leaves, before = ([b64decode(one) for one in some] for some in (proof["leaves"], begin["frontier"]))
-    for one in proof["files"]:
-        hashed = sha256()
-        with (folder / Path(one["name"]).name).open("rb") as file:
-            for part in iter(lambda read=file.read: read(1 << 20), b""):
-                hashed.update(part)
-        if hashed.hexdigest() != one["sha256"]:
-            yield f"{one['name']}: it is not the file of the proof"
-    if point and frontier_root(begin["size"], before, leaves) != (point["size"], b64decode(point["root"])):
-        yield "checkpoint: the leaves do not lead to its root"
-    if parquet is not None:
-        yield from read_problems({one["table"]: one for one in proof["files"]}, folder, begin["size"], leaves)
-
-
-def read_problems(names, folder, first, leaves):
-    """Yield each entry that is not the one of its leaf, and each row that is not as an entry recorded it."""
-    newest = {}
-    for entry in rows_of(folder, names.get("evidence")):
-        place = entry["leaf"] - first
-        if not 0 <= place < len(leaves) or sha256(b"\x00" + entry["body"].encode()).digest() != leaves[place]:
-            yield f"entry {entry['entry_id']}: it is not the one of leaf {entry['leaf']}"
-        for subject, hashes in json.loads(entry["body"])["rows"].items():
-            newest.update({(subject, number): value for number, value in hashes.items()})
-    for subject, table, key in (("cancellation", "cancellations", "id"), ("attempt", "attempts", "uuid")):
-        for row in rows_of(folder, names.get(table)):
-            value = newest.get((subject, str(row[key])))  # None: another month's entry names it
-            if value not in {None, b64encode(sha256(row["text"].encode()).digest()).decode()}:
-                yield f"{subject} {row[key]}: it is not as its entry recorded it"
-
-
-def rows_of(folder, described):
-    """Yield the rows of a file of Parquet."""
-    if described is not None:
-        for batch in parquet.ParquetFile(folder / Path(described["name"]).name).iter_batches():
-            yield from batch.to_pylist()
-
-
-def summary(export):
-    """Say what is verified."""
-    point = export["checkpoint"] or {"size": "none", "root": ""}
-    if export["format"] == FORMATS[1]:
-        counts = ", ".join(f"{one['rows']} {one['table']}" for one in export["files"])
-        read = "" if parquet else "; pyarrow is not installed, so no file was read"
-        yield f"{export['archive']} of ledger {export['origin']}"
-        yield f"{counts}, checkpoint {point['size']} {point['root']}{read}"
-    else:
-        yield f"run {export['run_id']} of ledger {export['origin']}"
-        counts = f"{len(export['rows'])} rows, {len(export['entries'])} entries"
-        yield f"{counts}, checkpoint {point['size']} {point['root']}"
-
-
 def main():
     """Verify the file of the command line; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -214,17 +129,13 @@ def main():
         export = json.loads(Path(path := asked.file).read_text("utf-8"), object_pairs_hook=once)
         anchor = None if asked.anchor is None else Path(path := asked.anchor).read_text("utf-8", "replace")
         point, key = export["checkpoint"], export["public_key"] if asked.key is None else asked.key
-        lines += summary(export)
-        found = [] if point is None else [*checkpoint_problems(export, anchor, asked.root, key)]
-        archived = export["format"] == FORMATS[1]
-        path = Path(asked.file).parent if archived else path
-        found += archive_problems(export, path) if archived else row_problems(export)
+        counts = f"{len(export['rows'])} rows, {len(export['entries'])} entries, checkpoint {point['size']}"
+        lines += [f"run {export['run_id']} of ledger {export['origin']}", f"{counts} {point['root']}"]
+        found = [*checkpoint_problems(export, anchor, asked.root, key), *row_problems(export)]
     except OSError as error:
         found = [f"{path}: it cannot be read: {error.strerror}"]
     except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
-        found = [
-            f"{asked.file}: not an export of `retention audit export`, nor a proof: {type(error).__name__} {error}"
-        ]
+        found = [f"{asked.file}: not an export of `retention audit export`: {type(error).__name__} {error}"]
     tied = [name for name in ("anchor", "root", "key") if getattr(asked, name) is not None]
     lines += ["NOT OK", *found] if found else [f"OK, and tied to {' and '.join(tied) or 'nothing but itself'}"]
     try:

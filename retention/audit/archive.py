@@ -60,7 +60,7 @@ async def archive_month(
 ) -> MonthPlan | None:
     """Take a month out of the ledger, or go on with it. None where nothing was left to leave.
 
-    Raises UsageError where its files cannot be written, or do not hold what the ledger has: then nothing is dropped.
+    Raises UsageError where its files cannot be written, or lack rows of the ledger: then nothing is dropped.
     """
     left = left_tables(present, archives)
     if left:
@@ -108,7 +108,7 @@ async def _archive(
     tables: Sequence[str],
     part: int,
 ) -> MonthPlan:
-    """Write the files of a month that nobody changes now, record them, and drop what they hold."""
+    """Write and record the files of a month that is kept from changes."""
     month, name = present.month, present.month.archive_name(part)
     await work.record_kept(archiving.by, name)
     count = await work.count()

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from retention.ledger.database import Database
 
 _BROKEN = (ValueError, LookupError, TypeError, AttributeError)
-"""What reading a file raises that is not what it was."""
+"""The errors of reading a file that has another form."""
 
 
 async def verify_archives(database: Database, folder: Path, result: AuditResult) -> None:
-    """Verify the files of all archives, and add what does not fit to a result.
+    """Verify the files of all archives, and add each difference to a result.
 
     Each file has to be the recorded one. The proof has to lead to its root, with the leaves that the ledger has, and
     each entry has to be the one of its leaf.

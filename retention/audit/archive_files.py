@@ -1,7 +1,7 @@
 """The files of an archived month: Parquet, written under another name and read back before they get their own.
 
-Amounts are decimals, so they stay exact. `text` is what evidence hashes of a row; `body` is an entry of evidence as it
-was hashed. Both can be checked without the ledger and its key.
+Amounts are decimals, so they stay exact. `text` is the text of a row that evidence hashes; `body` is an entry of
+evidence as it was hashed. Both can be checked without the ledger and its key.
 """
 
 from __future__ import annotations
@@ -176,7 +176,7 @@ def read_rows(path: Path, table: str) -> Iterator[Mapping[str, Any]]:
 
 
 def facts_of(path: Path) -> Any:
-    """Return what a file of Parquet says of itself. Raises OSError, ValueError, LookupError and pyarrow's errors."""
+    """Return the facts of a file of Parquet. Raises OSError, ValueError, LookupError and pyarrow's errors."""
     return json.loads((parquet.read_schema(path).metadata or {})[METADATA_KEY.encode()])
 
 

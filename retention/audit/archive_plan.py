@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class MonthPlan:
-    """What an archive would do with a month. `why_not`: the reason for which it stays.
+    """The effect of an archive on a month. `why_not`: the reason for which it stays.
 
     `resumed`: it is recorded as archived, and an earlier process has left tables to drop.
     """
@@ -39,7 +39,7 @@ class MonthPlan:
 async def plan_month(
     database: Database, present: PresentMonth, archives: Sequence[Archive], before: datetime, limits: Mapping[str, int]
 ) -> MonthPlan | None:
-    """Tell what an archive would do with a month that ended before `before`; None where nothing is left to leave."""
+    """Plan the archive of a month that ended before `before`; None where no row is left to leave."""
     month, size = present.month.month, sum(one.bytes for one in present.partitions.values())
     if left_tables(present, archives):
         return MonthPlan(month, bytes=size, resumed=True)

@@ -162,7 +162,7 @@ async def _owner(services: Services, login: Login) -> AsyncIterator[Database]:
 
 
 async def _require_unaltered(services: Services) -> None:
-    """Raise UsageError where the evidence does not fit: what an archive takes away could not be found any more."""
+    """Raise UsageError where the evidence does not fit: the archive could take the proof of a change away."""
     from retention.audit.verify import RowSelection, verify_evidence
 
     result = await verify_evidence(services.database, RowSelection(), {})

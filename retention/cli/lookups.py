@@ -103,7 +103,7 @@ async def warn_of_no_match(services: Services, fields: Mapping[str, str | None])
 
 
 def warn_of_archived(services: Services, archived: Iterable[ArchivedMonth]) -> None:
-    """Warn that a part of what was asked for is archived, and name its files."""
+    """Warn that a part of the answer is archived, and name its files."""
     for one in archived:
         warn(services, f"not whole: {one.month} is archived, in {', '.join(one.files)}")
 

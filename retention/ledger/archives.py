@@ -1,4 +1,4 @@
-"""What has been archived, and the partitions of the months that are still there."""
+"""The archives, and the partitions of the months that are still there."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class PresentMonth:
 
 
 class Archives:
-    """What has been archived, for those who read."""
+    """The archives, for readers."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

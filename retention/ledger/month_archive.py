@@ -50,7 +50,7 @@ def _require_recorded(row: Any) -> None:
 
 @dataclass(frozen=True, slots=True)
 class MonthCount:
-    """What an archive of a month takes. `unplaced`: entries that no checkpoint covers.
+    """The rows that an archive of a month takes. `unplaced`: entries that no checkpoint covers.
 
     `entries_at`: when the newest entry was written.
     """
@@ -77,11 +77,11 @@ class MonthArchive:
         self.kept: list[int] = []
 
     def values(self) -> dict[str, object]:
-        """Return the ids of the month, and those that stay, as values of statements."""
+        """Return the ids of the month, and of the rows that stay, as values of statements."""
         return {"first": self._month.first_id, "last": self._month.last_id, "kept": self.kept}
 
     def statement(self, table: str) -> dict[str, object]:
-        """Return the values of the statement that lists what leaves of a table: evidence leaves whole."""
+        """Return the values of the statement that lists a table's leaving rows: evidence leaves whole."""
         values = self.values()
         if table == "evidence":
             del values["kept"]
@@ -95,14 +95,14 @@ class MonthArchive:
         return await self._database.rows("archives/find_unfinished_runs", **times, **ids)
 
     async def look(self) -> MonthCount:
-        """Count what would leave, and remember what stays."""
+        """Count the rows that would leave, and remember the ones that stay."""
         ids = {"first": self._month.first_id, "last": self._month.last_id}
         rows = await self._database.rows("archives/list_unresolved", **ids, **self._limits)
         self.kept = sorted(row.id for row in rows)
         return await self.count()
 
     async def count(self) -> MonthCount:
-        """Count what leaves."""
+        """Count the rows that leave."""
         return MonthCount(**(await self._database.row("archives/count_month", **self.values()))._asdict())
 
     async def freeze(self) -> None:
@@ -138,13 +138,13 @@ class MonthArchive:
                     )
 
     async def record_kept(self, by: str, name: str) -> None:
-        """Record anew what only the month's evidence tells of rows that stay."""
+        """Record anew the hashes that only the month's evidence has of rows that stay."""
         values = {**self.values(), "kind": "kept", "unreadable": []}
         async with self._database.transaction() as transaction:
             ids: dict[str, list[str]] = {one: [] for one in ("run", "cancellation", "attempt", "hold", "pause")}
             for row in await transaction.rows("archives/list_remaining", **values):
                 ids.setdefault(row.subject, []).append(row.id)
-            ids.pop("archive", None)  # nobody changes it
+            ids.pop("archive", None)  # no statement changes it
             await transaction.rows("archives/lock_remaining", **ids)
             await transaction.rows("archives/record_remaining", by=by, name=name, **values)
 
@@ -185,7 +185,7 @@ class MonthArchive:
         return bool(self.kept) or self._month.begin is None
 
     async def drop(self, root: str) -> None:
-        """Detach a partition where it still is one, and drop it. It waits for readers, and nobody waits for it."""
+        """Detach a partition where it still is one, and drop it. Readers do not wait for it."""
         partition = self._present.partitions[root]
         parent, table = sql.Identifier("retention", root), self._table(root)
         async with self._database.alone() as session:

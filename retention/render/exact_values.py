@@ -18,4 +18,4 @@ EXACT_TEXTS: dict[type, Callable[[Any], str]] = {Decimal: decimal_text, datetime
 
 def exact_text(value: Any) -> str:
     """Write a known value of a report as the exact text of a cell; several texts are parted by semicolons."""
-    return "; ".join(value) if isinstance(value, tuple) else EXACT_TEXTS.get(type(value), str)(value)
+    return "; ".join(map(str, value)) if isinstance(value, tuple) else EXACT_TEXTS.get(type(value), str)(value)

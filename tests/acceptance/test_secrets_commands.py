@@ -104,6 +104,11 @@ COMMANDS: dict[str, list[tuple[str, ...]]] = {
     "ledger status": [(), ("--json",)],
     "audit verify": [(), ("--json",), ("--run", RUN), ("--anchors", TOKEN)],
     "audit export": [("--run", RUN, "-o", "evidence.json"), ("--run", TOKEN, "-o", "evidence.json")],
+    "ledger archive": [
+        *(("--older-than", TOKEN, "--to", "."), ("--older-than", "3650d", "--to", TOKEN)),
+        *(("--older-than", "3650d", "--to", ".", "--dry-run"), ("--older-than", "3650d", "--to", ".", "--json", *BY)),
+        ("--older-than", "3650d", "--to", ".", "--as", f"postgresql://ann:{TOKEN}@127.0.0.1/none"),
+    ],
     "ledger pseudonymise": [("--user", "nobody", *BY), ("--older-than", TOKEN, *BY), ("--older-than", "3650d", *BY)],
 }
 """The commands' arguments, in this order. A secret in an argument is not shown in the error either."""

@@ -74,6 +74,8 @@ NEVER = {
     "run_totals": "worked_by state partner block run_id aspect currency why writer rounds refunds",
     "plan_totals": "run_id currency rounds stake unjudged",
     "round_keys": "partner round_id held_by refused tried",
+    "archives": "name month part first_id last_id kept entries files runs opened_from first_at last_at archived_by"
+    " archived_at",
 }
 """Columns that the job neither sets nor changes, beside those outside UPDATED."""
 
@@ -95,6 +97,7 @@ REPORTED = {
     "run_totals",
     "plan_totals",
     "round_keys",
+    "archives",
 }
 """The tables that the second role reads; it does nothing else."""
 
@@ -212,6 +215,8 @@ HARMLESS: dict[str, Any] = {
     "max_runs": [3],
     "unreadable": [1],
     "later_kinds": ["resolved"],
+    **dict.fromkeys(("first", "last"), 0),
+    "begin": NOW,
     "before": NOW,
     "begun": NOW,
     "closed": "words",
@@ -262,11 +267,21 @@ HARMLESS: dict[str, Any] = {
 OF_ONE_STATEMENT: dict[str, dict[str, Any]] = {
     "runs/insert_run": {"run_id": uuid.uuid4()},  # the other one is there already
     "schedules/register_schedule": {"kind": "report"},
+    **{
+        f"archives/{name}": {"kept": [0]}
+        for name in ("count_month", "list_attempts", "list_cancellations", "list_remaining")
+    },
     "scheduled_reports/plan_reports": {"statuses": ["missed"], "settings": Jsonb({})},
 }
 """Values that a statement needs in place of the harmless ones."""
 
-STATEMENTS = statements()
+OF_THE_OWNER = {
+    f"archives/{name}"
+    for name in ("begin_month", "delete_rounds", "lock_remaining", "record_archive", "record_remaining")
+}
+"""Statements that take a month out of the ledger: the owner's login alone runs them."""
+
+STATEMENTS = [name for name in statements() if name not in OF_THE_OWNER]
 
 RUN = (
     "INSERT INTO retention.runs (run_id, policy, trigger, mode, as_of, requested_by, settings, status)"

@@ -103,8 +103,9 @@ def fill_month(
     refused: int = 0,
     late: bool = False,
     status: str = "finished",
+    batch: int = 2,
 ) -> None:
-    """Leave a run in the middle of a month, such as 2026-01.
+    """Leave a run in the middle of a month, such as 2026-01, with entries for `batch` rows each.
 
     `refused` rounds need a person. A `late` one is settled in the month that is filled next.
     """
@@ -131,7 +132,7 @@ def fill_month(
         connection.execute(statement.encode(), values)
     connection.execute(_ATTEMPTS.encode())
     connection.execute(_PEOPLE.encode())
-    record_rows(connection, "settled", batch=2)
+    record_rows(connection, "settled", batch=batch)
     place_entries(connection)
 
 

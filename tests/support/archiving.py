@@ -14,7 +14,7 @@ from support.aged_ledger import fill_months
 if TYPE_CHECKING:
     from support.world import Done, World
 
-VERIFIER = Path(__file__).parents[2] / "deploy/verify_evidence.py"
+DEPLOY = Path(__file__).parents[2] / "deploy"
 
 OLD = ("2024-01", "2024-02")
 """Months that are long over."""
@@ -36,5 +36,6 @@ async def archive(world: World, folder: Path, *more: str, older_than: str = "300
 
 def offline(file: Path, *more: str, python: tuple[str, ...] = (sys.executable, "-I")) -> tuple[int, str]:
     """Verify a file without the ledger; returns the exit code and the output."""
-    done = subprocess.run([*python, VERIFIER, file, *more], capture_output=True, text=True, check=False)
+    script = DEPLOY / ("verify_archive.py" if file.stem.endswith("-proof") else "verify_evidence.py")
+    done = subprocess.run([*python, script, file, *more], capture_output=True, text=True, check=False)
     return done.returncode, done.stdout + done.stderr

@@ -136,6 +136,7 @@ async def _read(world: World, found: SmallRun) -> None:
         *(f"explain --partner acme --round {name} --json" for name in ("less0", "held0", "LESS0")),
         *(f"find {given} --json" for given in ("less0", found.documents["run"][0]["run_id"])),
         "ledger status --json",
+        "ledger archive --older-than 36500d --to . --dry-run --json",
         "review reclose --by ann --json",
         "audit verify --json",
     )

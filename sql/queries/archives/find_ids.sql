@@ -1,5 +1,5 @@
--- Purpose: Finds cancellations that are archived by an id that stays in the ledger: of a round that they cancelled, or of
---     a refund's own transaction.
+-- Purpose: Finds cancellations that are archived by an id that stays in the ledger: of a round that they cancelled,
+--     or of a refund's own transaction.
 -- Locks: none.
 -- Returns: the ids of the cancellations.
 WITH RECURSIVE

@@ -1,7 +1,7 @@
 -- Purpose: Lists the partitions of the ledger's months, and those that an archive has detached and not yet dropped.
 -- Locks: none.
--- Returns: a row per table, the oldest month first. `month` such as 2026_01, or `before`. `attached`: it is a partition;
---     `pending`: its detaching was begun. `bound`: the first id after it, NULL where it is detached.
+-- Returns: a row per table, the oldest month first. `month` such as 2026_01, or `before`. `attached`: it is a
+--     partition; `pending`: its detaching was begun. `bound`: the first id after it, NULL where it is detached.
 SELECT
     p.root, p.month, r.relname::text AS "table", i.inhrelid IS NOT NULL AS attached,
     coalesce(i.inhdetachpending, false) AS pending,

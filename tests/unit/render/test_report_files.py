@@ -42,6 +42,7 @@ HEAD = [
         "generated_by",
         "software",
         "checkpoint",
+        "archived",
         "no_activity",
         "count",
         "rounds",

@@ -29,6 +29,7 @@ READING = {
     "explain",
     "find",
     "ledger status",
+    "ledger archive",
     "report",
     "report --kind pending",
     "runs list",
