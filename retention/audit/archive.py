@@ -10,6 +10,7 @@ import asyncio
 import errno
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -144,12 +145,13 @@ async def _compare(
     transaction: Transaction, work: MonthArchive, folder: ArchiveFolder, table: str, expected: int
 ) -> None:
     """Compare a file, as it is on the disk, with the ledger: each value of each row. Raises UsageError."""
-    names, written, count = COLUMNS[table], _unbroken(folder, table), 0
+    of_file, of_row = itemgetter(*COLUMNS[table]), attrgetter(*COLUMNS[table])
+    written, count = _unbroken(folder, table), 0
     async with aclosing(transaction.stream(STATEMENTS[table], **work.statement(table))) as rows:
         async for row in rows:
             count += 1
             stored = next(written, None)
-            if stored is None or any(stored[name] != getattr(row, name) for name in names):
+            if stored is None or of_file(stored) != of_row(row):
                 raise _differs(folder, table, f"row {count} of the file is not the ledger's")
             if table == "evidence" and not (row.fits and row.leaf is not None):
                 raise UsageError(
