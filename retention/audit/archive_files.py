@@ -113,7 +113,7 @@ class ArchiveFolder:
         for table, unfinished in self._unfinished.items():
             unfinished.replace(self.path(table))
         self._unfinished.clear()
-        _sync(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+        sync_to_disk(self._folder, os.O_RDONLY | os.O_DIRECTORY)
 
     def discard(self) -> None:
         """Delete the files that are unfinished."""
@@ -130,7 +130,7 @@ class ArchiveFolder:
         self._unfinished[table] = Path(name)
         with os.fdopen(handle, "wb") as file:
             yield file
-        _sync(Path(name), os.O_RDONLY)  # the writer of Parquet may have closed the file itself
+        sync_to_disk(Path(name), os.O_RDONLY)  # the writer of Parquet may have closed the file itself
 
     def _is_ours(self, path: Path, table: str) -> bool:
         """Whether a file is one of this archive, which the ledger has not recorded."""
@@ -143,7 +143,7 @@ class ArchiveFolder:
             return False
 
 
-def _sync(path: Path, how: int) -> None:
+def sync_to_disk(path: Path, how: int) -> None:
     """See to it that a power cut leaves a file or folder as it is."""
     handle = os.open(path, how)
     try:
@@ -171,8 +171,10 @@ def read_rows(path: Path, table: str) -> Iterator[Mapping[str, Any]]:
                 raise ValueError("its columns are another table's")
             for batch in file.iter_batches(batch_size=GROUP_ROWS):
                 yield from batch.to_pylist()
-    except pa.ArrowException as error:
-        raise ValueError(str(error).partition("\n")[0]) from None
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise ValueError(str(error).partition("\n")[0]) from None  # pyarrow calls some broken files an OSError, too
 
 
 def facts_of(path: Path) -> Any:
