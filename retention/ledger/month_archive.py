@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 from psycopg import sql
 
 from retention.errors import UsageError
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from retention.core.evidence.archives import ArchivedFile
     from retention.ledger.archives import PresentMonth
-    from retention.ledger.database import Database
+    from retention.ledger.database import Database, Transaction
 
 TRIGGER = "archiving"
 """The trigger that keeps a partition from changes."""
@@ -149,7 +150,7 @@ class MonthArchive:
             await transaction.rows("archives/record_remaining", by=by, name=name, **values)
 
     async def record(self, by: str, name: str, part: int, files: Sequence[ArchivedFile], count: MonthCount) -> int:
-        """Record the month as archived, and delete its rows where others stay.
+        """Record the month as archived; where some of its rounds stay, the others leave in the same moment.
 
         Returns how many of its rounds have a new finding: then nothing is recorded.
         """
@@ -174,10 +175,21 @@ class MonthArchive:
                 added = await transaction.row("archives/record_archive", **recorded)
                 _require_recorded(added)
                 if self.stays:
-                    await transaction.rows("archives/delete_rounds", **self.values())
+                    await self._try(lambda: self._keep_rounds(transaction))
         except _NewFindingsError as error:
             return error.rounds
         return 0
+
+    async def _keep_rounds(self, transaction: Transaction) -> None:
+        """Leave of the month's rounds the ones that stay. Raises BusyError; the transaction goes on all the same."""
+        month = self._present.partitions["cancellations"].table.partition("_")[2]
+        keeping = sql.SQL("SELECT retention.keep_rounds({}, {}::bigint[])").format(
+            sql.Literal(month), sql.Literal(_array(self.kept))
+        )
+        try:
+            await transaction.composed(keeping)
+        except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
+            raise BusyError(str(error)) from error
 
     @property
     def stays(self) -> bool:
@@ -228,9 +240,14 @@ class MonthArchive:
             sql.Identifier(TRIGGER),
             self._table(root),
             sql.Identifier(key),
-            sql.Literal("{" + ",".join(map(str, kept)) + "}"),
+            sql.Literal(_array(kept)),
             sql.Literal(self._month.month),
         )
+
+
+def _array(numbers: Sequence[int]) -> str:
+    """Write an array of PostgreSQL."""
+    return "{" + ",".join(map(str, numbers)) + "}"
 
 
 @asynccontextmanager

@@ -38,4 +38,44 @@ BEGIN
 END
 $$;
 
-REVOKE ALL ON FUNCTION retention.refuse_archived() FROM PUBLIC;
+-- Leaves of the partitions of a month, such as 2026_01, the rows of the cancellations `kept`, and attempts of lost rounds
+-- (0): small partitions with these take their place. Rows that are deleted would free their rounds. It gives up soon
+-- where it must wait, since claims wait behind it.
+CREATE FUNCTION retention.keep_rounds(month text, kept bigint[]) RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '200ms'
+AS $$
+DECLARE
+    root text;
+    partition text;
+    rest text;
+    bounds text;
+    columns text;
+BEGIN
+    LOCK TABLE ONLY retention.cancellations, ONLY retention.attempts IN ACCESS EXCLUSIVE MODE;
+    FOREACH root IN ARRAY ARRAY['cancellations', 'attempts'] LOOP
+        partition := format('%s_%s', root, month);
+        rest := partition || '_rest';
+        SELECT pg_get_expr(c.relpartbound, c.oid) INTO STRICT bounds
+        FROM pg_class c WHERE c.oid = ('retention.' || partition)::regclass;
+        SELECT string_agg(quote_ident(a.attname), ', ') INTO STRICT columns
+        FROM pg_attribute a
+        WHERE a.attrelid = ('retention.' || root)::regclass AND a.attnum > 0 AND NOT a.attisdropped
+          AND a.attgenerated = '';
+        EXECUTE format(
+            'CREATE TABLE retention.%I (LIKE retention.%I INCLUDING ALL EXCLUDING IDENTITY) WITH (fillfactor = %s)',
+            rest, root, CASE root WHEN 'cancellations' THEN 38 ELSE 40 END);
+        EXECUTE format(
+            'INSERT INTO retention.%I (%s) SELECT %s FROM retention.%I WHERE %I = ANY ($1)',
+            rest, columns, columns, partition, CASE root WHEN 'cancellations' THEN 'id' ELSE 'cancellation_id' END)
+        USING kept || 0::bigint;
+        EXECUTE format('ALTER TABLE retention.%I DETACH PARTITION retention.%I', root, partition);
+        EXECUTE format('DROP TABLE retention.%I', partition);
+        EXECUTE format('ALTER TABLE retention.%I RENAME TO %I', rest, partition);
+        EXECUTE format('ALTER TABLE retention.%I ATTACH PARTITION retention.%I %s', root, partition, bounds);
+    END LOOP;
+END
+$$;
+
+REVOKE ALL ON FUNCTION retention.refuse_archived(), retention.keep_rounds(text, bigint[]) FROM PUBLIC;

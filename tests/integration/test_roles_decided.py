@@ -275,10 +275,7 @@ OF_ONE_STATEMENT: dict[str, dict[str, Any]] = {
 }
 """Values that a statement needs in place of the harmless ones."""
 
-OF_THE_OWNER = {
-    f"archives/{name}"
-    for name in ("begin_month", "delete_rounds", "lock_remaining", "record_archive", "record_remaining")
-}
+OF_THE_OWNER = {f"archives/{name}" for name in ("begin_month", "lock_remaining", "record_archive", "record_remaining")}
 """Statements that take a month out of the ledger: the owner's login alone runs them."""
 
 STATEMENTS = [name for name in statements() if name not in OF_THE_OWNER]

@@ -33,7 +33,9 @@ async def test_months_leave_for_files_and_the_evidence_still_verifies(world: Wor
 async def test_rounds_that_need_a_person_stay_and_leave_in_a_later_part(world: World) -> None:
     """Refused rounds stay with their attempts, listed and proved; once they are resolved, the next archive takes them."""
     folder = aged(world, refused=2)
+    keys = await world.sql("SELECT * FROM retention.round_keys ORDER BY partner, round_id")
     assert 0 == (await archive(world, folder)).code
+    assert keys == await world.sql("SELECT * FROM retention.round_keys ORDER BY partner, round_id")
     stayed = await world.sql("SELECT id, round_id FROM retention.cancellations ORDER BY id")
     assert ["2024-01-x1", "2024-01-x2", "2024-02-x1", "2024-02-x2"] == [row.round_id for row in stayed]
     assert [(4,)] == await world.sql("SELECT count(*) FROM retention.attempts")

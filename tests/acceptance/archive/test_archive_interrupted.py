@@ -155,3 +155,23 @@ async def test_a_login_that_does_not_own_the_ledger_is_refused(world: World) -> 
     assert (2, True, []) == (refused.code, "owner_dsn" in refused.err, [*folder.iterdir()]), refused.err
     told = await archive(world, folder, "--dry-run")
     assert 0 == told.code, told.err
+
+
+async def test_a_killed_archive_leaves_rounds_that_stay_where_they_were(world: World) -> None:
+    """Killed while it waits to part the rounds that stay from the others, it has recorded and moved none of them."""
+    folder = aged(world, "2024-01", refused=1)
+    with holding(world, POINTS["detaching"]):
+        running = await world.start("ledger", "archive", "--older-than", "300d", "--to", str(folder))
+        while not await world.sql(WAITS):
+            assert not running.over, await running.ended()
+            await asyncio.sleep(0.02)
+        running.signal(signal.SIGKILL)
+        await running.ended()
+    assert ([(4,)], []) == (
+        await world.sql("SELECT count(*) FROM retention.cancellations"),
+        await world.sql("SELECT FROM retention.archives"),
+    )
+    assert 0 == (await archive(world, folder)).code
+    assert [("2024-01-x1",)] == await world.sql("SELECT round_id FROM retention.cancellations")
+    verified = await world.command("audit", "verify", "--archives", str(folder), "--json")
+    assert 0 == verified.code, verified.out
