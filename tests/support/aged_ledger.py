@@ -11,7 +11,10 @@ from support.evidence_writer import place_entries, record_rows
 if TYPE_CHECKING:
     import psycopg
 
-_EARLIEST = 202001 * 10**10
+EARLIEST = "2020-01"
+"""The month in which the ledger was upgraded: older ones are in the partitions of the time before."""
+
+_BOUND = 202001 * 10**10
 
 NAMES = UUID("99999999-9999-4999-8999-999999999999")
 
@@ -79,7 +82,7 @@ def fill_months(connection: psycopg.Connection[Any], *months: str, **facts: Any)
     for root in ("cancellations", "attempts", "evidence"):  # as if the ledger had been upgraded before them all
         before = f"retention.{root}_before"
         connection.execute(f"ALTER TABLE retention.{root} DETACH PARTITION {before}".encode())
-        attach = f"ALTER TABLE retention.{root} ATTACH PARTITION {before} FOR VALUES FROM (MINVALUE) TO ({_EARLIEST})"
+        attach = f"ALTER TABLE retention.{root} ATTACH PARTITION {before} FOR VALUES FROM (MINVALUE) TO ({_BOUND})"
         connection.execute(attach.encode())
     connection.execute(CLOCK.encode())
     for month in months:
@@ -111,8 +114,9 @@ def fill_month(
     """
     first = f"{month}-01"
     connection.execute("SET search_path = pg_catalog, public")
-    connection.execute("SELECT retention.make_months(%s::date)", [first])
-    _drop_empty(connection, month)
+    if month > EARLIEST:  # else it is of the time before
+        connection.execute("SELECT retention.make_months(%s::date)", [first])
+        _drop_empty(connection, month)
     for sequence in ("cancellations_id_seq", "evidence_entry_id_seq"):
         connection.execute("SELECT setval(%s, retention.first_id(%s::date) + 1)", [f"retention.{sequence}", first])
     connection.execute("UPDATE fake.clock SET off = %s::date + interval '14 days' - now()", [first])

@@ -111,3 +111,23 @@ async def test_an_altered_ledger_is_not_archived(world: World) -> None:
     await world.sql("UPDATE retention.cancellations SET amount = 9 WHERE round_id = '2024-01-1'")
     done = await archive(world, folder)
     assert (2, True, []) == (done.code, "audit verify" in done.err, [*folder.iterdir()])
+
+
+async def test_the_time_before_the_months_leaves_as_one(world: World) -> None:
+    """Rows of an upgraded ledger leave as `before`; its partitions stay, since lost rounds are written there."""
+    folder = aged(world, "2019-06", refused=1)
+    lost = (
+        "INSERT INTO retention.attempts (uuid, cancellation_id, run_id, kind, replica, claimed_at)"
+        " VALUES (gen_random_uuid(), 0, gen_random_uuid(), 'cancel', 'host-1', now())"
+    )
+    await world.sql(lost)
+    done = await archive(world, folder, "--json")
+    assert (0, ["before"]) == (done.code, [one["month"] for one in done.json["months"]]), done.err
+    assert (folder / "ledger-before-cancellations.parquet").is_file()
+    assert [("2019-06-x1",)] == await world.sql("SELECT round_id FROM retention.cancellations")
+    await world.sql(lost)
+    assert [(3,)] == await world.sql("SELECT count(*) FROM retention.attempts")
+    verified = await world.command("audit", "verify", "--archives", str(folder), "--json")
+    assert 0 == verified.code, verified.out
+    again = await archive(world, folder, "--json")
+    assert (0, []) == (again.code, again.json["months"]), again.err

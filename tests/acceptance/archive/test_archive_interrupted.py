@@ -30,6 +30,12 @@ POINTS = {
 WAITS = "SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE NOT l.granted AND a.application_name = 'retention'"
 
 
+ENDED = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE application_name = 'retention' AND datname = current_database()"
+)
+
+
 @contextmanager
 def holding(world: World, statement: str) -> Iterator[None]:
     """Hold what a statement locks."""
@@ -39,18 +45,25 @@ def holding(world: World, statement: str) -> Iterator[None]:
         connection.rollback()
 
 
+async def killed_while_waiting(world: World, *words: str) -> None:
+    """Kill a command while it waits for a lock, and its sessions, which would go on once they have the lock."""
+    running = await world.start(*words)
+    while not await world.sql(WAITS):
+        assert not running.over, await running.ended()
+        await asyncio.sleep(0.02)
+    running.signal(signal.SIGKILL)
+    await running.ended()
+    while await world.sql(ENDED):
+        await asyncio.sleep(0.02)
+
+
 @pytest.mark.parametrize("point", POINTS)
 async def test_a_killed_archive_is_made_whole_by_the_next_one(world: World, point: str) -> None:
     """Killed at any step, it leaves every row in the ledger or in recorded files; the same command ends it."""
     folder = aged(world, "2024-01", refused=0)
     words = ("ledger", "archive", "--older-than", "300d", "--to", str(folder))
     with holding(world, POINTS[point]):
-        running = await world.start(*words)
-        while not await world.sql(WAITS):
-            assert not running.over, await running.ended()
-            await asyncio.sleep(0.02)
-        running.signal(signal.SIGKILL)
-        await running.ended()
+        await killed_while_waiting(world, *words)
     recorded = await world.sql("SELECT FROM retention.archives")
     assert bool(recorded) is (point in {"detaching", "dropping"})
     if not recorded:
@@ -69,12 +82,7 @@ async def test_what_is_left_to_drop_needs_its_files(world: World) -> None:
     """After an interruption the next archive drops nothing unless it is given the folder with the recorded files."""
     folder = aged(world, "2024-01")
     with holding(world, POINTS["detaching"]):
-        running = await world.start("ledger", "archive", "--older-than", "300d", "--to", str(folder))
-        while not await world.sql(WAITS):
-            assert not running.over, await running.ended()
-            await asyncio.sleep(0.02)
-        running.signal(signal.SIGKILL)
-        await running.ended()
+        await killed_while_waiting(world, "ledger", "archive", "--older-than", "300d", "--to", str(folder))
     other = world.folder / "other"
     other.mkdir()
     refused = await archive(world, other)
@@ -161,12 +169,7 @@ async def test_a_killed_archive_leaves_rounds_that_stay_where_they_were(world: W
     """Killed while it waits to part the rounds that stay from the others, it has recorded and moved none of them."""
     folder = aged(world, "2024-01", refused=1)
     with holding(world, POINTS["detaching"]):
-        running = await world.start("ledger", "archive", "--older-than", "300d", "--to", str(folder))
-        while not await world.sql(WAITS):
-            assert not running.over, await running.ended()
-            await asyncio.sleep(0.02)
-        running.signal(signal.SIGKILL)
-        await running.ended()
+        await killed_while_waiting(world, "ledger", "archive", "--older-than", "300d", "--to", str(folder))
     assert ([(4,)], []) == (
         await world.sql("SELECT count(*) FROM retention.cancellations"),
         await world.sql("SELECT FROM retention.archives"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.aged_ledger import run_of
@@ -18,9 +18,9 @@ ROUNDS = "ledger-2024-01-cancellations.parquet"
 JANUARY = ("--from", "2024-01-01", "--to", "2024-02-01")
 
 
-async def archived(world: World, *, refused: int = 0) -> Path:
+async def archived(world: World, **facts: Any) -> Path:
     """Archive January of 2024; the month after it is not that old."""
-    folder = aged(world, "2024-01", "2026-10", refused=refused)
+    folder = aged(world, "2024-01", "2026-10", **facts)
     done = await archive(world, folder)
     assert 0 == done.code, done.err
     return folder
@@ -71,7 +71,7 @@ async def test_ids_of_an_archived_month_are_found_as_such(world: World) -> None:
 
 async def test_a_run_of_an_archived_month_says_so(world: World) -> None:
     """`runs show --set` and `audit export` name the files that have the rest; what the export has still verifies."""
-    folder = await archived(world, refused=1)
+    folder = await archived(world, refused=1, late=True)
     run = str(run_of("2024-01"))
     shown = await world.command("runs", "show", run, "--set", "--json")
     assert (1, ["2024-01"]) == (len(shown.json["rounds"]), [one["month"] for one in shown.json["archived"]])
