@@ -64,7 +64,7 @@ def refused(connection: psycopg.Connection[Any], command: str) -> str:
     To explain one takes the same privileges.
     """
     # A comparison with NULL is never true, and the tables behind it would not be looked at.
-    nothing: defaultdict[str, Any] = defaultdict(lambda: None, run_id=UUID(int=0), end="infinity")
+    nothing: defaultdict[str, Any] = defaultdict(lambda: None, run_id=UUID(int=0), end="infinity", first=0, last=0)
     for name in statements_of(command):
         try:
             connection.execute("EXPLAIN " + query(name), nothing)
