@@ -38,9 +38,9 @@ BEGIN
 END
 $$;
 
--- Leaves of the partitions of a month, such as 2026_01, the rows of the cancellations `kept`, and attempts of lost rounds
--- (0): small partitions with these take their place. Rows that are deleted would free their rounds. It gives up soon
--- where it must wait, since claims wait behind it.
+-- Leaves of the partitions of a month, such as 2026_01, the rows of the cancellations `kept`, and attempts of lost
+-- rounds (0): small partitions with these take their place. Rows that are deleted would free their rounds. It gives up
+-- soon where it must wait, since claims wait behind it.
 CREATE FUNCTION retention.keep_rounds(month text, kept bigint[]) RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
