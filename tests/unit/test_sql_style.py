@@ -31,6 +31,7 @@ SENTENCE = re.compile(r"[A-Za-z]{2,} [a-z]{2,}")
 NO_TEXT = {
     *("read committed", "SCHEMA retention", "FUNCTION retention."),
     *("ALTER TABLE retention.", "ALTER INDEX retention.", "CREATE TABLE retention."),
+    *("INSERT INTO retention.", "DROP TABLE retention."),
 }
 """Values and names of the server's that have two words."""
 
