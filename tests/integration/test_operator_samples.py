@@ -82,7 +82,7 @@ async def test_the_samples_as_shipped_carry_a_run_to_its_end_with_the_job_s_righ
         findings = await check_database(database, [])
         planned = await begin(database)
         run(bare, "UPDATE casino.game_rounds SET state = 'completed' WHERE vendor_round_id = 'R-5'")
-        claimed = await cancel_all(planned)
+        claimed = await cancel_all(planned, "T1")
 
     assert [] == [one for one in findings if one.name != "durability" and (not one.ok or one.warning)]
     assert planned.rounds == 6

@@ -133,17 +133,15 @@ async def begin(database: Database, scope: Scope = SCOPE) -> Planned:
     return Planned(run_id, work, plan.rounds)
 
 
-async def cancel_all(planned: Planned) -> dict[str, bool]:
+async def cancel_all(planned: Planned, transaction_id: str | None = None) -> dict[str, bool]:
     """Claim a begun run's rounds and settle them as cancelled; returns each one's conflict."""
     claims = (await planned.work.claims.claim(Kind.CANCEL, TERMS, after=0, batch=100)).claims
-    written, *_ = await planned.work.settlements.settle_replies(cancelled(claims))
+    written, *_ = await planned.work.settlements.settle_replies(cancelled(claims, transaction_id))
     return {claim.round_id: written[claim.uuid].conflict for claim in claims}
 
 
-def cancelled(claims: Sequence[Claim]) -> list[Settlement]:
+def cancelled(claims: Sequence[Claim], transaction_id: str | None = None) -> list[Settlement]:
     """The vendor's yes to each of these."""
     now = datetime.now(UTC)
-    return [
-        Settlement(claim, Outcome.CANCELLED, State.CANCELLED, now, now, 200, "0", "ok", "EUR", None, None, failed=False)
-        for claim in claims
-    ]
+    told = (200, "0", "ok", "EUR", None, transaction_id)
+    return [Settlement(claim, Outcome.CANCELLED, State.CANCELLED, now, now, *told, failed=False) for claim in claims]

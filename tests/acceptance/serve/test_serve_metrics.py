@@ -62,9 +62,10 @@ async def test_serve_exports_the_metrics_of_its_runs(world: World) -> None:
     (size,) = (found.pop(name) for name in [*found] if name.startswith("retention_checkpoint_size{root="))
     assert size > 0
     zeros = {name for name, value in found.items() if not value}
-    assert {"retention_paused", "retention_rounds_total", "retention_review_rounds", "retention_run_stalled"} == {
-        name.partition("{")[0] for name in zeros
-    }
+    assert {
+        *("retention_paused", "retention_rounds_total", "retention_review_rounds", "retention_run_stalled"),
+        "retention_processes_lost_total",
+    } == {name.partition("{")[0] for name in zeros}
     assert {
         'retention_rounds_total{market="MT",outcome="cancelled",partner="acme",policy="nightly"}': 5.0,
         'retention_rounds_total{market="MT",outcome="rejected",partner="acme",policy="nightly"}': 1.0,
