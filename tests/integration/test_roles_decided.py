@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from psycopg.types.json import Jsonb
 from support.bare_database import run, sample
-from support.role_database import guarded_database, logged_in, tried
+from support.role_database import OF_THE_OWNER, guarded_database, logged_in, tried
 
 from retention.ledger.queries import query, statements
 
@@ -274,9 +274,6 @@ OF_ONE_STATEMENT: dict[str, dict[str, Any]] = {
     "scheduled_reports/plan_reports": {"statuses": ["missed"], "settings": Jsonb({})},
 }
 """Values that a statement needs in place of the harmless ones."""
-
-OF_THE_OWNER = {f"archives/{name}" for name in ("begin_month", "lock_remaining", "record_archive", "record_remaining")}
-"""Statements that take a month out of the ledger: the owner's login alone runs them."""
 
 STATEMENTS = [name for name in statements() if name not in OF_THE_OWNER]
 

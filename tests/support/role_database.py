@@ -42,6 +42,9 @@ CREATE FUNCTION public.pay_as_everybody(p_player text) RETURNS void LANGUAGE sql
 SELECT lo_from_bytea({SEEDED}, 'of the operator');
 """
 
+OF_THE_OWNER = {f"archives/{name}" for name in ("begin_month", "lock_remaining", "record_archive", "record_remaining")}
+"""Statements that take a month out of the ledger: the owner's login alone runs them."""
+
 
 @contextmanager
 def guarded_database(server: str) -> Iterator[str]:
