@@ -12,7 +12,20 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 
-from bench import against, audit, evidence_cost, growth, idle, promptness, rate, replicas, reports, start, throughput  # noqa: E402 - see the line above
+from bench import (  # noqa: E402 - see the line above
+    against,
+    audit,
+    evidence_cost,
+    growth,
+    idle,
+    months,
+    promptness,
+    rate,
+    replicas,
+    reports,
+    start,
+    throughput,
+)
 
 PARTS = {
     "throughput": throughput,
@@ -21,6 +34,7 @@ PARTS = {
     "rate": rate,
     "promptness": promptness,
     "growth": growth,
+    "months": months,
     "start": start,
     "idle": idle,
     "evidence_cost": evidence_cost,

@@ -242,9 +242,12 @@ class Scene:
         return [ms for ms, at in full if at < tenth], [ms for ms, at in full if at >= 9 * tenth]
 
 
+# The partitions of a table are added up.
 _TABLES = """
-SELECT relname, n_tup_upd, n_tup_hot_upd, n_dead_tup, pg_total_relation_size(relid), pg_indexes_size(relid)
-FROM pg_stat_user_tables WHERE schemaname = 'retention'
+SELECT regexp_replace(relname, '_(before|[0-9]{4}_[0-9]{2})$', '') AS root, sum(n_tup_upd)::float8,
+       sum(n_tup_hot_upd)::float8, sum(n_dead_tup)::float8, sum(pg_total_relation_size(relid))::float8,
+       sum(pg_indexes_size(relid))::float8
+FROM pg_stat_user_tables WHERE schemaname = 'retention' GROUP BY root
 """
 
 _ATTEMPTS = "SELECT count(*) FROM retention.attempts"
