@@ -261,5 +261,5 @@ async def only_archive(database: Database) -> AsyncIterator[bool]:
 async def begin_present_month(database: Database) -> None:
     """See to it that new rows are of the present month."""
     for _ in range(MADE_AT_MOST):
-        if not await database.rows("archives/begin_month"):
+        if not await database.rows("months/begin_month"):
             return

@@ -42,7 +42,7 @@ CREATE FUNCTION public.pay_as_everybody(p_player text) RETURNS void LANGUAGE sql
 SELECT lo_from_bytea({SEEDED}, 'of the operator');
 """
 
-OF_THE_OWNER = {f"archives/{name}" for name in ("begin_month", "lock_remaining", "record_archive", "record_remaining")}
+OF_THE_OWNER = {f"archives/{name}" for name in ("lock_remaining", "record_archive", "record_remaining")}
 """Statements that take a month out of the ledger: the owner's login alone runs them."""
 
 
