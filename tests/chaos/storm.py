@@ -155,10 +155,14 @@ class Storm:
         self.found += [words for post in self.scene.fleet.posts for words in post.wrong]
 
     async def _live(self) -> list[str]:
-        """The rounds that something is still to be done about."""
+        """The rounds that something is still to be done about.
+
+        A halted run keeps as planned what it has not sent, until a later run plans the round again: a round that has
+        come back or is held is planned no more.
+        """
         rows = await self.world.sql(
-            "SELECT round_id, state FROM retention.cancellations"
-            " WHERE state IN ('planned', 'claimed', 'retrying', 'in_doubt')"
+            "SELECT c.round_id, c.state FROM retention.cancellations c JOIN retention.runs r ON r.run_id = c.run_id"
+            " WHERE c.state IN ('claimed', 'retrying', 'in_doubt') OR (c.state = 'planned' AND r.status <> 'halted')"
         )
         return [f"round {row.round_id} is {row.state} in the end" for row in rows if row.round_id not in self.reviewed]
 

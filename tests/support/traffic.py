@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, LiteralString
 
 import psycopg
 
+from retention.ledger.queries import query
 from retention.simulator.server import RoundStatus
 from support.world import SECURE_LOGIN
 
@@ -38,12 +39,18 @@ class Kind:
     shows: LiteralString
 
 
+_HOLD = {
+    **dict.fromkeys(("partner", "market", "game_id", "user_id", "until")),
+    "reason": "a complaint",
+    "by": "ann",
+}
+
 CAME_BACK = Kind(
     "UPDATE public.rounds SET last_activity_at = now() WHERE round_id = %(name)s AND status = 0",
     "r.last_activity_at IS NOT NULL",
 )
 HELD = Kind(
-    "INSERT INTO retention.holds (round_id, reason, created_by) VALUES (%(name)s, 'a complaint', 'ann')",
+    query("holds/add_hold"),  # as a person places it: a hold that is written by hand leaves no evidence
     "EXISTS (SELECT FROM retention.holds h WHERE h.round_id = r.round_id)",
 )
 REOPENED = Kind(
@@ -206,7 +213,7 @@ class Traffic:
         return self._chance.sample(names, min(count, len(names)))
 
     async def _commit(self, kind: Kind, name: str) -> None:
-        await again(lambda: self._world.sql(kind.statement, name=name))
+        await again(lambda: self._world.sql(kind.statement, name=name, round_id=name, **_HOLD))
         self._done.append((datetime.now(UTC), kind, name))
 
 
