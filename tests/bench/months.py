@@ -47,8 +47,8 @@ class Figures:
 def options(parser: argparse.ArgumentParser) -> None:
     """The command-line options."""
     parser.add_argument("--months", type=int, default=120)
-    parser.add_argument("--rounds-a-month", type=int, default=1000)
-    parser.add_argument("--rounds", type=int, default=20_000, help="rounds that the measured run cancels")
+    parser.add_argument("--rounds-a-month", type=int, default=100)
+    parser.add_argument("--rounds", type=int, default=10_000, help="rounds that the measured run cancels")
     parser.add_argument("--repeat", type=int, default=3)
 
 
@@ -73,7 +73,8 @@ def _fill(dsn: str, months: int, rounds: int) -> None:
     this = datetime.now(UTC)
     numbers = range(this.year * 12 + this.month - 1 - months, this.year * 12 + this.month - 1)
     with psycopg.connect(dsn) as connection:
-        fill_months(connection, *(f"{one // 12}-{one % 12 + 1:02}" for one in numbers), rounds=rounds, batch=1000)
+        names = [f"{one // 12}-{one % 12 + 1:02}" for one in numbers]
+        fill_months(connection, *names, earliest=names[0], rounds=rounds, batch=1000)
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("SELECT retention.begin_month()")
         connection.execute("VACUUM ANALYZE")

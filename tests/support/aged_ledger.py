@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 EARLIEST = "2020-01"
 """The month in which the ledger was upgraded: older ones are in the partitions of the time before."""
 
-_BOUND = 202001 * 10**10
-
 NAMES = UUID("99999999-9999-4999-8999-999999999999")
 
 _RUN = """
@@ -77,16 +75,21 @@ def run_of(month: str) -> UUID:
     return uuid5(NAMES, month)
 
 
-def fill_months(connection: psycopg.Connection[Any], *months: str, **facts: Any) -> None:
-    """Fill months, the oldest first, each as `fill_month` does; afterwards the ids are the present month's again."""
+def fill_months(connection: psycopg.Connection[Any], *months: str, earliest: str = EARLIEST, **facts: Any) -> None:
+    """Fill months, the oldest first, each as `fill_month` does; afterwards the ids are the present month's again.
+
+    Months before the `earliest` are of the time before the ledger's months.
+    """
+    bound = int(earliest.replace("-", "")) * 10**10
     for root in ("cancellations", "attempts", "evidence"):  # as if the ledger had been upgraded before them all
         before = f"retention.{root}_before"
         connection.execute(f"ALTER TABLE retention.{root} DETACH PARTITION {before}".encode())
-        attach = f"ALTER TABLE retention.{root} ATTACH PARTITION {before} FOR VALUES FROM (MINVALUE) TO ({_BOUND})"
+        attach = f"ALTER TABLE retention.{root} ATTACH PARTITION {before} FOR VALUES FROM (MINVALUE) TO ({bound})"
         connection.execute(attach.encode())
     connection.execute(CLOCK.encode())
     for month in months:
-        fill_month(connection, month, **facts)
+        fill_month(connection, month, earliest=earliest, **facts)
+        connection.commit()  # one transaction cannot lock the partitions of many years
     connection.execute("RESET search_path")
     connection.execute("DROP SCHEMA fake CASCADE")
     connection.execute("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I RESET search_path', current_database()); END $$")
@@ -102,6 +105,7 @@ def fill_month(
     connection: psycopg.Connection[Any],
     month: str,
     *,
+    earliest: str = EARLIEST,
     rounds: int = 3,
     refused: int = 0,
     late: bool = False,
@@ -114,7 +118,7 @@ def fill_month(
     """
     first = f"{month}-01"
     connection.execute("SET search_path = pg_catalog, public")
-    if month > EARLIEST:  # else it is of the time before
+    if month >= earliest:  # else it is of the time before
         connection.execute("SELECT retention.make_months(%s::date)", [first])
         _drop_empty(connection, month)
     for sequence in ("cancellations_id_seq", "evidence_entry_id_seq"):

@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import os
 import re
+import signal
 import struct
 import sys
 import termios
@@ -86,5 +87,6 @@ async def on_terminal(world: World, *words: str) -> Terminal:
 
 def _take_terminal() -> None:
     """Make stdin the terminal that this process is on, so that its keys interrupt it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # tests in the background of a shell ignore it, and hand that on
     os.setsid()
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
