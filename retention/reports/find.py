@@ -105,8 +105,8 @@ async def find_id(database: Database, given: str) -> Found:
         rounds,
         found_runs,
         more=len(rows) > ROUNDS_SHOWN,
-        archived=[one.named for one in archives if one.named in held],
-        not_searched=[one.named for one in archives if one.named not in held],
+        archived=tuple(one.named for one in archives if one.named in held),
+        not_searched=tuple(one.named for one in archives if one.named not in held),
     )
 
 

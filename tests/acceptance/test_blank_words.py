@@ -6,6 +6,7 @@ import asyncio
 import os
 import re
 from itertools import cycle
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 BLANKS = ("", "   ", "\u00a0", "\u200b", "\t", "\u2060\ufeff", "\x07", "\u3164")
 
-SAMPLES = {str: "x", int: "1", GivenRunId: "00000000-0000-4000-8000-000000000000"}
+SAMPLES = {str: "x", int: "1", Path: ".", GivenRunId: "00000000-0000-4000-8000-000000000000"}
 
 
 def text_options() -> Iterator[tuple[str, ...]]:

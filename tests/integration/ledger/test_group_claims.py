@@ -35,14 +35,14 @@ async def test_claims_and_kept_claims_use_the_groups_slots(world: World, databas
     second = (await claims.claim(Kind.CANCEL, SHARED, after=0, batch=5)).claims
     late = [claim._replace(send_by=claim.send_by + 60) for claim in first]
     again = await claims.reserve_slots(Kind.CANCEL, SHARED, late)
-    slots = sorted(claim.slot for claim in (*first, *second, *again))
-    assert 15 == len(slots)
-    gaps = [after - before for before, after in pairwise(slots)]
-    assert min(gaps) > 1 / (SPACING * GROUP.rate) - 0.002
+    assert 15 == len({claim.slot for claim in (*first, *second, *again)})
     leases = await world.sql(
-        "SELECT extract(epoch FROM lease_until - statement_timestamp()) AS left FROM retention.cancellations"
-        " WHERE state = 'claimed'"
+        "SELECT extract(epoch FROM lease_until - statement_timestamp())::float8 AS left FROM retention.cancellations"
+        " WHERE state = 'claimed' ORDER BY 1"
     )
+    # A lease follows its slot on the database's own clock; this process only estimates that clock.
+    gaps = [after.left - before.left for before, after in pairwise(leases)]
+    assert (10, True) == (len(leases), min(gaps) > 1 / (SPACING * GROUP.rate) - 0.0001)
     assert all(row.left > SHARED.lease - 0.1 for row in leases)
 
 
