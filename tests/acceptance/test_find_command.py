@@ -52,7 +52,10 @@ async def test_a_refund_under_another_transaction_is_found(world: World) -> None
 async def test_an_unknown_id_is_an_empty_result(world: World) -> None:
     """Nothing found is exit code 0, as for `explain`: a list without entries, or a sentence that says what to try."""
     done = await world.command("find", "--json", "--", "-R'1")
-    assert (0, {"id": "-R'1", "rounds": [], "runs": [], "more": False}) == (done.code, done.json)
+    assert (0, {"id": "-R'1", "rounds": [], "runs": [], "more": False, "archived": [], "not_searched": []}) == (
+        done.code,
+        done.json,
+    )
     shown = await world.command("find", "R-1")
     assert (0, "nothing in the ledger has R-1") == (shown.code, shown.out.splitlines()[0])
     blank = await world.command("find", " ")
