@@ -117,7 +117,8 @@ async def _archived(services: Services, login: Login, to: Path, before: datetime
     from retention.audit.archive import Archiving, archive_month
     from retention.core.evidence.checkpoint import verifier_key
     from retention.ledger.archives import Archives
-    from retention.ledger.month_archive import begin_present_month, only_archive
+    from retention.ledger.month_archive import only_archive
+    from retention.ledger.months import begin_present_month
     from retention.process.this_process import report
 
     async with _owner(services, login) as owner, only_archive(owner) as alone:

@@ -32,9 +32,6 @@ if TYPE_CHECKING:
 TRIGGER = "archiving"
 """The trigger that keeps a partition from changes."""
 
-MADE_AT_MOST = 3
-"""Calls that begin the present month: one makes its partitions, the next one moves the ids."""
-
 
 class _NewFindingsError(Exception):
     """Rounds have a finding that they did not have before."""
@@ -256,10 +253,3 @@ async def only_archive(database: Database) -> AsyncIterator[bool]:
     async with database.transaction() as transaction:
         await transaction.run("SET LOCAL idle_in_transaction_session_timeout = 0")
         yield (await transaction.row("archives/lock_archives")).locked
-
-
-async def begin_present_month(database: Database) -> None:
-    """See to it that new rows are of the present month."""
-    for _ in range(MADE_AT_MOST):
-        if not await database.rows("months/begin_month"):
-            return

@@ -18,13 +18,22 @@ if TYPE_CHECKING:
 
 async def begin_month(database: Database, log: FilteringBoundLogger) -> None:
     """Begin this month where that is still to be done. A lock that another session holds only defers it."""
-    control = database.control()
     try:
-        # Ids move only into a partition that is committed, so the call that makes one is followed by another.
-        while made := await control.rows("months/begin_month"):
-            log.info("ledger.month_made", partitions=[row.partition for row in made])
+        made = await begin_present_month(database.control())
     except BusyError:
         log.warning("ledger.month_deferred", detail="another session locks the ledger; the next plan tries again")
+        return
+    if made:
+        log.info("ledger.month_made", partitions=made)
+
+
+async def begin_present_month(database: Database) -> list[str]:
+    """See to it that new rows are of the present month; returns the new partitions. Raises BusyError."""
+    made: list[str] = []
+    # Ids move only into a partition that is committed, so the call that makes one is followed by another.
+    while rows := await database.rows("months/begin_month"):
+        made += [row.partition for row in rows]
+    return made
 
 
 async def check_months(database: Database) -> Finding:
