@@ -193,9 +193,9 @@ class Database:
 class Transaction:
     """Runs statements in one open transaction."""
 
-    def __init__(self, connection: Session, text: Callable[[str], LiteralString] = query) -> None:
+    def __init__(self, connection: Session, text: Callable[[str], LiteralString] | None = None) -> None:
         self._connection = connection
-        self._text = text
+        self._text = text or query
 
     def with_texts(self, text: Callable[[str], LiteralString]) -> Transaction:
         """Return this transaction for statements with other texts, by their names."""

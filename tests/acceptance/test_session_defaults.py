@@ -15,13 +15,14 @@ from psycopg.conninfo import conninfo_to_dict
 from support.job_login import as_job
 from support.pgbouncer import MISSING, pgbouncer_version, program, running_pgbouncer
 from support.replica import finished, schedule, serve, until
-from support.whole_job import new_place, outcomes
+from support.whole_job import new_place, outcomes, steady
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
     from typing import LiteralString
 
+    from _pytest.mark import ParameterSet
     from support.whole_job import Level
     from support.world import World
 
@@ -180,6 +181,12 @@ def known(server: str, setting: str) -> bool:
     return row == (True,)
 
 
+def test_a_root_that_begins_as_a_formula_is_compared_as_any_other() -> None:
+    """Of the ends of two CSV lines nothing is left to compare but the words, whatever sign a root begins with."""
+    rest = "x" * 42 + "=,retention"
+    assert steady(f"UTC,14,a{rest}") == steady(f"UTC,15,'+{rest}") == "UTC,<size>,<root>,retention"
+
+
 @pytest.mark.parametrize(
     ("group", "level", "pooler"),
     [
@@ -197,12 +204,19 @@ def test_no_session_default_changes_a_job(
     assert [] == changed(under(postgres, tmp_path, TOGETHER[group], level, pooler and POOLERS[pooler]), plain)
 
 
+def grid() -> Iterator[ParameterSet]:
+    """Each default at each level. A quick look at the grid takes each default at one of the levels, in turn."""
+    levels: list[tuple[Level, str | None]] = [("database", None), ("role", None), *(("role", one) for one in POOLERS)]
+    for row, setting in enumerate([*ALL, *OTHER_VALUES]):
+        for column, (level, pooler) in enumerate(levels):
+            marks = [pooled] if pooler else []
+            if (row + column) % len(levels):
+                marks.append(pytest.mark.exhaustive)
+            yield pytest.param(setting, level, pooler, marks=marks)
+
+
 @pytest.mark.long
-@pytest.mark.parametrize(
-    ("level", "pooler"),
-    [("database", None), ("role", None), *(pytest.param("role", one, marks=pooled) for one in POOLERS)],
-)
-@pytest.mark.parametrize("setting", [*ALL, *OTHER_VALUES])
+@pytest.mark.parametrize(("setting", "level", "pooler"), [*grid()])
 def test_no_session_default_changes_a_job_by_itself(
     postgres: str, plain: Mapping[str, Any], tmp_path: Path, setting: str, level: Level, pooler: str | None
 ) -> None:
