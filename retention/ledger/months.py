@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import psycopg
+
 from retention.ledger.checks.finding import Finding
-from retention.ledger.database_errors import BusyError
+from retention.ledger.database_errors import UNAVAILABLE, BusyError, first_line
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -17,11 +19,16 @@ if TYPE_CHECKING:
 
 
 async def begin_month(database: Database, log: FilteringBoundLogger) -> None:
-    """Begin this month where that is still to be done. A lock that another session holds only defers it."""
+    """Begin this month where that is still to be done. Whatever the server has against it only defers it."""
     try:
         made = await begin_present_month(database.control())
     except BusyError:
         log.warning("ledger.month_deferred", detail="another session locks the ledger; the next plan tries again")
+        return
+    except UNAVAILABLE:
+        raise
+    except psycopg.Error as error:  # such as a table of that name that a person has made
+        log.warning("ledger.month_deferred", detail=f"{first_line(error)}; the next plan tries again")
         return
     if made:
         log.info("ledger.month_made", partitions=made)
@@ -41,8 +48,8 @@ async def check_months(database: Database) -> Finding:
     row = await database.row("months/list_missing_months")
     if row.missing:
         message = (
-            f"{', '.join(row.missing)}: missing, so new rows stand in the month before; a run or `serve` makes them,"
-            " unless another session locks the ledger for long"
+            f"{', '.join(row.missing)}: missing as a partition, so new rows stand in the month before; a run or `serve`"
+            " makes it, unless the server is against it: `ledger.month_deferred` in the log says why"
         )
         return Finding("months", ok=True, message=message, warning=True)
     return Finding("months", ok=True, message=f"the ledger's partitions are made until {row.last_made}")

@@ -30,14 +30,21 @@ async def _begin(database: Database, log: LogCapture) -> None:
     await begin_month(database, structlog.wrap_logger(None, [log]))
 
 
-async def _in_old_month(book: Book) -> None:
-    """Go back to a month ten years ago, whose partitions are there, and lose this month's."""
+ROOTS = ("cancellations", "attempts", "evidence")
+
+DROPPED = "DROP TABLE retention.{0}_{1}"
+DETACHED = "ALTER TABLE retention.{0} DETACH PARTITION retention.{0}_{1}"
+FOREIGN = f"{DROPPED}; CREATE TABLE retention.{{0}}_{{1}} (mine text)"
+
+
+async def _in_old_month(book: Book, lost: str = DROPPED, roots: tuple[str, ...] = ROOTS) -> None:
+    """Go back to a month ten years ago, whose partitions are there, and lose some of this month's."""
     await book.all("SELECT retention.make_months('2016-10-01')")
     await book.all("SELECT setval('retention.cancellations_id_seq', retention.first_id('2016-10-01'))")
     await book.all("SELECT setval('retention.evidence_entry_id_seq', retention.first_id('2016-10-01'))")
     ((month,),) = await book.all(f"SELECT {THIS_MONTH}")
-    for table in ("cancellations", "attempts", "evidence"):
-        await book.all(f"DROP TABLE retention.{table}_{month}")
+    for root in roots:
+        await book.all(lost.format(root, month))
 
 
 async def test_a_row_stands_in_the_month_of_its_id(database: Database) -> None:
@@ -66,6 +73,47 @@ async def test_a_missing_month_loses_nothing_and_is_made(database: Database, log
     assert not (await check_months(database)).warning
     rows = await book.all(f"SELECT id, tableoid::regclass::text LIKE '%%' || {THIS_MONTH} FROM retention.cancellations")
     assert {(before, False), (after, True)} == {(number, here) for number, here in rows}
+
+
+@pytest.mark.parametrize("lost", [DROPPED, DETACHED])
+@pytest.mark.parametrize("root", ROOTS)
+async def test_a_month_that_lacks_one_of_its_tables_is_made_whole(
+    database: Database, log: LogCapture, root: str, lost: str
+) -> None:
+    """A month of which one table was dropped, or is no partition any more, is warned of and made whole."""
+    book = Book(database)
+    await _in_old_month(book, lost, (root,))
+    warned = await check_months(database)
+    await _begin(database, log)
+    assert ("ledger.month_made", 1) == (log.entries[0]["event"], len(log.entries[0]["partitions"]))
+    assert (True, False) == (warned.warning, (await check_months(database)).warning)
+    run_id = await book.run()
+    row = await book.row(run_id)
+    await book.attempt(row, run_id)
+    assert [(True,)] == await book.all(
+        f"SELECT tableoid::regclass::text LIKE '%%' || {THIS_MONTH} FROM retention.attempts WHERE cancellation_id = %s", row
+    )
+
+
+async def test_a_table_that_cannot_be_a_partition_defers_the_month(database: Database, log: LogCapture) -> None:
+    """Where a person's own table has the name of a partition, plans go on in an earlier month, and the log says why."""
+    book = Book(database)
+    await _in_old_month(book, FOREIGN, ("attempts",))
+    await _begin(database, log)
+    assert ["ledger.month_deferred"] == [entry["event"] for entry in log.entries]
+    assert "2016" == str(await book.row(await book.run()))[:4]
+    assert (await check_months(database)).warning
+
+
+async def test_a_later_month_that_cannot_be_made_does_not_defer_this_one(database: Database, log: LogCapture) -> None:
+    """Ids move into a month that is whole, also where one of the next three cannot be made."""
+    book = Book(database)
+    await _in_old_month(book, roots=())
+    ((later,),) = await book.all("SELECT to_char(statement_timestamp() + interval '2 months', 'YYYY_MM')")
+    await book.all(FOREIGN.format("evidence", later))
+    await _begin(database, log)
+    ((month,),) = await book.all(f"SELECT {THIS_MONTH}")
+    assert month.replace("_", "") == str(await book.row(await book.run()))[:6]
 
 
 async def test_a_month_that_has_begun_is_left_alone(database: Database, log: LogCapture) -> None:
