@@ -80,7 +80,7 @@ async def archive_month(
     try:
         done = await _archive(archiving, present, work, folder, tables, part)
     except BaseException as error:
-        await asyncio.shield(_thaw(work))
+        await asyncio.shield(_thaw(work, present.month.archive_name(part)))
         if not isinstance(error, OSError):
             raise
         mend = "free some space there" if error.errno in {errno.ENOSPC, errno.EDQUOT} else "mend it"
@@ -95,10 +95,10 @@ async def archive_month(
     return done
 
 
-async def _thaw(work: MonthArchive) -> None:
+async def _thaw(work: MonthArchive, name: str) -> None:
     """Allow changes of the month again, as far as the database answers: else the next archive does."""
     with suppress(psycopg.Error, PoolTimeout):
-        await work.thaw()
+        await work.thaw(name)
 
 
 async def _archive(

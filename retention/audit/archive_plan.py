@@ -54,16 +54,18 @@ async def plan_month(
         count.entries,
         len(work.kept),
         size,
-        why_not=await _why_not(work, count, before),
+        why_not=await _why_not(work, month, count, before),
     )
 
 
-async def _why_not(work: MonthArchive, count: MonthCount, before: datetime) -> str | None:
+async def _why_not(work: MonthArchive, month: str, count: MonthCount, before: datetime) -> str | None:
     runs = await work.unfinished_runs()
     if runs:
         return f"run {runs[0].run_id} is {runs[0].status}; resume it, or call it off with `retention runs close`"
-    if count.entries_at is not None and count.entries_at >= before:
-        return f"it has entries of {second_text(count.entries_at)}, which are not that old"
+    # Rows of 0.1.0 have no entries, and the time before the months has no end of its own.
+    what, newest = ("rows", count.last_at) if month == BEFORE else ("entries", count.entries_at)
+    if newest is not None and newest >= before:
+        return f"it has {what} of {second_text(newest)}, which are not that old"
     return None
 
 

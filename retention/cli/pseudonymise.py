@@ -45,11 +45,12 @@ async def ledger_pseudonymise(
     from retention.ledger.archives import Archives
 
     done = await pseudonymise(services.database, user, checked, requester(by))
+    archives = await Archives(services.database).all()
     if user is not None and not done.erased + done.kept:
-        raise UsageError(f"--user {user}: no row of the ledger has this id, nor its pseudonym")
+        files = f"; {counted(len(archives), 'archive')} may have it, and are not searched" if archives else ""
+        raise UsageError(f"--user {user}: no row of the ledger has this id, nor its pseudonym{files}")
     print(f"replaced in {counted(done.cancellations, 'cancellation')} and {counted(done.holds, 'hold')}")
     _warn_of_rest(services, done)
-    archives = await Archives(services.database).all()
     if archives:
         warn(
             services,

@@ -125,10 +125,13 @@ class MonthArchive:
                         sql.SQL("ALTER TABLE {} ENABLE TRIGGER {}").format(self._table(root), sql.Identifier(TRIGGER))
                     )
 
-    async def thaw(self) -> None:
-        """Allow changes again."""
+    async def thaw(self, name: str) -> None:
+        """Allow changes again, unless the archive `name` is recorded: the answer to its COMMIT may have been lost."""
         async with self._database.transaction() as transaction:
             await transaction.run(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
+            await transaction.run("LOCK TABLE retention.archives IN SHARE MODE")  # waits for such a COMMIT
+            if any(row.name == name for row in await transaction.rows("archives/list_archives")):
+                return
             for root in ROOTS:
                 if self._present.has(root):
                     await transaction.run(

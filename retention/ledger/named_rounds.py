@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg.types.json import Jsonb
 
+from retention.core.model import State
 from retention.core.planning.named_rounds import LedgerRow, RefusedRound, refusal_of
 from retention.core.planning.plan import Group, Plan
 from retention.ledger import details
@@ -122,6 +123,15 @@ class _AllRefusedError(Exception):
 
 
 def _refused(row: Any) -> RefusedRound:
-    found = None if row.run_id is None else LedgerRow(row.holds_round, row.state, row.may_have_taken_effect)
-    why = refusal_of(row.standing, found)
-    return RefusedRound(row.partner, row.round_id, why, row.run_id if found and found.holds_round else None)
+    found = _ledger_row(row)
+    holder = row.run_id if found and found.holds_round and not row.archived else None
+    return RefusedRound(row.partner, row.round_id, refusal_of(row.standing, found), holder)
+
+
+def _ledger_row(row: Any) -> LedgerRow | None:
+    """Return the row that decides about a round; an archived one that holds it has cancelled it."""
+    if row.archived:
+        return LedgerRow(holds_round=True, state=State.CANCELLED, may_have_taken_effect=False)
+    if not row.known:
+        return None
+    return LedgerRow(bool(row.holds_round), row.state or "", bool(row.may_have_taken_effect))

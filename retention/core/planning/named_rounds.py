@@ -57,7 +57,10 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class RefusedRound:
-    """A named round that is not called. `run_id`: the run that has cancelled it, or has it in hand."""
+    """A named round that is not called. `run_id`: the run that has cancelled it, or has it in hand.
+
+    A round that is cancelled without one is so in an archived month.
+    """
 
     partner: str
     round_id: str
@@ -68,6 +71,8 @@ class RefusedRound:
         """Write the reason, to follow the round's name."""
         if self.why in WHY_UNPLANNABLE:
             return f"in the view with {WHY_UNPLANNABLE[self.why]}"
+        if self.why == Refusal.CANCELLED and self.run_id is None:
+            return "cancelled already, in a month that is archived; `retention explain` names it"
         return _WORDS[Refusal(self.why)].format(run=self.run_id)
 
 

@@ -1,5 +1,6 @@
 -- Purpose: Keeps findings, each kind once for each cancellation. A finding is dropped where the cancellation has become
---     another outcome since it was compared, or a later run has taken up a round that is not cancelled.
+--     another outcome since it was compared, a later run has taken up a round that is not cancelled, or all rows of its
+--     month are recorded as archived and about to be dropped.
 -- Locks: none.
 -- Returns: a row per finding that still holds: whether it is new, and whether a person has resolved it before.
 WITH
@@ -11,8 +12,11 @@ given AS (
                 %(operator)s::text[], %(wallet)s::text[])
         AS g (id, kind, outcome, ledger, vendor, operator, wallet)
     JOIN retention.cancellations c ON c.id = g.id AND coalesce(c.resolved_as, c.state) = g.outcome
-    WHERE g.outcome IN ('cancelled', 'already_cancelled') OR NOT
-          -- include shared/later_row.sql
+    WHERE (g.outcome IN ('cancelled', 'already_cancelled') OR NOT
+           -- include shared/later_row.sql
+    )
+      AND NOT EXISTS (
+          SELECT FROM retention.archives v WHERE v.kept = 0 AND g.id BETWEEN v.first_id AND v.last_id)
 ),
 
 -- The ones that no reconciliation has found before.

@@ -22,10 +22,9 @@ LEFT JOIN (
     FROM retention.findings WHERE resolved_at IS NULL GROUP BY cancellation_id
 ) f ON f.cancellation_id = c.id
 CROSS JOIN LATERAL (
-    -- Counted only for the few rows that need it.
+    -- As a plan counts them: the rows of archived months, too.
     SELECT CASE WHEN c.state IN ('rejected', 'already_completed') THEN (
-        SELECT count(*) FROM retention.cancellations e
-        WHERE e.partner = c.partner AND e.round_id = c.round_id AND e.state IN ('rejected', 'already_completed')
+        SELECT k.refused FROM retention.round_keys k WHERE k.partner = c.partner AND k.round_id = c.round_id
     ) END AS times
 ) ended
 CROSS JOIN LATERAL (

@@ -98,6 +98,20 @@ async def test_what_acts_on_archived_rounds_says_so(world: World) -> None:
         assert (2, True) == (refused.code, f"cancellation {number} is of 2024-01" in refused.err), refused.err
     erased = await world.command("ledger", "pseudonymise", "--user", "U-1", "--by", "ann")
     assert "the files of 1 archive are not changed" in erased.said, erased.err
+    unknown = await world.command("ledger", "pseudonymise", "--user", "U-77", "--by", "ann")
+    assert (2, True) == (unknown.code, "1 archive may have it" in unknown.err), unknown.err
     status = (await world.command("ledger", "status", "--json")).json
     assert [("2024-01", 3, 0)] == [(one["month"], one["rounds"], one["kept"]) for one in status["archives"]]
     assert "archived month" in (await world.command("ledger", "status")).out
+
+
+async def test_a_named_round_of_an_archived_month_is_refused_as_cancelled(world: World) -> None:
+    """`cancel` says of a round that an archived month has cancelled that it is so, whether it is open again or not."""
+    await archived(world)
+    await world.seed(1, prefix="2024-01-1", at_vendor=False)
+    await world.sql("UPDATE public.rounds SET round_id = '2024-01-1'")
+    words = ("--round", "2024-01-1", "--round", "2024-01-2", "--evidence", "ticket 7", "--by", "ann", "--json")
+    refused = await world.command("cancel", "--partner", "acme", *words)
+    assert 2 == refused.code, refused.err
+    assert 2 == refused.out.count("cancelled already, in a month that is archived"), refused.out
+    assert [] == world.cancels

@@ -91,7 +91,8 @@ async def test_a_month_that_lacks_one_of_its_tables_is_made_whole(
     row = await book.row(run_id)
     await book.attempt(row, run_id)
     assert [(True,)] == await book.all(
-        f"SELECT tableoid::regclass::text LIKE '%%' || {THIS_MONTH} FROM retention.attempts WHERE cancellation_id = %s", row
+        f"SELECT tableoid::regclass::text LIKE '%%' || {THIS_MONTH} FROM retention.attempts WHERE cancellation_id = %s",
+        row,
     )
 
 

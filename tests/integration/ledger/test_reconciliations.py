@@ -121,6 +121,18 @@ async def test_a_finding_about_another_outcome_is_dropped(ledger: Reconciliation
     assert [] == await book.all("SELECT finding_id FROM retention.findings")
 
 
+async def test_a_finding_about_an_archived_row_is_dropped(ledger: Reconciliations, book: Book) -> None:
+    """A row whose month is recorded as archived, and that is not dropped yet, gets no finding: no person would see it."""
+    number = await book.row(await book.run())
+    await book.all(
+        "INSERT INTO retention.archives (name, month, part, first_id, last_id, kept, files, runs, archived_by)"
+        " VALUES ('2016-10', '2016-10', 1, %s, %s, 0, '[]', '{}', 'ann')",
+        number,
+        number,
+    )
+    assert [] == await ledger.insert_findings([open_at_vendor(number)])
+
+
 async def question(book: Book) -> list[tuple[str, Any]]:
     """Make a question about a round of the ledger."""
     ledger = Reconciliations(book._database, "host-1", time.monotonic)  # noqa: SLF001

@@ -123,6 +123,16 @@ async def test_review_lists_a_round_at_max_runs_once(review: Review, book: Book)
     } == await why(review)
 
 
+async def test_review_counts_the_endings_of_archived_months(review: Review, book: Book) -> None:
+    """A round that no run plans any more is listed, also where its earlier rows have left the ledger."""
+    first, second = await book.run(), await book.run()
+    archived = await book.row(first, "completed", "already_completed")
+    await book.row(second, "completed", "already_completed")
+    await book.all("DELETE FROM retention.cancellations WHERE id = %s", archived)
+
+    assert {"completed": ("already completed at the vendor, still open here", GIVEN_UP)} == await why(review)
+
+
 async def every_kind(book: Book) -> tuple[UUID, UUID]:
     """Write cancellations with every reason for review, and some with none, into two runs of two policies."""
     run, other = await book.run(), await book.run(policy="weekly")
