@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import dict_row
+from support.archiving import aged, archive
 from support.invariants import violations
 from support.pgbouncer import CONSOLE, MISSING, program, running_pgbouncer
 from support.postgres import new_database
@@ -65,6 +66,26 @@ async def test_two_processes_share_a_run_through_pgbouncer(narrow: str, postgres
         assert 2 == len(await world.sql("SELECT DISTINCT replica FROM retention.attempts WHERE sent_at IS NOT NULL"))
         assert [] == await violations(world)
     assert backends <= POOL < clients
+
+
+async def test_months_are_archived_through_pgbouncer(narrow: str, postgres: str, tmp_path: Path) -> None:
+    """A month leaves by two connections of a pool, rounds that stay included: DETACH CONCURRENTLY needs no session."""
+    direct = make_conninfo(postgres, dbname=conninfo_to_dict(narrow)["dbname"])
+    async with make_world(narrow, tmp_path, direct) as world:
+        folder = aged(world, refused=1)
+        done = await archive(world, folder, "--json")
+        assert (0, ["2024-01", "2024-02"]) == (done.code, [one["month"] for one in done.json["months"]]), done.err
+        assert [("2024-01-x1",), ("2024-02-x1",)] == await world.sql(
+            "SELECT round_id FROM retention.cancellations ORDER BY id"
+        )
+        resolved = await world.command(
+            *("review", "resolve", str(202401 * 10**10 + 5), "--as", "rejected", "--by", "ann", "--note", "asked")
+        )
+        assert 0 == resolved.code, resolved.err
+        assert 0 == (await archive(world, folder)).code
+        assert [] == await world.sql("SELECT FROM pg_class WHERE relname ~ '_2024_01$' AND relkind = 'r'")
+        verified = await world.command("audit", "verify", "--archives", str(folder), "--json")
+        assert (0, 11) == (verified.code, verified.json["archived"]["files_read"]), verified.out
 
 
 def test_each_transaction_may_be_on_another_connection(narrow: str) -> None:
