@@ -46,7 +46,11 @@ def tree_of(size, hashes, leaves):
 
 
 def file_problems(proof, folder):
-    """Yield each file that is not the one of the proof. Raises OSError."""
+    """Yield each file that is missing, or not the one of the proof. Raises OSError."""
+    needed = {"cancellations", "attempts", *(["evidence"] if proof["leaves"] else [])}
+    yield from (
+        f"{table}: the proof names no file" for table in sorted(needed - {one["table"] for one in proof["files"]})
+    )
     for one in proof["files"]:
         hashed = sha256()
         with (folder / Path(one["name"]).name).open("rb") as file:
@@ -59,6 +63,9 @@ def file_problems(proof, folder):
 def row_problems(names, folder, first, leaves):
     """Yield each entry that is not the one of its leaf, and each row that is not as an entry recorded it."""
     newest = {}
+    for one in names.values():
+        if parquet.ParquetFile(folder / Path(one["name"]).name).metadata.num_rows != one["rows"]:
+            yield f"{one['name']}: it does not have the {one['rows']} rows of the proof"
     for entry in rows_of(folder, names.get("evidence")):
         place, where = entry["leaf"] - first, f"entry {entry['entry_id']}"
         if not 0 <= place < len(leaves) or sha256(b"\x00" + entry["body"].encode()).digest() != leaves[place]:
@@ -83,7 +90,8 @@ def problems(proof, folder, anchor, root, key):
     """Yield each thing that does not fit. Raises OSError, and ValueError and the like for a file of another form."""
     begin, point = proof["before"] or {"size": 0, "frontier": []}, proof["checkpoint"]
     leaves, before = ([b64decode(one) for one in some] for some in (proof["leaves"], begin["frontier"]))
-    yield from file_problems(proof, folder)
+    broken = list(file_problems(proof, folder))
+    yield from broken
     if point is None:
         if (proof["format"], leaves) != (FORM, []) or (anchor, root) != (None, None):
             yield "checkpoint: the proof has none"
@@ -91,7 +99,7 @@ def problems(proof, folder, anchor, root, key):
         yield from checkpoint_problems(proof, anchor, root, key, FORM)
         if tree_of(begin["size"], before, leaves) != (point["size"], b64decode(point["root"])):
             yield "checkpoint: the leaves do not lead to its root"
-    if parquet is not None:
+    if parquet is not None and not broken:
         yield from row_problems({one["table"]: one for one in proof["files"]}, folder, begin["size"], leaves)
 
 

@@ -14,7 +14,7 @@ from retention.cli.database import owner_login
 from retention.cli.lookups import warn
 from retention.cli.options import AsJson
 from retention.cli.output import print_json, require_folder, require_parquet
-from retention.cli.parsing import duration, requester
+from retention.cli.parsing import duration, requester, typed_folder
 from retention.errors import ConfigurationError, DatabaseUnreachableError, UsageError
 from retention.exit_codes import ExitCode
 
@@ -60,7 +60,9 @@ async def ledger_archive(
     checked: Checked,
     /,
     older_than: Annotated[str, typer.Option(metavar="D", help="Months of UTC that ended so long ago, such as 400d.")],
-    to: Annotated[Path, typer.Option(metavar="DIR", help="The folder for the files; it must be there.")],
+    to: Annotated[
+        Path, typer.Option(metavar="DIR", parser=typed_folder, help="The folder for the files; it must be there.")
+    ],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be archived.")] = False,
     by: Annotated[str | None, typer.Option(metavar="WHO", help="Who answers for it; default: this login.")] = None,
     as_: Annotated[

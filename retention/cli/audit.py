@@ -12,7 +12,7 @@ from retention.cli.help_text import WholeHelp
 from retention.cli.lookups import known_run, recorded_run, warn, warn_of_archived
 from retention.cli.options import AsJson, OnlyRun
 from retention.cli.output import open_output, print_json, require_folder, require_parquet, require_place
-from retention.cli.parsing import period, typed_run_id
+from retention.cli.parsing import period, typed_folder, typed_run_id
 from retention.core.runs.run_ids import GivenRunId
 from retention.core.text import counted
 from retention.errors import UsageError
@@ -81,7 +81,10 @@ async def audit_verify(
         ),
     ] = None,
     archives: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where the files of archived months are: they must fit, too.")
+        Path | None,
+        typer.Option(
+            metavar="DIR", parser=typed_folder, help="Where the files of archived months are: they must fit, too."
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> int:

@@ -6,6 +6,7 @@ import getpass
 import os
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -95,6 +96,13 @@ def typed_run_id(text: str | GivenRunId) -> GivenRunId:
         return parse_run_id(text)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
+
+
+def typed_folder(text: str | Path) -> Path:
+    """Read the name of a folder; a blank one would be the present folder. Raises BadParameter."""
+    if isinstance(text, str) and is_blank(text):
+        raise typer.BadParameter("must not be blank: write the name of a folder, or . for the present one")
+    return Path(text)
 
 
 def http_address(option: str, text: str) -> tuple[str, int]:

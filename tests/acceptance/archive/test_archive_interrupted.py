@@ -122,6 +122,9 @@ async def test_a_folder_that_does_not_do_is_refused_before_any_connection(world:
     for place in (world.folder / "absent", file, "/proc"):
         done = await world.command("ledger", "archive", "--older-than", "300d", "--to", str(place), environ=nowhere)
         assert (2, True) == (done.code, f"--to {place}" in done.err), done.err
+    for words in (("ledger", "archive", "--older-than", "300d", "--to", ""), ("audit", "verify", "--archives", " ")):
+        blank = await world.command(*words, environ=nowhere)
+        assert (2, True) == (blank.code, "must not be blank" in blank.err), blank.err
 
 
 async def test_a_file_that_cannot_be_written_drops_nothing(world: World) -> None:

@@ -48,6 +48,26 @@ async def test_a_changed_file_is_found_with_the_ledger_and_without(world: World)
     assert (2, True) == (nowhere.code, "--archives" in nowhere.err)
 
 
+async def test_a_proof_that_names_too_little_is_found(world: World) -> None:
+    """A proof without one of its files, or with another number of rows, and a file of no bytes are each named."""
+    folder = aged(world, "2024-01")
+    assert 0 == (await archive(world, folder)).code
+    proof, rounds = folder / "ledger-2024-01-proof.json", folder / "ledger-2024-01-cancellations.parquet"
+    whole = json.loads(proof.read_text("utf-8"))
+    for table in ("cancellations", "attempts", "evidence"):
+        fewer = [one for one in whole["files"] if one["table"] != table]
+        proof.write_text(json.dumps(whole | {"files": fewer}), "utf-8")
+        code, out = offline(proof)
+        assert (1, True) == (code, f"{table}: the proof names no file" in out), out
+    proof.write_text(json.dumps(whole | {"files": [one | {"rows": 2} for one in whole["files"]]}), "utf-8")
+    code, out = offline(proof)
+    assert (1, True) == (code, f"{rounds.name}: it does not have the 2 rows" in out), out
+    proof.write_text(json.dumps(whole), "utf-8")
+    rounds.write_bytes(b"")
+    code, out = offline(proof)
+    assert (1, True) == (code, f"{rounds.name}: it is not the file of the proof" in out), out
+
+
 async def test_deleted_entries_are_no_archive(world: World) -> None:
     """Whoever deletes a month's entries and rows, and adds a row to the archives, is found: no evidence tells of it."""
     folder = aged(world, "2024-01", "2024-02")
