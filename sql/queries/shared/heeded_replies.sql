@@ -19,7 +19,10 @@ noted AS (
     UPDATE retention.attempts a
     SET sent_at = r.sent_at, replied_at = r.replied_at, http_status = r.http_status, error_code = r.error_code,
         outcome = r.outcome, detail = r.detail
-    FROM reply r WHERE a.uuid = r.uuid AND (a.cancellation_id >= %(first_id)s OR a.cancellation_id = 0)
+    FROM reply r
+    WHERE a.uuid = r.uuid AND (a.cancellation_id >= %(first_id)s OR a.cancellation_id = 0)
+      -- The array is for the index: to join alone, the planner reads all attempts of the run.
+      AND a.uuid = ANY (ARRAY(SELECT uuid FROM reply))
     RETURNING a.*
 ),
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 FEW, MANY = 100, 400
 
+BATCHES = 30
+
 FAST = replace(TERMS, rate=1e6)
 
 
@@ -51,3 +53,24 @@ async def test_batch_statements_grow_linearly(world: World) -> None:
     few, many = await work_of(world, FEW, "few"), await work_of(world, MANY, "many")
     grown = {name: (few[name], work) for name, work in many.items() if work > 6 * max(few[name], 10 * FEW)}
     assert {} == grown
+
+
+async def test_a_batch_reads_nothing_of_the_batches_before(world: World) -> None:
+    """Claims, releases and settlements late in a run go through no more rows than those at its begin, but for a few."""
+    await world.seed(BATCHES * FEW, at_vendor=False)
+    await world.sql("ANALYZE public.rounds")
+    works: list[Counter[str]] = []
+    cursor = 0
+    async with explaining(world.direct) as database:
+        work = (await begin(database, SCOPE)).work
+        for _ in range(BATCHES):
+            Explaining.work.clear()
+            asked = await work.claims.claim(Kind.STATUS, replace(FAST, ask_first=True), after=cursor, batch=FEW)
+            assert FEW == await work.claims.release_claims(asked.claims)
+            claims = (await work.claims.claim(Kind.CANCEL, FAST, after=cursor, batch=FEW)).claims
+            cursor = max(claim.cancellation_id for claim in claims)
+            await work.claims.extend_leases(claims)
+            assert FEW == len((await work.settlements.settle_replies(cancelled(claims), None)).written)
+            works.append(Counter(Explaining.work))
+    first, last = works[0], works[-1]
+    assert {} == {name: (first[name], rows) for name, rows in last.items() if rows > 1.25 * first[name] + FEW}
