@@ -22,6 +22,7 @@ from retention.engine.batch_writer import BUSY_OVERDUE_S, BUSY_STOPPED_S, BatchW
 from retention.engine.claims_in_hand import RECENT, RECENT_S, ClaimsInHand
 from retention.engine.events import attempt_event, is_open_doubt
 from retention.engine.halts import Halts
+from retention.engine.inbox import BATCH_MAX, Inbox
 from retention.engine.lifecycle import Phase
 from retention.engine.retry import retry_until
 from retention.ledger.database_errors import ReplyTimeoutError
@@ -41,20 +42,8 @@ if TYPE_CHECKING:
 TimedReply = tuple["RunPartner", "Settlement", float, float]
 """A partner, its reply, the seconds that it took, and when on the monotonic clock its request left."""
 
-UNWRITTEN_MAX = 450
-"""Unwritten replies allowed before senders block."""
-
-BATCH_MAX = 500
-"""Replies written at once, at the most."""
-
 REPORT_CHUNK = 50
 """Replies reported before the event loop runs other tasks, which have slots to keep."""
-
-BATCH_MIN = 200
-"""Replies that are written without waiting for more."""
-
-BATCH_LINGER_S = 0.03
-"""Seconds for which fewer replies may gather."""
 
 
 class Settler:
@@ -90,9 +79,8 @@ class Settler:
         self._overrides = overrides
         self._log_user_ids = log_user_ids
         self._now = now
-        self._inbox: list[TimedReply] = []
+        self._inbox: Inbox[TimedReply] = Inbox()
         self._arrived = asyncio.Event()
-        self._has_room = asyncio.Event()
         self._unwritten: dict[str, TimedReply] = {}
         self._recent: deque[tuple[float, Settlement]] = deque(maxlen=RECENT)
         self._again: list[Settlement] = []
@@ -120,17 +108,15 @@ class Settler:
     def offer(self, reply: TimedReply) -> bool:
         """Take a reply; False where too many are unwritten, and the caller has to `put` it."""
         self._unwritten[reply[1].claim.uuid] = reply
-        if len(self._inbox) >= UNWRITTEN_MAX:
+        if not self._inbox.offer(reply):
             return False
-        self._inbox.append(reply)
         self._arrived.set()
         return True
 
     async def put(self, reply: TimedReply) -> None:
         """Hand a reply over; waits while too many are unwritten."""
         while not self.offer(reply):
-            self._has_room.clear()
-            await self._has_room.wait()
+            await self._inbox.room()
 
     def rewrite_recent(self) -> None:
         """Write the replies of the last half minute again: the server that took over may lack them."""
@@ -142,7 +128,7 @@ class Settler:
     def finish_input(self) -> None:
         """No more replies come; `run` ends once the last one is written."""
         self._lifecycle.advance(Phase.FINISHING)
-        self._arrived.set()
+        self._wake()
 
     def shorten_waits(self, *, stopped: bool) -> None:
         """Wait less long for foreign locks: this process is `stopped`, or its run's deadline has come."""
@@ -151,14 +137,17 @@ class Settler:
     def abort(self) -> None:
         """Stop writing. Unwritten replies stay claims, and become doubts when their leases end."""
         self._lifecycle.abort()
+        self._wake()
+
+    def _wake(self) -> None:
+        self._inbox.hurry()
         self._arrived.set()
 
     async def run(self) -> None:
         """Write replies until the input is finished and everything is written."""
         while not self._lifecycle.aborted.is_set():
-            finishing = self._lifecycle.phase >= Phase.FINISHING
-            if self._inbox and len(self._inbox) < BATCH_MIN and not finishing:
-                await asyncio.sleep(BATCH_LINGER_S)
+            if self._lifecycle.phase < Phase.FINISHING:
+                await self._inbox.gather()
             if await self.write_once():
                 continue
             if self._lifecycle.phase >= Phase.FINISHING and not self._writer.parked:
@@ -173,9 +162,7 @@ class Settler:
             due += [SettleBatch(part, again=True) for part in one_per_round(again)]
         if not self._inbox and not due:
             return False
-        batch, self._inbox = self._inbox[:BATCH_MAX], self._inbox[BATCH_MAX:]
-        self._has_room.set()
-        for part in one_per_round([item for _, item, _, _ in batch]):
+        for part in one_per_round([item for _, item, _, _ in self._inbox.take()]):
             await self._write(SettleBatch(part))
         for parked in due:
             await self._write(parked)

@@ -10,7 +10,7 @@ from support.bare_database import TERMS, begin, cancelled
 from support.model.engine_parts import engine_of, partner_of
 
 from retention.core.model import Kind
-from retention.engine.settler import UNWRITTEN_MAX
+from retention.engine.inbox import ROOM
 
 if TYPE_CHECKING:
     from support.world import World
@@ -59,7 +59,7 @@ async def test_a_reply_that_is_settled_again_counts_once(world: World, database:
 async def test_an_offer_is_refused_while_too_many_replies_are_unwritten(world: World, database: Database) -> None:
     """Beyond so many replies a sender keeps its reply, and sends nothing meanwhile, until a batch is settled."""
     engine, (reply,) = await replied(world, database, 1)
-    assert all(engine.settler.offer(reply) for _ in range(UNWRITTEN_MAX))
+    assert all(engine.settler.offer(reply) for _ in range(ROOM))
     assert not engine.settler.offer(reply)
     await engine.settler.write_once()
     assert engine.settler.offer(reply)
