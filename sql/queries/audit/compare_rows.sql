@@ -24,11 +24,11 @@ holding AS MATERIALIZED (
     -- include shared/recorded_archives.sql
 ),
 
--- Since when each row has evidence: never later than the first entry, even if the key names a
--- later time. NULL: always.
+-- Since when each row has evidence: never later than the first entry, even if the key names a later time. NULL: always.
+-- The first entry may be archived; an archive of the time before the months tells of rows that had no evidence yet.
 begun AS (
     SELECT CASE WHEN k.kept_since IS NOT NULL THEN least(
-        k.kept_since, (SELECT min(v.first_at) FROM retention.archives v),
+        k.kept_since, (SELECT min(v.first_at) FROM retention.archives v WHERE v.month <> 'before'),
         (SELECT (e.body::json ->> 'at')::timestamptz FROM retention.evidence e
          WHERE e.entry_id <> ALL (%(unreadable)s::bigint[])
          ORDER BY e.entry_id LIMIT 1)) END AS at

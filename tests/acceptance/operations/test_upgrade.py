@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
+from support.archiving import archive
 from support.earlier_version import LIVE, RUNNING, make_ledger, start, unpack
 from support.postgres import new_database
 from support.world import World, make_world
@@ -61,6 +62,34 @@ async def test_a_ledger_of_0_1_0_is_read_and_resumed(old_world: World) -> None:
     assert {1} == {*Counter(request.round_id for request in old_world.cancels).values()}
     verified = await old_world.command("audit", "verify")
     assert 0 == verified.code, verified.out
+
+
+async def test_the_rows_of_0_1_0_are_archived(old_world: World) -> None:
+    """Rows of 0.1.0 stay while one is younger than `--older-than`; once they leave, the audit still fits, and a round
+    that they cancelled is planned by no run.
+    """
+    old_world.policy["max_failure_ratio"] = 1.0
+    folder = old_world.folder / "archive"
+    folder.mkdir()
+    for words in (
+        ("db", "migrate"),
+        ("run", "--resume", RUNNING),
+        ("review", "resolve", "8", "--as", "rejected", "--by", "ann", "--note", "asked"),
+        ("runs", "close", "0a000000-0000-4000-8000-000000000002", "--by", "ann", "--note", "old"),
+    ):
+        done = await old_world.command(*words)
+        assert 0 == done.code, (words, done.err)
+    young = await archive(old_world, folder)
+    assert (4, True) == (young.code, "before stays: it has rows of" in young.out)
+    while (left := await archive(old_world, folder, older_than="1s")).code == 4:
+        assert "before stays: it has rows of" in left.out, left.err
+    assert (0, [(0,)]) == (left.code, await old_world.sql("SELECT count(*) FROM retention.cancellations")), left.err
+    verified = await old_world.command("audit", "verify", "--archives", str(folder))
+    assert 0 == verified.code, verified.out
+    assert 0 == (await archive(old_world, folder)).code
+    await old_world.sql("UPDATE public.rounds SET status = 0 WHERE round_id = 'old-planned'")
+    again = await old_world.command("run", "--json")
+    assert ({}, {"in_ledger": 1}) == (again.json["states"], again.json["left_out"]), again.err
 
 
 async def test_a_migration_waits_for_locks_briefly_and_changes_nothing_if_it_fails(old_world: World) -> None:
