@@ -30,6 +30,9 @@ METADATA_KEY = "retention.archive"
 UNFINISHED = ".unfinished"
 """The ending of a file that is being written; a process that was killed leaves it to the next one."""
 
+REPLACED = ".replaced"
+"""The ending of an earlier file of the same archive that differs."""
+
 GROUP_ROWS = 10_000
 """Rows of a row group. One group is in memory at a time."""
 
@@ -109,9 +112,16 @@ class ArchiveFolder:
         return ArchivedFile(table, self.path(table).name, sha256_of(self._unfinished[table]), rows)
 
     def finish(self) -> None:
-        """Give the files their names, the proof last. Raises OSError."""
+        """Give the files their names, the proof last. Raises OSError.
+
+        A file that has the name already stays beside it, unless it is the same: a ledger that was restored since its
+        archive, or copied, archives the month once more, and the earlier file may know what the ledger has lost.
+        """
         for table, unfinished in self._unfinished.items():
-            unfinished.replace(self.path(table))
+            path = self.path(table)
+            if path.exists() and (earlier := sha256_of(path)) != sha256_of(unfinished):
+                path.replace(path.with_name(f"{path.name}.{earlier[:8]}{REPLACED}"))
+            unfinished.replace(path)
         self._unfinished.clear()
         sync_to_disk(self._folder, os.O_RDONLY | os.O_DIRECTORY)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -17,6 +18,7 @@ from retention.ledger.archives import Archives
 from retention.ledger.database import open_database
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
 
@@ -52,3 +54,24 @@ async def test_a_byte_that_the_disk_changed_keeps_the_month(
         assert 3 == len(await database.tuples("archives/list_cancellations", first=0, last=2**62, kept=[]))
         assert () == await Archives(database).all()
     assert [] == files_in(tmp_path)
+
+
+async def test_a_differing_file_of_an_earlier_archive_stays(tmp_path: Path) -> None:
+    """A month that a restored ledger archives again leaves the earlier file beside the new one, if they differ."""
+
+    async def write(number: int) -> None:
+        async def rows() -> AsyncIterator[object]:
+            yield SimpleNamespace(**(dict.fromkeys(archive_files.COLUMNS["evidence"]) | {"leaf": number}))
+
+        folder = archive_files.ArchiveFolder(tmp_path, "retention/x", "2024-01")
+        folder.require_free(["evidence"])
+        await folder.write("evidence", rows())
+        folder.finish()
+
+    for number in (1, 1, 2):
+        await write(number)
+    found = {
+        path.name: [row["leaf"] for row in archive_files.read_rows(path, "evidence")] for path in files_in(tmp_path)
+    }
+    (replaced,) = [name for name in found if name.endswith(".replaced")]
+    assert {"ledger-2024-01-evidence.parquet": [2], replaced: [1]} == found
