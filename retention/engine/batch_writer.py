@@ -210,10 +210,13 @@ class BatchWriter:
         """Record lost attempts again; returns the writable settlements and the lost ones."""
         items = [item for item in batch.items if item.claim.uuid in missing]
         found = await retry_until(
-            lambda: self._claims.restore_attempts([item.claim for item in items]), until=self._aborted
+            lambda: self._claims.restore_attempts([item.claim for item in items]),
+            until=self._aborted,
+            on_away=self._note_away,
         )
         if found is None:
             return [], []
+        self._note_back()
         self._in_hand.doubted = True
         self._in_hand.move(found)
         restored, lost = [], []

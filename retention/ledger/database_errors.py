@@ -20,6 +20,8 @@ QUERY_TIMEOUT_S = 2.0
 QUERY_CANCELED = "57014"
 """SQLSTATE of a statement that a person or a limit of the server cancelled."""
 
+_CHECK_VIOLATION = "23514"
+
 _SESSION_LIMITS: LiteralString = (
     "SELECT current_setting('statement_timeout'), quote_ident(session_user), pg_is_in_recovery()"
 )
@@ -56,7 +58,7 @@ async def classify_error(error: psycopg.Error, connection: psycopg.AsyncConnecti
     # Server errors have a SQLSTATE and client errors a subclass. An error with neither means that libpq could not parse
     # the reply: we do not know whether the statement ran.
     garbled = type(error) in {psycopg.DatabaseError, psycopg.OperationalError} and not error.sqlstate
-    if garbled or session_ended(error, connection):
+    if garbled or session_ended(error, connection) or lacks_partition(error):
         return ErrorClass.AWAY
     connected, writable = True, True
     if ask_whether_connected(error.sqlstate):
@@ -84,6 +86,8 @@ async def retryable_error(
             found = SessionEndedError(words)
         elif error.sqlstate == READ_ONLY:
             found = ReadOnlyError(await _describe_read_only(connection, words))
+        elif lacks_partition(error):
+            found = ServerUnavailableError(f"{words}; the next plan makes it, and `retention check` names it")
         else:
             found = ServerUnavailableError(words)
     elif trouble is ErrorClass.BUSY:
@@ -152,6 +156,13 @@ def describe_busy(error: psycopg.Error, *, closing: bool) -> str:
 def session_ended(error: psycopg.Error, connection: psycopg.AsyncConnection[Any]) -> bool:
     """Whether the session has ended."""
     return connection.broken or connection.closed or error.diag.severity_nonlocalized in {"FATAL", "PANIC"}
+
+
+def lacks_partition(error: psycopg.Error) -> bool:
+    """Whether a month of the ledger lacks the partition of a row: each statement fails until a plan makes it."""
+    diag = error.diag
+    # The server has no SQLSTATE of its own for it; a violated constraint has a name.
+    return error.sqlstate == _CHECK_VIOLATION and diag.constraint_name is None and diag.schema_name == "retention"
 
 
 def is_from_operator_code(error: psycopg.Error) -> bool:
