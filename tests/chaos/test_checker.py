@@ -13,6 +13,7 @@ import pytest
 from support.history import Attempt, Cancellation, History, Kept, Run
 from support.invariants import INVARIANTS, broken
 from support.review_causes import causes
+from support.true_times import TrueTimes
 
 from retention.simulator.rounds import Request, Round, RoundStatus
 
@@ -295,3 +296,11 @@ def test_the_page_lists_each_invariant() -> None:
     told = [line for line in page.partition("[`test_checker.py`]")[0].splitlines() if line.startswith("| `")]
     words = [" ".join((check.__doc__ or "").split("\n\n")[0].split()) for check in INVARIANTS]
     assert [f"| `{check.__name__}` | {about} |" for check, about in zip(INVARIANTS, words, strict=True)] == told
+
+
+def test_a_question_that_was_recorded_again_keeps_its_place() -> None:
+    """A lost question that is recorded half a minute later is no younger for an offset that the clock has had since."""
+    question = attempt(1, RESENT, "status", 0, "in_progress")
+    written, arrived = {str(question.uuid): at(50)}, {str(question.uuid): at(0.1)}
+    times = TrueTimes(written, arrived, {}, [timedelta(), timedelta(seconds=-45)])
+    assert [question] == times.attempts([question])

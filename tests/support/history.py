@@ -187,7 +187,8 @@ async def read(world: World, *, shifts: Sequence[timedelta] = (), **more: Any) -
         if shifts:
             written = await connection.execute("SELECT uuid::text, at FROM fake.written")
             settled = await connection.execute("SELECT id, at FROM fake.settled")
-            times = TrueTimes(dict(await written.fetchall()), dict(await settled.fetchall()), shifts)
+            arrived = {one.uuid: one.at for one in reversed(world.vendor.requests)}  # its first arrival counts
+            times = TrueTimes(dict(await written.fetchall()), arrived, dict(await settled.fetchall()), shifts)
             operator = times.operator(operator, cancellations)
             attempts, cancellations = times.attempts(attempts), times.cancellations(cancellations)
         return History(

@@ -50,10 +50,12 @@ _NEAR = timedelta(seconds=1)
 class TrueTimes:
     """`written`: when attempts were inserted, by uuid; `settled`: when cancellations were settled, by id.
 
-    `shifts`: all that the database's clock was ever off by.
+    `arrived`: when requests reached the vendor, by uuid: a lost attempt may be recorded again so late that two offsets
+    would fit. `shifts`: all that the database's clock was ever off by.
     """
 
     written: Mapping[str, datetime]
+    arrived: Mapping[str, datetime]
     settled: Mapping[int, datetime]
     shifts: Sequence[timedelta]
 
@@ -63,7 +65,8 @@ class TrueTimes:
 
     def _attempt(self, one: Attempt) -> Attempt:
         written = self.written.get(str(one.uuid), one.claimed_at)
-        claimed = self._between(one.claimed_at, written - AGAIN, written) or one.claimed_at
+        known = min(written, self.arrived.get(str(one.uuid), written))
+        claimed = self._between(one.claimed_at, written - AGAIN, known) or one.claimed_at
         sent, replied = (self._between(moment, claimed, claimed + LATEST) for moment in (one.sent_at, one.replied_at))
         return replace(one, claimed_at=claimed, sent_at=sent, replied_at=replied)
 
