@@ -145,7 +145,8 @@ async def test_reserved_slots_follow_the_present_rate_within_the_horizon(
 
 
 REPLAN: LiteralString = """
-UPDATE retention.cancellations SET state = 'planned', attempt_uuid = NULL, lease_until = NULL, attempts = 0, attempts_this_run = 0
+UPDATE retention.cancellations SET state = 'planned', attempt_uuid = NULL, lease_until = NULL, attempts = 0,
+    attempts_this_run = 0, probes_this_run = 0
 """
 """Loses the claim of the only round, and its count."""
 
@@ -267,6 +268,39 @@ async def test_attempt_restored_to_a_settled_row_counts_until_its_release(world:
     assert [("cancelled", theirs.uuid, 2)] == await world.sql(counted)
     await planned.work.claims.release_claims([lost])
     assert [("cancelled", theirs.uuid, 1)] == await world.sql(counted)
+
+
+COUNTS: LiteralString = "SELECT state, attempts, attempts_this_run, probes_this_run FROM retention.cancellations"
+
+
+async def test_an_expired_claim_that_never_left_is_counted_no_longer(world: World, database: Database) -> None:
+    """A process that releases a claim after its lease has run out takes back its count: the round is in doubt only."""
+    await world.seed(1)
+    planned = await begin(database)
+    (late,) = (await planned.work.claims.claim(Kind.CANCEL, TERMS, after=0, batch=1)).claims
+    await world.sql("UPDATE retention.cancellations SET lease_until = now() - interval '1 s'")
+    assert 1 == len(await planned.work.claims.expire_claims(TERMS, [planned.run_id], but=[]))
+    await planned.work.claims.release_claims([late])
+    assert [("in_doubt", 0, 0, 0)] == await world.sql(COUNTS)
+    assert [("released",)] == await world.sql("SELECT outcome FROM retention.attempts")
+
+
+@pytest.mark.parametrize("kind", Kind)
+async def test_two_claims_of_a_round_are_released_at_once(world: World, database: Database, kind: Kind) -> None:
+    """Where a lost claim was recorded again beside a newer one, a release of both takes back both counts."""
+    await world.seed(1)
+    terms = replace(TERMS, ask_first=kind is Kind.STATUS)
+    planned = await begin(database)
+    (lost,) = (await planned.work.claims.claim(kind, terms, after=0, batch=1)).claims
+    await world.sql("DELETE FROM retention.attempts")
+    await world.sql(REPLAN)
+    (newer,) = (await planned.work.claims.claim(kind, terms, after=0, batch=1)).claims
+    await world.sql("UPDATE retention.attempts SET replica = 'another'")
+    await planned.work.claims.restore_attempts([lost])
+    await planned.work.claims.release_claims([lost, newer])
+    ((_, *counts),) = await world.sql(COUNTS)
+    assert [0, 0, 0] == counts
+    assert {"released"} == {row.outcome for row in await world.sql("SELECT outcome FROM retention.attempts")}
 
 
 async def test_release_leaves_the_count_of_a_settled_row(world: World, database: Database) -> None:
