@@ -1,8 +1,8 @@
 """The claims of this process: from the claim until its release, or until its reply is written.
 
 A process keeps its requests and replies in memory across a lost commit. The heartbeat reads when the server started;
-a changed start means a crash or another server. Requests that may have left, and replies of the last half minute, are
-then recorded and settled again. The process claims nothing for the length of a lease, so that the other processes can
+a changed start means a crash or another server. Requests that may have left, and the newest replies, are then recorded
+and settled again. The process claims nothing for the length of a lease, so that the other processes can
 do the same first.
 """
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from retention.core.model import Claim
 
 RECENT_S = 30.0
-"""Seconds for which a committed release or settlement is kept: a standby that takes over may lack it."""
+"""Seconds, before this process last saw a server, of releases and settlements that a standby of it may lack."""
 
 RECENT = 20_000
 """Releases, and settlements, that are kept, at the most."""

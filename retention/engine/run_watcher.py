@@ -84,7 +84,8 @@ class RunWatcher:
             except UNAVAILABLE:
                 self._log.debug("database.away")
             except LostRunError:
-                self._settler.rewrite_recent()  # the attempts are recorded, though the ledger has lost their run
+                # The attempts are recorded, though the ledger has lost their run.
+                self._settler.rewrite_recent(self._keeper.lacks_since(self._now()))
                 raise
             await asyncio.sleep(WATCH_INTERVAL_S)
 
@@ -100,8 +101,9 @@ class RunWatcher:
         if self._clock is not None:
             await self._clock.look()
         overdue = found.overdue and self._clock_agrees()
-        if await self._keeper.keep(found.server_started, now):
-            self._settler.rewrite_recent()
+        since = await self._keeper.keep(found.server_started, now)
+        if since is not None:
+            self._settler.rewrite_recent(since)
         self._obey_throttles(found.throttled, now)
         self._report_waits(found)
         await self._trust_server(found.new_server_for)

@@ -1,8 +1,8 @@
 """Settles replies: collects them, has them written in batches, and reports each one once it is written.
 
 A reply that the ledger does not have yet may be lost, so no log line, counter or permission to cancel comes before its
-commit. A process keeps the replies of the last half minute: a server that takes over may lack them, and they are then
-written again.
+commit. A process keeps the newest replies: a server that takes over may lack those of the half minute before this
+process last saw the earlier server, and they are then written again.
 
 While the database is away, replies wait in memory, their number is bounded, and nothing more is sent.
 """
@@ -19,7 +19,7 @@ from retention.core.planning.rails import check_conflicts, check_failure_ratio
 from retention.core.sending.partner_state import CALLABLE_STATES, PartnerHalt
 from retention.core.sending.settle_batch import BUSY_PAUSE_S, SettleBatch, one_per_round
 from retention.engine.batch_writer import BUSY_OVERDUE_S, BUSY_STOPPED_S, BatchWriter
-from retention.engine.claims_in_hand import RECENT, RECENT_S, ClaimsInHand
+from retention.engine.claims_in_hand import RECENT, ClaimsInHand
 from retention.engine.events import attempt_event, is_open_doubt
 from retention.engine.halts import Halts
 from retention.engine.inbox import BATCH_MAX, Inbox
@@ -118,9 +118,8 @@ class Settler:
         while not self.offer(reply):
             await self._inbox.room()
 
-    def rewrite_recent(self) -> None:
-        """Write the replies of the last half minute again: the server that took over may lack them."""
-        since = self._now() - RECENT_S
+    def rewrite_recent(self, since: float) -> None:
+        """Write the replies written since a moment (monotonic, in seconds) again: another server may lack them."""
         self._again += [item for written_at, item in self._recent if written_at > since]
         self._recent.clear()
         self._arrived.set()

@@ -66,6 +66,7 @@ class Claims:
         self._replica = replica
         self._idle_longer_than = idle_longer_than
         self._monotonic = monotonic
+        self._began = monotonic()
         self._clock = clock
         self._clocks = clocks
         self._server = server or KnownServer()
@@ -110,7 +111,7 @@ class Claims:
             max_attempts=terms.max_attempts,
             status_probe=terms.status_probe,
             ask_first=terms.ask_first,
-            told_within=PROBE_GOOD_S,
+            told_within=self._server.told_within(PROBE_GOOD_S, self._began, queried),
             idle_longer_than=self._idle_longer_than,
             known_server=self._server.for_claims(terms.lease, queried),
             skip_details=details.SKIPPED,

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from retention.core.clock_check import MAX_JUMP_S
+
 if TYPE_CHECKING:
     from datetime import datetime
+
+ESTIMATE_S = 1.0
+"""Seconds by which a process may misjudge the database's clock, by which it tells when its question left."""
 
 
 class KnownServer:
@@ -31,6 +36,15 @@ class KnownServer:
         """The start of the server on which claims with this lease are allowed; None before the first heartbeat."""
         taken_over = self._before is not None and now - self._seen_at < lease
         return self._before if taken_over else self._seen
+
+    def told_within(self, good_s: float, began: float, now: float) -> float:
+        """For how many of the last `good_s` seconds this process may believe the vendor's answers that are on record.
+
+        A server that took over may have kept the answer, and have lost the cancel that it permitted. So no answer
+        counts from before this server was met, nor from before `began`, when this process came to its run.
+        """
+        since = began - ESTIMATE_S if self._before is None else max(began - ESTIMATE_S, self._seen_at + MAX_JUMP_S)
+        return min(good_s, max(0.0, now - since))
 
     def awaited(self, lease: float, now: float) -> datetime | None:
         """The start of the server on which this process has waited for a whole lease; None before."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack
 from decimal import Decimal
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from support.invariants import BUNCHED
@@ -57,9 +58,11 @@ async def test_no_second_holds_more_requests_than_the_groups_rate(world: World) 
     sent = await world.sql(
         "SELECT extract(epoch FROM sent_at)::float8 AS at FROM retention.attempts WHERE sent_at IS NOT NULL"
     )
-    assert 2 * sum(rounds.values()) == len(sent)
+    every = sorted(chain.from_iterable(asked.values()))
+    # The second process believes no answer from before it came, so it asks about a few rounds once more.
+    assert 2 * sum(rounds.values()) <= len(sent) == len(every)
+    assert len(sent) < 2.2 * sum(rounds.values())
     # Seen from both ends of the wire: a stall of one end's process bunches its own times, both ends see a burst.
-    every = sorted(moment for times in asked.values() for moment in times)
     assert min(worst_second(every), worst_second(row.at for row in sent)) <= RATE * BUNCHED
     assert worst_second(row.at for row in sent) > RATE * 0.5, "the limit was never near"
     begins, ends_at = every[0], {name: max(times) for name, times in asked.items()}

@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 from support.history import Attempt, Cancellation, History, Kept, Run
 from support.invariants import INVARIANTS, broken
+from support.losses import Lost
 from support.review_causes import causes
 from support.true_times import TrueTimes
 
@@ -24,6 +25,11 @@ START = datetime(2026, 3, 1, 3, 0, tzinfo=UTC)
 RUN = UUID(int=1)
 PLAIN, RESENT, LOST, OPEN = "plain", "resent", "lost", "open"
 IDS = {PLAIN: 1, RESENT: 2, LOST: 3, OPEN: 4}
+
+
+def _uuid(number: int) -> str:
+    """The uuid of the request and of the attempt of this number."""
+    return str(UUID(int=number))
 
 
 def at(seconds: float) -> datetime:
@@ -203,6 +209,13 @@ BREAKS: list[tuple[str, str, Callable[[History], History]]] = [
     ),
     ("asked_before_again", "a doubt that nobody asked about", both(without("attempts", 2), without("requests", 2))),
     ("asked_before_again", "an answer that says nothing", change("attempts", 2, outcome="in_doubt")),
+    (
+        "asked_between",
+        "a request that the ledger has lost with its process",
+        lambda _: replace(
+            also("requests", request(7, PLAIN, "CancelRound", 0.8))(ASKED), lost=Lost(orphans=frozenset({_uuid(7)}))
+        ),
+    ),
     ("asked_first", "no question", lambda one: replace(one, asks_first=True)),
     ("asked_first", "an answer that is two minutes old", lambda _: change("attempts", 6, sent_at=at(-120))(ASKED)),
     ("asked_first", "an answer that nobody understood", lambda _: change("attempts", 6, outcome="in_doubt")(ASKED)),
@@ -304,3 +317,11 @@ def test_a_question_that_was_recorded_again_keeps_its_place() -> None:
     written, arrived = {str(question.uuid): at(50)}, {str(question.uuid): at(0.1)}
     times = TrueTimes(written, arrived, {}, [timedelta(), timedelta(seconds=-45)])
     assert [question] == times.attempts([question])
+
+
+@pytest.mark.parametrize("ledger", [without("attempts", 2), change("attempts", 2, outcome=None)], ids=["lost", "open"])
+def test_a_question_that_was_lost_with_its_process_was_asked(ledger: Callable[[History], History]) -> None:
+    """A resend is no violation where the vendor answered a question that the ledger lost with its process."""
+    history = both(change("requests", 2, code="0"), ledger)(GOOD)
+    assert ["asked_before_again"] == [one.split(":")[0] for one in broken(history) if not one.startswith("on_record")]
+    assert [] == broken(replace(history, lost=Lost(orphans=frozenset({_uuid(3)}))))

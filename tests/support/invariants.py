@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
+    from retention.simulator.rounds import Request
     from support.history import Cancellation, History, Run
     from support.world import World
 
@@ -142,19 +143,46 @@ def never_again(history: History) -> Iterator[str]:
 
 
 def asked_before_again(history: History) -> Iterator[str]:
-    """After a cancel request without a known end, the next one waits until the vendor says that it did nothing."""
+    """After a cancel request without a known end, the next one waits until the vendor says that it did nothing.
+
+    A question that the ledger has lost, with a process that is gone, is known to the vendor.
+    """
     if not history.probes:
         return
     resolved = {row.round_id for row in history.cancellations if row.state == "resolved"}
+    departed, lost = {uuid: at for _, uuid, at in history.departures()}, _lost_answers(history)
     for name, attempts in history.attempts_by_round().items():
-        doubt = False
+        doubt = None  # since when
         for attempt in attempts:
             if attempt.kind == "status":
-                doubt = doubt and attempt.outcome != "in_progress"
+                doubt = None if attempt.outcome == "in_progress" else doubt
                 continue
-            if doubt and name not in resolved and attempt.outcome != "released":
+            at = departed.get(str(attempt.uuid), attempt.claimed_at)
+            if doubt is not None and any(doubt < asked < at for asked in lost.get(name, ())):
+                doubt = None
+            if doubt is not None and name not in resolved and attempt.outcome != "released":
                 yield f"round {name} was sent again in doubt, and nobody had asked"
-            doubt = doubt or attempt.outcome in {"in_doubt", None}
+            if doubt is None and attempt.outcome in {"in_doubt", None}:
+                doubt = at
+
+
+def asked_between(history: History) -> Iterator[str]:
+    """Between two cancel requests for a round that reach the vendor, a question about it reaches the vendor.
+
+    The vendor alone is the witness: it knows of requests that the ledger has lost with their processes.
+    """
+    if not history.asks_first:
+        return
+    departed = {uuid: at for _, uuid, at in history.departures()}
+    asked: defaultdict[str, list[Request]] = defaultdict(list)
+    cancels: defaultdict[str, list[Request]] = defaultdict(list)
+    for request in sorted(history.about_rounds(), key=lambda one: one.at):
+        (cancels if request.call == "CancelRound" else asked)[request.round_id].append(request)
+    for name, requests in cancels.items():
+        for earlier, later in itertools.pairwise(requests):
+            left = departed.get(earlier.uuid, earlier.at)  # the network may have held it
+            if not any(left < question.at < later.at for question in asked[name]):
+                yield f"round {name} was called at {earlier.at} and at {later.at}, and nobody had asked between"
 
 
 def not_after_leaving(history: History) -> Iterator[str]:
@@ -182,11 +210,7 @@ def asked_first(history: History) -> Iterator[str]:
     """
     if not history.asks_first:
         return
-    departed = {uuid: at for _, uuid, at in history.departures()}
-    lost = defaultdict(list)
-    for request in history.about_rounds():
-        if request.call == "GetRoundStatus" and request.code == "0" and request.uuid in history.lost.orphans:
-            lost[request.round_id].append(request.at)
+    departed, lost = {uuid: at for _, uuid, at in history.departures()}, _lost_answers(history)
     for name, attempts in history.attempts_by_round().items():
         told = None
         for attempt in attempts:
@@ -200,6 +224,15 @@ def asked_first(history: History) -> Iterator[str]:
             if told is None or at - told > TOLD_GOOD:
                 yield f"round {name} was called at {at}, and the vendor had said that it is in progress at {told}"
             told = None
+
+
+def _lost_answers(history: History) -> Mapping[str, Sequence[datetime]]:
+    """When the vendor answered questions that the ledger has lost, with a process that is gone; by round."""
+    found = defaultdict(list)
+    for request in history.about_rounds():
+        if request.call == "GetRoundStatus" and request.code == "0" and request.uuid in history.lost.orphans:
+            found[request.round_id].append(request.at)
+    return found
 
 
 def approved_first(history: History) -> Iterator[str]:
@@ -376,6 +409,7 @@ INVARIANTS: tuple[Callable[[History], Iterator[str]], ...] = (
     one_at_a_time,
     never_again,
     asked_before_again,
+    asked_between,
     asked_first,
     approved_first,
     nothing_over_is_cancelled,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, LiteralString
 
@@ -14,6 +15,7 @@ from support.bare_database import TERMS, begin, cancelled
 from retention.core.model import Kind
 from retention.core.sending.pacing import HORIZON_S, SPACING
 from retention.ledger.engine_ledger import EngineLedger
+from retention.ledger.known_server import KnownServer
 
 if TYPE_CHECKING:
     from support.bare_database import Planned
@@ -268,6 +270,28 @@ async def test_attempt_restored_to_a_settled_row_counts_until_its_release(world:
     assert [("cancelled", theirs.uuid, 2)] == await world.sql(counted)
     await planned.work.claims.release_claims([lost])
     assert [("cancelled", theirs.uuid, 1)] == await world.sql(counted)
+
+
+ASK_FIRST = replace(TERMS, ask_first=True)
+
+
+@pytest.mark.parametrize("comes", ["before", "after"])
+async def test_an_answer_permits_no_cancel_after_a_lost_one(world: World, database: Database, comes: str) -> None:
+    """A standby took over that has the vendor's answer, and not the cancel that followed it: another process, come
+    before that or after, asks again before it cancels.
+    """
+    await world.seed(1)
+    planned = await begin(database)
+    ((started,),) = await world.sql("SELECT pg_postmaster_start_time()")
+    now = asyncio.get_running_loop().time()
+    times, server = iter([now - 50 if comes == "before" else now]), KnownServer()
+    if comes == "before":
+        server.observe(started - timedelta(days=1), now - 50)
+        server.observe(started, now - 20)
+    other = EngineLedger.of_run(database, planned.run_id, "another", None, lambda: next(times, now), None, server)
+    await world.sql("UPDATE retention.cancellations SET in_progress_at = now() - interval '30 s'")
+    assert [] == (await other.claims.claim(Kind.CANCEL, ASK_FIRST, after=0, batch=1)).claims
+    assert 1 == len((await other.claims.claim(Kind.STATUS, ASK_FIRST, after=0, batch=1)).claims)
 
 
 COUNTS: LiteralString = "SELECT state, attempts, attempts_this_run, probes_this_run FROM retention.cancellations"

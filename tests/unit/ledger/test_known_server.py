@@ -37,6 +37,17 @@ def test_each_take_over_restarts_the_wait_for_a_lease() -> None:
     assert NEWER == server.for_claims(10, 118)
 
 
+def test_no_answer_counts_from_before_a_take_over() -> None:
+    """The vendor's answers count from when this process came, and again from when another server took over."""
+    server = KnownServer()
+    assert [1, 6, 55] == [server.told_within(55, 100, now) for now in (100, 105, 300)]
+    server.observe(OLD, 100)
+    assert 55 == server.told_within(55, 100, 300)
+    server.observe(NEW, 300)
+    assert [0, 8, 55] == [server.told_within(55, 100, now) for now in (301, 310, 400)]
+    assert 5 == server.told_within(55, 306, 310)
+
+
 def test_a_process_has_waited_on_a_server_after_its_own_lease_there() -> None:
     """A server counts as awaited a lease after this process first met it, also where it is the first one."""
     server = KnownServer()
