@@ -15,6 +15,7 @@ import html
 import json
 import math
 import re
+from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ from uuid import UUID
 from retention.core.secret_echo import is_echo_if_contained, is_echo_if_equal, why_weak
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, MutableMapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 
 MASK = "***"
 
@@ -70,9 +71,7 @@ class Redactor:
 
         `known` are names of partners and policies, which are never masked. `logins` are the secrets that are names.
         """
-        self._secrets = secrets
-        self._known = known
-        self._logins = logins
+        self._sources = [(secrets, known, logins)]
         self._listed: list[str] = []
         self._forms: set[str] = set()
         self._encodings: set[str] = set()
@@ -92,7 +91,23 @@ class Redactor:
     ) -> None:
         """Mask the secrets of another configuration, too, from now on."""
         self._refresh()
-        self._secrets, self._known, self._logins = secrets, known, logins
+        self._sources[0] = secrets, known, logins
+
+    @contextmanager
+    def follow_meanwhile(
+        self,
+        secrets: Callable[[], list[str]],
+        known: Callable[[], set[str]],
+        logins: Callable[[], set[str]] = set,
+    ) -> Iterator[None]:
+        """Mask the secrets of one more configuration while the context lasts: a run keeps the one of its start."""
+        source = secrets, known, logins
+        self._sources.append(source)
+        try:
+            yield
+        finally:
+            self._refresh()
+            self._sources.remove(source)
 
     def text(self, text: str) -> str:
         """Mask the secrets in a foreign text, in all encodings.
@@ -127,16 +142,16 @@ class Redactor:
         return event
 
     def _refresh(self) -> None:
-        listed = self._secrets()
+        listed = [word for secrets, _, _ in self._sources for word in secrets()]
         if listed == self._listed:
             return
-        self._listed, known = [*listed], self._known()
+        self._listed, known = listed, set().union(*(known() for _, known, _ in self._sources))
         # Replaced secrets stay: requests in flight may still carry them.
         words = [word for word in listed if len(word) >= SHORTEST and word not in known]
         self._forms |= {form for word in words for form in _forms(word)}
         self._encodings |= {form for word in words for form in _encodings(word)}
         self._pattern, self._anywhere = _any_of(self._forms), _any_of(self._forms | self._encodings)
-        logins = self._logins()
+        logins = set().union(*(logins() for _, _, logins in self._sources))
         self._strong |= _every_form(word for word in words if why_weak(word) is None)
         self._alone |= _every_form(word for word in words if is_echo_if_equal(word))
         self._within |= _every_form(word for word in words if is_echo_if_contained(word, login=word in logins))

@@ -13,6 +13,7 @@ from contextlib import suppress
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from retention.exit_codes import ExitCode
 from retention.fleet.messages import Beat, Counted, Ended, Hello, Ready, Stop
 from retention.process.child import Child, write_log
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 HELPER = "retention.wiring.helper"
 """The module that a helper runs."""
+
+VERSION = version("retention")
+"""The version of this process; an upgrade may have replaced the package on disk."""
 
 START_AFTER_S = 0.2
 """Seconds that a run lasts before helpers are started: a run with nothing to do starts none."""
@@ -48,6 +52,9 @@ TICK_S = 1.0
 NOT_UP_AFTER = 3
 """Losses in a row after which a helper counts as one that does not stay up."""
 
+DRAINED = frozenset({ExitCode.DONE, ExitCode.SIGINT, ExitCode.SIGTERM})
+"""Exit codes of a drained helper."""
+
 ABORT_TIMEOUT_S = 1.0
 """Seconds that a helper gets to end without waiting for requests in flight."""
 
@@ -66,6 +73,7 @@ class Place:
         self._given: set[UUID] = set()
         self._child: Child | None = None
         self._replica: str | None = None  # of a helper that is ready
+        self._drained = False  # whether the last helper has drained
         self._losses = 0
         self._silent_ticks = 0
         self._released = asyncio.Event()
@@ -131,14 +139,16 @@ class Place:
     def _end_life(self, why: str, pause_s: float) -> None:
         """Report a process that has ended while runs needed it; they are given to the next one."""
         self._child = self._replica = None
-        lost = [str(run_id) for run_id in self._given if not self._works[run_id].ending]
+        # A signal drains a helper: it ends without a word, and holds no claim.
+        lost = [str(run_id) for run_id in self._given if not (self._drained and self._works[run_id].ending)]
         self._given.clear()
         self._works = {run_id: one for run_id, one in self._works.items() if not one.ending}
         self._news.set()
-        if self._works:
+        if self._works or (lost and not self._released.is_set()):
             self._losses += 1
             self._lose()
-            self._log.error("process.lost", problem=why, runs=lost, again_s=pause_s)
+            again_s = pause_s if self._works else None  # an ending run needs no other helper
+            self._log.error("process.lost", problem=why, runs=lost, again_s=again_s)
 
     def _let_go(self, child: Child) -> None:
         """Have a helper end; one that is not ready has nothing in hand, and would take long to read its message."""
@@ -154,12 +164,14 @@ class Place:
         try:
             if self._released.is_set():
                 return ""
-            child.channel.send(version("retention"))
+            child.channel.send(VERSION)
             child.channel.send(self._hello(self._number))
             while (message := await child.channel.receive()) is not None:
                 self._silent_ticks = 0
                 self._on(message)
-            return _end_text(await child.ended())
+            code = await child.ended()
+            self._drained = code in DRAINED
+            return _end_text(code)
         finally:
             watching.cancel()
             await child.end()

@@ -34,6 +34,9 @@ OPEN_FILES = 4096
 LEAST_OPEN_FILES = 32
 """Descriptors without which no run works."""
 
+HELPER_FILES = 3
+"""Descriptors of the first process for each helper, at the most: its channel, its output, and one while it starts."""
+
 _told_lines: list[str] = []
 """The lines reported on stderr, for the case that stderr does not work."""
 
@@ -138,11 +141,11 @@ def _read_arguments_as_utf8() -> None:
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606 - this very program, with its own arguments
 
 
-def require_files() -> None:
+def require_files(helpers: int = 0) -> None:
     """Raise UsageError where too few files may be open: failing connections would look like a dead partner."""
-    may = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    if may != resource.RLIM_INFINITY and may < LEAST_OPEN_FILES:
-        raise UsageError(f"only {may} files may be open at once; allow {LEAST_OPEN_FILES} or more with `ulimit -n`")
+    may, least = resource.getrlimit(resource.RLIMIT_NOFILE)[0], LEAST_OPEN_FILES + HELPER_FILES * helpers
+    if may != resource.RLIM_INFINITY and may < least:
+        raise UsageError(f"only {may} files may be open at once; allow {least} or more with `ulimit -n`")
 
 
 def _allow_files() -> None:

@@ -14,6 +14,7 @@ from retention.ledger.engine_ledger import EngineLedger
 from retention.render.progress import is_watched, progress
 from retention.runs.planning import log_stalled
 from retention.wiring.partners import open_partner
+from retention.wiring.secrets import secret_sources
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -83,6 +84,7 @@ async def open_engine(
     )
     await ledger.first_id.find(services.database, run_id, services.settings.partners_of(policy))
     async with AsyncExitStack() as stack:
+        stack.enter_context(services.redactor.follow_meanwhile(*secret_sources(services.settings)))
         partners = [
             await open_partner(stack, services.settings, name, policy, services.redactor)
             for name in services.settings.partners_of(policy)

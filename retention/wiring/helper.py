@@ -21,7 +21,7 @@ from retention.process.busy_loop import busy_runner
 from retention.process.channel import Channel
 from retention.redaction import Redactor
 from retention.wiring.engines import open_engine
-from retention.wiring.secrets import redactor_of, secret_sources
+from retention.wiring.secrets import redactor_of
 from retention.wiring.services import open_services, timeouts_of
 
 if TYPE_CHECKING:
@@ -83,7 +83,6 @@ def _failed(error: Exception, redactor: Redactor, log: FilteringBoundLogger) -> 
 async def _work(services: Services, work: Work, counters: RunCounters, scope: DrainScope) -> EngineResult:
     """Work on a run that the first process has started, under the settings that it had then."""
     services = replace(services, settings=work.settings)
-    services.redactor.follow(*secret_sources(work.settings))
     services.clocks.set_timeouts(timeouts_of(work.settings))
     log = services.log.bind(run_id=str(work.run_id), policy=work.policy.name)
     await services.run_ledger.clock.require_time(services.settings.clock_limit(work.policy.name))

@@ -96,6 +96,32 @@ async def test_processes_share_a_run_with_one_log_and_one_result(world: World) -
     assert [] == await violations(world)
 
 
+async def test_a_helper_that_is_killed_in_the_drain_is_told(world: World) -> None:
+    """A helper that dies while SIGTERM drains the run is named, with the run that its claims belong to."""
+    process, (helper,) = await shared(world)
+    process.signal(signal.SIGTERM)
+    helper.kill()
+    done = await process.ended()
+    (lost,) = named(done, "process.lost")
+    (run,) = await world.sql("SELECT run_id::text FROM retention.runs")
+    assert (143, "it was killed by SIGKILL", [run.run_id], None) == (
+        done.code,
+        lost["problem"],
+        lost["runs"],
+        lost["again_s"],
+    )
+
+
+async def test_helpers_need_open_files(world: World) -> None:
+    """Where the supervisor could not hold its helpers' files, the command says how many it needs, and sends nothing."""
+    await world.seed(1)
+    done = await world.command(
+        "run", "nightly", "--yes", "--processes", "30", under=("/bin/sh", "-c", 'ulimit -n 60; exec "$0" "$@"')
+    )
+    assert (2, []) == (done.code, world.cancels)
+    assert "only 60 files may be open at once; allow 119 or more with `ulimit -n`" in done.err
+
+
 async def test_a_killed_helper_is_told_and_started_again(world: World) -> None:
     """A helper killed with -9 is named in the log, its claims become doubts, and another one takes its place."""
     process, (helper,) = await shared(world)

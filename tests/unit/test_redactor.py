@@ -66,3 +66,16 @@ def test_an_encoded_path_gives_an_address_away() -> None:
 def test_a_short_secret_takes_no_words_apart() -> None:
     """The short encoded forms of a short secret are not masked: they occur everywhere by chance."""
     assert "cGFz and cGFzMQ" == redactor("pas1").text("cGFz and cGFzMQ")
+
+
+def test_a_run_keeps_the_secrets_of_its_start() -> None:
+    """While a run lasts its own secrets are masked as they rotate, beside those of a newer configuration, and after."""
+    ours, newer = ["token-of-the-run"], ["token-of-the-reload"]
+    redactor = Redactor(lambda: ["token-of-the-start"], set)
+    with redactor.follow_meanwhile(lambda: ours, set):
+        redactor.follow(lambda: newer, set)
+        ours[:], newer[:] = ["rotated-for-the-run"], ["rotated-for-all"]
+        text = "token-of-the-start token-of-the-run token-of-the-reload rotated-for-the-run rotated-for-all"
+        assert "*** *** token-of-the-reload *** ***" == redactor.text(text)  # that one was never read
+        ours[:] = ["rotated-again"]
+    assert "*** ***" == redactor.text("rotated-again rotated-for-the-run")
