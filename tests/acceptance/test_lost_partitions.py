@@ -37,5 +37,7 @@ async def test_replies_wait_for_a_partition_that_is_gone(world: World, root: str
         pass
     done = await run.ended()
     assert (0, {"cancelled": 60}) == (done.code, done.json["states"]), done.err
-    assert "no partition of relation" in next(one["problem"] for one in done.events if one["event"] == "database.away")
+    problems = [one["problem"] for one in done.events if one["event"] == "database.away"]
+    assert [] == [one for one in problems if "no partition of relation" not in one]
+    assert problems or root == "attempts", "no reply met the gap"  # there, claims alone may have met it
     assert [] == await violations(world)

@@ -64,7 +64,7 @@ async def test_no_second_holds_more_requests_than_the_groups_rate(world: World) 
     assert len(sent) < 2.2 * sum(rounds.values())
     # Seen from both ends of the wire: a stall of one end's process bunches its own times, both ends see a burst.
     assert min(worst_second(every), worst_second(row.at for row in sent)) <= RATE * BUNCHED
-    assert worst_second(row.at for row in sent) > RATE * 0.5, "the limit was never near"
+    assert worst_second(row.at for row in sent) > RATE * 0.3, "the limit was never near"
     begins, ends_at = every[0], {name: max(times) for name, times in asked.items()}
     assert ends_at["beta"] - begins < (ends_at["acme"] - begins) / 2
     assert planned.json["eta_seconds"] <= every[-1] - begins + 1
