@@ -43,7 +43,9 @@ class KnownServer:
         A server that took over may have kept the answer, and have lost the cancel that it permitted. So no answer
         counts from before this server was met, nor from before `began`, when this process came to its run.
         """
-        since = began - ESTIMATE_S if self._before is None else max(began - ESTIMATE_S, self._seen_at + MAX_JUMP_S)
+        since = began - ESTIMATE_S
+        if self._before is not None:
+            since = max(since, self._seen_at + MAX_JUMP_S)
         return min(good_s, max(0.0, now - since))
 
     def awaited(self, lease: float, now: float) -> datetime | None:
