@@ -64,7 +64,7 @@ async def ledger_archive(
         Path, typer.Option(metavar="DIR", parser=typed_folder, help="The folder for the files; it must be there.")
     ],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be archived.")] = False,
-    by: Annotated[str | None, typer.Option(metavar="WHO", help="Who answers for it; default: this login.")] = None,
+    by: Annotated[str | None, typer.Option(metavar="WHO", help="Who answers for it; else the user's name.")] = None,
     as_: Annotated[
         str | None, typer.Option("--as", metavar="DSN", help="Log in as the owner of the schema; without a password.")
     ] = None,

@@ -67,7 +67,11 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "hold add": ('retention hold add --user 5472 --reason "complaint 4711" --by ann',),
     "hold list": ("retention hold list",),
     "hold release": ("retention hold release 1 --by ann",),
-    "audit verify": ("retention audit verify", "retention audit verify --anchors march.html --anchors retention.log"),
+    "audit verify": (
+        "retention audit verify",
+        "retention audit verify --anchors march.html --anchors retention.log",
+        "retention audit verify --archives /srv/archive",
+    ),
     "audit export": ("retention audit export --run 01234567 -o run.json",),
     "ledger status": ("retention ledger status",),
     "ledger archive": (

@@ -66,7 +66,7 @@ class Inbox(Generic[T]):
         self.linger_s = STREAM_LINGER_S if len(self._waiting) >= STREAM_MIN else LINGER_S
 
     def hurry(self) -> None:
-        """Let nobody wait for more replies."""
+        """End the wait for more replies."""
         self._enough.set()
 
     def take(self) -> list[T]:

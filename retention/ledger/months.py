@@ -48,8 +48,9 @@ async def check_months(database: Database) -> Finding:
     row = await database.row("months/list_missing_months")
     if row.missing:
         message = (
-            f"{', '.join(row.missing)}: missing as a partition, so new rows stand in the month before; a run or `serve`"
-            " makes it, unless the server is against it: `ledger.month_deferred` in the log says why"
+            f"{', '.join(row.missing)}: missing as a partition; rows of that month stand in the month before, and"
+            " replies wait where it has begun. The next plan makes it, `retention run --dry-run` for one, unless the"
+            " server is against it: `ledger.month_deferred` in the log says why"
         )
         return Finding("months", ok=True, message=message, warning=True)
     return Finding("months", ok=True, message=f"the ledger's partitions are made until {row.last_made}")

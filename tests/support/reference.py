@@ -231,7 +231,7 @@ def _options(command: Any) -> str:
     words = []
     for parameter in command.params:
         if parameter.param_type_name == "argument":
-            word = f"{parameter.metavar}{' ...' if parameter.nargs == -1 else ''}"
+            word = f"{_value(parameter)}{' ...' if parameter.nargs == -1 else ''}"
             words.append(word if parameter.required else f"[{word}]")
         elif parameter.name != "help":
             value = "" if parameter.is_flag else f" {_value(parameter)}"
