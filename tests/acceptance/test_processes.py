@@ -36,11 +36,20 @@ REVIEWED = {0, 4}
 
 
 async def at_work(world: World, process: Running, *, replicas: int = 2) -> list[psutil.Process]:
-    """Wait until so many processes have claimed; return the helpers. Replies are slow until then, so it is in time."""
-    while len(await world.sql("SELECT DISTINCT replica FROM retention.attempts")) < replicas:
+    """Wait until so many processes have cancelled; return the helpers. Replies are slow until then, so it is in time.
+
+    A claim is no work: a process gives its first claims back where the slots of their requests have passed meanwhile.
+    """
+    while not await cancelling(world, replicas):
         assert not process.over, await process.ended()
         await asyncio.sleep(0.02)
     return psutil.Process(process.pid).children()
+
+
+async def cancelling(world: World, replicas: int) -> bool:
+    """Whether so many processes have settled a cancel."""
+    settled = "SELECT DISTINCT replica FROM retention.attempts WHERE kind = 'cancel' AND replied_at IS NOT NULL"
+    return len(await world.sql(settled)) >= replicas
 
 
 async def shared(world: World, *words: str, rounds: int = 200) -> tuple[Running, list[psutil.Process]]:
@@ -196,7 +205,7 @@ async def test_ctrl_c_on_a_terminal_drains_all(world: World) -> None:
     world.partner |= FEW
     world.vendor.latency = SLOW_S
     terminal = await on_terminal(world, "run", "--yes", "--processes", "2")
-    while len(await world.sql("SELECT DISTINCT replica FROM retention.attempts")) < 2:
+    while not await cancelling(world, 2):
         await asyncio.sleep(0.02)
     world.vendor.latency = QUICK_S
     await terminal.until(lambda: "/200" in terminal.screen)
