@@ -133,6 +133,11 @@ async def begin(database: Database, scope: Scope = SCOPE) -> Planned:
     return Planned(run_id, work, plan.rounds)
 
 
+def unhurried(claims: Sequence[Claim], seconds: float = 60) -> list[Claim]:
+    """These claims with so much more time to leave: a slow machine makes none of them too old for a new slot."""
+    return [claim._replace(send_by=claim.send_by + seconds) for claim in claims]
+
+
 async def cancel_all(planned: Planned, transaction_id: str | None = None) -> dict[str, bool]:
     """Claim a begun run's rounds and settle them as cancelled; returns each one's conflict."""
     claims = (await planned.work.claims.claim(Kind.CANCEL, TERMS, after=0, batch=100)).claims

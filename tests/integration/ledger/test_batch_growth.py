@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from support.bare_database import SCOPE, TERMS, begin, cancelled
+from support.bare_database import SCOPE, TERMS, begin, cancelled, unhurried
 from support.explaining import Explaining, explaining
 
 from retention.core.model import Kind
@@ -32,7 +32,7 @@ async def work_of(world: World, rounds: int, prefix: str) -> Counter[str]:
         asked = await work.claims.claim(Kind.STATUS, replace(FAST, ask_first=True), after=0, batch=rounds)
         assert rounds == await work.claims.release_claims(asked.claims)
         claims = (await work.claims.claim(Kind.CANCEL, FAST, after=0, batch=rounds)).claims
-        assert rounds == len(await work.claims.reserve_slots(Kind.CANCEL, FAST, claims))
+        assert rounds == len(await work.claims.reserve_slots(Kind.CANCEL, FAST, unhurried(claims)))
         await work.claims.extend_leases(claims)
         assert {} == await work.claims.restore_attempts(claims)
         assert [] == await work.claims.expire_claims(FAST, [planned.run_id], but=[claim.uuid for claim in claims])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
-from support.bare_database import TERMS, begin
+from support.bare_database import TERMS, begin, unhurried
 
 from retention.core.model import Kind
 from retention.core.sending.pacing import SPACING
@@ -33,8 +33,7 @@ async def test_claims_and_kept_claims_use_the_groups_slots(world: World, databas
     assert (True, 3, []) == (nothing.open, len(nothing.unslotted), nothing.claims), "the group was not there yet"
     first = (await claims.claim(Kind.CANCEL, SHARED, after=0, batch=5)).claims
     second = (await claims.claim(Kind.CANCEL, SHARED, after=0, batch=5)).claims
-    late = [claim._replace(send_by=claim.send_by + 60) for claim in first]
-    again = await claims.reserve_slots(Kind.CANCEL, SHARED, late)
+    again = await claims.reserve_slots(Kind.CANCEL, SHARED, unhurried(first))
     assert 15 == len({claim.slot for claim in (*first, *second, *again)})
     leases = await world.sql(
         "SELECT extract(epoch FROM lease_until - statement_timestamp())::float8 AS left FROM retention.cancellations"
