@@ -9,7 +9,7 @@ months AS (
     FROM generate_series(0, 3) AS n
 ),
 
--- The partitions that each of them lacks. One that is being detached is none.
+-- The partitions that each of them lacks. A partition that is being detached counts as missing.
 lacking AS (
     SELECT m.n, m.month, w.partition
     FROM months m
