@@ -14,7 +14,7 @@ from retention.simulator.faults import Faults
 if TYPE_CHECKING:
     from support.world import Done, World
 
-OLD = [f"old{number}" for number in range(60)]
+OLD = [f"old{number}" for number in range(100)]
 
 STUCK: dict[str, dict[str, Any]] = {
     "in_doubt": {"round_ids": OLD, "status": 500, "call": "CancelRound"},
@@ -23,13 +23,19 @@ STUCK: dict[str, dict[str, Any]] = {
 
 
 async def first_night(world: World, fault: dict[str, Any]) -> Done:
-    """A run of sixty rounds with which the vendor always fails: the failure rail halts it."""
-    world.partner |= {"status_probe": False, "ask_first": False, "max_attempts": 1}
+    """A run of rounds with which the vendor always fails: the failure rail halts it half-way."""
+    # Slow enough that a busy machine writes fifty failures before the last round has left.
+    world.partner |= {"status_probe": False, "ask_first": False, "max_attempts": 1, "rate": 50}
     world.policy["max_failure_ratio"] = 0.2
-    await world.seed(60, prefix="old")
+    await world.seed(len(OLD), prefix="old")
     world.vendor.faults = Faults.of(fault)
     done = await world.command("run", "--json")
     assert (3, "max_failure_ratio") == (done.code, done.json["halt_reason"].partition(":")[0]), done.err
+    del world.partner["rate"]
+    # Rounds that it did not reach would be new to the next run: they end otherwise.
+    await world.sql(
+        "DELETE FROM public.rounds WHERE round_id IN (SELECT round_id FROM retention.cancellations WHERE state = 'planned')"
+    )
     return done
 
 
@@ -41,8 +47,7 @@ async def test_rounds_that_fail_every_night_do_not_halt_the_run_of_new_ones(worl
     done = await world.command("run", "--json")
     assert (4, "finished", 150) == (done.code, done.json["status"], done.json["states"]["cancelled"]), done.err
     states = [now for name, now in (await world.states()).items() if name in OLD]
-    assert state in states
-    assert {state, "not_sent"} >= {*states}
+    assert {state, "planned"} == {*states}
     assert [] == await violations(world)
 
 
