@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, LiteralString
 import pytest
 from support.fail_over import FORGET, MOVE, on_own_server
 from support.invariants import violations
+from support.replica import freeze
 
 if TYPE_CHECKING:
     from support.world import Running, World
@@ -25,11 +26,12 @@ UPDATE taken_over.server SET started = now()
 
 async def _frozen_with_requests(world: World, *words: str) -> Running:
     """Start a process that sends more than 20 requests and is then stopped, before any reply is written."""
-    world.vendor.latency = 1.5
+    world.vendor.latency = 4.0  # all these requests leave before the first reply, also on a busy machine
     world.partner |= {"ask_first": False, "rate": 40, "concurrency": 30, "timeout": "8s"}
     process = await world.start(*words, "--json")
     await process.until(world.vendor, lambda: len(world.cancels) > 20)
-    process.signal(signal.SIGSTOP)
+    await freeze(world, process)
+    await asyncio.sleep(0.1)  # until the vendor has read what has left
     return process
 
 

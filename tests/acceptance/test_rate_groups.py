@@ -28,7 +28,7 @@ def partner(name: str, url: str, rate: float) -> str:
 
 
 async def test_no_second_holds_more_requests_than_the_groups_rate(world: World) -> None:
-    """Cancels and probes of three partners in two processes keep the shared limit, and a small partner ends early."""
+    """Cancels and probes of three partners in two processes keep the shared limit; a small partner is well ahead."""
     rounds = {"acme": 240, "beta": 12, "gamma": 40}
     world.partner |= {"rate": 1000, "rate_group": "lm", "timeout": "60s"}
     world.extra = f"[rate_groups.lm]\nrate = {RATE}\n"
@@ -53,8 +53,10 @@ async def test_no_second_holds_more_requests_than_the_groups_rate(world: World) 
         ends = await asyncio.gather(first.ended(), second.ended())
         assert [0, 0] == [done.code for done in ends], ends[-1].err[-2000:]
         asked = {name: [one.arrived_at for one in vendor.requests] for name, vendor in vendors.items()}
-        calls = {name: len(vendor.asked("CancelRound")) for name, vendor in vendors.items()}
-    assert rounds == calls
+        cancels = {
+            name: sorted(one.arrived_at for one in vendor.asked("CancelRound")) for name, vendor in vendors.items()
+        }
+    assert rounds == {name: len(times) for name, times in cancels.items()}
     sent = await world.sql(
         "SELECT extract(epoch FROM sent_at)::float8 AS at FROM retention.attempts WHERE sent_at IS NOT NULL"
     )
@@ -65,6 +67,7 @@ async def test_no_second_holds_more_requests_than_the_groups_rate(world: World) 
     # Seen from both ends of the wire: a stall of one end's process bunches its own times, both ends see a burst.
     assert min(worst_second(every), worst_second(row.at for row in sent)) <= RATE * BUNCHED
     assert worst_second(row.at for row in sent) > RATE * 0.3, "the limit was never near"
-    begins, ends_at = every[0], {name: max(times) for name, times in asked.items()}
-    assert ends_at["beta"] - begins < (ends_at["acme"] - begins) / 2
-    assert planned.json["eta_seconds"] <= every[-1] - begins + 1
+    # On a busy machine the last few rounds miss slot after slot; by turns alone, half of beta's would be cancelled now.
+    half_way = cancels["acme"][rounds["acme"] // 2]
+    assert sum(at < half_way for at in cancels["beta"]) >= 0.75 * rounds["beta"]
+    assert planned.json["eta_seconds"] <= every[-1] - every[0] + 1

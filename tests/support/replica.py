@@ -91,7 +91,7 @@ async def helped(world: World, first: Running, helpers: int) -> list[Running]:
     (run,) = await world.sql("SELECT run_id FROM retention.runs")
     running = [first]
     for number in range(helpers):
-        await _stop(world, running[-1])
+        await freeze(world, running[-1])
         running.append(await world.start("run", "--resume", str(run.run_id), "--json"))
         while not await world.sql(
             "SELECT FROM retention.attempts HAVING count(DISTINCT replica) >= %(replicas)s", replicas=number + 2
@@ -103,7 +103,7 @@ async def helped(world: World, first: Running, helpers: int) -> list[Running]:
     return running[1:]
 
 
-async def _stop(world: World, process: Running) -> None:
+async def freeze(world: World, process: Running) -> None:
     """Let a process stand still between two transactions, so that it holds no lock."""
     while True:
         process.signal(signal.SIGSTOP)
