@@ -142,7 +142,8 @@ async def test_a_report_waits_for_settlements_of_its_period(world: World) -> Non
     later = await world.command("report", "--json", "--from", end.isoformat())
     first, second = ({row["round_id"] for row in done.json["rounds"]} for done in (report, later))
     assert (5, set()) == (len(first | second), first & second)
-    assert first
+    # A settlement that gives up its wait for the lock begins anew, in the next period: so it is on a busy machine.
+    assert first or "database.busy" in {event["event"] for event in run.events}
     again = await world.command(*words)
     assert first == {row["round_id"] for row in again.json["rounds"]}
 
