@@ -47,7 +47,7 @@ async def test_rounds_that_fail_every_night_do_not_halt_the_run_of_new_ones(worl
     done = await world.command("run", "--json")
     assert (4, "finished", 150) == (done.code, done.json["status"], done.json["states"]["cancelled"]), done.err
     states = [now for name, now in (await world.states()).items() if name in OLD]
-    assert {state, "planned"} == {*states}
+    assert {state} <= {*states} <= {state, "planned", "not_sent"}
     assert [] == await violations(world)
 
 
